@@ -1,0 +1,33 @@
+"""Draw a scene's originals beside their reconstructions: compare.py SCENE_DIR DECODED_DIR OUTPUT.png"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+
+
+def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
+    """8-bit RGB; single channels are stretched from [low, high] to the full range."""
+    if image.ndim == 3:
+        return image[..., :3].astype(np.uint8)
+    grey = np.clip((image - low) / max(high - low, 1), 0, 1) * 255
+    return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def main(scene: Path, decoded: Path, output: Path) -> None:
+    columns = []
+    for path in sorted(decoded.glob("*.png")):
+        pair = [iio.imread(scene / path.name), iio.imread(path)]
+        low, high = float(pair[0].min()), float(pair[0].max())
+        tiles = [displayable(image, low, high) for image in pair]
+        gap = np.full((8, tiles[0].shape[1], 3), 255, np.uint8)
+        columns += [np.concatenate([tiles[0], gap, tiles[1]]), np.full((tiles[0].shape[0] * 2 + 8, 8, 3), 255, np.uint8)]
+    iio.imwrite(output, np.concatenate(columns[:-1], axis=1))
+    print(f"{output}: originals above, reconstructions below")
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:4]))

@@ -1,0 +1,433 @@
+"""The command line: the only module that prints and exits."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from mtcodec.errors import MtcodecError, OutputError, SceneError, UsageError
+
+if TYPE_CHECKING:
+    from mtcodec.codec import Codec
+    from mtcodec.container import Reader
+    from mtcodec.data.scene import Scene
+    from mtcodec.errors import SectionError
+    from mtcodec.weights import WeightsInfo
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Store pixel-aligned images of one scene (rgb, depth, normals, labels) as one small file.\n\n"
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 damaged or hostile input, 4 weights missing. "
+    "MTCODEC_DEBUG=1 shows tracebacks; MTCODEC_WEIGHTS lists directories of further weights.",
+)
+weights_app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
+app.add_typer(weights_app, name="weights")
+
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes all cores.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
+
+
+# --- helpers -------------------------------------------------------------------------------------
+
+
+def _version(show: bool) -> None:
+    if show:
+        from mtcodec import __version__
+
+        typer.echo(f"mtcodec {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _warn(message: str) -> None:
+    typer.echo(f"mtcodec: warning: {message}", err=True)
+
+
+def _emit(data: bytes, path: Path, force: bool) -> None:
+    """Write ``data`` to ``path`` or standard output, not over an existing file without ``force``."""
+    from mtcodec.output import write_atomic
+
+    if str(path) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    _refuse_existing(path, force)
+    write_atomic(path, data)
+
+
+def _refuse_existing(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists already (--force overwrites it)")
+
+
+def _open(name: str) -> Reader:
+    """A reader of the file ``name``, or of standard input for ``-``."""
+    from mtcodec.container import Reader
+    from mtcodec.errors import FormatError
+
+    try:
+        file = io.BytesIO(sys.stdin.buffer.read()) if name == "-" else open(name, "rb")  # noqa: SIM115
+        return Reader(file)
+    except OSError as error:
+        raise SceneError(f"{name}: cannot read it: {error.strerror}") from error
+    except FormatError as error:
+        raise FormatError(f"{name}: {error}") from error
+
+
+def _load(name: str, device: str, threads: int) -> Codec:
+    if device not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"device must be auto, cpu or cuda, not {device!r}")
+    import torch
+
+    from mtcodec import codec
+
+    if threads:
+        torch.set_num_threads(threads)
+    return codec.load(name, device)
+
+
+def _qualities(values: list[str]) -> tuple[float, dict[str, float]]:
+    """``["60", "depth=80"]`` to (60.0, {"depth": 80.0})."""
+    general, own = None, {}
+    for value in values:
+        name, equals, number = value.rpartition("=")
+        try:
+            quality = float(number)
+        except ValueError:
+            raise UsageError(f"not a quality: {value!r} (0 to 100, or task=0..100)") from None
+        if not 0 <= quality <= 100:
+            raise UsageError(f"quality must be 0 to 100, not {number}")
+        if equals:
+            own[name] = quality
+        elif general is None:
+            general = quality
+        else:
+            raise UsageError("more than one general quality")
+    return (60.0 if general is None else general), own
+
+
+# --- scenes --------------------------------------------------------------------------------------
+
+
+@app.command()
+def encode(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE_DIR", help="Directory of <task>.<ext> images.")],
+    output: Output = None,
+    tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all images.")] = "",
+    quality: Annotated[
+        list[str] | None,
+        typer.Option("--quality", help="0 to 100 (default 60), or task=0..100 for one task; repeatable."),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
+    threads: Threads = 0,
+    device: Device = "auto",
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Encode a scene directory into one file."""
+    from mtcodec import tasks as registry
+    from mtcodec.data.scene import read_scene
+
+    if output is None:
+        raise UsageError("missing -o FILE")
+    general, own = _qualities(quality or [])
+    if str(output) != "-":
+        _refuse_existing(output, force)
+    wanted = registry.parse(tasks) if tasks else None
+    images = read_scene(scene, wanted)
+    for task in wanted or []:
+        if task.name not in images:
+            raise SceneError(f"{scene}: no image of task {task.name!r}")
+    data = _load(weights, device, threads).encode(images, general, own)
+    _emit(data, output, force)
+    if not quiet and str(output) != "-":
+        _print_info(_reader(data), str(output), as_json)
+
+
+def _reader(data: bytes) -> Reader:
+    from mtcodec.container import Reader
+
+    return Reader(io.BytesIO(data))
+
+
+@app.command()
+def decode(
+    file: File,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Directory; default: FILE without its suffix.")
+    ] = None,
+    tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; default: all.")] = "",
+    weights: Annotated[str, typer.Option(help="Weights instead of those the file names.")] = "",
+    threads: Threads = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Decode a file, or some of its tasks, to images."""
+    from mtcodec import weights as store
+    from mtcodec.data.output import suffix_for, write_image
+    from mtcodec.errors import SectionError
+
+    reader = _open(file)
+    header = reader.header
+    if output is None:
+        if file == "-":
+            raise UsageError("standard input needs -o DIR")
+        output = Path(file).with_suffix("")
+        if output == Path(file):
+            raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
+    wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
+    needed = {section for task in wanted for section in header.needs(task)}
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output}: exists and is not a directory")
+    for name in wanted:
+        for suffix in (".png", ".npy"):
+            _refuse_existing(output / (name + suffix), force)
+    if any(s.coding == "neural" for s in header.sections if s.name in needed):
+        path = weights or str(store.find_fingerprint(header.fingerprint))
+        images, lost = _decode(_load(path, device, threads), reader, wanted, file)
+    else:
+        images, lost = _decode_lossless(reader, wanted)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot make it: {error.strerror}") from error
+    for name, image in images.items():
+        path_out = output / (name + suffix_for(image))
+        write_image(path_out, image)
+        if not quiet:
+            typer.echo(str(path_out))
+    for error in lost:
+        _warn(f"{file}: task {error.section} is lost: {error}")
+    if lost:
+        raise SectionError(f"{file}: damaged; {len(images)} of {len(wanted)} tasks decoded", lost[0].section)
+
+
+def _decode(codec: Codec, reader: Reader, wanted: list[str], file: str) -> tuple[Scene, list[SectionError]]:
+    from mtcodec.errors import FormatError
+
+    lost: list[SectionError] = []
+    try:
+        return codec.decode(reader, wanted, lost.append), lost
+    except FormatError as error:
+        raise FormatError(f"{file}: {error}") from error
+
+
+def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[SectionError]]:
+    from mtcodec.errors import SectionError
+    from mtcodec.lossless import decode_labels
+
+    images: Scene = {}
+    lost: list[SectionError] = []
+    for name in wanted:
+        try:
+            images[name] = decode_labels(reader, name)
+        except SectionError as error:
+            lost.append(error)
+    return images, lost
+
+
+@app.command()
+def info(file: File, as_json: Json = False) -> None:
+    """Show a file's sections, and what decoding each task needs."""
+    _print_info(_open(file), file, as_json)
+
+
+def _print_info(reader: Reader, file: str, as_json: bool) -> None:
+    from mtcodec.info import summary
+
+    facts = summary(reader, file)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    name = facts["weights"]["name"] or "not installed"
+    typer.echo(
+        f"{file}: {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}, "
+        f"quality {facts['quality']:g}, weights {name} ({facts['weights']['fingerprint']})"
+    )
+    if not facts["complete"]:
+        _warn(f"{file}: the file ends before its last section does")
+    for section in facts["sections"]:
+        note = f"  quality {section['quality']:g}" if section.get("quality", facts["quality"]) != facts["quality"] else ""
+        typer.echo(f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp  {section['coding']}{note}")
+    typer.echo(f"  {'overhead':<10} {facts['overhead_bytes']:>8} bytes")
+    for task, needs in facts["tasks"].items():
+        typer.echo(f"  to decode {task}: {needs['bytes']} bytes ({' + '.join(needs['sections'])})")
+
+
+@app.command()
+def extract(
+    file: File,
+    tasks: Annotated[str, typer.Option(help="Tasks to keep, e.g. depth,normal.")],
+    output: Output = None,
+    force: Force = False,
+) -> None:
+    """Copy some tasks of a file into a new file, without re-encoding."""
+    from mtcodec import container
+
+    if output is None:
+        raise UsageError("missing -o FILE")
+    reader = _open(file)
+    _emit(container.extract(reader, [t.strip() for t in tasks.split(",")]), output, force)
+
+
+# --- training, evaluation, weights ---------------------------------------------------------------
+
+
+@app.command()
+def train(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
+    tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")] = None,
+    init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
+    minutes: Annotated[float, typer.Option(min=0, help="Train for this long.")] = 0.0,
+    steps: Annotated[int, typer.Option(min=0, help="Train for this many steps.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")] = False,
+    batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
+    crop: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 64.")] = 128,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    held_out: Annotated[int, typer.Option(min=0, help="Scenes kept for validation.")] = 24,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    seed: int = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train weights on a dataset; the log and the checkpoint lie beside the output."""
+    from mtcodec import tasks as registry
+    from mtcodec.training import run
+
+    if output is None or output.suffix != ".safetensors":
+        raise UsageError("missing -o FILE.safetensors")
+    if not resume:
+        _refuse_existing(output, force)
+    run.train_weights(
+        dataset, registry.parse(tasks), output, init=init, resume=resume, held_out=held_out, threads=threads,
+        settings={"minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
+                  "precision": precision, "seed": seed, "device": device},
+        report=(lambda _: None) if quiet else _print_training,
+    )  # fmt: skip
+
+
+def _print_training(record: dict[str, Any]) -> None:
+    """One line of progress for a record of the training log."""
+    if "loss" in record:
+        bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
+        text = f"step {record['step']} ({100 * record['done']:.1f} %)  loss {record['loss']:.4f}  bpp {bpp:.4f}"
+    elif record.get("validation"):
+        parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
+        text = f"step {record['step']} validation  " + "  ".join(parts)
+    else:
+        return
+    typer.echo(text, err=True)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
+    weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
+    against: Annotated[str, typer.Option(help="Classical codecs to compare with; empty for none.")] = "jpeg,webp,avif,jxl",
+    quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "0,20,40,60,80,100",
+    limit: Annotated[int, typer.Option(min=0, help="Only the first so many scenes; 0 takes all.")] = 0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Directory for CSV, JSON and plot.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for classical codecs.")] = 1,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
+    from mtcodec.data.scene import scene_directories
+    from mtcodec.evaluation import report
+
+    try:
+        qualities = [float(q) for q in quality.split(",")]
+    except ValueError:
+        raise UsageError(f"not a list of qualities: {quality!r}") from None
+    scenes = scene_directories(dataset)
+    codec = _load(weights, device, threads)
+    names = [name for name in against.split(",") if name]
+    results = report.evaluate(codec, scenes[: limit or None], qualities, names, output, workers=workers)
+    typer.echo(json.dumps(results) if as_json else report.format_table(results))
+
+
+@weights_app.command("list")
+def weights_list(as_json: Json = False) -> None:
+    """List the installed weights."""
+    from mtcodec import weights
+
+    entries = [weights.describe(path) for path in weights.installed()]
+    if as_json:
+        typer.echo(json.dumps([_weights_entry(e) for e in entries]))
+        return
+    for e in entries:
+        tasks = ",".join(t["name"] for t in e.config["tasks"])
+        typer.echo(f"{e.name:<16} {e.fingerprint}  {e.config['architecture']:<12} {tasks}  {e.path}")
+
+
+def _weights_entry(e: WeightsInfo) -> dict[str, Any]:
+    return {"name": e.name, "path": str(e.path), "fingerprint": e.fingerprint, "bytes": e.path.stat().st_size,
+            "config": e.config, "training": e.training}  # fmt: skip
+
+
+@weights_app.command("show")
+def weights_show(
+    name: Annotated[str, typer.Argument(help="Name or path of the weights.")], as_json: Json = False
+) -> None:
+    """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
+    from mtcodec import weights
+    from mtcodec.models import costs
+
+    e = weights.describe(weights.find(name))
+    parts = costs.table(weights.model_config(e))
+    if as_json:
+        typer.echo(json.dumps({**_weights_entry(e), "parts": [vars(p) for p in parts]}))
+        return
+    tasks = ", ".join(f"{t['name']} ({t['kind']})" for t in e.config["tasks"])
+    typer.echo(f"{e.name}: {e.path}\nfingerprint {e.fingerprint}, {e.path.stat().st_size} bytes\ntasks {tasks}")
+    typer.echo(f"{'part':<22}{'parameters':>12}{'kMAC/pixel':>12}  used by")
+    for p in parts:
+        typer.echo(f"{p.name:<22}{p.parameters:>12,}{p.kmac:>12.2f}  {p.used}")
+    for key, value in e.training.items():
+        typer.echo(f"{key}: {value if isinstance(value, (str, int, float)) else json.dumps(value)}")
+
+
+# --- entry ---------------------------------------------------------------------------------------
+
+
+def main() -> NoReturn:
+    """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except MtcodecError as error:
+        if os.environ.get("MTCODEC_DEBUG"):
+            raise
+        typer.echo(f"mtcodec: {' '.join(str(error).split())}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)

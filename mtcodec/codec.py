@@ -1,0 +1,377 @@
+"""Scenes to bytes and back.
+
+Symbols come from the integer networks of :mod:`mtcodec.models.stream`, their bytes from
+:mod:`mtcodec.entropy`, and :mod:`mtcodec.container` puts them together. A batch of scenes of one size shares
+the network passes; every scene has coders of its own, so its bytes do not depend on the batch.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtcodec import container, weights
+from mtcodec.container import SHARED, Header, Reader, Section
+from mtcodec.data.planes import Array, Range, from_planes, to_planes, value_range
+from mtcodec.data.scene import Scene, check_scene
+from mtcodec.entropy import labels
+from mtcodec.entropy.rans import Decoder, Encoder, Tables
+from mtcodec.lossless import decode_labels
+from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
+from mtcodec.models import quality as qualities
+from mtcodec.models.conditional import ALIGNMENT, Conditional
+from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
+
+DEFAULT_QUALITY = 60.0
+OnDamage = Callable[[SectionError], None]
+
+
+@dataclass
+class _Job:
+    """One scene of a batch while it is encoded."""
+
+    scene: Scene
+    ranges: dict[str, Range]
+    steps: list[int]  # quality steps: shared, then the model's tasks
+
+
+class Codec:
+    """Networks, probability tables and the fingerprint that files name them by.
+
+    Calls are independent of each other; one codec may be shared between threads.
+    """
+
+    def __init__(self, model: Conditional, tables: Tables, info: weights.WeightsInfo, device: str) -> None:
+        self.model = model.to(device)
+        self.tables = tables
+        self.info = info
+        self.device = device
+        self.tasks = {t.name: t for t in model.config.tasks}
+
+    # --- encoding --------------------------------------------------------------------------------
+
+    def encode(
+        self,
+        scene: Scene,
+        quality: float = DEFAULT_QUALITY,
+        task_quality: Mapping[str, float] | None = None,
+    ) -> bytes:
+        """Bytes of an ``.mtc`` file of one scene.
+
+        Args:
+            scene: arrays by task, (H, W) or (H, W, C), in one of the task's dtypes; all of one size.
+            quality: 0 (smallest) to 100 (best).
+            task_quality: other qualities for single tasks' own streams.
+
+        Raises:
+            SceneError: the scene is not what its tasks declare. UsageError: a quality out of range.
+        """
+        return self.encode_batch([scene], quality, task_quality)[0]
+
+    def encode_batch(
+        self,
+        scenes: Sequence[Scene],
+        quality: float = DEFAULT_QUALITY,
+        task_quality: Mapping[str, float] | None = None,
+    ) -> list[bytes]:
+        """Like :meth:`encode` for scenes of equal size, in one pass through the networks."""
+        jobs = [self._job(scene, quality, task_quality or {}) for scene in scenes]
+        sizes = {next(iter(job.scene.values())).shape[:2] for job in jobs}
+        if len(sizes) != 1:
+            raise SceneError("scenes of a batch have different sizes")
+        neural = [any(name in self.tasks for name in job.scene) for job in jobs]
+        payloads: list[dict[str, bytes]] = [{} for _ in jobs]
+        if any(neural):
+            self._encode_neural(jobs, payloads)
+        return [self._assemble(*pair) for pair in zip(jobs, payloads)]
+
+    def _job(self, scene: Scene, quality: float, task_quality: Mapping[str, float]) -> _Job:
+        for value in (quality, *task_quality.values()):
+            if not 0 <= value <= 100:
+                raise UsageError(f"quality must be 0 to 100, not {value}")
+        for name in task_quality:
+            if name not in scene or name not in self.tasks:
+                raise UsageError(f"a quality for task {name!r}, which the scene lacks or stores losslessly")
+        height, width = check_scene(scene, declared=self.tasks)
+        if max(height, width) > container.MAX_SIDE or height * width > container.MAX_PIXELS:
+            raise SceneError(f"{width}×{height} pixels are more than a file can hold")
+        for name in scene:
+            if name not in self.tasks and not _lossless(name, scene[name]):
+                raise SceneError(
+                    f"task {name!r} is not among those of weights {self.info.name!r} ({', '.join(self.tasks)})"
+                )
+        ranges = {n: value_range(t, scene[n]) for n, t in self.tasks.items() if n in scene}
+        steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
+        return _Job(scene, ranges, [qualities.to_step(q) for q in steps])
+
+    @torch.inference_mode()
+    def _encode_neural(self, jobs: list[_Job], payloads: list[dict[str, bytes]]) -> None:
+        planes = {name: self._stack(jobs, name) for name in self.tasks}
+        present = torch.tensor([[float(n in j.scene) for n in self.tasks] for j in jobs], device=self.device)
+        steps = torch.tensor([j.steps for j in jobs], device=self.device)
+        y = self.model.analyse(planes, present, steps)
+        shared, rows = self._encode_stream(self.model.shared, y[SHARED], steps[:, 0], None, payloads, SHARED)
+        condition = self.model.shared.canonical(shared, rows)
+        for i, name in enumerate(self.tasks):
+            if any(name in job.scene for job in jobs):
+                stream = self.model.streams[name]
+                self._encode_stream(stream, y[name], steps[:, i + 1], condition, payloads, name)  # type: ignore[arg-type]
+
+    def _stack(self, jobs: list[_Job], name: str) -> Tensor:
+        """Planes of one task of all scenes, padded; zeros where a scene lacks it."""
+        height, width = next(iter(jobs[0].scene.values())).shape[:2]
+        shape = (self.tasks[name].channels, _aligned(height), _aligned(width))
+        batch = np.zeros((len(jobs), *shape), np.float32)
+        for i, job in enumerate(jobs):
+            if name in job.scene:
+                planes = to_planes(job.scene[name], job.ranges[name])
+                pad = ((0, 0), (0, shape[1] - height), (0, shape[2] - width))
+                batch[i] = np.pad(planes, pad, mode="edge")
+        return torch.from_numpy(batch).to(self.device)
+
+    def _encode_stream(
+        self,
+        stream: StreamModel,
+        y: Tensor,
+        step: Tensor,
+        condition: Tensor | None,
+        payloads: list[dict[str, bytes]],
+        name: str,
+    ) -> tuple[Tensor, Rows]:
+        rows = stream.rows(stream.tables(), step)
+        coders = [Encoder(self.tables) for _ in payloads]
+
+        def put(request: Step, symbols: Tensor) -> None:
+            mask = request.mask.cpu().numpy()
+            values, index = symbols.cpu().numpy(), request.index.cpu().numpy()
+            for i, coder in enumerate(coders):
+                coder.put(values[i][mask].astype(np.int32), index[i][mask].astype(np.uint8))
+
+        y_hat = stream.encode(y, stream.h_a(y), rows, condition, put)
+        for payload, coder in zip(payloads, coders):
+            payload[name] = coder.finish()
+        return y_hat, rows
+
+    def _assemble(self, job: _Job, payloads: dict[str, bytes]) -> bytes:
+        height, width = next(iter(job.scene.values())).shape[:2]
+        sections, kept = [], {}
+        if any(name in job.scene for name in self.tasks):
+            sections.append(Section(SHARED, "neural", "uint8", None, None, 0, 0))
+            kept[SHARED] = payloads[SHARED]
+        for i, (name, task) in enumerate(self.tasks.items()):
+            if name in job.scene:
+                dtype = job.scene[name].dtype.name
+                scale = job.ranges[name]
+                limits = (scale.low, scale.high) if task.scene_range(dtype) else None
+                stored = "float32" if dtype == "float64" else dtype
+                sections.append(Section(name, "neural", stored, job.steps[i + 1], limits, 0, 0))
+                kept[name] = payloads[name]
+        for name, image in job.scene.items():
+            if name not in self.tasks:
+                sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
+                kept[name] = labels.encode_labels(image)
+        fingerprint = self.info.fingerprint if SHARED in kept else "0" * 16
+        return container.build(Header(fingerprint, height, width, job.steps[0], tuple(sections)), kept)
+
+    # --- decoding --------------------------------------------------------------------------------
+
+    def decode(
+        self,
+        data: bytes | BinaryIO | Reader,
+        tasks: Iterable[str] | None = None,
+        on_damage: OnDamage | None = None,
+    ) -> Scene:
+        """Arrays by task, in the dtypes and ranges of the original.
+
+        Args:
+            data: a whole file's bytes, or a seekable binary file, of which only the header and the
+                sections that ``tasks`` need are read.
+            tasks: all of the file's without it.
+            on_damage: called for every task that is lost to damage, whereupon the others are decoded;
+                without it the first such error is raised.
+
+        Raises:
+            FormatError: damaged or hostile bytes. WeightsNotFound: made with other weights.
+            UsageError: a task that the file lacks.
+        """
+        return self.decode_batch([data], tasks, on_damage)[0]
+
+    def decode_batch(
+        self,
+        files: Sequence[bytes | BinaryIO | Reader],
+        tasks: Iterable[str] | None = None,
+        on_damage: OnDamage | None = None,
+    ) -> list[Scene]:
+        """Like :meth:`decode` for files of equal size and task list, in one pass through the networks."""
+        readers = [_reader(f) for f in files]
+        header = readers[0].header
+        wanted = list(header.tasks if tasks is None else dict.fromkeys(tasks))
+        scenes: list[Scene] = [{} for _ in readers]
+        for reader in readers:
+            self._check(reader.header, header, wanted)
+        neural = [n for n in wanted if _section(header, n).coding == "neural"]
+        for name in wanted:
+            if name not in neural:
+                for scene, reader in zip(scenes, readers):
+                    try:
+                        scene[name] = decode_labels(reader, name)
+                    except SectionError as error:
+                        _lost(error, on_damage)
+        latents = self.decode_latents(readers, neural, on_damage)
+        for name in neural:
+            if name in latents:
+                self._synthesise(readers, name, latents, scenes)
+        return [{name: scene[name] for name in wanted if name in scene} for scene in scenes]
+
+    def _check(self, header: Header, first: Header, wanted: list[str]) -> None:
+        same = (header.height, header.width) == (first.height, first.width)
+        if not same or (header is not first and any(n not in header.tasks for n in wanted)):
+            raise UsageError("files of a batch differ in size or tasks")
+        for name in wanted:
+            if SHARED not in header.needs(name):
+                if _section(header, name).coding == "neural":
+                    raise FormatError(f"section {name} needs a shared section, which the file lacks")
+                continue
+            if header.fingerprint != self.info.fingerprint:
+                raise WeightsNotFound(
+                    f"made with weights {header.fingerprint}, not with {self.info.name!r} ({self.info.fingerprint})"
+                )
+            task = self.tasks.get(name)
+            section = _section(header, name)
+            if task is None or task.scene_range(section.dtype) != (section.range is not None):
+                raise FormatError(f"section {name} does not fit the weights")
+
+    @torch.inference_mode()
+    def decode_latents(
+        self, readers: Sequence[Reader], tasks: Sequence[str], on_damage: OnDamage | None = None
+    ) -> dict[str, tuple[Tensor, Rows, Tensor]]:
+        """Decoded latents (integers, units of 1/16 symbol), table rows and quality steps by stream.
+
+        The latents are the same on every machine. A damaged section drops its stream, for all files of a
+        batch; a damaged shared one drops all.
+        """
+        result: dict[str, tuple[Tensor, Rows, Tensor]] = {}
+        if not tasks:
+            return result
+        try:
+            result[SHARED] = self._decode_stream(self.model.shared, readers, SHARED, None)
+        except SectionError as error:
+            for name in tasks:
+                lost = SectionError(f"{error} (needed by task {name})", name)
+                lost.__cause__ = error
+                _lost(lost, on_damage)
+            return {}
+        condition = self.model.shared.canonical(*result[SHARED][:2])
+        for name in tasks:
+            try:
+                result[name] = self._decode_stream(self.model.streams[name], readers, name, condition)  # type: ignore[arg-type]
+            except SectionError as error:
+                _lost(error, on_damage)
+        return result
+
+    def _decode_stream(
+        self, stream: StreamModel, readers: Sequence[Reader], name: str, condition: Tensor | None
+    ) -> tuple[Tensor, Rows, Tensor]:
+        payloads = [reader.payload(name) for reader in readers]
+        header = readers[0].header
+        shape = (len(readers), _aligned(header.height) // 16, _aligned(header.width) // 16)
+        step = torch.tensor([_quality(reader.header, name) for reader in readers], device=self.device)
+        rows = stream.rows(stream.tables(), step)
+        limits = iter((Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT))
+        try:
+            coders = [Decoder(self.tables, payload) for payload in payloads]
+
+            def take(request: Step) -> Tensor:
+                mask = request.mask.cpu().numpy()
+                index = request.index.cpu().numpy()
+                values = np.zeros(index.shape, np.float32)
+                limit = next(limits)
+                for i, coder in enumerate(coders):
+                    values[i][mask] = coder.take(index[i][mask].astype(np.uint8), limit)
+                return torch.from_numpy(values).to(self.device)
+
+            y_hat = stream.decode(rows, shape, condition, take)
+            for coder in coders:
+                coder.finish()
+        except FormatError as error:
+            raise SectionError(f"section {name}: {error}", name) from error
+        return y_hat, rows, step
+
+    @torch.inference_mode()
+    def _synthesise(
+        self,
+        readers: Sequence[Reader],
+        name: str,
+        latents: dict[str, tuple[Tensor, Rows, Tensor]],
+        scenes: list[Scene],
+    ) -> None:
+        shared, own = latents[SHARED], latents[name]
+        steps = torch.stack([shared[2], own[2]], dim=1)
+        planes = self.model.synthesise(
+            name, StreamModel.latent(*shared[:2]), StreamModel.latent(*own[:2]), steps
+        )
+        for scene, reader, image in zip(scenes, readers, planes.cpu().numpy()):
+            header, section = reader.header, _section(reader.header, name)
+            limits = section.range or (0.0, float(np.iinfo(section.dtype).max))
+            cropped = image[:, : header.height, : header.width]
+            scene[name] = from_planes(cropped, Range(*limits), section.dtype)
+
+
+def _reader(source: bytes | BinaryIO | Reader) -> Reader:
+    if isinstance(source, Reader):
+        return source
+    return Reader(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _section(header: Header, name: str) -> Section:
+    header.needs(name)  # raises UsageError for a task that the file lacks
+    section = header.section(name)
+    assert section is not None
+    return section
+
+
+def _quality(header: Header, name: str) -> int:
+    section = header.section(name)
+    assert section is not None
+    return header.quality if section.quality is None else section.quality
+
+
+def _lossless(name: str, image: Array) -> bool:
+    from mtcodec import tasks
+
+    return name in tasks.names() and tasks.get(name).lossless
+
+
+def _lost(error: SectionError, on_damage: OnDamage | None) -> None:
+    if on_damage is None:
+        raise error
+    on_damage(error)
+
+
+def load(name: str | Path, device: str = "auto") -> Codec:
+    """The codec of installed weights (``"clevr"``) or of a weights file's path.
+
+    Args:
+        device: ``cpu``, ``cuda``, or ``auto``: CUDA where there is one.
+
+    Raises:
+        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.weights`.
+    """
+    path = weights.find(str(name))
+    model, tables = weights.load(path)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is available")
+    return Codec(model, tables, weights.describe(path), device)

@@ -1,0 +1,290 @@
+"""The ``.mtc`` container: a header and opaque sections (``docs/format.md`` is its specification).
+
+Knows nothing of networks; imports no torch. Everything is checked before it is used: lengths before
+allocation, every byte accounted for, reserved values refused.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from mtcodec.errors import FormatError, SectionError, UsageError
+
+MAGIC, VERSION = b"MTC", 1
+SHARED = "shared"
+NAMES = (SHARED, "rgb", "depth", "normal", "semantic")  # ids for ever; append only
+CUSTOM = 255
+DTYPES = ("uint8", "uint16", "float32", "float64")
+CODINGS = ("neural", "labels")
+QUALITY_STEPS = 2048
+MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
+MAX_HEADER = 4096
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,30}\Z")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Descriptor of one section.
+
+    ``quality`` is its own quality step or None for the file's; ``range`` are the stored values that
+    planes 0 and 1 stand for, or None for the dtype's full range.
+    """
+
+    name: str
+    coding: str
+    dtype: str
+    quality: int | None
+    range: tuple[float, float] | None
+    length: int
+    checksum: int
+    offset: int = 0  # of its payload in the file
+
+
+@dataclass(frozen=True)
+class Header:
+    fingerprint: str  # 16 hexadecimal digits
+    height: int
+    width: int
+    quality: int
+    sections: tuple[Section, ...]
+    size: int = 0  # bytes of the header itself
+
+    def section(self, name: str) -> Section | None:
+        return next((s for s in self.sections if s.name == name), None)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of all sections but the shared one."""
+        return tuple(s.name for s in self.sections if s.name != SHARED)
+
+    def needs(self, task: str) -> tuple[str, ...]:
+        """Names of the sections that decoding ``task`` reads."""
+        section = self.section(task)
+        if section is None or task == SHARED:
+            raise UsageError(f"no task {task!r} in this file (it has {', '.join(self.tasks) or 'none'})")
+        return (SHARED, task) if section.coding == "neural" and self.section(SHARED) else (task,)
+
+    @property
+    def file_size(self) -> int:
+        return self.size + sum(s.length for s in self.sections)
+
+    def anchor(self, section: Section) -> int:
+        """What the checksum of ``section`` starts from."""
+        shared = self.section(SHARED)
+        bound = shared and section.name != SHARED and section.coding == "neural"
+        return shared.checksum if shared and bound else 0
+
+
+def checksum(anchor: int, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(struct.pack("<I", anchor)))
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def build(header: Header, payloads: dict[str, bytes]) -> bytes:
+    """A whole file; lengths and checksums of ``header.sections`` are filled in here."""
+    sections: list[Section] = []
+    partial = replace(header, sections=())
+    for section in header.sections:
+        payload = payloads[section.name]
+        anchor = partial.anchor(section)
+        section = replace(section, length=len(payload), checksum=checksum(anchor, payload))
+        sections.append(section)
+        partial = replace(partial, sections=tuple(sections))
+    return _pack(partial) + b"".join(payloads[s.name] for s in sections)
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _pack(header: Header) -> bytes:
+    out = bytearray(MAGIC + bytes([VERSION]) + bytes.fromhex(header.fingerprint))
+    out += _varint(header.height) + _varint(header.width)
+    out += struct.pack("<HB", header.quality, len(header.sections))
+    for s in header.sections:
+        if s.name in NAMES:
+            out.append(NAMES.index(s.name))
+        else:
+            out += bytes([CUSTOM, len(s.name)]) + s.name.encode("ascii")
+        kind = DTYPES.index(s.dtype) | CODINGS.index(s.coding) << 3
+        own = s.quality is not None and s.quality != header.quality
+        out.append(kind | (s.range is not None) << 6 | own << 7)
+        if own:
+            out += struct.pack("<H", s.quality)
+        if s.range is not None:
+            out += struct.pack(_range_format(s.dtype), *_range_values(s.range, s.dtype))
+        out += _varint(s.length) + struct.pack("<I", s.checksum)
+    return bytes(out) + struct.pack("<I", zlib.crc32(out))
+
+
+def _range_format(dtype: str) -> str:
+    return "<ff" if dtype.startswith("float") else "<HH"
+
+
+def _range_values(values: tuple[float, float], dtype: str) -> tuple[float, float]:
+    return values if dtype.startswith("float") else (int(values[0]), int(values[1]))
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+class _Cursor:
+    """Bounded reads from the start of a file; running out of bytes is a :class:`FormatError`."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        if self.at + count > len(self.data):
+            raise FormatError("not a whole header: the file ends within it")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def unpack(self, fmt: str) -> tuple[int, ...]:
+        return struct.unpack(fmt, self.take(struct.calcsize(fmt)))
+
+    def varint(self, what: str, limit: int) -> int:
+        value = 0
+        for shift in range(0, 35, 7):
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                if (byte == 0 and shift) or value > limit:
+                    break
+                return value
+        raise FormatError(f"{what} is out of range")
+
+
+def parse_header(data: bytes) -> Header:
+    """Parse the header at the start of ``data``; payloads need not be present.
+
+    Raises:
+        FormatError: not a container, damaged, or using reserved values.
+    """
+    cursor = _Cursor(data[:MAX_HEADER])
+    if data[:3] != MAGIC:
+        raise FormatError("not an mtc file")
+    cursor.take(3)
+    version = cursor.byte()
+    if version != VERSION:
+        raise FormatError(f"container version {version}; this release reads version {VERSION}")
+    fingerprint = cursor.take(8).hex()
+    height, width = cursor.varint("height", MAX_SIDE), cursor.varint("width", MAX_SIDE)
+    if not height or not width or height * width > MAX_PIXELS:
+        raise FormatError(f"image size {width}×{height} is out of range")
+    quality, count = cursor.unpack("<HB")
+    if quality > QUALITY_STEPS:
+        raise FormatError("quality is out of range")
+    if not 1 <= count <= MAX_SECTIONS:
+        raise FormatError("number of sections is out of range")
+    sections = [_parse_section(cursor, quality) for _ in range(count)]
+    body = cursor.at
+    (stored,) = cursor.unpack("<I")
+    if zlib.crc32(data[:body]) != stored:
+        raise FormatError("the header is damaged (checksum)")
+    if len({s.name for s in sections}) != count or SHARED in [s.name for s in sections[1:]]:
+        raise FormatError("sections repeat or are out of order")
+    offset = cursor.at
+    for i, section in enumerate(sections):
+        sections[i] = replace(section, offset=offset)
+        offset += section.length
+    return Header(fingerprint, height, width, quality, tuple(sections), size=cursor.at)
+
+
+def _parse_section(cursor: _Cursor, quality: int) -> Section:
+    name = _parse_name(cursor)
+    kind = cursor.byte()
+    dtype, coding = kind & 7, kind >> 3 & 7
+    if dtype >= len(DTYPES) or coding >= len(CODINGS):
+        raise FormatError(f"section {name}: unknown dtype or coding")
+    own: int | None = None
+    if kind & 128:
+        (own,) = cursor.unpack("<H")
+        if own > QUALITY_STEPS or own == quality:
+            raise FormatError(f"section {name}: quality is out of range")
+    limits: tuple[float, float] | None = None
+    if kind & 64:
+        low, high = cursor.unpack(_range_format(DTYPES[dtype]))
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise FormatError(f"section {name}: range is not valid")
+        limits = (low, high)
+    if (name == SHARED and kind) or (CODINGS[coding] == "labels" and (kind & 192 or dtype > 1)):
+        raise FormatError(f"section {name}: fields that do not fit its kind")
+    length = cursor.varint(f"section {name}: length", MAX_PAYLOAD)
+    (stored,) = cursor.unpack("<I")
+    return Section(name, CODINGS[coding], DTYPES[dtype], own, limits, length, stored)
+
+
+def _parse_name(cursor: _Cursor) -> str:
+    task = cursor.byte()
+    if task < len(NAMES):
+        return NAMES[task]
+    if task != CUSTOM:
+        raise FormatError(f"section of unknown task {task}")
+    name = cursor.take(cursor.byte()).decode("ascii", "replace")
+    if not _NAME.match(name) or name in NAMES:
+        raise FormatError("section with an invalid name")
+    return name
+
+
+class Reader:
+    """Reads the header of a seekable binary file, then single payloads on demand.
+
+    Raises:
+        FormatError: from the constructor, for a damaged header or bytes after the last payload.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self.header = parse_header(file.read(MAX_HEADER))
+        if self.bytes > self.header.file_size:
+            raise FormatError(f"{self.bytes - self.header.file_size} bytes after the last section")
+
+    def payload(self, name: str) -> bytes:
+        """Payload of the section ``name``, its checksum verified.
+
+        Raises:
+            SectionError: damaged, or cut off by the end of the file.
+        """
+        section = self.header.section(name)
+        if section is None:
+            raise UsageError(f"no section {name!r}")
+        if section.offset + section.length > self.bytes:
+            raise SectionError(f"section {name}: the file ends within it", name)
+        self._file.seek(section.offset)
+        payload = self._file.read(section.length)
+        if checksum(self.header.anchor(section), payload) != section.checksum:
+            raise SectionError(f"section {name}: damaged (checksum)", name)
+        return payload
+
+
+def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
+    """A container of ``tasks`` only, their payloads unchanged; nothing is decoded.
+
+    Raises:
+        UsageError: a task that the file lacks. FormatError: damage to what is kept.
+    """
+    wanted = {name for task in tasks for name in reader.header.needs(task)}
+    if not wanted:
+        raise UsageError("no tasks to extract")
+    kept = tuple(s for s in reader.header.sections if s.name in wanted)
+    return build(replace(reader.header, sections=kept), {s.name: reader.payload(s.name) for s in kept})

@@ -1,0 +1,69 @@
+"""One image file to an array and back: PNG (8 and 16 bit), JPEG, TIFF, EXR and ``.npy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mtcodec.data.planes import Array
+from mtcodec.errors import SceneError
+from mtcodec.tasks import Task
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".npy")
+
+
+def _read_png(path: Path) -> Array:
+    import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
+
+    image: Array = imagecodecs.png_decode(path.read_bytes())
+    return image
+
+
+def _read_exr(path: Path) -> Array:
+    import OpenEXR
+
+    with OpenEXR.File(str(path)) as file:
+        channels = file.channels()
+        if len(channels) == 1:
+            image: Array = next(iter(channels.values())).pixels
+        elif {"R", "G", "B"} <= set(channels):
+            image = np.stack([channels[c].pixels for c in "RGB"], axis=-1)
+        else:
+            raise ValueError(f"channels {', '.join(channels)}")
+    return image.astype(np.float32)
+
+
+def _read_array(path: Path) -> Array:
+    image: Array = np.load(path, allow_pickle=False)
+    return image
+
+
+def _read_other(path: Path) -> Array:
+    import imageio.v3 as iio
+
+    return np.asarray(iio.imread(path))
+
+
+_READERS = {".png": _read_png, ".exr": _read_exr, ".npy": _read_array}
+
+
+def read_image(path: Path, task: Task) -> Array:
+    """Read ``path`` as an image of ``task``, in the file's dtype; one channel gives (H, W).
+
+    A single plane stored as three equal channels is accepted for a task of one channel.
+
+    Raises:
+        SceneError: unreadable, or not what the task declares; the message names the file.
+    """
+    try:
+        image = _READERS.get(path.suffix.lower(), _read_other)(path)
+    except Exception as error:  # readers raise whatever their libraries do
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise SceneError(f"{path}: cannot read it: {reason}") from error
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if task.channels == 1 and image.ndim == 3 and image.shape[2] == 3:
+        if (image[..., :1] == image).all():
+            image = image[..., 0]
+    return np.ascontiguousarray(image)

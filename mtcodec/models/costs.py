@@ -1,0 +1,82 @@
+"""Parameters and multiply-accumulates of a model's parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import ModelConfig
+from mtcodec.models.stream import StreamModel
+
+SIDE = 256  # of the scene that is counted
+
+
+@dataclass
+class Part:
+    name: str
+    parameters: int
+    kmac: float  # thousand multiply-accumulates per pixel of a scene with all tasks
+    used: str  # "encode", "decode" or "both"
+
+
+def table(config: ModelConfig) -> list[Part]:
+    """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
+    model = Conditional(config).eval()
+    names = config.task_names
+    parts = [Part("analysis", _size(model.g_a), _count(lambda: _analyse(model)), "encode")]
+    streams: dict[str, StreamModel] = {"shared": model.shared}
+    streams |= {name: model.streams[name] for name in names}  # type: ignore[misc]
+    for name, stream in streams.items():
+        y = torch.zeros(1, config.latents, SIDE // 16, SIDE // 16)
+        hyper = _count(lambda: stream.h_a(y))  # noqa: B023
+        walk = _count(lambda: _walk(stream, y))  # noqa: B023
+        parts.append(Part(f"hyper-analysis {name}", _size(stream.h_a), hyper, "encode"))
+        parts.append(Part(f"entropy {name}", _size(stream) - _size(stream.h_a), walk, "both"))
+    for name in names:
+        latent = torch.zeros(1, config.latents, SIDE // 16, SIDE // 16)
+        count = _count(lambda: model.synthesise(name, latent, latent, torch.zeros(1, 2)))  # noqa: B023
+        parts.append(Part(f"synthesis {name}", _size(model.g_s[name]), count, "decode"))
+    return parts + _totals(parts, names)
+
+
+def _totals(parts: list[Part], names: tuple[str, ...]) -> list[Part]:
+    def total(label: str, chosen: list[Part]) -> Part:
+        return Part(label, sum(p.parameters for p in chosen), sum(p.kmac for p in chosen), "")
+
+    rows = [
+        total("all encoding", [p for p in parts if p.used != "decode"]),
+        total("all decoding", [p for p in parts if p.used != "encode"]),
+    ]
+    for name in names:
+        needed = ("entropy shared", f"entropy {name}", f"synthesis {name}")
+        rows.append(total(f"decoding {name}", [p for p in parts if p.name in needed]))
+    return rows
+
+
+def _size(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _count(run: Callable[[], object]) -> float:
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        run()
+    return float(counter.get_total_flops()) / 2 / SIDE**2 / 1000
+
+
+def _analyse(model: Conditional) -> object:
+    tasks = model.config.tasks
+    planes = {t.name: torch.zeros(1, t.channels, SIDE, SIDE) for t in tasks}
+    return model.analyse(planes, torch.ones(1, len(tasks)), torch.zeros(1, len(tasks) + 1))
+
+
+def _walk(stream: StreamModel, y: Tensor) -> object:
+    rows = stream.rows(stream.tables(), torch.zeros(1, dtype=torch.int64))
+    condition = torch.zeros(1, stream.conditions, *y.shape[2:]) if stream.conditions else None
+    shape = (1, y.shape[2], y.shape[3])
+    return stream.decode(rows, shape, condition, lambda step: torch.zeros_like(step.mu))

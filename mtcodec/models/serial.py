@@ -1,0 +1,104 @@
+"""A model ↔ the named numpy tensors of a weights file.
+
+Transforms become float16. Integer layers become int8 weights and int32 biases, quality tables int16,
+distributions counts: exactly the numbers that encoder and decoder compute with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mtcodec.entropy import fit
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import ModelConfig
+from mtcodec.models.integer import BIAS_UNIT, STEP, IntConv, assert_exact
+from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, StreamModel
+
+Tensors = dict[str, np.ndarray[Any, Any]]
+TABLES = ("gain", "offset", "bias", "z_index")
+
+
+def to_tensors(model: Conditional, histograms: fit.Histograms | None = None) -> Tensors:
+    """Tensors of ``model``; probability tables are fitted to ``histograms`` where given."""
+    assert_exact(model)
+    result: Tensors = {}
+    done: set[str] = set()
+    with torch.no_grad():
+        for name, module in model.named_modules():
+            if isinstance(module, IntConv):
+                weight, bias = module.quantised()
+                result[f"{name}.weight"] = (weight / STEP).round().to(torch.int8).numpy()
+                result[f"{name}.bias"] = (bias / STEP).round().to(torch.int32).numpy()
+                done |= {f"{name}.weight", f"{name}.bias"}
+            elif isinstance(module, StreamModel):
+                for key, table in module.tables().items():
+                    result[f"{name}.{key}"] = table.round().to(torch.int16).numpy()
+                done |= {f"{name}.{key}" for key in ("log_gain", "q_bias", "z_scale")}
+        for name, value in model.state_dict().items():
+            if name not in done:
+                kind = torch.float32 if name.startswith("distribution") else torch.float16
+                result[name] = value.to(kind).contiguous().numpy()
+        tail = float(torch.sigmoid(model.distribution.tail))
+        ratio = float(torch.exp(model.distribution.ratio))
+    rows = fit.logistic_mixture(SCALE_MIN * np.exp(np.arange(SCALES) * SCALE_STEP), tail, ratio)
+    if histograms is not None:
+        rows = fit.calibrate(rows, histograms)
+    result["tables.counts"], result["tables.lengths"] = fit.quantise(rows)
+    return {name: np.ascontiguousarray(array) for name, array in result.items()}
+
+
+def from_tensors(config: ModelConfig, tensors: Tensors) -> Conditional:
+    """A model in evaluation mode from its tensors (without ``tables.*``).
+
+    Raises:
+        ValueError, RuntimeError: tensors are missing, left over, or of the wrong shape or dtype.
+    """
+    model = Conditional(config)
+    rest = {name: torch.from_numpy(array) for name, array in tensors.items()}
+    state = model.state_dict()
+    for name, module in model.named_modules():
+        if isinstance(module, IntConv):
+            state[f"{name}.weight"] = _take(rest, f"{name}.weight", torch.int8) * STEP
+            state[f"{name}.bias"] = _take(rest, f"{name}.bias", torch.int32) * (STEP / BIAS_UNIT)
+        elif isinstance(module, StreamModel):
+            tables = {key: _take(rest, f"{name}.{key}", torch.int16).float() for key in TABLES}
+            if tables["gain"].min() < 1:
+                raise ValueError(f"{name}.gain is not positive")
+            module.load_tables(tables)
+            for key in ("log_gain", "q_bias", "z_scale"):
+                state[f"{name}.{key}"] = getattr(module, key).detach()
+    for name, value in rest.items():
+        if name not in state or not value.dtype.is_floating_point or not value.isfinite().all():
+            raise ValueError(f"unexpected tensor {name}")
+        state[name] = value.float()
+    model.load_state_dict(state)
+    assert_exact(model)
+    return freeze(model)
+
+
+def _take(tensors: dict[str, torch.Tensor], name: str, dtype: torch.dtype) -> torch.Tensor:
+    value = tensors.pop(name)
+    if value.dtype != dtype:
+        raise ValueError(f"{name} is {value.dtype}, not {dtype}")
+    return value
+
+
+def freeze(model: Conditional) -> Conditional:
+    """Evaluation mode with quantised integer layers kept; :func:`thaw` is the way back."""
+    for module in model.modules():
+        if isinstance(module, IntConv):
+            module.freeze()
+    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def thaw(model: nn.Module) -> None:
+    """Make a loaded model trainable: quantise on the fly and derive tables from parameters again."""
+    for module in model.modules():
+        if isinstance(module, IntConv):
+            module.frozen = None
+        elif isinstance(module, StreamModel):
+            module.frozen = {}

@@ -1,0 +1,106 @@
+"""Fast analysis and synthesis transforms: 8×8 pixel unshuffle, then depthwise residual blocks.
+
+No layer works above 1/8 of the image's resolution; latents are at 1/16. A linear 16×16 block
+transform runs beside the blocks. Training starts it as a Karhunen–Loève transform
+(``training/klt.py``) and the blocks at zero, so that the networks learn what a linear transform cannot do.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PATCH, BLOCK = 8, 16
+
+
+class Block(nn.Module):
+    """x + 1×1(leaky(1×1(depthwise 3×3(x)))), expanding the channels twice in between."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.expand = nn.Conv2d(channels, 2 * channels, 1)
+        self.project = nn.Conv2d(2 * channels, channels, 1)
+        with torch.no_grad():
+            self.project.weight *= 0.3
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(F.leaky_relu(self.expand(self.depthwise(x)), 0.05))
+
+
+class Modulation(nn.Module):
+    """Scale and shift of every channel from a small vector (qualities, presence of tasks)."""
+
+    def __init__(self, inputs: int, channels: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(inputs, 64)
+        self.output = nn.Linear(64, 2 * channels)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        scale, shift = self.output(F.leaky_relu(self.hidden(vector)))[:, :, None, None].chunk(2, 1)
+        return x * (1 + scale) + shift
+
+
+class Analysis(nn.Module):
+    """g_a: all tasks' planes in [0, 1], absent ones zero after centring → latents of all streams.
+
+    ::
+
+        (B, ΣC, H, W) ─unshuffle 8─► 1×1 ─► blocks at 1/8 ─► unshuffle 2, 1×1 ─► blocks at 1/16 ─► 1×1 ─► +
+              │                       ▲ qualities, presence                     ▲                         ▲
+              └────────unshuffle 16─► 1×1 (linear) ───────────────────────────────────────────────────────┘
+    """
+
+    def __init__(
+        self, channels: int, latents: int, vector: int, wide: tuple[int, int], deep: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        (c8, n8), (c16, n16) = wide, deep
+        self.stem = nn.Conv2d(channels * PATCH**2, c8, 1)
+        self.modulate_8 = Modulation(vector, c8)
+        self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
+        self.down = nn.Conv2d(4 * c8, c16, 1)
+        self.modulate_16 = Modulation(vector, c16)
+        self.blocks_16 = nn.Sequential(*(Block(c16) for _ in range(n16)))
+        self.out = nn.Conv2d(c16, latents, 1)
+        self.linear = nn.Conv2d(channels * BLOCK**2, latents, 1)
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        blocks = F.pixel_unshuffle(x, BLOCK).contiguous(memory_format=torch.channels_last)
+        x = F.pixel_unshuffle(x, PATCH).contiguous(memory_format=torch.channels_last)
+        x = self.blocks_8(self.modulate_8(self.stem(x), vector))
+        x = self.down(F.pixel_unshuffle(x, 2))
+        x = self.blocks_16(self.modulate_16(x, vector))
+        y: Tensor = self.out(x) + self.linear(blocks)
+        return y
+
+
+class Synthesis(nn.Module):
+    """g_s of one task: its latents → planes centred on zero, (B, C, H, W); the mirror of g_a."""
+
+    def __init__(
+        self, latents: int, channels: int, vector: int, wide: tuple[int, int], deep: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        (c8, n8), (c16, n16) = wide, deep
+        self.stem = nn.Conv2d(latents, c16, 1)
+        self.modulate_16 = Modulation(vector, c16)
+        self.blocks_16 = nn.Sequential(*(Block(c16) for _ in range(n16)))
+        self.up = nn.Conv2d(c16, 4 * c8, 1)
+        self.modulate_8 = Modulation(vector, c8)
+        self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
+        self.head = nn.Conv2d(c8, channels * PATCH**2, 1)
+        self.linear = nn.Conv2d(latents, channels * BLOCK**2, 1)
+
+    def forward(self, latent: Tensor, vector: Tensor) -> Tensor:
+        latent = latent.contiguous(memory_format=torch.channels_last)
+        x = self.stem(latent)
+        x = self.blocks_16(self.modulate_16(x, vector))
+        x = F.pixel_shuffle(self.up(x), 2).contiguous(memory_format=torch.channels_last)
+        x = self.blocks_8(self.modulate_8(x, vector))
+        with torch.autocast(x.device.type, enabled=False):  # bfloat16 pixels would cap the PSNR
+            blocks = F.pixel_shuffle(self.linear(latent.float()), BLOCK)
+            return F.pixel_shuffle(self.head(x.float()), PATCH) + blocks

@@ -1,0 +1,46 @@
+"""Symbols that a trained model really sends, to fit its probability tables to."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtcodec.models import quality
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.stream import SCALES, Step, StreamModel
+from mtcodec.training.dataset import Scenes
+
+
+@torch.no_grad()
+def collect(model: Conditional, scenes: Scenes, rounds: int = 24, seed: int = 1) -> list[dict[int, int]]:
+    """Histogram of symbols by table over random crops at random qualities: ``rounds`` batches of 8."""
+    model.eval()
+    rng = random.Random(seed)
+    result: list[dict[int, int]] = [{} for _ in range(SCALES)]
+
+    def put(step: Step, symbols: Tensor) -> None:
+        mask = step.mask.expand_as(symbols)
+        index = step.index[mask].to(torch.int64).numpy()
+        values = symbols[mask].to(torch.int64).numpy()
+        for i in np.unique(index):
+            table = result[i]
+            for symbol, count in zip(*np.unique(values[index == i], return_counts=True)):
+                table[int(symbol)] = table.get(int(symbol), 0) + int(count)
+
+    for k in range(rounds):
+        batch = scenes.batch(8, 256, 0.0, rng)
+        step = round((k + 0.5) / rounds * quality.STEPS)
+        steps = torch.full((8, 1 + len(scenes.tasks)), step)
+        y = model.analyse(batch.planes, batch.present, steps)
+        rows = model.shared.rows(model.shared.tables(), steps[:, 0])
+        shared = model.shared.encode(y["shared"], model.shared.h_a(y["shared"]), rows, None, put)
+        condition = model.shared.canonical(shared, rows)
+        for name in model.config.task_names:
+            stream = model.streams[name]
+            assert isinstance(stream, StreamModel)
+            rows = stream.rows(stream.tables(), steps[:, 0])
+            stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
+    return result

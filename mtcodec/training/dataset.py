@@ -1,0 +1,83 @@
+"""Random crops of scenes held in memory as stored (8- or 16-bit), so that two cores keep up."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtcodec.data.planes import Array, Planes, Range, to_planes, value_range
+from mtcodec.data.scene import read_scene
+from mtcodec.errors import SceneError
+from mtcodec.tasks import Task
+
+
+@dataclass
+class Batch:
+    planes: dict[str, Tensor]  # (B, C, H, W) in [0, 1], zero where absent
+    present: Tensor  # (B, T)
+
+
+class Scenes:
+    """Scenes of one dataset in memory; tasks that a scene lacks are absent."""
+
+    def __init__(self, directories: Sequence[Path], tasks: Sequence[Task]) -> None:
+        self.tasks = tuple(tasks)
+        self.scenes: list[dict[str, tuple[Array, Range]]] = []
+        for directory in directories:
+            images = read_scene(directory, self.tasks)
+            self.scenes.append(
+                {t.name: (images[t.name], value_range(t, images[t.name]))
+                 for t in self.tasks if t.name in images}
+            )  # fmt: skip
+        if not self.scenes:
+            raise SceneError("no scenes to train on")
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def planes(self, index: int, top: int, left: int, size: int, flip: bool) -> dict[str, Planes]:
+        """One crop of one scene, mirrored if ``flip`` (the x component of vectors changes sign)."""
+        result = {}
+        for task in self.tasks:
+            if task.name not in self.scenes[index]:
+                continue
+            image, scale = self.scenes[index][task.name]
+            crop = to_planes(image[top : top + size, left : left + size], scale)
+            if flip:
+                crop = crop[:, :, ::-1].copy()
+                if task.kind == "vectors":
+                    crop[0] = 1.0 - crop[0]
+            result[task.name] = crop
+        return result
+
+    def batch(self, count: int, size: int, drop: float, rng: random.Random) -> Batch:
+        """``count`` random crops of ``size``×``size``; tasks are dropped in a share ``drop`` of them.
+
+        A dropped crop keeps a random, non-empty, proper subset of its tasks.
+        """
+        shape = {t.name: (count, t.channels, size, size) for t in self.tasks}
+        planes = {name: np.zeros(s, np.float32) for name, s in shape.items()}
+        present = np.zeros((count, len(self.tasks)), np.float32)
+        for i in range(count):
+            index = rng.randrange(len(self.scenes))
+            height, width = next(iter(self.scenes[index].values()))[0].shape[:2]
+            top, left = (rng.randrange(max(1, n - size + 1)) for n in (height, width))
+            crop = self.planes(index, top, left, size, flip=rng.random() < 0.5)
+            names = list(crop)
+            if len(names) > 1 and rng.random() < drop:
+                names = rng.sample(names, rng.randrange(1, len(names)))
+            for j, task in enumerate(self.tasks):
+                if task.name in names:
+                    image = crop[task.name]
+                    if image.shape[1:] != (size, size):  # a scene smaller than the crop
+                        pad = [(0, 0), *((0, size - n) for n in image.shape[1:])]
+                        image = np.pad(image, pad, mode="edge")
+                    planes[task.name][i] = image
+                    present[i, j] = 1
+        return Batch({n: torch.from_numpy(p) for n, p in planes.items()}, torch.from_numpy(present))

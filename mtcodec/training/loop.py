@@ -1,0 +1,214 @@
+"""The training loop: rate + λ·distortion over random crops, qualities and subsets of tasks."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from mtcodec.errors import UsageError
+from mtcodec.models import quality
+from mtcodec.models.conditional import Conditional
+from mtcodec.training.dataset import Batch, Scenes
+from mtcodec.training.objective import draw_qualities, objective
+
+EMA_EVERY = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings of one run. Exactly one of ``steps`` and ``minutes`` ends it."""
+
+    steps: int = 0
+    minutes: float = 0.0
+    batch: int = 8
+    crop: int = 128
+    full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
+    rate: float = 1e-3  # peak learning rate
+    warmup: int = 500
+    ema: float = 0.996  # of every fourth step
+    drop: float = 0.2  # share of crops with some tasks absent
+    own: float = 0.3  # share of crops whose tasks have qualities of their own
+    seed: int = 0
+    precision: str = "auto"  # float32, bfloat16, or auto: the faster of the two
+    device: str = "cpu"
+    log_every: int = 100
+    save_minutes: float = 5.0
+
+
+@torch.no_grad()
+def validate(model: Conditional, scenes: Scenes, device: str, size: int) -> dict[str, Any]:
+    """Rate and PSNR per task on whole held-out scenes at three qualities, with rounded latents."""
+    model.eval()
+    result: dict[str, Any] = {}
+    for q in (10, 50, 90):
+        rng = random.Random(0)
+        sums: dict[str, float] = {}
+        rounds = max(1, len(scenes) // 4)
+        for _ in range(rounds):
+            batch = to_device(scenes.batch(4, size, 0.0, rng), device)
+            steps = torch.full((4, 1 + len(scenes.tasks)), quality.to_step(q), device=device)
+            parts = objective(model, model(batch.planes, batch.present, steps), batch, steps)
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + float(value) / rounds
+        bpp = {n[4:]: v for n, v in sums.items() if n.startswith("bpp_")}
+        result[f"q{q}"] = {
+            "bpp": round(sum(bpp.values()), 4),
+            "streams": {n: round(v, 4) for n, v in bpp.items()},
+            "psnr": {n[4:]: round(10 * math.log10(255**2 / max(v, 1e-9)), 2)
+                     for n, v in sums.items() if n.startswith("mse_")},
+        }  # fmt: skip
+    model.train()
+    return result
+
+
+def to_device(batch: Batch, device: str) -> Batch:
+    return Batch({n: p.to(device) for n, p in batch.planes.items()}, batch.present.to(device))
+
+
+def train(
+    model: Conditional,
+    scenes: Scenes,
+    held_out: Scenes | None,
+    plan: Plan,
+    checkpoint: Path,
+    export: Callable[[Conditional, dict[str, Any]], None],
+    report: Callable[[dict[str, Any]], None] = lambda record: None,
+    resume: bool = False,
+) -> None:
+    """Train ``model`` in place.
+
+    Args:
+        checkpoint: written every ``save_minutes`` and at the end; holds all that ``resume`` needs to
+            go on exactly where the run was. The log lies beside it, one JSON object a line.
+        export: called with the averaged model and a summary after every checkpoint.
+        report: called with every log record.
+    """
+    if (plan.steps > 0) == (plan.minutes > 0):
+        raise UsageError("a training takes either a number of steps or of minutes")
+    device = plan.device
+    torch.manual_seed(plan.seed)
+    rng = random.Random(plan.seed)
+    model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
+    optimizer = make_optimizer(model)
+    step, spent = 0, 0.0
+    if resume:
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, spent = state["step"], state["spent"]
+        torch.set_rng_state(state["torch_rng"].cpu())
+        rng.setstate((3, tuple(state["python_rng"]), None))
+    bfloat16 = plan.precision == "bfloat16" or (
+        plan.precision == "auto" and faster_in_bfloat16(model, scenes, plan)
+    )
+    log = checkpoint.with_suffix(".log.jsonl").open("a" if resume else "w")
+    size = max(plan.crop, 64)
+
+    def save(summary: dict[str, Any]) -> None:
+        state = {
+            "model": model.state_dict(), "average": average.state_dict(),
+            "optimizer": optimizer.state_dict(), "step": step, "spent": spent,
+            "torch_rng": torch.get_rng_state(), "python_rng": list(rng.getstate()[1]),
+        }  # fmt: skip
+        temporary = checkpoint.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(checkpoint)
+        export(average.module, summary)
+
+    def record(entry: dict[str, Any]) -> None:
+        log.write(json.dumps(entry) + "\n")
+        log.flush()
+        report(entry)
+
+    record({"plan": asdict(plan), "parameters": sum(p.numel() for p in model.parameters()),
+            "bfloat16": bfloat16})  # fmt: skip
+    clock = last_save = time.monotonic()
+    sums: dict[str, Tensor] = {}
+    while True:
+        now = time.monotonic()
+        spent, clock = spent + (now - clock), now
+        done = step / plan.steps if plan.steps else spent / (60 * plan.minutes)
+        if done >= 1:
+            break
+        learning_rate = plan.rate * min(1.0, (step + 1) / plan.warmup) * cosine(done)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * group["scale"]
+        large = done >= 1 - plan.full
+        count, side = (max(1, plan.batch // 4), 2 * size) if large else (plan.batch, size)
+        batch = to_device(scenes.batch(count, side, plan.drop, rng), device)
+        steps = draw_qualities(count, len(scenes.tasks), plan.own).to(device)
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
+            out = model(batch.planes, batch.present, steps)
+        parts = objective(model, out, batch, steps)
+        optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        if bool(torch.isfinite(norm)):
+            optimizer.step()
+            if step % EMA_EVERY == 0:
+                average.update_parameters(model)
+        step += 1
+        for name, value in {**parts, "gradient": norm}.items():
+            sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
+        if step % plan.log_every == 0:
+            means = {n: round(float(v) / plan.log_every, 5) for n, v in sums.items()}
+            record({"step": step, "minutes": round(spent / 60, 2), "done": round(done, 4),
+                    "rate": round(learning_rate, 7), **means})  # fmt: skip
+            sums = {}
+        if time.monotonic() - last_save > 60 * plan.save_minutes:
+            summary = validate(average.module, held_out, device, 2 * size) if held_out else {}
+            record({"step": step, "validation": summary})
+            save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
+            clock += time.monotonic() - now  # saving and validating are not training time
+            last_save = time.monotonic()
+    summary = validate(average.module, held_out, device, 2 * size) if held_out else {}
+    record({"step": step, "validation": summary, "end": True})
+    save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
+    log.close()
+
+
+def make_optimizer(model: Conditional) -> torch.optim.Optimizer:
+    """AdamW; the linear paths, which start as a good transform, move at a twentieth of the rate."""
+    linear = [p for n, p in model.named_parameters() if ".linear." in n]
+    others = [p for n, p in model.named_parameters() if ".linear." not in n]
+    groups = [{"params": others, "scale": 1.0}, {"params": linear, "scale": 0.05}]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+
+
+def cosine(done: float) -> float:
+    """Learning rate at a share ``done`` of the run, relative to its peak."""
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def faster_in_bfloat16(model: Conditional, scenes: Scenes, plan: Plan) -> bool:
+    """Time both precisions on a few steps; some CPUs are slower in bfloat16. Leaves no trace."""
+    if plan.device.startswith("cuda"):
+        return True
+    seconds = {}
+    state, rng = torch.get_rng_state(), random.Random(0)
+    batch = scenes.batch(plan.batch, plan.crop, 0.0, rng)
+    steps = draw_qualities(plan.batch, len(scenes.tasks), 0.0)
+    for enabled in (False, True):
+        times = []
+        for _ in range(4):
+            start = time.perf_counter()
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+                out = model(batch.planes, batch.present, steps)
+            objective(model, out, batch, steps)["loss"].backward()
+            times.append(time.perf_counter() - start)
+        seconds[enabled] = min(times)
+    model.zero_grad(set_to_none=True)
+    torch.set_rng_state(state)
+    return seconds[True] < seconds[False]
