@@ -142,6 +142,8 @@ class StreamModel(nn.Module):
         self.q_bias = nn.Parameter(torch.zeros(quality.ANCHORS, width))
         self.z_scale = nn.Parameter(torch.full((quality.ANCHORS, hyper), 28.0 / 8))
         self.frozen: dict[str, Tensor] = {}  # tables of a loaded file, used instead of recomputing them
+        with torch.no_grad():
+            self.h_a[-1].weight *= 3.0  # hyper-latents that do not all round to zero  # type: ignore[operator]
         for out in (self.out_0, self.out_1):
             nn.init.zeros_(out.weight)
             with torch.no_grad():

@@ -3,6 +3,8 @@
 Tasks are stacked in units of the quantisation step Δ that suits their weight at the middle quality, so
 that unit steps in every coefficient are the best uniform quantiser (Δ² = 6 C / (ln 2 · λ · 255² · weight)).
 The shared stream takes the strongest joint components, every task the strongest of what is left of it.
+The few components of long, smooth shades are scaled down: neighbours and the networks predict them, and
+the entropy networks see latents in a limited range.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from mtcodec.models.conditional import Conditional
 from mtcodec.models.transforms import BLOCK
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.objective import lambda_of
+
+STRENGTH, COMPRESSION = 3.0, 0.6  # components stronger than 3 steps keep the power 0.4 of their excess
 
 
 def principal(rows: Tensor, count: int) -> Tensor:
@@ -51,15 +55,22 @@ def initialise(model: Conditional, scenes: Scenes, crops: int = 600, seed: int =
     for own, part in zip(own_parts, residual.split(sizes, dim=0)):
         analysis.append(own.T @ part)
     matrix = torch.cat(analysis)  # (latents, D), for inputs in units of Δ
+    strength = (rows @ matrix.T).std(dim=0)
+    shrink = (strength / STRENGTH).clamp(min=1.0) ** -COMPRESSION
+    matrix = matrix * shrink[:, None]
+    grow = (1 / shrink).split(n)
     scale = torch.cat([torch.full((size,), 1 / delta) for size, delta in zip(sizes, steps)])
     model.g_a.linear.weight.copy_((matrix * scale)[:, :, None, None])
     model.g_a.linear.bias.copy_(-matrix @ mean)
     model.g_a.out.weight.zero_()
     model.g_a.out.bias.zero_()
     means, shares = mean.split(sizes), shared.split(sizes, dim=0)
-    for task, own, share, delta, centre in zip(model.config.tasks, own_parts, shares, steps, means):
+    for i, (task, own, share, delta, centre) in enumerate(
+        zip(model.config.tasks, own_parts, shares, steps, means)
+    ):
         synthesis = model.g_s[task.name]
-        synthesis.linear.weight.copy_((torch.cat([share, own], dim=1) * delta)[:, :, None, None])  # type: ignore[union-attr, operator]
+        columns = torch.cat([share * grow[0], own * grow[i + 1]], dim=1)
+        synthesis.linear.weight.copy_((columns * delta)[:, :, None, None])  # type: ignore[union-attr, operator]
         synthesis.linear.bias.copy_(centre * delta)  # type: ignore[union-attr, operator]
         synthesis.head.weight.zero_()  # type: ignore[union-attr, operator]
         synthesis.head.bias.zero_()  # type: ignore[union-attr, operator]

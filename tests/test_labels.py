@@ -1,0 +1,311 @@
+"""Class-id images: exact bytes, round trips, hostile payloads, damage."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from mtcodec.entropy import labels
+from mtcodec.entropy.labels import decode_labels, encode_labels
+from mtcodec.errors import FormatError
+
+Image = NDArray[Any]
+DTYPES = ["uint8", "uint16"]
+
+
+def discs(height: int, width: int, count: int, seed: int = 0, dtype: str = "uint8") -> Image:
+    """Overlapping discs, computed in integers: the same on every machine."""
+    image = np.zeros((height, width), dtype)
+    y, x = np.mgrid[:height, :width]
+    state = seed
+    for label in range(1, count + 1):
+        state = (state * 1103515245 + 12345) % 2**31
+        cy, cx, r = (
+            state // 7 % height,
+            state // 1009 % width,
+            2 + state // 65537 % (1 + min(height, width) // 4),
+        )
+        image[(y - cy) ** 2 + (x - cx) ** 2 <= r * r] = label % 7
+    return image
+
+
+def check(image: Image) -> bytes:
+    payload = encode_labels(image)
+    height, width = image.shape
+    decoded = decode_labels(payload, height, width, image.dtype.name)
+    assert decoded.dtype.name == image.dtype.name
+    assert np.array_equal(decoded, image)
+    return payload
+
+
+def decodes_or_refuses(payload: bytes, height: int, width: int, dtype: str) -> None:
+    try:
+        decoded = decode_labels(payload, height, width, dtype)
+    except FormatError:
+        return
+    assert (decoded.shape, decoded.dtype.name) == ((height, width), dtype)
+
+
+# --- exact bytes -----------------------------------------------------------------------------------------
+
+
+def test_bytes_of_a_small_image() -> None:
+    image = np.array(
+        [[0, 0, 0, 0, 0, 0], [0, 0, 3, 3, 0, 0], [0, 3, 3, 3, 5, 5], [9, 9, 3, 5, 5, 5]], np.uint8
+    )
+    assert check(image).hex() == "770cef95ad8633"
+    assert check(image.astype(np.uint16)).hex() == "770cef95ad8633"
+
+
+def test_bytes_of_discs() -> None:
+    assert check(discs(64, 64, 6)).hex() == (
+        "efd0ca3a9042730e0eb395a21fdc944f4770d3857cd5cfa74abf77bc5fd3"
+        "38efdc03247ce3de81c01d2c3de84edd415fa411966adf9c0d78dd6df60f"
+    )
+
+
+def test_bytes_of_an_empty_image() -> None:
+    assert check(np.zeros((256, 256), np.uint8)) == b"\0"
+
+
+@pytest.mark.parametrize(("dtype", "samples"), [("uint8", [1, 2, 3, 4]), ("uint16", [0x201, 0x403])])
+def test_zstd_frame_of_one_raw_block(dtype: str, samples: list[int]) -> None:
+    payload = bytes([0xFF, 0x00, 0x00, 0x21, 0x00, 0x00, 1, 2, 3, 4])
+    assert decode_labels(payload, 1, len(samples), dtype).tolist() == [samples]
+
+
+# --- round trips -----------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(DTYPES), st.sampled_from([1, 2, 7, 255, 65535]))
+def test_round_trip_of_any_small_image(data: st.DataObject, dtype: str, highest: int) -> None:
+    elements = st.integers(0, min(highest, np.iinfo(dtype).max))
+    shape = hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)
+    check(data.draw(hnp.arrays(dtype, shape, elements=elements)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 60), st.integers(1, 60), st.integers(0, 12), st.integers(0, 2**31), st.sampled_from(DTYPES)
+)
+def test_round_trip_of_discs(height: int, width: int, count: int, seed: int, dtype: str) -> None:
+    image = discs(height, width, count, seed, dtype)
+    check(image)
+    check(np.iinfo(dtype).max - image)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(DTYPES), st.floats(0, 0.05))
+def test_round_trip_of_discs_with_noise(seed: int, dtype: str, density: float) -> None:
+    image = discs(48, 40, 5, seed, dtype)
+    random = np.random.default_rng(seed)
+    image[random.random(image.shape) < density] = random.integers(np.iinfo(dtype).max + 1)
+    check(image)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.sampled_from(DTYPES))
+def test_contours_hold_any_image(data: st.DataObject, dtype: str) -> None:
+    """Also those images for which ``encode_labels`` prefers zstd."""
+    image = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8)))
+    height, width = image.shape
+    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
+    payload = labels._encode_contours(image, changes)
+    assert np.array_equal(decode_labels(payload, height, width, dtype), image)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (1, 5000), (5000, 1), (256, 256)])
+def test_noise_costs_a_few_bytes_more_than_raw(shape: tuple[int, int], dtype: str) -> None:
+    image = np.random.default_rng(1).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    assert len(check(image)) <= image.nbytes + 10
+
+
+def test_all_16_bit_labels() -> None:
+    check(np.random.default_rng(2).permutation(2**16).astype(np.uint16).reshape(256, 256))
+    check(np.arange(2**16, dtype=np.uint16).reshape(256, 256))
+
+
+def test_memory_layout_does_not_matter() -> None:
+    image = discs(30, 50, 5, dtype="uint16")
+    payload = encode_labels(image)
+    assert encode_labels(np.asfortranarray(image)) == payload
+    assert encode_labels(image.astype(">u2")) == payload
+    assert encode_labels(np.repeat(image, 2, axis=1)[:, ::2]) == payload
+
+
+def test_discs_are_small() -> None:
+    assert len(check(discs(256, 256, 8))) < 200
+
+
+def test_encoder_is_quick_with_many_boundaries_in_a_row() -> None:
+    image = np.zeros((2, 160_000), np.uint16)
+    image[:, ::32] = np.arange(5000) + 1
+    image[1] = np.roll(image[0], 1000)
+    check(image)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((2, 2), np.int32),
+        np.zeros((2, 2, 1), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 4), np.uint8),
+    ],
+)
+def test_what_is_no_label_image(image: Image) -> None:
+    with pytest.raises(ValueError, match="must be a uint8 or uint16 image"):
+        encode_labels(image)
+
+
+# --- hostile payloads ------------------------------------------------------------------------------------
+
+
+def contours(height: int, width: int, highest: int = 255) -> bytes:
+    image = np.zeros((height, width), np.uint16)
+    image[height // 2 :, width // 2 :] = highest
+    payload = encode_labels(image)
+    assert payload[0] < 0xF0
+    return payload
+
+
+def huge_number() -> bytes:
+    coder = labels._Coder()
+    coder.bit(("event", 4), 1, labels.RARE)
+    coder.bit(("begins", 5), 1, labels.RARE)
+    coder.uniform(16, 0)
+    for k in range(32):
+        coder.bit(("label", 0, k), 1)
+    return coder.finish()
+
+
+def frame(raw: bytes, **options: Any) -> bytes:
+    chosen = {"write_content_size": 0, "write_checksum": 0, "write_dict_id": 0, "window_log": 10, **options}
+    parameters = zstandard.ZstdCompressionParameters(**chosen)
+    return b"\xff" + zstandard.ZstdCompressor(compression_params=parameters).compress(raw)[4:]
+
+
+HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", "empty payload"),
+    "first reserved id": (lambda: b"\xf0", "unknown method 240"),
+    "last reserved id": (lambda: b"\xfe" + frame(bytes(256))[1:], "unknown method 254"),
+    "contours cut off": (lambda: encode_labels(discs(16, 16, 9, seed=3))[:5], "contour stream is truncated"),
+    "contours and a zero": (lambda: contours(16, 16) + b"\0", "does not end"),
+    "contours and more": (lambda: contours(16, 16) + b"abc", "does not end"),
+    "contours of more rows": (lambda: contours(40, 16), "does not end"),
+    "contours of a wider image": (lambda: contours(16, 64), "contour stream|impossible boundary"),
+    "label of 16 bits": (lambda: contours(16, 16, 256), "impossible boundary"),
+    "number without end": (huge_number, "number out of range"),
+    "no frame": (lambda: b"\xff", "unexpected kind"),
+    "half a frame header": (lambda: b"\xff\x00", "unexpected kind"),
+    "frame header only": (lambda: b"\xff\x00\x00", "zstd frame"),
+    "frame cut off": (lambda: frame(bytes(256))[:-1], "zstd frame"),
+    "frame and more": (lambda: frame(bytes(256)) + b"\0", "damaged zstd frame"),
+    "two frames": (lambda: frame(bytes(128)) + frame(bytes(128))[1:], "zstd frame"),
+    "frame with its magic": (lambda: b"\xff" + zstandard.compress(bytes(256)), "unexpected kind"),
+    "short frame": (lambda: frame(bytes(255)), "too short"),
+    "long frame": (lambda: frame(bytes(257)), "damaged zstd frame"),
+    "frame that tells its size": (lambda: frame(bytes(256), write_content_size=1), "unexpected kind"),
+    "frame that claims a terabyte": (lambda: b"\xff\xe0" + (2**40).to_bytes(8, "little") + bytes(9), "kind"),
+    "frame with a checksum": (lambda: frame(bytes(256), write_checksum=1), "unexpected kind"),
+    "frame with a dictionary": (lambda: b"\xff\x01\x00\x07" + frame(bytes(256))[3:], "unexpected kind"),
+    "frame of a large window": (lambda: b"\xff\x00\x01" + frame(bytes(256))[3:], "too large a window"),
+    "frame of the largest window": (lambda: b"\xff\x00\xff" + frame(bytes(256))[3:], "too large a window"),
+    "block of a reserved type": (lambda: b"\xff\x00\x00\x07\x00\x00", "damaged zstd frame"),
+    "bomb": (lambda: frame(bytes(2**24)), "damaged zstd frame"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_payload(name: str) -> None:
+    make, message = HOSTILE[name]
+    payload = make()
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match=message) as caught:
+            decode_labels(payload, 16, 16, "uint8")
+        assert tracemalloc.get_traced_memory()[1] < 50_000 + 3 * len(payload)
+    finally:
+        tracemalloc.stop()
+    assert str(caught.value).startswith("labels: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_too_many_boundaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    payload = encode_labels(discs(32, 32, 6))
+    monkeypatch.setattr(labels, "WORK_LIMIT", 40)
+    with pytest.raises(FormatError, match="too many boundaries"):
+        decode_labels(payload, 32, 32, "uint8")
+    assert check(discs(32, 32, 6))[0] == 0xFF
+
+
+def test_too_many_rows() -> None:
+    with pytest.raises(FormatError, match="too many boundaries"):
+        decode_labels(bytes(1000), labels.WORK_LIMIT + 1, 1, "uint8")
+    with pytest.raises(FormatError, match="truncated"):
+        decode_labels(b"\0", labels.WORK_LIMIT + 1, 1, "uint8")
+    check(np.zeros((labels.WORK_LIMIT + 1, 1), np.uint8))
+
+
+@pytest.mark.parametrize(("height", "width", "dtype"), [(0, 4, "uint8"), (4, -1, "uint8"), (4, 4, "float32")])
+def test_what_no_payload_can_hold(height: int, width: int, dtype: str) -> None:
+    with pytest.raises(FormatError, match="cannot be"):
+        decode_labels(b"\0", height, width, dtype)
+
+
+# --- damage ----------------------------------------------------------------------------------------------
+
+
+DAMAGED = [
+    discs(32, 32, 6),
+    discs(24, 40, 4, seed=5, dtype="uint16") * np.uint16(301),
+    np.arange(70, dtype=np.uint8).reshape(7, 10) % 11,
+    np.arange(40, dtype=np.uint16).reshape(5, 8) * np.uint16(999),
+]
+
+
+@pytest.mark.parametrize("image", DAMAGED)
+def test_damage(image: Image) -> None:
+    payload, (height, width), dtype = encode_labels(image), image.shape, image.dtype.name
+    for size in range(len(payload)):
+        decodes_or_refuses(payload[:size], height, width, dtype)
+    for position in range(len(payload)):
+        for flip in (1, 2, 4, 8, 16, 32, 64, 128, 255):
+            damaged = bytearray(payload)
+            damaged[position] ^= flip
+            decodes_or_refuses(bytes(damaged), height, width, dtype)
+    for tail in (b"\0", b"\x01", b"\xff", b"\0" * 100):
+        with pytest.raises(FormatError):
+            decode_labels(payload + tail, height, width, dtype)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60), st.integers(1, 20), st.integers(1, 20), st.sampled_from(DTYPES))
+def test_any_bytes(payload: bytes, height: int, width: int, dtype: str) -> None:
+    decodes_or_refuses(payload, height, width, dtype)
+    decodes_or_refuses(b"\xff\x00\x00" + payload, height, width, dtype)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(min_size=1, max_size=40), st.integers(1, 12), st.integers(1, 12))
+def test_a_contour_stream_that_decodes_is_of_canonical_length(
+    payload: bytes, height: int, width: int
+) -> None:
+    """Nothing can be hidden after the last row."""
+    try:
+        decode_labels(payload[:1].replace(b"\xff", b"\0") + payload[1:], height, width, "uint8")
+    except FormatError:
+        return
+    with pytest.raises(FormatError):
+        decode_labels(payload + b"\0", height, width, "uint8")
