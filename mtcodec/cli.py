@@ -36,7 +36,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads; 0 takes all cores.")]
+Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
 
@@ -70,6 +70,8 @@ def _emit(data: bytes, path: Path, force: bool) -> None:
     from mtcodec.output import write_atomic
 
     if str(path) == "-":
+        if sys.stdout is None:
+            raise OutputError("standard output is closed")
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
@@ -78,6 +80,8 @@ def _emit(data: bytes, path: Path, force: bool) -> None:
 
 
 def _refuse_existing(path: Path, force: bool) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path}: is a directory")
     if path.exists() and not force:
         raise OutputError(f"{path}: exists already (--force overwrites it)")
 
@@ -87,6 +91,8 @@ def _open(name: str) -> Reader:
     from mtcodec.container import Reader
     from mtcodec.errors import FormatError
 
+    if name == "-" and sys.stdin is None:
+        raise SceneError("standard input is closed")
     try:
         file = io.BytesIO(sys.stdin.buffer.read()) if name == "-" else open(name, "rb")  # noqa: SIM115
         return Reader(file)
@@ -199,6 +205,8 @@ def decode(
         output = Path(file).with_suffix("")
         if output == Path(file):
             raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
+    if str(output) == "-":
+        raise UsageError("images go to a directory, not to standard output")
     wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
     needed = {section for task in wanted for section in header.needs(task)}
     if output.exists() and not output.is_dir():
@@ -212,7 +220,8 @@ def decode(
     else:
         images, lost = _decode_lossless(reader, wanted)
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        if images:
+            output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output}: cannot make it: {error.strerror}") from error
     for name, image in images.items():
@@ -220,8 +229,8 @@ def decode(
         write_image(path_out, image)
         if not quiet:
             typer.echo(str(path_out))
-    for error in lost:
-        _warn(f"{file}: task {error.section} is lost: {error}")
+    for loss in lost:
+        _warn(f"{file}: task {loss.section} is lost: {loss}")
     if lost:
         raise SectionError(f"{file}: damaged; {len(images)} of {len(wanted)} tasks decoded", lost[0].section)
 
@@ -263,11 +272,10 @@ def _print_info(reader: Reader, file: str, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    name = facts["weights"]["name"] or "not installed"
-    typer.echo(
-        f"{file}: {facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}, "
-        f"quality {facts['quality']:g}, weights {name} ({facts['weights']['fingerprint']})"
-    )
+    size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
+    weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
+    neural = any(section["coding"] == "neural" for section in facts["sections"])
+    typer.echo(f"{file}: {size}" + (f", quality {facts['quality']:g}, weights {weights}" if neural else ""))
     if not facts["complete"]:
         _warn(f"{file}: the file ends before its last section does")
     for section in facts["sections"]:
@@ -287,11 +295,16 @@ def extract(
 ) -> None:
     """Copy some tasks of a file into a new file, without re-encoding."""
     from mtcodec import container
+    from mtcodec.errors import FormatError
 
     if output is None:
         raise UsageError("missing -o FILE")
     reader = _open(file)
-    _emit(container.extract(reader, [t.strip() for t in tasks.split(",")]), output, force)
+    try:
+        data = container.extract(reader, [t.strip() for t in tasks.split(",")])
+    except FormatError as error:
+        raise FormatError(f"{file}: {error}") from error
+    _emit(data, output, force)
 
 
 # --- training, evaluation, weights ---------------------------------------------------------------
@@ -311,7 +324,7 @@ def train(
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
     held_out: Annotated[int, typer.Option(min=0, help="Scenes kept for validation.")] = 24,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Of the initial weights and the crops.")] = 0,
     threads: Threads = 0,
     device: Device = "auto",
     force: Force = False,
@@ -378,8 +391,16 @@ def evaluate(
 def weights_list(as_json: Json = False) -> None:
     """List the installed weights."""
     from mtcodec import weights
+    from mtcodec.errors import WeightsInvalid
 
-    entries = [weights.describe(path) for path in weights.installed()]
+    entries = []
+    for path in weights.installed():
+        try:
+            entry = weights.describe(path)
+            weights.model_config(entry)
+            entries.append(entry)
+        except WeightsInvalid as error:
+            _warn(str(error))
     if as_json:
         typer.echo(json.dumps([_weights_entry(e) for e in entries]))
         return
@@ -395,7 +416,8 @@ def _weights_entry(e: WeightsInfo) -> dict[str, Any]:
 
 @weights_app.command("show")
 def weights_show(
-    name: Annotated[str, typer.Argument(help="Name or path of the weights.")], as_json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name or path of the weights.")],
+    as_json: Json = False,
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
     from mtcodec import weights
@@ -427,7 +449,12 @@ def main() -> NoReturn:
             raise
         typer.echo(f"mtcodec: {' '.join(str(error).split())}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of standard output: its reader has gone, or it is full
+        if not isinstance(error, BrokenPipeError):
+            if os.environ.get("MTCODEC_DEBUG"):
+                raise
+            typer.echo(f"mtcodec: {error}", err=True)
+        if sys.stdout is not None:  # what it still holds back would fail once more at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(0)

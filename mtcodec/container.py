@@ -26,6 +26,7 @@ CODINGS = ("neural", "labels")
 QUALITY_STEPS = 2048
 MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
 MAX_HEADER = 4096
+NO_WEIGHTS = "0" * 16  # fingerprint of a file without neural sections
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,30}\Z")
 
 
@@ -80,6 +81,10 @@ class Header:
         shared = self.section(SHARED)
         bound = shared and section.name != SHARED and section.coding == "neural"
         return shared.checksum if shared and bound else 0
+
+
+def _neural(sections: Iterable[Section]) -> bool:
+    return any(s.coding == "neural" for s in sections)
 
 
 def checksum(anchor: int, payload: bytes) -> int:
@@ -201,6 +206,8 @@ def parse_header(data: bytes) -> Header:
         raise FormatError("the header is damaged (checksum)")
     if len({s.name for s in sections}) != count or SHARED in [s.name for s in sections[1:]]:
         raise FormatError("sections repeat or are out of order")
+    if fingerprint != NO_WEIGHTS and not _neural(sections):
+        raise FormatError("names weights, but no section is neural")
     offset = cursor.at
     for i, section in enumerate(sections):
         sections[i] = replace(section, offset=offset)
@@ -287,4 +294,6 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
     if not wanted:
         raise UsageError("no tasks to extract")
     kept = tuple(s for s in reader.header.sections if s.name in wanted)
-    return build(replace(reader.header, sections=kept), {s.name: reader.payload(s.name) for s in kept})
+    fingerprint = reader.header.fingerprint if _neural(kept) else NO_WEIGHTS
+    header = replace(reader.header, fingerprint=fingerprint, sections=kept)
+    return build(header, {s.name: reader.payload(s.name) for s in kept})

@@ -100,7 +100,7 @@ def read_header(path: Path) -> dict[str, Any]:
         if meta.get("format") != FORMAT:
             raise ValueError(f"format {meta.get('format')!r}, not {FORMAT!r}")
         return {**meta, "tensors": header}
-    except (OSError, ValueError, struct.error, AttributeError) as error:
+    except (OSError, ValueError, struct.error, AttributeError, RecursionError) as error:
         raise WeightsInvalid(f"{path}: not a weights file of mtcodec: {error}") from error
 
 
@@ -108,15 +108,18 @@ def describe(path: Path) -> WeightsInfo:
     """Everything in the header of the weights file ``path``; reads no tensors."""
     header = read_header(path)
     try:
+        config, training = json.loads(header["config"]), json.loads(header.get("training", "{}"))
+        if not isinstance(config, dict) or not isinstance(training, dict):
+            raise ValueError("config or training is not an object")
         return WeightsInfo(
             name=path.stem,
             path=path,
             fingerprint=str(header["fingerprint"]),
-            config=json.loads(header["config"]),
-            training=json.loads(header.get("training", "{}")),
+            config=config,
+            training=training,
             shapes={n: (t["dtype"], tuple(t["shape"])) for n, t in header["tensors"].items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsInvalid(f"{path}: damaged header: {error}") from error
 
 
@@ -160,17 +163,21 @@ def load(path: Path) -> tuple[Conditional, Tables]:
 
     from mtcodec.entropy.rans import Tables
     from mtcodec.models import serial
+    from mtcodec.models.stream import SCALES
 
+    unusable = (SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError)
     info = describe(path)
     try:
         tensors = load_file(path)
         if fingerprint_of(json.dumps(info.config), tensors) != info.fingerprint:
             raise WeightsInvalid(f"{path}: damaged: its content does not match its fingerprint")
         tables = Tables(tensors.pop("tables.counts"), tensors.pop("tables.lengths"))
+        if len(tables.lengths) != SCALES:
+            raise ValueError(f"{len(tables.lengths)} probability tables, not {SCALES}")
         model = serial.from_tensors(model_config(info), tensors)
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError, MtcodecError) as error:
-        if isinstance(error, WeightsInvalid):
-            raise
+    except WeightsInvalid:
+        raise
+    except (*unusable, AssertionError, MtcodecError) as error:
         raise WeightsInvalid(f"{path}: not usable: {error}") from error
     return model, tables
 

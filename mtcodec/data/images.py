@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,10 @@ def _read_png(path: Path) -> Array:
 def _read_exr(path: Path) -> Array:
     import OpenEXR
 
-    with OpenEXR.File(str(path)) as file:
+    # OpenEXR prints a warning for damaged pixels, then holds no part
+    with contextlib.redirect_stdout(io.StringIO()), OpenEXR.File(str(path)) as file:
+        if not file.parts:
+            raise ValueError("damaged pixel data")
         channels = file.channels()
         if len(channels) == 1:
             image: Array = next(iter(channels.values())).pixels
@@ -35,14 +40,17 @@ def _read_exr(path: Path) -> Array:
 
 
 def _read_array(path: Path) -> Array:
-    image: Array = np.load(path, allow_pickle=False)
-    return image
+    with path.open("rb") as file:
+        image: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
 def _read_other(path: Path) -> Array:
     import imageio.v3 as iio
 
-    return np.asarray(iio.imread(path))
+    # named, as imageio would else try all its plugins and report the last one's trouble
+    plugin = "tifffile" if path.suffix.lower().startswith(".tif") else "pillow"
+    return np.asarray(iio.imread(path, plugin=plugin))
 
 
 _READERS = {".png": _read_png, ".exr": _read_exr, ".npy": _read_array}
@@ -63,7 +71,6 @@ def read_image(path: Path, task: Task) -> Array:
         raise SceneError(f"{path}: cannot read it: {reason}") from error
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
-    if task.channels == 1 and image.ndim == 3 and image.shape[2] == 3:
-        if (image[..., :1] == image).all():
-            image = image[..., 0]
+    if task.channels == 1 and image.shape[2:] == (3,) and (image[..., :1] == image).all():
+        image = image[..., 0]
     return np.ascontiguousarray(image)

@@ -22,7 +22,7 @@ def write_image(path: Path, image: Array) -> None:
     if path.suffix == ".png":
         import imagecodecs
 
-        data: bytes = imagecodecs.png_encode(image)
+        data = bytes(imagecodecs.png_encode(image))
     else:
         buffer = io.BytesIO()
         np.save(buffer, image, allow_pickle=False)

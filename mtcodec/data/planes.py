@@ -36,9 +36,11 @@ def value_range(task: Task, image: Array) -> Range:
 def to_planes(image: Array, scale: Range) -> Planes:
     """(H, W) or (H, W, C) stored values to (C, H, W) in [0, 1]."""
     image = image[..., None] if image.ndim == 2 else image
-    factor = np.float32(1.0 / scale.span if scale.span > 0 else 0.0)
-    planes = (image.astype(np.float32) - np.float32(scale.low)) * factor
-    return np.ascontiguousarray(np.moveaxis(planes, -1, 0))
+    # float32 holds integers exactly, but not the extremes of a float range
+    wide = np.float64 if image.dtype.kind == "f" else np.float32
+    factor = wide(1.0 / scale.span if scale.span > 0 else 0.0)
+    planes = (image.astype(wide) - wide(scale.low)) * factor
+    return np.ascontiguousarray(np.moveaxis(planes, -1, 0), np.float32)
 
 
 def from_planes(planes: Planes, scale: Range, dtype: str) -> Array:

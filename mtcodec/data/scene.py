@@ -47,6 +47,8 @@ def check_image(task: Task, image: Array, source: str) -> None:
         )
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise SceneError(f"{source}: has NaN or infinite values")
+    if image.dtype.kind == "f" and np.abs(image).max() > np.finfo(np.float32).max:
+        raise SceneError(f"{source}: has values that float32 cannot hold")
 
 
 def check_scene(

@@ -6,6 +6,7 @@ Arithmetic is ``constriction``'s (integers throughout); the layout is in ``docs/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import constriction
 import numpy as np
@@ -33,8 +34,12 @@ class Tables:
     """
 
     def __init__(self, counts: npt.NDArray[np.uint32], lengths: npt.NDArray[np.uint16]) -> None:
+        if counts.dtype != np.uint32 or lengths.dtype != np.uint16 or (counts.ndim, lengths.ndim) != (1, 1):
+            raise ValueError("probability tables are not lists of uint32 counts and uint16 lengths")
         if len(lengths) == 0 or int(lengths.sum()) != len(counts) or (lengths % 2).any() or lengths.min() < 4:
             raise ValueError("lengths of probability tables do not match")
+        if not counts.all():
+            raise ValueError("a count of a probability table is zero")
         self.counts, self.lengths = counts, lengths
         rows = np.split(counts, np.cumsum(lengths[:-1].astype(np.int64)))
         if any(int(row.sum()) != 1 << PRECISION for row in rows):
@@ -81,7 +86,7 @@ class Encoder:
         return payload.rstrip(b"\0")
 
 
-def _push_escapes(coder: AnsCoder, values: Sequence[int]) -> None:
+def _push_escapes(coder: Any, values: Sequence[int]) -> None:
     lengths = [(v + 1).bit_length() - 1 for v in values]
     for v, bits in zip(reversed(values), reversed(lengths)):
         rest = v + 1 - (1 << bits)
@@ -120,8 +125,8 @@ class Decoder:
             values = self._take_escapes(len(escaped))
             magnitude = values // 2 + radius[escaped] + 1
             symbols[escaped] = np.where(values & 1, -magnitude, magnitude)
-            if (np.abs(symbols[escaped]) > limit).any():
-                raise FormatError("a decoded symbol is out of range")
+        if np.abs(symbols).max(initial=0) > limit:  # a table's radius may exceed it, too
+            raise FormatError("a decoded symbol is out of range")
         result = np.empty(len(index), np.int32)
         result[order] = symbols
         return result

@@ -1,8 +1,9 @@
 """Fast analysis and synthesis transforms: 8×8 pixel unshuffle, then depthwise residual blocks.
 
-No layer works above 1/8 of the image's resolution; latents are at 1/16. A linear 16×16 block
-transform runs beside the blocks. Training starts it as a Karhunen–Loève transform
-(``training/klt.py``) and the blocks at zero, so that the networks learn what a linear transform cannot do.
+No layer works above 1/8 of the image's resolution; latents are at 1/16. Patches enter and leave through
+a ``basis``, which training starts as their Karhunen–Loève transform, scaled to equal variances
+(``training/klt.py``): pixels are so correlated that networks on raw patches learn details very slowly. A
+``linear`` 16×16 block transform beside the networks carries the coarse shades from the first step on.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Analysis(nn.Module):
     ) -> None:
         super().__init__()
         (c8, n8), (c16, n16) = wide, deep
-        self.stem = nn.Conv2d(channels * PATCH**2, c8, 1)
+        self.basis = nn.Conv2d(channels * PATCH**2, c8, 1)
+        self.stem = nn.Conv2d(c8, c8, 1)
         self.modulate_8 = Modulation(vector, c8)
         self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
         self.down = nn.Conv2d(4 * c8, c16, 1)
@@ -71,7 +73,7 @@ class Analysis(nn.Module):
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
         blocks = F.pixel_unshuffle(x, BLOCK).contiguous(memory_format=torch.channels_last)
         x = F.pixel_unshuffle(x, PATCH).contiguous(memory_format=torch.channels_last)
-        x = self.blocks_8(self.modulate_8(self.stem(x), vector))
+        x = self.blocks_8(self.modulate_8(self.stem(self.basis(x)), vector))
         x = self.down(F.pixel_unshuffle(x, 2))
         x = self.blocks_16(self.modulate_16(x, vector))
         y: Tensor = self.out(x) + self.linear(blocks)
@@ -92,7 +94,8 @@ class Synthesis(nn.Module):
         self.up = nn.Conv2d(c16, 4 * c8, 1)
         self.modulate_8 = Modulation(vector, c8)
         self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
-        self.head = nn.Conv2d(c8, channels * PATCH**2, 1)
+        self.head = nn.Conv2d(c8, c8, 1)
+        self.basis = nn.Conv2d(c8, channels * PATCH**2, 1)
         self.linear = nn.Conv2d(latents, channels * BLOCK**2, 1)
 
     def forward(self, latent: Tensor, vector: Tensor) -> Tensor:
@@ -103,4 +106,4 @@ class Synthesis(nn.Module):
         x = self.blocks_8(self.modulate_8(x, vector))
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 pixels would cap the PSNR
             blocks = F.pixel_shuffle(self.linear(latent.float()), BLOCK)
-            return F.pixel_shuffle(self.head(x.float()), PATCH) + blocks
+            return F.pixel_shuffle(self.basis(self.head(x.float())), PATCH) + blocks

@@ -113,7 +113,9 @@ def train(
     bfloat16 = plan.precision == "bfloat16" or (
         plan.precision == "auto" and faster_in_bfloat16(model, scenes, plan)
     )
-    log = checkpoint.with_suffix(".log.jsonl").open("a" if resume else "w")
+    log = checkpoint.with_suffix(".log.jsonl")
+    if not resume:
+        log.unlink(missing_ok=True)
     size = max(plan.crop, 64)
 
     def save(summary: dict[str, Any]) -> None:
@@ -128,8 +130,8 @@ def train(
         export(average.module, summary)
 
     def record(entry: dict[str, Any]) -> None:
-        log.write(json.dumps(entry) + "\n")
-        log.flush()
+        with log.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
         report(entry)
 
     record({"plan": asdict(plan), "parameters": sum(p.numel() for p in model.parameters()),
@@ -176,14 +178,15 @@ def train(
     summary = validate(average.module, held_out, device, 2 * size) if held_out else {}
     record({"step": step, "validation": summary, "end": True})
     save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
-    log.close()
 
 
 def make_optimizer(model: Conditional) -> torch.optim.Optimizer:
-    """AdamW; the linear paths, which start as a good transform, move at a twentieth of the rate."""
-    linear = [p for n, p in model.named_parameters() if ".linear." in n]
-    others = [p for n, p in model.named_parameters() if ".linear." not in n]
-    groups = [{"params": others, "scale": 1.0}, {"params": linear, "scale": 0.05}]
+    """AdamW; bases and linear paths, which start as good transforms, move at a twentieth of the rate."""
+    slow: list[torch.nn.Parameter] = []
+    fast: list[torch.nn.Parameter] = []
+    for name, parameter in model.named_parameters():
+        (slow if ".linear." in name or ".basis." in name else fast).append(parameter)
+    groups = [{"params": fast, "scale": 1.0}, {"params": slow, "scale": 0.05}]
     return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
 
 

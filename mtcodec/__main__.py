@@ -1,0 +1,5 @@
+"""``python -m mtcodec``: the command line."""
+
+from mtcodec.cli import main
+
+main()

@@ -1,0 +1,211 @@
+"""Training on the bundled scenes: it learns, resumes exactly, and what it exports encodes and decodes."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, TASKS
+
+import mtcodec
+from mtcodec import codec as codecs
+from mtcodec import tasks, weights
+from mtcodec.data.scene import Scene
+from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec.models import costs, quality
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import ModelConfig
+from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
+from mtcodec.training import klt, run
+from mtcodec.training.dataset import Scenes
+from mtcodec.training.loop import Plan, train
+from mtcodec.training.objective import draw_qualities, lambda_of, objective
+
+
+def model_for(scenes: Scenes, seed: int = 0) -> Conditional:
+    torch.manual_seed(seed)
+    model = Conditional(ModelConfig(TASKS, **SMALL))
+    klt.initialise(model, scenes, crops=32)
+    return model
+
+
+@torch.no_grad()
+def fixed_loss(model: Conditional, scenes: Scenes) -> float:
+    batch = scenes.batch(8, 64, 0.0, random.Random(7))
+    steps = torch.full((8, 4), quality.STEPS // 2)
+    return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
+
+
+def losses(log: Path) -> list[float]:
+    return [r["loss"] for r in map(json.loads, log.read_text().splitlines()) if "loss" in r]
+
+
+@pytest.fixture(scope="module")
+def scenes(scene_paths: list[Path]) -> Scenes:
+    return Scenes(scene_paths[:4], TASKS)
+
+
+def test_the_loss_falls_and_the_result_is_a_codec(
+    scenes: Scenes, scene: Scene, tmp_path: Path
+) -> None:
+    model = Conditional(ModelConfig(TASKS, **SMALL))
+    before = fixed_loss(model, scenes)
+    plan = Plan(steps=60, batch=2, crop=64, log_every=10, warmup=5, full=0.0, precision="float32", rate=3e-3)
+    train(model, scenes, scenes, plan, tmp_path / "a.ckpt",
+          lambda m, summary: weights.save(tmp_path / "a.safetensors", m, summary) and None)  # fmt: skip
+    assert fixed_loss(model, scenes) < 0.85 * before
+    assert len(losses(tmp_path / "a.log.jsonl")) == 6
+    info = weights.describe(tmp_path / "a.safetensors")
+    assert info.training["steps"] == 60 and set(info.training["validation"]) == {"q10", "q50", "q90"}
+    codec = codecs.load(tmp_path / "a.safetensors", device="cpu")
+    data = codec.encode(scene, 50)
+    for subset in (["rgb"], ["depth"], ["normal"], ["rgb", "depth"], ["rgb", "depth", "normal", "semantic"]):
+        assert list(codec.decode(data, subset)) == subset
+
+
+def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
+    plan = Plan(steps=8, batch=2, crop=64, log_every=1, warmup=2, full=0.5, precision="float32")
+
+    class Stop(Exception):
+        pass
+
+    def stop(record: dict[str, object]) -> None:
+        if record.get("step") == 5 and "loss" in record:
+            raise Stop
+
+    nothing = lambda model, summary: None  # noqa: E731
+    model = model_for(scenes)
+    train(model, scenes, None, plan, tmp_path / "whole.ckpt", nothing)
+    halves = Plan(**{**plan.__dict__, "save_minutes": 0.0})
+    other = model_for(scenes)
+    with pytest.raises(Stop):
+        train(other, scenes, None, halves, tmp_path / "parts.ckpt", nothing, stop)
+    again = model_for(scenes, seed=9)
+    train(again, scenes, None, plan, tmp_path / "parts.ckpt", nothing, resume=True)
+    whole, parts = (torch.load(tmp_path / f"{n}.ckpt", weights_only=True) for n in ("whole", "parts"))
+    assert parts["step"] == 8
+    for name, value in whole["model"].items():
+        assert torch.equal(value, parts["model"][name]), name
+
+
+def test_what_is_trained_is_what_is_shipped(small_model: Conditional, small_weights: Path) -> None:
+    """The integer networks give the same symbols' parameters before export, after it, and thawed again."""
+    loaded, _ = weights.load(small_weights)
+    step = torch.tensor([700])
+    y = torch.randn(1, SMALL["latents"], 8, 8)
+    z = torch.randn(1, SMALL["hyper"], 2, 2) * 3
+    outcomes = []
+    for model in (small_model.eval(), loaded):
+        stream, seen = model.streams["rgb"], []
+        condition = torch.arange(SMALL["latents"] * 64.0).reshape(1, -1, 8, 8) % 255
+        stream.encode(y, z, stream.rows(stream.tables(), step), condition, lambda s, _: seen.append(s))  # noqa: B023
+        outcomes.append(seen)
+    for before, after in zip(*outcomes):
+        assert torch.equal(before.mu, after.mu) and torch.equal(before.index, after.index)
+    assert outcomes[0][1].index.unique().numel() > 3  # not a trivial case
+
+
+# --- pieces --------------------------------------------------------------------------------------
+
+
+def test_integer_layers_are_exact_in_any_order() -> None:
+    torch.manual_seed(1)
+    layer = IntConv(96, 64)
+    x = torch.randint(-ACTIVATION_LIMIT, ACTIVATION_LIMIT + 1, (2, 96, 9, 9)).float()
+    order = torch.randperm(96)
+    with torch.no_grad():
+        weight, bias = layer.quantised()
+        direct = layer(x)
+        shuffled = torch.nn.functional.conv2d(x[:, order], weight[:, order], bias)
+        exact = torch.nn.functional.conv2d(x.double(), weight.double(), bias.double())
+    assert torch.equal(direct, shuffled) and torch.equal(direct.double(), exact)
+
+
+def test_export_refuses_sums_that_float32_cannot_hold() -> None:
+    layer = IntConv(1024, 8)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+    with pytest.raises(AssertionError, match="2\\*\\*24"):
+        assert_exact(torch.nn.Sequential(layer))
+
+
+def test_rounding_passes_gradients_inside_the_range_only() -> None:
+    x = torch.tensor([-1.0, 0.4, 254.6, 300.0], requires_grad=True)
+    y = round_clamp(x, 0, 255)
+    y.sum().backward()
+    assert y.tolist() == [0, 0, 255, 255] and x.grad is not None and x.grad.tolist() == [0, 1, 1, 0]
+
+
+def test_quality_steps() -> None:
+    assert [quality.to_step(q) for q in (0, 50, 100, 60)] == [0, 1024, 2048, 1229]
+    assert quality.from_step(1229) == 60.0
+    table = torch.arange(9.0)[:, None] * 256
+    steps = torch.tensor([0, 1, 300, 2047, 2048])
+    assert quality.interpolate(table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
+    assert float(lambda_of(torch.tensor(0.0))) == pytest.approx(1e-3)
+    drawn = draw_qualities(200, 3, 0.5)
+    assert drawn.min() >= 0 and drawn.max() <= quality.STEPS and (drawn[:, :1] == drawn).all(1).any()
+
+
+def test_crops_mirror_the_x_component_of_normals(scenes: Scenes) -> None:
+    plain, mirrored = (scenes.planes(0, 10, 20, 64, flip) for flip in (False, True))
+    assert np.array_equal(plain["rgb"][:, :, ::-1], mirrored["rgb"])
+    assert np.allclose(plain["normal"][0, :, ::-1], 1 - mirrored["normal"][0])
+    assert np.array_equal(plain["normal"][1:, :, ::-1], mirrored["normal"][1:])
+    batch = scenes.batch(64, 64, 0.5, random.Random(0))
+    absent = batch.present.sum(1)
+    assert absent.min() >= 1 and (absent < 3).any() and (absent == 3).any()
+    assert all((batch.planes[t.name][batch.present[:, i] == 0] == 0).all() for i, t in enumerate(TASKS))
+
+
+def test_costs_are_counted() -> None:
+    parts = {p.name: p for p in costs.table(ModelConfig(TASKS))}
+    model = Conditional(ModelConfig(TASKS))
+    assert parts["all encoding"].kmac < 30 and parts["all decoding"].kmac < 30
+    assert parts["decoding depth"].kmac < 0.5 * parts["all decoding"].kmac
+    single = [p for p in parts.values() if p.used]
+    assert sum(p.parameters for p in single) == sum(p.numel() for p in model.parameters()) - 2
+
+
+# --- weights files -------------------------------------------------------------------------------
+
+
+def test_weights_are_verified(small_weights: Path, tmp_path: Path) -> None:
+    data = bytearray(small_weights.read_bytes())
+    for position in (9, len(data) // 2, len(data) - 3):
+        bad = bytearray(data)
+        bad[position] ^= 4
+        path = tmp_path / "bad.safetensors"
+        path.write_bytes(bad)
+        with pytest.raises(WeightsInvalid, match=r"bad\.safetensors"):
+            codecs.load(path)
+    (tmp_path / "short.safetensors").write_bytes(data[:1000])
+    with pytest.raises(WeightsInvalid):
+        codecs.load(tmp_path / "short.safetensors")
+    with pytest.raises(WeightsNotFound, match="nosuch"):
+        mtcodec.load("nosuch")
+
+
+def test_weights_are_found_by_name_and_fingerprint(
+    small_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MTCODEC_WEIGHTS", str(small_weights.parent))
+    assert weights.find("small") == small_weights
+    assert weights.find_fingerprint(weights.describe(small_weights).fingerprint) == small_weights
+
+
+def test_train_weights_end_to_end(tmp_path: Path, scene_paths: list[Path]) -> None:
+    settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
+    out = tmp_path / "w.safetensors"
+    dataset = scene_paths[0].parent
+    run.train_weights(dataset, TASKS, out, settings=settings, held_out=2)
+    run.train_weights(dataset, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out))
+    assert weights.describe(tmp_path / "x.safetensors").training["init"] == str(out)
+    with pytest.raises(UsageError, match="categories"):
+        run.train_weights(dataset, [tasks.SEMANTIC], out, settings=settings)
+    with pytest.raises(SceneError, match="held out"):
+        run.train_weights(dataset, TASKS, out, settings=settings, held_out=6)
