@@ -24,7 +24,10 @@ def main(scene: Path, decoded: Path, output: Path) -> None:
         low, high = float(pair[0].min()), float(pair[0].max())
         tiles = [displayable(image, low, high) for image in pair]
         gap = np.full((8, tiles[0].shape[1], 3), 255, np.uint8)
-        columns += [np.concatenate([tiles[0], gap, tiles[1]]), np.full((tiles[0].shape[0] * 2 + 8, 8, 3), 255, np.uint8)]
+        columns += [
+            np.concatenate([tiles[0], gap, tiles[1]]),
+            np.full((tiles[0].shape[0] * 2 + 8, 8, 3), 255, np.uint8),
+        ]
     iio.imwrite(output, np.concatenate(columns[:-1], axis=1))
     print(f"{output}: originals above, reconstructions below")
 

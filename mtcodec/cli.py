@@ -6,8 +6,10 @@ import io
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
@@ -86,20 +88,27 @@ def _refuse_existing(path: Path, force: bool) -> None:
         raise OutputError(f"{path}: exists already (--force overwrites it)")
 
 
-def _open(name: str) -> Reader:
+@contextmanager
+def _open(name: str) -> Iterator[Reader]:
     """A reader of the file ``name``, or of standard input for ``-``."""
     from mtcodec.container import Reader
     from mtcodec.errors import FormatError
 
     if name == "-" and sys.stdin is None:
         raise SceneError("standard input is closed")
-    try:
-        file = io.BytesIO(sys.stdin.buffer.read()) if name == "-" else open(name, "rb")  # noqa: SIM115
-        return Reader(file)
-    except OSError as error:
-        raise SceneError(f"{name}: cannot read it: {error.strerror}") from error
-    except FormatError as error:
-        raise FormatError(f"{name}: {error}") from error
+    with ExitStack() as stack:
+        try:
+            source: BinaryIO
+            if name == "-":
+                source = io.BytesIO(sys.stdin.buffer.read())
+            else:
+                source = stack.enter_context(Path(name).open("rb"))
+            reader = Reader(source)
+        except OSError as error:
+            raise SceneError(f"{name}: cannot read it: {error.strerror or error}") from error
+        except FormatError as error:
+            raise FormatError(f"{name}: {error}") from error
+        yield reader
 
 
 def _load(name: str, device: str, threads: int) -> Codec:
@@ -197,8 +206,6 @@ def decode(
     from mtcodec.data.output import suffix_for, write_image
     from mtcodec.errors import SectionError
 
-    reader = _open(file)
-    header = reader.header
     if output is None:
         if file == "-":
             raise UsageError("standard input needs -o DIR")
@@ -207,18 +214,20 @@ def decode(
             raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
     if str(output) == "-":
         raise UsageError("images go to a directory, not to standard output")
-    wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
-    needed = {section for task in wanted for section in header.needs(task)}
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: exists and is not a directory")
-    for name in wanted:
-        for suffix in (".png", ".npy"):
-            _refuse_existing(output / (name + suffix), force)
-    if any(s.coding == "neural" for s in header.sections if s.name in needed):
-        path = weights or str(store.find_fingerprint(header.fingerprint))
-        images, lost = _decode(_load(path, device, threads), reader, wanted, file)
-    else:
-        images, lost = _decode_lossless(reader, wanted)
+    with _open(file) as reader:
+        header = reader.header
+        wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
+        needed = {section for task in wanted for section in header.needs(task)}
+        for name in wanted:
+            for suffix in (".png", ".npy"):
+                _refuse_existing(output / (name + suffix), force)
+        if any(s.coding == "neural" for s in header.sections if s.name in needed):
+            path = weights or str(store.find_fingerprint(header.fingerprint))
+            images, lost = _decode(_load(path, device, threads), reader, wanted, file)
+        else:
+            images, lost = _decode_lossless(reader, wanted)
     try:
         if images:
             output.mkdir(parents=True, exist_ok=True)
@@ -262,7 +271,8 @@ def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[Sec
 @app.command()
 def info(file: File, as_json: Json = False) -> None:
     """Show a file's sections, and what decoding each task needs."""
-    _print_info(_open(file), file, as_json)
+    with _open(file) as reader:
+        _print_info(reader, file, as_json)
 
 
 def _print_info(reader: Reader, file: str, as_json: bool) -> None:
@@ -279,8 +289,9 @@ def _print_info(reader: Reader, file: str, as_json: bool) -> None:
     if not facts["complete"]:
         _warn(f"{file}: the file ends before its last section does")
     for section in facts["sections"]:
-        note = f"  quality {section['quality']:g}" if section.get("quality", facts["quality"]) != facts["quality"] else ""
-        typer.echo(f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp  {section['coding']}{note}")
+        cost = f"{section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+        own = f"  quality {section['quality']:g}" if "quality" in section else ""
+        typer.echo(f"  {section['name']:<10} {cost}  {section['coding']}{own}")
     typer.echo(f"  {'overhead':<10} {facts['overhead_bytes']:>8} bytes")
     for task, needs in facts["tasks"].items():
         typer.echo(f"  to decode {task}: {needs['bytes']} bytes ({' + '.join(needs['sections'])})")
@@ -299,11 +310,11 @@ def extract(
 
     if output is None:
         raise UsageError("missing -o FILE")
-    reader = _open(file)
-    try:
-        data = container.extract(reader, [t.strip() for t in tasks.split(",")])
-    except FormatError as error:
-        raise FormatError(f"{file}: {error}") from error
+    with _open(file) as reader:
+        try:
+            data = container.extract(reader, [t.strip() for t in tasks.split(",")])
+        except FormatError as error:
+            raise FormatError(f"{file}: {error}") from error
     _emit(data, output, force)
 
 
@@ -314,11 +325,15 @@ def extract(
 def train(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
     tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
+    ] = None,
     init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
     minutes: Annotated[float, typer.Option(min=0, help="Train for this long.")] = 0.0,
     steps: Annotated[int, typer.Option(min=0, help="Train for this many steps.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")
+    ] = False,
     batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
     crop: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 64.")] = 128,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
@@ -350,7 +365,9 @@ def _print_training(record: dict[str, Any]) -> None:
     """One line of progress for a record of the training log."""
     if "loss" in record:
         bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
-        text = f"step {record['step']} ({100 * record['done']:.1f} %)  loss {record['loss']:.4f}  bpp {bpp:.4f}"
+        text = (
+            f"step {record['step']} ({100 * record['done']:.1f} %)  loss {record['loss']:.4f}  bpp {bpp:.4f}"
+        )
     elif record.get("validation"):
         parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
         text = f"step {record['step']} validation  " + "  ".join(parts)
@@ -363,10 +380,14 @@ def _print_training(record: dict[str, Any]) -> None:
 def evaluate(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
-    against: Annotated[str, typer.Option(help="Classical codecs to compare with; empty for none.")] = "jpeg,webp,avif,jxl",
+    against: Annotated[
+        str, typer.Option(help="Classical codecs to compare with; empty for none.")
+    ] = "jpeg,webp,avif,jxl",
     quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "0,20,40,60,80,100",
     limit: Annotated[int, typer.Option(min=0, help="Only the first so many scenes; 0 takes all.")] = 0,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Directory for CSV, JSON and plot.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Directory for CSV, JSON and plot.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes for classical codecs.")] = 1,
     threads: Threads = 0,
     device: Device = "auto",
@@ -429,7 +450,9 @@ def weights_show(
         typer.echo(json.dumps({**_weights_entry(e), "parts": [vars(p) for p in parts]}))
         return
     tasks = ", ".join(f"{t['name']} ({t['kind']})" for t in e.config["tasks"])
-    typer.echo(f"{e.name}: {e.path}\nfingerprint {e.fingerprint}, {e.path.stat().st_size} bytes\ntasks {tasks}")
+    typer.echo(
+        f"{e.name}: {e.path}\nfingerprint {e.fingerprint}, {e.path.stat().st_size} bytes\ntasks {tasks}"
+    )
     typer.echo(f"{'part':<22}{'parameters':>12}{'kMAC/pixel':>12}  used by")
     for p in parts:
         typer.echo(f"{p.name:<22}{p.parameters:>12,}{p.kmac:>12.2f}  {p.used}")

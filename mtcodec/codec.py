@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from mtcodec import container, weights
+from mtcodec import tasks as registry
 from mtcodec.container import SHARED, Header, Reader, Section
-from mtcodec.data.planes import Array, Range, from_planes, to_planes, value_range
+from mtcodec.data.planes import Range, from_planes, to_planes, value_range
 from mtcodec.data.scene import Scene, check_scene
 from mtcodec.entropy import labels
 from mtcodec.entropy.rans import Decoder, Encoder, Tables
-from mtcodec.lossless import decode_labels
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
+from mtcodec.lossless import decode_labels
 from mtcodec.models import quality as qualities
 from mtcodec.models.conditional import ALIGNMENT, Conditional
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
@@ -103,10 +104,9 @@ class Codec:
         if max(height, width) > container.MAX_SIDE or height * width > container.MAX_PIXELS:
             raise SceneError(f"{width}×{height} pixels are more than a file can hold")
         for name in scene:
-            if name not in self.tasks and not _lossless(name, scene[name]):
-                raise SceneError(
-                    f"task {name!r} is not among those of weights {self.info.name!r} ({', '.join(self.tasks)})"
-                )
+            if name not in self.tasks and not _lossless(name):
+                known = ", ".join(self.tasks)
+                raise SceneError(f"task {name!r} is not among those of weights {self.info.name!r} ({known})")
         ranges = {n: value_range(t, scene[n]) for n, t in self.tasks.items() if n in scene}
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
         return _Job(scene, ranges, [qualities.to_step(q) for q in steps])
@@ -117,12 +117,11 @@ class Codec:
         present = torch.tensor([[float(n in j.scene) for n in self.tasks] for j in jobs], device=self.device)
         steps = torch.tensor([j.steps for j in jobs], device=self.device)
         y = self.model.analyse(planes, present, steps)
-        shared, rows = self._encode_stream(self.model.shared, y[SHARED], steps[:, 0], None, payloads, SHARED)
+        shared, rows = self._encode_stream(y[SHARED], steps[:, 0], None, payloads, SHARED)
         condition = self.model.shared.canonical(shared, rows)
         for i, name in enumerate(self.tasks):
             if any(name in job.scene for job in jobs):
-                stream = self.model.streams[name]
-                self._encode_stream(stream, y[name], steps[:, i + 1], condition, payloads, name)  # type: ignore[arg-type]
+                self._encode_stream(y[name], steps[:, i + 1], condition, payloads, name)
 
     def _stack(self, jobs: list[_Job], name: str) -> Tensor:
         """Planes of one task of all scenes, padded; zeros where a scene lacks it."""
@@ -138,13 +137,13 @@ class Codec:
 
     def _encode_stream(
         self,
-        stream: StreamModel,
         y: Tensor,
         step: Tensor,
         condition: Tensor | None,
         payloads: list[dict[str, bytes]],
         name: str,
     ) -> tuple[Tensor, Rows]:
+        stream = self.model.stream(name)
         rows = stream.rows(stream.tables(), step)
         coders = [Encoder(self.tables) for _ in payloads]
 
@@ -241,7 +240,8 @@ class Codec:
                 continue
             if header.fingerprint != self.info.fingerprint:
                 raise WeightsNotFound(
-                    f"made with weights {header.fingerprint}, not with {self.info.name!r} ({self.info.fingerprint})"
+                    f"made with weights {header.fingerprint}, "
+                    f"not with {self.info.name!r} ({self.info.fingerprint})"
                 )
             task = self.tasks.get(name)
             section = _section(header, name)
@@ -261,7 +261,7 @@ class Codec:
         if not tasks:
             return result
         try:
-            result[SHARED] = self._decode_stream(self.model.shared, readers, SHARED, None)
+            result[SHARED] = self._decode_stream(readers, SHARED, None)
         except SectionError as error:
             for name in tasks:
                 lost = SectionError(f"{error} (needed by task {name})", name)
@@ -271,18 +271,19 @@ class Codec:
         condition = self.model.shared.canonical(*result[SHARED][:2])
         for name in tasks:
             try:
-                result[name] = self._decode_stream(self.model.streams[name], readers, name, condition)  # type: ignore[arg-type]
+                result[name] = self._decode_stream(readers, name, condition)
             except SectionError as error:
                 _lost(error, on_damage)
         return result
 
     def _decode_stream(
-        self, stream: StreamModel, readers: Sequence[Reader], name: str, condition: Tensor | None
+        self, readers: Sequence[Reader], name: str, condition: Tensor | None
     ) -> tuple[Tensor, Rows, Tensor]:
         payloads = [reader.payload(name) for reader in readers]
         header = readers[0].header
         shape = (len(readers), _aligned(header.height) // 16, _aligned(header.width) // 16)
         step = torch.tensor([_quality(reader.header, name) for reader in readers], device=self.device)
+        stream = self.model.stream(name)
         rows = stream.rows(stream.tables(), step)
         limits = iter((Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT))
         try:
@@ -347,10 +348,8 @@ def _quality(header: Header, name: str) -> int:
     return header.quality if section.quality is None else section.quality
 
 
-def _lossless(name: str, image: Array) -> bool:
-    from mtcodec import tasks
-
-    return name in tasks.names() and tasks.get(name).lossless
+def _lossless(name: str) -> bool:
+    return name in registry.names() and registry.get(name).lossless
 
 
 def _lost(error: SectionError, on_damage: OnDamage | None) -> None:

@@ -69,9 +69,7 @@ class Task:
 
 
 RGB = Task("rgb", "color", 3, ("uint8", "uint16"))
-DEPTH = Task(
-    "depth", "depth", 1, ("uint16", "uint8", "float32", "float64"), unit="mm", weight=3.0
-)
+DEPTH = Task("depth", "depth", 1, ("uint16", "uint8", "float32", "float64"), unit="mm", weight=3.0)
 NORMAL = Task("normal", "vectors", 3, ("uint8", "uint16"), weight=1.25)
 SEMANTIC = Task("semantic", "categories", 1, ("uint8", "uint16"))
 
@@ -114,7 +112,9 @@ def parse(text: str) -> list[Task]:
             continue
         kind = next((k for k in KINDS if k == rest[0]), None)
         if kind is None or len(rest) > 2 or (len(rest) == 2 and not rest[1].isdigit()):
-            raise UsageError(f"not a task: {item!r} (a name, or name:kind[:channels], kinds {', '.join(KINDS)})")
+            raise UsageError(
+                f"not a task: {item!r} (a name, or name:kind[:channels], kinds {', '.join(KINDS)})"
+            )
         single = kind in ("depth", "categories")
         channels = int(rest[1]) if len(rest) == 2 else 1 if single else 3
         dtypes = DEPTH.dtypes if kind in ("depth", "image") else SEMANTIC.dtypes

@@ -100,7 +100,7 @@ def read_header(path: Path) -> dict[str, Any]:
         if meta.get("format") != FORMAT:
             raise ValueError(f"format {meta.get('format')!r}, not {FORMAT!r}")
         return {**meta, "tensors": header}
-    except (OSError, ValueError, struct.error, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, struct.error, AttributeError, TypeError, RecursionError) as error:
         raise WeightsInvalid(f"{path}: not a weights file of mtcodec: {error}") from error
 
 
@@ -196,6 +196,11 @@ def save(
     tensors = serial.to_tensors(model, histograms)
     config = json.dumps(model.config.to_json())
     fingerprint = fingerprint_of(config, tensors)
-    metadata = {"format": FORMAT, "config": config, "training": json.dumps(training), "fingerprint": fingerprint}
+    metadata = {
+        "format": FORMAT,
+        "config": config,
+        "training": json.dumps(training),
+        "fingerprint": fingerprint,
+    }
     write_atomic(path, to_bytes(tensors, metadata))
     return fingerprint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import zlib
@@ -16,16 +16,19 @@ from typing import Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pytest
+import torch
 import typer
-from conftest import SCENES
+from conftest import SCENES, SMALL, TASKS
 
 import mtcodec
-from mtcodec import cli
+from mtcodec import cli, weights
 from mtcodec.container import Reader, parse_header
 from mtcodec.errors import FormatError
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import ModelConfig
 
 SCENE = SCENES / "100020"
-TASKS = ("rgb", "depth", "normal", "semantic")
+NAMES = ("rgb", "depth", "normal", "semantic")
 
 
 class Result(NamedTuple):
@@ -82,10 +85,13 @@ def names(directory: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shadow(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Small weights, installed in front of the shipped ones of the same name."""
+def shadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Small random weights, installed in front of the shipped ones of the same name."""
     directory = tmp_path_factory.mktemp("installed")
-    shutil.copy(small_weights, directory / "clevr.safetensors")
+    torch.manual_seed(0)
+    weights.save(
+        directory / "clevr.safetensors", Conditional(ModelConfig(TASKS, **SMALL)), {"note": "random"}
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MTCODEC_WEIGHTS", str(directory))
         yield
@@ -124,9 +130,9 @@ def test_a_file_decodes_to_images_like_the_originals(file: Path, run: Run) -> No
     done = start("decode", file)  # beside the file, under its name
     directory = file.with_suffix("")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.decode().splitlines() == [str(directory / f"{t}.png") for t in TASKS]
-    assert names(directory) == {f"{t}.png" for t in TASKS}
-    for task in TASKS:
+    assert done.stdout.decode().splitlines() == [str(directory / f"{t}.png") for t in NAMES]
+    assert names(directory) == {f"{t}.png" for t in NAMES}
+    for task in NAMES:
         old, new = image(SCENE / f"{task}.png"), image(directory / f"{task}.png")
         assert (new.shape, new.dtype) == (old.shape, old.dtype)
     assert np.array_equal(image(directory / "semantic.png"), image(SCENE / "semantic.png"))
@@ -180,7 +186,7 @@ def test_info_tells_sizes_and_what_each_task_needs(file: Path, labels: Path, run
     assert {s["name"]: s["bytes"] for s in facts["sections"]} == lengths
     assert all(s["bpp"] == pytest.approx(s["bytes"] / 8192, abs=1e-6) for s in facts["sections"])
     assert facts["overhead_bytes"] + sum(lengths.values()) == facts["bytes"]
-    assert list(facts["tasks"]) == list(TASKS)
+    assert list(facts["tasks"]) == list(NAMES)
     both = lengths["shared"] + lengths["depth"]
     bpp = pytest.approx(both / 8192, abs=1e-6)
     assert facts["tasks"]["depth"] == {"bytes": both, "bpp": bpp, "sections": ["shared", "depth"]}
@@ -434,7 +440,7 @@ def test_help_has_a_line_for_every_option(
     monkeypatch.setenv("COLUMNS", "200")
     result = run(*path, "--help")
     assert (result.code, result.err) == (0, "")
-    text = [" ".join(line.split()) for line in result.lines]
+    text = [" ".join(re.sub(r"\x1b\[[0-9;]*m", "", line).split()) for line in result.lines]
     for parameter in command.params:
         assert parameter.help, parameter.name
         name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.metavar

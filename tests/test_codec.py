@@ -82,7 +82,9 @@ def test_any_size(small: Codec, scene: Scene, size: tuple[int, int]) -> None:
     assert {n: (a.shape, a.dtype) for n, a in back.items()} == {n: (a.shape, a.dtype) for n, a in cut.items()}
 
 
-@pytest.mark.parametrize("names", [["rgb"], ["depth"], ["normal", "semantic"], ["semantic"], ["rgb", "normal"]])
+@pytest.mark.parametrize(
+    "names", [["rgb"], ["depth"], ["normal", "semantic"], ["semantic"], ["rgb", "normal"]]
+)
 def test_absent_tasks_stay_absent(small: Codec, scene: Scene, names: list[str]) -> None:
     data = small.encode({n: scene[n] for n in names})
     assert sorted(small.decode(data)) == sorted(names)
@@ -191,7 +193,7 @@ def test_forged_payloads_end_in_an_error_or_in_pixels(small: Codec, scene: Scene
     header = Reader(io.BytesIO(data)).header
     rng = np.random.default_rng(3)
     ends = {"error": 0, "pixels": 0}
-    for trial in range(40):
+    for _ in range(40):
         payloads = {s.name: rng.bytes(int(rng.integers(0, 400))) for s in header.sections}
         forged = container.build(replace(header), payloads)
         try:
@@ -210,7 +212,9 @@ def test_forged_payloads_end_in_an_error_or_in_pixels(small: Codec, scene: Scene
 def written(request: pytest.FixtureRequest, scene: Scene) -> tuple[Codec, list[bytes], str]:
     codec: Codec = request.getfixturevalue(request.param)
     scene = {n: a[64:192, 64:192] for n, a in scene.items()}
-    turned = [{n: np.ascontiguousarray(np.roll(a, 16 * k, axis=1)) for n, a in scene.items()} for k in range(7)]
+    turned = [
+        {n: np.ascontiguousarray(np.roll(a, 16 * k, axis=1)) for n, a in scene.items()} for k in range(7)
+    ]
     files = [codec.encode(one, 75) for one in turned]
     return codec, files, hashlib.sha256("".join(symbols(codec, [f]) for f in files).encode()).hexdigest()
 

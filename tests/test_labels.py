@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from mtcodec.entropy import labels
+from mtcodec.entropy import contours
+from mtcodec.entropy.contours import WORK_LIMIT, encode_contours
 from mtcodec.entropy.labels import decode_labels, encode_labels
+from mtcodec.entropy.rangecoder import RARE, RangeCoder
 from mtcodec.errors import FormatError
 
 Image = NDArray[Any]
@@ -120,7 +122,7 @@ def test_contours_hold_any_image(data: st.DataObject, dtype: str) -> None:
     image = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8)))
     height, width = image.shape
     changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
-    payload = labels._encode_contours(image, changes)
+    payload = encode_contours(image, changes)
     assert np.array_equal(decode_labels(payload, height, width, dtype), image)
 
 
@@ -181,9 +183,9 @@ def contours(height: int, width: int, highest: int = 255) -> bytes:
 
 
 def huge_number() -> bytes:
-    coder = labels._Coder()
-    coder.bit(("event", 4), 1, labels.RARE)
-    coder.bit(("begins", 5), 1, labels.RARE)
+    coder = RangeCoder()
+    coder.bit(("event", 4), 1, RARE)
+    coder.bit(("begins", 5), 1, RARE)
     coder.uniform(16, 0)
     for k in range(32):
         coder.bit(("label", 0, k), 1)
@@ -244,7 +246,7 @@ def test_hostile_payload(name: str) -> None:
 
 def test_too_many_boundaries(monkeypatch: pytest.MonkeyPatch) -> None:
     payload = encode_labels(discs(32, 32, 6))
-    monkeypatch.setattr(labels, "WORK_LIMIT", 40)
+    monkeypatch.setattr(contours, "WORK_LIMIT", 40)
     with pytest.raises(FormatError, match="too many boundaries"):
         decode_labels(payload, 32, 32, "uint8")
     assert check(discs(32, 32, 6))[0] == 0xFF
@@ -252,10 +254,10 @@ def test_too_many_boundaries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_too_many_rows() -> None:
     with pytest.raises(FormatError, match="too many boundaries"):
-        decode_labels(bytes(1000), labels.WORK_LIMIT + 1, 1, "uint8")
+        decode_labels(bytes(1000), WORK_LIMIT + 1, 1, "uint8")
     with pytest.raises(FormatError, match="truncated"):
-        decode_labels(b"\0", labels.WORK_LIMIT + 1, 1, "uint8")
-    check(np.zeros((labels.WORK_LIMIT + 1, 1), np.uint8))
+        decode_labels(b"\0", WORK_LIMIT + 1, 1, "uint8")
+    check(np.zeros((WORK_LIMIT + 1, 1), np.uint8))
 
 
 @pytest.mark.parametrize(("height", "width", "dtype"), [(0, 4, "uint8"), (4, -1, "uint8"), (4, 4, "float32")])

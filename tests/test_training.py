@@ -49,9 +49,7 @@ def scenes(scene_paths: list[Path]) -> Scenes:
     return Scenes(scene_paths[:4], TASKS)
 
 
-def test_the_loss_falls_and_the_result_is_a_codec(
-    scenes: Scenes, scene: Scene, tmp_path: Path
-) -> None:
+def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
     model = Conditional(ModelConfig(TASKS, **SMALL))
     before = fixed_loss(model, scenes)
     plan = Plan(steps=60, batch=2, crop=64, log_every=10, warmup=5, full=0.0, precision="float32", rate=3e-3)
@@ -203,7 +201,9 @@ def test_train_weights_end_to_end(tmp_path: Path, scene_paths: list[Path]) -> No
     out = tmp_path / "w.safetensors"
     dataset = scene_paths[0].parent
     run.train_weights(dataset, TASKS, out, settings=settings, held_out=2)
-    run.train_weights(dataset, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out))
+    run.train_weights(
+        dataset, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out)
+    )
     assert weights.describe(tmp_path / "x.safetensors").training["init"] == str(out)
     with pytest.raises(UsageError, match="categories"):
         run.train_weights(dataset, [tasks.SEMANTIC], out, settings=settings)

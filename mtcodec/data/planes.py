@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,9 +38,9 @@ def to_planes(image: Array, scale: Range) -> Planes:
     """(H, W) or (H, W, C) stored values to (C, H, W) in [0, 1]."""
     image = image[..., None] if image.ndim == 2 else image
     # float32 holds integers exactly, but not the extremes of a float range
-    wide = np.float64 if image.dtype.kind == "f" else np.float32
-    factor = wide(1.0 / scale.span if scale.span > 0 else 0.0)
-    planes = (image.astype(wide) - wide(scale.low)) * factor
+    planes: npt.NDArray[Any] = image.astype(np.float64 if image.dtype.kind == "f" else np.float32)
+    planes -= scale.low
+    planes *= 1.0 / scale.span if scale.span > 0 else 0.0
     return np.ascontiguousarray(np.moveaxis(planes, -1, 0), np.float32)
 
 

@@ -106,7 +106,9 @@ def read_scene(directory: Path, tasks: Iterable[Task] | None = None) -> Scene:
             scene[task.name] = read_image(found[task.name], task)
             sources[task.name] = str(found[task.name])
     if not scene:
-        raise SceneError(f"{directory}: no image of any task ({', '.join(t.name for t in wanted) or 'empty'})")
+        raise SceneError(
+            f"{directory}: no image of any task ({', '.join(t.name for t in wanted) or 'empty'})"
+        )
     check_scene(scene, sources)
     return scene
 

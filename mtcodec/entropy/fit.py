@@ -18,7 +18,9 @@ Lengths = npt.NDArray[np.uint16]
 Histograms = list[dict[int, int]]  # by table: how often every symbol was seen
 
 
-def logistic_mixture(scales: npt.NDArray[np.float64], tail: float, ratio: float) -> list[npt.NDArray[np.float64]]:
+def logistic_mixture(
+    scales: npt.NDArray[np.float64], tail: float, ratio: float
+) -> list[npt.NDArray[np.float64]]:
     """Probabilities of 0, ±1, … ±R and beyond for every scale: arrays of R + 2 values.
 
     ``tail`` is the weight of the second logistic, ``ratio`` how much wider it is.

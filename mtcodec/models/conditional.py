@@ -42,9 +42,7 @@ class Conditional(nn.Module):
         n, count = config.latents, len(config.tasks)
         shape = (n, config.hyper, config.entropy_width)
         channels = sum(t.channels for t in config.tasks)
-        self.g_a = Analysis(
-            channels, (count + 1) * n, 2 * count + 1, config.encoder_8, config.encoder_16
-        )
+        self.g_a = Analysis(channels, (count + 1) * n, 2 * count + 1, config.encoder_8, config.encoder_16)
         self.g_s = nn.ModuleDict(
             {
                 t.name: Synthesis(2 * n, t.channels, 2, config.decoder_8, config.decoder_16)
@@ -52,14 +50,22 @@ class Conditional(nn.Module):
             }
         )
         self.shared = StreamModel(*shape)
-        self.streams = nn.ModuleDict(
-            {t.name: StreamModel(*shape, conditions=n) for t in config.tasks}
-        )
+        self.streams = nn.ModuleDict({t.name: StreamModel(*shape, conditions=n) for t in config.tasks})
         self.distribution = Distribution()
 
-    def analyse(
-        self, planes: dict[str, Tensor], present: Tensor, steps: Tensor
-    ) -> dict[str, Tensor]:
+    def stream(self, name: str) -> StreamModel:
+        """Entropy model of the stream ``name``: ``shared`` or a task."""
+        stream = self.shared if name == "shared" else self.streams[name]
+        assert isinstance(stream, StreamModel)
+        return stream
+
+    def synthesis(self, task: str) -> Synthesis:
+        """Synthesis transform of ``task``."""
+        synthesis = self.g_s[task]
+        assert isinstance(synthesis, Synthesis)
+        return synthesis
+
+    def analyse(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> dict[str, Tensor]:
         """Latents of all streams.
 
         Args:
@@ -82,7 +88,7 @@ class Conditional(nn.Module):
     def synthesise(self, task: str, shared: Tensor, own: Tensor, steps: Tensor) -> Tensor:
         """Planes of ``task`` from float latents; ``steps`` (B, 2): quality of shared and own stream."""
         latent = torch.cat([shared, own], dim=1)
-        planes: Tensor = self.g_s[task](latent, steps / quality.STEPS - 0.5)
+        planes: Tensor = self.synthesis(task)(latent, steps / quality.STEPS - 0.5)
         return planes + 0.5
 
     def forward(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> Forward:
@@ -91,9 +97,7 @@ class Conditional(nn.Module):
         with torch.autocast(present.device.type, enabled=False):
             shared: Coded = self.shared(y["shared"].float(), steps[:, 0], self.distribution)
             coded: dict[str, Coded] = {
-                name: self.streams[name](
-                    y[name].float(), steps[:, i + 1], self.distribution, shared.canonical
-                )
+                name: self.stream(name)(y[name].float(), steps[:, i + 1], self.distribution, shared.canonical)
                 for i, name in enumerate(self.config.task_names)
             }
         bits = {"shared": shared.bits}

@@ -29,9 +29,8 @@ def table(config: ModelConfig) -> list[Part]:
     model = Conditional(config).eval()
     names = config.task_names
     parts = [Part("analysis", _size(model.g_a), _count(lambda: _analyse(model)), "encode")]
-    streams: dict[str, StreamModel] = {"shared": model.shared}
-    streams |= {name: model.streams[name] for name in names}  # type: ignore[misc]
-    for name, stream in streams.items():
+    for name in ("shared", *names):
+        stream = model.stream(name)
         y = torch.zeros(1, config.latents, SIDE // 16, SIDE // 16)
         hyper = _count(lambda: stream.h_a(y))  # noqa: B023
         walk = _count(lambda: _walk(stream, y))  # noqa: B023

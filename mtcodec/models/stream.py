@@ -142,8 +142,10 @@ class StreamModel(nn.Module):
         self.q_bias = nn.Parameter(torch.zeros(quality.ANCHORS, width))
         self.z_scale = nn.Parameter(torch.full((quality.ANCHORS, hyper), 28.0 / 8))
         self.frozen: dict[str, Tensor] = {}  # tables of a loaded file, used instead of recomputing them
+        last = self.h_a[-1]
+        assert isinstance(last, nn.Conv2d)
         with torch.no_grad():
-            self.h_a[-1].weight *= 3.0  # hyper-latents that do not all round to zero  # type: ignore[operator]
+            last.weight *= 3.0  # hyper-latents that do not all round to zero
         for out in (self.out_0, self.out_1):
             nn.init.zeros_(out.weight)
             with torch.no_grad():
@@ -208,8 +210,9 @@ class StreamModel(nn.Module):
     def canonical(y_hat: Tensor, rows: Rows) -> Tensor:
         """ŷ without its gain, as an integer activation: units of 1/8, clamped to ±255."""
         gain = rows.gain.detach()
-        reciprocal = torch.div(2.0**19 + torch.div(gain, 2, rounding_mode="floor"), gain,
-                               rounding_mode="floor")  # integers below 2**20: exact in float32
+        reciprocal = torch.div(
+            2.0**19 + torch.div(gain, 2, rounding_mode="floor"), gain, rounding_mode="floor"
+        )  # integers below 2**20: exact in float32
         unit = CANONICAL_UNIT * GAIN_UNIT / MEAN_UNIT
         product = y_hat.double() * reciprocal.double() * (unit / 2.0**19)
         return round_clamp(product, -ACTIVATION_LIMIT, ACTIVATION_LIMIT).float()
@@ -310,4 +313,3 @@ class StreamModel(nn.Module):
     def latent(y_hat: Tensor, rows: Rows) -> Tensor:
         """ŷ without its gain, as the float latent that the synthesis reads."""
         return y_hat * (GAIN_UNIT / MEAN_UNIT) / rows.gain
-

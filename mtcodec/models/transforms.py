@@ -27,7 +27,8 @@ class Block(nn.Module):
             self.project.weight *= 0.3
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.project(F.leaky_relu(self.expand(self.depthwise(x)), 0.05))
+        update: Tensor = self.project(F.leaky_relu(self.expand(self.depthwise(x)), 0.05))
+        return x + update
 
 
 class Modulation(nn.Module):
@@ -42,7 +43,8 @@ class Modulation(nn.Module):
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
         scale, shift = self.output(F.leaky_relu(self.hidden(vector)))[:, :, None, None].chunk(2, 1)
-        return x * (1 + scale) + shift
+        modulated: Tensor = x * (1 + scale) + shift
+        return modulated
 
 
 class Analysis(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mtcodec.models import quality
 from mtcodec.models.conditional import Conditional
-from mtcodec.models.stream import SCALES, Step, StreamModel
+from mtcodec.models.stream import SCALES, Step
 from mtcodec.training.dataset import Scenes
 
 
@@ -35,12 +35,11 @@ def collect(model: Conditional, scenes: Scenes, rounds: int = 24, seed: int = 1)
         step = round((k + 0.5) / rounds * quality.STEPS)
         steps = torch.full((8, 1 + len(scenes.tasks)), step)
         y = model.analyse(batch.planes, batch.present, steps)
-        rows = model.shared.rows(model.shared.tables(), steps[:, 0])
-        shared = model.shared.encode(y["shared"], model.shared.h_a(y["shared"]), rows, None, put)
-        condition = model.shared.canonical(shared, rows)
-        for name in model.config.task_names:
-            stream = model.streams[name]
-            assert isinstance(stream, StreamModel)
+        condition: Tensor | None = None
+        for name in ("shared", *model.config.task_names):
+            stream = model.stream(name)
             rows = stream.rows(stream.tables(), steps[:, 0])
-            stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
+            y_hat = stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
+            if name == "shared":
+                condition = stream.canonical(y_hat, rows)
     return result

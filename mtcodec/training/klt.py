@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from mtcodec.models import quality
 from mtcodec.models.conditional import Conditional
-from mtcodec.models.transforms import BLOCK, PATCH, Synthesis
+from mtcodec.models.transforms import BLOCK, PATCH
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import lambda_of
 
@@ -27,9 +27,10 @@ START = 0.1  # of the networks' output, relative to the variance of the scenes
 
 
 def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` strongest components of centred ``rows`` (N, D): (D, count), orthonormal; their deviations.
+    """The ``count`` strongest components of centred ``rows`` (N, D), and their standard deviations.
 
-    Where D is smaller than ``count``, the rest is zero, of deviation 1.
+    Components are orthonormal columns, (D, count). Where D is smaller than ``count``, the rest is zero, with
+    deviations of 1.
     """
     values, vectors = torch.linalg.eigh(rows.T @ rows / rows.shape[0])
     vectors, values = vectors.flip(1)[:, :count], values.flip(0)[:count]
@@ -69,8 +70,7 @@ def initialise(model: Conditional, scenes: Scenes, crops: int = 600, seed: int =
     matrix = vectors.T / deviations[:, None] ** WHITENING
     assign(model.g_a.basis, matrix * scale, -matrix @ mean)
     for task, part, delta in zip(model.config.tasks, parts, steps):
-        synthesis = model.g_s[task.name]
-        assert isinstance(synthesis, Synthesis)
+        synthesis = model.synthesis(task.name)
         vectors, deviations = principal(part - part.mean(0), synthesis.basis.in_channels)
         columns = vectors * deviations**WHITENING * (START * delta)
         assign(synthesis.basis, columns, torch.zeros(columns.shape[0]))
@@ -92,6 +92,5 @@ def initialise_linear(model: Conditional, batch: Batch) -> None:
     sizes = [p.shape[1] for p in parts]
     shares = (vectors / shrink).split(sizes, dim=0)
     for task, share, delta, centre in zip(model.config.tasks, shares, steps, mean.split(sizes)):
-        synthesis = model.g_s[task.name]
-        assert isinstance(synthesis, Synthesis)
+        synthesis = model.synthesis(task.name)
         assign(synthesis.linear, F.pad(share * delta, (0, 2 * n - count)), centre * delta)

@@ -100,6 +100,8 @@ def train(
     rng = random.Random(plan.seed)
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
+    averaged = average.module
+    assert isinstance(averaged, Conditional)
     optimizer = make_optimizer(model)
     step, spent = 0, 0.0
     if resume:
@@ -127,7 +129,7 @@ def train(
         temporary = checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
         temporary.replace(checkpoint)
-        export(average.module, summary)
+        export(averaged, summary)
 
     def record(entry: dict[str, Any]) -> None:
         with log.open("a") as file:
@@ -170,12 +172,12 @@ def train(
                     "rate": round(learning_rate, 7), **means})  # fmt: skip
             sums = {}
         if time.monotonic() - last_save > 60 * plan.save_minutes:
-            summary = validate(average.module, held_out, device, 2 * size) if held_out else {}
+            summary = validate(averaged, held_out, device, 2 * size) if held_out else {}
             record({"step": step, "validation": summary})
             save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
             clock += time.monotonic() - now  # saving and validating are not training time
             last_save = time.monotonic()
-    summary = validate(average.module, held_out, device, 2 * size) if held_out else {}
+    summary = validate(averaged, held_out, device, 2 * size) if held_out else {}
     record({"step": step, "validation": summary, "end": True})
     save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
 

@@ -1,0 +1,191 @@
+"""Weights files of strangers: whatever is wrong with them is one error, which names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, TASKS
+from safetensors.numpy import load_file, save
+
+from mtcodec import weights
+from mtcodec.errors import WeightsInvalid, WeightsNotFound
+from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import ModelConfig
+
+Tensors = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "random.safetensors"
+    torch.manual_seed(0)
+    weights.save(path, Conditional(ModelConfig(TASKS, **SMALL)), {})
+    return path
+
+
+def forge(path: Path, config: dict[str, Any], tensors: Tensors) -> None:
+    """Weights of any content, with a right fingerprint."""
+    text = json.dumps(config)
+    fingerprint = weights.fingerprint_of(text, tensors)
+    metadata = {"format": weights.FORMAT, "config": text, "training": "{}", "fingerprint": fingerprint}
+    path.write_bytes(save(tensors, metadata))
+
+
+def refused(path: Path, load: Callable[[Path], object], reason: str = "") -> None:
+    with pytest.raises(WeightsInvalid) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ") and reason in str(caught.value)
+
+
+def with_header(path: Path, header: str) -> Path:
+    path.write_bytes(len(header.encode()).to_bytes(8, "little") + header.encode())
+    return path
+
+
+def with_metadata(path: Path, **changes: str) -> Path:
+    metadata = {"format": weights.FORMAT, "config": "{}", "training": "{}", "fingerprint": "0" * 16}
+    return with_header(path, json.dumps({"__metadata__": metadata | changes}))
+
+
+def test_a_forgery_of_honest_content_loads(random_weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "copy.safetensors"
+    forge(path, weights.describe(random_weights).config, load_file(random_weights))
+    weights.load(path)
+    assert weights.describe(path).fingerprint == weights.describe(random_weights).fingerprint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "[]",
+        "7",
+        '"text"',
+        "{",
+        "{}",
+        "[" * 100_000,
+        '{"__metadata__": []}',
+        '{"__metadata__": {"format": "x"}}',
+    ],
+    ids=lambda h: h[:30],
+)
+def test_refuses_headers(header: str, tmp_path: Path) -> None:
+    path = with_header(tmp_path / "bad.safetensors", header)
+    for function in (weights.describe, weights.load):
+        refused(path, function, "not a weights file of mtcodec")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"config": "[]"}, {"config": "null"}, {"config": "{"}, {"config": "[" * 100_000}, {"training": "[]"}],
+    ids=lambda c: str(c)[:30],
+)
+def test_refuses_metadata(changes: dict[str, str], tmp_path: Path) -> None:
+    refused(with_metadata(tmp_path / "bad.safetensors", **changes), weights.describe, "damaged header")
+
+
+@pytest.mark.parametrize("keep", [0, 7, 8, 100, 5000, 100_000])
+def test_refuses_truncated_files(keep: int, random_weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(random_weights.read_bytes()[:keep])
+    refused(path, weights.load)
+
+
+def test_refuses_endless_headers_and_missing_files(tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(b"\xff" * 5000)
+    refused(path, weights.load, "implausible size")
+    refused(tmp_path, weights.load, "Is a directory")
+    with pytest.raises(WeightsNotFound, match="no such weights file"):
+        weights.find(str(tmp_path / "missing.safetensors"))
+
+
+def without(name: str) -> Callable[[Tensors], Tensors]:
+    return lambda tensors: {n: t for n, t in tensors.items() if n != name}
+
+
+def changed(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Tensors], Tensors]:
+    return lambda tensors: tensors | {name: change(tensors[name])}
+
+
+def one_table(tensors: Tensors) -> Tensors:
+    length = int(tensors["tables.lengths"][0])
+    return tensors | {
+        "tables.counts": tensors["tables.counts"][:length],
+        "tables.lengths": tensors["tables.lengths"][:1],
+    }
+
+
+FORGERIES = {
+    "no tables": (without("tables.counts"), "tables.counts"),
+    "one table": (one_table, "1 probability tables, not 64"),
+    "signed counts": (changed("tables.counts", lambda c: c.astype(np.int32)), "not lists of uint32"),
+    "wrong counts": (changed("tables.counts", lambda c: c + 1), "add up to 2**24"),
+    "another tensor": (lambda t: t | {"more": np.zeros(3, np.float16)}, "unexpected tensor more"),
+    "other shape": (changed("g_a.stem.weight", lambda w: w[:2]), "size mismatch"),
+    "NaN": (
+        changed("g_a.stem.weight", lambda w: w * np.float16(np.nan)),
+        "unexpected tensor g_a.stem.weight",
+    ),
+    "integer layer of floats": (
+        changed("shared.e_1.weight", lambda w: w.astype(np.float16)),
+        "not torch.int8",
+    ),
+    "gain of zero": (changed("shared.gain", np.zeros_like), "shared.gain is not positive"),
+}
+
+
+@pytest.mark.parametrize(("forgery", "reason"), FORGERIES.values(), ids=FORGERIES)
+def test_refuses_tensors(
+    forgery: Callable[[Tensors], Tensors], reason: str, random_weights: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.safetensors"
+    forge(path, weights.describe(random_weights).config, forgery(load_file(random_weights)))
+    refused(path, weights.load, reason)
+
+
+@pytest.mark.xfail(reason="serial.from_tensors leaves random values where a tensor is missing", strict=True)
+def test_refuses_a_missing_tensor(random_weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    tensors = without("g_a.stem.weight")(load_file(random_weights))
+    forge(path, weights.describe(random_weights).config, tensors)
+    refused(path, weights.load, "g_a.stem.weight")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tasks": []},
+        {"tasks": [{"name": "../x", "kind": "image", "dtypes": ["uint8"]}]},
+        {"architecture": "another"},
+        {"latents": 1 << 30},
+        {"latents": "12"},
+        {"encoder_8": [16, 1000]},
+        {"encoder_8": 16},
+        {"unheard_of": 1},
+    ],
+    ids=str,
+)
+def test_refuses_configurations(change: dict[str, Any], random_weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    forge(path, weights.describe(random_weights).config | change, load_file(random_weights))
+    refused(path, weights.load)
+
+
+def test_integer_layers_too_wide_to_be_exact_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "wide.safetensors"
+    wide = ModelConfig(TASKS[:1], **{**SMALL, "latents": 1024, "hyper": 2})
+    with monkeypatch.context() as patch, torch.no_grad():
+        patch.setattr("mtcodec.models.serial.assert_exact", lambda _: None)
+        model = Conditional(wide)
+        model.streams["rgb"].e_1.weight.fill_(10.0)  # type: ignore[union-attr,operator]
+        weights.save(path, model, {})
+    refused(path, weights.load, "exceed 2**24")
