@@ -41,6 +41,7 @@ def to_planes(image: Array, scale: Range) -> Planes:
     planes: npt.NDArray[Any] = image.astype(np.float64 if image.dtype.kind == "f" else np.float32)
     planes -= scale.low
     planes *= 1.0 / scale.span if scale.span > 0 else 0.0
+    planes = planes.clip(0.0, 1.0)  # a float64 image may exceed its range, which is rounded to float32
     return np.ascontiguousarray(np.moveaxis(planes, -1, 0), np.float32)
 
 
