@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
@@ -404,8 +404,36 @@ def evaluate(
     scenes = scene_directories(dataset)
     codec = _load(weights, device, threads)
     names = [name for name in against.split(",") if name]
-    results = report.evaluate(codec, scenes[: limit or None], qualities, names, output, workers=workers)
-    typer.echo(json.dumps(results) if as_json else report.format_table(results))
+    with _progress() as progress:
+        results = report.evaluate(
+            codec, scenes[: limit or None], qualities, names, output, progress, workers=workers
+        )
+    if as_json:
+        typer.echo(json.dumps(results))
+    else:
+        from rich.console import Console
+
+        width = None if sys.stdout.isatty() else 160
+        Console(width=width).print(report.format_table(results))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar on standard error, if that is a terminal: call with what, done, total."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("")
+
+        def update(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield update
 
 
 @weights_app.command("list")

@@ -169,14 +169,13 @@ class Codec:
                 dtype = job.scene[name].dtype.name
                 scale = job.ranges[name]
                 limits = (scale.low, scale.high) if task.scene_range(dtype) else None
-                stored = "float32" if dtype == "float64" else dtype
-                sections.append(Section(name, "neural", stored, job.steps[i + 1], limits, 0, 0))
+                sections.append(Section(name, "neural", dtype, job.steps[i + 1], limits, 0, 0))
                 kept[name] = payloads[name]
         for name, image in job.scene.items():
             if name not in self.tasks:
                 sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
                 kept[name] = labels.encode_labels(image)
-        fingerprint = self.info.fingerprint if SHARED in kept else "0" * 16
+        fingerprint = self.info.fingerprint if SHARED in kept else container.NO_WEIGHTS
         return container.build(Header(fingerprint, height, width, job.steps[0], tuple(sections)), kept)
 
     # --- decoding --------------------------------------------------------------------------------

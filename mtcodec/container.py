@@ -26,7 +26,8 @@ CODINGS = ("neural", "labels")
 QUALITY_STEPS = 2048
 MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
 MAX_HEADER = 4096
-NO_WEIGHTS = "0" * 16  # fingerprint of a file without neural sections
+FINGERPRINT_BYTES = 7
+NO_WEIGHTS = "00" * FINGERPRINT_BYTES  # fingerprint of a file without neural sections
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,30}\Z")
 
 
@@ -50,7 +51,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Header:
-    fingerprint: str  # 16 hexadecimal digits
+    fingerprint: str  # of the weights, 14 hexadecimal digits
     height: int
     width: int
     quality: int
@@ -190,7 +191,7 @@ def parse_header(data: bytes) -> Header:
     version = cursor.byte()
     if version != VERSION:
         raise FormatError(f"container version {version}; this release reads version {VERSION}")
-    fingerprint = cursor.take(8).hex()
+    fingerprint = cursor.take(FINGERPRINT_BYTES).hex()
     height, width = cursor.varint("height", MAX_SIDE), cursor.varint("width", MAX_SIDE)
     if not height or not width or height * width > MAX_PIXELS:
         raise FormatError(f"image size {width}×{height} is out of range")

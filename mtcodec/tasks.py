@@ -6,6 +6,7 @@ A task is data, not a branch in the code. To add one, create a :class:`Task` and
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -39,8 +40,7 @@ class Task:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        name_ok = self.name.isidentifier() and self.name == self.name.lower()
-        if not name_ok or len(self.name) > 31 or self.name == "shared":
+        if not re.fullmatch("[a-z_][a-z0-9_]{0,30}", self.name) or self.name == "shared":
             raise UsageError(f"not a task name: {self.name!r}")
         if self.kind not in KINDS:
             raise UsageError(f"task {self.name}: unknown kind {self.kind!r}")
@@ -111,7 +111,7 @@ def parse(text: str) -> list[Task]:
             result.append(get(name))
             continue
         kind = next((k for k in KINDS if k == rest[0]), None)
-        if kind is None or len(rest) > 2 or (len(rest) == 2 and not rest[1].isdigit()):
+        if kind is None or len(rest) > 2 or (len(rest) == 2 and not rest[1].isdecimal()):
             raise UsageError(
                 f"not a task: {item!r} (a name, or name:kind[:channels], kinds {', '.join(KINDS)})"
             )

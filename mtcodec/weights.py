@@ -2,7 +2,7 @@
 
 Floats of the transforms are stored in half precision; everything that entropy decoding depends on is
 stored as the integers it is used as (see ``docs/format.md``). A file's *fingerprint* is the first
-eight bytes of the SHA-256 of its configuration and tensors, whatever the order they lie in.
+seven bytes of the SHA-256 of its configuration and tensors, whatever the order they lie in.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtcodec.container import FINGERPRINT_BYTES
 from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
 from mtcodec.output import write_atomic
 
@@ -36,7 +37,7 @@ class WeightsInfo:
 
     name: str
     path: Path
-    fingerprint: str  # 16 hexadecimal digits
+    fingerprint: str  # 14 hexadecimal digits
     config: dict[str, Any]
     training: dict[str, Any]  # free-form provenance: data, steps, date, results
     shapes: dict[str, tuple[str, tuple[int, ...]]]  # dtype and shape by tensor
@@ -138,13 +139,13 @@ def model_config(info: WeightsInfo) -> ModelConfig:
 
 
 def fingerprint_of(config: str, tensors: dict[str, Any]) -> str:
-    """Fingerprint of a configuration and numpy tensors: 16 hexadecimal digits."""
+    """Fingerprint of a configuration and numpy tensors: 14 hexadecimal digits."""
     digest = hashlib.sha256(config.encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[: 2 * FINGERPRINT_BYTES]
 
 
 # --- networks ------------------------------------------------------------------------------------

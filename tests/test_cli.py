@@ -252,7 +252,7 @@ ERRORS = [
     ("encode SCENE -o x.mtc --weights nope", 4, "no weights named 'nope'"),
     ("decode FILE --weights no/w.safetensors", 4, "no such weights file"),
     ("decode FILE --weights NOISE", 4, "not a weights file of mtcodec"),
-    ("decode FOREIGN", 4, "needs the weights with fingerprint 0011223344556677"),
+    ("decode FOREIGN", 4, "needs the weights with fingerprint 00112233445566"),
     ("weights show nope", 4, "no weights named 'nope'"),
 ]
 
@@ -260,7 +260,7 @@ ERRORS = [
 def made_with(fingerprint: bytes, data: bytes) -> bytes:
     """``data`` as if made with other weights, checksums right."""
     size = parse_header(data).size
-    head = data[:4] + fingerprint + data[12 : size - 4]
+    head = data[:4] + fingerprint + data[11 : size - 4]
     return head + zlib.crc32(head).to_bytes(4, "little") + data[size:]
 
 
@@ -274,7 +274,7 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
         "NOTHING": b"",
         "NOISE": np.random.default_rng(0).bytes(5000),
         "LONGER": data + b"\n",
-        "FOREIGN": made_with(bytes.fromhex("0011223344556677"), data),
+        "FOREIGN": made_with(bytes.fromhex("00112233445566"), data),
     }.items():
         result[name] = here / f"{name.lower()}.mtc"
         result[name].write_bytes(content)

@@ -135,6 +135,7 @@ symbols = (
 pairs = st.lists(st.tuples(symbols, st.integers(0, len(TABLES.models) - 1)), max_size=60)
 
 
+@settings(deadline=None)
 @given(st.lists(pairs, max_size=4))
 def test_any_steps_come_back(message: list[list[tuple[int, int]]]) -> None:
     steps = [([s for s, _ in step], [i for _, i in step]) for step in message]
@@ -188,7 +189,7 @@ def decodes_or_refuses(payload: bytes, indexes: list[list[int]]) -> None:
 indexes = st.lists(st.lists(st.integers(0, len(TABLES.models) - 1), max_size=200), max_size=3)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=100), indexes)
 def test_random_payloads_decode_or_are_refused(payload: bytes, index: list[list[int]]) -> None:
     decodes_or_refuses(payload, index)

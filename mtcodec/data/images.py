@@ -22,6 +22,18 @@ def _read_png(path: Path) -> Array:
     return image
 
 
+def _has_palette(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(26)[25:] == b"\3"  # the colour type in a PNG's header
+
+
+def _read_indexes(path: Path) -> Array:
+    from PIL import Image  # imagecodecs gives the palette's colours
+
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
 def _read_exr(path: Path) -> Array:
     import OpenEXR
 
@@ -59,13 +71,17 @@ _READERS = {".png": _read_png, ".exr": _read_exr, ".npy": _read_array}
 def read_image(path: Path, task: Task) -> Array:
     """Read ``path`` as an image of ``task``, in the file's dtype; one channel gives (H, W).
 
-    A single plane stored as three equal channels is accepted for a task of one channel.
+    A single plane stored as three equal channels is accepted for a task of one channel. Class ids
+    of a PNG with a palette are its indexes.
 
     Raises:
         SceneError: unreadable, or not what the task declares; the message names the file.
     """
     try:
-        image = _READERS.get(path.suffix.lower(), _read_other)(path)
+        read = _READERS.get(path.suffix.lower(), _read_other)
+        if read is _read_png and task.lossless and _has_palette(path):
+            read = _read_indexes
+        image = read(path)
     except Exception as error:  # readers raise whatever their libraries do
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise SceneError(f"{path}: cannot read it: {reason}") from error

@@ -20,6 +20,7 @@ from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, StreamModel
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 TABLES = ("gain", "offset", "bias", "z_index")
+PARAMETERS = ("log_gain", "q_bias", "z_scale")  # what the tables are made of in training
 
 
 def to_tensors(model: Conditional, histograms: fit.Histograms | None = None) -> Tensors:
@@ -37,7 +38,7 @@ def to_tensors(model: Conditional, histograms: fit.Histograms | None = None) -> 
             elif isinstance(module, StreamModel):
                 for key, table in module.tables().items():
                     result[f"{name}.{key}"] = table.round().to(torch.int16).numpy()
-                done |= {f"{name}.{key}" for key in ("log_gain", "q_bias", "z_scale")}
+                done |= {f"{name}.{key}" for key in PARAMETERS}
         for name, value in model.state_dict().items():
             if name not in done:
                 kind = torch.float32 if name.startswith("distribution") else torch.float16
@@ -69,8 +70,13 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> Conditional:
             if tables["gain"].min() < 1:
                 raise ValueError(f"{name}.gain is not positive")
             module.load_tables(tables)
-            for key in ("log_gain", "q_bias", "z_scale"):
+            for key in PARAMETERS:
                 state[f"{name}.{key}"] = getattr(module, key).detach()
+    exact = [n for n, m in model.named_modules() if isinstance(m, IntConv)]
+    integer = {f"{n}.{kind}" for n in exact for kind in ("weight", "bias")}
+    missing = [n for n in state if n not in rest and n not in integer and n.split(".")[-1] not in PARAMETERS]
+    if missing:
+        raise ValueError(f"tensor {missing[0]} is missing")
     for name, value in rest.items():
         if name not in state or not value.dtype.is_floating_point or not value.isfinite().all():
             raise ValueError(f"unexpected tensor {name}")
