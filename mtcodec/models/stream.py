@@ -249,12 +249,10 @@ class StreamModel(nn.Module):
         rows: Rows,
         condition: Tensor | None,
         put: Callable[[Step, Tensor], None],
-        deadzone: float = 0.0,
     ) -> Tensor:
         """Quantise ``y`` (B, N, H, W) and ``z`` = h_a(y), calling ``put(step, symbols)``; returns ŷ.
 
-        ``symbols`` are rounded, differentiable straight through. ``deadzone`` (0 to 0.5) moves
-        residuals that far towards zero before: rarer non-zero symbols for a little more distortion.
+        ``symbols`` are rounded, differentiable straight through.
         """
         shape = (y.shape[0], y.shape[2], y.shape[3])
         walk = self.walk(rows, shape, condition)
@@ -268,10 +266,7 @@ class StreamModel(nn.Module):
             except StopIteration as end:
                 y_hat: Tensor = end.value
                 return y_hat
-            residual = target - step.mu / MEAN_UNIT
-            if deadzone:
-                residual = residual - residual.clamp(-deadzone, deadzone)
-            symbols = round_clamp(residual, -SYMBOL_LIMIT, SYMBOL_LIMIT)
+            symbols = round_clamp(target - step.mu / MEAN_UNIT, -SYMBOL_LIMIT, SYMBOL_LIMIT)
 
     def decode(
         self,
