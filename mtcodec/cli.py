@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from mtcodec.errors import MtcodecError, OutputError, SceneError, UsageError
+from mtcodec.quality import DEFAULT
 
 if TYPE_CHECKING:
     from mtcodec.codec import Codec
@@ -140,7 +141,7 @@ def _qualities(values: list[str]) -> tuple[float, dict[str, float]]:
             general = quality
         else:
             raise UsageError("more than one general quality")
-    return (60.0 if general is None else general), own
+    return (DEFAULT if general is None else general), own
 
 
 # --- scenes --------------------------------------------------------------------------------------
@@ -153,7 +154,9 @@ def encode(
     tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all images.")] = "",
     quality: Annotated[
         list[str] | None,
-        typer.Option("--quality", help="0 to 100 (default 60), or task=0..100 for one task; repeatable."),
+        typer.Option(
+            "--quality", help=f"0 to 100 (default {DEFAULT:g}), or task=0..100 for one task; repeatable."
+        ),
     ] = None,
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
     threads: Threads = 0,
@@ -164,6 +167,7 @@ def encode(
 ) -> None:
     """Encode a scene directory into one file."""
     from mtcodec import tasks as registry
+    from mtcodec import weights as store
     from mtcodec.data.scene import read_scene
 
     if output is None:
@@ -171,6 +175,7 @@ def encode(
     general, own = _qualities(quality or [])
     if str(output) != "-":
         _refuse_existing(output, force)
+    store.declare_tasks(weights)
     wanted = registry.parse(tasks) if tasks else None
     images = read_scene(scene, wanted)
     for task in wanted or []:
@@ -394,6 +399,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
+    from mtcodec import weights as store
     from mtcodec.data.scene import scene_directories
     from mtcodec.evaluation import report
 
@@ -402,6 +408,7 @@ def evaluate(
     except ValueError:
         raise UsageError(f"not a list of qualities: {quality!r}") from None
     scenes = scene_directories(dataset)
+    store.declare_tasks(weights)
     codec = _load(weights, device, threads)
     names = [name for name in against.split(",") if name]
     with _progress() as progress:

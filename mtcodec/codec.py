@@ -26,11 +26,10 @@ from mtcodec.entropy import labels
 from mtcodec.entropy.rans import Decoder, Encoder, Tables
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.lossless import decode_labels
-from mtcodec.models import quality as qualities
 from mtcodec.models.conditional import ALIGNMENT, Conditional
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
+from mtcodec.quality import DEFAULT, to_step
 
-DEFAULT_QUALITY = 60.0
 OnDamage = Callable[[SectionError], None]
 
 
@@ -61,7 +60,7 @@ class Codec:
     def encode(
         self,
         scene: Scene,
-        quality: float = DEFAULT_QUALITY,
+        quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
     ) -> bytes:
         """Bytes of an ``.mtc`` file of one scene.
@@ -79,7 +78,7 @@ class Codec:
     def encode_batch(
         self,
         scenes: Sequence[Scene],
-        quality: float = DEFAULT_QUALITY,
+        quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
     ) -> list[bytes]:
         """Like :meth:`encode` for scenes of equal size, in one pass through the networks."""
@@ -109,7 +108,7 @@ class Codec:
                 raise SceneError(f"task {name!r} is not among those of weights {self.info.name!r} ({known})")
         ranges = {n: value_range(t, scene[n]) for n, t in self.tasks.items() if n in scene}
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
-        return _Job(scene, ranges, [qualities.to_step(q) for q in steps])
+        return _Job(scene, ranges, [to_step(q) for q in steps])
 
     @torch.inference_mode()
     def _encode_neural(self, jobs: list[_Job], payloads: list[dict[str, bytes]]) -> None:

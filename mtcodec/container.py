@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from mtcodec.errors import FormatError, SectionError, UsageError
+from mtcodec.quality import STEPS
 
 MAGIC, VERSION = b"MTC", 1
 SHARED = "shared"
@@ -23,7 +24,6 @@ NAMES = (SHARED, "rgb", "depth", "normal", "semantic")  # ids for ever; append o
 CUSTOM = 255
 DTYPES = ("uint8", "uint16", "float32", "float64")
 CODINGS = ("neural", "labels")
-QUALITY_STEPS = 2048
 MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
 MAX_HEADER = 4096
 FINGERPRINT_BYTES = 7
@@ -196,7 +196,7 @@ def parse_header(data: bytes) -> Header:
     if not height or not width or height * width > MAX_PIXELS:
         raise FormatError(f"image size {width}×{height} is out of range")
     quality, count = cursor.unpack("<HB")
-    if quality > QUALITY_STEPS:
+    if quality > STEPS:
         raise FormatError("quality is out of range")
     if not 1 <= count <= MAX_SECTIONS:
         raise FormatError("number of sections is out of range")
@@ -225,7 +225,7 @@ def _parse_section(cursor: _Cursor, quality: int) -> Section:
     own: int | None = None
     if kind & 128:
         (own,) = cursor.unpack("<H")
-        if own > QUALITY_STEPS or own == quality:
+        if own > STEPS or own == quality:
             raise FormatError(f"section {name}: quality is out of range")
     limits: tuple[float, float] | None = None
     if kind & 64:

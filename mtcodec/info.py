@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mtcodec import weights
-from mtcodec.container import QUALITY_STEPS, Reader, Section
+from mtcodec.container import Reader, Section
 from mtcodec.errors import WeightsError
+from mtcodec.quality import from_step
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
@@ -21,7 +22,7 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
         entry: dict[str, Any] = {"name": section.name, "bytes": section.length, "bpp": bpp(section.length)}
         entry |= {"coding": section.coding, "dtype": section.dtype}
         if section.quality is not None:
-            entry["quality"] = quality(section.quality)
+            entry["quality"] = from_step(section.quality)
         if section.range is not None:
             entry["range"] = list(section.range)
         return entry
@@ -38,18 +39,13 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
         "bpp": bpp(reader.bytes),
         "height": header.height,
         "width": header.width,
-        "quality": quality(header.quality),
+        "quality": from_step(header.quality),
         "weights": {"name": _weights_name(header.fingerprint), "fingerprint": header.fingerprint},
         "overhead_bytes": header.size,
         "complete": reader.bytes == header.file_size,
         "sections": [describe(s) for s in header.sections],
         "tasks": tasks,
     }
-
-
-def quality(step: int) -> float:
-    """Quality 0..100, to a tenth, of a stored quality step."""
-    return round(step * 100 / QUALITY_STEPS, 1)
 
 
 def _weights_name(fingerprint: str) -> str | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mtcodec import tasks
 from mtcodec.container import FINGERPRINT_BYTES
 from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
 from mtcodec.output import write_atomic
@@ -136,6 +137,13 @@ def model_config(info: WeightsInfo) -> ModelConfig:
         return ModelConfig.from_json(info.config)
     except (KeyError, TypeError, ValueError, AttributeError, MtcodecError) as error:
         raise WeightsInvalid(f"{info.path}: not a usable configuration: {error}") from error
+
+
+def declare_tasks(name: str) -> None:
+    """Register the tasks that the weights ``name`` bring and that are not declared yet."""
+    for task in model_config(describe(find(name))).tasks:
+        if task.name not in tasks.names():
+            tasks.register(task)
 
 
 def fingerprint_of(config: str, tensors: dict[str, Any]) -> str:

@@ -183,6 +183,26 @@ def test_a_damaged_section_costs_its_task_only(small: Codec, scene: Scene) -> No
             small.decode(bytes(bad))
 
 
+def test_no_truncation_and_no_flipped_byte_gives_wrong_pixels(small: Codec, scene: Scene) -> None:
+    """Every prefix, and every byte changed: an error, or the undamaged tasks as they were."""
+    data = small.encode({n: a[96:160, 96:160] for n, a in scene.items()}, 20)
+    whole = small.decode(data)
+    damaged = [data[:n] for n in range(len(data))]
+    damaged += [data[:i] + bytes([data[i] ^ 1 << i % 8]) + data[i + 1 :] for i in range(len(data))]
+    refused = partial = 0
+    for bad in damaged:
+        lost: list[SectionError] = []
+        try:
+            back = small.decode(bad, on_damage=lost.append)
+        except FormatError:
+            refused += 1
+            continue
+        partial += 1
+        assert {e.section for e in lost} == set(whole) - set(back) != set()
+        assert all((back[n] == whole[n]).all() for n in back)
+    assert refused > 58 and partial > 58
+
+
 def test_forged_payloads_end_in_an_error_or_in_pixels(small: Codec, scene: Scene) -> None:
     """Payloads with right checksums that no encoder wrote."""
     from dataclasses import replace

@@ -13,10 +13,11 @@ from conftest import SMALL, TASKS
 
 import mtcodec
 from mtcodec import codec as codecs
-from mtcodec import tasks, weights
+from mtcodec import quality, tasks, weights
 from mtcodec.data.scene import Scene
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.models import costs, quality
+from mtcodec.models import costs
+from mtcodec.models.by_quality import interpolate
 from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
@@ -143,7 +144,7 @@ def test_quality_steps() -> None:
     assert quality.from_step(1229) == 60.0
     table = torch.arange(9.0)[:, None] * 256
     steps = torch.tensor([0, 1, 300, 2047, 2048])
-    assert quality.interpolate(table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
+    assert interpolate(table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
     assert float(lambda_of(torch.tensor(0.0))) == pytest.approx(1e-3)
     drawn = draw_qualities(200, 3, 0.5)
     assert drawn.min() >= 0 and drawn.max() <= quality.STEPS and (drawn[:, :1] == drawn).all(1).any()

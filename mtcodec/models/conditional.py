@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtcodec.models import quality
+from mtcodec import quality
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.stream import Coded, Distribution, StreamModel
 from mtcodec.models.transforms import Analysis, Synthesis

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec.models import quality
+from mtcodec.models.by_quality import ANCHORS, interpolate
 from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, activate, round_clamp
 
 SCALES = 64
@@ -137,10 +137,10 @@ class StreamModel(nn.Module):
         self.c_2 = IntConv(width, width, depthwise=True)
         self.c_3 = IntConv(width, width)
         self.out_1 = IntConv(width, 2 * channels)
-        levels = torch.linspace(-1.4, 1.4, quality.ANCHORS)[:, None]
+        levels = torch.linspace(-1.4, 1.4, ANCHORS)[:, None]
         self.log_gain = nn.Parameter(levels.repeat(1, channels))
-        self.q_bias = nn.Parameter(torch.zeros(quality.ANCHORS, width))
-        self.z_scale = nn.Parameter(torch.full((quality.ANCHORS, hyper), 28.0 / 8))
+        self.q_bias = nn.Parameter(torch.zeros(ANCHORS, width))
+        self.z_scale = nn.Parameter(torch.full((ANCHORS, hyper), 28.0 / 8))
         self.frozen: dict[str, Tensor] = {}  # tables of a loaded file, used instead of recomputing them
         last = self.h_a[-1]
         assert isinstance(last, nn.Conv2d)
@@ -175,7 +175,7 @@ class StreamModel(nn.Module):
 
     def rows(self, tables: dict[str, Tensor], step: Tensor) -> Rows:
         """Table rows at quality steps ``step`` (B,)."""
-        return Rows(**{name: quality.interpolate(table, step) for name, table in tables.items()})
+        return Rows(**{name: interpolate(table, step) for name, table in tables.items()})
 
     # --- integer networks ------------------------------------------------------------------------
 

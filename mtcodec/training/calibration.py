@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec.models import quality
+from mtcodec import quality
 from mtcodec.models.conditional import Conditional
 from mtcodec.models.stream import SCALES, Step
 from mtcodec.training.dataset import Scenes

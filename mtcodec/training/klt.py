@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec.models import quality
+from mtcodec import quality
 from mtcodec.models.conditional import Conditional
 from mtcodec.models.transforms import BLOCK, PATCH
 from mtcodec.training.dataset import Batch, Scenes

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from mtcodec import quality
 from mtcodec.errors import UsageError
-from mtcodec.models import quality
 from mtcodec.models.conditional import Conditional
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import draw_qualities, objective

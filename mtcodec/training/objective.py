@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from mtcodec.models import quality
+from mtcodec import quality
 from mtcodec.models.conditional import Conditional, Forward
 from mtcodec.training.dataset import Batch
 

@@ -1,6 +1,4 @@
-"""Quality: one number from 0 to 100, stored in 2048 steps, and tables indexed by it.
-
-A table has one row per *anchor* (every 256 steps) and is interpolated linearly in integers, so that
+"""Tables indexed by quality: one row per *anchor*, interpolated linearly in integers between them, so that
 encoder and decoder agree on every value on every machine.
 """
 
@@ -10,24 +8,14 @@ import torch
 from torch import Tensor
 
 from mtcodec.models.integer import round_clamp
+from mtcodec.quality import STEPS
 
-INTERVAL = 256
 ANCHORS = 9
-STEPS = INTERVAL * (ANCHORS - 1)
-
-
-def to_step(quality: float) -> int:
-    """Quality 0..100 to the stored step 0..2048."""
-    return round(min(max(quality, 0.0), 100.0) * STEPS / 100)
-
-
-def from_step(step: int) -> float:
-    """Stored step to quality, rounded to a tenth."""
-    return round(step * 100 / STEPS, 1)
+INTERVAL = STEPS // (ANCHORS - 1)
 
 
 def interpolate(table: Tensor, step: Tensor) -> Tensor:
-    """Rows of an integer-valued ``table`` (ANCHORS, C) at ``step`` (B,): (B, C, 1, 1).
+    """Rows of an integer-valued ``table`` (ANCHORS, C) at quality steps ``step`` (B,): (B, C, 1, 1).
 
     Table entries are below 2**15 in magnitude, so that the products fit float32 exactly.
     """
