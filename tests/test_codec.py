@@ -125,6 +125,8 @@ def test_a_task_is_added_by_declaring_it(scene: Scene, tmp_path: Path) -> None:
     albedo = tasks.Task("albedo", "image", 2, ("uint8", "float32"))
     model = Conditional(ModelConfig((tasks.RGB, albedo), **SMALL))
     weights.save(tmp_path / "five.safetensors", model, {})
+    weights.declare_tasks(str(tmp_path / "five.safetensors"))
+    assert tasks.get("albedo") == albedo
     codec = codecs.load(tmp_path / "five.safetensors", device="cpu")
     two = {"rgb": scene["rgb"], "albedo": scene["rgb"][..., :2].astype(np.float32) / 7 - 3}
     data = codec.encode(two)
