@@ -9,7 +9,7 @@ from mtcodec import quality
 from mtcodec.models.conditional import Conditional, Forward
 from mtcodec.training.dataset import Batch
 
-LAMBDA_MIN, LAMBDA_MAX = 1e-3, 0.3  # of the lowest and the highest quality
+LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
 
 
 def lambda_of(step: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def train_weights(
     model = start(tasks, scenes, init, from_scratch=not resume)
 
     def export(average: Conditional, summary: dict[str, Any]) -> None:
-        provenance = {"dataset": dataset.name, "scenes": len(scenes), "init": init, "date": str(date.today()),
+        provenance = {"dataset": dataset.name, "scenes": len(scenes), "init": Path(init).stem, "date": str(date.today()),
                       "batch": plan.batch, "crop": plan.crop, "rate": plan.rate, **summary}  # fmt: skip
         weights.save(output, average.cpu(), provenance, collect(average, scenes))
         average.to(plan.device)
