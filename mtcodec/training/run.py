@@ -61,8 +61,16 @@ def train_weights(
     model = start(tasks, scenes, init, from_scratch=not resume)
 
     def export(average: Conditional, summary: dict[str, Any]) -> None:
-        provenance = {"dataset": dataset.name, "scenes": len(scenes), "init": Path(init).stem, "date": str(date.today()),
-                      "batch": plan.batch, "crop": plan.crop, "rate": plan.rate, **summary}  # fmt: skip
+        provenance = {
+            "dataset": dataset.name,
+            "scenes": len(scenes),
+            "init": Path(init).stem,
+            "date": str(date.today()),
+            "batch": plan.batch,
+            "crop": plan.crop,
+            "rate": plan.rate,
+            **summary,
+        }
         weights.save(output, average.cpu(), provenance, collect(average, scenes))
         average.to(plan.device)
 
