@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 STEP = 1.0 / 128  # resolution of weights and biases
-WEIGHT_LIMIT = 127 * STEP
 BIAS_UNIT = 32.0  # biases are trained in units of 32 activation steps, to match the weights' pace
 ACTIVATION_LIMIT = 255
 EXACT = 2.0**24  # integers up to here are exact in float32
