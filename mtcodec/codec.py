@@ -26,7 +26,7 @@ from mtcodec.entropy import labels
 from mtcodec.entropy.rans import Decoder, Encoder, Tables
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.lossless import decode_labels
-from mtcodec.models.conditional import ALIGNMENT, Conditional
+from mtcodec.models.multitask import ALIGNMENT, MultiTask
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
 from mtcodec.quality import DEFAULT, to_step
 
@@ -48,7 +48,7 @@ class Codec:
     Calls are independent of each other; one codec may be shared between threads.
     """
 
-    def __init__(self, model: Conditional, tables: Tables, info: weights.WeightsInfo, device: str) -> None:
+    def __init__(self, model: MultiTask, tables: Tables, info: weights.WeightsInfo, device: str) -> None:
         self.model = model.to(device)
         self.tables = tables
         self.info = info
@@ -99,6 +99,10 @@ class Codec:
         for name in task_quality:
             if name not in scene or name not in self.tasks:
                 raise UsageError(f"a quality for task {name!r}, which the scene lacks or stores losslessly")
+            if name not in self.model.graph.streams:
+                raise UsageError(
+                    f"weights {self.info.name!r} have one quality for all tasks, none for {name!r}"
+                )
         height, width = check_scene(scene, declared=self.tasks)
         if max(height, width) > container.MAX_SIDE or height * width > container.MAX_PIXELS:
             raise SceneError(f"{width}×{height} pixels are more than a file can hold")
@@ -115,12 +119,13 @@ class Codec:
         planes = {name: self._stack(jobs, name) for name in self.tasks}
         present = torch.tensor([[float(n in j.scene) for n in self.tasks] for j in jobs], device=self.device)
         steps = torch.tensor([j.steps for j in jobs], device=self.device)
-        y = self.model.analyse(planes, present, steps)
-        shared, rows = self._encode_stream(y[SHARED], steps[:, 0], None, payloads, SHARED)
-        condition = self.model.shared.canonical(shared, rows)
-        for i, name in enumerate(self.tasks):
-            if any(name in job.scene for job in jobs):
-                self._encode_stream(y[name], steps[:, i + 1], condition, payloads, name)
+        shared: Tensor | None = None
+        for name, y in self.model.analyse(planes, present, steps).items():
+            if name == SHARED or any(name in job.scene for job in jobs):
+                given = self.model.condition(name, shared)
+                coded = self._encode_stream(y, steps[:, self.model.column(name)], given, payloads, name)
+                if name == SHARED:
+                    shared = StreamModel.canonical(*coded)
 
     def _stack(self, jobs: list[_Job], name: str) -> Tensor:
         """Planes of one task of all scenes, padded; zeros where a scene lacks it."""
@@ -160,7 +165,8 @@ class Codec:
     def _assemble(self, job: _Job, payloads: dict[str, bytes]) -> bytes:
         height, width = next(iter(job.scene.values())).shape[:2]
         sections, kept = [], {}
-        if any(name in job.scene for name in self.tasks):
+        neural = any(name in job.scene for name in self.tasks)
+        if neural and SHARED in payloads:
             sections.append(Section(SHARED, "neural", "uint8", None, None, 0, 0))
             kept[SHARED] = payloads[SHARED]
         for i, (name, task) in enumerate(self.tasks.items()):
@@ -169,12 +175,12 @@ class Codec:
                 scale = job.ranges[name]
                 limits = (scale.low, scale.high) if task.scene_range(dtype) else None
                 sections.append(Section(name, "neural", dtype, job.steps[i + 1], limits, 0, 0))
-                kept[name] = payloads[name]
+                kept[name] = payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
         for name, image in job.scene.items():
             if name not in self.tasks:
                 sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
                 kept[name] = labels.encode_labels(image)
-        fingerprint = self.info.fingerprint if SHARED in kept else container.NO_WEIGHTS
+        fingerprint = self.info.fingerprint if neural else container.NO_WEIGHTS
         return container.build(Header(fingerprint, height, width, job.steps[0], tuple(sections)), kept)
 
     # --- decoding --------------------------------------------------------------------------------
@@ -223,7 +229,7 @@ class Codec:
                         _lost(error, on_damage)
         latents = self.decode_latents(readers, neural, on_damage)
         for name in neural:
-            if name in latents:
+            if all(stream in latents for stream in self.model.graph.reads[name]) and name in latents:
                 self._synthesise(readers, name, latents, scenes)
         return [{name: scene[name] for name in wanted if name in scene} for scene in scenes]
 
@@ -232,9 +238,8 @@ class Codec:
         if not same or (header is not first and any(n not in header.tasks for n in wanted)):
             raise UsageError("files of a batch differ in size or tasks")
         for name in wanted:
-            if SHARED not in header.needs(name):
-                if _section(header, name).coding == "neural":
-                    raise FormatError(f"section {name} needs a shared section, which the file lacks")
+            section = _section(header, name)
+            if section.coding != "neural":
                 continue
             if header.fingerprint != self.info.fingerprint:
                 raise WeightsNotFound(
@@ -242,41 +247,51 @@ class Codec:
                     f"not with {self.info.name!r} ({self.info.fingerprint})"
                 )
             task = self.tasks.get(name)
-            section = _section(header, name)
             if task is None or task.scene_range(section.dtype) != (section.range is not None):
                 raise FormatError(f"section {name} does not fit the weights")
+            reads = self.model.graph.reads[name]
+            if (SHARED in reads) != (SHARED in header.needs(name)):
+                raise FormatError(f"section {name} and a shared one: the weights have not just one of them")
+            if name not in reads and (section.length or section.quality is not None):
+                raise FormatError(f"section {name} is not empty, but the weights have no stream for it")
 
     @torch.inference_mode()
     def decode_latents(
         self, readers: Sequence[Reader], tasks: Sequence[str], on_damage: OnDamage | None = None
-    ) -> dict[str, tuple[Tensor, Rows, Tensor]]:
-        """Decoded latents (integers, units of 1/16 symbol), table rows and quality steps by stream.
+    ) -> dict[str, tuple[Tensor, Rows | None]]:
+        """Decoded latents (integers, units of 1/16 symbol) and table rows by stream.
 
         The latents are the same on every machine. A damaged section drops its stream, for all files of a
-        batch; a damaged shared one drops all.
+        batch; a damaged shared one drops all. A task without a stream of its own has an empty latent.
         """
-        result: dict[str, tuple[Tensor, Rows, Tensor]] = {}
-        if not tasks:
-            return result
-        try:
-            result[SHARED] = self._decode_stream(readers, SHARED, None)
-        except SectionError as error:
-            for name in tasks:
-                lost = SectionError(f"{error} (needed by task {name})", name)
-                lost.__cause__ = error
-                _lost(lost, on_damage)
-            return {}
-        condition = self.model.shared.canonical(*result[SHARED][:2])
+        result: dict[str, tuple[Tensor, Rows | None]] = {}
+        shared: Tensor | None = None
+        if any(SHARED in self.model.graph.reads[name] for name in tasks):
+            try:
+                coded = self._decode_stream(readers, SHARED, None)
+            except SectionError as error:
+                for name in tasks:
+                    lost = SectionError(f"{error} (needed by task {name})", name)
+                    lost.__cause__ = error
+                    _lost(lost, on_damage)
+                return {}
+            result[SHARED], shared = coded, StreamModel.canonical(*coded)
         for name in tasks:
             try:
-                result[name] = self._decode_stream(readers, name, condition)
+                if name in self.model.graph.streams:
+                    given = self.model.condition(name, shared)
+                    result[name] = self._decode_stream(readers, name, given)
+                else:
+                    for reader in readers:
+                        reader.payload(name)  # nothing, with a right checksum
+                    result[name] = torch.empty(0), None
             except SectionError as error:
                 _lost(error, on_damage)
         return result
 
     def _decode_stream(
         self, readers: Sequence[Reader], name: str, condition: Tensor | None
-    ) -> tuple[Tensor, Rows, Tensor]:
+    ) -> tuple[Tensor, Rows]:
         payloads = [reader.payload(name) for reader in readers]
         header = readers[0].header
         shape = (len(readers), _aligned(header.height) // 16, _aligned(header.width) // 16)
@@ -301,21 +316,25 @@ class Codec:
                 coder.finish()
         except FormatError as error:
             raise SectionError(f"section {name}: {error}", name) from error
-        return y_hat, rows, step
+        return y_hat, rows
 
     @torch.inference_mode()
     def _synthesise(
         self,
         readers: Sequence[Reader],
         name: str,
-        latents: dict[str, tuple[Tensor, Rows, Tensor]],
+        latents: dict[str, tuple[Tensor, Rows | None]],
         scenes: list[Scene],
     ) -> None:
-        shared, own = latents[SHARED], latents[name]
-        steps = torch.stack([shared[2], own[2]], dim=1)
-        planes = self.model.synthesise(
-            name, StreamModel.latent(*shared[:2]), StreamModel.latent(*own[:2]), steps
-        )
+        decoded = {}
+        for stream in self.model.graph.reads[name]:
+            y_hat, rows = latents[stream]
+            assert rows is not None
+            decoded[stream] = StreamModel.latent(y_hat, rows)
+        present = readers[0].header.tasks
+        columns = [SHARED, *(n if n in present else SHARED for n in self.tasks)]
+        steps = [[_quality(reader.header, column) for column in columns] for reader in readers]
+        planes = self.model.synthesise(name, decoded, torch.tensor(steps, device=self.device))
         for scene, reader, image in zip(scenes, readers, planes.cpu().numpy()):
             header, section = reader.header, _section(reader.header, name)
             limits = section.range or (0.0, float(np.iinfo(section.dtype).max))
@@ -341,9 +360,9 @@ def _section(header: Header, name: str) -> Section:
 
 
 def _quality(header: Header, name: str) -> int:
+    """Quality step of a stream; the file's where it has none of its own."""
     section = header.section(name)
-    assert section is not None
-    return header.quality if section.quality is None else section.quality
+    return header.quality if section is None or section.quality is None else section.quality
 
 
 def _lossless(name: str) -> bool:

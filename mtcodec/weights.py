@@ -23,8 +23,8 @@ from mtcodec.output import write_atomic
 
 if TYPE_CHECKING:
     from mtcodec.entropy.rans import Tables
-    from mtcodec.models.conditional import Conditional
     from mtcodec.models.config import ModelConfig
+    from mtcodec.models.multitask import MultiTask
 
 SUFFIX = ".safetensors"
 FORMAT = "mtcodec-weights-1"
@@ -159,7 +159,7 @@ def fingerprint_of(config: str, tensors: dict[str, Any]) -> str:
 # --- networks ------------------------------------------------------------------------------------
 
 
-def load(path: Path) -> tuple[Conditional, Tables]:
+def load(path: Path) -> tuple[MultiTask, Tables]:
     """Rebuild the networks and probability tables of the weights file ``path``.
 
     The model is in evaluation mode, its integer layers frozen.
@@ -192,7 +192,7 @@ def load(path: Path) -> tuple[Conditional, Tables]:
 
 
 def save(
-    path: Path, model: Conditional, training: dict[str, Any], histograms: list[dict[int, int]] | None = None
+    path: Path, model: MultiTask, training: dict[str, Any], histograms: list[dict[int, int]] | None = None
 ) -> str:
     """Write ``model`` to ``path`` (through a temporary file) and return its fingerprint.
 

@@ -12,15 +12,15 @@ from mtcodec import codec as codecs
 from mtcodec import tasks, weights
 from mtcodec.codec import Codec
 from mtcodec.data.scene import Scene, read_scene
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
 
 SCENES = Path(__file__).parent / "scenes"
 TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
 SMALL = {
-    "latents": 12, "hyper": 4, "entropy_width": 16,
+    "latents": 12, "shared_latents": 12, "hyper": 4, "entropy_width": 16,
     "encoder_8": (16, 1), "encoder_16": (16, 1), "decoder_8": (16, 1), "decoder_16": (16, 1),
 }  # fmt: skip
 
@@ -43,20 +43,20 @@ def scene(scene_paths: list[Path]) -> Scene:
 
 
 @pytest.fixture(scope="session")
-def small_model(scene_paths: list[Path]) -> Conditional:
+def small_model(scene_paths: list[Path]) -> MultiTask:
     """An untrained small model whose linear paths fit the bundled scenes and whose nets are not idle."""
     torch.manual_seed(0)
-    model = Conditional(ModelConfig(TASKS, **SMALL))
+    model = MultiTask(ModelConfig(TASKS, **SMALL))
     klt.initialise(model, Scenes(scene_paths, TASKS), crops=32)
     with torch.no_grad():  # entropy parameters that depend on latents and neighbours, as trained ones do
-        for stream in (model.shared, *model.streams.values()):
+        for stream in model.streams.values():
             for out in (stream.out_0, stream.out_1):
                 out.weight.normal_(0, 0.1)
     return model
 
 
 @pytest.fixture(scope="session")
-def small_weights(small_model: Conditional, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_weights(small_model: MultiTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     weights.save(path, small_model, {"note": "untrained"})
     return path

@@ -24,8 +24,8 @@ import mtcodec
 from mtcodec import cli, weights
 from mtcodec.container import Reader, parse_header
 from mtcodec.errors import FormatError
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.multitask import MultiTask
 
 SCENE = SCENES / "100020"
 NAMES = ("rgb", "depth", "normal", "semantic")
@@ -89,9 +89,7 @@ def shadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Small random weights, installed in front of the shipped ones of the same name."""
     directory = tmp_path_factory.mktemp("installed")
     torch.manual_seed(0)
-    weights.save(
-        directory / "clevr.safetensors", Conditional(ModelConfig(TASKS, **SMALL)), {"note": "random"}
-    )
+    weights.save(directory / "clevr.safetensors", MultiTask(ModelConfig(TASKS, **SMALL)), {"note": "random"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MTCODEC_WEIGHTS", str(directory))
         yield

@@ -21,8 +21,8 @@ from mtcodec.codec import Codec
 from mtcodec.container import Reader
 from mtcodec.data.scene import Scene
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.multitask import MultiTask
 
 NEURAL = ("rgb", "depth", "normal")
 
@@ -123,7 +123,7 @@ def test_quality_is_continuous_and_per_task(small: Codec, scene: Scene) -> None:
 
 def test_a_task_is_added_by_declaring_it(scene: Scene, tmp_path: Path) -> None:
     albedo = tasks.Task("albedo", "image", 2, ("uint8", "float32"))
-    model = Conditional(ModelConfig((tasks.RGB, albedo), **SMALL))
+    model = MultiTask(ModelConfig((tasks.RGB, albedo), **SMALL))
     weights.save(tmp_path / "five.safetensors", model, {})
     weights.declare_tasks(str(tmp_path / "five.safetensors"))
     assert tasks.get("albedo") == albedo

@@ -18,24 +18,24 @@ from mtcodec.data.scene import Scene
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.models import costs
 from mtcodec.models.by_quality import interpolate
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
+from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
 from mtcodec.training.objective import draw_qualities, lambda_of, objective
 
 
-def model_for(scenes: Scenes, seed: int = 0) -> Conditional:
+def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
     torch.manual_seed(seed)
-    model = Conditional(ModelConfig(TASKS, **SMALL))
+    model = MultiTask(ModelConfig(TASKS, **SMALL))
     klt.initialise(model, scenes, crops=32)
     return model
 
 
 @torch.no_grad()
-def fixed_loss(model: Conditional, scenes: Scenes) -> float:
+def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, 0.0, random.Random(7))
     steps = torch.full((8, 4), quality.STEPS // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
@@ -51,7 +51,7 @@ def scenes(scene_paths: list[Path]) -> Scenes:
 
 
 def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
-    model = Conditional(ModelConfig(TASKS, **SMALL))
+    model = MultiTask(ModelConfig(TASKS, **SMALL))
     before = fixed_loss(model, scenes)
     plan = Plan(steps=60, batch=2, crop=64, log_every=10, warmup=5, full=0.0, precision="float32", rate=3e-3)
     train(model, scenes, scenes, plan, tmp_path / "a.ckpt",
@@ -91,7 +91,7 @@ def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
         assert torch.equal(value, parts["model"][name]), name
 
 
-def test_what_is_trained_is_what_is_shipped(small_model: Conditional, small_weights: Path) -> None:
+def test_what_is_trained_is_what_is_shipped(small_model: MultiTask, small_weights: Path) -> None:
     """The integer networks give the same symbols' parameters before export, after it, and thawed again."""
     loaded, _ = weights.load(small_weights)
     step = torch.tensor([700])
@@ -163,7 +163,7 @@ def test_crops_mirror_the_x_component_of_normals(scenes: Scenes) -> None:
 
 def test_costs_are_counted() -> None:
     parts = {p.name: p for p in costs.table(ModelConfig(TASKS))}
-    model = Conditional(ModelConfig(TASKS))
+    model = MultiTask(ModelConfig(TASKS))
     assert parts["all encoding"].kmac < 30 and parts["all decoding"].kmac < 30
     assert parts["decoding depth"].kmac < 0.5 * parts["all decoding"].kmac
     single = [p for p in parts.values() if p.used]

@@ -15,8 +15,8 @@ from safetensors.numpy import load_file, save
 
 from mtcodec import weights
 from mtcodec.errors import WeightsInvalid, WeightsNotFound
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.multitask import MultiTask
 
 Tensors = dict[str, Any]
 
@@ -25,7 +25,7 @@ Tensors = dict[str, Any]
 def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "random.safetensors"
     torch.manual_seed(0)
-    weights.save(path, Conditional(ModelConfig(TASKS, **SMALL)), {})
+    weights.save(path, MultiTask(ModelConfig(TASKS, **SMALL)), {})
     return path
 
 
@@ -128,16 +128,16 @@ FORGERIES = {
     "signed counts": (changed("tables.counts", lambda c: c.astype(np.int32)), "not lists of uint32"),
     "wrong counts": (changed("tables.counts", lambda c: c + 1), "add up to 2**24"),
     "another tensor": (lambda t: t | {"more": np.zeros(3, np.float16)}, "unexpected tensor more"),
-    "other shape": (changed("g_a.stem.weight", lambda w: w[:2]), "size mismatch"),
+    "other shape": (changed("g_a.all.stem.weight", lambda w: w[:2]), "size mismatch"),
     "NaN": (
-        changed("g_a.stem.weight", lambda w: w * np.float16(np.nan)),
-        "unexpected tensor g_a.stem.weight",
+        changed("g_a.all.stem.weight", lambda w: w * np.float16(np.nan)),
+        "unexpected tensor g_a.all.stem.weight",
     ),
     "integer layer of floats": (
-        changed("shared.e_1.weight", lambda w: w.astype(np.float16)),
+        changed("streams.shared.e_1.weight", lambda w: w.astype(np.float16)),
         "not torch.int8",
     ),
-    "gain of zero": (changed("shared.gain", np.zeros_like), "shared.gain is not positive"),
+    "gain of zero": (changed("streams.shared.gain", np.zeros_like), "streams.shared.gain is not positive"),
 }
 
 
@@ -152,9 +152,9 @@ def test_refuses_tensors(
 
 def test_refuses_a_missing_tensor(random_weights: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.safetensors"
-    tensors = without("g_a.stem.weight")(load_file(random_weights))
+    tensors = without("g_a.all.stem.weight")(load_file(random_weights))
     forge(path, weights.describe(random_weights).config, tensors)
-    refused(path, weights.load, "g_a.stem.weight")
+    refused(path, weights.load, "g_a.all.stem.weight")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_integer_layers_too_wide_to_be_exact_are_refused(
     wide = ModelConfig(TASKS[:1], **{**SMALL, "latents": 1024, "hyper": 2})
     with monkeypatch.context() as patch, torch.no_grad():
         patch.setattr("mtcodec.models.serial.assert_exact", lambda _: None)
-        model = Conditional(wide)
+        model = MultiTask(wide)
         model.streams["rgb"].e_1.weight.fill_(10.0)  # type: ignore[union-attr,operator]
         weights.save(path, model, {})
     refused(path, weights.load, "exceed 2**24")

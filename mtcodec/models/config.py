@@ -1,37 +1,69 @@
-"""Configuration of a model, saved with its weights; imports no torch."""
+"""Configuration of a model, saved with its weights; imports no torch.
+
+An *architecture* says which streams there are and who reads them (:class:`Graph`), a *backbone* what the
+transforms are made of.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from mtcodec.tasks import Task
 
-ARCHITECTURES = ("conditional",)
-BACKBONES = ("fast",)
+ARCHITECTURES = ("single", "mixed", "disjoint", "shared", "conditional")
+BACKBONES = ("fast", "scale-hyperprior")
+SHARED = "shared"  # the stream that every task reads
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Which streams there are, what makes them and who reads them.
+
+    ``analyses`` are (tasks read, streams made) of every analysis transform.
+    """
+
+    analyses: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+    reads: dict[str, tuple[str, ...]]  # streams that a task's synthesis reads
+    conditioned: bool  # are tasks' streams coded given the shared one?
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """All streams in the order of coding."""
+        return tuple(name for _, made in self.analyses for name in made)
+
+    @property
+    def separable(self) -> bool:
+        """Do tasks have streams of their own?"""
+        return self.streams != (SHARED,)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """Everything needed to rebuild a model; saved with its weights.
 
-    ``encoder_8``, ``encoder_16``, ``decoder_8``, ``decoder_16`` are (channels, blocks) at 1/8 and 1/16.
+    ``latents`` and ``shared_latents`` are channels of a task's stream and of the shared one. ``encoder_8``,
+    ``encoder_16``, ``decoder_8``, ``decoder_16`` are (channels, blocks) at 1/8 and 1/16 of the backbone
+    ``fast``; ``head`` are the channels *C* that each task gets in ``scale-hyperprior``.
     """
 
     tasks: tuple[Task, ...]
     architecture: str = "conditional"
     backbone: str = "fast"
     latents: int = 64
+    shared_latents: int = 64
     hyper: int = 24
     entropy_width: int = 96
     encoder_8: tuple[int, int] = (128, 4)
     encoder_16: tuple[int, int] = (192, 5)
     decoder_8: tuple[int, int] = (128, 3)
     decoder_16: tuple[int, int] = (160, 3)
+    head: int = 42
 
     def __post_init__(self) -> None:
         pairs = (self.encoder_8, self.encoder_16, self.decoder_8, self.decoder_16)
-        sizes = (self.latents, self.hyper, self.entropy_width, *(c for c, _ in pairs))
+        widths = (self.latents, self.shared_latents, self.hyper, self.entropy_width, self.head)
+        sizes = (*widths, *(c for c, _ in pairs))
         if not self.tasks or len({t.name for t in self.tasks}) != len(self.tasks) or len(self.tasks) > 16:
             raise ValueError("tasks must be 1 to 16 different ones")
         if any(not isinstance(n, int) or not 2 <= n <= 1024 or n % 2 for n in sizes):
@@ -53,3 +85,50 @@ class ModelConfig:
     @property
     def task_names(self) -> tuple[str, ...]:
         return tuple(t.name for t in self.tasks)
+
+    def channels(self, stream: str) -> int:
+        """Latent channels of a stream."""
+        return self.shared_latents if stream == SHARED else self.latents
+
+    @property
+    def graph(self) -> Graph:
+        """The streams of this architecture."""
+        names = self.task_names
+        if self.architecture == "single":
+            return Graph(tuple(((n,), (n,)) for n in names), {n: (n,) for n in names}, False)
+        if self.architecture == "disjoint":
+            return Graph(((names, names),), {n: (n,) for n in names}, False)
+        if self.architecture == "mixed":
+            return Graph(((names, (SHARED,)),), dict.fromkeys(names, (SHARED,)), False)
+        reads: dict[str, tuple[str, ...]] = {n: (SHARED, n) for n in names}
+        return Graph(((names, (SHARED, *names)),), reads, self.architecture == "conditional")
+
+
+def preset(tasks: tuple[Task, ...], architecture: str, backbone: str = "fast") -> ModelConfig:
+    """The usual sizes of an architecture: for three tasks they have equally many parameters.
+
+    Those of ``fast`` agree within 2 %. Those of ``scale-hyperprior`` follow the paper: 300 latents in all
+    (each of ``single``'s networks has that many), C = 48, 32, 42, 42 channels a task.
+    """
+    config = ModelConfig(tasks, architecture, backbone)
+    if backbone == "scale-hyperprior":
+        sizes: dict[str, dict[str, Any]] = SCALE_HYPERPRIOR
+    else:
+        sizes = FAST
+    return replace(config, **sizes[architecture])
+
+
+FAST: dict[str, dict[str, Any]] = {
+    "single": {"latents": 84, "encoder_8": (88, 4), "encoder_16": (134, 5)},
+    "mixed": {"shared_latents": 224, "hyper": 48, "entropy_width": 152},
+    "disjoint": {"latents": 84, "entropy_width": 124},
+    "shared": {},
+    "conditional": {},
+}
+SCALE_HYPERPRIOR: dict[str, dict[str, Any]] = {
+    "single": {"head": 48, "latents": 300, "hyper": 48, "entropy_width": 192},
+    "mixed": {"head": 32, "shared_latents": 300, "hyper": 48, "entropy_width": 192},
+    "disjoint": {"head": 42, "latents": 100},
+    "shared": {"head": 42, "latents": 76, "shared_latents": 72},
+    "conditional": {"head": 42, "latents": 76, "shared_latents": 72},
+}

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.multitask import MultiTask
 from mtcodec.models.stream import StreamModel
 
 SIDE = 256  # of the scene that is counted
@@ -26,33 +26,38 @@ class Part:
 
 def table(config: ModelConfig) -> list[Part]:
     """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
-    model = Conditional(config).eval()
+    model = MultiTask(config).eval()
     names = config.task_names
     parts = [Part("analysis", _size(model.g_a), _count(lambda: _analyse(model)), "encode")]
-    for name in ("shared", *names):
+    for name in model.graph.streams:
         stream = model.stream(name)
-        y = torch.zeros(1, config.latents, SIDE // 16, SIDE // 16)
+        y = torch.zeros(1, stream.channels, SIDE // 16, SIDE // 16)
         hyper = _count(lambda: stream.h_a(y))  # noqa: B023
         walk = _count(lambda: _walk(stream, y))  # noqa: B023
         parts.append(Part(f"hyper-analysis {name}", _size(stream.h_a), hyper, "encode"))
         parts.append(Part(f"entropy {name}", _size(stream) - _size(stream.h_a), walk, "both"))
     for name in names:
-        latent = torch.zeros(1, config.latents, SIDE // 16, SIDE // 16)
-        count = _count(lambda: model.synthesise(name, latent, latent, torch.zeros(1, 2)))  # noqa: B023
+        latents = {
+            stream: torch.zeros(1, config.channels(stream), SIDE // 16, SIDE // 16)
+            for stream in model.graph.reads[name]
+        }
+        steps = torch.zeros(1, 1 + len(names))
+        count = _count(lambda: model.synthesise(name, latents, steps))  # noqa: B023
         parts.append(Part(f"synthesis {name}", _size(model.g_s[name]), count, "decode"))
-    return parts + _totals(parts, names)
+    return parts + _totals(parts, config)
 
 
-def _totals(parts: list[Part], names: tuple[str, ...]) -> list[Part]:
+def _totals(parts: list[Part], config: ModelConfig) -> list[Part]:
     def total(label: str, chosen: list[Part]) -> Part:
         return Part(label, sum(p.parameters for p in chosen), sum(p.kmac for p in chosen), "")
 
     rows = [
+        total("all", parts),
         total("all encoding", [p for p in parts if p.used != "decode"]),
         total("all decoding", [p for p in parts if p.used != "encode"]),
     ]
-    for name in names:
-        needed = ("entropy shared", f"entropy {name}", f"synthesis {name}")
+    for name, streams in config.graph.reads.items():
+        needed = {*(f"entropy {stream}" for stream in streams), f"synthesis {name}"}
         rows.append(total(f"decoding {name}", [p for p in parts if p.name in needed]))
     return rows
 
@@ -68,7 +73,7 @@ def _count(run: Callable[[], object]) -> float:
     return float(counter.get_total_flops()) / 2 / SIDE**2 / 1000
 
 
-def _analyse(model: Conditional) -> object:
+def _analyse(model: MultiTask) -> object:
     tasks = model.config.tasks
     planes = {t.name: torch.zeros(1, t.channels, SIDE, SIDE) for t in tasks}
     return model.analyse(planes, torch.ones(1, len(tasks)), torch.zeros(1, len(tasks) + 1))

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from mtcodec.entropy import fit
-from mtcodec.models.conditional import Conditional
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.integer import BIAS_UNIT, STEP, IntConv, assert_exact
+from mtcodec.models.multitask import MultiTask
 from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, StreamModel
 
 Tensors = dict[str, np.ndarray[Any, Any]]
@@ -23,7 +23,7 @@ TABLES = ("gain", "offset", "bias", "z_index")
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # what the tables are made of in training
 
 
-def to_tensors(model: Conditional, histograms: fit.Histograms | None = None) -> Tensors:
+def to_tensors(model: MultiTask, histograms: fit.Histograms | None = None) -> Tensors:
     """Tensors of ``model``; probability tables are fitted to ``histograms`` where given."""
     assert_exact(model)
     result: Tensors = {}
@@ -52,13 +52,13 @@ def to_tensors(model: Conditional, histograms: fit.Histograms | None = None) -> 
     return {name: np.ascontiguousarray(array) for name, array in result.items()}
 
 
-def from_tensors(config: ModelConfig, tensors: Tensors) -> Conditional:
+def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
     """A model in evaluation mode from its tensors (without ``tables.*``).
 
     Raises:
         ValueError, RuntimeError: tensors are missing, left over, or of the wrong shape or dtype.
     """
-    model = Conditional(config)
+    model = MultiTask(config)
     rest = {name: torch.from_numpy(array) for name, array in tensors.items()}
     state = model.state_dict()
     for name, module in model.named_modules():
@@ -93,7 +93,7 @@ def _take(tensors: dict[str, torch.Tensor], name: str, dtype: torch.dtype) -> to
     return value
 
 
-def freeze(model: Conditional) -> Conditional:
+def freeze(model: MultiTask) -> MultiTask:
     """Evaluation mode with quantised integer layers kept; :func:`thaw` is the way back."""
     for module in model.modules():
         if isinstance(module, IntConv):

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from mtcodec import quality
-from mtcodec.models.conditional import Conditional
+from mtcodec.models.config import SHARED
+from mtcodec.models.multitask import MultiTask
 from mtcodec.models.stream import SCALES, Step
 from mtcodec.training.dataset import Scenes
 
 
 @torch.no_grad()
-def collect(model: Conditional, scenes: Scenes, rounds: int = 24, seed: int = 1) -> list[dict[int, int]]:
+def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -> list[dict[int, int]]:
     """Histogram of symbols by table over random crops at random qualities: ``rounds`` batches of 8."""
     model.eval()
     rng = random.Random(seed)
@@ -35,11 +36,12 @@ def collect(model: Conditional, scenes: Scenes, rounds: int = 24, seed: int = 1)
         step = round((k + 0.5) / rounds * quality.STEPS)
         steps = torch.full((8, 1 + len(scenes.tasks)), step)
         y = model.analyse(batch.planes, batch.present, steps)
-        condition: Tensor | None = None
-        for name in ("shared", *model.config.task_names):
+        shared: Tensor | None = None
+        for name, latent in y.items():
             stream = model.stream(name)
             rows = stream.rows(stream.tables(), steps[:, 0])
-            y_hat = stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
-            if name == "shared":
-                condition = stream.canonical(y_hat, rows)
+            given = model.condition(name, shared)
+            y_hat = stream.encode(latent, stream.h_a(latent), rows, given, put)
+            if name == SHARED:
+                shared = stream.canonical(y_hat, rows)
     return result

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtcodec import quality
-from mtcodec.models.conditional import Conditional
-from mtcodec.models.transforms import BLOCK, PATCH
+from mtcodec.models.config import SHARED
+from mtcodec.models.multitask import MultiTask
+from mtcodec.models.transforms import BLOCK, PATCH, Analysis, Synthesis
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import lambda_of
 
@@ -39,7 +40,7 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return F.pad(vectors, (0, missing)), F.pad(deviations, (0, missing), value=1.0)
 
 
-def stack(model: Conditional, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
+def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
     """Patches of every task, (N, C·size²) in units of Δ, and Δ by task."""
     lam = float(lambda_of(torch.tensor(quality.STEPS / 2)))
     parts, steps = [], []
@@ -58,39 +59,64 @@ def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
 
 
 @torch.no_grad()
-def initialise(model: Conditional, scenes: Scenes, crops: int = 600, seed: int = 0) -> None:
-    """Set bases and linear layers of ``model`` from random crops of ``scenes``."""
+def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0) -> None:
+    """Set bases and linear layers of a ``fast`` ``model`` from random crops of ``scenes``."""
     batch = scenes.batch(crops, 4 * BLOCK, 0.0, random.Random(seed))
-    initialise_linear(model, batch)
     parts, steps = stack(model, batch, PATCH)
-    rows = torch.cat(parts, dim=1)
-    mean = rows.mean(0)
-    vectors, deviations = principal(rows - mean, model.g_a.basis.out_channels)
-    scale = torch.cat([torch.full((p.shape[1],), 1 / d) for p, d in zip(parts, steps)])
-    matrix = vectors.T / deviations[:, None] ** WHITENING
-    assign(model.g_a.basis, matrix * scale, -matrix @ mean)
-    for task, part, delta in zip(model.config.tasks, parts, steps):
-        synthesis = model.synthesis(task.name)
+    names = model.config.task_names
+    for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):
+        assert isinstance(analysis, Analysis)
+        chosen = [names.index(name) for name in read]
+        rows = torch.cat([parts[i] for i in chosen], dim=1)
+        mean = rows.mean(0)
+        vectors, deviations = principal(rows - mean, analysis.basis.out_channels)
+        scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
+        matrix = vectors.T / deviations[:, None] ** WHITENING
+        assign(analysis.basis, matrix * scale, -matrix @ mean)
+    for name, part, delta in zip(names, parts, steps):
+        synthesis = model.g_s[name]
+        assert isinstance(synthesis, Synthesis)
         vectors, deviations = principal(part - part.mean(0), synthesis.basis.in_channels)
         columns = vectors * deviations**WHITENING * (START * delta)
         assign(synthesis.basis, columns, torch.zeros(columns.shape[0]))
+    initialise_linear(model, batch)
 
 
-def initialise_linear(model: Conditional, batch: Batch) -> None:
-    """The shared stream starts with the strongest joint components of blocks, every task with nothing."""
-    n = model.config.latents
+def initialise_linear(model: MultiTask, batch: Batch) -> None:
+    """The first latents start with the strongest components of blocks, and carry them linearly.
+
+    The shared stream carries those of all tasks together; without one, every task's stream carries its own.
+    """
     parts, steps = stack(model, batch, BLOCK)
-    rows = torch.cat(parts, dim=1)
-    mean = rows.mean(0)
-    count = min(COARSE, n)
-    vectors, deviations = principal(rows - mean, count)
-    shrink = (deviations / STRENGTH).clamp(min=1.0) ** -COMPRESSION
-    scale = torch.cat([torch.full((p.shape[1],), 1 / d) for p, d in zip(parts, steps)])
-    matrix = vectors.T * shrink[:, None]
-    rest = model.g_a.linear.out_channels - count
-    assign(model.g_a.linear, F.pad(matrix * scale, (0, 0, 0, rest)), F.pad(-matrix @ mean, (0, rest)))
-    sizes = [p.shape[1] for p in parts]
-    shares = (vectors / shrink).split(sizes, dim=0)
-    for task, share, delta, centre in zip(model.config.tasks, shares, steps, mean.split(sizes)):
-        synthesis = model.synthesis(task.name)
-        assign(synthesis.linear, F.pad(share * delta, (0, 2 * n - count)), centre * delta)
+    names = model.config.task_names
+    for layer in (*(g.linear for g in model.g_a.values()), *(g.linear for g in model.g_s.values())):
+        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+        layer.weight.zero_()
+        layer.bias.zero_()
+    for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
+        sizes = [parts[names.index(name)].shape[1] for name in read]
+        groups = [(SHARED, list(read))] if SHARED in made else [(name, [name]) for name in made]
+        for stream, tasks in groups:
+            first = sum(model.config.channels(name) for name in made[: made.index(stream)])
+            chosen = [names.index(name) for name in tasks]
+            rows = torch.cat([parts[i] for i in chosen], dim=1)
+            mean = rows.mean(0)
+            count = min(COARSE, model.config.channels(stream))
+            vectors, deviations = principal(rows - mean, count)
+            shrink = (deviations / STRENGTH).clamp(min=1.0) ** -COMPRESSION
+            scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
+            matrix = vectors.T * shrink[:, None]
+            left = sum(sizes[: read.index(tasks[0])])
+            inside = slice(left, left + rows.shape[1])
+            linear = analysis.linear
+            assert isinstance(linear, nn.Conv2d) and linear.bias is not None
+            linear.weight[first : first + count, inside] = (matrix * scale)[:, :, None, None]
+            linear.bias[first : first + count] = -matrix @ mean
+            shares = (vectors / shrink).split([parts[i].shape[1] for i in chosen], dim=0)
+            centres = mean.split([parts[i].shape[1] for i in chosen])
+            for name, share, centre in zip(tasks, shares, centres):
+                layer = model.g_s[name].linear  # the shared stream comes first in what a synthesis reads
+                assert isinstance(layer, nn.Conv2d)
+                delta = steps[names.index(name)]
+                rest = layer.in_channels - count
+                assign(layer, F.pad(share * delta, (0, rest)), centre * delta)

@@ -17,9 +17,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mtcodec import quality
 from mtcodec.errors import UsageError
-from mtcodec.models.conditional import Conditional
+from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
-from mtcodec.training.objective import draw_qualities, objective
+from mtcodec.training.objective import Balance, draw_qualities, objective
 
 EMA_EVERY = 4
 
@@ -34,10 +34,15 @@ class Plan:
     crop: int = 128
     full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
     rate: float = 1e-3  # peak learning rate
+    final_rate: float = 0.0  # at the end of the cosine
+    optimizer: str = "adamw"  # or adam: one rate for everything, as in the paper
     warmup: int = 500
     ema: float = 0.996  # of every fourth step
     drop: float = 0.2  # share of crops with some tasks absent
     own: float = 0.3  # share of crops whose tasks have qualities of their own
+    lambdas: tuple[float, ...] = ()  # one of these λ for each crop; empty: anything in the range
+    balance: str = "declared"  # weights of the tasks' errors: declared, uncertainty or equal
+    shared_weight: float = 1.0  # cost of a shared bit relative to a task's own
     seed: int = 0
     precision: str = "auto"  # float32, bfloat16, or auto: the faster of the two
     device: str = "cpu"
@@ -45,8 +50,18 @@ class Plan:
     save_minutes: float = 5.0
 
 
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {},
+    # the paper's; its 2,200 epochs of 50,000 scenes are 1.7 million steps
+    "paper": {
+        **{"batch": 64, "crop": 256, "rate": 1e-5, "final_rate": 1e-8, "warmup": 1, "optimizer": "adam"},
+        **{"full": 0.0, "drop": 0.0, "own": 0.0, "balance": "uncertainty", "lambdas": (0.001, 0.01, 0.1)},
+    },
+}
+
+
 @torch.no_grad()
-def validate(model: Conditional, scenes: Scenes, device: str, size: int) -> dict[str, Any]:
+def validate(model: MultiTask, scenes: Scenes, device: str, size: int) -> dict[str, Any]:
     """Rate and PSNR per task on whole held-out scenes at three qualities, with rounded latents."""
     model.eval()
     result: dict[str, Any] = {}
@@ -76,12 +91,12 @@ def to_device(batch: Batch, device: str) -> Batch:
 
 
 def train(
-    model: Conditional,
+    model: MultiTask,
     scenes: Scenes,
     held_out: Scenes | None,
     plan: Plan,
     checkpoint: Path,
-    export: Callable[[Conditional, dict[str, Any]], None],
+    export: Callable[[MultiTask, dict[str, Any]], None],
     report: Callable[[dict[str, Any]], None] = lambda record: None,
     resume: bool = False,
 ) -> None:
@@ -101,14 +116,17 @@ def train(
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
     averaged = average.module
-    assert isinstance(averaged, Conditional)
-    optimizer = make_optimizer(model)
+    assert isinstance(averaged, MultiTask)
+    balance = Balance(model, plan.balance).to(device)
+    optimizer = make_optimizer(model, plan)
+    own = plan.own if model.graph.separable else 0.0  # one stream has one quality
     step, spent = 0, 0.0
     if resume:
         state = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
+        balance.load_state_dict(state["balance"])
         step, spent = state["step"], state["spent"]
         torch.set_rng_state(state["torch_rng"].cpu())
         rng.setstate((3, tuple(state["python_rng"]), None))
@@ -123,7 +141,8 @@ def train(
     def save(summary: dict[str, Any]) -> None:
         state = {
             "model": model.state_dict(), "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(), "step": step, "spent": spent,
+            "optimizer": optimizer.state_dict(), "balance": balance.state_dict(),
+            "step": step, "spent": spent,
             "torch_rng": torch.get_rng_state(), "python_rng": list(rng.getstate()[1]),
         }  # fmt: skip
         temporary = checkpoint.with_suffix(".tmp")
@@ -146,16 +165,17 @@ def train(
         done = step / plan.steps if plan.steps else spent / (60 * plan.minutes)
         if done >= 1:
             break
-        learning_rate = plan.rate * min(1.0, (step + 1) / plan.warmup) * cosine(done)
+        level = plan.final_rate + (plan.rate - plan.final_rate) * cosine(done)
+        learning_rate = level * min(1.0, (step + 1) / plan.warmup)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         large = done >= 1 - plan.full
         count, side = (max(1, plan.batch // 4), 2 * size) if large else (plan.batch, size)
         batch = to_device(scenes.batch(count, side, plan.drop, rng), device)
-        steps = draw_qualities(count, len(scenes.tasks), plan.own).to(device)
+        steps = draw_qualities(count, len(scenes.tasks), own, plan.lambdas).to(device)
         with torch.autocast(device, torch.bfloat16, enabled=bfloat16):
             out = model(batch.planes, batch.present, steps)
-        parts = objective(model, out, batch, steps)
+        parts = objective(model, out, batch, steps, balance, plan.shared_weight)
         optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -164,12 +184,16 @@ def train(
             if step % EMA_EVERY == 0:
                 average.update_parameters(model)
         step += 1
+        balance.update(torch.stack([parts[f"mse_{name}"].detach() for name in model.config.task_names]))
         for name, value in {**parts, "gradient": norm}.items():
             sums[name] = sums.get(name, torch.zeros((), device=device)) + value.detach()
         if step % plan.log_every == 0:
             means = {n: round(float(v) / plan.log_every, 5) for n, v in sums.items()}
+            if plan.balance == "uncertainty":
+                pairs = zip(model.config.task_names, balance.weights())
+                means |= {f"weight_{name}": round(float(w), 3) for name, w in pairs}
             record({"step": step, "minutes": round(spent / 60, 2), "done": round(done, 4),
-                    "rate": round(learning_rate, 7), **means})  # fmt: skip
+                    "rate": round(learning_rate, 9), **means})  # fmt: skip
             sums = {}
         if time.monotonic() - last_save > 60 * plan.save_minutes:
             summary = validate(averaged, held_out, device, 2 * size) if held_out else {}
@@ -182,13 +206,18 @@ def train(
     save({"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
 
 
-def make_optimizer(model: Conditional) -> torch.optim.Optimizer:
+def make_optimizer(model: MultiTask, plan: Plan) -> torch.optim.Optimizer:
     """AdamW; bases and linear paths, which start as good transforms, move at a twentieth of the rate."""
     slow: list[torch.nn.Parameter] = []
     fast: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (slow if ".linear." in name or ".basis." in name else fast).append(parameter)
+    if plan.optimizer == "adam":
+        fast, slow = [*fast, *slow], []
     groups = [{"params": fast, "scale": 1.0}, {"params": slow, "scale": 0.05}]
+    groups = [group for group in groups if group["params"]]
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(groups)
     return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
 
 
@@ -197,7 +226,7 @@ def cosine(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def faster_in_bfloat16(model: Conditional, scenes: Scenes, plan: Plan) -> bool:
+def faster_in_bfloat16(model: MultiTask, scenes: Scenes, plan: Plan) -> bool:
     """Time both precisions on a few steps; some CPUs are slower in bfloat16. Leaves no trace."""
     if plan.device.startswith("cuda"):
         return True

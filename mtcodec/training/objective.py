@@ -1,15 +1,21 @@
-"""The objective: rate + λ·distortion, over the whole range of qualities at once."""
+"""The objective: rate + λ·distortion, over the whole range of qualities at once or at fixed λ."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtcodec import quality
-from mtcodec.models.conditional import Conditional, Forward
+from mtcodec.models.config import SHARED
+from mtcodec.models.multitask import Forward, MultiTask
 from mtcodec.training.dataset import Batch
 
 LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
+MEMORY = 0.99  # of the running means of errors
+BALANCES = ("declared", "uncertainty", "equal")
 
 
 def lambda_of(step: Tensor) -> Tensor:
@@ -17,30 +23,93 @@ def lambda_of(step: Tensor) -> Tensor:
     return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / quality.STEPS)
 
 
-def draw_qualities(count: int, tasks: int, own: float) -> Tensor:
-    """Quality steps (count, 1 + tasks): shared, then by task; equal except in a share ``own``."""
-    base = torch.randint(0, quality.STEPS + 1, (count, 1))
+def step_of(lam: float) -> int:
+    """The quality step whose λ is nearest to ``lam``."""
+    share = math.log(lam / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
+    return round(min(max(share, 0.0), 1.0) * quality.STEPS)
+
+
+def draw_qualities(count: int, tasks: int, own: float, lambdas: Sequence[float] = ()) -> Tensor:
+    """Quality steps (count, 1 + tasks): shared, then by task; equal except in a share ``own``.
+
+    They are those of ``lambdas``, one drawn for each scene, or else anywhere in the range.
+    """
+    if lambdas:
+        choices = torch.tensor([step_of(lam) for lam in lambdas])
+        base = choices[torch.randint(0, len(choices), (count, 1))]
+    else:
+        base = torch.randint(0, quality.STEPS + 1, (count, 1))
     shift = torch.randint(-quality.STEPS // 2, quality.STEPS // 2 + 1, (count, tasks))
     shift = shift * (torch.rand(count, 1) < own)
     return torch.cat([base, (base + shift).clamp(0, quality.STEPS)], dim=1)
 
 
-def objective(model: Conditional, out: Forward, batch: Batch, steps: Tensor) -> dict[str, Tensor]:
+class Balance(nn.Module):
+    """Weights of the tasks' errors: declared with the tasks, equal, or from their uncertainty.
+
+    Uncertainty weighting (Kendall et al. 2017) minimises Σ exp(−s_i)·D_i + s_i over s_i too. The minimum
+    lies at s_i = log E[D_i], which is taken from a running mean instead of learning it: weights are
+    inverse to the tasks' mean errors. Only their ratios are used, so that λ keeps its meaning: their
+    geometric mean is that of the declared weights.
+    """
+
+    errors: Tensor
+    seen: Tensor
+
+    def __init__(self, model: MultiTask, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.declared = torch.tensor([t.weight for t in model.config.tasks])
+        self.register_buffer("errors", torch.zeros(len(self.declared)))  # running means of MSE·255²
+        self.register_buffer("seen", torch.zeros(len(self.declared)))  # their weights, up to 1
+
+    def weights(self) -> Tensor:
+        """Weights by task, (T,)."""
+        if self.kind == "declared":
+            return self.declared
+        logs = torch.zeros_like(self.declared)
+        if self.kind == "uncertainty" and bool((self.seen > 0).all()):
+            logs = -torch.log((self.errors / self.seen).clamp_min(1e-6)).cpu()
+        return torch.exp(logs - logs.mean() + self.declared.log().mean())
+
+    @torch.no_grad()
+    def update(self, errors: Tensor) -> None:
+        """Take in the tasks' mean errors of a batch, (T,); tasks that it lacks have none (zero)."""
+        keep = torch.where(errors > 0, MEMORY, 1.0)
+        self.errors.mul_(keep).add_(errors * (1 - keep))
+        self.seen.mul_(keep).add_(1 - keep)
+
+
+def objective(
+    model: MultiTask,
+    out: Forward,
+    batch: Batch,
+    steps: Tensor,
+    balance: Balance | None = None,
+    shared_weight: float = 1.0,
+) -> dict[str, Tensor]:
     """Mean loss of a batch and its parts: ``loss``, ``bpp_<stream>``, ``mse_<task>`` (MSE·255²).
 
     Every scene's loss is divided by √λ: at the optimum λ·D is near the rate, which grows about as
     √λ, so that all qualities weigh the same.
+
+    Args:
+        balance: weights of the tasks' errors; default the declared ones.
+        shared_weight: what a bit of the shared stream costs, relative to one of a task's. If readers want
+            each task with probability p, the bits they fetch are, in the mean, those of the shared stream
+            and p times those of the others: a weight of 1/p.
     """
     some = next(iter(out.planes.values()))
     pixels = some.shape[2] * some.shape[3]
     parts: dict[str, Tensor] = {n: b / pixels for n, b in out.bits.items()}
-    loss = torch.stack(list(parts.values())).sum(0)
+    loss = torch.stack([b * (shared_weight if n == SHARED else 1.0) for n, b in parts.items()]).sum(0)
     result = {f"bpp_{n}": b.mean() for n, b in parts.items()}
+    weights = (balance or Balance(model, "declared")).weights()
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
         error = (out.planes[task.name] - batch.planes[task.name]).square().mean(dim=(1, 2, 3))
         error = error * 255**2 * here
-        loss = loss + lambda_of(steps[:, i + 1]) * task.weight * error
+        loss = loss + lambda_of(steps[:, i + 1]) * weights[i].to(error.device) * error
         result[f"mse_{task.name}"] = error.sum() / here.sum().clamp(min=1)
     balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(steps.new_tensor(quality.STEPS / 2))).sqrt()
     return {"loss": balanced.mean(), **result}

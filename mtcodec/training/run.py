@@ -14,14 +14,15 @@ import torch
 from mtcodec import weights
 from mtcodec.data.scene import scene_directories
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.models.conditional import Conditional
-from mtcodec.models.config import ModelConfig
+from mtcodec.models.config import ARCHITECTURES, BACKBONES, ModelConfig, preset
+from mtcodec.models.multitask import MultiTask
 from mtcodec.models.serial import thaw
 from mtcodec.tasks import Task
 from mtcodec.training import klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
-from mtcodec.training.loop import Plan, train
+from mtcodec.training.loop import PRESETS, Plan, train
+from mtcodec.training.objective import BALANCES
 
 
 def train_weights(
@@ -30,6 +31,7 @@ def train_weights(
     output: Path,
     *,
     settings: dict[str, Any],
+    config: ModelConfig | None = None,
     init: str = "",
     resume: bool = False,
     held_out: int = 24,
@@ -38,6 +40,7 @@ def train_weights(
 ) -> None:
     """Train on the scenes of ``dataset`` and write ``output``; ``settings`` are fields of :class:`Plan`.
 
+    ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
     The last ``held_out`` scenes are kept for validation. The checkpoint and the log lie beside
     ``output`` (``.ckpt``, ``.log.jsonl``).
     """
@@ -58,9 +61,15 @@ def train_weights(
     split = len(directories) - held_out
     scenes = Scenes(directories[:split], tasks)
     validation = Scenes(directories[split:], tasks) if held_out else None
-    model = start(tasks, scenes, init, from_scratch=not resume)
+    if init:
+        model = load_init(init, config, tasks)
+    else:
+        torch.manual_seed(plan.seed)
+        model = MultiTask(config or preset(tuple(tasks), "conditional"))
+        if not resume and model.config.backbone == "fast":
+            klt.initialise(model, scenes)
 
-    def export(average: Conditional, summary: dict[str, Any]) -> None:
+    def export(average: MultiTask, summary: dict[str, Any]) -> None:
         provenance = {
             "dataset": dataset.name,
             "scenes": len(scenes),
@@ -69,6 +78,12 @@ def train_weights(
             "batch": plan.batch,
             "crop": plan.crop,
             "rate": plan.rate,
+            "seed": plan.seed,
+            "own": plan.own,
+            "drop": plan.drop,
+            "lambdas": list(plan.lambdas),
+            "balance": plan.balance,
+            "shared_weight": plan.shared_weight,
             **summary,
         }
         weights.save(output, average.cpu(), provenance, collect(average, scenes))
@@ -77,17 +92,35 @@ def train_weights(
     train(model, scenes, validation, plan, checkpoint, export, report, resume)
 
 
-def start(tasks: Sequence[Task], scenes: Scenes, init: str, from_scratch: bool) -> Conditional:
-    """A model to train: from the weights ``init``, or new, its linear paths fitted to ``scenes``."""
-    if init:
-        model, _ = weights.load(weights.find(init))
-        if model.config.task_names != tuple(t.name for t in tasks):
-            raise UsageError(f"weights {init} have tasks {', '.join(model.config.task_names)}")
-        thaw(model)
-        return model
-    model = Conditional(ModelConfig(tuple(tasks)))
-    if from_scratch:
-        klt.initialise(model, scenes)
+def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of :class:`Plan`: those ``given`` that are not None, over those of the preset."""
+    if preset_name not in PRESETS:
+        raise UsageError(f"preset must be {' or '.join(PRESETS)}, not {preset_name!r}")
+    if given.get("balance") not in (None, *BALANCES):
+        raise UsageError(f"balance must be {', '.join(BALANCES)}, not {given['balance']!r}")
+    return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
+
+
+def configuration(tasks: Sequence[Task], architecture: str, backbone: str) -> ModelConfig | None:
+    """The usual configuration of what is named; None where neither is."""
+    if not architecture and not backbone:
+        return None
+    architecture, backbone = architecture or "conditional", backbone or "fast"
+    for name, known in ((architecture, ARCHITECTURES), (backbone, BACKBONES)):
+        if name not in known:
+            raise UsageError(f"{name!r} is not one of {', '.join(known)}")
+    return preset(tuple(tasks), architecture, backbone)
+
+
+def load_init(init: str, config: ModelConfig | None, tasks: Sequence[Task]) -> MultiTask:
+    """The weights ``init``, trainable; they must fit ``config`` (if given) and ``tasks``."""
+    model, _ = weights.load(weights.find(init))
+    names = tuple(t.name for t in tasks)
+    if model.config.task_names != names:
+        raise UsageError(f"weights {init} have tasks {', '.join(model.config.task_names)}")
+    if config is not None and model.config != config:
+        raise UsageError(f"weights {init} are of architecture {model.config.architecture!r}, or other sizes")
+    thaw(model)
     return model
 
 
