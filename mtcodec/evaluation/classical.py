@@ -9,6 +9,8 @@ own default (``tune=iq``) aims at the eye and needs 5 to 15 % more bytes for equ
 at 10 bits per sample, where YCbCr rounding does not limit PSNR to about 48 dB; imagecodecs offers no
 ``tune`` for it. The better of the two at each PSNR is what "AVIF" means in the matched bytes ratio.
 
+``hyperprior`` is a learned codec among them, for comparison: see :mod:`mtcodec.evaluation.hyperprior`.
+
 Values that have no fixed range (depth, floats) are mapped from the scene's min..max to the codec's
 samples; those two numbers are given to the classical side for free.
 """
@@ -25,11 +27,12 @@ import numpy as np
 
 from mtcodec.data.planes import Array, value_range
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.evaluation.overhead import container_overhead
+from mtcodec.evaluation import hyperprior, overhead
 from mtcodec.tasks import Task
 
 __all__ = [
     "FAMILIES",
+    "FORMATS",
     "VARIANTS",
     "Variant",
     "container_overhead",
@@ -49,7 +52,8 @@ class Variant:
         name: what :func:`encode` takes.
         family: the codec as a user names it.
         bits: bits per sample that it is given.
-        qualities: the usual grid, from few bytes to many: 0 to 100, for JPEG XL distances (0.1 to 25).
+        qualities: the usual grid, from few bytes to many: 0 to 100, for JPEG XL distances (0.1 to 25),
+            for the Scale Hyperprior 1 to 8.
     """
 
     name: str
@@ -69,9 +73,12 @@ VARIANTS = {
         Variant("avif10", "avif", 10, _AVIF),
         Variant("jxl", "jxl", 8, _JXL),
         Variant("jxl16", "jxl", 16, _JXL),
+        Variant(hyperprior.NAME, hyperprior.NAME, 32, hyperprior.QUALITIES),
     )
 }
 FAMILIES = tuple(dict.fromkeys(v.family for v in VARIANTS.values()))
+FORMATS = tuple(family for family in FAMILIES if family != hyperprior.NAME)
+"""The families that are image file formats, which need nothing but this package's dependencies."""
 
 
 def variants(family: str, task: Task, dtype: str) -> list[str]:
@@ -164,38 +171,48 @@ def _variant(codec: str) -> Variant:
     return VARIANTS[codec]
 
 
-def encode(codec: str, task: Task, image: Array, quality: float) -> bytes:
+def container_overhead(payload: bytes, codec: str) -> int:
+    """Bytes of the file ``payload`` that are not coded picture, see :mod:`mtcodec.evaluation.overhead`."""
+    return hyperprior.OVERHEAD if codec == hyperprior.NAME else overhead.container_overhead(payload, codec)
+
+
+def encode(codec: str, task: Task, image: Array, quality: float, checkpoints: str | None = None) -> bytes:
     """``image`` of ``task``, (H, W) or (H, W, 3), as a file of ``codec``.
 
     Args:
         codec: a key of :data:`VARIANTS`.
-        quality: the codec's own setting, 0 to 100; for ``jxl`` a distance, where less is better.
+        quality: the codec's own setting, see :class:`Variant`; for ``jxl`` less is better.
+        checkpoints: where ``hyperprior`` has its weights from, see its :func:`~hyperprior.checkpoint`.
 
     Raises:
         UsageError: the codec is unknown or its library missing, or the image has another channel count.
+        WeightsError: its weights are missing or damaged.
         MtcodecError: the codec refused the image.
     """
     variant = _variant(codec)
     if image.ndim != 2 and image.shape[2] != 3:
         raise UsageError(f"task {task.name}: classical codecs take 1 or 3 channels, not {image.shape[2]}")
-    samples = _to_samples(task, image, variant.bits)
     try:
-        return _ENCODERS[codec](samples, quality)
-    except UsageError:
+        if codec == hyperprior.NAME:
+            return hyperprior.encode(task, image, quality, checkpoints)
+        return _ENCODERS[codec](_to_samples(task, image, variant.bits), quality)
+    except MtcodecError:
         raise
     except Exception as error:  # codecs raise whatever their libraries do
         raise MtcodecError(f"task {task.name}: {codec} cannot encode it: {error!r}") from error
 
 
-def decode(codec: str, task: Task, payload: bytes, like: Array) -> Array:
+def decode(codec: str, task: Task, payload: bytes, like: Array, checkpoints: str | None = None) -> Array:
     """The image in a file of ``codec``, in shape, dtype and value range of the original ``like``."""
     variant = _variant(codec)
     try:
+        if codec == hyperprior.NAME:
+            return hyperprior.decode(task, payload, like, checkpoints)
         samples = _decode_samples(variant.family, payload)
         if like.ndim == 2 and samples.ndim == 3:  # grey, decoded as three equal channels
             samples = samples[..., 0]
         return _from_samples(task, samples.reshape(like.shape), variant.bits, like)
-    except UsageError:
+    except MtcodecError:
         raise
     except Exception as error:
         raise MtcodecError(f"task {task.name}: {codec} cannot decode it: {error!r}") from error

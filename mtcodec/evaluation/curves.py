@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -17,11 +17,11 @@ import numpy as np
 from mtcodec.data.planes import Array
 from mtcodec.errors import UsageError
 from mtcodec.evaluation import classical
-from mtcodec.evaluation.metrics import peak_of, psnr
+from mtcodec.evaluation.metrics import mse, peak_of, psnr
 from mtcodec.output import write_atomic
 from mtcodec.tasks import Task
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Raised when the encoders' settings or the meaning of a point change."""
 
 
@@ -37,6 +37,7 @@ class Point:
         payload_bytes: the file without :func:`mtcodec.evaluation.overhead.container_overhead`.
         bpp: bits of the whole file per pixel.
         psnr: dB, mean of the images' PSNRs.
+        mse: mean of the images' :func:`mtcodec.evaluation.metrics.mse`.
         encode_ms, decode_ms: medians, one thread.
     """
 
@@ -48,28 +49,31 @@ class Point:
     payload_bytes: float
     bpp: float
     psnr: float
+    mse: float
     encode_ms: float
     decode_ms: float
 
 
-Job = tuple[str, Task, Array, tuple[float, ...]]
+Job = tuple[str, Task, Array, tuple[float, ...], str | None]
+"""Codec, task, image, qualities and :func:`mtcodec.evaluation.classical.encode`'s ``checkpoints``."""
 
 
 def _measure(job: Job) -> list[list[float]]:
-    """One image at every quality: rows of bytes, payload bytes, bpp, PSNR, encode ms, decode ms."""
-    codec, task, image, qualities = job
+    """One image at every quality: rows of bytes, payload bytes, bpp, PSNR, MSE, encode and decode ms."""
+    codec, task, image, qualities, checkpoints = job
     peak, pixels = peak_of(task, image), image.shape[0] * image.shape[1]
     rows = []
     for quality in qualities:
         start = time.perf_counter()
-        payload = classical.encode(codec, task, image, quality)
+        payload = classical.encode(codec, task, image, quality, checkpoints)
         encoded = time.perf_counter()
-        decoded = classical.decode(codec, task, payload, image)
+        decoded = classical.decode(codec, task, payload, image, checkpoints)
         end = time.perf_counter()
         size = len(payload)
         net = size - classical.container_overhead(payload, codec)
         times = [1000 * (encoded - start), 1000 * (end - encoded)]
-        rows.append([size, net, 8 * size / pixels, psnr(image, decoded, peak), *times])
+        errors = [psnr(image, decoded, peak), mse(image, decoded, peak)]
+        rows.append([size, net, 8 * size / pixels, *errors, *times])
     return rows
 
 
@@ -95,6 +99,7 @@ def curve(
     images: Sequence[Array],
     qualities: Sequence[float] | None = None,
     *,
+    checkpoints: str | None = None,
     workers: int = 1,
     mapper: Mapper | None = None,
     tick: Callable[[int], None] = lambda done: None,
@@ -105,6 +110,7 @@ def curve(
         codec: a key of :data:`mtcodec.evaluation.classical.VARIANTS`.
         images: originals, each (H, W) or (H, W, 3).
         qualities: default is the variant's own grid.
+        checkpoints: see :func:`mtcodec.evaluation.classical.encode`.
         workers: processes, unless ``mapper`` (from :func:`workers_pool`) brings its own.
         tick: called after each image with how many are done.
     """
@@ -114,16 +120,16 @@ def curve(
         raise UsageError(f"task {task.name}: a curve needs at least one image")
     if mapper is None:
         with workers_pool(workers) as own:
-            return curve(codec, task, images, qualities, mapper=own, tick=tick)
+            return curve(codec, task, images, qualities, checkpoints=checkpoints, mapper=own, tick=tick)
     grid = tuple(classical.VARIANTS[codec].qualities if qualities is None else qualities)
     rows = []
-    for row in mapper((codec, task, image, grid) for image in images):
+    for row in mapper((codec, task, image, grid, checkpoints) for image in images):
         rows.append(row)
         tick(len(rows))
-    table = np.asarray(rows, dtype=np.float64)  # images x qualities x 6
+    table = np.asarray(rows, dtype=np.float64)  # images x qualities x 7
     mean, median = table.mean(0).tolist(), np.median(table, axis=0).tolist()
     return [
-        Point(codec, task.name, quality, len(images), *mean[k][:4], *median[k][4:])
+        Point(codec, task.name, quality, len(images), *mean[k][:5], *median[k][5:])
         for k, quality in enumerate(grid)
     ]
 
@@ -141,10 +147,13 @@ class CurveCache:
     """Curves by images, codec, grid and library versions, kept in one JSON file.
 
     A file that cannot be read is treated as empty and replaced; without a path nothing is kept.
+
+    ``identities`` says by codec what else its curves depend on, such as the weights it uses.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, identities: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self.identities = identities or {}
         self.versions = classical.versions()
         self.curves: dict[str, list[dict[str, object]]] = {}
         if path is not None and path.is_file():
@@ -156,6 +165,7 @@ class CurveCache:
 
     def _key(self, images: str, codec: str, qualities: Sequence[float]) -> str:
         made_by = " ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))
+        made_by += self.identities.get(codec, "")
         digest = hashlib.sha256(f"{images} {list(map(float, qualities))} {made_by}".encode()).hexdigest()
         return f"{codec}-{digest[:24]}"
 

@@ -12,17 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from mtcodec.evaluation.curves import Point
+from mtcodec.evaluation.lines import front
 
 Size = Literal["bytes", "payload_bytes"]
 
 
 def _front(points: Sequence[Point], size: Size) -> list[tuple[float, float]]:
     """(PSNR, log bytes) of the points that no other beats in both, ascending in both."""
-    front: list[tuple[float, float]] = []
-    for point in sorted(points, key=lambda p: (getattr(p, size), -p.psnr)):
-        if not front or point.psnr > front[-1][0]:
-            front.append((point.psnr, math.log(getattr(point, size))))
-    return front
+    return [(psnr, math.log(count)) for count, psnr in front((getattr(p, size), p.psnr) for p in points)]
 
 
 def bytes_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tuple[float, bool]:
@@ -30,12 +27,12 @@ def bytes_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tupl
 
     Outside, the nearest segment is continued. A curve of one point gives that point's bytes.
     """
-    front = _front(points, size)
-    outside = not front[0][0] <= psnr <= front[-1][0]
-    if len(front) == 1:
-        return math.exp(front[0][1]), outside
-    end = next((k for k in range(1, len(front) - 1) if psnr <= front[k][0]), len(front) - 1)
-    (p0, b0), (p1, b1) = front[end - 1], front[end]
+    curve = _front(points, size)
+    outside = not curve[0][0] <= psnr <= curve[-1][0]
+    if len(curve) == 1:
+        return math.exp(curve[0][1]), outside
+    end = next((k for k in range(1, len(curve) - 1) if psnr <= curve[k][0]), len(curve) - 1)
+    (p0, b0), (p1, b1) = curve[end - 1], curve[end]
     log_bytes = b0 + (b1 - b0) * (psnr - p0) / (p1 - p0)
     return math.exp(min(max(log_bytes, 0.0), 100.0)), outside
 
@@ -52,10 +49,10 @@ def best_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tuple
     for point in points:
         codecs.setdefault(point.codec, []).append(point)
     fronts = {codec: _front(curve, size) for codec, curve in codecs.items()}
-    if not any(front[0][0] <= psnr <= front[-1][0] for front in fronts.values()):
+    if not any(f[0][0] <= psnr <= f[-1][0] for f in fronts.values()):
         nearest = min(fronts, key=lambda c: min(abs(psnr - fronts[c][0][0]), abs(psnr - fronts[c][-1][0])))
         return bytes_at(codecs[nearest], psnr, size)[0], nearest, True
-    reaching = {c: max(psnr, front[0][0]) for c, front in fronts.items() if front[-1][0] >= psnr}
+    reaching = {c: max(psnr, f[0][0]) for c, f in fronts.items() if f[-1][0] >= psnr}
     least, codec = min((bytes_at(codecs[c], level, size)[0], c) for c, level in reaching.items())
     return least, codec, False
 

@@ -30,12 +30,18 @@ MIN_VECTOR = 0.1
 Floats = npt.NDArray[np.float64]
 
 
+def mse(original: Array, decoded: Array, peak: float) -> float:
+    """Mean squared error over all pixels and channels, of values scaled so that ``peak`` is 255."""
+    error = float(np.mean(np.square(original.astype(np.float64) - decoded.astype(np.float64))))
+    return error * (255.0 / peak) ** 2
+
+
 def psnr(original: Array, decoded: Array, peak: float) -> float:
     """Peak signal-to-noise ratio in dB over all pixels and channels, at most :data:`PSNR_CAP`."""
-    error = float(np.mean(np.square(original.astype(np.float64) - decoded.astype(np.float64))))
+    error = mse(original, decoded, peak)
     if error == 0.0:
         return PSNR_CAP
-    return min(PSNR_CAP, 10.0 * math.log10(peak * peak / error))
+    return min(PSNR_CAP, 10.0 * math.log10(255.0**2 / error))
 
 
 def peak_of(task: Task, original: Array) -> float:
@@ -144,9 +150,10 @@ def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
         decoded: the same shape and dtype.
 
     Returns:
-        ``exact`` (0 or 1) for categories; otherwise ``psnr`` in dB, and with it ``ms_ssim`` for colour,
-        ``angle_deg`` for vectors, ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric over
-        valid pixels is left out where there are none.
+        ``exact`` (0 or 1) for categories; otherwise ``psnr`` in dB and ``mse`` (:func:`mse`), both with
+        the peak of :func:`peak_of`, and with them ``ms_ssim`` for colour, ``angle_deg`` for vectors,
+        ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric over valid pixels is left out where
+        there are none.
     """
     if original.shape != decoded.shape or original.dtype != decoded.dtype:
         raise UsageError(
@@ -156,7 +163,7 @@ def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
     if task.kind == "categories":
         return {"exact": float(np.array_equal(original, decoded))}
     peak = peak_of(task, original)
-    result = {"psnr": psnr(original, decoded, peak)}
+    result = {"psnr": psnr(original, decoded, peak), "mse": mse(original, decoded, peak)}
     if task.kind == "color":
         result["ms_ssim"] = ms_ssim(original, decoded, peak)
     elif task.kind == "vectors":

@@ -4,70 +4,56 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.errors import UsageError
+from mtcodec.evaluation.lines import Line, lossy_tasks, task_lines, total_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Line = list[tuple[float, float]]
-
-STYLES: dict[str, dict[str, Any]] = {
-    "mtcodec": {"color": "#c0161c", "label": "mtcodec", "linewidth": 2.4, "marker": "o", "zorder": 5},
+OURS = (
+    ("#c0161c", "o"), ("#e8821a", "P"), ("#c2328c", "X"),
+    ("#222222", "h"), ("#12a0ae", "d"), ("#7a4a1e", "p"),
+)  # fmt: skip
+CLASSICAL: dict[str, dict[str, Any]] = {
     "avif": {"color": "#1f5fa8", "label": "AVIF", "marker": "s"},
     "avif10": {"color": "#1f5fa8", "label": "AVIF 10 bit", "marker": "s", "linestyle": "--"},
     "jxl": {"color": "#1c8a5a", "label": "JPEG XL", "marker": "^"},
     "jxl16": {"color": "#1c8a5a", "label": "JPEG XL 16 bit", "marker": "^", "linestyle": "--"},
     "webp": {"color": "#8a5cb0", "label": "WebP 4:2:0", "marker": "D"},
     "jpeg": {"color": "#7a7a7a", "label": "JPEG", "marker": "v"},
+    "hyperprior": {"color": "#b09a1e", "label": "Scale Hyperprior, pretrained", "marker": "*"},
 }
 
 
-def lines_of(results: Mapping[str, Any], task: str) -> dict[str, Line]:
-    """(bpp, PSNR) by system for one task; ours at the bits that decoding the task alone needs."""
-    ours = [row["tasks"].get(task, {}) for row in results["ours"]]
-    lines = {"mtcodec": [(e["bpp"], e["psnr"]) for e in ours if "psnr" in e and "bpp" in e]}
-    for point in results["classical"]:
-        if point["task"] == task:
-            lines.setdefault(point["codec"], []).append((point["bpp"], point["psnr"]))
-    return lines
+def _style(name: str, systems: Sequence[str]) -> dict[str, Any]:
+    """How a line is drawn: ours by their order, classical codecs always alike."""
+    if name in CLASSICAL:
+        return {"linewidth": 1.4, "markersize": 4.0, **CLASSICAL[name]}
+    round_, k = divmod(systems.index(name), len(OURS))
+    color, marker = OURS[k]
+    line = ("-", "--", ":")[round_ % 3]
+    return {"color": color, "marker": marker, "linestyle": line, "label": name, "linewidth": 2.2,
+            "markersize": 4.5, "zorder": 5}  # fmt: skip
 
 
-def total_lines(results: Mapping[str, Any], tasks: list[str]) -> dict[str, Line]:
-    """(bpp of all lossy tasks, mean PSNR over them) by system; classical: equal settings for every task.
-
-    Ours is the whole file less its lossless sections.
-    """
-    lines: dict[str, Line] = {"mtcodec": []}
-    for row in results["ours"]:
-        lines["mtcodec"].append((row["bpp"] * row["lossy_bytes"] / row["bytes"], row["psnr_mean"]))
-    settings: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
-    for point in results["classical"]:
-        settings.setdefault((point["codec"], point["quality"]), []).append(point)
-    for (codec, _), points in settings.items():
-        if len(points) == len(tasks):  # a variant that serves only some tasks has no total
-            total = sum(point["bpp"] for point in points)
-            lines.setdefault(codec, []).append((total, sum(p["psnr"] for p in points) / len(points)))
-    return lines
-
-
-def _limits(lines: Mapping[str, Line]) -> tuple[float, float, float, float]:
-    """Axis limits: around our curve where there are bytes to compare, not the far ends of the others."""
-    ours = lines["mtcodec"] or [p for line in lines.values() for p in line]
+def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, float, float, float]:
+    """Axis limits: around our curves where there are bytes to compare, not the far ends of the others."""
+    ours = [p for name in systems for p in lines.get(name, ())]
+    ours = ours or [p for line in lines.values() for p in line]
     bits, levels = [p[0] for p in ours], [p[1] for p in ours]
     low, high = min(levels) - 4, max(levels) + 4
     near = [p[0] for line in lines.values() for p in line if low <= p[1] <= high]
     return min([*bits, *near]) / 1.25, min(max([*bits, *near]), 6 * max(bits)) * 1.25, low, high
 
 
-def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str) -> None:
-    for system in sorted(lines, key=list(STYLES).index):
-        line = sorted(lines[system])
-        style = {"linewidth": 1.4, "markersize": 4.0, **STYLES[system]}
-        axes.plot([p[0] for p in line], [p[1] for p in line], **style)
-    left, right, low, high = _limits(lines)
+def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, systems: Sequence[str]) -> None:
+    for name in sorted(lines, key=[*systems, *CLASSICAL].index):
+        line = sorted(lines[name])
+        axes.plot([p[0] for p in line], [p[1] for p in line], **_style(name, systems))
+    left, right, low, high = _limits(lines, systems)
     axes.set(xscale="log", xlim=(left, right), ylim=(low, high), xlabel="bits per pixel", ylabel=ylabel)
     ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5)]
     shown = [t for t in ticks if left <= t <= right]
@@ -83,11 +69,14 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise UsageError("drawing curves needs matplotlib: install mtcodec[train]") from error
+        raise UsageError("drawing curves needs matplotlib: install mtcodec[evaluate]") from error
 
 
-def draw(results: Mapping[str, Any]) -> bytes:
+def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
     """The figure of :func:`mtcodec.evaluation.report.evaluate`'s results as a PNG file.
+
+    Args:
+        omit: classical variants to leave out.
 
     Raises:
         UsageError: matplotlib is not installed.
@@ -96,19 +85,23 @@ def draw(results: Mapping[str, Any]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    tasks = [name for name in results["tasks"] if lines_of(results, name)["mtcodec"]]
-    panels = [(name, lines_of(results, name), f"PSNR of {name} (dB)") for name in tasks]
+    systems, tasks = list(results["systems"]), lossy_tasks(results)
+    panels = [(f"{t} alone (no overhead)", task_lines(results, t, "bpp"), f"PSNR of {t} (dB)") for t in tasks]
     if tasks:
-        panels.append(("all tasks", total_lines(results, tasks), "mean PSNR over tasks (dB)"))
+        title = "all tasks (whole files without lossless tasks)"
+        panels.append((title, total_lines(results, "bpp"), "mean PSNR over tasks (dB)"))
     columns = min(2, len(panels)) or 1
     rows = math.ceil(len(panels) / columns) or 1
     figure = Figure(figsize=(5.6 * columns, 4.2 * rows), dpi=130, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
+    legend: dict[str, Any] = {}
     for k, (title, lines, ylabel) in enumerate(panels):
+        shown = {name: line for name, line in lines.items() if line and name not in omit}
         axes = figure.add_subplot(rows, columns, k + 1)
-        detail = " (file without lossless tasks)" if title == "all tasks" else " decoded alone"
-        _panel(axes, title + detail, lines, ylabel)
-        axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+        _panel(axes, title, shown, ylabel, systems)
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            legend.setdefault(label, handle)
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()
