@@ -17,6 +17,8 @@ from mtcodec.errors import MtcodecError, OutputError, SceneError, UsageError
 from mtcodec.quality import DEFAULT
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from mtcodec.codec import Codec
     from mtcodec.container import Reader
     from mtcodec.data.scene import Scene
@@ -34,6 +36,8 @@ app = typer.Typer(
 )
 weights_app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
 app.add_typer(weights_app, name="weights")
+analyze_app = typer.Typer(no_args_is_help=True, help="What streams hold and cost: numbers and pictures.")
+app.add_typer(analyze_app, name="analyze")
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.")]
@@ -339,9 +343,35 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")
     ] = False,
-    batch: Annotated[int, typer.Option(min=1, help="Crops a step.")] = 8,
-    crop: Annotated[int, typer.Option(min=64, help="Side of the crops, a multiple of 64.")] = 128,
-    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 1e-3,
+    architecture: Annotated[
+        str, typer.Option(help="single, mixed, disjoint, shared or conditional (the default).")
+    ] = "",
+    backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
+    preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 8, paper: 64).")] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 1e-3, paper: 1e-5).")] = None,
+    lambdas: Annotated[
+        str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
+    ] = "",
+    balance: Annotated[
+        str | None, typer.Option(help="Weights of tasks' errors: declared, uncertainty or equal.")
+    ] = None,
+    own_quality: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of crops with a quality for each task (fast: 0.3)."),
+    ] = None,
+    absent: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of crops that lack some tasks (fast: 0.2).")
+    ] = None,
+    shared_weight: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Cost of a shared bit, relative to a task's own: more makes tasks alone cheaper."
+        ),
+    ] = 1.0,
     held_out: Annotated[int, typer.Option(min=0, help="Scenes kept for validation.")] = 24,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the initial weights and the crops.")] = 0,
@@ -358,12 +388,29 @@ def train(
         raise UsageError("missing -o FILE.safetensors")
     if not resume:
         _refuse_existing(output, force)
+    declared = registry.parse(tasks)
+    given = {
+        "minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
+        "lambdas": _lambdas(lambdas), "balance": balance, "own": own_quality, "drop": absent,
+        "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
+    }  # fmt: skip
     run.train_weights(
-        dataset, registry.parse(tasks), output, init=init, resume=resume, held_out=held_out, threads=threads,
-        settings={"minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
-                  "precision": precision, "seed": seed, "device": device},
+        dataset, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
+        config=run.configuration(declared, architecture, backbone),
+        settings=run.settings(preset, given),
         report=(lambda _: None) if quiet else _print_training,
     )  # fmt: skip
+
+
+def _lambdas(text: str) -> tuple[float, ...] | None:
+    """``"0.001,0.1"`` to (0.001, 0.1), or None for nothing."""
+    try:
+        values = tuple(float(item) for item in text.split(",")) if text else None
+    except ValueError:
+        raise UsageError(f"not a list of λ: {text!r}") from None
+    if values and not all(0 < v < 100 for v in values):
+        raise UsageError("λ must lie between 0 and 100")
+    return values
 
 
 def _print_training(record: dict[str, Any]) -> None:
@@ -384,10 +431,22 @@ def _print_training(record: dict[str, Any]) -> None:
 @app.command()
 def evaluate(
     dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
-    weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
+    weights: Annotated[
+        str, typer.Option(help="Names or paths of the weights to compare, separated by commas.")
+    ] = "clevr",
     against: Annotated[
-        str, typer.Option(help="Classical codecs to compare with; empty for none.")
+        str, typer.Option(help="Codecs to compare with: jpeg, webp, avif, jxl, hyperprior; empty for none.")
     ] = "jpeg,webp,avif,jxl",
+    reference: Annotated[
+        str,
+        typer.Option(help="What BD-rates refer to; default: the first weights of architecture single."),
+    ] = "",
+    hyperprior_checkpoints: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR", help="Checkpoints of hyperprior: a directory, or a path with {q} for the quality."
+        ),
+    ] = "",
     quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "0,20,40,60,80,100",
     limit: Annotated[int, typer.Option(min=0, help="Only the first so many scenes; 0 takes all.")] = 0,
     output: Annotated[
@@ -399,7 +458,6 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
-    from mtcodec import weights as store
     from mtcodec.data.scene import scene_directories
     from mtcodec.evaluation import report
 
@@ -408,20 +466,44 @@ def evaluate(
     except ValueError:
         raise UsageError(f"not a list of qualities: {quality!r}") from None
     scenes = scene_directories(dataset)
-    store.declare_tasks(weights)
-    codec = _load(weights, device, threads)
+    codecs = _systems(weights, device, threads)
     names = [name for name in against.split(",") if name]
     with _progress() as progress:
         results = report.evaluate(
-            codec, scenes[: limit or None], qualities, names, output, progress, workers=workers
-        )
+            codecs, scenes[: limit or None], qualities, names, output, progress,
+            about={name: _about(codec) for name, codec in codecs.items()},
+            reference=Path(reference).name.removesuffix(".safetensors") or None,
+            checkpoints=hyperprior_checkpoints or None, workers=workers,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(results))
     else:
         from rich.console import Console
 
-        width = None if sys.stdout.isatty() else 160
-        Console(width=width).print(report.format_table(results))
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        for table in (report.format_table(results), report.format_bd_rates(results)):
+            if table is not None:
+                console.print(table)
+
+
+def _systems(weights: str, device: str, threads: int) -> dict[str, Codec]:
+    """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors``."""
+    from mtcodec import weights as store
+
+    codecs: dict[str, Codec] = {}
+    for given in weights.split(","):
+        store.declare_tasks(given)
+        name = store.find(given).stem
+        if name in codecs:
+            raise UsageError(f"two weights called {name!r}: rename one of the files")
+        codecs[name] = _load(given, device, threads)
+    return codecs
+
+
+def _about(codec: Codec) -> dict[str, str]:
+    config = codec.model.config
+    return {"architecture": config.architecture, "backbone": config.backbone,
+            "fingerprint": codec.info.fingerprint}  # fmt: skip
 
 
 @contextmanager
@@ -441,6 +523,162 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(task, description=what, completed=done, total=total)
 
         yield update
+
+
+# --- analyses ------------------------------------------------------------------------------------
+
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")]
+Weights = Annotated[str, typer.Option("--weights", help="Names or paths of weights, separated by commas.")]
+Quality = Annotated[float, typer.Option("--quality", min=0, max=100, help="Quality of all streams.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many scenes; 0 takes all.")]
+Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for JSON and pictures.")]
+
+
+def _prepare_analysis(output: Path) -> None:
+    """Find out what is missing before any work, and make ``output``."""
+    from mtcodec.analysis.pictures import require_matplotlib
+
+    require_matplotlib()
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output}: cannot make it: {error.strerror}") from error
+
+
+def _finish_analysis(
+    name: str, results: dict[str, Any], drawn: dict[str, bytes], table: Table, output: Path, as_json: bool
+) -> None:
+    """Write ``<name>.json`` and pictures; print the table, or the JSON."""
+    from mtcodec.output import write_atomic
+
+    text = json.dumps(results, indent=1)
+    for file, data in {f"{name}.json": text.encode(), **drawn}.items():
+        write_atomic(output / file, data)
+    if as_json:
+        typer.echo(json.dumps(results))
+        return
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _numbers(text: str, what: str, low: float, high: float) -> list[float]:
+    """``"10,20"`` to [10.0, 20.0], each within the limits."""
+    try:
+        values = [float(item) for item in text.split(",")]
+    except ValueError:
+        raise UsageError(f"not a list of {what}: {text!r}") from None
+    if not all(low <= value <= high for value in values):
+        raise UsageError(f"{what} must be {low:g} to {high:g}, not {text}")
+    return values
+
+
+@analyze_app.command("channels")
+def analyze_channels(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    quality: Quality = DEFAULT,
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Bits of every channel of every stream, and of every task by stream."""
+    from mtcodec.analysis import channels
+    from mtcodec.data.scene import scene_directories
+
+    paths = scene_directories(dataset)[: limit or None]
+    _prepare_analysis(output)
+    codecs = _systems(weights, device, threads)
+    with _progress() as progress:
+        results = channels.analyse(codecs, paths, quality, progress)
+    drawn = channels.draw(results)
+    _finish_analysis("channels", results, drawn, channels.format_table(results), output, as_json)
+
+
+@analyze_app.command("reconstructions")
+def analyze_reconstructions(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    bpp: Annotated[str, typer.Option(help="Bits per pixel of all tasks, separated by commas.")] = "0.2,0.04",
+    scenes: Annotated[str, typer.Option(help="Names of scenes, separated by commas.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Without --scenes: the first so many; 0 takes all.")] = 2,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
+    from mtcodec.analysis import reconstructions
+    from mtcodec.data.scene import scene_directories
+
+    targets = _numbers(bpp, "bits per pixel", 1e-4, 100)
+    paths = scene_directories(dataset)
+    if scenes:
+        known = {path.name: path for path in paths}
+        for name in scenes.split(","):
+            if name not in known:
+                raise SceneError(f"{dataset}: no scene {name!r}")
+        paths = [known[name] for name in scenes.split(",")]
+    else:
+        paths = paths[: limit or None]
+    _prepare_analysis(output)
+    codecs = _systems(weights, device, threads)
+    with _progress() as progress:
+        results, drawn = reconstructions.analyse(codecs, paths, targets, progress)
+    table = reconstructions.format_table(results)
+    _finish_analysis("reconstructions", results, drawn, table, output, as_json)
+
+
+@analyze_app.command("shared")
+def analyze_shared(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    quality: Quality = DEFAULT,
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
+    from mtcodec.analysis import shared
+    from mtcodec.data.scene import scene_directories
+
+    paths = scene_directories(dataset)[: limit or None]
+    _prepare_analysis(output)
+    codecs = _systems(weights, device, threads)
+    with _progress() as progress:
+        results, drawn = shared.analyse(codecs, paths, quality, progress)
+    _finish_analysis("shared", results, drawn, shared.format_table(results), output, as_json)
+
+
+@analyze_app.command("subsets")
+def analyze_subsets(
+    dataset: Dataset,
+    output: Into,
+    single: Annotated[str, typer.Option(help="Weights of architecture single to compare with.")],
+    weights: Weights = "clevr",
+    quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "10,30,50,70,90",
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
+    from mtcodec.analysis import subsets
+    from mtcodec.data.scene import scene_directories
+
+    qualities = _numbers(quality, "qualities", 0, 100)
+    paths = scene_directories(dataset)[: limit or None]
+    _prepare_analysis(output)
+    reference = _load(single, device, threads)
+    codecs = _systems(weights, device, threads)
+    with _progress() as progress:
+        results = subsets.analyse(codecs, reference, paths, qualities, progress)
+    drawn = subsets.draw(results)
+    _finish_analysis("subsets", results, drawn, subsets.format_table(results), output, as_json)
 
 
 @weights_app.command("list")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from mtcodec.models.transforms import BLOCK, PATCH, Analysis, Synthesis
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import lambda_of
 
-COARSE = 16  # components of 16×16 blocks that the shared stream carries linearly from the start
+COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start
 STRENGTH, COMPRESSION = 3.0, 0.6  # those stronger than 3 steps keep the power 0.4 of their excess
 WHITENING = 0.75  # basis components are divided by this power of their standard deviation
 START = 0.1  # of the networks' output, relative to the variance of the scenes
@@ -83,9 +84,9 @@ def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0
 
 
 def initialise_linear(model: MultiTask, batch: Batch) -> None:
-    """The first latents start with the strongest components of blocks, and carry them linearly.
+    """The first latents of a stream start with the strongest components of blocks, and carry them linearly.
 
-    The shared stream carries those of all tasks together; without one, every task's stream carries its own.
+    Every task's stream carries its own; where tasks have none, the shared one carries those of all together.
     """
     parts, steps = stack(model, batch, BLOCK)
     names = model.config.task_names
@@ -94,29 +95,36 @@ def initialise_linear(model: MultiTask, batch: Batch) -> None:
         layer.weight.zero_()
         layer.bias.zero_()
     for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
-        sizes = [parts[names.index(name)].shape[1] for name in read]
-        groups = [(SHARED, list(read))] if SHARED in made else [(name, [name]) for name in made]
-        for stream, tasks in groups:
-            first = sum(model.config.channels(name) for name in made[: made.index(stream)])
+        for stream in made:
+            tasks = [stream] if stream != SHARED else [] if model.graph.separable else list(read)
+            if not tasks:
+                continue
             chosen = [names.index(name) for name in tasks]
             rows = torch.cat([parts[i] for i in chosen], dim=1)
             mean = rows.mean(0)
-            count = min(COARSE, model.config.channels(stream))
+            count = min(COARSE * len(tasks), model.config.channels(stream))
             vectors, deviations = principal(rows - mean, count)
             shrink = (deviations / STRENGTH).clamp(min=1.0) ** -COMPRESSION
             scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
             matrix = vectors.T * shrink[:, None]
-            left = sum(sizes[: read.index(tasks[0])])
-            inside = slice(left, left + rows.shape[1])
+            first = offset(model, made, stream)
+            left = sum(parts[names.index(name)].shape[1] for name in read[: read.index(tasks[0])])
             linear = analysis.linear
             assert isinstance(linear, nn.Conv2d) and linear.bias is not None
+            inside = slice(left, left + rows.shape[1])
             linear.weight[first : first + count, inside] = (matrix * scale)[:, :, None, None]
             linear.bias[first : first + count] = -matrix @ mean
-            shares = (vectors / shrink).split([parts[i].shape[1] for i in chosen], dim=0)
-            centres = mean.split([parts[i].shape[1] for i in chosen])
-            for name, share, centre in zip(tasks, shares, centres):
-                layer = model.g_s[name].linear  # the shared stream comes first in what a synthesis reads
-                assert isinstance(layer, nn.Conv2d)
+            sizes = [parts[i].shape[1] for i in chosen]
+            shares = (vectors / shrink).split(sizes, dim=0)
+            for name, share, centre in zip(tasks, shares, mean.split(sizes)):
+                layer = model.g_s[name].linear
+                assert isinstance(layer, nn.Conv2d) and layer.bias is not None
                 delta = steps[names.index(name)]
-                rest = layer.in_channels - count
-                assign(layer, F.pad(share * delta, (0, rest)), centre * delta)
+                first = offset(model, model.graph.reads[name], stream)
+                layer.weight[:, first : first + count] = (share * delta)[:, :, None, None]
+                layer.bias.copy_(centre * delta)
+
+
+def offset(model: MultiTask, streams: Sequence[str], stream: str) -> int:
+    """Where the latents of ``stream`` begin among those of ``streams``."""
+    return sum(model.config.channels(name) for name in streams[: streams.index(stream)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from mtcodec import quality
 from mtcodec.errors import UsageError
@@ -114,7 +114,7 @@ def train(
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)
     model.to(device=device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(plan.ema))
+    average = AveragedModel(model, multi_avg_fn=moving_average(plan.ema))
     averaged = average.module
     assert isinstance(averaged, MultiTask)
     balance = Balance(model, plan.balance).to(device)
@@ -219,6 +219,17 @@ def make_optimizer(model: MultiTask, plan: Plan) -> torch.optim.Optimizer:
     if plan.optimizer == "adam":
         return torch.optim.Adam(groups)
     return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential moving average of parameters, over at most the last tenth of what it has seen."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], seen: Tensor | int) -> None:
+        weight = max(1 - decay, 10 / (10 + int(seen)))
+        torch._foreach_lerp_(averaged, current, weight)
+
+    return update
 
 
 def cosine(done: float) -> float:
