@@ -181,7 +181,7 @@ def test_integer_layers_too_wide_to_be_exact_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "wide.safetensors"
-    wide = ModelConfig(TASKS[:1], **{**SMALL, "latents": 1024, "hyper": 2})
+    wide = ModelConfig(TASKS[:1], **{**SMALL, "shared_latents": 1024, "hyper": 2})
     with monkeypatch.context() as patch, torch.no_grad():
         patch.setattr("mtcodec.models.serial.assert_exact", lambda _: None)
         model = MultiTask(wide)
