@@ -348,11 +348,11 @@ def train(
     ] = "",
     backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
     preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
-    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 8, paper: 64).")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
     crop: Annotated[
         int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 1e-3, paper: 1e-5).")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 2e-3, paper: 1e-5).")] = None,
     lambdas: Annotated[
         str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
     ] = "",

@@ -30,13 +30,13 @@ class Plan:
 
     steps: int = 0
     minutes: float = 0.0
-    batch: int = 8
+    batch: int = 4
     crop: int = 128
     full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
-    rate: float = 1e-3  # peak learning rate
+    rate: float = 2e-3  # peak learning rate
     final_rate: float = 0.0  # at the end of the cosine
     optimizer: str = "adamw"  # or adam: one rate for everything, as in the paper
-    warmup: int = 500
+    warmup: int = 300
     ema: float = 0.996  # of every fourth step
     drop: float = 0.2  # share of crops with some tasks absent
     own: float = 0.3  # share of crops whose tasks have qualities of their own
