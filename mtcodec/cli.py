@@ -148,6 +148,21 @@ def _qualities(values: list[str]) -> tuple[float, dict[str, float]]:
     return (DEFAULT if general is None else general), own
 
 
+def _hole_values(values: list[str]) -> dict[str, list[tuple[float, ...]]]:
+    """``["depth=9999", "normal=0,0,255"]`` to {"depth": [(9999.0,)], "normal": [(0.0, 0.0, 255.0)]}."""
+    result: dict[str, list[tuple[float, ...]]] = {}
+    for value in values:
+        name, equals, numbers = value.partition("=")
+        try:
+            stored = tuple(float(number) for number in numbers.split(","))
+        except ValueError:
+            equals = ""
+        if not equals or not name:
+            raise UsageError(f"not the value of a hole: {value!r} (task=value)")
+        result.setdefault(name, []).append(stored)
+    return result
+
+
 # --- scenes --------------------------------------------------------------------------------------
 
 
@@ -160,6 +175,15 @@ def encode(
         list[str] | None,
         typer.Option(
             "--quality", help=f"0 to 100 (default {DEFAULT:g}), or task=0..100 for one task; repeatable."
+        ),
+    ] = None,
+    invalid: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--invalid",
+            metavar="TASK=VALUE",
+            help="A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes "
+            "come back exactly. Known without it: 0, 65535, NaN and infinity in depth, zero vectors.",
         ),
     ] = None,
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
@@ -177,6 +201,7 @@ def encode(
     if output is None:
         raise UsageError("missing -o FILE")
     general, own = _qualities(quality or [])
+    holes = _hole_values(invalid or [])
     if str(output) != "-":
         _refuse_existing(output, force)
     store.declare_tasks(weights)
@@ -185,7 +210,7 @@ def encode(
     for task in wanted or []:
         if task.name not in images:
             raise SceneError(f"{scene}: no image of task {task.name!r}")
-    data = _load(weights, device, threads).encode(images, general, own)
+    data = _load(weights, device, threads).encode(images, general, own, holes)
     _emit(data, output, force)
     if not quiet and str(output) != "-":
         _print_info(_reader(data), str(output), as_json)
@@ -232,7 +257,7 @@ def decode(
         for name in wanted:
             for suffix in (".png", ".npy"):
                 _refuse_existing(output / (name + suffix), force)
-        if any(s.coding == "neural" for s in header.sections if s.name in needed):
+        if any(s.neural for s in header.sections if s.name in needed):
             path = weights or str(store.find_fingerprint(header.fingerprint))
             images, lost = _decode(_load(path, device, threads), reader, wanted, file)
         else:
@@ -293,7 +318,7 @@ def _print_info(reader: Reader, file: str, as_json: bool) -> None:
         return
     size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
     weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
-    neural = any(section["coding"] == "neural" for section in facts["sections"])
+    neural = any(section["coding"] != "labels" for section in facts["sections"])
     typer.echo(f"{file}: {size}" + (f", quality {facts['quality']:g}, weights {weights}" if neural else ""))
     if not facts["complete"]:
         _warn(f"{file}: the file ends before its last section does")

@@ -17,20 +17,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec import container, weights
+from mtcodec import container, layers, weights
 from mtcodec import tasks as registry
 from mtcodec.container import SHARED, Header, Reader, Section
-from mtcodec.data.planes import Range, from_planes, to_planes, value_range
 from mtcodec.data.scene import Scene, check_scene
 from mtcodec.entropy import labels
 from mtcodec.entropy.rans import Decoder, Encoder, Tables
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
+from mtcodec.layers import Layers, Prepared
 from mtcodec.lossless import decode_labels
 from mtcodec.models.multitask import ALIGNMENT, MultiTask
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
 from mtcodec.quality import DEFAULT, to_step
 
 OnDamage = Callable[[SectionError], None]
+Invalid = Mapping[str, Sequence[tuple[float, ...]]]
 
 
 @dataclass
@@ -38,8 +39,17 @@ class _Job:
     """One scene of a batch while it is encoded."""
 
     scene: Scene
-    ranges: dict[str, Range]
+    prepared: dict[str, Prepared]  # by task of the model
     steps: list[int]  # quality steps: shared, then the model's tasks
+
+
+@dataclass
+class Decoded:
+    """A stream of a batch of files."""
+
+    y_hat: Tensor  # integers, units of 1/16 symbol; empty for a task without a stream of its own
+    rows: Rows | None
+    layers: list[Layers]  # by file
 
 
 class Codec:
@@ -62,6 +72,7 @@ class Codec:
         scene: Scene,
         quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
+        invalid: Invalid | None = None,
     ) -> bytes:
         """Bytes of an ``.mtc`` file of one scene.
 
@@ -69,20 +80,23 @@ class Codec:
             scene: arrays by task, (H, W) or (H, W, C), in one of the task's dtypes; all of one size.
             quality: 0 (smallest) to 100 (best).
             task_quality: other qualities for single tasks' own streams.
+            invalid: by task, stored values of holes besides the usual ones (0, 65535, NaN for depth, zero
+                vectors); holes come back exactly.
 
         Raises:
             SceneError: the scene is not what its tasks declare. UsageError: a quality out of range.
         """
-        return self.encode_batch([scene], quality, task_quality)[0]
+        return self.encode_batch([scene], quality, task_quality, invalid)[0]
 
     def encode_batch(
         self,
         scenes: Sequence[Scene],
         quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
+        invalid: Invalid | None = None,
     ) -> list[bytes]:
         """Like :meth:`encode` for scenes of equal size, in one pass through the networks."""
-        jobs = [self._job(scene, quality, task_quality or {}) for scene in scenes]
+        jobs = [self._job(scene, quality, task_quality or {}, invalid or {}) for scene in scenes]
         sizes = {next(iter(job.scene.values())).shape[:2] for job in jobs}
         if len(sizes) != 1:
             raise SceneError("scenes of a batch have different sizes")
@@ -92,7 +106,7 @@ class Codec:
             self._encode_neural(jobs, payloads)
         return [self._assemble(*pair) for pair in zip(jobs, payloads)]
 
-    def _job(self, scene: Scene, quality: float, task_quality: Mapping[str, float]) -> _Job:
+    def _job(self, scene: Scene, quality: float, task_quality: Mapping[str, float], invalid: Invalid) -> _Job:
         for value in (quality, *task_quality.values()):
             if not 0 <= value <= 100:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
@@ -110,9 +124,14 @@ class Codec:
             if name not in self.tasks and not _lossless(name):
                 known = ", ".join(self.tasks)
                 raise SceneError(f"task {name!r} is not among those of weights {self.info.name!r} ({known})")
-        ranges = {n: value_range(t, scene[n]) for n, t in self.tasks.items() if n in scene}
+        for name in invalid:
+            if name not in scene or name not in self.tasks:
+                raise UsageError(f"holes of task {name!r}, which the scene lacks or stores losslessly")
+        prepared = {
+            n: layers.prepare(t, scene[n], invalid.get(n, ())) for n, t in self.tasks.items() if n in scene
+        }
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
-        return _Job(scene, ranges, [to_step(q) for q in steps])
+        return _Job(scene, prepared, [to_step(q) for q in steps])
 
     @torch.inference_mode()
     def _encode_neural(self, jobs: list[_Job], payloads: list[dict[str, bytes]]) -> None:
@@ -134,9 +153,8 @@ class Codec:
         batch = np.zeros((len(jobs), *shape), np.float32)
         for i, job in enumerate(jobs):
             if name in job.scene:
-                planes = to_planes(job.scene[name], job.ranges[name])
                 pad = ((0, 0), (0, shape[1] - height), (0, shape[2] - width))
-                batch[i] = np.pad(planes, pad, mode="edge")
+                batch[i] = np.pad(job.prepared[name].planes, pad, mode="edge")
         return torch.from_numpy(batch).to(self.device)
 
     def _encode_stream(
@@ -171,11 +189,11 @@ class Codec:
             kept[SHARED] = payloads[SHARED]
         for i, (name, task) in enumerate(self.tasks.items()):
             if name in job.scene:
-                dtype = job.scene[name].dtype.name
-                scale = job.ranges[name]
-                limits = (scale.low, scale.high) if task.scene_range(dtype) else None
-                sections.append(Section(name, "neural", dtype, job.steps[i + 1], limits, 0, 0))
-                kept[name] = payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
+                dtype, own = job.scene[name].dtype.name, job.prepared[name]
+                limits = (own.scale.low, own.scale.high) if task.scene_range(dtype) else None
+                coding, front = ("neural", b"") if own.layers.plain else ("layered", layers.pack(own.layers))
+                sections.append(Section(name, coding, dtype, job.steps[i + 1], limits, 0, 0))
+                kept[name] = front + payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
         for name, image in job.scene.items():
             if name not in self.tasks:
                 sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
@@ -219,7 +237,7 @@ class Codec:
         scenes: list[Scene] = [{} for _ in readers]
         for reader in readers:
             self._check(reader.header, header, wanted)
-        neural = [n for n in wanted if _section(header, n).coding == "neural"]
+        neural = [n for n in wanted if _section(header, n).neural]
         for name in wanted:
             if name not in neural:
                 for scene, reader in zip(scenes, readers):
@@ -239,7 +257,7 @@ class Codec:
             raise UsageError("files of a batch differ in size or tasks")
         for name in wanted:
             section = _section(header, name)
-            if section.coding != "neural":
+            if not section.neural:
                 continue
             if header.fingerprint != self.info.fingerprint:
                 raise WeightsNotFound(
@@ -252,19 +270,18 @@ class Codec:
             reads = self.model.graph.reads[name]
             if (SHARED in reads) != (SHARED in header.needs(name)):
                 raise FormatError(f"section {name} and a shared one: the weights have not just one of them")
-            if name not in reads and (section.length or section.quality is not None):
-                raise FormatError(f"section {name} is not empty, but the weights have no stream for it")
+            if name not in reads and section.quality is not None:
+                raise FormatError(f"section {name} has a quality, but the weights have no stream for it")
 
     @torch.inference_mode()
     def decode_latents(
         self, readers: Sequence[Reader], tasks: Sequence[str], on_damage: OnDamage | None = None
-    ) -> dict[str, tuple[Tensor, Rows | None]]:
-        """Decoded latents (integers, units of 1/16 symbol) and table rows by stream.
+    ) -> dict[str, Decoded]:
+        """Decoded latents by stream, the same on every machine.
 
-        The latents are the same on every machine. A damaged section drops its stream, for all files of a
-        batch; a damaged shared one drops all. A task without a stream of its own has an empty latent.
+        A damaged section drops its stream, for all files of a batch; a damaged shared one drops all.
         """
-        result: dict[str, tuple[Tensor, Rows | None]] = {}
+        result: dict[str, Decoded] = {}
         shared: Tensor | None = None
         if any(SHARED in self.model.graph.reads[name] for name in tasks):
             try:
@@ -275,71 +292,81 @@ class Codec:
                     lost.__cause__ = error
                     _lost(lost, on_damage)
                 return {}
-            result[SHARED], shared = coded, StreamModel.canonical(*coded)
+            assert coded.rows is not None
+            result[SHARED], shared = coded, StreamModel.canonical(coded.y_hat, coded.rows)
         for name in tasks:
             try:
-                if name in self.model.graph.streams:
-                    given = self.model.condition(name, shared)
-                    result[name] = self._decode_stream(readers, name, given)
-                else:
-                    for reader in readers:
-                        reader.payload(name)  # nothing, with a right checksum
-                    result[name] = torch.empty(0), None
+                result[name] = self._decode_stream(readers, name, self.model.condition(name, shared))
             except SectionError as error:
                 _lost(error, on_damage)
         return result
 
-    def _decode_stream(
-        self, readers: Sequence[Reader], name: str, condition: Tensor | None
-    ) -> tuple[Tensor, Rows]:
-        payloads = [reader.payload(name) for reader in readers]
+    def _decode_stream(self, readers: Sequence[Reader], name: str, condition: Tensor | None) -> Decoded:
+        try:
+            return self._decode_payloads(readers, name, condition)
+        except SectionError:
+            raise
+        except FormatError as error:
+            raise SectionError(f"section {name}: {error}", name) from error
+
+    def _decode_payloads(self, readers: Sequence[Reader], name: str, condition: Tensor | None) -> Decoded:
+        parsed = [self.unwrap(reader, name) for reader in readers]
+        around, payloads = [own for own, _ in parsed], [base for _, base in parsed]
+        if name not in self.model.graph.streams:
+            if any(payloads):
+                raise FormatError("not empty, but the weights have no stream for it")
+            return Decoded(torch.empty(0), None, around)
         header = readers[0].header
         shape = (len(readers), _aligned(header.height) // 16, _aligned(header.width) // 16)
         step = torch.tensor([_quality(reader.header, name) for reader in readers], device=self.device)
         stream = self.model.stream(name)
         rows = stream.rows(stream.tables(), step)
         limits = iter((Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT))
-        try:
-            coders = [Decoder(self.tables, payload) for payload in payloads]
+        coders = [Decoder(self.tables, payload) for payload in payloads]
 
-            def take(request: Step) -> Tensor:
-                mask = request.mask.cpu().numpy()
-                index = request.index.cpu().numpy()
-                values = np.zeros(index.shape, np.float32)
-                limit = next(limits)
-                for i, coder in enumerate(coders):
-                    values[i][mask] = coder.take(index[i][mask].astype(np.uint8), limit)
-                return torch.from_numpy(values).to(self.device)
+        def take(request: Step) -> Tensor:
+            mask = request.mask.cpu().numpy()
+            index = request.index.cpu().numpy()
+            values = np.zeros(index.shape, np.float32)
+            limit = next(limits)
+            for i, coder in enumerate(coders):
+                values[i][mask] = coder.take(index[i][mask].astype(np.uint8), limit)
+            return torch.from_numpy(values).to(self.device)
 
-            y_hat = stream.decode(rows, shape, condition, take)
-            for coder in coders:
-                coder.finish()
-        except FormatError as error:
-            raise SectionError(f"section {name}: {error}", name) from error
-        return y_hat, rows
+        y_hat = stream.decode(rows, shape, condition, take)
+        for coder in coders:
+            coder.finish()
+        return Decoded(y_hat, rows, around)
+
+    def unwrap(self, reader: Reader, name: str) -> tuple[Layers, bytes]:
+        """Layers of the neural section ``name``, and its base stream.
+
+        Raises:
+            FormatError: the section is damaged.
+        """
+        header, payload = reader.header, reader.payload(name)
+        section = header.section(name)
+        assert section is not None
+        if section.coding == "neural":
+            return Layers(), payload
+        return layers.parse(payload, header.height, header.width, self.tasks[name].channels, section)
 
     @torch.inference_mode()
     def _synthesise(
-        self,
-        readers: Sequence[Reader],
-        name: str,
-        latents: dict[str, tuple[Tensor, Rows | None]],
-        scenes: list[Scene],
+        self, readers: Sequence[Reader], name: str, latents: dict[str, Decoded], scenes: list[Scene]
     ) -> None:
         decoded = {}
         for stream in self.model.graph.reads[name]:
-            y_hat, rows = latents[stream]
-            assert rows is not None
-            decoded[stream] = StreamModel.latent(y_hat, rows)
+            coded = latents[stream]
+            assert coded.rows is not None
+            decoded[stream] = StreamModel.latent(coded.y_hat, coded.rows)
         present = readers[0].header.tasks
         columns = [SHARED, *(n if n in present else SHARED for n in self.tasks)]
         steps = [[_quality(reader.header, column) for column in columns] for reader in readers]
         planes = self.model.synthesise(name, decoded, torch.tensor(steps, device=self.device))
-        for scene, reader, image in zip(scenes, readers, planes.cpu().numpy()):
-            header, section = reader.header, _section(reader.header, name)
-            limits = section.range or (0.0, float(np.iinfo(section.dtype).max))
-            cropped = image[:, : header.height, : header.width]
-            scene[name] = from_planes(cropped, Range(*limits), section.dtype)
+        for scene, reader, image, own in zip(scenes, readers, planes.cpu().numpy(), latents[name].layers):
+            cropped = image[:, : reader.header.height, : reader.header.width]
+            scene[name] = layers.restore(self.tasks[name], cropped, _section(reader.header, name), own)
 
 
 def _reader(source: bytes | BinaryIO | Reader) -> Reader:

@@ -23,7 +23,7 @@ SHARED = "shared"
 NAMES = (SHARED, "rgb", "depth", "normal", "semantic")  # ids for ever; append only
 CUSTOM = 255
 DTYPES = ("uint8", "uint16", "float32", "float64")
-CODINGS = ("neural", "labels")
+CODINGS = ("neural", "labels", "layered")  # ids for ever; append only
 MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
 MAX_HEADER = 4096
 FINGERPRINT_BYTES = 7
@@ -48,6 +48,11 @@ class Section:
     checksum: int
     offset: int = 0  # of its payload in the file
 
+    @property
+    def neural(self) -> bool:
+        """True where networks decode it."""
+        return self.coding in ("neural", "layered")
+
 
 @dataclass(frozen=True)
 class Header:
@@ -71,7 +76,7 @@ class Header:
         section = self.section(task)
         if section is None or task == SHARED:
             raise UsageError(f"no task {task!r} in this file (it has {', '.join(self.tasks) or 'none'})")
-        return (SHARED, task) if section.coding == "neural" and self.section(SHARED) else (task,)
+        return (SHARED, task) if section.neural and self.section(SHARED) else (task,)
 
     @property
     def file_size(self) -> int:
@@ -80,12 +85,12 @@ class Header:
     def anchor(self, section: Section) -> int:
         """What the checksum of ``section`` starts from."""
         shared = self.section(SHARED)
-        bound = shared and section.name != SHARED and section.coding == "neural"
+        bound = shared and section.name != SHARED and section.neural
         return shared.checksum if shared and bound else 0
 
 
 def _neural(sections: Iterable[Section]) -> bool:
-    return any(s.coding == "neural" for s in sections)
+    return any(s.neural for s in sections)
 
 
 def checksum(anchor: int, payload: bytes) -> int:
@@ -108,7 +113,8 @@ def build(header: Header, payloads: dict[str, bytes]) -> bytes:
     return _pack(partial) + b"".join(payloads[s.name] for s in sections)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """LEB128 of a number below 2**35."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
@@ -119,7 +125,7 @@ def _varint(value: int) -> bytes:
 
 def _pack(header: Header) -> bytes:
     out = bytearray(MAGIC + bytes([VERSION]) + bytes.fromhex(header.fingerprint))
-    out += _varint(header.height) + _varint(header.width)
+    out += varint(header.height) + varint(header.width)
     out += struct.pack("<HB", header.quality, len(header.sections))
     for s in header.sections:
         if s.name in NAMES:
@@ -133,7 +139,7 @@ def _pack(header: Header) -> bytes:
             out += struct.pack("<H", s.quality)
         if s.range is not None:
             out += struct.pack(_range_format(s.dtype), *_range_values(s.range, s.dtype))
-        out += _varint(s.length) + struct.pack("<I", s.checksum)
+        out += varint(s.length) + struct.pack("<I", s.checksum)
     return bytes(out) + struct.pack("<I", zlib.crc32(out))
 
 
@@ -148,15 +154,15 @@ def _range_values(values: tuple[float, float], dtype: str) -> tuple[float, float
 # --- reading -------------------------------------------------------------------------------------
 
 
-class _Cursor:
-    """Bounded reads from the start of a file; running out of bytes is a :class:`FormatError`."""
+class Cursor:
+    """Bounded reads from the start of ``data``; running out of bytes is a :class:`FormatError` ``short``."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
+    def __init__(self, data: bytes, short: str = "not a whole header: the file ends within it") -> None:
+        self.data, self.at, self.short = data, 0, short
 
     def take(self, count: int) -> bytes:
         if self.at + count > len(self.data):
-            raise FormatError("not a whole header: the file ends within it")
+            raise FormatError(self.short)
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -184,7 +190,7 @@ def parse_header(data: bytes) -> Header:
     Raises:
         FormatError: not a container, damaged, or using reserved values.
     """
-    cursor = _Cursor(data[:MAX_HEADER])
+    cursor = Cursor(data[:MAX_HEADER])
     if data[:3] != MAGIC:
         raise FormatError("not an mtc file")
     cursor.take(3)
@@ -216,7 +222,7 @@ def parse_header(data: bytes) -> Header:
     return Header(fingerprint, height, width, quality, tuple(sections), size=cursor.at)
 
 
-def _parse_section(cursor: _Cursor, quality: int) -> Section:
+def _parse_section(cursor: Cursor, quality: int) -> Section:
     name = _parse_name(cursor)
     kind = cursor.byte()
     dtype, coding = kind & 7, kind >> 3 & 7
@@ -240,7 +246,7 @@ def _parse_section(cursor: _Cursor, quality: int) -> Section:
     return Section(name, CODINGS[coding], DTYPES[dtype], own, limits, length, stored)
 
 
-def _parse_name(cursor: _Cursor) -> str:
+def _parse_name(cursor: Cursor) -> str:
     task = cursor.byte()
     if task < len(NAMES):
         return NAMES[task]

@@ -18,9 +18,8 @@ pytest.importorskip("matplotlib")
 from mtcodec import cli, weights
 from mtcodec import codec as codecs
 from mtcodec.analysis import channels, reconstructions, shared, subsets
-from mtcodec.analysis.coded import code, code_lengths, compare, paint, read_scenes
+from mtcodec.analysis.coded import code, code_lengths, compare, paint, read_scenes, stored
 from mtcodec.codec import Codec
-from mtcodec.data.planes import from_planes, value_range
 from mtcodec.data.scene import Scene
 from mtcodec.entropy.rans import Encoder
 from mtcodec.errors import SceneError, UsageError
@@ -82,9 +81,7 @@ def test_channels_add_up_to_sections(
         assert list(found["tasks"][task]) == list(reads)
     back = codec.decode(coded.data)
     for name in NAMES:  # the latents are those of the file
-        scale = value_range(codec.tasks[name], scene[name])
-        image = from_planes(paint(codec, coded, name)[0], scale, scene[name].dtype.name)
-        assert np.array_equal(image, back[name])
+        assert np.array_equal(stored(codec, coded, name, paint(codec, coded, name)[0]), back[name])
 
 
 def test_swap_with_itself_changes_nothing(small: Codec, scene_paths: list[Path]) -> None:

@@ -215,7 +215,7 @@ def test_uncertainty_weights_become_inverse_to_the_errors() -> None:
 def test_the_weight_of_the_shared_stream_counts_its_bits() -> None:
     model = MultiTask(tiny("conditional")).eval()
     planes = {t.name: torch.rand(1, t.channels, 64, 64) for t in TASKS}
-    batch = Batch(planes, torch.ones(1, 3))
+    batch = Batch(planes, torch.ones(1, 3), {})
     steps = torch.full((1, 4), quality.STEPS // 2)
     with torch.no_grad():
         out = model(planes, batch.present, steps)

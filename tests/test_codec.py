@@ -17,7 +17,7 @@ from conftest import SMALL
 import mtcodec
 from mtcodec import codec as codecs
 from mtcodec import tasks, weights
-from mtcodec.codec import Codec
+from mtcodec.codec import Codec, Decoded
 from mtcodec.container import Reader
 from mtcodec.data.scene import Scene
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
@@ -33,7 +33,7 @@ def symbols(codec: Codec, files: list[bytes]) -> str:
     latents = codec.decode_latents(readers, [t for t in readers[0].header.tasks if t in NEURAL])
     digest = hashlib.sha256()
     for name in sorted(latents):
-        for one in latents[name][0].to(torch.int32).cpu().numpy():
+        for one in latents[name].y_hat.to(torch.int32).cpu().numpy():
             digest.update(name.encode() + one.tobytes())
     return digest.hexdigest()
 
@@ -146,7 +146,7 @@ def test_refuses_what_it_cannot_encode(small: Codec, scene: Scene) -> None:
         ({"rgb": rgb, "depth": scene["depth"][:-1]}, "256×255"),
         ({"rgb": rgb[..., :2]}, "2 channels"),
         ({"rgb": rgb.astype(np.float32)}, "float32"),
-        ({"depth": np.full((9, 9), np.nan, np.float32)}, "NaN"),
+        ({"depth": np.full((9, 9), 1e39)}, "float32 cannot hold"),
     ]
     for bad, message in cases:
         with pytest.raises(SceneError, match=message):
@@ -255,13 +255,13 @@ def test_symbols_do_not_depend_on_threads(written: tuple[Codec, list[bytes], str
 
 def test_symbols_do_not_depend_on_the_batch(written: tuple[Codec, list[bytes], str]) -> None:
     codec, files, _ = written
-    together = {n: v[0].clone() for n, v in latents_of(codec, files).items()}
+    together = {n: v.y_hat.clone() for n, v in latents_of(codec, files).items()}
     for i, data in enumerate(files):
         alone = latents_of(codec, [data])
-        assert all((alone[n][0][0] == together[n][i]).all() for n in together)
+        assert all((alone[n].y_hat[0] == together[n][i]).all() for n in together)
 
 
-def latents_of(codec: Codec, files: list[bytes]) -> dict[str, tuple[torch.Tensor, ...]]:
+def latents_of(codec: Codec, files: list[bytes]) -> dict[str, Decoded]:
     return codec.decode_latents([Reader(io.BytesIO(f)) for f in files], NEURAL)
 
 

@@ -73,14 +73,15 @@ def test_depth_by_hand() -> None:
     found = metrics.measure(DEPTH, original, decoded)
     assert found["rmse"] == pytest.approx(math.sqrt((100 + 400) / 3))
     assert found["abs_rel"] == pytest.approx((0.01 + 0.01) / 3)
-    assert found["psnr"] == pytest.approx(10 * math.log10(4000**2 / ((49 + 100 + 400) / 4)))
-    assert found["mse"] == pytest.approx((49 + 100 + 400) / 4 / 4000**2 * 255**2)
+    assert found["psnr"] == pytest.approx(10 * math.log10(3000**2 / ((100 + 400) / 3)))
+    assert found["mse"] == pytest.approx((100 + 400) / 3 / 3000**2 * 255**2)
 
 
 def test_depth_without_valid_pixels_or_range() -> None:
     empty = np.zeros((3, 3), np.uint16)
     assert metrics.measure(DEPTH, empty, empty) == {"psnr": metrics.PSNR_CAP, "mse": 0.0}
-    assert metrics.measure(DEPTH, empty, empty + np.uint16(1))["psnr"] == pytest.approx(0.0)
+    flat = np.full((3, 3), 5, np.uint16)
+    assert metrics.measure(DEPTH, flat, flat + np.uint16(1))["psnr"] == pytest.approx(0.0)
 
 
 def test_angle_by_hand() -> None:

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from mtcodec.codec import Codec
 from mtcodec.container import Header, Reader
-from mtcodec.data.planes import Array, Range, from_planes, value_range
+from mtcodec.data.planes import Array, Range
 from mtcodec.data.scene import Scene, read_scene
 from mtcodec.entropy.rans import MAX_BITS, PRECISION, Decoder, Tables
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.evaluation.metrics import mse, peak_of, psnr
+from mtcodec.evaluation.metrics import errors
+from mtcodec.layers import Layers, range_of, restore
 from mtcodec.models.config import SHARED
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Step, StreamModel
 from mtcodec.quality import to_step
@@ -47,6 +48,7 @@ class CodedScene:
     header: Header
     steps: Tensor  # quality steps, (1, 1 + T)
     streams: dict[str, StreamCode]
+    layers: dict[str, Layers]  # by task
 
     @property
     def pixels(self) -> int:
@@ -123,7 +125,7 @@ def read(codec: Codec, scene: Scene, data: bytes, quality: float) -> CodedScene:
     streams: dict[str, StreamCode] = {}
     shared: Tensor | None = None
     for name in model.graph.streams:
-        stream, payload = model.stream(name), reader.payload(name)
+        stream, payload = model.stream(name), codec.unwrap(reader, name)[1]
         rows = stream.rows(stream.tables(), step)
         coder, lengths = Decoder(codec.tables, payload), []
         limits = iter((Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT))
@@ -146,15 +148,18 @@ def read(codec: Codec, scene: Scene, data: bytes, quality: float) -> CodedScene:
         latent = StreamModel.latent(y_hat, rows)
         streams[name] = StreamCode(latent, first + second, float(hyper.sum()), len(payload))
     steps = step[:, None].expand(1, 1 + len(codec.tasks))
-    return CodedScene({n: scene[n] for n in codec.tasks}, data, reader.header, steps, streams)
+    around = {name: codec.unwrap(reader, name)[0] for name in codec.tasks}
+    return CodedScene({n: scene[n] for n in codec.tasks}, data, reader.header, steps, streams, around)
 
 
 # --- pictures from latents -----------------------------------------------------------------------
 
 
-def image_range(codec: Codec, coded: CodedScene, task: str) -> Range:
+def image_range(coded: CodedScene, task: str) -> Range:
     """Stored values of ``task`` that planes 0 and 1 stand for in this scene."""
-    return value_range(codec.tasks[task], coded.scene[task])
+    section = coded.header.section(task)
+    assert section is not None
+    return range_of(section, coded.layers[task])
 
 
 @torch.inference_mode()
@@ -177,10 +182,13 @@ def paint(
     return list(planes[:, :, : coded.header.height, : coded.header.width])
 
 
+def stored(codec: Codec, coded: CodedScene, task: str, planes: Array) -> Array:
+    """The image that decoding gives for these planes of ``task``."""
+    section = coded.header.section(task)
+    assert section is not None
+    return restore(codec.tasks[task], planes, section, coded.layers[task])
+
+
 def compare(codec: Codec, coded: CodedScene, task: str, planes: Array) -> dict[str, float]:
     """``mse`` (of values scaled to 0..255) and ``psnr`` in dB of planes against a scene's original."""
-    original = coded.scene[task]
-    scale = image_range(codec, coded, task)
-    decoded = from_planes(planes.astype(np.float32), scale, original.dtype.name)
-    peak = peak_of(codec.tasks[task], original)
-    return {"mse": mse(original, decoded, peak), "psnr": psnr(original, decoded, peak)}
+    return errors(codec.tasks[task], coded.scene[task], stored(codec, coded, task, planes))

@@ -113,7 +113,7 @@ def _draw(
                 planes = paint(codec, one, task.name)[0]
                 pictures.show_planes(axes, task, planes, head if first else "", below)
             one = next(iter(coded.values()))[i]
-            original = to_planes(one.scene[task.name], image_range(some, one, task.name))
+            original = to_planes(one.scene[task.name], image_range(one, task.name))
             name = list(next(iter(row["weights"].values()))["scenes"])[i]
             pictures.show_planes(line[0], task, original, "original" if first else "", f"{name}, {task.name}")
     note = "below: MSE of values scaled to 0–255; bpp that the picture alone reads"

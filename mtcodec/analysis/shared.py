@@ -202,7 +202,7 @@ def analyse(
 
 
 def _original(codec: Codec, coded: CodedScene, task: str) -> Any:
-    return to_planes(coded.scene[task], image_range(codec, coded, task))
+    return to_planes(coded.scene[task], image_range(coded, task))
 
 
 def _mse(codec: Codec, coded: CodedScene, task: str, planes: Any) -> str:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from mtcodec.data.holes import find
 from mtcodec.data.planes import Array, value_range
 from mtcodec.errors import UsageError
 from mtcodec.tasks import Task
@@ -24,20 +25,19 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW = 11
 """Side of the Gaussian window of SSIM in pixels; its standard deviation is 1.5."""
 
-MIN_VECTOR = 0.1
-"""A stored vector shorter than this is a zero vector, which has no direction."""
-
 Floats = npt.NDArray[np.float64]
 
 
 def mse(original: Array, decoded: Array, peak: float) -> float:
-    """Mean squared error over all pixels and channels, of values scaled so that ``peak`` is 255."""
+    """Mean squared error over all values, scaled so that ``peak`` is 255; zero where there are none."""
+    if original.size == 0:
+        return 0.0
     error = float(np.mean(np.square(original.astype(np.float64) - decoded.astype(np.float64))))
     return error * (255.0 / peak) ** 2
 
 
 def psnr(original: Array, decoded: Array, peak: float) -> float:
-    """Peak signal-to-noise ratio in dB over all pixels and channels, at most :data:`PSNR_CAP`."""
+    """Peak signal-to-noise ratio in dB over all values, at most :data:`PSNR_CAP`."""
     error = mse(original, decoded, peak)
     if error == 0.0:
         return PSNR_CAP
@@ -45,9 +45,23 @@ def psnr(original: Array, decoded: Array, peak: float) -> float:
 
 
 def peak_of(task: Task, original: Array) -> float:
-    """The PSNR peak: the scene's stored range (max - min) for depth and floats, else the dtype's maximum."""
-    span = value_range(task, original).span
+    """The PSNR peak: the range (max - min) without holes for depth and floats, else the dtype's maximum."""
+    found = find(task, original)
+    span = value_range(task, original, None if found is None else found.valid).span
     return span if span > 0 else 1.0
+
+
+def measured(task: Task, original: Array, decoded: Array) -> tuple[Array, Array]:
+    """Both images without the holes of the original: (H, W, …), or (N, …) where there are holes."""
+    found = find(task, original)
+    return (original, decoded) if found is None else (original[found.valid], decoded[found.valid])
+
+
+def errors(task: Task, original: Array, decoded: Array) -> dict[str, float]:
+    """``psnr`` in dB and ``mse`` over pixels that are no holes, with the peak of :func:`peak_of`."""
+    peak = peak_of(task, original)
+    pair = measured(task, original, decoded)
+    return {"psnr": psnr(*pair, peak), "mse": mse(*pair, peak)}
 
 
 def _blur(planes: Floats, window: Floats) -> Floats:
@@ -111,31 +125,22 @@ def _vectors(image: Array) -> Floats:
     return image.reshape(-1, image.shape[-1]).astype(np.float64) / peak * 2.0 - 1.0
 
 
-def mean_angle(original: Array, decoded: Array) -> float | None:
-    """Mean angle in degrees between stored vectors, both normalised first.
+def mean_angle(original: Array, decoded: Array) -> float:
+    """Mean angle in degrees between stored vectors, (…, 3), both normalised first.
 
-    Pixels without a direction in the original (a zero vector, or all stored values zero) are ignored;
-    a decoded zero vector counts as 90 degrees. None where no pixel has a direction.
+    A decoded zero vector counts as 90 degrees.
     """
     a, b = _vectors(original), _vectors(decoded)
-    length = np.linalg.norm(a, axis=1)
-    valid = (length >= MIN_VECTOR) & (original.reshape(len(a), -1) != 0).any(axis=1)
-    if not valid.any():
-        return None
-    a, b, length = a[valid], b[valid], length[valid]
-    other = np.linalg.norm(b, axis=1)
-    cosine = np.sum(a * b, axis=1) / (length * np.maximum(other, 1e-12))
+    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
     cosine[other < 1e-9] = 0.0
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
 
 
 def _depth_errors(original: Array, decoded: Array) -> dict[str, float]:
-    """``rmse`` in the task's unit and ``abs_rel`` (mean |error| / depth) over pixels that are not 0."""
-    valid = original != 0
-    if not valid.any():
-        return {}
-    true = original[valid].astype(np.float64)
-    error = decoded[valid].astype(np.float64) - true
+    """``rmse`` in the task's unit and ``abs_rel`` (mean |error| / depth)."""
+    true = original.astype(np.float64)
+    error = decoded.astype(np.float64) - true
     return {
         "rmse": float(np.sqrt(np.mean(error * error))),
         "abs_rel": float(np.mean(np.abs(error) / np.abs(true))),
@@ -150,10 +155,9 @@ def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
         decoded: the same shape and dtype.
 
     Returns:
-        ``exact`` (0 or 1) for categories; otherwise ``psnr`` in dB and ``mse`` (:func:`mse`), both with
-        the peak of :func:`peak_of`, and with them ``ms_ssim`` for colour, ``angle_deg`` for vectors,
-        ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric over valid pixels is left out where
-        there are none.
+        ``exact`` (0 or 1) for categories; otherwise what :func:`errors` gives, with ``ms_ssim`` for
+        colour, ``angle_deg`` for vectors, and ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric
+        over valid pixels is left out where there are none.
     """
     if original.shape != decoded.shape or original.dtype != decoded.dtype:
         raise UsageError(
@@ -162,14 +166,12 @@ def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
         )
     if task.kind == "categories":
         return {"exact": float(np.array_equal(original, decoded))}
-    peak = peak_of(task, original)
-    result = {"psnr": psnr(original, decoded, peak), "mse": mse(original, decoded, peak)}
+    result = errors(task, original, decoded)
+    valid = measured(task, original, decoded)
     if task.kind == "color":
-        result["ms_ssim"] = ms_ssim(original, decoded, peak)
-    elif task.kind == "vectors":
-        angle = mean_angle(original, decoded)
-        if angle is not None:
-            result["angle_deg"] = angle
-    elif task.kind == "depth":
-        result |= _depth_errors(original, decoded)
+        result["ms_ssim"] = ms_ssim(original, decoded, peak_of(task, original))
+    elif valid[0].size and task.kind == "vectors":
+        result["angle_deg"] = mean_angle(*valid)
+    elif valid[0].size and task.kind == "depth":
+        result |= _depth_errors(*valid)
     return result

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec.data.planes import Array, Planes, Range, to_planes, value_range
+from mtcodec.data.planes import Planes, to_planes
 from mtcodec.data.scene import read_scene
 from mtcodec.errors import SceneError
+from mtcodec.layers import Prepared, prepare
 from mtcodec.tasks import Task
 
 
@@ -21,20 +22,18 @@ from mtcodec.tasks import Task
 class Batch:
     planes: dict[str, Tensor]  # (B, C, H, W) in [0, 1], zero where absent
     present: Tensor  # (B, T)
+    valid: dict[str, Tensor]  # (B, 1, H, W), 1 where there is a measurement; only of tasks that have holes
 
 
 class Scenes:
-    """Scenes of one dataset in memory; tasks that a scene lacks are absent."""
+    """Scenes of one dataset in memory, their holes filled; tasks that a scene lacks are absent."""
 
     def __init__(self, directories: Sequence[Path], tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
-        self.scenes: list[dict[str, tuple[Array, Range]]] = []
+        self.scenes: list[dict[str, Prepared]] = []
         for directory in directories:
             images = read_scene(directory, self.tasks)
-            self.scenes.append(
-                {t.name: (images[t.name], value_range(t, images[t.name]))
-                 for t in self.tasks if t.name in images}
-            )  # fmt: skip
+            self.scenes.append({t.name: prepare(t, images[t.name]) for t in self.tasks if t.name in images})
         if not self.scenes:
             raise SceneError("no scenes to train on")
 
@@ -42,13 +41,19 @@ class Scenes:
         return len(self.scenes)
 
     def planes(self, index: int, top: int, left: int, size: int, flip: bool) -> dict[str, Planes]:
-        """One crop of one scene, mirrored if ``flip`` (the x component of vectors changes sign)."""
+        """One crop of one scene, mirrored if ``flip`` (the x component of vectors changes sign).
+
+        (C, H, W), or (C + 1, H, W) for tasks with holes: the last plane is 1 where there is a measurement.
+        """
         result = {}
+        window = slice(top, top + size), slice(left, left + size)
         for task in self.tasks:
             if task.name not in self.scenes[index]:
                 continue
-            image, scale = self.scenes[index][task.name]
-            crop = to_planes(image[top : top + size, left : left + size], scale)
+            own = self.scenes[index][task.name]
+            crop = to_planes(own.image[window], own.scale)
+            if own.layers.holes is not None:
+                crop = np.concatenate([crop, own.layers.holes.valid[window][None].astype(np.float32)])
             if flip:
                 crop = crop[:, :, ::-1].copy()
                 if task.kind == "vectors":
@@ -63,10 +68,11 @@ class Scenes:
         """
         shape = {t.name: (count, t.channels, size, size) for t in self.tasks}
         planes = {name: np.zeros(s, np.float32) for name, s in shape.items()}
+        valid: dict[str, Planes] = {}
         present = np.zeros((count, len(self.tasks)), np.float32)
         for i in range(count):
             index = rng.randrange(len(self.scenes))
-            height, width = next(iter(self.scenes[index].values()))[0].shape[:2]
+            height, width = next(iter(self.scenes[index].values())).image.shape[:2]
             top, left = (rng.randrange(max(1, n - size + 1)) for n in (height, width))
             crop = self.planes(index, top, left, size, flip=rng.random() < 0.5)
             names = list(crop)
@@ -78,6 +84,10 @@ class Scenes:
                     if image.shape[1:] != (size, size):  # a scene smaller than the crop
                         pad = [(0, 0), *((0, size - n) for n in image.shape[1:])]
                         image = np.pad(image, pad, mode="edge")
-                    planes[task.name][i] = image
+                    planes[task.name][i] = image[: task.channels]
                     present[i, j] = 1
-        return Batch({n: torch.from_numpy(p) for n, p in planes.items()}, torch.from_numpy(present))
+                    if len(image) > task.channels:
+                        mask = valid.setdefault(task.name, np.ones((count, 1, size, size), np.float32))
+                        mask[i] = image[task.channels :]
+        tensors = ({n: torch.from_numpy(p) for n, p in some.items()} for some in (planes, valid))
+        return Batch(next(tensors), torch.from_numpy(present), next(tensors))

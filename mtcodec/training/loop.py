@@ -87,7 +87,8 @@ def validate(model: MultiTask, scenes: Scenes, device: str, size: int) -> dict[s
 
 
 def to_device(batch: Batch, device: str) -> Batch:
-    return Batch({n: p.to(device) for n, p in batch.planes.items()}, batch.present.to(device))
+    planes, valid = ({n: p.to(device) for n, p in some.items()} for some in (batch.planes, batch.valid))
+    return Batch(planes, batch.present.to(device), valid)
 
 
 def train(

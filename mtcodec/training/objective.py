@@ -88,7 +88,8 @@ def objective(
     balance: Balance | None = None,
     shared_weight: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Mean loss of a batch and its parts: ``loss``, ``bpp_<stream>``, ``mse_<task>`` (MSE·255²).
+    """Mean loss of a batch and its parts: ``loss``, ``bpp_<stream>``, ``mse_<task>`` (MSE·255², over
+    pixels that are no holes).
 
     Every scene's loss is divided by √λ: at the optimum λ·D is near the rate, which grows about as
     √λ, so that all qualities weigh the same.
@@ -107,9 +108,14 @@ def objective(
     weights = (balance or Balance(model, "declared")).weights()
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
-        error = (out.planes[task.name] - batch.planes[task.name]).square().mean(dim=(1, 2, 3))
-        error = error * 255**2 * here
+        squares = (out.planes[task.name] - batch.planes[task.name]).square()
+        if task.name in batch.valid:  # holes cost nothing
+            squares = squares * batch.valid[task.name]
+            share = batch.valid[task.name].mean(dim=(1, 2, 3)) * here
+        else:
+            share = here
+        error = squares.mean(dim=(1, 2, 3)) * 255**2 * here
         loss = loss + lambda_of(steps[:, i + 1]) * weights[i].to(error.device) * error
-        result[f"mse_{task.name}"] = error.sum() / here.sum().clamp(min=1)
+        result[f"mse_{task.name}"] = error.sum() / share.sum().clamp(min=1e-3)
     balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(steps.new_tensor(quality.STEPS / 2))).sqrt()
     return {"loss": balanced.mean(), **result}
