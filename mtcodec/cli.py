@@ -151,16 +151,40 @@ def _qualities(values: list[str]) -> tuple[float, dict[str, float]]:
 def _hole_values(values: list[str]) -> dict[str, list[tuple[float, ...]]]:
     """``["depth=9999", "normal=0,0,255"]`` to {"depth": [(9999.0,)], "normal": [(0.0, 0.0, 255.0)]}."""
     result: dict[str, list[tuple[float, ...]]] = {}
-    for value in values:
-        name, equals, numbers = value.partition("=")
+    for name, numbers in _assignments(values, "the value of a hole"):
         try:
             stored = tuple(float(number) for number in numbers.split(","))
         except ValueError:
-            equals = ""
-        if not equals or not name:
-            raise UsageError(f"not the value of a hole: {value!r} (task=value)")
+            raise UsageError(f"not the value of a hole: {numbers!r}") from None
         result.setdefault(name, []).append(stored)
     return result
+
+
+def _bounds(scene: Scene, max_error: list[str], lossless: str, unit: list[str]) -> dict[str, float]:
+    """``["depth=5mm"]`` and ``"normal"`` to {"depth": 5.0, "normal": 0.0}, in stored values."""
+    from mtcodec import tasks as registry
+    from mtcodec import units
+
+    steps = dict(_assignments(unit, "a unit"))
+    result = {}
+    for name, text in _assignments(max_error, "a bound"):
+        if name not in scene:
+            raise UsageError(f"a bound for task {name!r}, which the scene lacks")
+        task, dtype = registry.get(name), scene[name].dtype.name
+        result[name] = units.stored(task, dtype, text, steps.get(name, ""))
+    for name in filter(None, lossless.split(",")):
+        if result.get(name):
+            raise UsageError(f"task {name!r} cannot be lossless and have a bound")
+        result[name] = 0.0
+    return result
+
+
+def _assignments(values: list[str], what: str) -> Iterator[tuple[str, str]]:
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not (name and equals and text):
+            raise UsageError(f"not {what}: {value!r} (task=value)")
+        yield name, text
 
 
 # --- scenes --------------------------------------------------------------------------------------
@@ -184,6 +208,23 @@ def encode(
             metavar="TASK=VALUE",
             help="A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes "
             "come back exactly. Known without it: 0, 65535, NaN and infinity in depth, zero vectors.",
+        ),
+    ] = None,
+    max_error: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--max-error",
+            metavar="TASK=VALUE",
+            help="No pixel is off by more, on any machine: depth=5mm, or rgb=2 in stored values; repeatable.",
+        ),
+    ] = None,
+    lossless: Annotated[str, typer.Option(help="Tasks that come back exactly, e.g. depth,normal.")] = "",
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unit",
+            metavar="TASK=LENGTH",
+            help="What one stored step means, e.g. depth=0.2mm; default: 1mm (integers), 1m (floats).",
         ),
     ] = None,
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
@@ -210,7 +251,8 @@ def encode(
     for task in wanted or []:
         if task.name not in images:
             raise SceneError(f"{scene}: no image of task {task.name!r}")
-    data = _load(weights, device, threads).encode(images, general, own, holes)
+    bounds = _bounds(images, max_error or [], lossless, unit or [])
+    data = _load(weights, device, threads).encode(images, general, own, holes, bounds)
     _emit(data, output, force)
     if not quiet and str(output) != "-":
         _print_info(_reader(data), str(output), as_json)
@@ -290,13 +332,13 @@ def _decode(codec: Codec, reader: Reader, wanted: list[str], file: str) -> tuple
 
 def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[SectionError]]:
     from mtcodec.errors import SectionError
-    from mtcodec.lossless import decode_labels
+    from mtcodec.exact import read
 
     images: Scene = {}
     lost: list[SectionError] = []
     for name in wanted:
         try:
-            images[name] = decode_labels(reader, name)
+            images[name] = read(reader, name)
         except SectionError as error:
             lost.append(error)
     return images, lost
@@ -318,7 +360,7 @@ def _print_info(reader: Reader, file: str, as_json: bool) -> None:
         return
     size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
     weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
-    neural = any(section["coding"] != "labels" for section in facts["sections"])
+    neural = any(section.neural for section in reader.header.sections)
     typer.echo(f"{file}: {size}" + (f", quality {facts['quality']:g}, weights {weights}" if neural else ""))
     if not facts["complete"]:
         _warn(f"{file}: the file ends before its last section does")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec import container, layers, weights
+from mtcodec import container, exact, layers, weights
 from mtcodec import tasks as registry
 from mtcodec.container import SHARED, Header, Reader, Section
 from mtcodec.data.scene import Scene, check_scene
@@ -25,10 +25,10 @@ from mtcodec.entropy import labels
 from mtcodec.entropy.rans import Decoder, Encoder, Tables
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.layers import Layers, Prepared
-from mtcodec.lossless import decode_labels
 from mtcodec.models.multitask import ALIGNMENT, MultiTask
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Rows, Step, StreamModel
 from mtcodec.quality import DEFAULT, to_step
+from mtcodec.tasks import Task
 
 OnDamage = Callable[[SectionError], None]
 Invalid = Mapping[str, Sequence[tuple[float, ...]]]
@@ -39,7 +39,8 @@ class _Job:
     """One scene of a batch while it is encoded."""
 
     scene: Scene
-    prepared: dict[str, Prepared]  # by task of the model
+    prepared: dict[str, Prepared]  # of what the networks encode
+    exact: dict[str, exact.Coded]  # of what they do not
     steps: list[int]  # quality steps: shared, then the model's tasks
 
 
@@ -73,6 +74,7 @@ class Codec:
         quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
         invalid: Invalid | None = None,
+        max_error: Mapping[str, float] | None = None,
     ) -> bytes:
         """Bytes of an ``.mtc`` file of one scene.
 
@@ -82,11 +84,13 @@ class Codec:
             task_quality: other qualities for single tasks' own streams.
             invalid: by task, stored values of holes besides the usual ones (0, 65535, NaN for depth, zero
                 vectors); holes come back exactly.
+            max_error: by task, by how much a stored value may be off at most, whatever the quality; 0 is
+                lossless. Such tasks do not go through the networks.
 
         Raises:
             SceneError: the scene is not what its tasks declare. UsageError: a quality out of range.
         """
-        return self.encode_batch([scene], quality, task_quality, invalid)[0]
+        return self.encode_batch([scene], quality, task_quality, invalid, max_error)[0]
 
     def encode_batch(
         self,
@@ -94,24 +98,33 @@ class Codec:
         quality: float = DEFAULT,
         task_quality: Mapping[str, float] | None = None,
         invalid: Invalid | None = None,
+        max_error: Mapping[str, float] | None = None,
     ) -> list[bytes]:
         """Like :meth:`encode` for scenes of equal size, in one pass through the networks."""
-        jobs = [self._job(scene, quality, task_quality or {}, invalid or {}) for scene in scenes]
+        jobs = [
+            self._job(scene, quality, task_quality or {}, invalid or {}, max_error or {}) for scene in scenes
+        ]
         sizes = {next(iter(job.scene.values())).shape[:2] for job in jobs}
         if len(sizes) != 1:
             raise SceneError("scenes of a batch have different sizes")
-        neural = [any(name in self.tasks for name in job.scene) for job in jobs]
         payloads: list[dict[str, bytes]] = [{} for _ in jobs]
-        if any(neural):
+        if any(job.prepared for job in jobs):
             self._encode_neural(jobs, payloads)
         return [self._assemble(*pair) for pair in zip(jobs, payloads)]
 
-    def _job(self, scene: Scene, quality: float, task_quality: Mapping[str, float], invalid: Invalid) -> _Job:
+    def _job(
+        self,
+        scene: Scene,
+        quality: float,
+        task_quality: Mapping[str, float],
+        invalid: Invalid,
+        max_error: Mapping[str, float],
+    ) -> _Job:
         for value in (quality, *task_quality.values()):
             if not 0 <= value <= 100:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
         for name in task_quality:
-            if name not in scene or name not in self.tasks:
+            if name not in scene or name not in self.tasks or name in max_error:
                 raise UsageError(f"a quality for task {name!r}, which the scene lacks or stores losslessly")
             if name not in self.model.graph.streams:
                 raise UsageError(
@@ -121,26 +134,41 @@ class Codec:
         if max(height, width) > container.MAX_SIDE or height * width > container.MAX_PIXELS:
             raise SceneError(f"{width}×{height} pixels are more than a file can hold")
         for name in scene:
-            if name not in self.tasks and not _lossless(name):
+            if name not in self.tasks and not _lossless(name) and name not in max_error:
                 known = ", ".join(self.tasks)
                 raise SceneError(f"task {name!r} is not among those of weights {self.info.name!r} ({known})")
         for name in invalid:
-            if name not in scene or name not in self.tasks:
+            if name not in scene or _lossless(name):
                 raise UsageError(f"holes of task {name!r}, which the scene lacks or stores losslessly")
+        for name in max_error:
+            if name not in scene or _lossless(name):
+                raise UsageError(f"a bound for task {name!r}, which the scene lacks or stores losslessly")
         prepared = {
-            n: layers.prepare(t, scene[n], invalid.get(n, ())) for n, t in self.tasks.items() if n in scene
+            name: layers.prepare(task, scene[name], invalid.get(name, ()))
+            for name, task in self.tasks.items()
+            if name in scene and name not in max_error
+        }
+        bounded = {
+            name: exact.encode(self._task(name), scene[name], bound, invalid.get(name, ()))
+            for name, bound in max_error.items()
         }
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
-        return _Job(scene, prepared, [to_step(q) for q in steps])
+        return _Job(scene, prepared, bounded, [to_step(q) for q in steps])
+
+    def _task(self, name: str) -> Task:
+        """The declaration of ``name``, those of the weights first."""
+        return self.tasks.get(name) or registry.get(name)
 
     @torch.inference_mode()
     def _encode_neural(self, jobs: list[_Job], payloads: list[dict[str, bytes]]) -> None:
         planes = {name: self._stack(jobs, name) for name in self.tasks}
-        present = torch.tensor([[float(n in j.scene) for n in self.tasks] for j in jobs], device=self.device)
+        present = torch.tensor(
+            [[float(n in j.prepared) for n in self.tasks] for j in jobs], device=self.device
+        )
         steps = torch.tensor([j.steps for j in jobs], device=self.device)
         shared: Tensor | None = None
         for name, y in self.model.analyse(planes, present, steps).items():
-            if name == SHARED or any(name in job.scene for job in jobs):
+            if name == SHARED or any(name in job.prepared for job in jobs):
                 given = self.model.condition(name, shared)
                 coded = self._encode_stream(y, steps[:, self.model.column(name)], given, payloads, name)
                 if name == SHARED:
@@ -152,7 +180,7 @@ class Codec:
         shape = (self.tasks[name].channels, _aligned(height), _aligned(width))
         batch = np.zeros((len(jobs), *shape), np.float32)
         for i, job in enumerate(jobs):
-            if name in job.scene:
+            if name in job.prepared:
                 pad = ((0, 0), (0, shape[1] - height), (0, shape[2] - width))
                 batch[i] = np.pad(job.prepared[name].planes, pad, mode="edge")
         return torch.from_numpy(batch).to(self.device)
@@ -183,19 +211,22 @@ class Codec:
     def _assemble(self, job: _Job, payloads: dict[str, bytes]) -> bytes:
         height, width = next(iter(job.scene.values())).shape[:2]
         sections, kept = [], {}
-        neural = any(name in job.scene for name in self.tasks)
+        neural = bool(job.prepared)
         if neural and SHARED in payloads:
             sections.append(Section(SHARED, "neural", "uint8", None, None, 0, 0))
             kept[SHARED] = payloads[SHARED]
         for i, (name, task) in enumerate(self.tasks.items()):
-            if name in job.scene:
+            if name in job.prepared:
                 dtype, own = job.scene[name].dtype.name, job.prepared[name]
                 limits = (own.scale.low, own.scale.high) if task.scene_range(dtype) else None
                 coding, front = ("neural", b"") if own.layers.plain else ("layered", layers.pack(own.layers))
                 sections.append(Section(name, coding, dtype, job.steps[i + 1], limits, 0, 0))
                 kept[name] = front + payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
         for name, image in job.scene.items():
-            if name not in self.tasks:
+            if name in job.exact:
+                coding, limits, kept[name] = job.exact[name]
+                sections.append(Section(name, coding, image.dtype.name, None, limits, 0, 0))
+            elif name not in job.prepared:
                 sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
                 kept[name] = labels.encode_labels(image)
         fingerprint = self.info.fingerprint if neural else container.NO_WEIGHTS
@@ -242,7 +273,7 @@ class Codec:
             if name not in neural:
                 for scene, reader in zip(scenes, readers):
                     try:
-                        scene[name] = decode_labels(reader, name)
+                        scene[name] = exact.read(reader, name, self.tasks.get(name))
                     except SectionError as error:
                         _lost(error, on_damage)
         latents = self.decode_latents(readers, neural, on_damage)
@@ -253,7 +284,10 @@ class Codec:
 
     def _check(self, header: Header, first: Header, wanted: list[str]) -> None:
         same = (header.height, header.width) == (first.height, first.width)
-        if not same or (header is not first and any(n not in header.tasks for n in wanted)):
+        alike = all(
+            n in header.tasks and _section(header, n).neural == _section(first, n).neural for n in wanted
+        )
+        if not same or (header is not first and not alike):
             raise UsageError("files of a batch differ in size or tasks")
         for name in wanted:
             section = _section(header, name)

@@ -117,7 +117,11 @@ def parse(payload: bytes, height: int, width: int, channels: int, section: Secti
     """
     cursor = Cursor(payload, "layers: the section ends within them")
     flags = cursor.byte()
-    if not flags or flags & ~(3 | HOLES | FREE_LENGTH) or flags & 3 >= len(MAPPINGS):
+    if (
+        (section.coding == "layered" and not flags)
+        or flags & ~(3 | HOLES | FREE_LENGTH)
+        or flags & 3 >= len(MAPPINGS)
+    ):
         raise FormatError("layers: reserved flags")
     if flags & 3 and (section.range is None or section.range[0] <= 0):
         raise FormatError("layers: a mapping that does not fit the range")

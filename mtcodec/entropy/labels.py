@@ -8,41 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
 
 from mtcodec.entropy.contours import decode_contours, encode_contours, work_limit
+from mtcodec.entropy.frame import decode_frame, encode_frame
 from mtcodec.entropy.rangecoder import TOP
 from mtcodec.errors import FormatError
 
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
 ZSTD = 0xFF  # first byte of a payload that is a zstd frame
 LEVEL = 15
-
-
-def _encode_zstd(raw: bytes) -> bytes:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        LEVEL, source_size=len(raw), write_content_size=0, write_checksum=0, write_dict_id=0
-    )
-    frame = zstandard.ZstdCompressor(compression_params=parameters).compress(raw)
-    return bytes([ZSTD]) + frame.removeprefix(zstandard.FRAME_HEADER)
-
-
-def _decode_zstd(frame: bytes, size: int) -> bytes:
-    """``size`` bytes, refusing a frame that holds another number of them or wants more memory."""
-    if len(frame) < 2 or frame[0] != 0:
-        raise FormatError("labels: zstd frame of an unexpected kind")
-    if (8 + (frame[1] & 7)) << (7 + (frame[1] >> 3)) > max(1024, 2 * size):
-        raise FormatError("labels: zstd frame of too large a window")
-    try:
-        raw = zstandard.ZstdDecompressor().decompress(
-            zstandard.FRAME_HEADER + frame, max_output_size=size, allow_extra_data=False
-        )
-    except zstandard.ZstdError as error:
-        raise FormatError("labels: damaged zstd frame") from error
-    if len(raw) != size:
-        raise FormatError("labels: zstd frame is too short")
-    return raw
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
@@ -55,7 +30,7 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     if len(image) + np.count_nonzero(changes) <= work_limit(len(image), image.shape[1]):
         payload = encode_contours(image, changes)
     if payload is None or len(payload) > len(raw) // 32:
-        payload = min(filter(None, [payload, _encode_zstd(raw)]), key=len)
+        payload = min(filter(None, [payload, bytes([ZSTD]) + encode_frame(raw, LEVEL)]), key=len)
     return payload
 
 
@@ -72,5 +47,5 @@ def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArra
         return decode_contours(payload, height, width, dtype)
     if payload[0] != ZSTD:
         raise FormatError(f"labels: unknown method {payload[0]}")
-    raw = _decode_zstd(payload[1:], height * width * SAMPLES[dtype].itemsize)
+    raw = decode_frame(payload[1:], height * width * SAMPLES[dtype].itemsize, "labels")
     return np.frombuffer(raw, SAMPLES[dtype]).astype(dtype).reshape(height, width)
