@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import Array, Planes, Range, to_planes, value_range
 from mtcodec.data.scene import read_scene
 from mtcodec.errors import SceneError
@@ -26,11 +26,11 @@ class Batch:
 class Scenes:
     """Scenes of one dataset in memory; tasks that a scene lacks are absent."""
 
-    def __init__(self, directories: Sequence[Path], tasks: Sequence[Task]) -> None:
+    def __init__(self, scenes: Sequence[SceneFiles], tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self.scenes: list[dict[str, tuple[Array, Range]]] = []
-        for directory in directories:
-            images = read_scene(directory, self.tasks)
+        for files in scenes:
+            images = read_scene(files, self.tasks)
             self.scenes.append(
                 {t.name: (images[t.name], value_range(t, images[t.name]))
                  for t in self.tasks if t.name in images}
