@@ -46,7 +46,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout.")]
+Dataset = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
+]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
 
 
@@ -153,10 +155,24 @@ def _qualities(values: list[str]) -> tuple[float, dict[str, float]]:
 # --- scenes --------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(
+    help="Encode one scene into a file, or several, also whole datasets, into a directory.\n\n"
+    "A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene "
+    "directories; or directories named after tasks, in which equal paths are one scene (rgb/train/1.png, "
+    "depth/train/1.png; Taskonomy's and Omnidata's names are known); or it is a TUM RGB-D sequence, whose "
+    "rgb and depth images are associated by time.\n\n"
+    "One scene becomes the file OUT. Several scenes, or one if OUT is an existing directory or ends in /, "
+    "become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for "
+    "an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake."
+)
 def encode(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE_DIR", help="Directory of <task>.<ext> images.")],
-    output: Output = None,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENES", help="Scene directories, or datasets to encode whole."),
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
+    ] = "",
     tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all images.")] = "",
     quality: Annotated[
         list[str] | None,
@@ -171,27 +187,35 @@ def encode(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Encode a scene directory into one file."""
+    """See the help above; weights are loaded once, when the first scene has been read."""
     from mtcodec import tasks as registry
-    from mtcodec import weights as store
-    from mtcodec.data.layouts import scene_directory
     from mtcodec.data.scene import read_scene
 
-    if output is None:
-        raise UsageError("missing -o FILE")
+    if not output:
+        raise UsageError("missing -o OUT")
     general, own = _qualities(quality or [])
-    if str(output) != "-":
-        _refuse_existing(output, force)
-    store.declare_tasks(weights)
     wanted = registry.parse(tasks) if tasks else None
-    images = read_scene(scene_directory(scene), wanted)
-    for task in wanted or []:
-        if task.name not in images:
-            raise SceneError(f"{scene}: no image of task {task.name!r}")
-    data = _load(weights, device, threads).encode(images, general, own)
-    _emit(data, output, force)
-    if not quiet and str(output) != "-":
-        _print_info(_reader(data), str(output), as_json)
+    scenes = _scenes(inputs, weights)
+    outputs, several = _outputs(scenes, output)
+    for scene in scenes:
+        for task in wanted or []:
+            if task.name not in scene.files:
+                raise SceneError(f"{scene.label}: no image of task {task.name!r}")
+    codec = None
+    for scene, path in zip(scenes, outputs):
+        if output != "-":
+            _refuse_existing(path, force)
+        images = read_scene(scene, wanted)
+        codec = codec or _load(weights, device, threads)
+        try:
+            data = codec.encode(images, general, own)
+        except (SceneError, UsageError) as error:
+            raise type(error)(f"{scene.label}: {error}") from error
+        if several:
+            _make_directory(path.parent)
+        _emit(data, path, force)
+        if not quiet and output != "-":
+            _print_info(_reader(data), str(path), as_json, brief=several)
 
 
 def _scenes(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]:
@@ -207,6 +231,29 @@ def _scenes(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFil
 
 def _warn_left_out(dataset: Path, count: int) -> None:
     _warn(f"{dataset}: {count} images have no partner in time and are left out")
+
+
+def _outputs(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
+    """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
+    path, several = Path(output), len(scenes) > 1
+    if output == "-":
+        if several:
+            raise UsageError(f"{len(scenes)} scenes do not go to standard output")
+        return [path], False
+    slash = output.endswith(("/", os.sep))
+    if not several and not slash and not path.is_dir():
+        return [path], False
+    if not path.is_dir():
+        if path.exists():
+            raise OutputError(f"{path}: exists and is not a directory")
+        if path.suffix == ".mtc" and not slash:
+            raise UsageError(f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a /")
+    labels: dict[str, str] = {}
+    for scene in scenes:
+        if scene.key in labels:
+            raise UsageError(f"two scenes are called {scene.key!r}: {labels[scene.key]} and {scene.label}")
+        labels[scene.key] = scene.label
+    return [path / f"{key}.mtc" for key in labels], True
 
 
 def _make_directory(path: Path) -> None:
@@ -306,12 +353,16 @@ def info(file: File, as_json: Json = False) -> None:
         _print_info(reader, file, as_json)
 
 
-def _print_info(reader: Reader, file: str, as_json: bool) -> None:
+def _print_info(reader: Reader, file: str, as_json: bool, brief: bool = False) -> None:
+    """Print what a file holds, or one line if ``brief``."""
     from mtcodec.info import summary
 
     facts = summary(reader, file)
     if as_json:
         typer.echo(json.dumps(facts))
+        return
+    if brief:
+        typer.echo(f"{file}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp")
         return
     size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
     weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
