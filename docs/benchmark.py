@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 import mtcodec
+from mtcodec.data.layouts import scene_directory
 from mtcodec.data.scene import read_scene
 from mtcodec.evaluation import classical
 
@@ -42,7 +43,7 @@ def main() -> None:
     torch.set_num_threads(1)
     codec = mtcodec.load(arguments.weights, device="cpu")
     tasks = {t.name: t for t in codec.model.config.tasks}
-    scene = read_scene(arguments.scene, tasks.values())
+    scene = read_scene(scene_directory(arguments.scene), tasks.values())
     data = codec.encode(scene)
     rows = [
         (

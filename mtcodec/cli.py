@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mtcodec.codec import Codec
     from mtcodec.container import Reader
+    from mtcodec.data.layouts import SceneFiles
     from mtcodec.data.scene import Scene
     from mtcodec.errors import SectionError
     from mtcodec.weights import WeightsInfo
@@ -45,6 +46,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Dataset = Annotated[
+    Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
+]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
 
 
@@ -190,10 +194,24 @@ def _assignments(values: list[str], what: str) -> Iterator[tuple[str, str]]:
 # --- scenes --------------------------------------------------------------------------------------
 
 
-@app.command()
+@app.command(
+    help="Encode one scene into a file, or several, also whole datasets, into a directory.\n\n"
+    "A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene "
+    "directories; or directories named after tasks, in which equal paths are one scene (rgb/train/1.png, "
+    "depth/train/1.png; Taskonomy's and Omnidata's names are known); or it is a TUM RGB-D sequence, whose "
+    "rgb and depth images are associated by time.\n\n"
+    "One scene becomes the file OUT. Several scenes, or one if OUT is an existing directory or ends in /, "
+    "become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for "
+    "an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake."
+)
 def encode(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE_DIR", help="Directory of <task>.<ext> images.")],
-    output: Output = None,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENES", help="Scene directories, or datasets to encode whole."),
+    ],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
+    ] = "",
     tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all images.")] = "",
     quality: Annotated[
         list[str] | None,
@@ -234,28 +252,82 @@ def encode(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Encode a scene directory into one file."""
+    """See the help above; weights are loaded once, when the first scene has been read."""
     from mtcodec import tasks as registry
-    from mtcodec import weights as store
     from mtcodec.data.scene import read_scene
 
-    if output is None:
-        raise UsageError("missing -o FILE")
+    if not output:
+        raise UsageError("missing -o OUT")
     general, own = _qualities(quality or [])
     holes = _hole_values(invalid or [])
-    if str(output) != "-":
-        _refuse_existing(output, force)
-    store.declare_tasks(weights)
     wanted = registry.parse(tasks) if tasks else None
-    images = read_scene(scene, wanted)
-    for task in wanted or []:
-        if task.name not in images:
-            raise SceneError(f"{scene}: no image of task {task.name!r}")
-    bounds = _bounds(images, max_error or [], lossless, unit or [])
-    data = _load(weights, device, threads).encode(images, general, own, holes, bounds)
-    _emit(data, output, force)
-    if not quiet and str(output) != "-":
-        _print_info(_reader(data), str(output), as_json)
+    scenes = _scenes(inputs, weights)
+    outputs, several = _outputs(scenes, output)
+    for scene in scenes:
+        for task in wanted or []:
+            if task.name not in scene.files:
+                raise SceneError(f"{scene.label}: no image of task {task.name!r}")
+    codec = None
+    for scene, path in zip(scenes, outputs):
+        if output != "-":
+            _refuse_existing(path, force)
+        images = read_scene(scene, wanted)
+        codec = codec or _load(weights, device, threads)
+        try:
+            bounds = _bounds(images, max_error or [], lossless, unit or [])
+            data = codec.encode(images, general, own, holes, bounds)
+        except (SceneError, UsageError) as error:
+            raise type(error)(f"{scene.label}: {error}") from error
+        if several:
+            _make_directory(path.parent)
+        _emit(data, path, force)
+        if not quiet and output != "-":
+            _print_info(_reader(data), str(path), as_json, brief=several)
+
+
+def _scenes(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]:
+    """Scenes of ``datasets``, or the first ``limit``; declares the tasks that ``weights`` (a list) bring."""
+    from mtcodec import weights as store
+    from mtcodec.data.layouts import find_scenes
+
+    for given in weights.split(","):
+        store.declare_tasks(given)
+    found = [scene for dataset in datasets for scene in find_scenes(dataset, _warn_left_out)]
+    return found[: limit or None]
+
+
+def _warn_left_out(dataset: Path, count: int) -> None:
+    _warn(f"{dataset}: {count} images have no partner in time and are left out")
+
+
+def _outputs(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
+    """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
+    path, several = Path(output), len(scenes) > 1
+    if output == "-":
+        if several:
+            raise UsageError(f"{len(scenes)} scenes do not go to standard output")
+        return [path], False
+    slash = output.endswith(("/", os.sep))
+    if not several and not slash and not path.is_dir():
+        return [path], False
+    if not path.is_dir():
+        if path.exists():
+            raise OutputError(f"{path}: exists and is not a directory")
+        if path.suffix == ".mtc" and not slash:
+            raise UsageError(f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a /")
+    labels: dict[str, str] = {}
+    for scene in scenes:
+        if scene.key in labels:
+            raise UsageError(f"two scenes are called {scene.key!r}: {labels[scene.key]} and {scene.label}")
+        labels[scene.key] = scene.label
+    return [path / f"{key}.mtc" for key in labels], True
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot make it: {error.strerror}") from error
 
 
 def _reader(data: bytes) -> Reader:
@@ -304,11 +376,8 @@ def decode(
             images, lost = _decode(_load(path, device, threads), reader, wanted, file)
         else:
             images, lost = _decode_lossless(reader, wanted)
-    try:
-        if images:
-            output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot make it: {error.strerror}") from error
+    if images:
+        _make_directory(output)
     for name, image in images.items():
         path_out = output / (name + suffix_for(image))
         write_image(path_out, image)
@@ -351,12 +420,16 @@ def info(file: File, as_json: Json = False) -> None:
         _print_info(reader, file, as_json)
 
 
-def _print_info(reader: Reader, file: str, as_json: bool) -> None:
+def _print_info(reader: Reader, file: str, as_json: bool, brief: bool = False) -> None:
+    """Print what a file holds, or one line if ``brief``."""
     from mtcodec.info import summary
 
     facts = summary(reader, file)
     if as_json:
         typer.echo(json.dumps(facts))
+        return
+    if brief:
+        typer.echo(f"{file}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp")
         return
     size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
     weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
@@ -399,7 +472,7 @@ def extract(
 
 @app.command()
 def train(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
+    dataset: Dataset,
     tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
@@ -465,7 +538,7 @@ def train(
         dataset, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
         config=run.configuration(declared, architecture, backbone),
         settings=run.settings(preset, given),
-        report=(lambda _: None) if quiet else _print_training,
+        report=(lambda _: None) if quiet else _print_training, left_out=_warn_left_out,
     )  # fmt: skip
 
 
@@ -497,7 +570,7 @@ def _print_training(record: dict[str, Any]) -> None:
 
 @app.command()
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")],
+    dataset: Dataset,
     weights: Annotated[
         str, typer.Option(help="Names or paths of the weights to compare, separated by commas.")
     ] = "clevr",
@@ -525,19 +598,18 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
-    from mtcodec.data.scene import scene_directories
     from mtcodec.evaluation import report
 
     try:
         qualities = [float(q) for q in quality.split(",")]
     except ValueError:
         raise UsageError(f"not a list of qualities: {quality!r}") from None
-    scenes = scene_directories(dataset)
+    scenes = _scenes([dataset], weights, limit)
     codecs = _systems(weights, device, threads)
     names = [name for name in against.split(",") if name]
     with _progress() as progress:
         results = report.evaluate(
-            codecs, scenes[: limit or None], qualities, names, output, progress,
+            codecs, scenes, qualities, names, output, progress,
             about={name: _about(codec) for name, codec in codecs.items()},
             reference=Path(reference).name.removesuffix(".safetensors") or None,
             checkpoints=hyperprior_checkpoints or None, workers=workers,
@@ -559,7 +631,6 @@ def _systems(weights: str, device: str, threads: int) -> dict[str, Codec]:
 
     codecs: dict[str, Codec] = {}
     for given in weights.split(","):
-        store.declare_tasks(given)
         name = store.find(given).stem
         if name in codecs:
             raise UsageError(f"two weights called {name!r}: rename one of the files")
@@ -594,7 +665,6 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 # --- analyses ------------------------------------------------------------------------------------
 
-Dataset = Annotated[Path, typer.Argument(metavar="DATASET_DIR", help="Directory of scene directories.")]
 Weights = Annotated[str, typer.Option("--weights", help="Names or paths of weights, separated by commas.")]
 Quality = Annotated[float, typer.Option("--quality", min=0, max=100, help="Quality of all streams.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many scenes; 0 takes all.")]
@@ -606,10 +676,7 @@ def _prepare_analysis(output: Path) -> None:
     from mtcodec.analysis.pictures import require_matplotlib
 
     require_matplotlib()
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output}: cannot make it: {error.strerror}") from error
+    _make_directory(output)
 
 
 def _finish_analysis(
@@ -653,13 +720,12 @@ def analyze_channels(
 ) -> None:
     """Bits of every channel of every stream, and of every task by stream."""
     from mtcodec.analysis import channels
-    from mtcodec.data.scene import scene_directories
 
-    paths = scene_directories(dataset)[: limit or None]
+    sources = _scenes([dataset], weights, limit)
     _prepare_analysis(output)
     codecs = _systems(weights, device, threads)
     with _progress() as progress:
-        results = channels.analyse(codecs, paths, quality, progress)
+        results = channels.analyse(codecs, sources, quality, progress)
     drawn = channels.draw(results)
     _finish_analysis("channels", results, drawn, channels.format_table(results), output, as_json)
 
@@ -678,22 +744,19 @@ def analyze_reconstructions(
 ) -> None:
     """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
     from mtcodec.analysis import reconstructions
-    from mtcodec.data.scene import scene_directories
 
     targets = _numbers(bpp, "bits per pixel", 1e-4, 100)
-    paths = scene_directories(dataset)
+    sources = _scenes([dataset], weights, 0 if scenes else limit)
     if scenes:
-        known = {path.name: path for path in paths}
+        known = {source.key: source for source in sources}
         for name in scenes.split(","):
             if name not in known:
                 raise SceneError(f"{dataset}: no scene {name!r}")
-        paths = [known[name] for name in scenes.split(",")]
-    else:
-        paths = paths[: limit or None]
+        sources = [known[name] for name in scenes.split(",")]
     _prepare_analysis(output)
     codecs = _systems(weights, device, threads)
     with _progress() as progress:
-        results, drawn = reconstructions.analyse(codecs, paths, targets, progress)
+        results, drawn = reconstructions.analyse(codecs, sources, targets, progress)
     table = reconstructions.format_table(results)
     _finish_analysis("reconstructions", results, drawn, table, output, as_json)
 
@@ -711,13 +774,12 @@ def analyze_shared(
 ) -> None:
     """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
     from mtcodec.analysis import shared
-    from mtcodec.data.scene import scene_directories
 
-    paths = scene_directories(dataset)[: limit or None]
+    sources = _scenes([dataset], weights, limit)
     _prepare_analysis(output)
     codecs = _systems(weights, device, threads)
     with _progress() as progress:
-        results, drawn = shared.analyse(codecs, paths, quality, progress)
+        results, drawn = shared.analyse(codecs, sources, quality, progress)
     _finish_analysis("shared", results, drawn, shared.format_table(results), output, as_json)
 
 
@@ -735,15 +797,14 @@ def analyze_subsets(
 ) -> None:
     """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
     from mtcodec.analysis import subsets
-    from mtcodec.data.scene import scene_directories
 
     qualities = _numbers(quality, "qualities", 0, 100)
-    paths = scene_directories(dataset)[: limit or None]
+    sources = _scenes([dataset], f"{single},{weights}", limit)
     _prepare_analysis(output)
     reference = _load(single, device, threads)
     codecs = _systems(weights, device, threads)
     with _progress() as progress:
-        results = subsets.analyse(codecs, reference, paths, qualities, progress)
+        results = subsets.analyse(codecs, reference, sources, qualities, progress)
     drawn = subsets.draw(results)
     _finish_analysis("subsets", results, drawn, subsets.format_table(results), output, as_json)
 

@@ -25,7 +25,7 @@ class UsageError(MtcodecError):
 
 
 class SceneError(MtcodecError):
-    """An input image or scene directory cannot be used; the message names the file."""
+    """An input image, scene or dataset cannot be used; the message names the file."""
 
 
 class OutputError(MtcodecError):

@@ -11,6 +11,7 @@ import torch
 from mtcodec import codec as codecs
 from mtcodec import tasks, weights
 from mtcodec.codec import Codec
+from mtcodec.data.layouts import SceneFiles, find_scenes
 from mtcodec.data.scene import Scene, read_scene
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
@@ -32,22 +33,23 @@ def _two_threads() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def scene_paths() -> list[Path]:
-    return sorted(p for p in SCENES.iterdir() if p.is_dir())
+def bundled() -> list[SceneFiles]:
+    """Files of the bundled scenes."""
+    return find_scenes(SCENES)
 
 
 @pytest.fixture(scope="session")
-def scene(scene_paths: list[Path]) -> Scene:
+def scene(bundled: list[SceneFiles]) -> Scene:
     """One bundled scene: rgb, depth, normal, semantic at 256×256."""
-    return read_scene(scene_paths[1])
+    return read_scene(bundled[1])
 
 
 @pytest.fixture(scope="session")
-def small_model(scene_paths: list[Path]) -> MultiTask:
+def small_model(bundled: list[SceneFiles]) -> MultiTask:
     """An untrained small model whose linear paths fit the bundled scenes and whose nets are not idle."""
     torch.manual_seed(0)
     model = MultiTask(ModelConfig(TASKS, **SMALL))
-    klt.initialise(model, Scenes(scene_paths, TASKS), crops=32)
+    klt.initialise(model, Scenes(bundled, TASKS), crops=32)
     with torch.no_grad():  # entropy parameters that depend on latents and neighbours, as trained ones do
         for stream in model.streams.values():
             for out in (stream.out_0, stream.out_1):

@@ -20,6 +20,7 @@ from mtcodec import codec as codecs
 from mtcodec.analysis import channels, reconstructions, shared, subsets
 from mtcodec.analysis.coded import code, code_lengths, compare, paint, read_scenes, stored
 from mtcodec.codec import Codec
+from mtcodec.data.layouts import SceneFiles, find_scenes
 from mtcodec.data.scene import Scene
 from mtcodec.entropy.rans import Encoder
 from mtcodec.errors import SceneError, UsageError
@@ -31,20 +32,20 @@ from mtcodec.training.dataset import Scenes
 NAMES = ("rgb", "depth", "normal")
 
 
-def make(architecture: str, scene_paths: list[Path], folder: Path) -> Path:
+def make(architecture: str, bundled: list[SceneFiles], folder: Path) -> Path:
     torch.manual_seed(0)
     model = MultiTask(replace(ModelConfig(TASKS, architecture), **SMALL))
-    klt.initialise(model, Scenes(scene_paths[:3], TASKS), crops=16)
+    klt.initialise(model, Scenes(bundled[:3], TASKS), crops=16)
     path = folder / f"{architecture}.safetensors"
     weights.save(path, model, {"note": "untrained"})
     return path
 
 
 @pytest.fixture(scope="module")
-def others(scene_paths: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def others(bundled: list[SceneFiles], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Untrained weights by architecture."""
     folder = tmp_path_factory.mktemp("architectures")
-    return {name: make(name, scene_paths, folder) for name in ("single", "mixed", "disjoint")}
+    return {name: make(name, bundled, folder) for name in ("single", "mixed", "disjoint")}
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,8 @@ def test_channels_add_up_to_sections(
         assert np.array_equal(stored(codec, coded, name, paint(codec, coded, name)[0]), back[name])
 
 
-def test_swap_with_itself_changes_nothing(small: Codec, scene_paths: list[Path]) -> None:
-    a, b = (code(small, scene, 60) for scene in read_scenes([small], scene_paths[:2]))
+def test_swap_with_itself_changes_nothing(small: Codec, bundled: list[SceneFiles]) -> None:
+    a, b = (code(small, scene, 60) for scene in read_scenes([small], bundled[:2]))
     for task in NAMES:
         same = shared.swap(small, a, a, task)
         assert same["own"] == same["plain"] == same["shared"]
@@ -95,8 +96,8 @@ def test_swap_with_itself_changes_nothing(small: Codec, scene_paths: list[Path])
         assert np.array_equal(paint(small, a, task, both)[0], paint(small, b, task)[0])
 
 
-def test_knocking_out_nothing_is_the_baseline(small: Codec, scene_paths: list[Path]) -> None:
-    coded = [code(small, scene, 60) for scene in read_scenes([small], scene_paths[:3])]
+def test_knocking_out_nothing_is_the_baseline(small: Codec, bundled: list[SceneFiles]) -> None:
+    coded = [code(small, scene, 60) for scene in read_scenes([small], bundled[:3])]
     count = small.model.config.shared_latents
     mean = shared.average(coded, "shared", "channel", 0)
     assert torch.allclose(mean, mean[..., :1, :1].expand_as(mean))
@@ -109,13 +110,13 @@ def test_knocking_out_nothing_is_the_baseline(small: Codec, scene_paths: list[Pa
         assert found[1] == pytest.approx(without, rel=1e-3)
 
 
-def test_averages_leave_the_scene_out(small: Codec, scene_paths: list[Path]) -> None:
-    coded = [code(small, scene, 60) for scene in read_scenes([small], scene_paths[:2])]
+def test_averages_leave_the_scene_out(small: Codec, bundled: list[SceneFiles]) -> None:
+    coded = [code(small, scene, 60) for scene in read_scenes([small], bundled[:2])]
     assert torch.equal(shared.average(coded, "rgb", "position", 0), coded[1].streams["rgb"].latent)
 
 
-def test_search_meets_its_target(small: Codec, scene_paths: list[Path]) -> None:
-    scenes = read_scenes([small], scene_paths[:1])
+def test_search_meets_its_target(small: Codec, bundled: list[SceneFiles]) -> None:
+    scenes = read_scenes([small], bundled[:1])
     ends = [8 * len(small.encode(scenes[0], q)) / 256**2 for q in (0, 100)]
     target = sum(ends) / 2
     found = reconstructions.search(small, scenes, target)
@@ -125,8 +126,8 @@ def test_search_meets_its_target(small: Codec, scene_paths: list[Path]) -> None:
     assert reconstructions.search(small, scenes, ends[0] / 2).quality == 0
 
 
-def test_subsets_are_real_files(small: Codec, single: Codec, scene_paths: list[Path]) -> None:
-    scenes = read_scenes([small, single], scene_paths[:1])
+def test_subsets_are_real_files(small: Codec, single: Codec, bundled: list[SceneFiles]) -> None:
+    scenes = read_scenes([small, single], bundled[:1])
     row = subsets.measure(small, scenes, 50)
     assert len(row["subsets"]) == 7
     assert row["subsets"]["rgb+depth+normal"]["file"] == row["file"] == len(small.encode(scenes[0], 50))
@@ -151,19 +152,19 @@ def test_bytes_are_interpolated_in_logarithms() -> None:
 
 
 def test_what_does_not_fit_is_refused(
-    small: Codec, single: Codec, others: dict[str, Path], scene_paths: list[Path], tmp_path: Path
+    small: Codec, single: Codec, others: dict[str, Path], bundled: list[SceneFiles], tmp_path: Path
 ) -> None:
     for name in ("single", "mixed", "disjoint"):
         codec = codecs.load(others[name], device="cpu")
         with pytest.raises(UsageError, match=f"{name}.*needs a shared stream"):
-            shared.analyse({name: codec}, scene_paths[:2], 60)
+            shared.analyse({name: codec}, bundled[:2], 60)
     with pytest.raises(UsageError, match="two scenes"):
-        shared.analyse({"small": small}, scene_paths[:1], 60)
+        shared.analyse({"small": small}, bundled[:1], 60)
     with pytest.raises(UsageError, match="not single"):
-        subsets.analyse({"single": single}, small, scene_paths[:1], [50])
-    (tmp_path / "rgb.png").write_bytes((scene_paths[0] / "rgb.png").read_bytes())
+        subsets.analyse({"single": single}, small, bundled[:1], [50])
+    (tmp_path / "rgb.png").write_bytes(bundled[0].files["rgb"].read_bytes())
     with pytest.raises(SceneError, match="depth"):
-        read_scenes([small], [tmp_path])
+        read_scenes([small], find_scenes(tmp_path))
     with pytest.raises(UsageError, match="at least one scene"):
         read_scenes([small], [])
 

@@ -17,6 +17,7 @@ from mtcodec import codec as codecs
 from mtcodec import container, quality, weights
 from mtcodec.codec import Codec
 from mtcodec.container import Section
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.scene import Scene
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.models import gdn
@@ -43,8 +44,8 @@ def tiny(architecture: str, backbone: str = "fast") -> ModelConfig:
 
 
 @pytest.fixture(scope="module")
-def scenes(scene_paths: list[Path]) -> Scenes:
-    return Scenes(scene_paths[:4], TASKS)
+def scenes(bundled: list[SceneFiles]) -> Scenes:
+    return Scenes(bundled[:4], TASKS)
 
 
 @torch.no_grad()

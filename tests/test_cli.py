@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zlib
@@ -213,12 +214,151 @@ def test_existing_output_is_overwritten_only_with_force(labels: Path, run: Run) 
     assert names(directory) == {"semantic.png"}
 
 
+# --- several scenes ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Two scenes in directories by task, the second without depth, with small images."""
+    for name, tasks in (("train/1", ("depth", "rgb", "semantic")), ("val/2", ("rgb", "semantic"))):
+        for task in tasks:
+            path = tmp_path / "data" / task / f"{name}.png"
+            path.parent.mkdir(parents=True)
+            whole = image(SCENE / f"{task}.png")
+            path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(whole[:64, :80])))
+    return tmp_path / "data"
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file())
+
+
+def test_scenes_of_any_layout_become_files_by_key(
+    dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, load = [], cli._load
+    monkeypatch.setattr(cli, "_load", lambda *given: loaded.append(given) or load(*given))
+    out = tmp_path / "new" / "out"
+    result = run("encode", dataset, SCENE, "-o", out, "--threads", 1)
+    assert (result.code, result.err, len(loaded)) == (0, "", 1)
+    assert files(out) == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
+    for line, name in zip(result.lines, ("train/1.mtc", "val/2.mtc", "100020.mtc")):  # as they were given
+        size, pixels = (out / name).stat().st_size, 65536 if name == "100020.mtc" else 64 * 80
+        assert line == f"{out / name}  {size} bytes  {size * 8 / pixels:.4f} bpp"
+    assert Reader(io.BytesIO((out / "val/2.mtc").read_bytes())).header.tasks == ("rgb", "semantic")
+    again = tmp_path / "again.mtc"
+    assert run("encode", SCENE, "-o", again, "--threads", 1, "--quiet") == (0, b"", "")
+    assert again.read_bytes() == (out / "100020.mtc").read_bytes()
+
+    result = run("encode", dataset, "-o", out, "--tasks", "semantic", "--force", "--json")
+    facts = [json.loads(line) for line in result.lines]
+    assert [f["file"] for f in facts] == [str(out / name) for name in ("train/1.mtc", "val/2.mtc")]
+    assert [list(f["tasks"]) for f in facts] == [["semantic"]] * 2
+    assert facts == [json.loads(run("info", f["file"], "--json").out) for f in facts]
+
+
+def test_a_file_or_a_directory(dataset: Path, tmp_path: Path, run: Run) -> None:
+    options = ("--tasks", "semantic", "--quiet", "-o")
+    for output, expected in (
+        ("file", ["file"]),
+        ("new/", ["new/100020.mtc"]),
+        ("dotted.mtc/", ["dotted.mtc/100020.mtc"]),
+        ("there", ["there/100020.mtc"]),
+    ):
+        place = tmp_path / "outputs"
+        (place / "there").mkdir(parents=True)
+        assert run("encode", SCENE, *options, f"{place}/{output}") == (0, b"", "")
+        assert files(place) == expected
+        shutil.rmtree(place)
+    shutil.rmtree(dataset / "rgb" / "val")
+    shutil.rmtree(dataset / "semantic" / "val")  # leaves one scene
+    assert run("encode", dataset, *options, tmp_path / "one.mtc") == (0, b"", "")
+    assert (tmp_path / "one.mtc").is_file()
+    assert run("encode", dataset, *options, "-").out == (tmp_path / "one.mtc").read_bytes()
+
+
+def test_existing_files_and_unreadable_images_stop_a_run(dataset: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "out"
+    command = ("encode", dataset, "--tasks", "semantic", "--quiet", "-o", out)
+    (out / "val").mkdir(parents=True)
+    (out / "val" / "2.mtc").write_bytes(b"precious")
+    fails(run(*command), 1, f"{out}/val/2.mtc: exists already (--force overwrites it)")
+    assert (out / "val" / "2.mtc").read_bytes() == b"precious"
+    assert files(out) == ["train/1.mtc", "val/2.mtc"]  # what came before is kept
+    assert run(*command, "--force") == (0, b"", "")
+    assert (out / "val" / "2.mtc").read_bytes() != b"precious"
+
+    shutil.rmtree(out)
+    broken = dataset / "semantic" / "val" / "2.png"
+    broken.write_bytes(b"no image")
+    fails(run(*command), 1, f"{broken}: cannot read it")
+    assert files(out) == ["train/1.mtc"]
+    shutil.rmtree(out)
+    fails(run("encode", dataset, "--tasks", "depth", "-o", out), 1, "scene val/2: no image of task 'depth'")
+    assert not out.exists()
+
+
+def test_keys_stay_within_the_output(
+    dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scene" / "below").mkdir(parents=True)
+    shutil.copy(SCENE / "semantic.png", tmp_path / "scene")
+    monkeypatch.chdir(tmp_path / "scene" / "below")
+    assert run("encode", "..", "-o", tmp_path / "out/", dataset, "--tasks", "semantic", "-q").code == 0
+    assert files(tmp_path / "out") == ["scene.mtc", "train/1.mtc", "val/2.mtc"]
+
+
+def test_images_without_a_partner_are_warned_of(tmp_path: Path, run: Run) -> None:
+    plane = image(SCENE / "depth.png")[:64, :64].copy()
+    colours = image(SCENE / "rgb.png")[:64, :64].copy()
+    for task, pixels, times in (
+        ("rgb", colours, ("5.10", "6.10")),
+        ("depth", plane, ("5.11", "6.20", "7.30")),
+    ):
+        (tmp_path / "tum" / task).mkdir(parents=True)
+        for time in times:
+            (tmp_path / "tum" / task / f"{time}.png").write_bytes(imagecodecs.png_encode(pixels))
+    result = run("encode", tmp_path / "tum", "-o", f"{tmp_path}/out/")
+    assert result.code == 0 and files(tmp_path / "out") == ["5.10.mtc"]
+    warning = f"mtcodec: warning: {tmp_path}/tum: 3 images have no partner in time and are left out\n"
+    assert result.err == warning
+    training = run("train", tmp_path / "tum", "--tasks", "rgb,depth", "-o", tmp_path / "x.safetensors")
+    assert training.code == 1 and training.err.startswith(warning) and "1 scenes, of which 24" in training.err
+
+
+def test_datasets_of_any_layout_are_analysed(dataset: Path, tmp_path: Path, run: Run) -> None:
+    for key in ("train/1", "val/2"):
+        for task in ("depth", "normal"):
+            path = dataset / task / f"{key}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(imagecodecs.png_encode(image(SCENE / f"{task}.png")[:64, :80].copy()))
+    command = ("analyze", "reconstructions", dataset, "-o", tmp_path / "report", "--bpp", 2, "--json")
+    results = json.loads(run(*command, "--scenes", "val/2").out)
+    assert results["scenes"] == ["val/2"]
+    assert set(results["targets"][0]["weights"]["clevr"]["scenes"]) == {"val/2"}
+    results = json.loads(run("evaluate", dataset, "--against", "", "--quality", 50, "--json").out)
+    assert results["scenes"] == ["train/1", "val/2"]
+
+
 # --- errors --------------------------------------------------------------------------------------
 
 ERRORS = [
     ("encode nowhere -o x.mtc", 1, "nowhere: no such directory"),
     ("encode FILE -o x.mtc", 1, "not a directory"),
-    ("encode EMPTY -o x.mtc", 1, "no image of any task"),
+    ("encode EMPTY -o x.mtc", 1, "no scenes found"),
+    ("encode SCENES -o FILE", 1, "exists and is not a directory"),
+    ("encode SCENE -o FILE/", 1, "exists and is not a directory"),
+    ("encode SCENES -o FILE/x --tasks semantic", 1, "cannot make it: Not a directory"),
+    ("encode SCENES nowhere -o x", 1, "nowhere: no such directory"),
+    ("encode SCENES -o x --tasks depth,glow:image", 1, "100000: no image of task 'glow'"),
+    ("encode SCENES -o x --quality semantic=9", 2, "100000: a quality for task 'semantic'"),
+    ("encode SCENES -o x.mtc", 2, "6 scenes go to a directory: if x.mtc is to be one, add a /"),
+    ("encode SCENES -o -", 2, "6 scenes do not go to standard output"),
+    ("encode SCENE SCENES -o x", 2, "two scenes are called '100020': "),
+    ("evaluate EMPTY", 1, "no scenes found"),
+    ("train EMPTY --tasks rgb -o x.safetensors", 1, "no scenes found"),
+    ("analyze channels EMPTY -o x", 1, "no scenes found"),
+    ("analyze reconstructions SCENES -o x --scenes 1", 1, "no scene '1'"),
     ("encode SCENE -o x.mtc --tasks depth,glow:image", 1, "no image of task 'glow'"),
     ("encode SCENE -o no/x.mtc --tasks semantic", 1, "no/x.mtc: cannot write it: No such file or directory"),
     ("info nowhere.mtc", 1, "nowhere.mtc: cannot read it: No such file"),
@@ -226,7 +366,7 @@ ERRORS = [
     ("extract FILE --tasks rgb -o EMPTY", 1, "is a directory"),
     ("decode LABELS -o FILE/x", 1, "cannot make it: Not a directory"),
     ("decode FILE -o FILE", 1, "exists and is not a directory"),
-    ("encode SCENE", 2, "missing -o FILE"),
+    ("encode SCENE", 2, "missing -o OUT"),
     ("extract FILE --tasks rgb", 2, "missing -o FILE"),
     ("decode -", 2, "standard input needs -o DIR"),
     ("decode FILE -o -", 2, "images go to a directory"),
@@ -267,7 +407,14 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     """What the words in capitals of ``ERRORS`` stand for; the working directory is theirs."""
     data, here = file.read_bytes(), file.parent
     monkeypatch.chdir(here)
-    result = {"SCENE": SCENE, "FILE": file, "LABELS": labels, "EMPTY": here / "empty", "BARE": here / "bare"}
+    result = {
+        "SCENE": SCENE,
+        "SCENES": SCENES,
+        "FILE": file,
+        "LABELS": labels,
+        "EMPTY": here / "empty",
+        "BARE": here / "bare",
+    }
     for name, content in {
         "NOTHING": b"",
         "NOISE": np.random.default_rng(0).bytes(5000),

@@ -19,6 +19,7 @@ from mtcodec import codec as codecs
 from mtcodec import tasks, weights
 from mtcodec.codec import Codec, Decoded
 from mtcodec.container import Reader
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.scene import Scene
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.models.config import ModelConfig
@@ -266,11 +267,11 @@ def latents_of(codec: Codec, files: list[bytes]) -> dict[str, Decoded]:
 
 
 def test_bytes_do_not_depend_on_the_batch_of_decodable_scenes(
-    small: Codec, scene: Scene, scene_paths: list[Path]
+    small: Codec, scene: Scene, bundled: list[SceneFiles]
 ) -> None:
     from mtcodec.data.scene import read_scene
 
-    scenes = [read_scene(p) for p in scene_paths]
+    scenes = [read_scene(p) for p in bundled]
     files = small.encode_batch(scenes, 50)
     for data, batch in zip(files, small.decode_batch(files)):
         alone = small.decode(data)

@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import SCENES
 
 pytest.importorskip("imagecodecs")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
+from mtcodec.data.layouts import SceneFiles, find_scenes
 from mtcodec.data.planes import Array
 from mtcodec.data.scene import Scene
 from mtcodec.errors import MtcodecError, UsageError
@@ -480,7 +482,7 @@ def shelf_info(data: bytes) -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def scenes(tmp_path: Path) -> list[Path]:
+def scenes(tmp_path: Path) -> list[SceneFiles]:
     import imagecodecs
 
     paths = [tmp_path / "scenes" / name for name in ("a", "b")]
@@ -488,10 +490,10 @@ def scenes(tmp_path: Path) -> list[Path]:
         path.mkdir(parents=True)
         for name, image in scene_of(shift=float(shift)).items():
             (path / f"{name}.png").write_bytes(imagecodecs.png_encode(image))
-    return paths
+    return find_scenes(tmp_path / "scenes")
 
 
-def test_evaluate(scenes: list[Path], tmp_path: Path) -> None:
+def test_evaluate(scenes: list[SceneFiles], tmp_path: Path) -> None:
     out, said = tmp_path / "out", []
     grids = dict.fromkeys(classical.VARIANTS, (10, 60, 95)) | dict.fromkeys(("jxl", "jxl16"), (8, 2, 0.3))
     options: dict[str, Any] = {"info": shelf_info, "grids": grids, "arguments": {"data": "made up"}}
@@ -535,7 +537,7 @@ def test_evaluate(scenes: list[Path], tmp_path: Path) -> None:
     assert again["classical"] == results["classical"] and set(said) == {"quality 20", "quality 80"}
 
 
-def test_evaluate_without_classical_codecs_or_files(scenes: list[Path]) -> None:
+def test_evaluate_without_classical_codecs_or_files(scenes: list[SceneFiles]) -> None:
     results = evaluate({"shelf": Shelf()}, scenes, [80], [], None, info=shelf_info, tasks=[RGB, DEPTH])
     assert results["systems"]["shelf"]["rows"][0]["matched"] is None and results["classical"] == []
     assert results["bd_rate"] is None and format_bd_rates(results) is None
@@ -543,14 +545,14 @@ def test_evaluate_without_classical_codecs_or_files(scenes: list[Path]) -> None:
     assert format_table(results).row_count == 1
 
 
-def test_evaluate_several(scenes: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
+def test_evaluate_several(scenes: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[SceneFiles] = []
     encoded: list[str] = []
     read_scene, encode = report.read_scene, classical.encode
 
-    def reading(path: Path, tasks: Any = None) -> Scene:
-        read.append(path)
-        return read_scene(path, tasks)
+    def reading(files: SceneFiles, tasks: Any = None) -> Scene:
+        read.append(files)
+        return read_scene(files, tasks)
 
     def encoding(codec: str, *rest: Any) -> bytes:
         encoded.append(codec)
@@ -591,7 +593,7 @@ def test_evaluate_several(scenes: list[Path], tmp_path: Path, monkeypatch: pytes
     assert named["bd_rate"]["systems"]["fat"]["all"]["percent"] > 0
 
 
-def test_evaluate_refuses_names(scenes: list[Path]) -> None:
+def test_evaluate_refuses_names(scenes: list[SceneFiles]) -> None:
     with pytest.raises(UsageError, match="reference 'avif'"):
         evaluate({"shelf": Shelf()}, scenes, [80], ["jpeg"], info=shelf_info, reference="avif")
     with pytest.raises(UsageError, match="'jpeg' here"):
@@ -600,14 +602,14 @@ def test_evaluate_refuses_names(scenes: list[Path]) -> None:
         evaluate({}, scenes, [80], [], info=shelf_info)
 
 
-def test_command_compares_weights(scene_paths: list[Path], small_weights: Path, tmp_path: Path) -> None:
+def test_command_compares_weights(small_weights: Path, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from mtcodec import cli
 
     data, copy = tmp_path / "data", tmp_path / "copy.safetensors"
     data.mkdir()
-    (data / "one").symlink_to(scene_paths[0])
+    (data / "one").symlink_to(SCENES / "100000")
     copy.write_bytes(small_weights.read_bytes())
     command = ["evaluate", str(data), "--against", "", "--quality", "0,50,100", "--threads", "1", "--weights"]
     done = CliRunner().invoke(
@@ -624,7 +626,7 @@ def test_command_compares_weights(scene_paths: list[Path], small_weights: Path, 
     assert isinstance(twice.exception, UsageError) and "'copy'" in str(twice.exception)
 
 
-def test_evaluate_refuses_before_it_starts(scenes: list[Path], tmp_path: Path) -> None:
+def test_evaluate_refuses_before_it_starts(scenes: list[SceneFiles], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="bpg"):
         evaluate({"shelf": Shelf()}, scenes, [80], ["bpg"], tmp_path / "out", info=shelf_info)
     with pytest.raises(UsageError, match="at least one"):

@@ -193,7 +193,8 @@ def test_flipped_bits_of_streams_are_errors_or_images(scene: Scene, small: Codec
     ("dtype", "text", "step", "expected"),
     [
         ("uint16", "5mm", "", 5), ("uint16", "5 mm", "0.2mm", 25), ("uint16", "0.1m", "1cm", 10),
-        ("uint16", "7", "", 7), ("float32", "5mm", "", 0.005), ("float32", "5mm", "1mm", 5), ("float32", "1e-2m", "", 0.01),
+        ("uint16", "7", "", 7), ("float32", "5mm", "", 0.005), ("float32", "5mm", "1mm", 5),
+        ("float32", "1e-2m", "", 0.01),
     ],
 )  # fmt: skip
 def test_lengths(dtype: str, text: str, step: str, expected: float) -> None:

@@ -15,6 +15,7 @@ import torch
 pytest.importorskip("imagecodecs")
 pytest.importorskip("scipy")
 
+from mtcodec.data.layouts import SceneFiles, scene_directory
 from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.evaluation import classical, hyperprior
 from mtcodec.evaluation.report import evaluate
@@ -154,19 +155,21 @@ def plain_info(data: bytes) -> dict[str, Any]:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Path:
+def scene(tmp_path: Path) -> SceneFiles:
     import imagecodecs
 
     path = tmp_path / "scenes" / "a"
     path.mkdir(parents=True)
     for name in ("rgb", "depth"):
         (path / f"{name}.png").write_bytes(imagecodecs.png_encode(images()[name]))
-    return path
+    return scene_directory(path)
 
 
 @needs_compressai
 @pytest.mark.parametrize("workers", [1, 2])
-def test_evaluation_and_cached_curves(scene: Path, checkpoints: Path, tmp_path: Path, workers: int) -> None:
+def test_evaluation_and_cached_curves(
+    scene: SceneFiles, checkpoints: Path, tmp_path: Path, workers: int
+) -> None:
     pytest.importorskip("matplotlib")
     said: list[str] = []
     options: dict[str, Any] = {
@@ -200,7 +203,7 @@ def test_evaluation_and_cached_curves(scene: Path, checkpoints: Path, tmp_path: 
 # --- what can be missing -------------------------------------------------------------------------
 
 
-def test_without_compressai(scene: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_compressai(scene: SceneFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "compressai", None)
     monkeypatch.setitem(sys.modules, "compressai.zoo", None)
     hyperprior.model.cache_clear()

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from mtcodec import tasks
 from mtcodec.data.images import read_image
+from mtcodec.data.layouts import scene_directory
 from mtcodec.data.output import suffix_for, write_image
 from mtcodec.data.planes import Range, from_planes, to_planes, value_range
-from mtcodec.data.scene import check_scene, read_scene, scene_directories
+from mtcodec.data.scene import Scene, check_scene, read_scene
 from mtcodec.errors import SceneError
 from mtcodec.tasks import DEPTH, NORMAL, RGB, SEMANTIC, Task
 
@@ -60,12 +61,16 @@ def write_exr(path: Path, channels: dict[str, Image]) -> None:
         file.write(str(path))
 
 
-def refused(path: Path, read: Callable[[], object], reason: str) -> None:
-    """``read`` fails with one line that begins with ``path`` and holds ``reason``."""
+def refused(path: Path, call: Callable[[], object], reason: str) -> None:
+    """``call`` fails with one line that begins with ``path`` and holds ``reason``."""
     with pytest.raises(SceneError) as caught:
-        read()
+        call()
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and reason in message and "\n" not in message
+
+
+def read(directory: Path, wanted: list[Task] | None = None) -> Scene:
+    return read_scene(scene_directory(directory), wanted)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -158,11 +163,11 @@ def test_a_scene_holds_its_images_by_task_and_ignores_the_rest(tmp_path: Path) -
     write(tmp_path / "depth.npy", scene["depth"])
     (tmp_path / "notes.txt").write_text("not an image")
     (tmp_path / ".hidden.png").write_text("neither")
-    back = read_scene(tmp_path)
+    back = read(tmp_path)
     assert back.keys() == scene.keys()
     assert all(np.array_equal(back[n], scene[n]) for n in scene)
     write(tmp_path / "unheard_of.png", scene["rgb"])
-    assert read_scene(tmp_path, [DEPTH, NORMAL]).keys() == {"depth"}
+    assert read(tmp_path, [DEPTH, NORMAL]).keys() == {"depth"}
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -187,7 +192,7 @@ REFUSED_IMAGES = {
 @pytest.mark.parametrize(("name", "image", "reason"), REFUSED_IMAGES.values(), ids=REFUSED_IMAGES)
 def test_refuses_images(name: str, image: Image, reason: str, tmp_path: Path) -> None:
     write(tmp_path / name, image)
-    refused(tmp_path / name, lambda: read_scene(tmp_path), reason)
+    refused(tmp_path / name, lambda: read(tmp_path), reason)
 
 
 @pytest.mark.parametrize("name", ["rgb.png", "rgb.jpg", "rgb.tif", "albedo.exr", "rgb.npy"])
@@ -205,13 +210,13 @@ def test_refuses_truncated_files(name: str, keep: float, tmp_path: Path) -> None
 def test_refuses_what_is_no_image(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / ("rgb" + suffix)
     path.write_bytes(b"GIF87a no image at all\n" * 9)
-    refused(path, lambda: read_scene(tmp_path), "cannot read it: ")
+    refused(path, lambda: read(tmp_path), "cannot read it: ")
     path.unlink()
     path.mkdir()
-    refused(path, lambda: read_scene(tmp_path), "cannot read it: ")
+    refused(path, lambda: read(tmp_path), "cannot read it: ")
     path.rmdir()
     path.symlink_to("nowhere")
-    refused(path, lambda: read_scene(tmp_path), "cannot read it: ")
+    refused(path, lambda: read(tmp_path), "cannot read it: ")
 
 
 def test_refuses_an_archive_of_arrays_and_exr_channels_of_no_meaning(tmp_path: Path) -> None:
@@ -228,31 +233,29 @@ def test_refuses_an_archive_of_arrays_and_exr_channels_of_no_meaning(tmp_path: P
 def test_refuses_images_of_different_sizes(tmp_path: Path) -> None:
     write(tmp_path / "rgb.png", picture(3, "uint8"))
     write(tmp_path / "depth.png", picture(1, "uint16").T.copy())
-    refused(tmp_path / "rgb.png", lambda: read_scene(tmp_path), "7×5 pixels, but depth.png has 5×7")
+    refused(tmp_path / "rgb.png", lambda: read(tmp_path), f"7×5 pixels, but {tmp_path}/depth.png has 5×7")
 
 
 def test_refuses_two_files_for_one_task(tmp_path: Path) -> None:
     write(tmp_path / "depth.png", picture(1, "uint16"))
     write(tmp_path / "depth.npy", picture(1, "uint16"))
     path = tmp_path / "depth.png"
-    refused(path, lambda: read_scene(tmp_path), "a second file for task 'depth', beside depth.npy")
+    refused(path, lambda: read(tmp_path), "a second file for task 'depth', beside depth.npy")
 
 
 def test_refuses_unknown_tasks(tmp_path: Path) -> None:
     path = tmp_path / "unheard_of.png"
     write(path, picture(3, "uint8"))
-    refused(path, lambda: read_scene(tmp_path), "unknown task 'unheard_of' (known: rgb, depth, normal, sem")
+    refused(path, lambda: read(tmp_path), "unknown task 'unheard_of' (known: rgb, depth, normal, sem")
 
 
-def test_refuses_directories_without_scenes(tmp_path: Path) -> None:
-    refused(tmp_path, lambda: read_scene(tmp_path), "no image of any task")
-    refused(tmp_path, lambda: read_scene(tmp_path, [RGB, DEPTH]), "no image of any task (rgb, depth)")
-    refused(tmp_path, lambda: scene_directories(tmp_path), "holds no scene directories")
+def test_refuses_directories_without_images(tmp_path: Path) -> None:
+    refused(tmp_path, lambda: read(tmp_path), "no image of any task")
+    refused(tmp_path, lambda: read(tmp_path, [RGB, DEPTH]), "no image of any task (rgb, depth)")
     missing, file = tmp_path / "missing", tmp_path / "file"
     file.touch()
-    for function in (read_scene, scene_directories):
-        refused(missing, lambda f=function: f(missing), "no such directory")  # type: ignore[misc]
-        refused(file, lambda f=function: f(file), "not a directory")  # type: ignore[misc]
+    refused(missing, lambda: read(missing), "no such directory")
+    refused(file, lambda: read(file), "not a directory")
 
 
 def test_refuses_scenes_of_arrays_naming_the_task() -> None:

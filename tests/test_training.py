@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, TASKS
+from conftest import SCENES, SMALL, TASKS
 
 import mtcodec
 from mtcodec import codec as codecs
 from mtcodec import quality, tasks, weights
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.scene import Scene
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.models import costs
@@ -46,8 +47,8 @@ def losses(log: Path) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def scenes(scene_paths: list[Path]) -> Scenes:
-    return Scenes(scene_paths[:4], TASKS)
+def scenes(bundled: list[SceneFiles]) -> Scenes:
+    return Scenes(bundled[:4], TASKS)
 
 
 def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
@@ -197,10 +198,10 @@ def test_weights_are_found_by_name_and_fingerprint(
     assert weights.find_fingerprint(weights.describe(small_weights).fingerprint) == small_weights
 
 
-def test_train_weights_end_to_end(tmp_path: Path, scene_paths: list[Path]) -> None:
+def test_train_weights_end_to_end(tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
     out = tmp_path / "w.safetensors"
-    dataset = scene_paths[0].parent
+    dataset = SCENES
     run.train_weights(dataset, TASKS, out, settings=settings, held_out=2)
     run.train_weights(
         dataset, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out)

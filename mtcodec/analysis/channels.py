@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from mtcodec.analysis import pictures
 from mtcodec.analysis.coded import CodedScene, about, code, read_scenes
 from mtcodec.codec import Codec
+from mtcodec.data.layouts import SceneFiles
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,12 +56,12 @@ def bits_of(codec: Codec, scenes: Sequence[CodedScene]) -> dict[str, Any]:
 
 def analyse(
     codecs: Mapping[str, Codec],
-    paths: Sequence[Path],
+    sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
     """:func:`bits_of` every codec under ``results``, with :func:`mtcodec.analysis.coded.about`."""
-    scenes = read_scenes(list(codecs.values()), paths)
+    scenes = read_scenes(list(codecs.values()), sources)
     results = {}
     for k, (label, codec) in enumerate(codecs.items()):
         coded = []
@@ -69,7 +69,7 @@ def analyse(
             progress(label, k * len(scenes) + j, len(codecs) * len(scenes))
             coded.append(code(codec, scene, quality))
         results[label] = bits_of(codec, coded)
-    return {**about(codecs, paths), "quality": quality, "results": results}
+    return {**about(codecs, sources), "quality": quality, "results": results}
 
 
 def draw(results: Mapping[str, Any]) -> dict[str, bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from mtcodec.codec import Codec
 from mtcodec.container import Header, Reader
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import Array, Range
 from mtcodec.data.scene import Scene, read_scene
 from mtcodec.entropy.rans import MAX_BITS, PRECISION, Decoder, Tables
@@ -55,14 +55,14 @@ class CodedScene:
         return self.header.height * self.header.width
 
 
-def read_scenes(codecs: Sequence[Codec], paths: Sequence[Path]) -> list[Scene]:
-    """The scenes at ``paths``, with exactly the tasks of ``codecs``, which must agree on them.
+def read_scenes(codecs: Sequence[Codec], sources: Sequence[SceneFiles]) -> list[Scene]:
+    """The images of ``sources``, with exactly the tasks of ``codecs``, which must agree on them.
 
     Raises:
         UsageError: no scene, or codecs of different tasks. SceneError: a scene that lacks a task.
     """
     tasks = list(codecs[0].tasks.values())
-    if not paths:
+    if not sources:
         raise UsageError("an analysis needs at least one scene")
     for codec in codecs:
         if list(codec.tasks.values()) != tasks:
@@ -70,16 +70,16 @@ def read_scenes(codecs: Sequence[Codec], paths: Sequence[Path]) -> list[Scene]:
                 f"weights {codecs[0].info.name!r} and {codec.info.name!r} are for different tasks"
             )
     scenes = []
-    for path in paths:
-        scene = read_scene(path, tasks)
+    for source in sources:
+        scene = read_scene(source, tasks)
         missing = [t.name for t in tasks if t.name not in scene]
         if missing:
-            raise SceneError(f"{path}: no image of task {missing[0]!r}, which an analysis needs")
+            raise SceneError(f"{source.label}: no image of task {missing[0]!r}, which an analysis needs")
         scenes.append(scene)
     return scenes
 
 
-def about(codecs: Mapping[str, Codec], paths: Sequence[Path]) -> dict[str, Any]:
+def about(codecs: Mapping[str, Codec], sources: Sequence[SceneFiles]) -> dict[str, Any]:
     """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
     weights = {
         label: {
@@ -90,7 +90,7 @@ def about(codecs: Mapping[str, Codec], paths: Sequence[Path]) -> dict[str, Any]:
         }
         for label, codec in codecs.items()
     }
-    return {"weights": weights, "scenes": [path.name for path in paths]}
+    return {"weights": weights, "scenes": [source.key for source in sources]}
 
 
 # --- code lengths --------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from mtcodec import quality as scale
 from mtcodec.analysis import pictures
 from mtcodec.analysis.coded import CodedScene, about, compare, image_range, paint, read, read_scenes
 from mtcodec.codec import Codec
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import to_planes
 from mtcodec.data.scene import Scene
 
@@ -54,7 +54,7 @@ def search(codec: Codec, scenes: Sequence[Scene], target: float) -> Found:
 
 def analyse(
     codecs: Mapping[str, Codec],
-    paths: Sequence[Path],
+    sources: Sequence[SceneFiles],
     targets: Sequence[float],
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -65,7 +65,7 @@ def analyse(
         ``reached`` (within 2 % of the target), and ``scenes`` by name: ``bpp`` of the file, and
         by task ``mse``, ``psnr`` and the ``bpp`` that decoding it alone reads.
     """
-    scenes = read_scenes(list(codecs.values()), paths)
+    scenes = read_scenes(list(codecs.values()), sources)
     rows, drawn = [], {}
     for k, target in enumerate(targets):
         systems: dict[str, Any] = {}
@@ -74,12 +74,12 @@ def analyse(
             progress(f"{target:g} bpp {label}", k * len(codecs) + j, len(targets) * len(codecs))
             found = search(codec, scenes, target)
             coded[label] = [read(codec, s, f, found.quality) for s, f in zip(scenes, found.files)]
-            measured = {path.name: _measure(codec, c) for path, c in zip(paths, coded[label])}
+            measured = {source.key: _measure(codec, c) for source, c in zip(sources, coded[label])}
             near = abs(found.bpp - target) <= 0.02 * target
             systems[label] = {"quality": found.quality, "bpp": found.bpp, "reached": near, "scenes": measured}
         rows.append({"bpp": target, "weights": systems})
         drawn[f"reconstructions-{target:g}.png"] = _draw(codecs, coded, rows[-1])
-    return {**about(codecs, paths), "targets": rows}, drawn
+    return {**about(codecs, sources), "targets": rows}, drawn
 
 
 def _measure(codec: Codec, coded: CodedScene) -> dict[str, Any]:

@@ -8,7 +8,6 @@ Errors are of values scaled to 0..255; depth is compared in the range of the sce
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from mtcodec.analysis import pictures
 from mtcodec.analysis.coded import CodedScene, about, code, compare, image_range, paint, read_scenes
 from mtcodec.codec import Codec
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import to_planes
 from mtcodec.errors import UsageError
 from mtcodec.models.config import SHARED
@@ -159,7 +159,7 @@ def _knock_outs(
 
 def analyse(
     codecs: Mapping[str, Codec],
-    paths: Sequence[Path],
+    sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -176,19 +176,19 @@ def analyse(
     """
     for codec in codecs.values():
         check(codec)
-    if len(paths) < 2:
+    if len(sources) < 2:
         raise UsageError("this analysis needs at least two scenes")
-    scenes = read_scenes(list(codecs.values()), paths)
+    scenes = read_scenes(list(codecs.values()), sources)
     if len({next(iter(scene.values())).shape[:2] for scene in scenes}) != 1:
         raise UsageError("latents are swapped between scenes: they must be of one size")
     results: dict[str, Any] = {}
     drawn: dict[str, bytes] = {}
-    names = [path.name for path in paths]
+    names = [source.key for source in sources]
     for k, (label, codec) in enumerate(codecs.items()):
         coded = [code(codec, scene, quality) for scene in scenes]
 
-        def tick(done: int, what: str = label, before: int = k * len(paths)) -> None:
-            progress(what, before + done, len(codecs) * len(paths))
+        def tick(done: int, what: str = label, before: int = k * len(sources)) -> None:
+            progress(what, before + done, len(codecs) * len(sources))
 
         results[label] = {
             "swap": _swaps(codec, coded, names),
@@ -198,7 +198,7 @@ def analyse(
         drawn[f"shared-swap-{label}.png"] = _draw_swaps(codec, coded, names)
         drawn[f"shared-average-{label}.png"] = _draw_averages(codec, coded)
         drawn[f"shared-knockout-{label}.png"] = _draw_knock_outs(results[label]["knock_out"], label)
-    return {**about(codecs, paths), "quality": quality, "results": results}, drawn
+    return {**about(codecs, sources), "quality": quality, "results": results}, drawn
 
 
 def _original(codec: Codec, coded: CodedScene, task: str) -> Any:

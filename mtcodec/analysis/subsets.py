@@ -6,7 +6,6 @@ import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise
-from pathlib import Path
 from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from mtcodec.analysis import pictures
 from mtcodec.analysis.coded import about, code, compare, paint, read_scenes
 from mtcodec.codec import Codec
 from mtcodec.container import Reader
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.scene import Scene
 from mtcodec.errors import UsageError
 from mtcodec.evaluation.lines import front
@@ -119,7 +119,7 @@ def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | N
 def analyse(
     codecs: Mapping[str, Codec],
     single: Codec,
-    paths: Sequence[Path],
+    sources: Sequence[SceneFiles],
     qualities: Sequence[float],
     progress: Progress = lambda what, done, total: None,
     single_qualities: Sequence[float] = SINGLE_QUALITIES,
@@ -139,7 +139,7 @@ def analyse(
         raise UsageError(f"weights {single.info.name!r} are of architecture {architecture!r}, not single")
     if not qualities:
         raise UsageError("an analysis needs at least one quality")
-    scenes = read_scenes([single, *codecs.values()], paths)
+    scenes = read_scenes([single, *codecs.values()], sources)
     steps, total = 0, len(single_qualities) + len(codecs) * len(qualities)
 
     def run(label: str, codec: Codec, grid: Sequence[float]) -> list[dict[str, Any]]:
@@ -157,7 +157,7 @@ def analyse(
         rows = [row | {"price": prices(row, curve)} for row in run(label, codec, qualities)]
         results[label] = {"rows": rows, "mean": averages(rows)}
     reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
-    return {**about(codecs, paths), "qualities": list(qualities), "single": reference, "results": results}
+    return {**about(codecs, sources), "qualities": list(qualities), "single": reference, "results": results}
 
 
 def draw(results: Mapping[str, Any]) -> dict[str, bytes]:

@@ -1,35 +1,19 @@
-"""Scene directories: ``<task>.<ext>`` files to arrays in their original dtype, and back."""
+"""Images of one scene: files to arrays in their original dtype, and what they must be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from mtcodec import tasks as registry
-from mtcodec.data.images import SUFFIXES, read_image
+from mtcodec.data.images import read_image
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import Array
 from mtcodec.errors import SceneError
 from mtcodec.tasks import Task
 
 Scene = dict[str, Array]
-
-
-def find_images(directory: Path) -> dict[str, Path]:
-    """Image files of a scene directory by stem, in order of name."""
-    try:
-        entries = sorted(directory.iterdir())
-    except OSError as error:
-        raise SceneError(f"{directory}: cannot list it: {error.strerror}") from error
-    found: dict[str, Path] = {}
-    for path in entries:
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-            continue
-        if path.stem in found:
-            raise SceneError(f"{path}: a second file for task {path.stem!r}, beside {found[path.stem].name}")
-        found[path.stem] = path
-    return found
 
 
 def check_image(task: Task, image: Array, source: str) -> None:
@@ -69,57 +53,33 @@ def check_scene(
         elif image.shape[:2] != size:
             raise SceneError(
                 f"{sources[name]}: {image.shape[1]}×{image.shape[0]} pixels, "
-                f"but {Path(sources[first]).name} has {size[1]}×{size[0]}"
+                f"but {sources[first]} has {size[1]}×{size[0]}"
             )
     return size
 
 
-def read_scene(directory: Path, tasks: Iterable[Task] | None = None) -> Scene:
-    """Read the images of ``directory``.
+def read_scene(source: SceneFiles, tasks: Iterable[Task] | None = None) -> Scene:
+    """Read the images of a scene.
 
     Args:
-        directory: holds ``<task>.<ext>``.
+        source: of :func:`mtcodec.data.layouts.find_scenes` or ``scene_directory``.
         tasks: read these and ignore other files; a missing one is simply absent. Without it every
-            image is read and must be a declared task.
+            image is read and must be of a declared task.
 
     Returns:
         Arrays by task, (H, W) for one channel, else (H, W, C), in the dtype of the file.
     """
-    if not directory.is_dir():
-        raise SceneError(f"{directory}: {'not a directory' if directory.exists() else 'no such directory'}")
-    found = find_images(directory)
     if tasks is None:
-        wanted: Sequence[Task] = []
-        for stem, path in found.items():
-            if stem not in registry.names():
+        for name, path in source.files.items():
+            if name not in registry.names():
                 known = ", ".join(registry.names())
-                raise SceneError(f"{path}: unknown task {stem!r} (known: {known})")
-            wanted = [*wanted, registry.get(stem)]
-    else:
-        wanted = list(tasks)
-    scene: Scene = {}
-    sources: dict[str, str] = {}
-    for task in wanted:
-        if task.name in found:
-            scene[task.name] = read_image(found[task.name], task)
-            sources[task.name] = str(found[task.name])
-    if not scene:
-        raise SceneError(
-            f"{directory}: no image of any task ({', '.join(t.name for t in wanted) or 'empty'})"
-        )
-    check_scene(scene, sources)
+                raise SceneError(f"{path}: unknown task {name!r} (known: {known})")
+        tasks = map(registry.get, source.files)
+    wanted = list(tasks)
+    present = [task for task in wanted if task.name in source.files]
+    if not present:
+        names = ", ".join(task.name for task in wanted) or "empty"
+        raise SceneError(f"{source.label}: no image of any task ({names})")
+    scene = {task.name: read_image(source.files[task.name], task) for task in present}
+    check_scene(scene, {name: str(source.files[name]) for name in scene})
     return scene
-
-
-def scene_directories(dataset: Path) -> list[Path]:
-    """Scene directories of ``dataset``, in order of name.
-
-    Raises:
-        SceneError: it does not exist or holds none.
-    """
-    if not dataset.is_dir():
-        raise SceneError(f"{dataset}: {'not a directory' if dataset.exists() else 'no such directory'}")
-    found = [d for d in sorted(dataset.iterdir()) if d.is_dir() and not d.name.startswith(".")]
-    if not found:
-        raise SceneError(f"{dataset}: holds no scene directories")
-    return found

@@ -1,4 +1,4 @@
-"""An evaluation from scene directories to ``results.json``, ``results.csv`` and ``rd.png``.
+"""An evaluation from scenes' files to ``results.json``, ``results.csv`` and ``rd.png``.
 
 A *system* is one codec of ours, known by the name of its weights; any number of them is measured on the same
 scenes and compared with each other and with classical codecs.
@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from mtcodec import tasks as registry
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import Array
 from mtcodec.data.scene import Scene, read_scene
 from mtcodec.errors import OutputError, UsageError
@@ -121,7 +122,7 @@ def _versions(against: Sequence[str]) -> dict[str, str]:
 
 def _check(
     systems: Sequence[str],
-    scenes: Sequence[Path],
+    scenes: Sequence[SceneFiles],
     qualities: Sequence[float],
     against: Sequence[str],
     out: Path | None,
@@ -191,7 +192,7 @@ def _ratio(
 
 def evaluate(
     systems: Mapping[str, SceneCodec],
-    scenes: Sequence[Path],
+    scenes: Sequence[SceneFiles],
     qualities: Sequence[float],
     against: Sequence[str] = classical.FORMATS,
     out: Path | None = None,
@@ -210,7 +211,7 @@ def evaluate(
 
     Args:
         systems: by name, what has ``encode(scene, quality=q)`` and ``decode(data)``.
-        scenes: scene directories; all are held in memory.
+        scenes: files of :func:`mtcodec.data.layouts.find_scenes`; all images are held in memory.
         qualities: our qualities, one row of results each for every system.
         against: classical codecs, of :data:`mtcodec.evaluation.classical.FAMILIES`; may be empty.
         out: directory for the results and the cache of classical curves, made if missing; or None.
@@ -227,7 +228,7 @@ def evaluate(
     Returns:
         What ``results.json`` holds:
 
-        - ``arguments``, ``qualities``, ``against``, ``scenes`` (names), ``tasks`` (declarations),
+        - ``arguments``, ``qualities``, ``against``, ``scenes`` (keys), ``tasks`` (declarations),
           ``versions``;
         - ``systems`` by name: what ``about`` says, and ``rows``, per quality: sizes, metrics and times as
           in :func:`mtcodec.evaluation.ours.summarise`, and ``matched``, the ratio to image file formats
@@ -244,7 +245,7 @@ def evaluate(
     facts = about or {}
     reference = _reference(reference, facts, against, list(systems))
     identities = _identities(against, grids or {}, checkpoints)
-    loaded = [read_scene(path, tasks) for path in scenes]
+    loaded = [read_scene(files, tasks) for files in scenes]
     images = _images_by_task(loaded)
     known = {task.name: task for task in tasks or ()}
     declared = {name: known[name] if name in known else registry.get(name) for name in images}
@@ -265,7 +266,7 @@ def evaluate(
         "arguments": dict(arguments) if arguments is not None else {"argv": sys.argv},
         "qualities": list(qualities),
         "against": list(against),
-        "scenes": [path.name for path in scenes],
+        "scenes": [files.key for files in scenes],
         "tasks": {name: declared[name].to_json() for name in images},
         "versions": _versions(against),
         "systems": entries,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.planes import Planes, to_planes
 from mtcodec.data.scene import read_scene
 from mtcodec.errors import SceneError
@@ -28,11 +28,11 @@ class Batch:
 class Scenes:
     """Scenes of one dataset in memory, their holes filled; tasks that a scene lacks are absent."""
 
-    def __init__(self, directories: Sequence[Path], tasks: Sequence[Task]) -> None:
+    def __init__(self, scenes: Sequence[SceneFiles], tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self.scenes: list[dict[str, Prepared]] = []
-        for directory in directories:
-            images = read_scene(directory, self.tasks)
+        for files in scenes:
+            images = read_scene(files, self.tasks)
             self.scenes.append({t.name: prepare(t, images[t.name]) for t in self.tasks if t.name in images})
         if not self.scenes:
             raise SceneError("no scenes to train on")

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mtcodec import weights
-from mtcodec.data.scene import scene_directories
+from mtcodec.data.layouts import LeftOut, find_scenes
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.models.config import ARCHITECTURES, BACKBONES, ModelConfig, preset
 from mtcodec.models.multitask import MultiTask
@@ -37,9 +37,11 @@ def train_weights(
     held_out: int = 24,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
+    left_out: LeftOut = lambda dataset, count: None,
 ) -> None:
     """Train on the scenes of ``dataset`` and write ``output``; ``settings`` are fields of :class:`Plan`.
 
+    ``left_out`` is that of :func:`mtcodec.data.layouts.find_scenes`.
     ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
     The last ``held_out`` scenes are kept for validation. The checkpoint and the log lie beside
     ``output`` (``.ckpt``, ``.log.jsonl``).
@@ -55,12 +57,12 @@ def train_weights(
         raise UsageError(f"{checkpoint}: no checkpoint to resume from")
     if not tasks or any(t.lossless for t in tasks):
         raise UsageError("only tasks that the networks encode are trained; categories are stored losslessly")
-    directories = scene_directories(dataset)
-    if len(directories) <= held_out:
-        raise SceneError(f"{dataset}: {len(directories)} scenes, of which {held_out} would be held out")
-    split = len(directories) - held_out
-    scenes = Scenes(directories[:split], tasks)
-    validation = Scenes(directories[split:], tasks) if held_out else None
+    found = find_scenes(dataset, left_out)
+    if len(found) <= held_out:
+        raise SceneError(f"{dataset}: {len(found)} scenes, of which {held_out} would be held out")
+    split = len(found) - held_out
+    scenes = Scenes(found[:split], tasks)
+    validation = Scenes(found[split:], tasks) if held_out else None
     if init:
         model = load_init(init, config, tasks)
     else:
