@@ -154,6 +154,46 @@ def test_encode_takes_tasks_and_qualities_and_prints_what_info_does(tmp_path: Pa
     assert [s.get("quality") for s in facts["sections"]] == [None, 80, None]
 
 
+def test_bounds_holes_and_lossless_tasks(tmp_path: Path, run: Run) -> None:
+    scene = tmp_path / "scene"
+    shutil.copytree(SCENE, scene)
+    depth = image(scene / "depth.png").copy()
+    depth[10:60, 20:90], depth[0, :5] = 0, 9999
+    (scene / "depth.png").write_bytes(imagecodecs.png_encode(depth))
+    out = tmp_path / "scene.mtc"
+    options = ["--max-error", "depth=1mm", "--unit", "depth=0.25mm", "--invalid", "depth=9999"]
+    assert run("encode", scene, "-o", out, *options, "--lossless", "normal").code == 0
+    shown = run("info", out, "--json")
+    codings = {s["name"]: s["coding"] for s in json.loads(shown.out)["sections"]}
+    assert (codings["depth"], codings["normal"], codings["rgb"]) == ("stepped", "stepped", "neural")
+    assert run("decode", out, "--tasks", "depth,normal", "-o", tmp_path / "back").code == 0
+    back = image(tmp_path / "back" / "depth.png")
+    for value in (0, 9999):
+        assert np.array_equal(back == value, depth == value)
+    assert 0 < abs(back.astype(int) - depth).max() <= 4
+    assert np.array_equal(image(tmp_path / "back" / "normal.png"), image(SCENE / "normal.png"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--max-error depth", "not a bound: 'depth'"),
+        ("--max-error depth=far", "not a number, or a length"),
+        ("--max-error rgb=5mm", "task rgb: has no lengths"),
+        ("--max-error albedo=1", "which the scene lacks"),
+        ("--max-error depth=1 --lossless depth", "cannot be lossless and have a bound"),
+        ("--max-error depth=1mm --unit depth=3", "a step is a length"),
+        ("--lossless semantic", "stores losslessly"),
+        ("--invalid depth=x", "not the value of a hole"),
+        ("--invalid depth=1,2", "a hole of 2 numbers"),
+        ("--invalid semantic=0", "stores losslessly"),
+    ],
+)
+def test_refuses_bounds_and_holes(options: str, message: str, tmp_path: Path, run: Run) -> None:
+    fails(run("encode", SCENE, "-o", tmp_path / "x.mtc", *options.split()), 2, message)
+    assert not (tmp_path / "x.mtc").exists()
+
+
 def test_streams_take_the_place_of_files(file: Path, run: Run) -> None:
     data = file.read_bytes()
     encoded = run("encode", SCENE, "--tasks", "semantic", "-o", "-")
