@@ -6,8 +6,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mtcodec.data.layouts import SceneFiles
     from mtcodec.data.scene import Scene
     from mtcodec.errors import SectionError
+    from mtcodec.targets import Outcome
     from mtcodec.weights import WeightsInfo
 
 app = typer.Typer(
@@ -245,6 +247,18 @@ def encode(
             help="What one stored step means, e.g. depth=0.2mm; default: 1mm (integers), 1m (floats).",
         ),
     ] = None,
+    target_psnr: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target-psnr",
+            metavar="TASK=DB",
+            help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
+        ),
+    ] = None,
+    target_bpp: Annotated[
+        float, typer.Option(min=0, help="The best quality within so many bits per pixel, for all tasks.")
+    ] = 0.0,
+    target_bytes: Annotated[int, typer.Option(min=0, help="The best quality within so many bytes.")] = 0,
     weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
     threads: Threads = 0,
     device: Device = "auto",
@@ -255,11 +269,15 @@ def encode(
     """See the help above; weights are loaded once, when the first scene has been read."""
     from mtcodec import tasks as registry
     from mtcodec.data.scene import read_scene
+    from mtcodec.targets import Outcome, Target, fidelity, poor, reach
 
     if not output:
         raise UsageError("missing -o OUT")
     general, own = _qualities(quality or [])
     holes = _hole_values(invalid or [])
+    psnrs = _psnrs(target_psnr or [])
+    if bool(psnrs) + bool(target_bpp) + bool(target_bytes) + bool(quality) > 1:
+        raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
     wanted = registry.parse(tasks) if tasks else None
     scenes = _scenes(inputs, weights)
     outputs, several = _outputs(scenes, output)
@@ -275,14 +293,46 @@ def encode(
         codec = codec or _load(weights, device, threads)
         try:
             bounds = _bounds(images, max_error or [], lossless, unit or [])
-            data = codec.encode(images, general, own, holes, bounds)
+            encoded = partial(codec.encode, images, task_quality=own, invalid=holes, max_error=bounds)
+            size = target_bytes or int(target_bpp * _pixels(images) / 8)
+            if psnrs or size:
+                outcome = reach(codec, images, encoded, Target(psnrs, size))
+            else:
+                data = encoded(general)
+                measured = fidelity(codec, images, data) if not quiet and output != "-" else {}
+                outcome = Outcome(data, general, measured, True)
         except (SceneError, UsageError) as error:
             raise type(error)(f"{scene.label}: {error}") from error
         if several:
             _make_directory(path.parent)
-        _emit(data, path, force)
+        _emit(outcome.data, path, force)
         if not quiet and output != "-":
-            _print_info(_reader(data), str(path), as_json, brief=several)
+            _print_info(_reader(outcome.data), str(path), as_json, brief=several, psnr=outcome.psnr)
+        _warn_of(outcome, poor(codec, outcome.psnr), scene.label)
+
+
+def _psnrs(values: list[str]) -> dict[str, float]:
+    """``["rgb=38"]`` to {"rgb": 38.0}."""
+    try:
+        return {name: float(text) for name, text in _assignments(values, "a PSNR")}
+    except ValueError:
+        raise UsageError(f"not a PSNR in dB: {' '.join(values)!r}") from None
+
+
+def _pixels(scene: Scene) -> int:
+    height, width = next(iter(scene.values())).shape[:2]
+    return int(height * width)
+
+
+def _warn_of(outcome: Outcome, poor: list[str], label: str) -> None:
+    if not outcome.reached:
+        _warn(f"{label}: the target is out of reach; this is quality {outcome.quality:g}, the nearest")
+    if poor:
+        found = ", ".join(f"{name} {outcome.psnr[name]:.1f} dB" for name in poor)
+        _warn(
+            f"{label}: hardly usable: {found}. Try a higher --quality, --max-error or --lossless for it, "
+            "other --weights, or train your own"
+        )
 
 
 def _scenes(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]:
@@ -420,16 +470,21 @@ def info(file: File, as_json: Json = False) -> None:
         _print_info(reader, file, as_json)
 
 
-def _print_info(reader: Reader, file: str, as_json: bool, brief: bool = False) -> None:
-    """Print what a file holds, or one line if ``brief``."""
+def _print_info(
+    reader: Reader, file: str, as_json: bool, brief: bool = False, psnr: Mapping[str, float] | None = None
+) -> None:
+    """Print what a file holds, or one line if ``brief``, and ``psnr`` by task if just encoded."""
     from mtcodec.info import summary
 
     facts = summary(reader, file)
+    if psnr:
+        facts["psnr"] = {name: round(value, 2) for name, value in psnr.items()}
+    decibels = ", ".join(f"{name} {value:.1f} dB" for name, value in (psnr or {}).items())
     if as_json:
         typer.echo(json.dumps(facts))
         return
     if brief:
-        typer.echo(f"{file}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp")
+        typer.echo(f"{file}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp" + f"  {decibels}" * bool(psnr))
         return
     size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
     weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
@@ -442,6 +497,8 @@ def _print_info(reader: Reader, file: str, as_json: bool, brief: bool = False) -
         own = f"  quality {section['quality']:g}" if "quality" in section else ""
         typer.echo(f"  {section['name']:<10} {cost}  {section['coding']}{own}")
     typer.echo(f"  {'overhead':<10} {facts['overhead_bytes']:>8} bytes")
+    if psnr:
+        typer.echo(f"  {'PSNR':<10} {decibels}")
     for task, needs in facts["tasks"].items():
         typer.echo(f"  to decode {task}: {needs['bytes']} bytes ({' + '.join(needs['sections'])})")
 

@@ -149,13 +149,13 @@ class Codec:
             if name in scene and name not in max_error
         }
         bounded = {
-            name: exact.encode(self._task(name), scene[name], bound, invalid.get(name, ()))
+            name: exact.encode(self.declaration(name), scene[name], bound, invalid.get(name, ()))
             for name, bound in max_error.items()
         }
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
         return _Job(scene, prepared, bounded, [to_step(q) for q in steps])
 
-    def _task(self, name: str) -> Task:
+    def declaration(self, name: str) -> Task:
         """The declaration of ``name``, those of the weights first."""
         return self.tasks.get(name) or registry.get(name)
 

@@ -17,16 +17,13 @@ from typing import Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pytest
-import torch
 import typer
-from conftest import SCENES, SMALL, TASKS
+from conftest import SCENES
 
 import mtcodec
-from mtcodec import cli, weights
+from mtcodec import cli
 from mtcodec.container import Reader, parse_header
 from mtcodec.errors import FormatError
-from mtcodec.models.config import ModelConfig
-from mtcodec.models.multitask import MultiTask
 
 SCENE = SCENES / "100020"
 NAMES = ("rgb", "depth", "normal", "semantic")
@@ -86,11 +83,10 @@ def names(directory: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shadow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Small random weights, installed in front of the shipped ones of the same name."""
+def shadow(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Small weights, installed in front of the shipped ones of the same name."""
     directory = tmp_path_factory.mktemp("installed")
-    torch.manual_seed(0)
-    weights.save(directory / "clevr.safetensors", MultiTask(ModelConfig(TASKS, **SMALL)), {"note": "random"})
+    shutil.copy(small_weights, directory / "clevr.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MTCODEC_WEIGHTS", str(directory))
         yield
@@ -145,12 +141,13 @@ def test_a_file_decodes_to_images_like_the_originals(file: Path, run: Run) -> No
 
 def test_encode_takes_tasks_and_qualities_and_prints_what_info_does(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "small.mtc"
-    result = run("encode", SCENE, "-o", path, "--tasks", "depth,semantic", "--quality", 20, "--quality",
+    result = run("encode", SCENE, "-o", path, "--tasks", "depth,semantic", "--quality", 40, "--quality",
                  "depth=80", "--json", "--threads", 1, "--device", "cpu")  # fmt: skip
     assert (result.code, result.err) == (0, "")
     facts = json.loads(result.out)
+    assert list(facts.pop("psnr")) == ["depth"]
     assert facts == json.loads(run("info", path, "--json").out)
-    assert list(facts["tasks"]) == ["depth", "semantic"] and facts["quality"] == 20
+    assert list(facts["tasks"]) == ["depth", "semantic"] and facts["quality"] == 40
     assert [s.get("quality") for s in facts["sections"]] == [None, 80, None]
 
 
@@ -187,11 +184,44 @@ def test_bounds_holes_and_lossless_tasks(tmp_path: Path, run: Run) -> None:
         ("--invalid depth=x", "not the value of a hole"),
         ("--invalid depth=1,2", "a hole of 2 numbers"),
         ("--invalid semantic=0", "stores losslessly"),
+        ("--target-psnr rgb", "not a PSNR: 'rgb'"),
+        ("--target-psnr rgb=high", "not a PSNR in dB"),
+        ("--target-psnr semantic=40", "stores losslessly"),
+        ("--target-bytes 900 --quality 50", "only one of them"),
     ],
 )
 def test_refuses_bounds_and_holes(options: str, message: str, tmp_path: Path, run: Run) -> None:
     fails(run("encode", SCENE, "-o", tmp_path / "x.mtc", *options.split()), 2, message)
     assert not (tmp_path / "x.mtc").exists()
+
+
+def test_targets_are_reached_or_said_to_be_out_of_reach(tmp_path: Path, run: Run) -> None:
+    def encode(*options: str) -> dict[str, Any]:
+        done = run("encode", SCENE, "-o", tmp_path / "x.mtc", "--force", "--json", *options)
+        assert done.code == 0
+        return {**json.loads(done.out), "warned": done.err}
+
+    low, high = encode("--quality", "0"), encode("--quality", "100")
+    middle = (low["bytes"] + high["bytes"]) // 2
+    found = encode("--target-bytes", str(middle))
+    assert 0.8 * middle < found["bytes"] <= middle and 0 < found["quality"] < 100
+    assert encode("--target-bpp", f"{8 * middle / 256**2}")["bytes"] == found["bytes"]
+    wanted = (low["psnr"]["rgb"] + high["psnr"]["rgb"]) / 2
+    found = encode("--target-psnr", f"rgb={wanted}")
+    assert wanted <= found["psnr"]["rgb"] < wanted + 1
+    assert "out of reach" not in found["warned"]
+    assert "out of reach" in encode("--target-bytes", "9")["warned"]
+    assert encode("--target-psnr", "rgb=99")["quality"] == 100
+
+
+def test_encode_warns_of_images_that_come_back_as_mush(tmp_path: Path, run: Run) -> None:
+    scene = tmp_path / "noise"
+    scene.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    (scene / "rgb.png").write_bytes(imagecodecs.png_encode(noise))
+    done = run("encode", scene, "-o", tmp_path / "x.mtc")
+    assert done.code == 0 and "hardly usable: rgb" in done.err and "--max-error" in done.err
+    assert "rgb" in done.out.decode().split("PSNR")[1]
 
 
 def test_streams_take_the_place_of_files(file: Path, run: Run) -> None:
@@ -284,7 +314,9 @@ def test_scenes_of_any_layout_become_files_by_key(
     assert files(out) == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
     for line, name in zip(result.lines, ("train/1.mtc", "val/2.mtc", "100020.mtc")):  # as they were given
         size, pixels = (out / name).stat().st_size, 65536 if name == "100020.mtc" else 64 * 80
-        assert line == f"{out / name}  {size} bytes  {size * 8 / pixels:.4f} bpp"
+        assert line.startswith(
+            f"{out / name}  {size} bytes  {size * 8 / pixels:.4f} bpp  "
+        ) and line.endswith(" dB")
     assert Reader(io.BytesIO((out / "val/2.mtc").read_bytes())).header.tasks == ("rgb", "semantic")
     again = tmp_path / "again.mtc"
     assert run("encode", SCENE, "-o", again, "--threads", 1, "--quiet") == (0, b"", "")
