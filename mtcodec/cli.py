@@ -549,7 +549,7 @@ def train(
     crop: Annotated[
         int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 2e-3, paper: 1e-5).")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 6e-3, paper: 1e-5).")] = None,
     lambdas: Annotated[
         str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
     ] = "",

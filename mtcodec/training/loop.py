@@ -33,7 +33,7 @@ class Plan:
     batch: int = 4
     crop: int = 128
     full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
-    rate: float = 2e-3  # peak learning rate
+    rate: float = 6e-3  # peak learning rate
     final_rate: float = 0.0  # at the end of the cosine
     optimizer: str = "adamw"  # or adam: one rate for everything, as in the paper
     warmup: int = 300

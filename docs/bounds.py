@@ -1,0 +1,60 @@
+"""Bytes of depth under bounds of its error, and a check of every pixel.
+
+    python docs/bounds.py DATASET... [--limit N]
+
+Means over scenes, beside lossless PNG and JPEG XL of the same images. Stops with an error where a bound
+does not hold or a hole does not come back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+from statistics import fmean
+
+import imagecodecs
+import numpy as np
+
+from mtcodec import container, exact, tasks
+from mtcodec.container import Header, Reader, Section
+from mtcodec.data.layouts import find_scenes
+from mtcodec.data.scene import read_scene
+
+BOUNDS = (0, 1, 5, 20)
+
+
+def coded(depth: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
+    """Bytes of a whole file that holds ``depth`` only, and what it decodes to."""
+    coding, limits, payload = exact.encode(tasks.DEPTH, depth, bound)
+    section = Section("depth", coding, depth.dtype.name, None, limits, 0, 0)
+    header = Header(container.NO_WEIGHTS, *depth.shape, 0, (section,))
+    data = container.build(header, {"depth": payload})
+    return len(data), exact.read(Reader(io.BytesIO(data)), "depth")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("datasets", nargs="+", type=Path)
+    parser.add_argument("--limit", type=int, default=None)
+    arguments = parser.parse_args()
+    for dataset in arguments.datasets:
+        rows: dict[str, list[int]] = {}
+        for files in find_scenes(dataset)[: arguments.limit]:
+            depth = read_scene(files, [tasks.DEPTH])["depth"]
+            rows.setdefault("PNG", []).append(len(imagecodecs.png_encode(depth, level=9)))
+            lossless = imagecodecs.jpegxl_encode(depth, lossless=True, effort=7)
+            rows.setdefault("JPEG XL", []).append(len(lossless))
+            for bound in BOUNDS:
+                size, back = coded(depth, bound)
+                error = np.abs(back.astype(np.int64) - depth).max()
+                holes = np.array_equal(back == 0, depth == 0)
+                if error > bound or not holes or back.dtype != depth.dtype:
+                    raise SystemExit(f"{files.label}: bound {bound}: error {error}, holes kept: {holes}")
+                rows.setdefault(f"±{bound}", []).append(size)
+        print(f"{dataset}: {len(rows['PNG'])} scenes, bounds hold for every pixel")
+        print("  " + "   ".join(f"{name} {fmean(sizes):.0f}" for name, sizes in rows.items()))
+
+
+if __name__ == "__main__":
+    main()
