@@ -86,7 +86,7 @@ def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0
 def initialise_linear(model: MultiTask, batch: Batch) -> None:
     """The first latents of a stream start with the strongest components of blocks, and carry them linearly.
 
-    See :func:`starting_tasks` for which tasks' components they are.
+    Every task's stream carries its own; where tasks have none, the shared one carries those of all together.
     """
     parts, steps = stack(model, batch, BLOCK)
     names = model.config.task_names
@@ -96,7 +96,7 @@ def initialise_linear(model: MultiTask, batch: Batch) -> None:
         layer.bias.zero_()
     for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
         for stream in made:
-            tasks = starting_tasks(model, stream, read)
+            tasks = [stream] if stream != SHARED else [] if model.graph.separable else list(read)
             if not tasks:
                 continue
             chosen = [names.index(name) for name in tasks]
@@ -123,23 +123,6 @@ def initialise_linear(model: MultiTask, batch: Batch) -> None:
                 first = offset(model, model.graph.reads[name], stream)
                 layer.weight[:, first : first + count] = (share * delta)[:, :, None, None]
                 layer.bias.copy_(centre * delta)
-
-
-def starting_tasks(model: MultiTask, stream: str, read: Sequence[str]) -> list[str]:
-    """Tasks whose components ``stream`` starts with, of those that its analysis ``read``s.
-
-    A task's own, as a rule. Depth starts in the shared stream: geometry is what tasks have in common, and a
-    shared stream that starts empty stays nearly so. Where tasks have no streams, the shared one carries all.
-    """
-    if SHARED not in model.graph.streams:
-        return [stream]
-    if not model.graph.separable:
-        return list(read)
-    kinds = [task.kind for task in model.config.tasks]
-    geometry = model.config.task_names[kinds.index("depth")] if "depth" in kinds else ""
-    if stream == SHARED:
-        return [geometry] if geometry else []
-    return [] if stream == geometry else [stream]
 
 
 def offset(model: MultiTask, streams: Sequence[str], stream: str) -> int:
