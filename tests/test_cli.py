@@ -306,8 +306,8 @@ def files(directory: Path) -> list[str]:
 def test_scenes_of_any_layout_become_files_by_key(
     dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded, load = [], cli._load
-    monkeypatch.setattr(cli, "_load", lambda *given: loaded.append(given) or load(*given))
+    loaded, load = [], cli.common.load_codec
+    monkeypatch.setattr(cli.encode, "load_codec", lambda *given: loaded.append(given) or load(*given))
     out = tmp_path / "new" / "out"
     result = run("encode", dataset, SCENE, "-o", out, "--threads", 1)
     assert (result.code, result.err, len(loaded)) == (0, "", 1)

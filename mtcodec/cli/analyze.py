@@ -1,0 +1,163 @@
+"""``mtcodec analyze …``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtcodec.cli.common import (
+    Dataset,
+    Device,
+    Json,
+    Threads,
+    find,
+    load_codec,
+    make_directory,
+    progress_bar,
+    systems,
+)
+from mtcodec.cli.values import numbers
+from mtcodec.errors import SceneError
+from mtcodec.quality import DEFAULT
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, help="What streams hold and cost: numbers and pictures.")
+
+
+Weights = Annotated[str, typer.Option("--weights", help="Names or paths of weights, separated by commas.")]
+Quality = Annotated[float, typer.Option("--quality", min=0, max=100, help="Quality of all streams.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many scenes; 0 takes all.")]
+Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for JSON and pictures.")]
+
+
+def _prepare_analysis(output: Path) -> None:
+    """Find out what is missing before any work, and make ``output``."""
+    from mtcodec.analysis.pictures import require_matplotlib
+
+    require_matplotlib()
+    make_directory(output)
+
+
+def _finish_analysis(
+    name: str, results: dict[str, Any], drawn: dict[str, bytes], table: Table, output: Path, as_json: bool
+) -> None:
+    """Write ``<name>.json`` and pictures; print the table, or the JSON."""
+    from mtcodec.output import write_atomic
+
+    text = json.dumps(results, indent=1)
+    for file, data in {f"{name}.json": text.encode(), **drawn}.items():
+        write_atomic(output / file, data)
+    if as_json:
+        typer.echo(json.dumps(results))
+        return
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@app.command("channels")
+def analyze_channels(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    quality: Quality = DEFAULT,
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Bits of every channel of every stream, and of every task by stream."""
+    from mtcodec.analysis import channels
+
+    sources = find([dataset], weights, limit)
+    _prepare_analysis(output)
+    codecs = systems(weights, device, threads)
+    with progress_bar() as progress:
+        results = channels.analyse(codecs, sources, quality, progress)
+    drawn = channels.draw(results)
+    _finish_analysis("channels", results, drawn, channels.format_table(results), output, as_json)
+
+
+@app.command("reconstructions")
+def analyze_reconstructions(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    bpp: Annotated[str, typer.Option(help="Bits per pixel of all tasks, separated by commas.")] = "0.2,0.04",
+    scenes: Annotated[str, typer.Option(help="Names of scenes, separated by commas.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Without --scenes: the first so many; 0 takes all.")] = 2,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
+    from mtcodec.analysis import reconstructions
+
+    targets = numbers(bpp, "bits per pixel", 1e-4, 100)
+    sources = find([dataset], weights, 0 if scenes else limit)
+    if scenes:
+        known = {source.key: source for source in sources}
+        for name in scenes.split(","):
+            if name not in known:
+                raise SceneError(f"{dataset}: no scene {name!r}")
+        sources = [known[name] for name in scenes.split(",")]
+    _prepare_analysis(output)
+    codecs = systems(weights, device, threads)
+    with progress_bar() as progress:
+        results, drawn = reconstructions.analyse(codecs, sources, targets, progress)
+    table = reconstructions.format_table(results)
+    _finish_analysis("reconstructions", results, drawn, table, output, as_json)
+
+
+@app.command("shared")
+def analyze_shared(
+    dataset: Dataset,
+    output: Into,
+    weights: Weights = "clevr",
+    quality: Quality = DEFAULT,
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
+    from mtcodec.analysis import shared
+
+    sources = find([dataset], weights, limit)
+    _prepare_analysis(output)
+    codecs = systems(weights, device, threads)
+    with progress_bar() as progress:
+        results, drawn = shared.analyse(codecs, sources, quality, progress)
+    _finish_analysis("shared", results, drawn, shared.format_table(results), output, as_json)
+
+
+@app.command("subsets")
+def analyze_subsets(
+    dataset: Dataset,
+    output: Into,
+    single: Annotated[str, typer.Option(help="Weights of architecture single to compare with.")],
+    weights: Weights = "clevr",
+    quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "10,30,50,70,90",
+    limit: Limit = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
+    from mtcodec.analysis import subsets
+
+    qualities = numbers(quality, "qualities", 0, 100)
+    sources = find([dataset], f"{single},{weights}", limit)
+    _prepare_analysis(output)
+    reference = load_codec(single, device, threads)
+    codecs = systems(weights, device, threads)
+    with progress_bar() as progress:
+        results = subsets.analyse(codecs, reference, sources, qualities, progress)
+    drawn = subsets.draw(results)
+    _finish_analysis("subsets", results, drawn, subsets.format_table(results), output, as_json)

@@ -1,0 +1,98 @@
+"""``mtcodec train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mtcodec.cli.common import Dataset, Device, Force, Quiet, Threads, refuse_existing, warn_left_out
+from mtcodec.cli.values import lambda_list
+from mtcodec.errors import UsageError
+
+
+def train(
+    dataset: Dataset,
+    tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
+    ] = None,
+    init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
+    minutes: Annotated[float, typer.Option(min=0, help="Train for this long.")] = 0.0,
+    steps: Annotated[int, typer.Option(min=0, help="Train for this many steps.")] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")
+    ] = False,
+    architecture: Annotated[
+        str, typer.Option(help="single, mixed, disjoint, shared or conditional (the default).")
+    ] = "",
+    backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
+    preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
+    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
+    crop: Annotated[
+        int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 6e-3, paper: 1e-5).")] = None,
+    lambdas: Annotated[
+        str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
+    ] = "",
+    balance: Annotated[
+        str | None, typer.Option(help="Weights of tasks' errors: declared, uncertainty or equal.")
+    ] = None,
+    own_quality: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of crops with a quality for each task (fast: 0.3)."),
+    ] = None,
+    absent: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of crops that lack some tasks (fast: 0.2).")
+    ] = None,
+    shared_weight: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Cost of a shared bit, relative to a task's own: more makes tasks alone cheaper."
+        ),
+    ] = 1.0,
+    held_out: Annotated[int, typer.Option(min=0, help="Scenes kept for validation.")] = 24,
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Of the initial weights and the crops.")] = 0,
+    threads: Threads = 0,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train weights on a dataset; the log and the checkpoint lie beside the output."""
+    from mtcodec import tasks as registry
+    from mtcodec.training import run
+
+    if output is None or output.suffix != ".safetensors":
+        raise UsageError("missing -o FILE.safetensors")
+    if not resume:
+        refuse_existing(output, force)
+    declared = registry.parse(tasks)
+    given = {
+        "minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
+        "lambdas": lambda_list(lambdas), "balance": balance, "own": own_quality, "drop": absent,
+        "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
+    }  # fmt: skip
+    run.train_weights(
+        dataset, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
+        config=run.configuration(declared, architecture, backbone),
+        settings=run.settings(preset, given),
+        report=(lambda _: None) if quiet else _print_training, left_out=warn_left_out,
+    )  # fmt: skip
+
+
+def _print_training(record: dict[str, Any]) -> None:
+    """One line of progress for a record of the training log."""
+    if "loss" in record:
+        bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
+        text = (
+            f"step {record['step']} ({100 * record['done']:.1f} %)  loss {record['loss']:.4f}  bpp {bpp:.4f}"
+        )
+    elif record.get("validation"):
+        parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
+        text = f"step {record['step']} validation  " + "  ".join(parts)
+    else:
+        return
+    typer.echo(text, err=True)

@@ -1,0 +1,101 @@
+"""Option values as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mtcodec.errors import UsageError
+from mtcodec.quality import DEFAULT
+
+if TYPE_CHECKING:
+    from mtcodec.data.scene import Scene
+
+
+def qualities(values: list[str]) -> tuple[float, dict[str, float]]:
+    """``["60", "depth=80"]`` to (60.0, {"depth": 80.0})."""
+    general, own = None, {}
+    for value in values:
+        name, equals, number = value.rpartition("=")
+        try:
+            quality = float(number)
+        except ValueError:
+            raise UsageError(f"not a quality: {value!r} (0 to 100, or task=0..100)") from None
+        if not 0 <= quality <= 100:
+            raise UsageError(f"quality must be 0 to 100, not {number}")
+        if equals:
+            own[name] = quality
+        elif general is None:
+            general = quality
+        else:
+            raise UsageError("more than one general quality")
+    return (DEFAULT if general is None else general), own
+
+
+def hole_values(values: list[str]) -> dict[str, list[tuple[float, ...]]]:
+    """``["depth=9999", "normal=0,0,255"]`` to {"depth": [(9999.0,)], "normal": [(0.0, 0.0, 255.0)]}."""
+    result: dict[str, list[tuple[float, ...]]] = {}
+    for name, numbers in assignments(values, "the value of a hole"):
+        try:
+            stored = tuple(float(number) for number in numbers.split(","))
+        except ValueError:
+            raise UsageError(f"not the value of a hole: {numbers!r}") from None
+        result.setdefault(name, []).append(stored)
+    return result
+
+
+def bounds_of(scene: Scene, max_error: list[str], lossless: str, unit: list[str]) -> dict[str, float]:
+    """``["depth=5mm"]`` and ``"normal"`` to {"depth": 5.0, "normal": 0.0}, in stored values."""
+    from mtcodec import tasks as registry
+    from mtcodec import units
+
+    steps = dict(assignments(unit, "a unit"))
+    result = {}
+    for name, text in assignments(max_error, "a bound"):
+        if name not in scene:
+            raise UsageError(f"a bound for task {name!r}, which the scene lacks")
+        task, dtype = registry.get(name), scene[name].dtype.name
+        result[name] = units.stored(task, dtype, text, steps.get(name, ""))
+    for name in filter(None, lossless.split(",")):
+        if result.get(name):
+            raise UsageError(f"task {name!r} cannot be lossless and have a bound")
+        result[name] = 0.0
+    return result
+
+
+def psnrs(values: list[str]) -> dict[str, float]:
+    """``["rgb=38"]`` to {"rgb": 38.0}."""
+    try:
+        return {name: float(text) for name, text in assignments(values, "a PSNR")}
+    except ValueError:
+        raise UsageError(f"not a PSNR in dB: {' '.join(values)!r}") from None
+
+
+def assignments(values: list[str], what: str) -> Iterator[tuple[str, str]]:
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not (name and equals and text):
+            raise UsageError(f"not {what}: {value!r} (task=value)")
+        yield name, text
+
+
+def lambda_list(text: str) -> tuple[float, ...] | None:
+    """``"0.001,0.1"`` to (0.001, 0.1), or None for nothing."""
+    try:
+        values = tuple(float(item) for item in text.split(",")) if text else None
+    except ValueError:
+        raise UsageError(f"not a list of λ: {text!r}") from None
+    if values and not all(0 < v < 100 for v in values):
+        raise UsageError("λ must lie between 0 and 100")
+    return values
+
+
+def numbers(text: str, what: str, low: float, high: float) -> list[float]:
+    """``"10,20"`` to [10.0, 20.0], each within the limits."""
+    try:
+        values = [float(item) for item in text.split(",")]
+    except ValueError:
+        raise UsageError(f"not a list of {what}: {text!r}") from None
+    if not all(low <= value <= high for value in values):
+        raise UsageError(f"{what} must be {low:g} to {high:g}, not {text}")
+    return values
