@@ -46,9 +46,10 @@ Encode = Callable[[float], bytes]
 
 def fidelity(codec: Codec, scene: Scene, data: bytes) -> dict[str, float]:
     """PSNR in dB of every task of ``scene`` that is not class ids, as decoding ``data`` gives it."""
-    back = codec.decode(data)
-    tasks = {name: codec.declaration(name) for name in scene}
-    return {n: errors(t, scene[n], back[n])["psnr"] for n, t in tasks.items() if not t.lossless}
+    declared = (codec.declaration(name) for name in scene)
+    tasks = {task.name: task for task in declared if not task.lossless}
+    back = codec.decode(data, tasks) if tasks else {}
+    return {n: errors(t, scene[n], back[n])["psnr"] for n, t in tasks.items()}
 
 
 def reach(codec: Codec, scene: Scene, encode: Encode, target: Target) -> Outcome:

@@ -75,6 +75,13 @@ def test_a_user_names_other_holes() -> None:
     assert np.array_equal(found.classes > 0, image == 9999)
 
 
+def test_a_user_names_holes_of_floats_in_decimals() -> None:
+    image = ramp("float32")
+    image[3] = 0.1
+    found = holes.find(DEPTH, image, [(0.1,), (1e39,)])
+    assert found is not None and np.array_equal(found.classes > 0, image == np.float32(0.1))
+
+
 def test_too_many_kinds_of_holes_are_refused() -> None:
     image = ramp("float32")
     with pytest.raises(SceneError, match="more than 16 different values"):

@@ -77,9 +77,10 @@ def find(task: Task, image: Array, invalid: Sequence[tuple[float, ...]] = ()) ->
     for stored in (*usual_values(task, image.dtype.name), *invalid):
         if len(stored) not in (1, pixels.shape[2]):
             raise UsageError(f"task {task.name}: a hole of {len(stored)} numbers, not {pixels.shape[2]}")
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             value = np.broadcast_to(np.array(stored).astype(image.dtype), pixels.shape[2:])
-        if (value == np.array(stored)).all():  # a value that the dtype cannot hold does not occur
+        # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
+        if image.dtype.kind == "f" or (value == np.array(stored)).all():
             mark((pixels == value).all(axis=-1), value)
     if image.dtype.kind == "f" and not np.isfinite(pixels).all():
         canonical = np.where(np.isnan(pixels), np.array(np.nan, image.dtype), pixels)
