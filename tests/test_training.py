@@ -25,7 +25,7 @@ from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
-from mtcodec.training.objective import draw_qualities, lambda_of, objective
+from mtcodec.training.objective import DIRECTION, draw_qualities, lambda_of, objective, vector_squares
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -48,7 +48,7 @@ def losses(log: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def scenes(bundled: list[SceneFiles]) -> Scenes:
-    return Scenes(bundled[:4], TASKS)
+    return Scenes([bundled[:4]], TASKS)
 
 
 def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
@@ -201,13 +201,44 @@ def test_weights_are_found_by_name_and_fingerprint(
 def test_train_weights_end_to_end(tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
     out = tmp_path / "w.safetensors"
-    dataset = SCENES
-    run.train_weights(dataset, TASKS, out, settings=settings, held_out=2)
+    run.train_weights([SCENES], TASKS, out, settings=settings, held_out=2)
     run.train_weights(
-        dataset, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out)
+        [SCENES], TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out)
     )
     assert weights.describe(tmp_path / "x.safetensors").training["init"] == out.stem
     with pytest.raises(UsageError, match="categories"):
-        run.train_weights(dataset, [tasks.SEMANTIC], out, settings=settings)
+        run.train_weights([SCENES], [tasks.SEMANTIC], out, settings=settings)
     with pytest.raises(SceneError, match="held out"):
-        run.train_weights(dataset, TASKS, out, settings=settings, held_out=6)
+        run.train_weights([SCENES], TASKS, out, settings=settings, held_out=6)
+
+
+def test_errors_of_vectors_are_mostly_those_of_their_direction() -> None:
+    """Length costs little, as decoders restore it; originals of another length are compared as they are."""
+    unit = torch.tensor([0.6, 0.0, 0.8]).view(1, 3, 1, 1) / 2 + 0.5
+    shorter = torch.tensor([0.3, 0.0, 0.4]).view(1, 3, 1, 1) / 2 + 0.5
+    raw = float((unit - shorter).square().sum())
+    assert float(vector_squares(shorter, unit).sum()) == pytest.approx((1 - DIRECTION) * raw, rel=1e-4)
+    assert float(vector_squares(unit, shorter).sum()) == pytest.approx(raw, rel=1e-4)
+    zero = torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
+    vector_squares(zero, unit).sum().backward()
+    assert zero.grad is not None and bool(torch.isfinite(zero.grad).all())
+
+
+def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
+    scenes = Scenes([bundled[:1], bundled[1:4]], TASKS)
+    rng = random.Random(0)
+    first = scenes.scenes[0]["rgb"].image
+    only = [scenes.planes(0, 0, 0, 256, flip)["rgb"] for flip in (False, True)]
+    assert first.shape[:2] == (256, 256)
+    drawn = [scenes.batch(1, 256, 0.0, rng).planes["rgb"][0].numpy() for _ in range(200)]
+    share = sum(any((image == one).all() for one in only) for image in drawn) / len(drawn)
+    assert 0.4 < share < 0.6
+
+
+def test_held_out_scenes_come_from_every_dataset(bundled: list[SceneFiles]) -> None:
+    found = [(Path("a"), bundled[:3]), (Path("b"), bundled[3:6])]
+    training, kept = run.split(found, 3)
+    assert [len(s) for s in training] == [1, 2] and kept == [bundled[1:3], bundled[5:6]]
+    with pytest.raises(SceneError, match="a: 3 scenes, of which 3"):
+        run.split(found, 6)
+    assert run.names([Path("/data/clevr/train")]) == ["clevr/train"]

@@ -7,13 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import Dataset, Device, Force, Quiet, Threads, refuse_existing, warn_left_out
+from mtcodec.cli.common import Device, Force, Quiet, Threads, refuse_existing, warn_left_out
 from mtcodec.cli.values import lambda_list
 from mtcodec.errors import UsageError
 
 
 def train(
-    dataset: Dataset,
+    datasets: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATASET...",
+            help="Directories of scenes in any layout of encode --help; each gives equally many crops.",
+        ),
+    ],
     tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
@@ -28,6 +34,10 @@ def train(
         str, typer.Option(help="single, mixed, disjoint, shared or conditional (the default).")
     ] = "",
     backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
+    entropy_width: Annotated[
+        int,
+        typer.Option(min=0, help="Channels of the entropy networks, even; 0: the architecture's own."),
+    ] = 0,
     preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
     batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
     crop: Annotated[
@@ -53,7 +63,9 @@ def train(
             min=0, help="Cost of a shared bit, relative to a task's own: more makes tasks alone cheaper."
         ),
     ] = 1.0,
-    held_out: Annotated[int, typer.Option(min=0, help="Scenes kept for validation.")] = 24,
+    held_out: Annotated[
+        int, typer.Option(min=0, help="Scenes kept for validation, in equal shares of the datasets.")
+    ] = 24,
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     seed: Annotated[int, typer.Option(help="Of the initial weights and the crops.")] = 0,
     threads: Threads = 0,
@@ -61,7 +73,7 @@ def train(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train weights on a dataset; the log and the checkpoint lie beside the output."""
+    """Train weights on datasets; the log and the checkpoint lie beside the output."""
     from mtcodec import tasks as registry
     from mtcodec.training import run
 
@@ -76,8 +88,8 @@ def train(
         "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
     }  # fmt: skip
     run.train_weights(
-        dataset, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
-        config=run.configuration(declared, architecture, backbone),
+        datasets, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
+        config=run.configuration(declared, architecture, backbone, entropy_width),
         settings=run.settings(preset, given),
         report=(lambda _: None) if quiet else _print_training, left_out=warn_left_out,
     )  # fmt: skip

@@ -26,15 +26,23 @@ class Batch:
 
 
 class Scenes:
-    """Scenes of one dataset in memory, their holes filled; tasks that a scene lacks are absent."""
+    """Scenes of datasets in memory, their holes filled; tasks that a scene lacks are absent.
 
-    def __init__(self, scenes: Sequence[SceneFiles], tasks: Sequence[Task]) -> None:
+    Crops are drawn from every dataset equally often, however many scenes it has.
+    """
+
+    def __init__(self, datasets: Sequence[Sequence[SceneFiles]], tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
         self.scenes: list[dict[str, Prepared]] = []
-        for files in scenes:
-            images = read_scene(files, self.tasks)
-            self.scenes.append({t.name: prepare(t, images[t.name]) for t in self.tasks if t.name in images})
-        if not self.scenes:
+        self.ranges: list[range] = []  # of every dataset in ``scenes``
+        for dataset in datasets:
+            start = len(self.scenes)
+            for files in dataset:
+                images = read_scene(files, self.tasks)
+                own = {t.name: prepare(t, images[t.name]) for t in self.tasks if t.name in images}
+                self.scenes.append(own)
+            self.ranges.append(range(start, len(self.scenes)))
+        if not all(self.ranges) or not self.ranges:
             raise SceneError("no scenes to train on")
 
     def __len__(self) -> int:
@@ -71,7 +79,7 @@ class Scenes:
         valid: dict[str, Planes] = {}
         present = np.zeros((count, len(self.tasks)), np.float32)
         for i in range(count):
-            index = rng.randrange(len(self.scenes))
+            index = rng.choice(rng.choice(self.ranges))
             height, width = next(iter(self.scenes[index].values())).image.shape[:2]
             top, left = (rng.randrange(max(1, n - size + 1)) for n in (height, width))
             crop = self.planes(index, top, left, size, flip=rng.random() < 0.5)

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from mtcodec import quality
+from mtcodec.data.planes import UNIT_TOLERANCE
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import Forward, MultiTask
 from mtcodec.training.dataset import Batch
 
 LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
+DIRECTION = 0.85  # share of the error after vectors got the length 1 in that of vectors; the rest: before
+SHORT = 0.3  # shorter vectors are taken as if they had this length
 MEMORY = 0.99  # of the running means of errors
 BALANCES = ("declared", "uncertainty", "equal")
 
@@ -80,6 +83,20 @@ class Balance(nn.Module):
         self.seen.mul_(keep).add_(1 - keep)
 
 
+def vector_squares(decoded: Tensor, original: Tensor) -> Tensor:
+    """Squared errors of vectors (n = 2 · plane − 1), mostly those after they got the length 1, (B, 3, H, W).
+
+    That is what decoders do, so that only errors of the direction count. Originals of another length are
+    compared as they are.
+    """
+    squares = (decoded - original).square()
+    vectors = decoded * 2 - 1
+    length = torch.linalg.vector_norm(vectors, dim=1, keepdim=True).clamp_min(SHORT)
+    unit = ((vectors / length + 1) / 2 - original).square()
+    lengths = torch.linalg.vector_norm(original * 2 - 1, dim=1, keepdim=True)
+    return torch.where((lengths - 1).abs() < UNIT_TOLERANCE, torch.lerp(squares, unit, DIRECTION), squares)
+
+
 def objective(
     model: MultiTask,
     out: Forward,
@@ -108,7 +125,9 @@ def objective(
     weights = (balance or Balance(model, "declared")).weights()
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
-        squares = (out.planes[task.name] - batch.planes[task.name]).square()
+        decoded, original = out.planes[task.name], batch.planes[task.name]
+        vectors = task.kind == "vectors"
+        squares = vector_squares(decoded, original) if vectors else (decoded - original).square()
         if task.name in batch.valid:  # holes cost nothing
             squares = squares * batch.valid[task.name]
             share = batch.valid[task.name].mean(dim=(1, 2, 3)) * here

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 
 from mtcodec import weights
-from mtcodec.data.layouts import LeftOut, find_scenes
+from mtcodec.data.layouts import LeftOut, SceneFiles, find_scenes
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.models.config import ARCHITECTURES, BACKBONES, ModelConfig, preset
 from mtcodec.models.multitask import MultiTask
@@ -26,7 +27,7 @@ from mtcodec.training.objective import BALANCES
 
 
 def train_weights(
-    dataset: Path,
+    datasets: Sequence[Path],
     tasks: Sequence[Task],
     output: Path,
     *,
@@ -39,12 +40,12 @@ def train_weights(
     report: Callable[[dict[str, Any]], None] = lambda record: None,
     left_out: LeftOut = lambda dataset, count: None,
 ) -> None:
-    """Train on the scenes of ``dataset`` and write ``output``; ``settings`` are fields of :class:`Plan`.
+    """Train on the scenes of ``datasets`` and write ``output``; ``settings`` are fields of :class:`Plan`.
 
     ``left_out`` is that of :func:`mtcodec.data.layouts.find_scenes`.
     ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
-    The last ``held_out`` scenes are kept for validation. The checkpoint and the log lie beside
-    ``output`` (``.ckpt``, ``.log.jsonl``).
+    ``held_out`` scenes, the last ones of every dataset in equal shares, are kept for validation. The
+    checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
     keep_memory()
     if threads:
@@ -57,12 +58,9 @@ def train_weights(
         raise UsageError(f"{checkpoint}: no checkpoint to resume from")
     if not tasks or any(t.lossless for t in tasks):
         raise UsageError("only tasks that the networks encode are trained; categories are stored losslessly")
-    found = find_scenes(dataset, left_out)
-    if len(found) <= held_out:
-        raise SceneError(f"{dataset}: {len(found)} scenes, of which {held_out} would be held out")
-    split = len(found) - held_out
-    scenes = Scenes(found[:split], tasks)
-    validation = Scenes(found[split:], tasks) if held_out else None
+    training, kept = split([(path, find_scenes(path, left_out)) for path in datasets], held_out)
+    scenes = Scenes(training, tasks)
+    validation = Scenes(kept, tasks) if held_out else None
     if init:
         model = load_init(init, config, tasks)
     else:
@@ -73,7 +71,7 @@ def train_weights(
 
     def export(average: MultiTask, summary: dict[str, Any]) -> None:
         provenance = {
-            "dataset": dataset.name,
+            "dataset": " + ".join(names(datasets)),
             "scenes": len(scenes),
             "init": Path(init).stem,
             "date": str(date.today()),
@@ -94,6 +92,25 @@ def train_weights(
     train(model, scenes, validation, plan, checkpoint, export, report, resume)
 
 
+def split(
+    found: Sequence[tuple[Path, list[SceneFiles]]], held_out: int
+) -> tuple[list[list[SceneFiles]], list[list[SceneFiles]]]:
+    """The scenes of every dataset to train on, and the last ones, in equal shares, for validation."""
+    training, kept = [], []
+    for i, (path, scenes) in enumerate(found):
+        count = held_out // len(found) + (i < held_out % len(found))
+        if len(scenes) <= count:
+            raise SceneError(f"{path}: {len(scenes)} scenes, of which {count} would be held out")
+        training.append(scenes[: len(scenes) - count])
+        kept.append(scenes[len(scenes) - count :])
+    return training, [scenes for scenes in kept if scenes]
+
+
+def names(datasets: Sequence[Path]) -> list[str]:
+    """What the weights' file calls the datasets: the last two parts of their paths."""
+    return ["/".join(path.absolute().parts[-2:]) for path in datasets]
+
+
 def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
     """Fields of :class:`Plan`: those ``given`` that are not None, over those of the preset."""
     if preset_name not in PRESETS:
@@ -103,15 +120,21 @@ def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
 
 
-def configuration(tasks: Sequence[Task], architecture: str, backbone: str) -> ModelConfig | None:
-    """The usual configuration of what is named; None where neither is."""
-    if not architecture and not backbone:
+def configuration(
+    tasks: Sequence[Task], architecture: str, backbone: str, entropy_width: int = 0
+) -> ModelConfig | None:
+    """The usual configuration of what is named; None where nothing is."""
+    if not architecture and not backbone and not entropy_width:
         return None
     architecture, backbone = architecture or "conditional", backbone or "fast"
     for name, known in ((architecture, ARCHITECTURES), (backbone, BACKBONES)):
         if name not in known:
             raise UsageError(f"{name!r} is not one of {', '.join(known)}")
-    return preset(tuple(tasks), architecture, backbone)
+    config = preset(tuple(tasks), architecture, backbone)
+    try:
+        return replace(config, entropy_width=entropy_width) if entropy_width else config
+    except ValueError as error:
+        raise UsageError(f"entropy width: {error}") from error
 
 
 def load_init(init: str, config: ModelConfig | None, tasks: Sequence[Task]) -> MultiTask:
