@@ -16,7 +16,7 @@ from statistics import fmean
 import imagecodecs
 import numpy as np
 
-from mtcodec import container, exact, tasks
+from mtcodec import container, exact, sections, tasks
 from mtcodec.container import Header, Reader, Section
 from mtcodec.data.layouts import find_scenes
 from mtcodec.data.scene import read_scene
@@ -30,7 +30,7 @@ def coded(depth: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
     section = Section("depth", coding, depth.dtype.name, None, limits, 0, 0)
     header = Header(container.NO_WEIGHTS, *depth.shape, 0, (section,))
     data = container.build(header, {"depth": payload})
-    return len(data), exact.read(Reader(io.BytesIO(data)), "depth")
+    return len(data), sections.read(Reader(io.BytesIO(data)), "depth")
 
 
 def main() -> None:

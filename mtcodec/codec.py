@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec import container, exact, layers, weights
+from mtcodec import container, exact, layers, sections, weights
 from mtcodec import tasks as registry
 from mtcodec.container import SHARED, Header, Reader, Section
 from mtcodec.data.scene import Scene, check_scene
@@ -40,7 +40,7 @@ class _Job:
 
     scene: Scene
     prepared: dict[str, Prepared]  # of what the networks encode
-    exact: dict[str, exact.Coded]  # of what they do not
+    ready: dict[str, exact.Coded]  # sections of other codings
     steps: list[int]  # quality steps: shared, then the model's tasks
 
 
@@ -75,6 +75,7 @@ class Codec:
         task_quality: Mapping[str, float] | None = None,
         invalid: Invalid | None = None,
         max_error: Mapping[str, float] | None = None,
+        ready: exact.Ready | None = None,
     ) -> bytes:
         """Bytes of an ``.mtc`` file of one scene.
 
@@ -86,11 +87,13 @@ class Codec:
                 vectors); holes come back exactly.
             max_error: by task, by how much a stored value may be off at most, whatever the quality; 0 is
                 lossless. Such tasks do not go through the networks.
+            ready: by task, sections to store instead of the networks' (:mod:`mtcodec.choice`).
 
         Raises:
             SceneError: the scene is not what its tasks declare. UsageError: a quality out of range.
         """
-        return self.encode_batch([scene], quality, task_quality, invalid, max_error)[0]
+        job = self._job(scene, quality, task_quality or {}, invalid or {}, max_error or {}, ready or {})
+        return self._encode_jobs([job])[0]
 
     def encode_batch(
         self,
@@ -101,9 +104,10 @@ class Codec:
         max_error: Mapping[str, float] | None = None,
     ) -> list[bytes]:
         """Like :meth:`encode` for scenes of equal size, in one pass through the networks."""
-        jobs = [
-            self._job(scene, quality, task_quality or {}, invalid or {}, max_error or {}) for scene in scenes
-        ]
+        own, holes, bounds = task_quality or {}, invalid or {}, max_error or {}
+        return self._encode_jobs([self._job(scene, quality, own, holes, bounds, {}) for scene in scenes])
+
+    def _encode_jobs(self, jobs: list[_Job]) -> list[bytes]:
         sizes = {next(iter(job.scene.values())).shape[:2] for job in jobs}
         if len(sizes) != 1:
             raise SceneError("scenes of a batch have different sizes")
@@ -119,6 +123,7 @@ class Codec:
         task_quality: Mapping[str, float],
         invalid: Invalid,
         max_error: Mapping[str, float],
+        given: exact.Ready,
     ) -> _Job:
         for value in (quality, *task_quality.values()):
             if not 0 <= value <= 100:
@@ -146,14 +151,14 @@ class Codec:
         prepared = {
             name: layers.prepare(task, scene[name], invalid.get(name, ()))
             for name, task in self.tasks.items()
-            if name in scene and name not in max_error
+            if name in scene and name not in max_error and name not in given
         }
-        bounded = {
+        ready = dict(given) | {
             name: exact.encode(self.declaration(name), scene[name], bound, invalid.get(name, ()))
             for name, bound in max_error.items()
         }
         steps = [quality, *(task_quality.get(name, quality) for name in self.tasks)]
-        return _Job(scene, prepared, bounded, [to_step(q) for q in steps])
+        return _Job(scene, prepared, ready, [to_step(q) for q in steps])
 
     def declaration(self, name: str) -> Task:
         """The declaration of ``name``, those of the weights first."""
@@ -210,27 +215,27 @@ class Codec:
 
     def _assemble(self, job: _Job, payloads: dict[str, bytes]) -> bytes:
         height, width = next(iter(job.scene.values())).shape[:2]
-        sections, kept = [], {}
+        described, kept = [], {}
         neural = bool(job.prepared)
         if neural and SHARED in payloads:
-            sections.append(Section(SHARED, "neural", "uint8", None, None, 0, 0))
+            described.append(Section(SHARED, "neural", "uint8", None, None, 0, 0))
             kept[SHARED] = payloads[SHARED]
         for i, (name, task) in enumerate(self.tasks.items()):
             if name in job.prepared:
                 dtype, own = job.scene[name].dtype.name, job.prepared[name]
                 limits = (own.scale.low, own.scale.high) if task.scene_range(dtype) else None
                 coding, front = ("neural", b"") if own.layers.plain else ("layered", layers.pack(own.layers))
-                sections.append(Section(name, coding, dtype, job.steps[i + 1], limits, 0, 0))
+                described.append(Section(name, coding, dtype, job.steps[i + 1], limits, 0, 0))
                 kept[name] = front + payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
         for name, image in job.scene.items():
-            if name in job.exact:
-                coding, limits, kept[name] = job.exact[name]
-                sections.append(Section(name, coding, image.dtype.name, None, limits, 0, 0))
+            if name in job.ready:
+                coding, limits, kept[name] = job.ready[name]
+                described.append(Section(name, coding, image.dtype.name, None, limits, 0, 0))
             elif name not in job.prepared:
-                sections.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
+                described.append(Section(name, "labels", image.dtype.name, None, None, 0, 0))
                 kept[name] = labels.encode_labels(image)
         fingerprint = self.info.fingerprint if neural else container.NO_WEIGHTS
-        return container.build(Header(fingerprint, height, width, job.steps[0], tuple(sections)), kept)
+        return container.build(Header(fingerprint, height, width, job.steps[0], tuple(described)), kept)
 
     # --- decoding --------------------------------------------------------------------------------
 
@@ -273,7 +278,7 @@ class Codec:
             if name not in neural:
                 for scene, reader in zip(scenes, readers):
                     try:
-                        scene[name] = exact.read(reader, name, self.tasks.get(name))
+                        scene[name] = sections.read(reader, name, self.tasks.get(name))
                     except SectionError as error:
                         _lost(error, on_damage)
         latents = self.decode_latents(readers, neural, on_damage)

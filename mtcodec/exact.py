@@ -1,6 +1,6 @@
-"""Sections without networks, whose pixels differ between machines: exact, or within a bound.
+"""Codings whose values are the same on every machine: lossless, or within a bound.
 
-``labels``: class ids. ``stepped``: values are rounded to even steps between the lowest and the highest, and
+``stepped``: values are rounded to even steps between the lowest and the highest, and
 the numbers of the steps are a lossless JPEG XL code stream; steps of one are lossless. ``raw``: floats, bit
 for bit.
 """
@@ -8,19 +8,18 @@ for bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcodec import layers
-from mtcodec import tasks as registry
-from mtcodec.container import Cursor, Reader, Section, varint
+from mtcodec.container import Cursor, Section, varint
 from mtcodec.data import holes as pits
 from mtcodec.data.planes import Array, Range, to_stored
-from mtcodec.entropy import frame, jxl, labels
-from mtcodec.errors import FormatError, SectionError, UsageError
+from mtcodec.entropy import frame, jxl
+from mtcodec.errors import FormatError, UsageError
 from mtcodec.layers import Layers, Prepared, range_of
 from mtcodec.tasks import Task
 
@@ -29,27 +28,7 @@ LEVEL = 19  # of zstd
 Limits = tuple[float, float] | None
 Coded = tuple[str, Limits, bytes]
 """Coding, range and payload of a section."""
-
-
-def read(reader: Reader, name: str, task: Task | None = None) -> Array:
-    """The image of the section ``name``, which no network decodes; needs no torch.
-
-    Args:
-        task: its declaration; default the registered one.
-
-    Raises:
-        SectionError: its payload is damaged. UsageError: it is neural, or an unknown task.
-    """
-    header, section = reader.header, reader.header.section(name)
-    if section is None or section.neural:
-        raise UsageError(f"no section {name!r} without networks")
-    payload, size = reader.payload(name), (header.height, header.width)
-    try:
-        if section.coding == "labels":
-            return labels.decode_labels(payload, *size, section.dtype)
-        return decode(task or registry.get(name), section, payload, *size)
-    except FormatError as error:
-        raise SectionError(f"section {name}: {error}", name) from error
+Ready = Mapping[str, Coded]  # by task
 
 
 def encode(task: Task, image: Array, bound: float, invalid: Sequence[tuple[float, ...]] = ()) -> Coded:

@@ -76,6 +76,14 @@ def prepare(task: Task, image: Array, invalid: Sequence[tuple[float, ...]] = ())
     return Prepared(filled, scale, Layers(scale.mapping, found, free))
 
 
+def crop(prepared: Prepared, window: tuple[slice, ...]) -> Prepared:
+    """A part of a prepared image; its range and mapping stay."""
+    around, found = prepared.layers, prepared.layers.holes
+    if found is not None:
+        around = replace(around, holes=Holes(found.classes[window], found.values))
+    return Prepared(prepared.image[window], prepared.scale, around)
+
+
 def range_of(section: Section, layers: Layers) -> Range:
     """Stored values that planes 0 and 1 stand for."""
     low, high = section.range or (0.0, float(np.iinfo(section.dtype).max))

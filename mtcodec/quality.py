@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 STEPS = 2048
 DEFAULT = 60.0
+LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
+
+
+def lambda_of(step: Any) -> Any:
+    """λ of the objective bpp + λ·255²·MSE at quality ``step``, a number or a tensor of them."""
+    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / STEPS)
 
 
 def to_step(quality: float) -> int:

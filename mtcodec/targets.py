@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from mtcodec.codec import Codec
 from mtcodec.data.scene import Scene
 from mtcodec.errors import UsageError
-from mtcodec.evaluation.metrics import errors
+from mtcodec.metrics import errors
 from mtcodec.quality import STEPS, from_step
 
 FLOORS = {"color": 25.0, "depth": 32.0, "vectors": 25.0, "image": 25.0}
@@ -23,6 +23,9 @@ class Target:
 
     psnr: Mapping[str, float] = field(default_factory=dict)
     size: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.psnr or self.size)
 
 
 @dataclass(frozen=True)

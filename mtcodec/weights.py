@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 FORMAT = "mtcodec-weights-1"
+AUTO = "auto"  # stands for the best of CANDIDATES for a scene
+CANDIDATES = ("general", "clevr")
 MAX_BYTES = 1 << 30
 MAX_HEADER = 1 << 20
 
@@ -74,6 +76,14 @@ def find(name: str) -> Path:
             return path
     known = ", ".join(p.stem for p in installed()) or "none"
     raise WeightsNotFound(f"no weights named {name!r} are installed (installed: {known})")
+
+
+def resolve(name: str) -> list[str]:
+    """The weights that ``name`` stands for: itself, or for ``auto`` those candidates that are installed."""
+    if name != AUTO:
+        return [name]
+    there = {path.stem for path in installed()}
+    return [candidate for candidate in CANDIDATES if candidate in there] or [CANDIDATES[0]]
 
 
 def find_fingerprint(fingerprint: str) -> Path:

@@ -26,7 +26,7 @@ from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.loop import Plan, train
-from mtcodec.training.objective import Balance, draw_qualities, lambda_of, objective, step_of
+from mtcodec.training.objective import Balance, draw_qualities, objective, step_of
 
 NAMES = tuple(t.name for t in TASKS)
 SUBSETS = [list(s) for n in (1, 2, 3) for s in combinations(NAMES, n)]
@@ -193,7 +193,7 @@ def test_transforms_equal_those_of_compressai() -> None:
 
 def test_fixed_lambdas_are_drawn() -> None:
     for lam in (0.001, 0.01, 0.1):
-        assert float(lambda_of(torch.tensor(float(step_of(lam))))) == pytest.approx(lam, rel=3e-3)
+        assert quality.lambda_of(float(step_of(lam))) == pytest.approx(lam, rel=3e-3)
     steps = draw_qualities(300, 3, 0.0, (0.001, 0.1))
     assert set(steps.unique().tolist()) == {step_of(0.001), step_of(0.1)}
     assert (steps == steps[:, :1]).all()

@@ -24,6 +24,7 @@ import mtcodec
 from mtcodec import cli
 from mtcodec.container import Reader, parse_header
 from mtcodec.errors import FormatError
+from mtcodec.weights import CANDIDATES
 
 SCENE = SCENES / "100020"
 NAMES = ("rgb", "depth", "normal", "semantic")
@@ -84,9 +85,10 @@ def names(directory: Path) -> set[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def shadow(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Small weights, installed in front of the shipped ones of the same name."""
+    """Small weights, installed in front of the shipped ones of the same names."""
     directory = tmp_path_factory.mktemp("installed")
-    shutil.copy(small_weights, directory / "clevr.safetensors")
+    for name in CANDIDATES:
+        shutil.copy(small_weights, directory / f"{name}.safetensors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MTCODEC_WEIGHTS", str(directory))
         yield
@@ -96,7 +98,7 @@ def shadow(small_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def data(shadow: None, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The bundled scene as a file, encoded by a process of its own."""
     path = tmp_path_factory.mktemp("encoded") / "scene.mtc"
-    done = start("encode", SCENE, "-o", path)
+    done = start("encode", SCENE, "-o", path, "--coding", "neural")
     assert (done.returncode, done.stderr) == (0, b"")
     first = done.stdout.decode().splitlines()[0]
     assert first.startswith(f"{path}: {path.stat().st_size} bytes, ") and "256×256, quality 60" in first
@@ -142,7 +144,7 @@ def test_a_file_decodes_to_images_like_the_originals(file: Path, run: Run) -> No
 def test_encode_takes_tasks_and_qualities_and_prints_what_info_does(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "small.mtc"
     result = run("encode", SCENE, "-o", path, "--tasks", "depth,semantic", "--quality", 20, "--quality",
-                 "depth=80", "--json", "--threads", 1, "--device", "cpu")  # fmt: skip
+                 "depth=80", "--json", "--coding", "neural", "--threads", 1, "--device", "cpu")  # fmt: skip
     assert result.code == 0
     facts = json.loads(result.out)
     assert list(facts.pop("psnr")) == ["depth"]
@@ -159,7 +161,7 @@ def test_bounds_holes_and_lossless_tasks(tmp_path: Path, run: Run) -> None:
     (scene / "depth.png").write_bytes(imagecodecs.png_encode(depth))
     out = tmp_path / "scene.mtc"
     options = ["--max-error", "depth=1mm", "--unit", "depth=0.25mm", "--invalid", "depth=9999"]
-    assert run("encode", scene, "-o", out, *options, "--lossless", "normal").code == 0
+    assert run("encode", scene, "-o", out, *options, "--lossless", "normal", "--coding", "neural").code == 0
     shown = run("info", out, "--json")
     codings = {s["name"]: s["coding"] for s in json.loads(shown.out)["sections"]}
     assert (codings["depth"], codings["normal"], codings["rgb"]) == ("stepped", "stepped", "neural")
@@ -197,7 +199,9 @@ def test_refuses_bounds_and_holes(options: str, message: str, tmp_path: Path, ru
 
 def test_targets_are_reached_or_said_to_be_out_of_reach(tmp_path: Path, run: Run) -> None:
     def encode(*options: str) -> dict[str, Any]:
-        done = run("encode", SCENE, "-o", tmp_path / "x.mtc", "--force", "--json", *options)
+        done = run(
+            "encode", SCENE, "-o", tmp_path / "x.mtc", "--force", "--json", "--coding", "neural", *options
+        )
         assert done.code == 0
         return {**json.loads(done.out), "warned": done.err}
 
@@ -310,7 +314,7 @@ def test_scenes_of_any_layout_become_files_by_key(
     monkeypatch.setattr(cli.encode, "load_codec", lambda *given: loaded.append(given) or load(*given))
     out = tmp_path / "new" / "out"
     result = run("encode", dataset, SCENE, "-o", out, "--threads", 1)
-    assert (result.code, result.err, len(loaded)) == (0, "", 1)
+    assert (result.code, result.err, len(loaded)) == (0, "", len(CANDIDATES))
     assert files(out) == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
     for line, name in zip(result.lines, ("train/1.mtc", "val/2.mtc", "100020.mtc")):  # as they were given
         size, pixels = (out / name).stat().st_size, 65536 if name == "100020.mtc" else 64 * 80
@@ -673,15 +677,15 @@ def test_the_shipped_weights_are_the_default(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MTCODEC_WEIGHTS")
-    path = tmp_path / "depth.mtc"
-    assert "weights clevr (" in run("encode", SCENE, "--tasks", "depth", "-o", path).lines[0]
-    assert run("decode", path).lines == [str(tmp_path / "depth" / "depth.png")]
+    path = tmp_path / "scene.mtc"
+    assert "weights clevr (" in run("encode", SCENE, "-o", path, "--coding", "neural").lines[0]
+    assert run("decode", path, "--tasks", "depth").lines == [str(tmp_path / "scene" / "depth.png")]
 
 
 def test_installed_weights_are_listed_and_a_broken_file_does_not_hide_them(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    header = parse_header(run("encode", SCENE, "--tasks", "depth", "-o", "-").out)
+    header = parse_header(run("encode", SCENE, "--coding", "neural", "-o", "-").out)
     listed = json.loads(run("weights", "list", "--json").out)
     clevr = next(e for e in listed if e["name"] == "clevr")
     assert clevr["fingerprint"] == header.fingerprint and clevr["bytes"] == Path(clevr["path"]).stat().st_size

@@ -19,11 +19,12 @@ pytest.importorskip("imagecodecs")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
+from mtcodec import metrics
 from mtcodec.data.layouts import SceneFiles, find_scenes
 from mtcodec.data.planes import Array
 from mtcodec.data.scene import Scene
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.evaluation import bdrate, classical, metrics, report
+from mtcodec.evaluation import bdrate, classical, report
 from mtcodec.evaluation.bdrate import bd_rate
 from mtcodec.evaluation.curves import CurveCache, Point, curve, fingerprint
 from mtcodec.evaluation.lines import Line, front, task_lines, total_lines

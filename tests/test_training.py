@@ -25,7 +25,7 @@ from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
-from mtcodec.training.objective import DIRECTION, draw_qualities, lambda_of, objective, vector_squares
+from mtcodec.training.objective import DIRECTION, draw_qualities, objective, vector_squares
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -146,7 +146,7 @@ def test_quality_steps() -> None:
     table = torch.arange(9.0)[:, None] * 256
     steps = torch.tensor([0, 1, 300, 2047, 2048])
     assert interpolate(table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
-    assert float(lambda_of(torch.tensor(0.0))) == pytest.approx(2e-4)
+    assert float(quality.lambda_of(torch.tensor(0.0))) == pytest.approx(2e-4)
     drawn = draw_qualities(200, 3, 0.5)
     assert drawn.min() >= 0 and drawn.max() <= quality.STEPS and (drawn[:, :1] == drawn).all(1).any()
 

@@ -19,8 +19,8 @@ from mtcodec.data.planes import Array, Range
 from mtcodec.data.scene import Scene, read_scene
 from mtcodec.entropy.rans import MAX_BITS, PRECISION, Decoder, Tables
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.evaluation.metrics import errors
 from mtcodec.layers import Layers, range_of, restore
+from mtcodec.metrics import errors
 from mtcodec.models.config import SHARED
 from mtcodec.models.stream import SYMBOL_LIMIT, Z_LIMIT, Step, StreamModel
 from mtcodec.quality import to_step

@@ -104,7 +104,8 @@ def find(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]
     from mtcodec.data.layouts import find_scenes
 
     for given in weights.split(","):
-        store.declare_tasks(given)
+        for name in store.resolve(given):
+            store.declare_tasks(name)
     found = [scene for dataset in datasets for scene in find_scenes(dataset, warn_left_out)]
     return found[: limit or None]
 

@@ -98,7 +98,7 @@ def _decode(codec: Codec, reader: Reader, wanted: list[str], file: str) -> tuple
 
 def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[SectionError]]:
     from mtcodec.errors import SectionError
-    from mtcodec.exact import read
+    from mtcodec.sections import read
 
     images: Scene = {}
     lost: list[SectionError] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ from mtcodec.errors import OutputError, SceneError, UsageError
 from mtcodec.quality import DEFAULT
 
 if TYPE_CHECKING:
+    from mtcodec.codec import Codec
     from mtcodec.data.layouts import SceneFiles
     from mtcodec.data.scene import Scene
     from mtcodec.targets import Outcome
@@ -86,7 +86,19 @@ def encode(
         float, typer.Option(min=0, help="The best quality within so many bits per pixel, for all tasks.")
     ] = 0.0,
     target_bytes: Annotated[int, typer.Option(min=0, help="The best quality within so many bytes.")] = 0,
-    weights: Annotated[str, typer.Option(help="Name or path of the weights.")] = "clevr",
+    coding: Annotated[
+        str,
+        typer.Option(
+            help="auto: AV1 or JPEG XL for tasks where it needs fewer bytes than the networks at equal PSNR; "
+            "neural: never (faster); classical: wherever it reaches that PSNR."
+        ),
+    ] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Name or path of the weights; auto: general or clevr, whichever suits the scene better."
+        ),
+    ] = "auto",
     threads: Threads = 0,
     device: Device = "auto",
     force: Force = False,
@@ -105,11 +117,15 @@ def encode(
     an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake.
     """
     from mtcodec import tasks as registry
+    from mtcodec import weights as store
+    from mtcodec.choice import CODINGS, Request, best_of
     from mtcodec.data.scene import read_scene
-    from mtcodec.targets import Outcome, Target, fidelity, poor, reach
+    from mtcodec.targets import Target
 
     if not output:
         raise UsageError("missing -o OUT")
+    if coding not in CODINGS:
+        raise UsageError(f"coding must be {', '.join(CODINGS)}, not {coding!r}")
     general, own = qualities(quality or [])
     holes = hole_values(invalid or [])
     wanted_psnr = psnrs(target_psnr or [])
@@ -122,22 +138,17 @@ def encode(
         for task in wanted or []:
             if task.name not in scene.files:
                 raise SceneError(f"{scene.label}: no image of task {task.name!r}")
-    codec = None
+    codecs: list[Codec] = []
     for scene, path in zip(scenes, outputs):
         if output != "-":
             refuse_existing(path, force)
         images = read_scene(scene, wanted)
-        codec = codec or load_codec(weights, device, threads)
+        codecs = codecs or [load_codec(name, device, threads) for name in store.resolve(weights)]
         try:
             bounds = bounds_of(images, max_error or [], lossless, unit or [])
-            encoded = partial(codec.encode, images, task_quality=own, invalid=holes, max_error=bounds)
             size = target_bytes or int(target_bpp * _pixels(images) / 8)
-            if wanted_psnr or size:
-                outcome = reach(codec, images, encoded, Target(wanted_psnr, size))
-            else:
-                data = encoded(general)
-                measured = fidelity(codec, images, data) if not quiet and output != "-" else {}
-                outcome = Outcome(data, general, measured, True)
+            request = Request(general, own, holes, bounds, Target(wanted_psnr, size), coding)
+            outcome, poor = best_of(codecs, images, request)
         except (SceneError, UsageError) as error:
             raise type(error)(f"{scene.label}: {error}") from error
         if several:
@@ -145,7 +156,7 @@ def encode(
         emit(outcome.data, path, force)
         if not quiet and output != "-":
             print_info(reader_of(outcome.data), str(path), as_json, brief=several, psnr=outcome.psnr)
-        _warn_of(outcome, poor(codec, outcome.psnr), scene.label)
+        _warn_of(outcome, poor, scene.label)
 
 
 def _pixels(scene: Scene) -> int:

@@ -1,4 +1,4 @@
-"""Lossless JPEG XL code streams of integer samples, through libjxl.
+"""JPEG XL code streams of integer samples, through libjxl.
 
 The stream's own header is read before libjxl sees it, so that a stream of another size or with further
 channels is refused before anything is allocated for it.
@@ -25,6 +25,16 @@ def encode_samples(samples: Samples) -> bytes:
     import imagecodecs
 
     data = imagecodecs.jpegxl_encode(np.ascontiguousarray(samples), lossless=True, effort=EFFORT)
+    return _code_stream(bytes(data))
+
+
+def encode_lossy(samples: Samples, distance: float, effort: int = EFFORT) -> bytes:
+    """A code stream of (H, W) or (H, W, 3) samples, uint8 or uint16, at ``distance`` 0.01 to 25 (worst)."""
+    import imagecodecs
+
+    data = imagecodecs.jpegxl_encode(
+        np.ascontiguousarray(samples), distance=distance, effort=effort, numthreads=1
+    )
     return _code_stream(bytes(data))
 
 

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from mtcodec.data.planes import Array, value_range
+from mtcodec.entropy import av1
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.evaluation import hyperprior, overhead
 from mtcodec.tasks import Task
@@ -62,6 +63,7 @@ class Variant:
     qualities: tuple[float, ...]
 
 
+SPEED = 4  # of AVIF
 _AVIF = (0, 8, 18, 30, 42, 55, 68, 82, 94)
 _JXL = (25, 15, 10, 6, 3.5, 2, 1, 0.5, 0.2)
 VARIANTS = {
@@ -128,19 +130,6 @@ def _pillow(samples: Array, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _encode_avif(samples: Array, quality: float) -> bytes:
-    options = {"quality": int(quality), "speed": 4, "max_threads": 1, "advanced": {"tune": "psnr"}}
-    return _pillow(samples, "AVIF", subsampling="4:4:4" if samples.ndim == 3 else "4:0:0", **options)
-
-
-def _encode_avif10(samples: Array, quality: float) -> bytes:
-    pixels = "444" if samples.ndim == 3 else "400"
-    if samples.ndim == 2:  # imagecodecs codes a plain 2-D array losslessly, whatever the quality
-        samples = np.repeat(samples[..., None], 3, axis=2)
-    options = {"speed": 4, "pixelformat": pixels, "bitspersample": 10, "numthreads": 1}
-    return bytes(_library().avif_encode(samples, int(quality), **options))
-
-
 def _encode_jxl(samples: Array, quality: float) -> bytes:
     return bytes(_library().jpegxl_encode(samples, distance=quality, effort=7, numthreads=1))
 
@@ -148,8 +137,8 @@ def _encode_jxl(samples: Array, quality: float) -> bytes:
 _ENCODERS: dict[str, Callable[[Array, float], bytes]] = {
     "jpeg": lambda s, q: _pillow(s, "JPEG", quality=int(q), subsampling=0, optimize=True),
     "webp": lambda s, q: _pillow(s, "WEBP", quality=q, method=6),
-    "avif": _encode_avif,
-    "avif10": _encode_avif10,
+    "avif": lambda s, q: av1.encode_file(s, 8, int(q), SPEED),
+    "avif10": lambda s, q: av1.encode_file(s, 10, int(q), SPEED),
     "jxl": _encode_jxl,
     "jxl16": _encode_jxl,
 }

@@ -17,8 +17,8 @@ import numpy as np
 from mtcodec.data.planes import Array
 from mtcodec.errors import UsageError
 from mtcodec.evaluation import classical
-from mtcodec.evaluation.metrics import errors
 from mtcodec.layers import finish, prepare
+from mtcodec.metrics import errors
 from mtcodec.output import write_atomic
 from mtcodec.tasks import Task
 
@@ -38,7 +38,7 @@ class Point:
         payload_bytes: the file without :func:`mtcodec.evaluation.overhead.container_overhead`.
         bpp: bits of the whole file per pixel.
         psnr: dB, mean of the images' PSNRs.
-        mse: mean of the images' :func:`mtcodec.evaluation.metrics.mse`.
+        mse: mean of the images' :func:`mtcodec.metrics.mse`.
         encode_ms, decode_ms: medians, one thread.
     """
 

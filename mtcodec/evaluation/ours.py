@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mtcodec.data.scene import Scene
 from mtcodec.errors import MtcodecError
-from mtcodec.evaluation.metrics import measure
+from mtcodec.metrics import measure
 from mtcodec.tasks import Task
 
 

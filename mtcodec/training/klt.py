@@ -20,7 +20,6 @@ from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import MultiTask
 from mtcodec.models.transforms import BLOCK, PATCH, Analysis, Synthesis
 from mtcodec.training.dataset import Batch, Scenes
-from mtcodec.training.objective import lambda_of
 
 COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start
 STRENGTH, COMPRESSION = 3.0, 0.6  # those stronger than 3 steps keep the power 0.4 of their excess
@@ -43,7 +42,7 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
     """Patches of every task, (N, C·size²) in units of Δ, and Δ by task."""
-    lam = float(lambda_of(torch.tensor(quality.STEPS / 2)))
+    lam = quality.lambda_of(quality.STEPS / 2)
     parts, steps = [], []
     for task in model.config.tasks:
         delta = math.sqrt(6 * task.channels / (math.log(2) * lam * 255**2 * task.weight))

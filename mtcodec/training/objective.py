@@ -12,18 +12,13 @@ from mtcodec import quality
 from mtcodec.data.planes import UNIT_TOLERANCE
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import Forward, MultiTask
+from mtcodec.quality import LAMBDA_MAX, LAMBDA_MIN, lambda_of
 from mtcodec.training.dataset import Batch
 
-LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
 DIRECTION = 0.85  # share of the error after vectors got the length 1 in that of vectors; the rest: before
 SHORT = 0.3  # shorter vectors are taken as if they had this length
 MEMORY = 0.99  # of the running means of errors
 BALANCES = ("declared", "uncertainty", "equal")
-
-
-def lambda_of(step: Tensor) -> Tensor:
-    """λ of the objective bpp + λ·255²·MSE at quality ``step``."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / quality.STEPS)
 
 
 def step_of(lam: float) -> int:

@@ -1,0 +1,33 @@
+"""Sections that no network decodes, by their coding; imports no torch."""
+
+from __future__ import annotations
+
+from mtcodec import exact, picture
+from mtcodec import tasks as registry
+from mtcodec.container import Reader
+from mtcodec.data.planes import Array
+from mtcodec.entropy import labels
+from mtcodec.errors import FormatError, SectionError, UsageError
+from mtcodec.tasks import Task
+
+
+def read(reader: Reader, name: str, task: Task | None = None) -> Array:
+    """The image of the section ``name``, which no network decodes.
+
+    Args:
+        task: its declaration; default the registered one.
+
+    Raises:
+        SectionError: its payload is damaged. UsageError: it is neural, or an unknown task.
+    """
+    header, section = reader.header, reader.header.section(name)
+    if section is None or section.neural:
+        raise UsageError(f"no section {name!r} without networks")
+    payload, size = reader.payload(name), (header.height, header.width)
+    try:
+        if section.coding == "labels":
+            return labels.decode_labels(payload, *size, section.dtype)
+        decode = picture.decode if section.coding == "classical" else exact.decode
+        return decode(task or registry.get(name), section, payload, *size)
+    except FormatError as error:
+        raise SectionError(f"section {name}: {error}", name) from error
