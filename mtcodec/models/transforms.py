@@ -73,13 +73,13 @@ class Analysis(nn.Module):
         self.linear = nn.Conv2d(channels * BLOCK**2, latents, 1)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        blocks = F.pixel_unshuffle(x, BLOCK).contiguous(memory_format=torch.channels_last)
+        y = self.linear(F.pixel_unshuffle(x, BLOCK).contiguous(memory_format=torch.channels_last))
         x = F.pixel_unshuffle(x, PATCH).contiguous(memory_format=torch.channels_last)
         x = self.blocks_8(self.modulate_8(self.stem(self.basis(x)), vector))
         x = self.down(F.pixel_unshuffle(x, 2))
         x = self.blocks_16(self.modulate_16(x, vector))
-        y: Tensor = self.out(x) + self.linear(blocks)
-        return y
+        latents: Tensor = self.out(x) + y
+        return latents
 
 
 class Synthesis(nn.Module):
