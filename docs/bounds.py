@@ -1,15 +1,18 @@
 """Bytes of depth under bounds of its error, and a check of every pixel.
 
-    python docs/bounds.py DATASET... [--limit N]
+    python docs/bounds.py DATASET... [--manifest FILE] [--limit N]
 
-Means over scenes, beside lossless PNG and JPEG XL of the same images. Stops with an error where a bound
-does not hold or a hole does not come back.
+Bounds are in millimetres. A stored step is one, unless the manifest, a JSON list of objects with ``scene``
+and ``depth_unit``, tells otherwise ("0.1 mm", "1/5000 m"). Means over scenes, beside lossless PNG and
+JPEG XL of the same images. Stops with an error where a bound does not hold or a hole does not come back.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
+import re
 from pathlib import Path
 from statistics import fmean
 
@@ -21,7 +24,15 @@ from mtcodec.container import Header, Reader, Section
 from mtcodec.data.layouts import find_scenes
 from mtcodec.data.scene import read_scene
 
-BOUNDS = (0, 1, 5, 20)
+BOUNDS = (0, 1, 5, 20)  # mm
+
+
+def step_of(unit: str) -> float:
+    """Millimetres of a stored step, from a description."""
+    part = re.search(r"1/(\d+) m|(\d+)/m", unit)
+    if part:
+        return 1000 / float(part[1] or part[2])
+    return 0.1 if "0.1 mm" in unit else 1.0
 
 
 def coded(depth: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
@@ -36,8 +47,11 @@ def coded(depth: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("datasets", nargs="+", type=Path)
+    parser.add_argument("--manifest", type=Path)
     parser.add_argument("--limit", type=int, default=None)
     arguments = parser.parse_args()
+    listed = json.loads(arguments.manifest.read_text()) if arguments.manifest else []
+    steps = {entry["scene"]: step_of(entry["depth_unit"]) for entry in listed}
     for dataset in arguments.datasets:
         rows: dict[str, list[int]] = {}
         for files in find_scenes(dataset)[: arguments.limit]:
@@ -45,13 +59,14 @@ def main() -> None:
             rows.setdefault("PNG", []).append(len(imagecodecs.png_encode(depth, level=9)))
             lossless = imagecodecs.jpegxl_encode(depth, lossless=True, effort=7)
             rows.setdefault("JPEG XL", []).append(len(lossless))
-            for bound in BOUNDS:
+            for millimetres in BOUNDS:
+                bound = millimetres / steps.get(files.key, 1.0)
                 size, back = coded(depth, bound)
                 error = np.abs(back.astype(np.int64) - depth).max()
                 holes = np.array_equal(back == 0, depth == 0)
                 if error > bound or not holes or back.dtype != depth.dtype:
                     raise SystemExit(f"{files.label}: bound {bound}: error {error}, holes kept: {holes}")
-                rows.setdefault(f"±{bound}", []).append(size)
+                rows.setdefault(f"±{millimetres} mm", []).append(size)
         print(f"{dataset}: {len(rows['PNG'])} scenes, bounds hold for every pixel")
         print("  " + "   ".join(f"{name} {fmean(sizes):.0f}" for name, sizes in rows.items()))
 
