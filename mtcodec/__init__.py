@@ -23,10 +23,11 @@ from mtcodec.tasks import Task, register
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mtcodec.archive.dataset import Archive
     from mtcodec.codec import Codec
 
 __version__ = "0.1.0"
-__all__ = ["MtcodecError", "Task", "errors", "extract", "info", "load", "register"]
+__all__ = ["Archive", "MtcodecError", "Task", "errors", "extract", "info", "load", "register"]
 
 
 def load(name: str | Path = "clevr", device: str = "auto") -> Codec:
@@ -34,6 +35,14 @@ def load(name: str | Path = "clevr", device: str = "auto") -> Codec:
     from mtcodec import codec
 
     return codec.load(name, device)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Archive":  # needs torch
+        from mtcodec.archive.dataset import Archive
+
+        return Archive
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def info(data: bytes) -> dict[str, Any]:

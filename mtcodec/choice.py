@@ -40,6 +40,10 @@ class Request:
     def encode(self, codec: Codec, scene: Scene, quality: float, ready: exact.Ready | None = None) -> bytes:
         return codec.encode(scene, quality, self.task_quality, self.invalid, self.max_error, ready)
 
+    def encode_batch(self, codec: Codec, scenes: Sequence[Scene]) -> list[bytes]:
+        """Files of scenes of one size at the quality, by the networks alone."""
+        return codec.encode_batch(scenes, self.quality, self.task_quality, self.invalid, self.max_error)
+
 
 def best_of(codecs: Sequence[Codec], scene: Scene, request: Request) -> tuple[Outcome, list[str]]:
     """The best of what ``codecs`` make of ``scene``, and the tasks that are hardly usable in it.

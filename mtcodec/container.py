@@ -11,7 +11,7 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -282,13 +282,50 @@ class Reader:
         section = self.header.section(name)
         if section is None:
             raise UsageError(f"no section {name!r}")
-        if section.offset + section.length > self.bytes:
-            raise SectionError(f"section {name}: the file ends within it", name)
-        self._file.seek(section.offset)
-        payload = self._file.read(section.length)
+        payload = self._read(section)
         if checksum(self.header.anchor(section), payload) != section.checksum:
             raise SectionError(f"section {name}: damaged (checksum)", name)
         return payload
+
+    def _read(self, section: Section) -> bytes:
+        if section.offset + section.length > self.bytes:
+            raise SectionError(f"section {section.name}: the file ends within it", section.name)
+        self._file.seek(section.offset)
+        return self._file.read(section.length)
+
+
+class Parts(Reader):
+    """The header and the payloads of a file that are kept apart, as in a row of an archive.
+
+    Raises:
+        FormatError: from the constructor, for a damaged header.
+    """
+
+    def __init__(self, header: bytes, payloads: Mapping[str, bytes | None]) -> None:
+        self.header = parse_header(header)
+        if self.header.size != len(header):
+            raise FormatError("bytes after the header")
+        self.bytes = self.header.file_size
+        self._payloads = payloads
+
+    def _read(self, section: Section) -> bytes:
+        payload = self._payloads.get(section.name)
+        if payload is None or len(payload) != section.length:
+            raise SectionError(f"section {section.name}: missing, or of another length", section.name)
+        return payload
+
+
+def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Header and payloads of a whole file."""
+    header = parse_header(data)
+    if len(data) != header.file_size:
+        raise FormatError("not the length of a whole file")
+    return data[: header.size], {s.name: data[s.offset : s.offset + s.length] for s in header.sections}
+
+
+def join(reader: Reader) -> bytes:
+    """A whole file of verified payloads."""
+    return build(reader.header, {s.name: reader.payload(s.name) for s in reader.header.sections})
 
 
 def extract(reader: Reader, tasks: Iterable[str]) -> bytes:

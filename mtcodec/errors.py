@@ -45,8 +45,11 @@ class SectionError(FormatError):
     """
 
     def __init__(self, message: str, section: str) -> None:
-        super().__init__(message)
+        super().__init__(message, section)
         self.section = section
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class WeightsError(MtcodecError):

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mtcodec.cli import analyze, weights
+from mtcodec.cli.archive import pack, unpack, verify
 from mtcodec.cli.decode import decode, extract, info
 from mtcodec.cli.encode import encode
 from mtcodec.cli.evaluate import evaluate
@@ -25,7 +26,7 @@ app = typer.Typer(
     "Exit codes: 0 done, 1 failed, 2 usage, 3 damaged or hostile input, 4 weights missing. "
     "MTCODEC_DEBUG=1 shows tracebacks; MTCODEC_WEIGHTS lists directories of further weights.",
 )
-for command in (encode, decode, info, extract, train, evaluate):
+for command in (encode, decode, info, extract, pack, unpack, verify, train, evaluate):
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     app.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(command)
 app.add_typer(analyze.app, name="analyze")

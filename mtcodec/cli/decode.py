@@ -22,6 +22,7 @@ from mtcodec.cli.common import (
     load_codec,
     make_directory,
     open_file,
+    progress_bar,
     refuse_existing,
     warn,
 )
@@ -111,9 +112,43 @@ def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[Sec
 
 
 def info(file: File, as_json: Json = False) -> None:
-    """Show a file's sections, and what decoding each task needs."""
+    """Show a file's sections, and what decoding each task needs; or the same of an archive."""
+    from mtcodec.archive.read import is_archive
+
+    if is_archive(file):
+        print_archive(file, as_json)
+        return
     with open_file(file) as reader:
         print_info(reader, file, as_json)
+
+
+def print_archive(path: str, as_json: bool) -> None:
+    """What an archive holds, as the footers of its parts tell."""
+    from mtcodec.archive.read import Opened
+
+    opened = Opened(path)
+    about = opened.about
+    sizes: dict[str, int] = {}
+    for group in opened.groups:
+        for column, size in group.sizes.items():
+            sizes[column] = sizes.get(column, 0) + size
+    facts = {
+        "archive": path, "scenes": opened.rows, "parts": len(opened.parts), "bytes": sum(sizes.values()),
+        "fingerprint": about.fingerprint, "tasks": [t.name for t in about.tasks],
+        "settings": about.settings, "columns": sizes,
+    }  # fmt: skip
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    settings = ", ".join(f"{name} {value}" for name, value in about.settings.items())
+    typer.echo(
+        f"{path}: {opened.rows} scenes in {len(opened.parts)} parts, weights {about.fingerprint}, {settings}"
+    )
+    for column, size in sizes.items():
+        typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
+    for task in about.tasks:
+        needed = about.needs([task.name])
+        typer.echo(f"  to decode {task.name}: {sum(sizes[n] for n in needed)} bytes ({' + '.join(needed)})")
 
 
 def reader_of(data: bytes) -> Reader:
@@ -161,12 +196,20 @@ def extract(
     output: Output = None,
     force: Force = False,
 ) -> None:
-    """Copy some tasks of a file into a new file, without re-encoding."""
+    """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
     from mtcodec import container
+    from mtcodec.archive.read import Opened, is_archive
     from mtcodec.errors import FormatError
 
     if output is None:
-        raise UsageError("missing -o FILE")
+        raise UsageError("missing -o OUT")
+    if is_archive(file):
+        from mtcodec.archive.unpack import extract as run
+
+        with progress_bar() as bar:
+            run(Opened(file), output, [t.strip() for t in tasks.split(",")],
+                lambda k, total: bar("copying", k, total))  # fmt: skip
+        return
     with open_file(file) as reader:
         try:
             data = container.extract(reader, [t.strip() for t in tasks.split(",")])

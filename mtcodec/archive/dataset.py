@@ -1,0 +1,167 @@
+"""Archives as datasets of torch: by index, or as a stream that knows of workers and shards."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, IterableDataset, get_worker_info
+
+from mtcodec.archive.read import Opened
+from mtcodec.archive.unpack import Entry, codec_of, decode
+from mtcodec.codec import Codec
+from mtcodec.data.scene import Scene
+
+Sample = dict[str, Any]
+Transform = Callable[[Sample], Any]
+
+GROUPS_KEPT = 4  # row groups that stay in memory
+
+
+def to_sample(key: str, scene: Scene) -> Sample:
+    """Tensors (C, H, W) of stored values: uint8 as they are, uint16 as int32, floats; and the ``key``."""
+    sample: Sample = {"key": key}
+    for name, image in scene.items():
+        planes = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+        wide = planes.astype(np.int32) if planes.dtype == np.uint16 else planes
+        sample[name] = torch.from_numpy(np.ascontiguousarray(wide))
+    return sample
+
+
+class Archive(Dataset[Any]):
+    """An archive's scenes by index: ``archive[i]`` is a dict of tensors, see :func:`to_sample`.
+
+    A ``DataLoader`` decodes the samples of a batch together. Neighbouring scenes are fetched together: random
+    order over a large archive is slow from afar, see :meth:`stream`.
+
+    Args:
+        path: local, or a URL for fsspec (``s3://``, ``https://``).
+        tasks: only these are fetched and decoded; default all.
+        device: where networks run: ``cpu``, ``cuda`` or ``auto``. Tensors are on the CPU.
+        transform: called with every sample.
+
+    Raises:
+        SceneError: no archive there. FormatError: damaged. UsageError: a task that it lacks.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        tasks: Sequence[str] | None = None,
+        device: str = "cpu",
+        transform: Transform | None = None,
+    ) -> None:
+        self.path, self.device, self.transform = str(path), device, transform
+        opened = self._opened = Opened(self.path)
+        self.tasks = [t.name for t in opened.about.tasks] if tasks is None else list(tasks)
+        opened.about.needs(self.tasks)
+        self.about, self.groups = opened.about, opened.groups
+        self._starts = np.cumsum([0, *(g.rows for g in self.groups)])
+        self._codec: Codec | None = None
+        self._loaded = False
+        self._kept: OrderedDict[int, list[Entry]] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Workers open the archive and load the codec anew."""
+        return {**self.__dict__, "_opened": None, "_codec": None, "_loaded": False, "_kept": OrderedDict()}
+
+    @property
+    def opened(self) -> Opened:
+        if self._opened is None:
+            self._opened = Opened(self.path)
+        return self._opened
+
+    @property
+    def codec(self) -> Codec | None:
+        """The codec, loaded when it is first needed; None if no task needs networks."""
+        if not self._loaded:
+            lossless = {t.name for t in self.about.tasks if t.lossless}
+            if set(self.tasks) - lossless:
+                self._codec = codec_of(self.opened, self.device)
+            self._loaded = True
+        return self._codec
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def keys(self) -> list[str]:
+        """Keys of all scenes, in order."""
+        return [k for g in self.groups for k in self.opened.column(g, ["key"])["key"].to_pylist()]
+
+    def __getitem__(self, index: int) -> Any:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Several samples, decoded together; ``DataLoader`` calls this."""
+        entries = [self._entry(i) for i in indices]
+        scenes = dict(self._decode(entries))
+        return [self._sample(key, scenes[key]) for key, _ in entries]
+
+    def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = 16) -> Stream:
+        """All scenes once, group by group; every worker of a ``DataLoader`` and every rank reads its part."""
+        return Stream(self, shuffle, seed, batch)
+
+    def _entry(self, index: int) -> Entry:
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        group = int(np.searchsorted(self._starts, index, side="right")) - 1
+        if group not in self._kept:
+            self._kept[group] = self.opened.entries(self.groups[group], self.tasks)
+            if len(self._kept) > GROUPS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(group)
+        return self._kept[group][index - int(self._starts[group])]
+
+    def _decode(self, entries: Sequence[Entry]) -> Iterator[tuple[str, Scene]]:
+        return decode(self.codec, entries, self.tasks)
+
+    def _sample(self, key: str, scene: Scene) -> Any:
+        sample = to_sample(key, scene)
+        return sample if self.transform is None else self.transform(sample)
+
+
+class Stream(IterableDataset[Any]):
+    """The samples of an :class:`Archive` in sequence, each once over all workers and ranks.
+
+    Groups go to ranks (of ``torch.distributed``, if it runs) and workers in turns. With ``shuffle``, groups
+    and the scenes in them come in an order that :meth:`set_epoch` changes.
+    """
+
+    def __init__(self, archive: Archive, shuffle: bool, seed: int, batch: int) -> None:
+        self.archive, self.shuffle, self.seed, self.batch = archive, shuffle, seed, batch
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        rng = random.Random(f"{self.seed} {self.epoch}")
+        groups = list(self.archive.groups)
+        if self.shuffle:
+            rng.shuffle(groups)
+        for group in groups[share()]:
+            entries = self.archive.opened.entries(group, self.archive.tasks)
+            if self.shuffle:
+                rng.shuffle(entries)
+            for at in range(0, len(entries), self.batch):
+                part = entries[at : at + self.batch]
+                scenes = dict(self.archive._decode(part))
+                for key, _ in part:
+                    yield self.archive._sample(key, scenes[key])
+
+
+def share() -> slice:
+    """Which of all groups this process reads."""
+    rank, ranks = 0, 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
+    worker = get_worker_info()
+    if worker is not None:
+        rank, ranks = rank * worker.num_workers + worker.id, ranks * worker.num_workers
+    return slice(rank, None, ranks)

@@ -1,0 +1,275 @@
+"""A dataset's scenes into an archive: processes that read and encode, one that writes.
+
+::
+
+    scenes ─► batches of one size ─► worker: read, networks, entropy coding ─┐
+                                     worker: …                               ├─► Writer ─► parts
+                                     worker: …                               ┘
+
+A run that was killed goes on where it was: what the finished parts hold is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtcodec import tasks as registry
+from mtcodec import weights as store
+from mtcodec.archive.layout import WEIGHTS, About
+from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.data.layouts import SceneFiles
+from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.output import write_atomic
+from mtcodec.tasks import Task
+
+if TYPE_CHECKING:
+    from mtcodec.choice import Request
+    from mtcodec.codec import Codec
+    from mtcodec.data.scene import Scene
+
+SAMPLE = 8  # scenes that decide on weights
+BATCH = 8  # scenes that share a pass through the networks
+
+Made = list[tuple[str, bytes | str]]
+"""Key, and a scene's file or what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How scenes are encoded; the same for all of them.
+
+    Attributes:
+        weights: path of the weights' file.
+        tasks: read these.
+    """
+
+    weights: Path
+    tasks: tuple[Task, ...]
+    request: Request
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        scenes: encoded now; ``before``: there already.
+        pixels: of the scenes encoded now.
+        streams: bytes by stream.
+        skipped: what was wrong, by key.
+    """
+
+    scenes: int = 0
+    before: int = 0
+    pixels: int = 0
+    total: int = 0
+    streams: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def pack(
+    scenes: Sequence[SceneFiles],
+    output: Path,
+    job: Job,
+    *,
+    settings: dict[str, Any],
+    workers: int = 0,
+    part_rows: int = PART_ROWS,
+    skip_errors: bool = False,
+    progress: Callable[[Summary, int], None] = lambda summary, total: None,
+) -> Summary:
+    """Encode ``scenes`` into the archive ``output``, which may have some of them already.
+
+    Args:
+        settings: what a later run must have too, to go on with it.
+        workers: processes; 0: one per core. 1 works in this process.
+        progress: called with what was done and the number of scenes in all.
+
+    Raises:
+        SceneError: a scene cannot be read or encoded, unless ``skip_errors``; what was done is kept.
+        UsageError: two scenes of one key, or ``output`` has been made otherwise.
+    """
+    about = about_for(job, settings)
+    summary = Summary()
+    with locked(output):
+        writer = Writer(output, about, part_rows)
+        todo = [scene for scene in scenes if scene.key not in writer.keys]
+        summary.before = len(scenes) - len(todo)
+        keep_weights(output, about, job.weights)
+        try:
+            for made in encode_all(batches(todo), job, workers or os.cpu_count() or 1):
+                for key, data in made:
+                    if isinstance(data, bytes):
+                        writer.add(key, data)
+                        count(summary, data)
+                    elif skip_errors:
+                        summary.skipped[key] = data
+                    else:
+                        raise SceneError(data)
+                progress(summary, len(scenes))
+        finally:
+            writer.flush()
+        writer.finish()
+    return summary
+
+
+def most_suitable(
+    names: Sequence[str], scenes: Sequence[SceneFiles], tasks: Sequence[Task], request: Request
+) -> str:
+    """Those of the installed weights ``names`` that cost a sample of ``scenes`` least.
+
+    Scenes that cannot be read, and weights that cannot encode them, count for nothing here.
+    """
+    from mtcodec import codec as codecs
+    from mtcodec.choice import cost, neural
+    from mtcodec.data.scene import read_scene
+    from mtcodec.quality import to_step
+
+    sample = [scenes[i * len(scenes) // SAMPLE] for i in range(min(SAMPLE, len(scenes)))]
+    plain = replace(request, coding="neural")
+    costs: dict[str, list[float]] = {name: [] for name in names}
+    codecs_by_name = {name: codecs.load(name, "auto") for name in names}
+    for files in sample if len(scenes) > SAMPLE else scenes:
+        try:
+            scene = read_scene(files, tasks)
+            found = {n: cost(c, neural(c, scene, plain), scene, plain.target, to_step(plain.quality))[1]
+                     for n, c in codecs_by_name.items()}  # fmt: skip
+        except MtcodecError:
+            continue
+        for name, value in found.items():
+            costs[name].append(value)
+    return min(names, key=lambda name: sum(costs[name]))
+
+
+def about_for(job: Job, settings: dict[str, Any]) -> About:
+    """What holds for all scenes of the archive."""
+    from mtcodec.models.config import SHARED, ModelConfig
+
+    info = store.describe(job.weights)
+    streams = ModelConfig.from_json(info.config).graph.streams
+    return About(info.fingerprint, job.tasks, SHARED in streams, settings)
+
+
+def keep_weights(output: Path, about: About, path: Path) -> None:
+    """Put the weights' file into the archive, so that it decodes anywhere."""
+    assert about.weights is not None
+    target = output / about.weights
+    if not target.exists():
+        (output / WEIGHTS).mkdir(exist_ok=True)
+        write_atomic(target, path.read_bytes())
+
+
+def batches(scenes: Sequence[SceneFiles]) -> Iterator[list[SceneFiles]]:
+    """Parts of ``scenes`` in order; those of a batch that differ in size are encoded alone."""
+    for start in range(0, len(scenes), BATCH):
+        yield list(scenes[start : start + BATCH])
+
+
+def count(summary: Summary, data: bytes) -> None:
+    from mtcodec.container import parse_header
+
+    header = parse_header(data)
+    summary.scenes += 1
+    summary.pixels += header.height * header.width
+    summary.total += len(data)
+    for section in header.sections:
+        summary.streams[section.name] = summary.streams.get(section.name, 0) + section.length
+
+
+# --- workers -----------------------------------------------------------------------------------------
+
+_codec: Codec | None = None
+_job: Job | None = None
+
+
+def encode_all(work: Iterable[list[SceneFiles]], job: Job, workers: int) -> Iterator[Made]:
+    """What becomes of every batch, in order."""
+    with in_order(workers, start, (job,)) as submit:
+        yield from submit(encode_batch, work)
+
+
+@contextmanager
+def in_order(workers: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[Any]:
+    """A function that maps work in order, over processes that are fed no faster than results are taken."""
+    if workers == 1:
+        initializer(*arguments)
+        yield map
+        return
+    context = get_context("spawn")  # a parent that holds torch's threads must not be forked
+    pool = ProcessPoolExecutor(workers, context, single_thread, (initializer, arguments))
+    ahead = 2 * workers
+
+    def submit(function: Callable[[Any], Any], work: Iterable[Any]) -> Iterator[Any]:
+        waiting: list[Future[Any]] = []
+        for item in work:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > ahead:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+    try:
+        yield submit
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def single_thread(initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """Start a worker that leaves the other cores to the other workers."""
+    import torch
+
+    torch.set_num_threads(1)
+    initializer(*arguments)
+
+
+def start(job: Job) -> None:
+    """Load the codec of a worker."""
+    global _codec, _job
+    from mtcodec import codec
+
+    for task in job.tasks:
+        registry.register(task)
+    _codec, _job = codec.load(job.weights, "auto"), job
+
+
+def encode_batch(batch: Sequence[SceneFiles]) -> Made:
+    """Files of a batch; scenes that are of one size share the networks."""
+    from mtcodec.data.scene import read_scene
+
+    assert _codec is not None and _job is not None
+    made: dict[str, bytes | str] = {}
+    groups: dict[tuple[int, ...], list[tuple[str, Scene]]] = {}
+    for files in batch:
+        try:
+            scene = read_scene(files, _job.tasks)
+            groups.setdefault(next(iter(scene.values())).shape[:2], []).append((files.key, scene))
+        except MtcodecError as error:
+            made[files.key] = str(error)
+    for group in groups.values():
+        made |= dict(_encode_group(_codec, _job.request, group))
+    return [(files.key, made[files.key]) for files in batch]
+
+
+def _encode_group(codec: Codec, request: Request, group: list[tuple[str, Scene]]) -> Made:
+    keys, scenes = [key for key, _ in group], [scene for _, scene in group]
+    if request.coding == "neural" and not request.target:
+        try:
+            return list(zip(keys, request.encode_batch(codec, scenes)))
+        except MtcodecError:
+            pass  # one of them is not what it should be: find out which
+    from mtcodec.choice import best_of
+
+    made: Made = []
+    for key, scene in group:
+        try:
+            made.append((key, best_of([codec], scene, request)[0].data))
+        except MtcodecError as error:
+            made.append((key, f"scene {key}: {error}"))
+    return made

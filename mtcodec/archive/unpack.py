@@ -1,0 +1,228 @@
+"""An archive's scenes to images, or to a smaller archive."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtcodec import container, sections, weights
+from mtcodec import tasks as registry
+from mtcodec.archive.pack import in_order
+from mtcodec.archive.read import Opened
+from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.container import Parts
+from mtcodec.data.output import suffix_for, write_image
+from mtcodec.errors import FormatError, MtcodecError, OutputError, UsageError, WeightsError
+from mtcodec.output import write_atomic
+
+if TYPE_CHECKING:
+    from mtcodec.codec import Codec
+    from mtcodec.data.scene import Scene
+
+BATCH = 16
+
+Entry = tuple[str, "Parts | FormatError"]
+Progress = Callable[[int, int], None]
+"""Called with scenes done and scenes in all."""
+
+
+def codec_of(opened: Opened, device: str = "auto") -> Codec | None:
+    """The codec of an archive, from installed weights or its own; None if it needs none."""
+    from mtcodec import codec
+
+    if opened.about.weights is None:
+        return None
+    try:
+        return codec.load(weights.find_fingerprint(opened.about.fingerprint), device)
+    except WeightsError:
+        data = opened.weights_bytes()
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / f"{opened.about.fingerprint}{weights.SUFFIX}"
+        path.write_bytes(data)
+        return codec.load(path, device)
+
+
+def decode(
+    codec: Codec | None, entries: Sequence[Entry], tasks: Sequence[str]
+) -> Iterator[tuple[str, Scene]]:
+    """Images of those ``tasks`` that scenes have; scenes of a batch that are alike share the networks.
+
+    Raises:
+        FormatError: damage; its message names the scene.
+    """
+    groups: dict[tuple[int, int, tuple[tuple[str, bool], ...]], list[tuple[str, Parts]]] = {}
+    for key, parts in entries:
+        if isinstance(parts, FormatError):
+            raise parts
+        header = parts.header
+        own = tuple((n, s.neural) for n in tasks if (s := header.section(n)))
+        groups.setdefault((header.height, header.width, own), []).append((key, parts))
+    for (_, _, own), group in groups.items():
+        wanted = [name for name, _ in own]
+        try:
+            if codec is not None and any(neural for _, neural in own):
+                yield from zip((key for key, _ in group), codec.decode_batch([p for _, p in group], wanted))
+            else:
+                for key, parts in group:
+                    yield key, {n: sections.read(parts, n) for n in wanted}
+        except FormatError as error:
+            if len(group) == 1:
+                raise FormatError(f"scene {group[0][0]}: {error}") from error
+            for entry in group:  # find out which
+                yield from decode(codec, [entry], tasks)
+
+
+# --- to images ---------------------------------------------------------------------------------------
+
+_codec: Codec | None = None
+_tasks: list[str] = []
+_output = Path()
+
+
+def unpack(
+    opened: Opened,
+    output: Path,
+    tasks: Sequence[str] | None = None,
+    keys: Sequence[str] | None = None,
+    *,
+    workers: int = 1,
+    force: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> int:
+    """Write images to ``output``/<key>/<task>.png (or .npy) and return the number of scenes.
+
+    Args:
+        tasks, keys: all without them.
+        workers: processes.
+        force: overwrite images.
+
+    Raises:
+        UsageError: a task or key that the archive lacks.
+        FormatError: a damaged scene. OutputError: an image is there already.
+    """
+    wanted = [t.name for t in opened.about.tasks] if tasks is None else list(tasks)
+    opened.about.needs(wanted)
+    chosen = None if keys is None else set(keys)
+    total = opened.rows if chosen is None else len(chosen)
+    done = 0
+    arguments = (opened.path, wanted, str(output), force)
+    with in_order(workers, start, arguments) as submit:
+        for found in submit(write_batch, batches(opened, wanted, chosen)):
+            done += len(found)
+            progress(done, total)
+            if chosen is not None:
+                chosen.difference_update(found)
+    if chosen:
+        raise UsageError(f"{opened.path}: no scene {min(chosen)!r}")
+    return done
+
+
+def batches(opened: Opened, tasks: Sequence[str], keys: set[str] | None) -> Iterator[list[Entry]]:
+    """Entries of the scenes ``keys``, or of all; fetches only groups that have some of them."""
+    for group in opened.groups:
+        if keys is not None and keys.isdisjoint(opened.column(group, ["key"])["key"].to_pylist()):
+            continue
+        entries = [e for e in opened.entries(group, tasks) if keys is None or e[0] in keys]
+        for at in range(0, len(entries), BATCH):
+            yield entries[at : at + BATCH]
+
+
+_force = False
+
+
+def start(path: str, tasks: list[str], output: str, force: bool) -> None:
+    """Load the codec of a worker."""
+    global _codec, _tasks, _output, _force
+    opened = Opened(path)
+    for task in opened.about.tasks:
+        registry.register(task)
+    _codec, _tasks, _output, _force = codec_of(opened, "cpu"), tasks, Path(output), force
+
+
+def write_batch(entries: Sequence[Entry]) -> list[str]:
+    keys = []
+    for key, scene in decode(_codec, entries, _tasks):
+        directory = safe(_output, key)
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, image in scene.items():
+            path = directory / f"{name}{suffix_for(image)}"
+            if path.exists() and not _force:
+                raise OutputError(f"{path}: exists already (--force overwrites it)")
+            write_image(path, image)
+        keys.append(key)
+    return keys
+
+
+def safe(output: Path, key: str) -> Path:
+    """The directory of a scene, which a key of a stranger's archive cannot move out of ``output``."""
+    parts = key.split("/")
+    if not key or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
+        raise FormatError(f"a scene is called {key!r}, which is no path inside the output")
+    return output.joinpath(*parts)
+
+
+# --- to an archive -----------------------------------------------------------------------------------
+
+
+def extract(
+    opened: Opened, output: Path, tasks: Sequence[str], progress: Progress = lambda d, t: None
+) -> int:
+    """Copy the columns of ``tasks`` into a new archive; nothing is decoded.
+
+    Scenes that have none of them are left out. Returns the number of scenes.
+    """
+    about = opened.about
+    about.needs(tasks)
+    kept = about.only(tasks)
+    with locked(output):
+        if any(output.glob("part-*.parquet")):
+            raise OutputError(f"{output}: has an archive already")
+        writer = Writer(output, kept, PART_ROWS)
+        for done, (key, parts) in enumerate(opened.all_entries(tasks), 1):
+            if isinstance(parts, FormatError):
+                raise parts
+            own = [n for n in tasks if parts.header.section(n)]
+            if own:
+                writer.add(key, container.extract(parts, own))
+            progress(done, opened.rows)
+        if kept.weights is not None:
+            (output / kept.weights).parent.mkdir(exist_ok=True)
+            write_atomic(output / kept.weights, opened.weights_bytes())
+        writer.finish()
+        return len(writer.keys)
+
+
+# --- checks ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Verified:
+    """Attributes:
+    damaged: what is wrong, by key.
+    """
+
+    scenes: int = 0
+    damaged: dict[str, str] = field(default_factory=dict)
+
+
+def verify(opened: Opened, decoding: bool = False, progress: Progress = lambda d, t: None) -> Verified:
+    """Check every checksum of an archive and, if ``decoding``, decode everything."""
+    result = Verified()
+    codec = codec_of(opened) if decoding else None
+    names = [t.name for t in opened.about.tasks]
+    for key, parts in opened.all_entries():
+        result.scenes += 1
+        try:
+            if isinstance(parts, FormatError):
+                raise parts
+            for section in parts.header.sections:
+                parts.payload(section.name)
+            if decoding:
+                list(decode(codec, [(key, parts)], names))
+        except MtcodecError as error:
+            result.damaged[key] = str(error)
+        progress(result.scenes, opened.rows)
+    return result
