@@ -276,6 +276,57 @@ def test_killed_twenty_times(
     assert not [p for p in out.iterdir() if p.name.startswith(".")]
 
 
+# --- Ray ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster() -> Iterator[None]:
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+def actors() -> list[int]:
+    """Processes of Ray's workers that have work."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            name = (directory / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if name.startswith(b"ray::") and b"_Actor" in name:
+            found.append(int(directory.name))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
+    archive: Path, bundled: list[SceneFiles], job: Job, small: Codec, cluster: None, tmp_path: Path
+) -> None:
+    scenes = [SceneFiles(f"{k:03d}", bundled[k % 3].files, f"{k}") for k in range(160)]
+    killed: list[int] = []
+
+    def kill_one(summary: packing.Summary, total: int) -> None:
+        running = actors()
+        if not killed and running:
+            killed.append(running[0])
+            os.kill(running[0], signal.SIGKILL)
+
+    summary = pack(
+        scenes, tmp_path / "a", job, settings=SETTINGS, engine_name="ray", workers=2, progress=kill_one
+    )
+    assert killed and summary.scenes == 160
+    expected = [small.encode(read_scene(bundled[k], ALL), 40) for k in range(3)]
+    found = content(tmp_path / "a")
+    assert list(found) == [s.key for s in scenes]
+    assert all(found[s.key] == expected[k % 3] for k, s in enumerate(scenes))
+    assert unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray") == 160
+    with pytest.raises(OutputError, match="exists already"):
+        unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray")
+
+
 # --- reading -----------------------------------------------------------------------------------------
 
 

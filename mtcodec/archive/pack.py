@@ -1,4 +1,4 @@
-"""A dataset's scenes into an archive: processes that read and encode, one that writes.
+"""A dataset's scenes into an archive: workers that read and encode, one process that writes.
 
 ::
 
@@ -11,17 +11,14 @@ A run that was killed goes on where it was: what the finished parts hold is left
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import tasks as registry
 from mtcodec import weights as store
+from mtcodec.archive.engines import engine
 from mtcodec.archive.layout import WEIGHTS, About
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.data.layouts import SceneFiles
@@ -80,6 +77,7 @@ def pack(
     job: Job,
     *,
     settings: dict[str, Any],
+    engine_name: str = "local",
     workers: int = 0,
     part_rows: int = PART_ROWS,
     skip_errors: bool = False,
@@ -89,7 +87,7 @@ def pack(
 
     Args:
         settings: what a later run must have too, to go on with it.
-        workers: processes; 0: one per core. 1 works in this process.
+        engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         progress: called with what was done and the number of scenes in all.
 
     Raises:
@@ -104,16 +102,17 @@ def pack(
         summary.before = len(scenes) - len(todo)
         keep_weights(output, about, job.weights)
         try:
-            for made in encode_all(batches(todo), job, workers or os.cpu_count() or 1):
-                for key, data in made:
-                    if isinstance(data, bytes):
-                        writer.add(key, data)
-                        count(summary, data)
-                    elif skip_errors:
-                        summary.skipped[key] = data
-                    else:
-                        raise SceneError(data)
-                progress(summary, len(scenes))
+            with engine(engine_name, workers, start, (job,)) as submit:
+                for made in submit(encode_batch, batches(todo)):
+                    for key, data in made:
+                        if isinstance(data, bytes):
+                            writer.add(key, data)
+                            count(summary, data)
+                        elif skip_errors:
+                            summary.skipped[key] = data
+                        else:
+                            raise SceneError(data)
+                    progress(summary, len(scenes))
         finally:
             writer.flush()
         writer.finish()
@@ -187,46 +186,6 @@ def count(summary: Summary, data: bytes) -> None:
 
 _codec: Codec | None = None
 _job: Job | None = None
-
-
-def encode_all(work: Iterable[list[SceneFiles]], job: Job, workers: int) -> Iterator[Made]:
-    """What becomes of every batch, in order."""
-    with in_order(workers, start, (job,)) as submit:
-        yield from submit(encode_batch, work)
-
-
-@contextmanager
-def in_order(workers: int, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[Any]:
-    """A function that maps work in order, over processes that are fed no faster than results are taken."""
-    if workers == 1:
-        initializer(*arguments)
-        yield map
-        return
-    context = get_context("spawn")  # a parent that holds torch's threads must not be forked
-    pool = ProcessPoolExecutor(workers, context, single_thread, (initializer, arguments))
-    ahead = 2 * workers
-
-    def submit(function: Callable[[Any], Any], work: Iterable[Any]) -> Iterator[Any]:
-        waiting: list[Future[Any]] = []
-        for item in work:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
-
-    try:
-        yield submit
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def single_thread(initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """Start a worker that leaves the other cores to the other workers."""
-    import torch
-
-    torch.set_num_threads(1)
-    initializer(*arguments)
 
 
 def start(job: Job) -> None:

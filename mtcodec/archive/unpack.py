@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mtcodec import container, sections, weights
 from mtcodec import tasks as registry
-from mtcodec.archive.pack import in_order
+from mtcodec.archive.engines import engine
 from mtcodec.archive.read import Opened
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.container import Parts
@@ -77,9 +77,25 @@ def decode(
 
 # --- to images ---------------------------------------------------------------------------------------
 
-_codec: Codec | None = None
-_tasks: list[str] = []
-_output = Path()
+Work = tuple[int, int, int]
+"""Group, first and last + 1 of its scenes."""
+
+WORK = 256  # scenes that a worker takes at a time
+
+
+@dataclass
+class _Worker:
+    opened: Opened
+    codec: Codec | None
+    tasks: list[str]
+    keys: frozenset[str] | None
+    output: Path
+    force: bool
+    group: int = -1
+    entries: list[Entry] = field(default_factory=list)
+
+
+_worker: _Worker | None = None
 
 
 def unpack(
@@ -88,6 +104,7 @@ def unpack(
     tasks: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
     *,
+    engine_name: str = "local",
     workers: int = 1,
     force: bool = False,
     progress: Progress = lambda done, total: None,
@@ -96,7 +113,7 @@ def unpack(
 
     Args:
         tasks, keys: all without them.
-        workers: processes.
+        engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         force: overwrite images.
 
     Raises:
@@ -105,55 +122,68 @@ def unpack(
     """
     wanted = [t.name for t in opened.about.tasks] if tasks is None else list(tasks)
     opened.about.needs(wanted)
-    chosen = None if keys is None else set(keys)
-    total = opened.rows if chosen is None else len(chosen)
-    done = 0
-    arguments = (opened.path, wanted, str(output), force)
-    with in_order(workers, start, arguments) as submit:
-        for found in submit(write_batch, batches(opened, wanted, chosen)):
-            done += len(found)
+    chosen = None if keys is None else frozenset(keys)
+    total, done = opened.rows if chosen is None else len(chosen), 0
+    found: set[str] = set()
+    arguments = (opened.path, wanted, chosen, str(output), force)
+    with engine(engine_name, workers, start, arguments) as submit:
+        for written in submit(write_some, work_of(opened)):
+            done += len(written)
             progress(done, total)
             if chosen is not None:
-                chosen.difference_update(found)
-    if chosen:
-        raise UsageError(f"{opened.path}: no scene {min(chosen)!r}")
+                found.update(written)
+    if chosen is not None and chosen - found:
+        raise UsageError(f"{opened.path}: no scene {min(chosen - found)!r}")
     return done
 
 
-def batches(opened: Opened, tasks: Sequence[str], keys: set[str] | None) -> Iterator[list[Entry]]:
-    """Entries of the scenes ``keys``, or of all; fetches only groups that have some of them."""
-    for group in opened.groups:
-        if keys is not None and keys.isdisjoint(opened.column(group, ["key"])["key"].to_pylist()):
-            continue
-        entries = [e for e in opened.entries(group, tasks) if keys is None or e[0] in keys]
-        for at in range(0, len(entries), BATCH):
-            yield entries[at : at + BATCH]
+def work_of(opened: Opened) -> Iterator[Work]:
+    """Everything, in parts that suit a worker."""
+    for index, group in enumerate(opened.groups):
+        for first in range(0, group.rows, WORK):
+            yield index, first, min(first + WORK, group.rows)
 
 
-_force = False
-
-
-def start(path: str, tasks: list[str], output: str, force: bool) -> None:
-    """Load the codec of a worker."""
-    global _codec, _tasks, _output, _force
+def start(path: str, tasks: list[str], keys: frozenset[str] | None, output: str, force: bool) -> None:
+    """Open the archive and load the codec of a worker."""
+    global _worker
     opened = Opened(path)
     for task in opened.about.tasks:
         registry.register(task)
-    _codec, _tasks, _output, _force = codec_of(opened, "cpu"), tasks, Path(output), force
+    _worker = _Worker(opened, codec_of(opened, "auto"), tasks, keys, Path(output), force)
 
 
-def write_batch(entries: Sequence[Entry]) -> list[str]:
-    keys = []
-    for key, scene in decode(_codec, entries, _tasks):
-        directory = safe(_output, key)
+def write_some(work: Work) -> list[str]:
+    """Write the images of a part of a group; returns keys."""
+    assert _worker is not None
+    index, first, last = work
+    opened, keys, own = _worker.opened, _worker.keys, _worker.opened.groups[index]
+    if keys is not None:  # is there anything to fetch?
+        listed = opened.column(own, ["key"])["key"].to_pylist()[first:last]
+        if keys.isdisjoint(listed):
+            return []
+    if _worker.group != index:
+        _worker.group, _worker.entries = index, opened.entries(own, _worker.tasks)
+    entries = [e for e in _worker.entries[first:last] if keys is None or e[0] in keys]
+    written = []
+    for at in range(0, len(entries), BATCH):
+        for key, scene in decode(_worker.codec, entries[at : at + BATCH], _worker.tasks):
+            write_images(safe(_worker.output, key), scene, _worker.force)
+            written.append(key)
+    return written
+
+
+def write_images(directory: Path, scene: Scene, force: bool) -> None:
+    """The images of a scene, under the names of their tasks."""
+    try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, image in scene.items():
-            path = directory / f"{name}{suffix_for(image)}"
-            if path.exists() and not _force:
-                raise OutputError(f"{path}: exists already (--force overwrites it)")
-            write_image(path, image)
-        keys.append(key)
-    return keys
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot make it: {error.strerror}") from error
+    for name, image in scene.items():
+        path = directory / f"{name}{suffix_for(image)}"
+        if path.exists() and not force:
+            raise OutputError(f"{path}: exists already (--force overwrites it)")
+        write_image(path, image)
 
 
 def safe(output: Path, key: str) -> Path:

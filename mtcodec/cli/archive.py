@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mtcodec.data.layouts import SceneFiles
 
 Workers = Annotated[int, typer.Option(min=0, max=1024, help="Processes; 0: one for every core.")]
+Engine = Annotated[
+    str,
+    typer.Option("--engine", help="local: processes; ray: the cluster of RAY_ADDRESS, see docs/archives.md."),
+]
 Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or a URL (s3://, https://).")]
 
 
@@ -63,6 +67,7 @@ def pack(
     skip_errors: Annotated[
         bool, typer.Option("--skip-errors", help="Report scenes that cannot be encoded, and go on.")
     ] = False,
+    engine: Engine = "local",
     workers: Workers = 0,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -101,8 +106,8 @@ def pack(
             bar(what, summary.before + summary.scenes + len(summary.skipped), total)
 
         settings = json.loads(json.dumps(settings))
-        summary = run(scenes, output, job, settings=settings, workers=workers, part_rows=part_scenes,
-                      skip_errors=skip_errors, progress=show)  # fmt: skip
+        summary = run(scenes, output, job, settings=settings, engine_name=engine, workers=workers,
+                      part_rows=part_scenes, skip_errors=skip_errors, progress=show)  # fmt: skip
     for error in summary.skipped.values():
         warn(f"skipped: {error}")
     if as_json:
@@ -167,13 +172,12 @@ def unpack(
     keys: Annotated[
         str, typer.Option(help="Only these scenes, separated by commas; @FILE: one a line.")
     ] = "",
+    engine: Engine = "local",
     workers: Workers = 0,
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Decode an archive's scenes to OUTPUT/KEY/TASK.png (.npy where PNG cannot hold it)."""
-    import os
-
     from mtcodec.archive.read import Opened
     from mtcodec.archive.unpack import unpack as run
 
@@ -183,7 +187,7 @@ def unpack(
     with progress_bar() as bar:
         done = run(
             Opened(archive), output, [t.strip() for t in tasks.split(",")] if tasks else None, _keys(keys),
-            workers=workers or os.cpu_count() or 1, force=force,
+            engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip
     if not quiet:
