@@ -83,6 +83,21 @@ def spend(codec: Codec, scene: Scene, before: Outcome, outcome: Outcome, request
     return outcome
 
 
+class Chooser:
+    """Codecs of which every scene gets the best, and its tasks the best coding; for evaluations."""
+
+    def __init__(self, codecs: Sequence[Codec], coding: str = "auto") -> None:
+        self.codecs, self.coding = codecs, coding
+
+    def encode(self, scene: Scene, *, quality: float) -> bytes:
+        return best_of(self.codecs, scene, Request(quality, coding=self.coding))[0].data
+
+    def decode(self, data: bytes) -> Scene:
+        fingerprint = Reader(io.BytesIO(data)).header.fingerprint
+        made = (codec for codec in self.codecs if codec.info.fingerprint == fingerprint)
+        return next(made, self.codecs[0]).decode(data)
+
+
 def neural(codec: Codec, scene: Scene, request: Request) -> Outcome:
     """What the networks make of it."""
     encode = partial(request.encode, codec, scene)

@@ -11,7 +11,7 @@ A run that was killed goes on where it was: what the finished parts hold is left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,41 @@ def pack(
                         else:
                             raise SceneError(data)
                     progress(summary, len(scenes))
+        finally:
+            writer.flush()
+        writer.finish()
+    return summary
+
+
+def pack_scenes(
+    scenes: Iterable[tuple[str, Scene]],
+    output: Path,
+    job: Job,
+    *,
+    settings: dict[str, Any],
+    part_rows: int = PART_ROWS,
+) -> Summary:
+    """Like :func:`pack`, in this process, for scenes that some program has as arrays: (key, arrays by task).
+
+    Keys that the archive has already are left out.
+    """
+    about = about_for(job, settings)
+    summary = Summary()
+    start(job)
+    assert _codec is not None
+    with locked(output):
+        writer = Writer(output, about, part_rows)
+        keep_weights(output, about, job.weights)
+        try:
+            for key, scene in scenes:
+                if key in writer.keys:
+                    summary.before += 1
+                    continue
+                for name, data in _encode_group(_codec, job.request, [(key, scene)]):
+                    if not isinstance(data, bytes):
+                        raise SceneError(data)
+                    writer.add(name, data)
+                    count(summary, data)
         finally:
             writer.flush()
         writer.finish()

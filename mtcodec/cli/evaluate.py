@@ -13,14 +13,21 @@ from mtcodec.cli.common import Dataset, Device, Json, Threads, find, progress_ba
 from mtcodec.errors import UsageError
 
 if TYPE_CHECKING:
+    from mtcodec.choice import Chooser
     from mtcodec.codec import Codec
 
 
 def evaluate(
     dataset: Dataset,
     weights: Annotated[
-        str, typer.Option(help="Names or paths of the weights to compare, separated by commas.")
+        str,
+        typer.Option(
+            help="Names or paths of the weights to compare, separated by commas; auto as for encode."
+        ),
     ] = "clevr",
+    coding: Annotated[
+        str, typer.Option(help="neural: the networks alone; auto or classical: as for encode.")
+    ] = "neural",
     against: Annotated[
         str, typer.Option(help="Codecs to compare with: jpeg, webp, avif, jxl, hyperprior; empty for none.")
     ] = "jpeg,webp,avif,jxl",
@@ -52,12 +59,12 @@ def evaluate(
     except ValueError:
         raise UsageError(f"not a list of qualities: {quality!r}") from None
     scenes = find([dataset], weights, limit)
-    codecs = systems(weights, device, threads)
+    codecs = _systems(weights, device, threads, coding)
     names = [name for name in against.split(",") if name]
     with progress_bar() as progress:
         results = report.evaluate(
             codecs, scenes, qualities, names, output, progress,
-            about={name: _about(codec) for name, codec in codecs.items()},
+            about={name: _about(codec, coding) for name, codec in codecs.items()},
             reference=Path(reference).name.removesuffix(".safetensors") or None,
             checkpoints=hyperprior_checkpoints or None, workers=workers,
         )  # fmt: skip
@@ -72,7 +79,29 @@ def evaluate(
                 console.print(table)
 
 
-def _about(codec: Codec) -> dict[str, str]:
+def _systems(weights: str, device: str, threads: int, coding: str) -> dict[str, Codec | Chooser]:
+    from mtcodec import weights as store
+    from mtcodec.choice import CODINGS, Chooser
+
+    if coding not in CODINGS:
+        raise UsageError(f"coding must be {', '.join(CODINGS)}, not {coding!r}")
+    found: dict[str, Codec | Chooser] = {}
+    for given in weights.split(","):
+        codecs = list(systems(",".join(store.resolve(given)), device, threads).values())
+        name = given if given == store.AUTO else codecs[0].info.name
+        if name in found:
+            raise UsageError(f"two weights called {name!r}: rename one of the files")
+        chosen = coding != "neural" or len(codecs) > 1
+        found[name] = Chooser(codecs, coding) if chosen else codecs[0]
+    return found
+
+
+def _about(codec: Codec | Chooser, coding: str) -> dict[str, str]:
+    from mtcodec.choice import Chooser
+
+    if isinstance(codec, Chooser):
+        fingerprints = ", ".join(c.info.fingerprint for c in codec.codecs)
+        return {"coding": coding, "fingerprint": fingerprints}
     config = codec.model.config
     return {"architecture": config.architecture, "backbone": config.backbone,
             "fingerprint": codec.info.fingerprint}  # fmt: skip
