@@ -333,6 +333,22 @@ def test_scenes_of_any_layout_become_files_by_key(
     assert facts == [json.loads(run("info", f["file"], "--json").out) for f in facts]
 
 
+def test_scenes_come_from_a_list(tmp_path: Path, run: Run) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"{SCENE}\n\n{SCENES / '100060'}\n")
+    options = ("--tasks", "semantic", "-o", tmp_path / "out", "--quiet", "--force")
+    assert run("encode", "--files-from", listed, *options) == (0, b"", "")
+    assert files(tmp_path / "out") == ["100020.mtc", "100060.mtc"]
+    shutil.rmtree(tmp_path / "out")
+    assert (
+        run("encode", SCENE, "--files-from", "-", *options, stdin=f"{SCENES / '100060'}\n".encode()).code == 0
+    )
+    assert files(tmp_path / "out") == ["100020.mtc", "100060.mtc"]
+    fails(run("encode", *options), 2, "no scenes or datasets given")
+    fails(run("encode"), 2, "missing -o OUT")
+    fails(run("encode", "--files-from", tmp_path / "no", *options), 1, "cannot read it")
+
+
 def test_a_file_or_a_directory(dataset: Path, tmp_path: Path, run: Run) -> None:
     options = ("--tasks", "semantic", "--quiet", "-o")
     for output, expected in (
@@ -443,7 +459,7 @@ ERRORS = [
     ("decode LABELS -o FILE/x", 1, "cannot make it: Not a directory"),
     ("decode FILE -o FILE", 1, "exists and is not a directory"),
     ("encode SCENE", 2, "missing -o OUT"),
-    ("extract FILE --tasks rgb", 2, "missing -o FILE"),
+    ("extract FILE --tasks rgb", 2, "missing -o OUT"),
     ("decode -", 2, "standard input needs -o DIR"),
     ("decode FILE -o -", 2, "images go to a directory"),
     ("decode BARE", 2, "has no suffix to leave out"),
@@ -520,7 +536,6 @@ def test_errors_are_one_line_and_a_code(
         "",
         "weights",
         "frobnicate",
-        "encode",
         "decode",
         "info",
         "info a b",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import Device, Force, Json, Quiet, find, progress_bar, warn
+from mtcodec.cli.common import Device, FilesFrom, Force, Json, Quiet, find, progress_bar, warn, with_listed
 from mtcodec.cli.values import hole_values, qualities
 from mtcodec.errors import FormatError, SceneError, UsageError
 
@@ -29,9 +29,10 @@ Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or 
 
 def pack(
     datasets: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="DATASET...", help="Directories of scenes in any layout of encode --help."),
-    ],
+    ] = None,
+    files_from: FilesFrom = "",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +88,7 @@ def pack(
     if coding not in CODINGS:
         raise UsageError(f"coding must be {', '.join(CODINGS)}, not {coding!r}")
     general, own = qualities(quality or [])
-    scenes = find(datasets, weights)
+    scenes = find(with_listed(datasets, files_from), weights)
     present = dict.fromkeys(name for scene in scenes for name in scene.files)
     declared = tuple(registry.parse(tasks) if tasks else map(registry.get, present))
     request = Request(general, own, hole_values(invalid or []), {}, coding=coding)

@@ -28,6 +28,9 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
 ]
+FilesFrom = Annotated[
+    str, typer.Option("--files-from", metavar="FILE", help="More of them, one a line; - is standard input.")
+]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
 
 
@@ -108,6 +111,25 @@ def find(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]
             store.declare_tasks(name)
     found = [scene for dataset in datasets for scene in find_scenes(dataset, warn_left_out)]
     return found[: limit or None]
+
+
+def with_listed(given: list[Path] | None, files_from: str) -> list[Path]:
+    """Paths of the command line, and those that a file (``-``: standard input) lists, one a line."""
+    paths = list(given or [])
+    if files_from:
+        try:
+            if files_from == "-":
+                if sys.stdin is None:
+                    raise SceneError("standard input is closed")
+                text = sys.stdin.read()
+            else:
+                text = Path(files_from).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SceneError(f"{files_from}: cannot read it: {error}") from error
+        paths += [Path(line) for line in text.splitlines() if line]
+    if not paths:
+        raise UsageError("no scenes or datasets given")
+    return paths
 
 
 def warn_left_out(dataset: Path, count: int) -> None:

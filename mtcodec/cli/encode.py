@@ -10,6 +10,7 @@ import typer
 
 from mtcodec.cli.common import (
     Device,
+    FilesFrom,
     Force,
     Json,
     Quiet,
@@ -20,6 +21,7 @@ from mtcodec.cli.common import (
     make_directory,
     refuse_existing,
     warn,
+    with_listed,
 )
 from mtcodec.cli.decode import print_info, reader_of
 from mtcodec.cli.values import bounds_of, hole_values, psnrs, qualities
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
 
 def encode(
     inputs: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="SCENES", help="Scene directories, or datasets to encode whole."),
-    ],
+    ] = None,
+    files_from: FilesFrom = "",
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
     ] = "",
@@ -132,7 +135,7 @@ def encode(
     if bool(wanted_psnr) + bool(target_bpp) + bool(target_bytes) + bool(quality) > 1:
         raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
     wanted = registry.parse(tasks) if tasks else None
-    scenes = find(inputs, weights)
+    scenes = find(with_listed(inputs, files_from), weights)
     outputs, several = _outputs(scenes, output)
     for scene in scenes:
         for task in wanted or []:
