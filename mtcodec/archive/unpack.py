@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -80,8 +81,6 @@ def decode(
 Work = tuple[int, int, int]
 """Group, first and last + 1 of its scenes."""
 
-WORK = 256  # scenes that a worker takes at a time
-
 
 @dataclass
 class _Worker:
@@ -127,7 +126,7 @@ def unpack(
     found: set[str] = set()
     arguments = (opened.path, wanted, chosen, str(output), force)
     with engine(engine_name, workers, start, arguments) as submit:
-        for written in submit(write_some, work_of(opened)):
+        for written in submit(write_some, work_of(opened, workers or os.cpu_count() or 1)):
             done += len(written)
             progress(done, total)
             if chosen is not None:
@@ -137,11 +136,13 @@ def unpack(
     return done
 
 
-def work_of(opened: Opened) -> Iterator[Work]:
-    """Everything, in parts that suit a worker."""
+def work_of(opened: Opened, workers: int) -> Iterator[Work]:
+    """Everything: whole groups, as each is fetched by whom it is given to, or parts of them if they are few."""
+    few = len(opened.groups) < 4 * workers
     for index, group in enumerate(opened.groups):
-        for first in range(0, group.rows, WORK):
-            yield index, first, min(first + WORK, group.rows)
+        size = max(BATCH, -(-group.rows // (4 * workers))) if few else group.rows
+        for first in range(0, group.rows, size):
+            yield index, first, min(first + size, group.rows)
 
 
 def start(path: str, tasks: list[str], keys: frozenset[str] | None, output: str, force: bool) -> None:
