@@ -137,7 +137,7 @@ def unpack(
 
 
 def work_of(opened: Opened, workers: int) -> Iterator[Work]:
-    """Everything: whole groups, as each is fetched by whom it is given to, or parts of them if they are few."""
+    """Everything: whole groups, each fetched by whoever gets it, or parts of them if they are few."""
     few = len(opened.groups) < 4 * workers
     for index, group in enumerate(opened.groups):
         size = max(BATCH, -(-group.rows // (4 * workers))) if few else group.rows
