@@ -562,6 +562,7 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     assert shown["scenes"] == 10 and shown["settings"] == {"quality": 40.0, "coding": "neural"}
     assert command("extract", out, "--tasks", "depth", "-o", tmp_path / "b").returncode == 0
     assert "to decode depth" in command("info", tmp_path / "b").stdout
+    assert "mtcodec unpack" in command("decode", out).stderr and not list(out.glob(".*"))
     files = tmp_path / "keys"
     files.write_text("s1\n\ns3\n")
     done = command("unpack", tmp_path / "b", "-o", tmp_path / "c", "--keys", f"@{files}", "--workers", 1)

@@ -135,9 +135,11 @@ def locked(directory: Path) -> Iterator[None]:
                 alone = False
             if not alone:
                 raise OutputError(f"{directory}: another run is writing it")
-            for left in directory.glob(".part-*.parquet.*"):
-                left.unlink()
-            yield
-            path.unlink()
+            try:
+                for left in directory.glob(".part-*.parquet.*"):
+                    left.unlink()
+                yield
+            finally:
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{directory}: cannot write it: {error.strerror or error}") from error

@@ -30,7 +30,7 @@ Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or 
 def pack(
     datasets: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DATASET...", help="Directories of scenes in any layout of encode --help."),
+        typer.Argument(metavar="DATASET", help="Directories of scenes in any layout of encode --help."),
     ] = None,
     files_from: FilesFrom = "",
     output: Annotated[
@@ -45,7 +45,7 @@ def pack(
     tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all images.")] = "",
     quality: Annotated[
         list[str] | None,
-        typer.Option("--quality", help="0 to 100, or task=0..100 for one task; repeatable. As for encode."),
+        typer.Option("--quality", help="0 to 100 (default 60), or task=0..100 for one task; repeatable."),
     ] = None,
     invalid: Annotated[
         list[str] | None,
@@ -208,7 +208,7 @@ def _keys(keys: str) -> list[str] | None:
 
 
 def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE", help=".mtc files and archives.")],
     decode: Annotated[bool, typer.Option("--decode", help="Decode everything, too.")] = False,
     device: Device = "auto",
     quiet: Quiet = False,

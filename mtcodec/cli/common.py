@@ -28,6 +28,9 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
 ]
+FileOrArchive = Annotated[
+    str, typer.Argument(metavar="FILE|ARCHIVE", help="An .mtc file (- is standard input), or an archive.")
+]
 FilesFrom = Annotated[
     str, typer.Option("--files-from", metavar="FILE", help="More of them, one a line; - is standard input.")
 ]

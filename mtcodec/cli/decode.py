@@ -13,6 +13,7 @@ import typer
 from mtcodec.cli.common import (
     Device,
     File,
+    FileOrArchive,
     Force,
     Json,
     Output,
@@ -49,9 +50,12 @@ def decode(
 ) -> None:
     """Decode a file, or some of its tasks, to images."""
     from mtcodec import weights as store
+    from mtcodec.archive.read import is_archive
     from mtcodec.data.output import suffix_for, write_image
     from mtcodec.errors import SectionError
 
+    if is_archive(file):
+        raise UsageError(f"{file} is an archive: mtcodec unpack decodes it")
     if output is None:
         if file == "-":
             raise UsageError("standard input needs -o DIR")
@@ -111,7 +115,7 @@ def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[Sec
     return images, lost
 
 
-def info(file: File, as_json: Json = False) -> None:
+def info(file: FileOrArchive, as_json: Json = False) -> None:
     """Show a file's sections, and what decoding each task needs; or the same of an archive."""
     from mtcodec.archive.read import is_archive
 
@@ -142,7 +146,7 @@ def print_archive(path: str, as_json: bool) -> None:
         return
     settings = ", ".join(f"{name} {value}" for name, value in about.settings.items())
     typer.echo(
-        f"{path}: {opened.rows} scenes in {len(opened.parts)} parts, weights {about.fingerprint}, {settings}"
+        f"{path}: {opened.rows} scenes in {len(opened.parts)} part{'s' * (len(opened.parts) != 1)}, weights {about.fingerprint}, {settings}"
     )
     for column, size in sizes.items():
         typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
@@ -191,7 +195,7 @@ def print_info(
 
 
 def extract(
-    file: File,
+    file: FileOrArchive,
     tasks: Annotated[str, typer.Option(help="Tasks to keep, e.g. depth,normal.")],
     output: Output = None,
     force: Force = False,

@@ -16,7 +16,7 @@ def train(
     datasets: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATASET...",
+            metavar="DATASET",
             help="Directories of scenes in any layout of encode --help; each gives equally many crops.",
         ),
     ],
