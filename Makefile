@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
-.PHONY: demo test check format clean
+.PHONY: demo test check fuzz format clean
 
 $(BIN)/mtcodec: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,11 @@ check: $(VENV)/check-ready  ## format, lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+SECONDS ?= 600
+fuzz: $(VENV)/test-ready  ## mutated files into the decoder, for SECONDS; what does harm is kept in tests/hostile/found
+	mkdir -p tests/hostile/found
+	$(BIN)/python tests/hostile/fuzz.py --files 1000000000 --seconds $(SECONDS) --seed $$RANDOM$$$$ --keep tests/hostile/found
 
 format: $(VENV)/check-ready
 	$(BIN)/ruff format .

@@ -261,15 +261,20 @@ def _parse_name(cursor: Cursor) -> str:
 class Reader:
     """Reads the header of a seekable binary file, then single payloads on demand.
 
+    Args:
+        max_pixels: larger images are refused. Decoding takes memory and time in proportion to the pixels that
+            the header declares, of which a stranger's small file can declare many.
+
     Raises:
         FormatError: from the constructor, for a damaged header or bytes after the last payload.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, max_pixels: int = MAX_PIXELS) -> None:
         self._file = file
         self.bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         self.header = parse_header(file.read(MAX_HEADER))
+        check_pixels(self.header, max_pixels)
         if self.bytes > self.header.file_size:
             raise FormatError(f"{self.bytes - self.header.file_size} bytes after the last section")
 
@@ -294,6 +299,12 @@ class Reader:
         return self._file.read(section.length)
 
 
+def check_pixels(header: Header, max_pixels: int) -> None:
+    """Raise FormatError for an image of more than ``max_pixels``."""
+    if header.height * header.width > max_pixels:
+        raise FormatError(f"{header.width}×{header.height} pixels are more than the limit of {max_pixels}")
+
+
 class Parts(Reader):
     """The header and the payloads of a file that are kept apart, as in a row of an archive.
 
@@ -301,8 +312,11 @@ class Parts(Reader):
         FormatError: from the constructor, for a damaged header.
     """
 
-    def __init__(self, header: bytes, payloads: Mapping[str, bytes | None]) -> None:
+    def __init__(
+        self, header: bytes, payloads: Mapping[str, bytes | None], max_pixels: int = MAX_PIXELS
+    ) -> None:
         self.header = parse_header(header)
+        check_pixels(self.header, max_pixels)
         if self.header.size != len(header):
             raise FormatError("bytes after the header")
         self.bytes = self.header.file_size

@@ -18,7 +18,7 @@ def read(reader: Reader, name: str, task: Task | None = None) -> Array:
         task: its declaration; default the registered one.
 
     Raises:
-        SectionError: its payload is damaged. UsageError: it is neural, or an unknown task.
+        SectionError: its payload is damaged, or its task is not declared. UsageError: it is neural.
     """
     header, section = reader.header, reader.header.section(name)
     if section is None or section.neural:
@@ -28,6 +28,8 @@ def read(reader: Reader, name: str, task: Task | None = None) -> Array:
         if section.coding == "labels":
             return labels.decode_labels(payload, *size, section.dtype)
         decode = picture.decode if section.coding == "classical" else exact.decode
+        if task is None and name not in registry.names():
+            raise FormatError("its task is not declared (weights of that task declare it)")
         return decode(task or registry.get(name), section, payload, *size)
     except FormatError as error:
         raise SectionError(f"section {name}: {error}", name) from error

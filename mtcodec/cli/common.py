@@ -34,6 +34,12 @@ FileOrArchive = Annotated[
 FilesFrom = Annotated[
     str, typer.Option("--files-from", metavar="FILE", help="More of them, one a line; - is standard input.")
 ]
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", min=0, help="Refuse larger images, declared sizes of which cost memory; 0: 2^28."
+    ),
+]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
 
 
@@ -70,9 +76,9 @@ def make_directory(path: Path) -> None:
 
 
 @contextmanager
-def open_file(name: str) -> Iterator[Reader]:
-    """A reader of the file ``name``, or of standard input for ``-``."""
-    from mtcodec.container import Reader
+def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
+    """A reader of the file ``name``, or of standard input for ``-``; 0: the format's limit of pixels."""
+    from mtcodec.container import MAX_PIXELS, Reader
     from mtcodec.errors import FormatError
 
     if name == "-" and sys.stdin is None:
@@ -84,7 +90,7 @@ def open_file(name: str) -> Iterator[Reader]:
                 source = io.BytesIO(sys.stdin.buffer.read())
             else:
                 source = stack.enter_context(Path(name).open("rb"))
-            reader = Reader(source)
+            reader = Reader(source, max_pixels or MAX_PIXELS)
         except OSError as error:
             raise SceneError(f"{name}: cannot read it: {error.strerror or error}") from error
         except FormatError as error:

@@ -16,6 +16,7 @@ from mtcodec.cli.common import (
     FileOrArchive,
     Force,
     Json,
+    MaxPixels,
     Output,
     Quiet,
     Threads,
@@ -43,6 +44,7 @@ def decode(
     ] = None,
     tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; default: all.")] = "",
     weights: Annotated[str, typer.Option(help="Weights instead of those the file names.")] = "",
+    max_pixels: MaxPixels = 0,
     threads: Threads = 0,
     device: Device = "auto",
     force: Force = False,
@@ -66,7 +68,7 @@ def decode(
         raise UsageError("images go to a directory, not to standard output")
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output}: exists and is not a directory")
-    with open_file(file) as reader:
+    with open_file(file, max_pixels) as reader:
         header = reader.header
         wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
         needed = {section for task in wanted for section in header.needs(task)}
@@ -145,9 +147,8 @@ def print_archive(path: str, as_json: bool) -> None:
         typer.echo(json.dumps(facts))
         return
     settings = ", ".join(f"{name} {value}" for name, value in about.settings.items())
-    typer.echo(
-        f"{path}: {opened.rows} scenes in {len(opened.parts)} part{'s' * (len(opened.parts) != 1)}, weights {about.fingerprint}, {settings}"
-    )
+    parts = f"{len(opened.parts)} part{'s' * (len(opened.parts) != 1)}"
+    typer.echo(f"{path}: {opened.rows} scenes in {parts}, weights {about.fingerprint}, {settings}")
     for column, size in sizes.items():
         typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
     for task in about.tasks:

@@ -1,0 +1,331 @@
+"""Mutated files into the decoder: all must end in images, in lost tasks that are named, or in a refusal.
+
+    python tests/hostile/fuzz.py [--files 100000] [--seconds S] [--seed 0] [--keep DIR]
+
+Seeds are files of every coding, made with small untrained weights. Mutations know the format: bytes flipped,
+cut and spliced; lengths, sizes, ranges and codings forged under right checksums; payloads cut, exchanged
+between sections and files, or replaced by noise under right checksums. A worker decodes them; a file that takes
+it more than LIMIT_S seconds or LIMIT_BYTES more memory, raises anything else, or kills it, is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import multiprocessing
+import random
+import resource
+import sys
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+
+LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30
+MAX_PIXELS = 1 << 18
+WAIT_S = 60.0  # for a worker that starts
+
+
+# --- seeds -------------------------------------------------------------------------------------------
+
+
+def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
+    """Weights, and files of every coding, sizes and dtypes."""
+    import numpy as np
+    import torch
+    from conftest import SCENES, SMALL, TASKS
+
+    from mtcodec import codec as codecs
+    from mtcodec import layers, picture, tasks, weights
+    from mtcodec.data.layouts import find_scenes
+    from mtcodec.data.scene import read_scene
+    from mtcodec.models.config import ModelConfig
+    from mtcodec.models.multitask import MultiTask
+    from mtcodec.training import klt
+    from mtcodec.training.dataset import Scenes
+
+    torch.manual_seed(0)
+    found = find_scenes(SCENES)
+    model = MultiTask(ModelConfig(TASKS, **SMALL))
+    klt.initialise(model, Scenes([found], TASKS), crops=32)
+    path = directory / "small.safetensors"
+    weights.save(path, model, {"note": "untrained"})
+    codec = codecs.load(path, "cpu")
+    scene = read_scene(found[1])
+    window = slice(90, 154), slice(60, 140)
+    whole = {name: np.ascontiguousarray(image[window]) for name, image in scene.items()}
+    holes = {name: image.copy() for name, image in whole.items()}
+    holes["depth"][10:30, 5:40], holes["normal"][3:9, 40:70] = 0, 128
+    ready = {}
+    for name, way, setting in (
+        ("rgb", picture.AV1_8, 40),
+        ("depth", picture.JXL_16, 1.0),
+        ("normal", picture.AV1_10, 50),
+    ):
+        task = tasks.get(name)
+        prepared = layers.prepare(task, holes[name])
+        payload = picture.encode(prepared, way, setting, way.efforts[0])
+        ready[name] = "classical", picture.limits_of(task, prepared), payload
+    floats = {"depth": whole["depth"].astype(np.float32) / 1000}
+    floats["depth"][5:9] = np.nan
+    return path, [
+        codec.encode(whole, 10), codec.encode(whole, 70, {"depth": 90}), codec.encode(holes, 50),
+        codec.encode({"semantic": scene["semantic"]}),
+        codec.encode(holes, max_error={"depth": 3, "normal": 2}),
+        codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}), codec.encode(holes, ready=ready),
+        codec.encode(floats, 40), codec.encode(floats, max_error={"depth": 0}),
+        codec.encode({"rgb": whole["rgb"][:1, :1], "depth": whole["depth"][:1, :1]}, 30),
+    ]  # fmt: skip
+
+
+# --- mutations ---------------------------------------------------------------------------------------
+
+Mutation = Callable[[random.Random, bytes, bytes], bytes]
+
+
+def flip(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 2, 8))):
+        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+def cut(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def splice(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    a, b = rng.randrange(len(data)), rng.randrange(len(other))
+    return data[:a] + other[b : b + rng.randrange(1, 200)] + data[a + rng.choice((0, 20)) :]
+
+
+def rebuilt(change: Callable[..., None]) -> Mutation:
+    """A mutation of header fields and payloads, put together with right checksums."""
+
+    def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:
+        from mtcodec import container
+
+        _, payloads = container.split(data)
+        header = container.parse_header(data)
+        box = {"header": header, "payloads": dict(payloads), "other": container.split(other)[1]}
+        change(rng, box)
+        return container.build(box["header"], box["payloads"])
+
+    mutate.__name__ = change.__name__
+    return mutate
+
+
+def _name(rng: random.Random, box: dict) -> str:
+    return rng.choice(sorted(box["payloads"]))
+
+
+def shorter_payload(rng: random.Random, box: dict) -> None:
+    name = _name(rng, box)
+    payload = box["payloads"][name]
+    box["payloads"][name] = payload[: rng.randrange(len(payload) + 1)]
+
+
+def longer_payload(rng: random.Random, box: dict) -> None:
+    box["payloads"][_name(rng, box)] += rng.randbytes(rng.choice((1, 4, 100)))
+
+
+def flipped_payload(rng: random.Random, box: dict) -> None:
+    name = _name(rng, box)
+    if box["payloads"][name]:
+        box["payloads"][name] = flip(rng, box["payloads"][name], b"")
+
+
+def noise(rng: random.Random, box: dict) -> None:
+    name = _name(rng, box)
+    keep = rng.choice((0, 1, 2, 8))
+    box["payloads"][name] = box["payloads"][name][:keep] + rng.randbytes(rng.choice((0, 1, 30, 3000)))
+
+
+def exchanged(rng: random.Random, box: dict) -> None:
+    source = {**box["payloads"], **({} if rng.random() < 0.5 else box["other"])}
+    box["payloads"][_name(rng, box)] = source[rng.choice(sorted(source))]
+
+
+def sizes(rng: random.Random, box: dict) -> None:
+    choices = (1, 2, 63, 64, 65, 80, 255, 256, 300, 1 << 10, 1 << 18, 1 << 20)
+    height, width = rng.choice(choices), rng.choice(choices)
+    if height * width <= 1 << 28:
+        box["header"] = replace(box["header"], height=height, width=width)
+
+
+def fields(rng: random.Random, box: dict) -> None:
+    from mtcodec.container import CODINGS, DTYPES
+
+    sections = list(box["header"].sections)
+    at = rng.randrange(len(sections))
+    change = rng.choice((
+        {"coding": rng.choice(CODINGS)}, {"dtype": rng.choice(DTYPES)}, {"quality": rng.randrange(2049)},
+        {"range": None}, {"range": (float(rng.randrange(9)), float(rng.randrange(9, 65536)))}, {"range": (0.0, 0.0)},
+        {"name": rng.choice(("rgb", "depth", "normal", "semantic", "smell"))},
+    ))  # fmt: skip
+    new = replace(sections[at], **change)
+    if new.name not in {s.name for k, s in enumerate(sections) if k != at}:
+        box["payloads"][new.name] = box["payloads"][sections[at].name]
+        sections[at] = new
+        box["header"] = replace(box["header"], sections=tuple(sections))
+
+
+def header_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
+    """A flipped header under a right checksum."""
+    from mtcodec import container
+
+    header, _ = container.split(data)
+    body = flip(rng, header[:-4], b"")
+    return body + zlib.crc32(body).to_bytes(4, "little") + data[len(header) :]
+
+
+MUTATIONS: tuple[Mutation, ...] = (
+    flip, cut, splice, header_bytes,
+    *map(rebuilt, (shorter_payload, longer_payload, flipped_payload, noise, exchanged, sizes, fields)),
+)  # fmt: skip
+
+
+def mutated(rng: random.Random, seeds: list[bytes]) -> tuple[str, bytes]:
+    """A file and the names of what was done to it."""
+    data, other = rng.choice(seeds), rng.choice(seeds)
+    names = []
+    for _ in range(rng.choice((1, 1, 2))):
+        mutation = rng.choice(MUTATIONS)
+        try:
+            data = mutation(rng, data, other) or data
+        except (
+            ValueError,
+            KeyError,
+            OverflowError,
+            Exception,
+        ) as error:  # what is broken already has no fields
+            if type(error).__module__ not in ("builtins", "struct", "mtcodec.errors"):
+                raise
+            continue
+        names.append(getattr(mutation, "__name__", "?"))
+    return "+".join(names) or "none", data
+
+
+# --- the worker --------------------------------------------------------------------------------------
+
+
+def outcome(codec: object, data: bytes) -> str:
+    """``right``, ``partial`` or ``refused``; anything else is raised."""
+    from mtcodec.container import Reader
+    from mtcodec.errors import FormatError, SectionError, WeightsNotFound
+
+    lost: list[SectionError] = []
+    try:
+        reader = Reader(io.BytesIO(data), MAX_PIXELS)
+        images = codec.decode(reader, on_damage=lost.append)  # type: ignore[attr-defined]
+    except (FormatError, WeightsNotFound):
+        return "refused"
+    for name, image in images.items():
+        size = (reader.header.height, reader.header.width)
+        if image.shape[:2] != size or image.dtype.name != reader.header.section(name).dtype:  # type: ignore[union-attr]
+            raise AssertionError(f"{name}: {image.shape} {image.dtype}")
+    if {e.section for e in lost} | set(images) != set(reader.header.tasks):
+        raise AssertionError("a task is neither decoded nor named")
+    return "partial" if lost else "right"
+
+
+def work(weights: Path, connection: Connection) -> None:
+    import torch
+
+    from mtcodec import codec as codecs
+
+    torch.set_num_threads(1)
+    codec = codecs.load(weights, "cpu")
+    connection.send("ready")
+    while True:
+        data = connection.recv_bytes()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        try:
+            found = outcome(codec, data)
+        except BaseException as error:
+            found = f"raised {type(error).__name__}: {error}"
+        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        connection.send(found if grown < LIMIT_BYTES else f"took {grown} bytes")
+
+
+class Worker:
+    """Decodes files in a process that may die."""
+
+    def __init__(self, weights: Path) -> None:
+        self.weights = weights
+        self.start()
+
+    def start(self) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self.process = context.Process(target=work, args=(self.weights, theirs), daemon=True)
+        self.process.start()
+        if not self.connection.poll(WAIT_S) or self.connection.recv() != "ready":
+            raise RuntimeError("the worker does not start")
+
+    def run(self, data: bytes, patience: float = LIMIT_S) -> str:
+        self.connection.send_bytes(data)
+        try:
+            found = self.connection.recv() if self.connection.poll(patience) else "took too long"
+        except EOFError:
+            found = "died"
+        if found in ("took too long", "died"):
+            self.process.kill()
+            self.process.join()
+            self.start()
+        return str(found)
+
+
+def fuzz(
+    weights: Path, seeds: list[bytes], files: int, seconds: float, seed: int, keep: Path | None
+) -> tuple[Counter[str], list[str]]:
+    """Outcomes by mutation, and what failed."""
+    rng, worker = random.Random(seed), Worker(weights)
+    outcomes: Counter[str] = Counter()
+    failures: list[str] = []
+    end = time.monotonic() + seconds
+    for k in range(files):
+        if seconds and time.monotonic() > end:
+            break
+        name, data = mutated(rng, seeds)
+        found = worker.run(data)
+        if found not in ("right", "partial", "refused"):
+            if found == "took too long":  # was it the machine? once more, with patience, to know
+                found = worker.run(data, 5 * LIMIT_S) if worker.run(data) == "took too long" else "right"
+            if found not in ("right", "partial", "refused"):
+                failures.append(f"{name}: {found}")
+                if keep is not None:
+                    (keep / f"{seed}-{k}.mtc").write_bytes(data)
+        outcomes[found.split(":")[0]] += 1
+    worker.process.kill()
+    return outcomes, failures
+
+
+def main() -> None:
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, default=None)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        weights, seeds = make_seeds(Path(directory))
+        outcomes, failures = fuzz(
+            weights, seeds, arguments.files, arguments.seconds, arguments.seed, arguments.keep
+        )
+    print(dict(outcomes))
+    for failure in failures[:50]:
+        print(failure)
+    raise SystemExit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()
