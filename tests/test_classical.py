@@ -238,3 +238,15 @@ def test_weights_that_need_fewer_bits_are_chosen(
     monkeypatch.setattr(choice, "neural", lopsided)
     chosen, _ = best_of([small, small], part, Request(50.0, coding="neural"))
     assert len(made) == 2 and chosen is made[0]
+
+
+def test_choosers_decode_with_the_weights_that_made_a_file(scene: Scene, small: Codec, clevr: Codec) -> None:
+    """What evaluate measures for --weights auto: the better weights by scene, found again by fingerprint."""
+    part = {"rgb": scene["rgb"], "depth": scene["depth"]}
+    chooser = choice.Chooser([small, clevr], "neural")
+    data = chooser.encode(part, quality=50)
+    assert Reader(io.BytesIO(data)).header.fingerprint == clevr.info.fingerprint
+    back = chooser.decode(data)
+    assert all(np.array_equal(back[n], image) for n, image in clevr.decode(data).items())
+    classical = choice.Chooser([small], "classical").encode(part, quality=50)
+    assert sorted(chooser.decode(classical)) == ["depth", "rgb"]

@@ -333,6 +333,11 @@ def test_scenes_of_any_layout_become_files_by_key(
     assert facts == [json.loads(run("info", f["file"], "--json").out) for f in facts]
 
 
+def test_larger_images_than_max_pixels_are_refused(file: Path, tmp_path: Path, run: Run) -> None:
+    fails(run("decode", file, "-o", tmp_path / "x", "--max-pixels", 65535), 3, "more than the limit")
+    assert run("decode", file, "-o", tmp_path / "x", "--max-pixels", 65536, "--quiet").code == 0
+
+
 def test_scenes_come_from_a_list(tmp_path: Path, run: Run) -> None:
     listed = tmp_path / "list"
     listed.write_text(f"{SCENE}\n\n{SCENES / '100060'}\n")

@@ -18,11 +18,14 @@ from mtcodec.container import (
     NO_WEIGHTS,
     SHARED,
     Header,
+    Parts,
     Reader,
     Section,
     build,
     extract,
+    join,
     parse_header,
+    split,
 )
 from mtcodec.errors import FormatError, SectionError, UsageError
 
@@ -345,3 +348,33 @@ def test_extracting_reads_only_what_it_keeps() -> None:
 def test_extracting_refuses(tasks: list[str]) -> None:
     with pytest.raises(UsageError):
         extract(read(FILE), tasks)
+
+
+# --- files in parts ----------------------------------------------------------------------------------
+
+
+def test_a_file_comes_apart_and_together() -> None:
+    header, payloads = split(FILE)
+    assert header + b"".join(payloads.values()) == FILE and payloads == PAYLOADS
+    parts = Parts(header, payloads)
+    assert join(parts) == FILE and parts.payload("albedo") == b""
+    with pytest.raises(SectionError, match="section rgb: missing"):
+        Parts(header, {**payloads, "rgb": None}).payload("rgb")
+    with pytest.raises(SectionError, match="section rgb: damaged"):
+        Parts(header, {**payloads, "rgb": b"blu"}).payload("rgb")
+    for bad in (FILE[:-1], FILE + b"\0"):
+        with pytest.raises(FormatError, match="length of a whole file"):
+            split(bad)
+    with pytest.raises(FormatError, match="after the header"):
+        Parts(header + b"\0", payloads)
+
+
+@pytest.mark.parametrize("limit", [899, 900])
+def test_larger_images_than_wanted_are_refused(limit: int) -> None:
+    header, payloads = split(FILE)
+    for make in (lambda: Reader(io.BytesIO(FILE), limit), lambda: Parts(header, payloads, limit)):
+        if limit == 900:
+            assert make().header.height == 3
+        else:
+            with pytest.raises(FormatError, match="300×3 pixels are more than the limit of 899"):
+                make()
