@@ -224,7 +224,7 @@ HOSTILE = {
     "known task by name": (forge("ff 03 726762 00 00 00000000"), "section with an invalid name"),
     "shared by name": (forge("ff 06 736861726564 00 00 00000000"), "section with an invalid name"),
     "reserved dtype": (forge("01 04 00 00000000"), "section rgb: unknown dtype or coding"),
-    "reserved coding": (forge("01 28 00 00000000"), "section rgb: unknown dtype or coding"),
+    "reserved coding": (forge("01 30 00 00000000"), "section rgb: unknown dtype or coding"),
     "own quality above 2048": (forge("01 80 0108 00 00000000"), "section rgb: quality is out of range"),
     "own quality like the file's": (forge("01 80 0000 00 00000000"), "section rgb: quality is out of range"),
     "integer range upside down": (forge("02 41 02000100 00 00000000"), "section depth: range is not valid"),
