@@ -2,7 +2,7 @@
 
 ::
 
-    codec = mtcodec.load("clevr")
+    codec = mtcodec.load("general")
     data = codec.encode(scene, quality=60)        # scene: {"rgb": array, "depth": array, …}
     depth = codec.decode(data, tasks=["depth"])["depth"]
 
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 __all__ = ["Archive", "MtcodecError", "Task", "errors", "extract", "info", "load", "register"]
 
 
-def load(name: str | Path = "clevr", device: str = "auto") -> Codec:
+def load(name: str | Path = "general", device: str = "auto") -> Codec:
     """The codec of the weights ``name`` (installed, or a path); see :func:`mtcodec.codec.load`."""
     from mtcodec import codec
 
