@@ -204,6 +204,11 @@ def test_an_archive_decodes_with_its_own_weights(
         moved.rename(weights)
 
 
+def test_the_weights_that_suit_the_scenes_are_chosen(bundled: list[SceneFiles], small_weights: Path) -> None:
+    names = [str(small_weights), "clevr"]
+    assert packing.most_suitable(names, bundled, ALL, Request(50.0)) == "clevr"
+
+
 # --- going on ----------------------------------------------------------------------------------------
 
 

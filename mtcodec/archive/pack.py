@@ -170,7 +170,7 @@ def most_suitable(
     plain = replace(request, coding="neural")
     costs: dict[str, list[float]] = {name: [] for name in names}
     codecs_by_name = {name: codecs.load(name, "auto") for name in names}
-    for files in sample if len(scenes) > SAMPLE else scenes:
+    for files in sample:
         try:
             scene = read_scene(files, tasks)
             found = {n: cost(c, neural(c, scene, plain), scene, plain.target, to_step(plain.quality))[1]
