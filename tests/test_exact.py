@@ -99,13 +99,37 @@ def test_streams_of_other_sizes_are_refused_before_they_are_decoded() -> None:
     floats = imagecodecs.jpegxl_encode(np.zeros((40, 50), np.float32), lossless=True, usecontainer=False)
     for data, message in (
         (jxl._code_stream(bytes(alpha)), "extra channels"),
-        (jxl._code_stream(bytes(floats)), "of floats"),
+        (jxl._code_stream(bytes(floats)), "with floats"),
         (b"", "not a JPEG XL"),
-        (stream[:12], "damaged"),
+        (stream[:-3], "damaged"),
         (stream[:2] + b"\xff" * 40, "JPEG XL"),
     ):
         with pytest.raises(FormatError, match=message):
             jxl.decode_samples(data, (40, 50))
+
+
+def test_streams_of_several_or_cropped_frames_are_refused_before_they_are_decoded() -> None:
+    import imagecodecs
+    from PIL import Image, ImageDraw
+
+    page = Image.new("L", (300, 200), "white")
+    for y in range(0, 200, 14):
+        ImageDraw.Draw(page).text((5, y), "letters that repeat " * 3, fill="black")
+    samples = np.asarray(page)
+    patches = imagecodecs.jpegxl_encode(samples, lossless=True, effort=7)
+    with pytest.raises(FormatError, match="a frame of another kind"):
+        jxl.decode_samples(jxl._code_stream(bytes(patches)), samples.shape)
+    stream = jxl.encode_samples(samples)  # without patches
+    assert np.array_equal(jxl.decode_samples(stream, samples.shape), samples)
+    refused = set()
+    for k in range(16, 160):  # every bit of the headers flipped
+        data = bytearray(stream)
+        data[k // 8] ^= 1 << k % 8
+        try:
+            jxl.decode_samples(bytes(data), samples.shape)
+        except FormatError as error:
+            refused.add(str(error).removeprefix("JPEG XL stream with "))
+    assert {"a frame of another size", "several frames", "blended frames", "extensions"} <= refused
 
 
 # --- whole files ---------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """JPEG XL code streams of integer samples, through libjxl.
 
-The stream's own header is read before libjxl sees it, so that a stream of another size or with further
-channels is refused before anything is allocated for it.
+The headers of the stream and of its frame are read before libjxl sees them, so that nothing is allocated for a
+stream of another size: one frame that covers the picture, without further channels, colour profile or crop.
 """
 
 from __future__ import annotations
@@ -16,26 +16,38 @@ from mtcodec.errors import FormatError
 Samples = npt.NDArray[np.unsignedinteger[Any]]
 
 EFFORT = 7
+PATCHLESS = (
+    6,
+    4,
+)  # efforts below which repeated patches, as of text, have no frame of their own: lossy, lossless
 SIGNATURE = b"\xff\x0a"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width : height
 
 
 def encode_samples(samples: Samples) -> bytes:
     """A lossless code stream of (H, W) or (H, W, 3) samples, uint8 or uint16."""
-    import imagecodecs
-
-    data = imagecodecs.jpegxl_encode(np.ascontiguousarray(samples), lossless=True, effort=EFFORT)
-    return _code_stream(bytes(data))
+    return _encode(samples, EFFORT, lossless=True)
 
 
 def encode_lossy(samples: Samples, distance: float, effort: int = EFFORT) -> bytes:
     """A code stream of (H, W) or (H, W, 3) samples, uint8 or uint16, at ``distance`` 0.01 to 25 (worst)."""
+    return _encode(samples, effort, distance=distance)
+
+
+def _encode(samples: Samples, effort: int, **how: Any) -> bytes:
+    """A code stream of a single frame, at a lower effort where libjxl makes more."""
     import imagecodecs
 
-    data = imagecodecs.jpegxl_encode(
-        np.ascontiguousarray(samples), distance=distance, effort=effort, numthreads=1
-    )
-    return _code_stream(bytes(data))
+    for allowed in dict.fromkeys(min(effort, most) for most in (effort, *PATCHLESS)):
+        data = imagecodecs.jpegxl_encode(np.ascontiguousarray(samples), effort=allowed, numthreads=1, **how)
+        stream = _code_stream(bytes(data))
+        try:
+            size = _parse(stream)
+        except FormatError:
+            continue
+        assert size == samples.shape[:2], "libjxl made a picture of another size"
+        return stream
+    raise AssertionError("libjxl does not make a single frame")
 
 
 def decode_samples(stream: bytes, shape: tuple[int, ...]) -> Samples:
@@ -46,7 +58,7 @@ def decode_samples(stream: bytes, shape: tuple[int, ...]) -> Samples:
     """
     import imagecodecs
 
-    if _size(stream) != shape[:2]:
+    if _parse(stream) != shape[:2]:
         raise FormatError("JPEG XL stream of another size")
     try:
         samples = np.asarray(imagecodecs.jpegxl_decode(stream))
@@ -70,45 +82,107 @@ def _code_stream(data: bytes) -> bytes:
 
 
 class _Bits:
-    """Bits of a code stream's header, lowest first; zeros follow the end."""
+    """Bits of a code stream's headers, lowest first; zeros follow the end."""
 
     def __init__(self, data: bytes) -> None:
-        self.value = int.from_bytes(data, "little")
+        self.value, self.at = int.from_bytes(data, "little"), 0
 
     def take(self, count: int) -> int:
-        bits = self.value & ((1 << count) - 1)
-        self.value >>= count
-        return bits
+        self.at += count
+        return self.value >> (self.at - count) & ((1 << count) - 1)
 
     def choose(self, *widths: int) -> int:
         """One of four widths, chosen by two bits, and that many bits."""
         return self.take(widths[self.take(2)])
 
+    def zero(self, count: int, what: str) -> None:
+        """``count`` bits that are zero; else a FormatError that the stream has ``what``."""
+        if self.take(count):
+            raise FormatError(f"JPEG XL stream with {what}")
 
-def _size(stream: bytes) -> tuple[int, int]:
-    """(height, width) from the header of a still image without extra channels; else FormatError."""
+    def one(self, what: str) -> None:
+        """A bit that is set; else a FormatError that the stream has ``what``."""
+        if not self.take(1):
+            raise FormatError(f"JPEG XL stream with {what}")
+
+
+def _parse(stream: bytes) -> tuple[int, int]:
+    """(height, width) of a code stream of one frame, its headers checked (ISO/IEC 18181-1, annexes D and F).
+
+    Raises:
+        FormatError: anything but a still picture in a single frame of that size.
+    """
     if stream[:2] != SIGNATURE:
         raise FormatError("not a JPEG XL code stream")
-    bits = _Bits(stream[2:34])
+    bits = _Bits(stream[2:66])
+    size = _size(bits)
+    xyb = _metadata(bits)
+    bits.one("a colour transform of its own")
+    bits.at += -bits.at % 8
+    _frame(bits, xyb)
+    return size
+
+
+def _size(bits: _Bits) -> tuple[int, int]:
     small = bits.take(1)
 
     def side() -> int:
         return 8 * (bits.take(5) + 1) if small else bits.choose(9, 13, 18, 30) + 1
 
     height, ratio = side(), bits.take(3)
-    if ratio:
-        over, under = _RATIOS[ratio - 1]
-        width = height * over // under
-    else:
-        width = side()
-    if not bits.take(1):  # not all default
+    if not ratio:
+        return height, side()
+    over, under = _RATIOS[ratio - 1]
+    return height, height * over // under
+
+
+def _metadata(bits: _Bits) -> bool:
+    """Are colours XYB?"""
+    if bits.take(1):  # all default
+        return True
+    bits.zero(1, "orientation, preview or animation")
+    bits.zero(1, "floats")
+    if bits.take(2) == 3:  # bits per sample: 8, 10, 12 or another number
+        bits.take(6)
+    bits.take(1)  # are buffers of 16 bits enough?
+    bits.zero(2, "extra channels")
+    xyb = bool(bits.take(1))
+    if not bits.take(1):  # colours that are not sRGB
+        bits.zero(1, "a colour profile")
+        grey = _enumerated(bits) == 1
+        for _ in range(1 if grey else 2):  # white point, primaries
+            if _enumerated(bits) == 2:
+                raise FormatError("JPEG XL stream with colours of its own")
         if bits.take(1):
-            raise FormatError("JPEG XL stream with orientation, preview or animation")
-        if bits.take(1):
-            raise FormatError("JPEG XL stream of floats")
-        if bits.take(2) == 3:  # bits per sample: 8, 10, 12 or another number
-            bits.take(6)
-        bits.take(1)
-        if bits.take(2):
-            raise FormatError("JPEG XL stream with extra channels")
-    return height, width
+            bits.take(24)  # gamma
+        else:
+            _enumerated(bits)
+        _enumerated(bits)  # rendering intent
+    bits.zero(2, "extensions")
+    return xyb
+
+
+def _enumerated(bits: _Bits) -> int:
+    """A value of an enumeration."""
+    choice = bits.take(2)
+    return choice if choice < 2 else 2 + bits.take(4) if choice == 2 else 18 + bits.take(6)
+
+
+def _frame(bits: _Bits, xyb: bool) -> None:
+    """The header of a frame: regular, of the picture's size, in one pass, the last one."""
+    if bits.take(1):  # all default
+        return
+    bits.zero(2, "a frame of another kind")
+    modular = bits.take(1)
+    flags = bits.take(2)  # noise, patches, splines
+    if flags == 3:
+        raise FormatError("JPEG XL stream with reserved flags")
+    bits.take(4 * flags)
+    if not xyb:
+        bits.zero(1, "YCbCr")
+    bits.take(2)  # by how much the frame is enlarged, 1 to 8
+    bits.take(2 if modular else 6 if xyb else 0)  # size of groups, scales of quantisation
+    bits.zero(2, "several passes")
+    bits.zero(1, "a frame of another size")
+    bits.zero(2, "blended frames")
+    bits.one("several frames")
