@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -17,13 +20,16 @@ from mtcodec.cli.evaluate import evaluate
 from mtcodec.cli.train import train
 from mtcodec.errors import MtcodecError
 
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Store pixel-aligned images of one scene (rgb, depth, normals, labels) as one small file.\n\n"
-    "Exit codes: 0 done, 1 failed, 2 usage, 3 damaged or hostile input, 4 weights missing. "
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 damaged or hostile input, 4 weights missing, "
+    "130 or 143 interrupted. "
     "MTCODEC_DEBUG=1 shows tracebacks; MTCODEC_WEIGHTS lists directories of further weights.",
 )
 for command in (encode, decode, info, extract, pack, unpack, verify, train, evaluate):
@@ -50,6 +56,24 @@ def _main(
     pass
 
 
+def _stop(number: int, _: object) -> NoReturn:
+    """Leave by an exception, so that half-written files are removed; with the exit code of the shells."""
+    for one in STOPS:
+        signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
+    sys.exit(128 + number)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    before = {one: signal.signal(one, _stop) for one in STOPS}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+@_stoppable()
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
     try:

@@ -64,7 +64,7 @@ def emit(data: bytes, path: Path, force: bool) -> None:
 def refuse_existing(path: Path, force: bool) -> None:
     if path.is_dir():
         raise OutputError(f"{path}: is a directory")
-    if path.exists() and not force:
+    if path.is_file() and not force:  # devices and pipes are written to
         raise OutputError(f"{path}: exists already (--force overwrites it)")
 
 
