@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import torch
 from conftest import SMALL, TASKS
 from safetensors.numpy import load_file, save
 
+from mtcodec import codec as codecs
 from mtcodec import weights
-from mtcodec.errors import WeightsInvalid, WeightsNotFound
+from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
 
@@ -137,7 +140,11 @@ FORGERIES = {
         changed("streams.shared.e_1.weight", lambda w: w.astype(np.float16)),
         "not torch.int8",
     ),
-    "gain of zero": (changed("streams.shared.gain", np.zeros_like), "streams.shared.gain is not positive"),
+    "gain of zero": (changed("streams.shared.gain", np.zeros_like), "streams.shared.gain is out of range"),
+    "no such table": (
+        changed("streams.rgb.z_index", lambda z: z + 64),
+        "streams.rgb.z_index is out of range",
+    ),
 }
 
 
@@ -175,6 +182,66 @@ def test_refuses_configurations(change: dict[str, Any], random_weights: Path, tm
     path = tmp_path / "bad.safetensors"
     forge(path, weights.describe(random_weights).config | change, load_file(random_weights))
     refused(path, weights.load)
+
+
+def test_networks_larger_than_the_file_are_refused_before_they_are_made(
+    random_weights: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.safetensors"
+    huge = {"latents": 1024, "encoder_16": [1024, 32], "decoder_8": [1024, 32], "entropy_width": 1024}
+    forge(path, weights.describe(random_weights).config | huge, load_file(random_weights))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(path, weights.load, "larger networks than the file holds")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_mutated_files_are_refused_or_load(random_weights: Path, tmp_path: Path) -> None:
+    whole, rng = random_weights.read_bytes(), random.Random(3)
+    path, loaded = tmp_path / "mutated.safetensors", 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 1, 4))):
+            data[rng.randrange(rng.choice((8, 3000, len(data))))] ^= 1 << rng.randrange(8)
+        if rng.random() < 0.2:
+            del data[rng.randrange(len(data)) :]
+        path.write_bytes(data)
+        try:
+            weights.load(path)
+            loaded += 1
+        except WeightsInvalid as error:
+            assert str(error).startswith(str(path))
+    assert loaded < 10  # a flip in what is only said about the training
+
+
+def test_forged_content_is_refused_or_codes(random_weights: Path, tmp_path: Path) -> None:
+    """Networks of a stranger may be bad ones; then images or errors are what comes of them, not crashes."""
+    rng, path = np.random.default_rng(5), tmp_path / "forged.safetensors"
+    config, honest = weights.describe(random_weights).config, load_file(random_weights)
+    scene = {
+        "rgb": rng.integers(0, 256, (64, 80, 3), np.uint8),
+        "depth": rng.integers(1, 9999, (64, 80), np.uint16),
+    }
+    ends = {"refused": 0, "error": 0, "coded": 0}
+    for _ in range(80):
+        tensors = dict(honest)
+        for name in rng.choice(sorted(tensors), rng.choice((1, 3))):
+            tensor = tensors[name].copy()
+            words = tensor.reshape(-1).view(np.uint8)
+            at = rng.integers(0, len(words), rng.choice((1, 20, len(words))))
+            words[at] = rng.integers(0, 256, len(at), np.uint8)
+            tensors[name] = tensor
+        forge(path, config, tensors)
+        try:
+            codec = codecs.load(path, "cpu")
+        except WeightsInvalid:
+            ends["refused"] += 1
+            continue
+        try:
+            assert codec.decode(codec.encode(scene, 90))["rgb"].shape == scene["rgb"].shape
+            ends["coded"] += 1
+        except MtcodecError:
+            ends["error"] += 1
+    assert ends["refused"] > 5 and ends["coded"] > 5
 
 
 def test_integer_layers_too_wide_to_be_exact_are_refused(

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from mtcodec.entropy import fit
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.integer import BIAS_UNIT, STEP, IntConv, assert_exact
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, StreamModel
+from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, TABLE_LIMITS, StreamModel
 
 Tensors = dict[str, np.ndarray[Any, Any]]
-TABLES = ("gain", "offset", "bias", "z_index")
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # what the tables are made of in training
 
 
@@ -58,7 +58,8 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
     Raises:
         ValueError, RuntimeError: tensors are missing, left over, or of the wrong shape or dtype.
     """
-    model = MultiTask(config)
+    with _Skeleton(sum(array.size for array in tensors.values())):
+        model = MultiTask(config)
     rest = {name: torch.from_numpy(array) for name, array in tensors.items()}
     state = model.state_dict()
     for name, module in model.named_modules():
@@ -66,9 +67,10 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
             state[f"{name}.weight"] = _take(rest, f"{name}.weight", torch.int8) * STEP
             state[f"{name}.bias"] = _take(rest, f"{name}.bias", torch.int32) * (STEP / BIAS_UNIT)
         elif isinstance(module, StreamModel):
-            tables = {key: _take(rest, f"{name}.{key}", torch.int16).float() for key in TABLES}
-            if tables["gain"].min() < 1:
-                raise ValueError(f"{name}.gain is not positive")
+            tables = {key: _take(rest, f"{name}.{key}", torch.int16).float() for key in TABLE_LIMITS}
+            for key, (low, high) in TABLE_LIMITS.items():
+                if not low <= tables[key].min() <= tables[key].max() <= high:
+                    raise ValueError(f"{name}.{key} is out of range")
             module.load_tables(tables)
             for key in PARAMETERS:
                 state[f"{name}.{key}"] = getattr(module, key).detach()
@@ -84,6 +86,29 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
     model.load_state_dict(state)
     assert_exact(model)
     return freeze(model)
+
+
+class _Skeleton(TorchFunctionMode):
+    """Networks are built without their random start, and of ``most`` parameters.
+
+    A file that declares larger ones than it has is refused before they take their memory: ValueError.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.left = most
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        result = func(*args, **(kwargs or {}))
+        if func in (torch.empty, torch.randn):
+            self.left -= result.numel()
+            if self.left < 0:
+                raise ValueError("the configuration is of larger networks than the file holds")
+        return result
 
 
 def _take(tensors: dict[str, torch.Tensor], name: str, dtype: torch.dtype) -> torch.Tensor:

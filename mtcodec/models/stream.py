@@ -39,6 +39,9 @@ SYMBOL_LIMIT = 2**14  # symbols and means are clamped to this magnitude, in symb
 Z_LIMIT = 31
 Z_SPREAD = 8.0  # ẑ enters h_s in units of 1/8
 OUTPUT_LIMIT = 4096.0
+TABLE_LIMITS = {  # of the integers in the tables by quality
+    "gain": (16, 2**14), "offset": (-(2**12), 2**12), "bias": (-(2**12), 2**12), "z_index": (0, SCALES - 1),
+}  # fmt: skip
 CANONICAL_UNIT = 8  # latents enter other networks in units of 1/8, before the gain
 
 
@@ -158,12 +161,13 @@ class StreamModel(nn.Module):
         if self.frozen:
             return self.frozen
         log_gain = self.log_gain.clamp(-3.5, 2.7)
-        return {
-            "gain": round_clamp(torch.exp(log_gain) * GAIN_UNIT, 16, 2**14),
-            "offset": round_clamp(log_gain * (64 / SCALE_STEP), -(2.0**12), 2.0**12),
-            "bias": round_clamp(self.q_bias * 32.0, -(2.0**12), 2.0**12),
-            "z_index": round_clamp(self.z_scale * 8.0, 0, SCALES - 1),
+        tables = {
+            "gain": torch.exp(log_gain) * GAIN_UNIT,
+            "offset": log_gain * (64 / SCALE_STEP),
+            "bias": self.q_bias * 32.0,
+            "z_index": self.z_scale * 8.0,
         }
+        return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
 
     def load_tables(self, tables: dict[str, Tensor]) -> None:
         """Use these tables; parameters are set to match, for further training."""
