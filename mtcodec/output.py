@@ -14,8 +14,8 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 def write_atomic(path: Path, data: bytes) -> None:
     """Write ``data`` to a temporary file beside ``path``, then rename it.
 
-    A link is followed; a device or a pipe is written to. A process killed meanwhile leaves the hidden temporary
-    file, ``.<name>.<random>.tmp``; whatever else interrupts it does not.
+    A link is followed; a device or a pipe is written to. A process killed meanwhile leaves the hidden
+    temporary file, ``.<name>.<random>.tmp``; whatever else interrupts it does not.
 
     Raises:
         OutputError: the directory is missing, not writable, or full.

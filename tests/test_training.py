@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,16 @@ from conftest import SCENES, SMALL, TASKS
 import mtcodec
 from mtcodec import codec as codecs
 from mtcodec import quality, tasks, weights
+from mtcodec.cli.values import size_values
 from mtcodec.data.layouts import SceneFiles
 from mtcodec.data.scene import Scene
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.models import costs
 from mtcodec.models.by_quality import interpolate
-from mtcodec.models.config import ModelConfig
+from mtcodec.models.config import ARCHITECTURES, ModelConfig
 from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
 from mtcodec.models.multitask import MultiTask
-from mtcodec.training import klt, run
+from mtcodec.training import grow, klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
 from mtcodec.training.objective import DIRECTION, draw_qualities, objective, vector_squares
@@ -242,3 +244,67 @@ def test_held_out_scenes_come_from_every_dataset(bundled: list[SceneFiles]) -> N
     with pytest.raises(SceneError, match="a: 3 scenes, of which 3"):
         run.split(found, 6)
     assert run.names([Path("/data/clevr/train")]) == ["clevr/train"]
+
+
+# --- growing -------------------------------------------------------------------------------------
+
+LARGER = {
+    "latents": 20, "shared_latents": 16, "hyper": 6, "entropy_width": 24,
+    "encoder_8": (24, 2), "encoder_16": (20, 2), "decoder_8": (20, 1), "decoder_16": (24, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scenes: Scenes) -> None:
+    torch.manual_seed(1)
+    old = MultiTask(ModelConfig(TASKS, architecture, **SMALL))
+    klt.initialise(old, scenes, crops=32)
+    with torch.no_grad():
+        for parameter in old.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    widened = {k: v for k, v in LARGER.items() if k not in ("latents", "shared_latents", "hyper")}
+    batch, steps = scenes.batch(2, 64, 0.0, random.Random(1)), torch.full((2, 4), 1000)
+    for sizes, same_bits in ((widened, True), (LARGER, False)):
+        new = MultiTask(replace(old.config, **sizes))
+        klt.initialise(new, scenes, crops=32)
+        grow.put(old, new)
+        with torch.no_grad():
+            before, after = (m.eval()(batch.planes, batch.present, steps) for m in (old, new))
+        for name, planes in before.planes.items():
+            assert torch.allclose(planes, after.planes[name], atol=1e-4)
+        if same_bits:
+            assert all(torch.allclose(b, after.bits[n], rtol=1e-4) for n, b in before.bits.items())
+
+
+def test_new_latents_take_up_what_is_lost(small_model: MultiTask, scenes: Scenes) -> None:
+    config = replace(small_model.config, latents=60)
+    new = grow.grown(small_model, config, scenes)
+    batch, steps = scenes.batch(8, 64, 0.0, random.Random(2)), torch.full((8, 4), quality.to_step(90))
+    with torch.no_grad():
+        before, after = (m.eval()(batch.planes, batch.present, steps) for m in (small_model, new))
+    for name, planes in batch.planes.items():
+        assert (after.planes[name] - planes).square().mean() < 0.7 * (
+            before.planes[name] - planes
+        ).square().mean()
+
+
+def test_weights_do_not_shrink(small_model: MultiTask, scenes: Scenes) -> None:
+    assert grow.grown(small_model, small_model.config, scenes) is small_model
+    with pytest.raises(UsageError, match="grow only to larger sizes"):
+        grow.grown(small_model, replace(small_model.config, latents=10), scenes)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("latents", "not a size"), ("latents=x", "not a size"), ("latents=3x3", "not a size: latents"),
+    ("encoder_8=12", "not a size: encoder_8"), ("encoder_8=1x2x3", "not a size"),
+    ("tasks=3", "not a size: tasks"), ("latents=13", "even numbers"),
+    ("latents=4000", "even numbers"),
+])  # fmt: skip
+def test_sizes_that_are_none(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run.resized(ModelConfig(TASKS), size_values(text))
+
+
+def test_sizes_are_read() -> None:
+    config = run.resized(ModelConfig(TASKS), size_values("latents=192,encoder_16=256x5"))
+    assert (config.latents, config.encoder_16, config.decoder_8) == (192, (256, 5), (128, 3))

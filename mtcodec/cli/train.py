@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mtcodec.cli.common import Device, Force, Quiet, Threads, refuse_existing, warn_left_out
-from mtcodec.cli.values import lambda_list
+from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import UsageError
 
 
@@ -34,10 +34,14 @@ def train(
         str, typer.Option(help="single, mixed, disjoint, shared or conditional (the default).")
     ] = "",
     backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
-    entropy_width: Annotated[
-        int,
-        typer.Option(min=0, help="Channels of the entropy networks, even; 0: the architecture's own."),
-    ] = 0,
+    sizes: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME=N,…",
+            help="Sizes of the networks other than the usual ones, e.g. latents=192,encoder_16=256x5 "
+            "(docs/training.md); those of --init grow.",
+        ),
+    ] = "",
     preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
     batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
     crop: Annotated[
@@ -89,7 +93,7 @@ def train(
     }  # fmt: skip
     run.train_weights(
         datasets, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
-        config=run.configuration(declared, architecture, backbone, entropy_width),
+        config=run.configuration(declared, architecture, backbone), sizes=size_values(sizes),
         settings=run.settings(preset, given),
         report=(lambda _: None) if quiet else _print_training, left_out=warn_left_out,
     )  # fmt: skip

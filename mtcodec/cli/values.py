@@ -75,7 +75,7 @@ def assignments(values: list[str], what: str) -> Iterator[tuple[str, str]]:
     for value in values:
         name, equals, text = value.partition("=")
         if not (name and equals and text):
-            raise UsageError(f"not {what}: {value!r} (task=value)")
+            raise UsageError(f"not {what}: {value!r} (name=value)")
         yield name, text
 
 
@@ -88,6 +88,20 @@ def lambda_list(text: str) -> tuple[float, ...] | None:
     if values and not all(0 < v < 100 for v in values):
         raise UsageError("λ must lie between 0 and 100")
     return values
+
+
+def size_values(text: str) -> dict[str, int | tuple[int, int]]:
+    """``"latents=192,encoder_16=256x5"`` to {"latents": 192, "encoder_16": (256, 5)}."""
+    result: dict[str, int | tuple[int, int]] = {}
+    for name, value in assignments(text.split(",") if text else [], "a size"):
+        try:
+            first, *rest = (int(item) for item in value.split("x"))
+        except ValueError:
+            raise UsageError(f"not a size: {value!r} (a number, or channels x blocks)") from None
+        if len(rest) > 1:
+            raise UsageError(f"not a size: {value!r} (a number, or channels x blocks)")
+        result[name] = (first, rest[0]) if rest else first
+    return result
 
 
 def numbers(text: str, what: str, low: float, high: float) -> list[float]:

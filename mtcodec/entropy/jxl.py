@@ -1,7 +1,7 @@
 """JPEG XL code streams of integer samples, through libjxl.
 
-The headers of the stream and of its frame are read before libjxl sees them, so that nothing is allocated for a
-stream of another size: one frame that covers the picture, without further channels, colour profile or crop.
+The headers of the stream and of its frame are read before libjxl sees them, so that nothing is allocated for
+a stream of another size: one frame that covers the picture, without further channels, colour profile or crop.
 """
 
 from __future__ import annotations

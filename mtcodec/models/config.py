@@ -14,6 +14,11 @@ from mtcodec.tasks import Task
 ARCHITECTURES = ("single", "mixed", "disjoint", "shared", "conditional")
 BACKBONES = ("fast", "scale-hyperprior")
 SHARED = "shared"  # the stream that every task reads
+SIZES = (
+    *("latents", "shared_latents", "hyper", "entropy_width", "head"),
+    *("encoder_8", "encoder_16", "decoder_8", "decoder_16"),
+)  # fields of a configuration
+Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)

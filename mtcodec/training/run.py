@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from mtcodec import weights
 from mtcodec.data.layouts import LeftOut, SceneFiles, find_scenes
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.models.config import ARCHITECTURES, BACKBONES, ModelConfig, preset
+from mtcodec.models.config import ARCHITECTURES, BACKBONES, SIZES, ModelConfig, Size, preset
 from mtcodec.models.multitask import MultiTask
 from mtcodec.models.serial import thaw
 from mtcodec.tasks import Task
-from mtcodec.training import klt
+from mtcodec.training import grow, klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import PRESETS, Plan, train
@@ -33,6 +33,7 @@ def train_weights(
     *,
     settings: dict[str, Any],
     config: ModelConfig | None = None,
+    sizes: Mapping[str, Size] | None = None,
     init: str = "",
     resume: bool = False,
     held_out: int = 24,
@@ -44,6 +45,8 @@ def train_weights(
 
     ``left_out`` is that of :func:`mtcodec.data.layouts.find_scenes`.
     ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
+    ``sizes`` are fields of :class:`ModelConfig` to change; weights to start from grow to them
+    (:mod:`mtcodec.training.grow`).
     ``held_out`` scenes, the last ones of every dataset in equal shares, are kept for validation. The
     checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
@@ -62,10 +65,11 @@ def train_weights(
     scenes = Scenes(training, tasks)
     validation = Scenes(kept, tasks) if held_out else None
     if init:
-        model = load_init(init, config, tasks)
+        old = load_init(init, config, tasks)
+        model = grow.grown(old, resized(old.config, sizes or {}), scenes, plan.seed)
     else:
         torch.manual_seed(plan.seed)
-        model = MultiTask(config or preset(tuple(tasks), "conditional"))
+        model = MultiTask(resized(config or preset(tuple(tasks), "conditional"), sizes or {}))
         if not resume and model.config.backbone == "fast":
             klt.initialise(model, scenes)
 
@@ -120,21 +124,26 @@ def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
 
 
-def configuration(
-    tasks: Sequence[Task], architecture: str, backbone: str, entropy_width: int = 0
-) -> ModelConfig | None:
+def configuration(tasks: Sequence[Task], architecture: str, backbone: str) -> ModelConfig | None:
     """The usual configuration of what is named; None where nothing is."""
-    if not architecture and not backbone and not entropy_width:
+    if not architecture and not backbone:
         return None
     architecture, backbone = architecture or "conditional", backbone or "fast"
     for name, known in ((architecture, ARCHITECTURES), (backbone, BACKBONES)):
         if name not in known:
             raise UsageError(f"{name!r} is not one of {', '.join(known)}")
-    config = preset(tuple(tasks), architecture, backbone)
+    return preset(tuple(tasks), architecture, backbone)
+
+
+def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
+    """``config`` with other sizes, by the names of its fields."""
+    for name, size in sizes.items():
+        if name not in SIZES or isinstance(size, tuple) != isinstance(getattr(config, name), tuple):
+            raise UsageError(f"not a size: {name}={size} (those of docs/training.md)")
     try:
-        return replace(config, entropy_width=entropy_width) if entropy_width else config
+        return replace(config, **cast(dict[str, Any], sizes))
     except ValueError as error:
-        raise UsageError(f"entropy width: {error}") from error
+        raise UsageError(f"sizes: {error}") from error
 
 
 def load_init(init: str, config: ModelConfig | None, tasks: Sequence[Task]) -> MultiTask:
@@ -143,8 +152,9 @@ def load_init(init: str, config: ModelConfig | None, tasks: Sequence[Task]) -> M
     names = tuple(t.name for t in tasks)
     if model.config.task_names != names:
         raise UsageError(f"weights {init} have tasks {', '.join(model.config.task_names)}")
-    if config is not None and model.config != config:
-        raise UsageError(f"weights {init} are of architecture {model.config.architecture!r}, or other sizes")
+    kind = model.config.architecture, model.config.backbone
+    if config is not None and kind != (config.architecture, config.backbone):
+        raise UsageError(f"weights {init} are of architecture {kind[0]!r} and backbone {kind[1]!r}")
     thaw(model)
     return model
 
