@@ -45,10 +45,16 @@ class Way:
 
 
 _DISTANCES = tuple(25 * (0.02 / 25) ** (i / 100) for i in range(101))
-AV1_8, AV1_10 = (Way(AV1, bits, av1.QUALITIES, (9, 6, 4)) for bits in (8, 10))
+AV1_8, AV1_10 = (Way(AV1, bits, av1.QUALITIES[bits], (9, 6, 4)) for bits in (8, 10))
 JXL_8, JXL_16 = (Way(JXL, bits, _DISTANCES, (3, 5, 7)) for bits in (8, 16))
 LARGE = 1 << 20  # pixels; of larger images, drafts see the middle only
-WORTH = 1.35  # drafts that need so many times the bytes of the best one are not looked at further
+SLOPE = 0.3  # dB that a setting usually brings
+CLOSE = 0.1  # dB above what is asked for, about 1 % of the bytes
+PATIENCE = 8  # tries before settings are halved instead
+WORTH = 1.3  # drafts of JPEG XL that need so many times the bytes of the best one are not looked at further
+NEAR = 1.1  # so it is with any way, by what its first thorough encodings make expect
+AHEAD = 0.08  # of its settings, by which a thorough encoding needs less than a draft
+GROWTH = 0.11  # of the logarithm of bytes, for a dB
 
 
 @dataclass(frozen=True)
@@ -120,42 +126,56 @@ def fidelity(task: Task, image: Array, prepared: Prepared, payload: bytes) -> fl
     return errors(task, image, decode(task, section, payload, *image.shape[:2]))["psnr"]
 
 
-def lowest(reaches: Callable[[int], bool], count: int, start: int, stride: int) -> int | None:
-    """The lowest of ``count`` indices that ``reaches``, which is monotone; None if none does.
+def lowest(psnr_at: Callable[[int], float], goal: float, count: int, start: int) -> int | None:
+    """The lowest of ``count`` settings whose PSNR, which grows with them, reaches ``goal``; None if none.
 
-    Looks around ``start`` in growing strides first.
+    One whose PSNR is less than CLOSE above is good enough. Begins with ``start`` and goes on where a straight
+    line through what is known reaches the goal: encoding is slow.
     """
-    low, high = -1, count  # low does not reach, high does (or is beyond the end)
+    low, high, seen = -1, count, dict[int, float]()  # low does not reach, high does (or is beyond the end)
     at = min(max(start, 0), count - 1)
-    while low < at < high:
-        if reaches(at):
-            high, at = at, max(at - stride, low)
-        else:
-            low, at = at, min(at + stride, high)
-        stride *= 2
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reaches(middle) else (middle, high)
+        seen[at] = psnr_at(at)
+        low, high = (low, at) if seen[at] >= goal else (at, high)
+        if 0 <= seen[at] - goal < CLOSE:
+            return at
+        if len(seen) > PATIENCE:  # no line
+            at = (low + high) // 2
+            continue
+        near = sorted(seen, key=lambda known: abs(seen[known] - goal))[:2]
+        slope = (seen[near[0]] - seen[near[-1]]) / (near[0] - near[-1]) if len(near) > 1 else SLOPE
+        at = near[0] + math.ceil((goal - seen[near[0]]) / max(slope, SLOPE / 10))
+        at = min(max(at, low + 1), high - 1)
     return high if high < count else None
 
 
-def match(
-    task: Task, image: Array, prepared: Prepared, way: Way, psnr: float, draft: Match | None = None
-) -> Match | None:
-    """The smallest payload of ``way`` that reaches ``psnr``: in haste, or thoroughly, starting from a draft.
+class Trials:
+    """Encodings of an image in one way with one effort, each made once."""
 
-    None where no setting reaches it.
-    """
-    effort = way.efforts[0 if draft is None else 1 if _large(image) else 2]
-    tried: dict[int, bytes] = {}
+    def __init__(self, task: Task, image: Array, prepared: Prepared, way: Way, effort: int) -> None:
+        self.task, self.image, self.prepared = task, image, prepared
+        self.way, self.effort = way, effort
+        self.payloads: dict[int, bytes] = {}
+        self.psnrs: dict[int, float] = {}
 
-    def reaches(at: int) -> bool:
-        tried[at] = encode(prepared, way, way.settings[at], effort)
-        return fidelity(task, image, prepared, tried[at]) >= psnr
+    def psnr(self, at: int) -> float:
+        """PSNR at the setting of index ``at``."""
+        if at not in self.psnrs:
+            self.payloads[at] = encode(self.prepared, self.way, self.way.settings[at], self.effort)
+            self.psnrs[at] = fidelity(self.task, self.image, self.prepared, self.payloads[at])
+        return self.psnrs[at]
 
-    count = len(way.settings)
-    found = lowest(reaches, count, *((draft.at - 1, 2) if draft else (count // 2, 12)))
-    return None if found is None else Match(way, found, tried[found], len(tried[found]))
+    def expected(self, psnr: float, start: int) -> float:
+        """About how many bytes ``psnr`` needs, after encodings at ``start`` and where that points to."""
+        off = psnr - self.psnr(start)
+        at = min(max(start + math.ceil(off / SLOPE), 0), len(self.way.settings) - 1)
+        better = psnr - self.psnr(at)
+        return len(self.payloads[at]) * math.exp(better * GROWTH)
+
+    def match(self, psnr: float, start: int) -> Match | None:
+        """The smallest payload that reaches ``psnr``; None where no setting does."""
+        at = lowest(self.psnr, psnr, len(self.way.settings), start)
+        return None if at is None else Match(self.way, at, self.payloads[at], len(self.payloads[at]))
 
 
 def drafts(task: Task, image: Array, prepared: Prepared, decoded: Array) -> list[Match]:
@@ -167,15 +187,22 @@ def drafts(task: Task, image: Array, prepared: Prepared, decoded: Array) -> list
         share = image[window].size / image.size
         image, decoded, prepared = image[window], decoded[window], layers.crop(prepared, window)
     psnr = errors(task, image, decoded)["psnr"]
-    found = (match(task, image, prepared, way, psnr) for way in ways(task, image))
+    trials = [Trials(task, image, prepared, way, way.efforts[0]) for way in ways(task, image)]
+    found = [one.match(psnr, len(one.way.settings) // 2) for one in trials]
     return sorted((replace(m, size=m.size / share) for m in found if m), key=lambda m: m.size)
 
 
 def best(task: Task, image: Array, prepared: Prepared, psnr: float, quick: Sequence[Match]) -> bytes | None:
     """The smallest payload that reaches ``psnr``, starting from the more promising ones of ``quick``."""
-    promising = [m for m in quick if m.size <= WORTH * quick[0].size]
+    promising = [m for m in quick if m.way.codec == AV1 or m.size <= WORTH * quick[0].size]
+    starts = [max(0, m.at - round(AHEAD * len(m.way.settings))) for m in promising]
+    trials = [
+        Trials(task, image, prepared, m.way, m.way.efforts[1 if _large(image) else 2]) for m in promising
+    ]
     with ThreadPoolExecutor() as pool:  # codecs release the interpreter's lock
-        found = pool.map(lambda m: match(task, image, prepared, m.way, psnr, m), promising)
+        sizes = list(pool.map(lambda one, at: one.expected(psnr, at), trials, starts))
+        near = [i for i, size in enumerate(sizes) if size <= NEAR * min(sizes)]
+        found = pool.map(lambda i: trials[i].match(psnr, starts[i]), near)
         return min((m.payload for m in found if m), key=len, default=None)
 
 

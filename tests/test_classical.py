@@ -110,7 +110,7 @@ def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene:
     if name != "rgb":
         image[20:50, 30:90] = 0
     prepared = layers.prepare(task, image)
-    payload = picture.encode(prepared, way, way.settings[70], way.efforts[0])
+    payload = picture.encode(prepared, way, way.settings[len(way.settings) * 7 // 10], way.efforts[0])
     back = sections.read(packed(task, image, payload, picture.limits_of(task, prepared)), name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
     assert errors(task, image, back)["psnr"] > 33
@@ -156,24 +156,35 @@ def test_refuses(forge: Callable[[bytes], bytes], message: str, scene: Scene) ->
 # --- searching and choosing --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("start", [0, 7, 50, 99, 120])
-@pytest.mark.parametrize("stride", [1, 2, 12])
-def test_the_lowest_setting_is_found_from_anywhere(start: int, stride: int) -> None:
-    for edge in (0, 1, 49, 50, 99):
-        assert picture.lowest(lambda at, edge=edge: at >= edge, 100, start, stride) == edge
-    assert picture.lowest(lambda at: False, 100, start, stride) is None
+CURVES = {
+    "a line": lambda at: 20 + 0.3 * at, "steep": lambda at: 3.0 * at, "flat": lambda at: 30 + 0.001 * at,
+    "a step": lambda at: 20.0 + 30 * (at >= 37), "a jump": lambda at: 30 + 0.1 * at + 60 * (at > 90),
+    "stairs": lambda at: 20.0 + at // 7, "a bend": lambda at: 20 + 0.02 * at**1.8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+@pytest.mark.parametrize("start", [-3, 0, 40, 99, 200])
+def test_the_lowest_setting_is_found_from_anywhere(curve: Callable[[int], float], start: int) -> None:
+    for edge in (0, 1, 36, 37, 49, 50, 90, 99):
+        asked: list[int] = []
+        goal = curve(edge) if edge else -1.0
+        found = picture.lowest(lambda at, asked=asked: asked.append(at) or curve(at), goal, 100, start)
+        assert found is not None and curve(found) >= goal and len(asked) == len(set(asked)) < 18
+        assert curve(found) < goal + picture.CLOSE or found == 0 or curve(found - 1) < goal
+    assert picture.lowest(curve, curve(99) + 0.01, 100, start) is None
 
 
 def test_matches_reach_the_psnr_and_no_setting_below_does(scene: Scene) -> None:
     image = scene["rgb"]
     prepared = layers.prepare(RGB, image)
-    draft = picture.match(RGB, image, prepared, AV1_8, 36.0)
-    assert draft is not None
-    final = picture.match(RGB, image, prepared, AV1_8, 36.0, draft)
-    assert final is not None and picture.fidelity(RGB, image, prepared, final.payload) >= 36.0
-    below = picture.encode(prepared, AV1_8, AV1_8.settings[final.at - 1], AV1_8.efforts[2])
-    assert picture.fidelity(RGB, image, prepared, below) < 36.0
-    assert picture.match(RGB, image, prepared, AV1_8, 98.0) is None
+    trials = picture.Trials(RGB, image, prepared, AV1_8, 6)
+    found = trials.match(36.0, 30)
+    assert found is not None and picture.fidelity(RGB, image, prepared, found.payload) >= 36.0
+    assert trials.psnr(found.at) < 36.0 + picture.CLOSE or trials.psnr(found.at - 1) < 36.0
+    assert found.payload == picture.encode(prepared, AV1_8, AV1_8.settings[found.at], 6)
+    assert abs(trials.expected(36.0, found.at + 12) / found.size - 1) < 0.1
+    assert trials.match(98.0, 30) is None
 
 
 def test_drafts_of_large_images_see_the_middle(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

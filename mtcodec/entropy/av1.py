@@ -19,7 +19,10 @@ from mtcodec.errors import FormatError
 
 Samples = npt.NDArray[Any]  # uint8 or uint16
 
-QUALITIES = range(101)
+QUALITIES = {
+    8: tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100),
+    10: tuple(range(0, 101, 2)),
+}  # libavif's that differ: it makes 64 quantisers of them, those of 10 bits in another way
 MAX_SIDE = 1 << 16
 _DELIMITER, _SEQUENCE, _FRAME = b"\x12\x00", 0x0A, 0x32  # OBU headers with a size field
 
