@@ -13,7 +13,7 @@ from mtcodec.container import SHARED, Reader
 from mtcodec.data.scene import Scene
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.quality import DEFAULT, STEPS, lambda_of
-from mtcodec.targets import Outcome, Target, fidelity, poor, reach
+from mtcodec.targets import Outcome, Target, measured, poor, reach
 
 CODINGS = ("auto", "neural", "classical")
 HOPE = 0.6  # a final classical stream has at least this share of its draft's bytes; seen: 0.58 to 1.1
@@ -103,8 +103,7 @@ def neural(codec: Codec, scene: Scene, request: Request) -> Outcome:
     encode = partial(request.encode, codec, scene)
     if request.target:
         return reach(codec, scene, encode, request.target)
-    data = encode(request.quality)
-    return Outcome(data, request.quality, fidelity(codec, scene, data), True)
+    return measured(codec, scene, Outcome(encode(request.quality), request.quality, {}, True))
 
 
 def cost(codec: Codec, outcome: Outcome, scene: Scene, target: Target, step: float) -> tuple[bool, float]:
@@ -131,8 +130,7 @@ def choose(codec: Codec, scene: Scene, neural: Outcome, request: Request) -> Out
     sizes = {s.name: s.length for s in header.sections if s.neural}
     shared = sizes.pop(SHARED, 0)
     prepared = {n: layers.prepare(codec.tasks[n], scene[n], request.invalid.get(n, ())) for n in sizes}
-    back = codec.decode(neural.data, sizes)
-    drafts = {n: picture.drafts(codec.tasks[n], scene[n], prepared[n], back[n]) for n in sizes}
+    drafts = {n: picture.drafts(codec.tasks[n], scene[n], prepared[n], neural.decoded[n]) for n in sizes}
     hoped = {n: HOPE * found[0].size for n, found in drafts.items() if found}
     always = request.coding == "classical"
     ready: dict[str, exact.Coded] = {}
@@ -146,12 +144,13 @@ def choose(codec: Codec, scene: Scene, neural: Outcome, request: Request) -> Out
     if not names:
         return neural
     data = request.encode(codec, scene, neural.quality, {n: ready[n] for n in names})
-    psnr = fidelity(codec, scene, data)
+    outcome = measured(codec, scene, replace(neural, data=data))
+    psnr = outcome.psnr
     kept = all(psnr[n] >= neural.psnr[n] - SLACK for n in psnr)
     met = all(psnr[n] >= value for n, value in request.target.psnr.items()) or not neural.reached
     if not always and not (kept and met and len(data) < len(neural.data)):
         return neural
-    return replace(neural, data=data, psnr=psnr)
+    return outcome
 
 
 def worthwhile(shared: int, neural: Mapping[str, int], classical: Mapping[str, float]) -> set[str]:

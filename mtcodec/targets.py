@@ -36,23 +36,26 @@ class Outcome:
         quality: 0 to 100.
         psnr: by task that is not lossless, in dB over pixels that are no holes.
         reached: False where no quality reaches the target; the file is then the nearest one.
+        decoded: those tasks as decoding gives them.
     """
 
     data: bytes
     quality: float
     psnr: dict[str, float]
     reached: bool
+    decoded: Scene = field(default_factory=dict, repr=False, compare=False)
 
 
 Encode = Callable[[float], bytes]
 
 
-def fidelity(codec: Codec, scene: Scene, data: bytes) -> dict[str, float]:
-    """PSNR in dB of every task of ``scene`` that is not class ids, as decoding ``data`` gives it."""
+def measured(codec: Codec, scene: Scene, outcome: Outcome) -> Outcome:
+    """``outcome`` with the PSNR of every task of ``scene`` but class ids, as decoding gives them."""
     declared = (codec.declaration(name) for name in scene)
     tasks = {task.name: task for task in declared if not task.lossless}
-    back = codec.decode(data, tasks) if tasks else {}
-    return {n: errors(t, scene[n], back[n])["psnr"] for n, t in tasks.items()}
+    back = codec.decode(outcome.data, tasks) if tasks else {}
+    psnr = {n: errors(t, scene[n], back[n])["psnr"] for n, t in tasks.items()}
+    return replace(outcome, psnr=psnr, decoded=back)
 
 
 def reach(codec: Codec, scene: Scene, encode: Encode, target: Target) -> Outcome:
@@ -69,10 +72,11 @@ def reach(codec: Codec, scene: Scene, encode: Encode, target: Target) -> Outcome
             raise UsageError(f"a PSNR for task {name!r}, which the scene lacks or stores losslessly")
 
     def at(step: int) -> Outcome:
-        data = encode(step * 100 / STEPS)
-        psnr = fidelity(codec, scene, data) if target.psnr else {}
-        fits = len(data) <= target.size if target.size else all(psnr[n] >= v for n, v in target.psnr.items())
-        return Outcome(data, from_step(step), psnr, fits)
+        made = Outcome(encode(step * 100 / STEPS), from_step(step), {}, True)
+        if target.size:
+            return replace(made, reached=len(made.data) <= target.size)
+        made = measured(codec, scene, made)
+        return replace(made, reached=all(made.psnr[n] >= v for n, v in target.psnr.items()))
 
     fitting, other = (0, STEPS) if target.size else (STEPS, 0)  # the other end is the better one
     best = at(fitting)
@@ -87,7 +91,7 @@ def reach(codec: Codec, scene: Scene, encode: Encode, target: Target) -> Outcome
                 best, fitting = found, middle
             else:
                 other = middle
-    return best if best.psnr else replace(best, psnr=fidelity(codec, scene, best.data))
+    return best if best.psnr else measured(codec, scene, best)
 
 
 def poor(codec: Codec, psnr: Mapping[str, float]) -> list[str]:
