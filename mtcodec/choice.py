@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -18,6 +19,7 @@ from mtcodec.targets import Outcome, Target, measured, poor, reach
 CODINGS = ("auto", "neural", "classical")
 HOPE = 0.6  # a final classical stream has at least this share of its draft's bytes; seen: 0.58 to 1.1
 SLACK = 0.05  # dB that a task may lose when others leave the networks
+AT_ONCE = 2  # tasks: encoders of large images take some 50 bytes a pixel
 TRIES = 5  # to fill the bytes of a target
 
 
@@ -130,15 +132,24 @@ def choose(codec: Codec, scene: Scene, neural: Outcome, request: Request) -> Out
     sizes = {s.name: s.length for s in header.sections if s.neural}
     shared = sizes.pop(SHARED, 0)
     prepared = {n: layers.prepare(codec.tasks[n], scene[n], request.invalid.get(n, ())) for n in sizes}
-    drafts = {n: picture.drafts(codec.tasks[n], scene[n], prepared[n], neural.decoded[n]) for n in sizes}
-    hoped = {n: HOPE * found[0].size for n, found in drafts.items() if found}
+
+    def draft(n: str) -> list[picture.Match]:
+        return picture.drafts(codec.tasks[n], scene[n], prepared[n], neural.decoded[n])
+
+    def final(n: str) -> bytes | None:
+        return picture.best(codec.tasks[n], scene[n], prepared[n], neural.psnr[n], drafts[n])
+
     always = request.coding == "classical"
-    ready: dict[str, exact.Coded] = {}
-    for name in sorted(hoped) if always else sorted(worthwhile(shared, sizes, hoped)):
-        task = codec.tasks[name]
-        payload = picture.best(task, scene[name], prepared[name], neural.psnr[name], drafts[name])
-        if payload is not None:
-            ready[name] = "classical", picture.limits_of(task, prepared[name]), payload
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # codecs release the interpreter's lock
+        drafts = dict(zip(sizes, pool.map(draft, sizes)))
+        hoped = {n: HOPE * found[0].size for n, found in drafts.items() if found}
+        tried = sorted(hoped) if always else sorted(worthwhile(shared, sizes, hoped))
+        payloads = dict(zip(tried, pool.map(final, tried)))
+    ready: dict[str, exact.Coded] = {
+        n: ("classical", picture.limits_of(codec.tasks[n], prepared[n]), payload)
+        for n, payload in payloads.items()
+        if payload is not None
+    }
     lengths = {n: len(payload) for n, (_, _, payload) in ready.items()}
     names = set(ready) if always else worthwhile(shared, sizes, lengths)
     if not names:

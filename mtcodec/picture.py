@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -181,7 +180,7 @@ class Trials:
 def drafts(task: Task, image: Array, prepared: Prepared, decoded: Array) -> list[Match]:
     """Quick matches of all ways that are as close to ``image`` as ``decoded``, the smallest first."""
     share = 1.0
-    if _large(image):
+    if large(image):
         side = math.isqrt(LARGE)
         window = tuple(slice(max(0, (n - side) // 2), (n - side) // 2 + side) for n in image.shape[:2])
         share = image[window].size / image.size
@@ -193,18 +192,24 @@ def drafts(task: Task, image: Array, prepared: Prepared, decoded: Array) -> list
 
 
 def best(task: Task, image: Array, prepared: Prepared, psnr: float, quick: Sequence[Match]) -> bytes | None:
-    """The smallest payload that reaches ``psnr``, starting from the more promising ones of ``quick``."""
+    """The smallest payload that reaches ``psnr``, starting from the more promising ones of ``quick``.
+
+    Of large images, from the first one only.
+    """
     promising = [m for m in quick if m.way.codec == AV1 or m.size <= WORTH * quick[0].size]
+    promising = promising[: 1 if large(image) else None]
     starts = [max(0, m.at - round(AHEAD * len(m.way.settings))) for m in promising]
     trials = [
-        Trials(task, image, prepared, m.way, m.way.efforts[1 if _large(image) else 2]) for m in promising
+        Trials(task, image, prepared, m.way, m.way.efforts[1 if large(image) else 2]) for m in promising
     ]
-    with ThreadPoolExecutor() as pool:  # codecs release the interpreter's lock
-        sizes = list(pool.map(lambda one, at: one.expected(psnr, at), trials, starts))
+    if len(trials) > 1:
+        sizes = [one.expected(psnr, at) for one, at in zip(trials, starts)]
         near = [i for i, size in enumerate(sizes) if size <= NEAR * min(sizes)]
-        found = pool.map(lambda i: trials[i].match(psnr, starts[i]), near)
-        return min((m.payload for m in found if m), key=len, default=None)
+        trials, starts = [trials[i] for i in near], [starts[i] for i in near]
+    found = [one.match(psnr, at) for one, at in zip(trials, starts)]
+    return min((m.payload for m in found if m), key=len, default=None)
 
 
-def _large(image: Array) -> bool:
+def large(image: Array) -> bool:
+    """Is encoding it slow enough to be spared?"""
     return bool(image.shape[0] * image.shape[1] > LARGE)
