@@ -403,7 +403,8 @@ class Codec:
         columns = [SHARED, *(n if n in present else SHARED for n in self.tasks)]
         steps = [[_quality(reader.header, column) for column in columns] for reader in readers]
         planes = self.model.synthesise(name, decoded, torch.tensor(steps, device=self.device))
-        for scene, reader, image, own in zip(scenes, readers, planes.cpu().numpy(), latents[name].layers):
+        images = planes.float().cpu().numpy()
+        for scene, reader, image, own in zip(scenes, readers, images, latents[name].layers):
             cropped = image[:, : reader.header.height, : reader.header.width]
             scene[name] = layers.restore(self.tasks[name], cropped, _section(reader.header, name), own)
 

@@ -9,6 +9,7 @@ gradients; what is trained is what is shipped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -48,11 +49,18 @@ def activate(x: Tensor) -> Tensor:
     return round_clamp(x, 0, ACTIVATION_LIMIT)
 
 
+def move(fn: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    """``fn``, which changes device or dtype, of a tensor of integers; it keeps at least float32's digits."""
+    moved = fn(tensor)
+    return moved if moved.dtype in (torch.float32, torch.float64) else tensor.to(moved.device)
+
+
 class IntConv(nn.Module):
     """A 1×1 convolution, or a depthwise 3×3 one, in exact arithmetic.
 
     Input: float32 integers, magnitude at most 255, (B, c_in, H, W).
     Output: multiples of 1/128, (B, c_out, H, W); pass it to :func:`activate` before the next layer.
+    Autocasting does not reach it, and float64 gives the same values.
     Dense 3×3 kernels are left out on purpose: Winograd implementations of them are not exact.
     """
 
@@ -81,7 +89,15 @@ class IntConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.frozen or self.quantised()
-        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=self.groups)
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(weight.dtype)
+            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=self.groups)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> IntConv:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.frozen is not None:
+            self.frozen = move(fn, self.frozen[0]), move(fn, self.frozen[1])
+        return self
 
     def worst_sum(self) -> float:
         """Largest magnitude, in steps of 1/128, that any partial sum can reach."""

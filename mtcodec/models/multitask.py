@@ -104,7 +104,8 @@ class MultiTask(nn.Module):
                     inputs.append(some.new_zeros((some.shape[0], task.channels, *some.shape[2:])))
             scaled = steps[:, [self.column(name) for name in made]] / quality.STEPS - 0.5
             vector = torch.cat([present[:, columns], scaled], dim=1)
-            y = self.g_a[_key(read)](torch.cat(inputs, dim=1), vector)
+            g_a = self.g_a[_key(read)]
+            y = g_a(*_like(g_a, torch.cat(inputs, dim=1), vector))
             result |= zip(made, y.split([self.config.channels(name) for name in made], dim=1))
         return result
 
@@ -116,7 +117,8 @@ class MultiTask(nn.Module):
         """Planes of ``task`` from the float latents of the streams it reads; ``steps`` (B, 1 + T)."""
         reads = self.graph.reads[task]
         vector = steps[:, [self.column(name) for name in reads]] / quality.STEPS - 0.5
-        planes: Tensor = self.g_s[task](torch.cat([latents[name] for name in reads], dim=1), vector)
+        g_s = self.g_s[task]
+        planes: Tensor = g_s(*_like(g_s, torch.cat([latents[name] for name in reads], dim=1), vector))
         return planes + 0.5
 
     def forward(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> Forward:
@@ -135,6 +137,12 @@ class MultiTask(nn.Module):
                 bits[name] = bits[name] * present[:, i]
         latents = {name: stream.latent for name, stream in coded.items()}
         return Forward({n: self.synthesise(n, latents, steps) for n in self.config.task_names}, bits)
+
+
+def _like(network: nn.Module, *inputs: Tensor) -> list[Tensor]:
+    """``inputs`` in the dtype of the network's parameters."""
+    dtype = next(network.parameters()).dtype
+    return [x.to(dtype) for x in inputs]
 
 
 def _key(read: tuple[str, ...]) -> str:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtcodec.models.by_quality import ANCHORS, interpolate
-from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, activate, round_clamp
+from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, activate, move, round_clamp
 
 SCALES = 64
 SCALE_MIN, SCALE_MAX = 0.03, 40.0  # of the logistic distribution, in symbols
@@ -177,6 +177,11 @@ class StreamModel(nn.Module):
             self.z_scale.copy_(tables["z_index"] / 8.0)
         self.frozen = tables
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StreamModel:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.frozen = {name: move(fn, table) for name, table in self.frozen.items()}
+        return self
+
     def rows(self, tables: dict[str, Tensor], step: Tensor) -> Rows:
         """Table rows at quality steps ``step`` (B,)."""
         return Rows(**{name: interpolate(table, step) for name, table in tables.items()})
@@ -261,7 +266,7 @@ class StreamModel(nn.Module):
         shape = (y.shape[0], y.shape[2], y.shape[3])
         walk = self.walk(rows, shape, condition)
         step = next(walk)
-        symbols = round_clamp(z, -Z_LIMIT, Z_LIMIT)
+        symbols = round_clamp(z.float(), -Z_LIMIT, Z_LIMIT)
         target = y.float() * (rows.gain / GAIN_UNIT)
         while True:
             put(step, symbols)

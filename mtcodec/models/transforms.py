@@ -107,5 +107,5 @@ class Synthesis(nn.Module):
         x = F.pixel_shuffle(self.up(x), 2).contiguous(memory_format=torch.channels_last)
         x = self.blocks_8(self.modulate_8(x, vector))
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 pixels would cap the PSNR
-            blocks = F.pixel_shuffle(self.linear(latent.float()), BLOCK)
-            return F.pixel_shuffle(self.basis(self.head(x.float())), PATCH) + blocks
+            blocks = F.pixel_shuffle(self.linear(latent.to(self.linear.weight.dtype)), BLOCK)
+            return F.pixel_shuffle(self.basis(self.head(x.to(self.head.weight.dtype))), PATCH) + blocks

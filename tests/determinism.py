@@ -1,0 +1,278 @@
+"""Write files on one machine, read them on another: the symbols must be equal, the pixels nearly so.
+
+    python tests/determinism.py write DIR [--weights NAME_OR_FILE...]
+    python tests/determinism.py check DIR
+
+Whatever differs between the two (torch, numpy, instruction set, threads, device) is what is tested. ``write``
+leaves a folder for each weights file: files, digests of their symbols, and their pixels. The weights are
+those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+sys.path.insert(0, str(Path(__file__).parent))
+import symbols
+from symbols import Digests, reader_of, steps_apart
+
+from mtcodec import codec as codecs
+from mtcodec import weights as registry
+from mtcodec.codec import Codec
+from mtcodec.data.layouts import find_scenes
+from mtcodec.data.scene import Scene, read_scene
+from mtcodec.models.integer import IntConv
+from mtcodec.models.multitask import MultiTask
+from mtcodec.models.stream import StreamModel
+
+HERE = Path(__file__).parent
+RELEASED = sorted((HERE.parent / "weights").glob("*.safetensors"))
+QUALITY = 70
+Images = dict[str, npt.NDArray]  # by "file/task"
+Result = tuple[dict[str, Digests], Images]
+
+
+# --- scenes --------------------------------------------------------------------------------------
+
+
+def scenes() -> list[dict[str, Scene]]:
+    """Batches of scenes by name; those of a batch have one size."""
+    found = [read_scene(files) for files in find_scenes(HERE / "scenes")]
+
+    def cut(k: int, y: int, x: int, height: int, width: int) -> Scene:
+        return {n: np.ascontiguousarray(a[y : y + height, x : x + width]) for n, a in found[k].items()}
+
+    seven = {f"crop-{k}": cut(k % len(found), 40 + 16 * k, 100 - 12 * k, 61, 83) for k in range(7)}
+    del seven["crop-1"]["normal"], seven["crop-1"]["semantic"]
+    seven["crop-2"]["depth"][10:25, 30:60] = 0
+    seven["crop-2"]["normal"][10:25, 30:60] = 127
+    seven["crop-3"] = {"rgb": seven["crop-3"]["rgb"]}
+    metres = (seven["crop-4"]["depth"] / 1000).astype(np.float32)
+    metres[:7] = np.nan
+    seven["crop-4"] = {"depth": metres, "semantic": seven["crop-4"]["semantic"]}
+    return [seven, {"row": cut(1, 128, 90, 1, 90)}, {"tall": cut(2, 60, 90, 130, 34)}]
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How networks are run.
+
+    Attributes:
+        batch: scenes or files that share a pass.
+        prepare: changes the networks of a codec.
+        around: what encoding and decoding run inside.
+    """
+
+    batch: int = 1
+    prepare: Callable[[MultiTask], object] = lambda model: None
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+    device: str = "cpu"
+
+    def load(self, path: Path) -> Codec:
+        codec = codecs.load(path, self.device)
+        self.prepare(codec.model)
+        return codec
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def without_onednn() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TF32 acceleration")  # torch's own flags() sets what it warns of
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
+
+
+@contextlib.contextmanager
+def products_of_bfloat16() -> Iterator[None]:
+    """Matrix products and convolutions of float32 may round their factors to bfloat16."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def entropy_double(model: MultiTask) -> None:
+    for stream in model.streams.values():
+        assert isinstance(stream, StreamModel)
+        stream.frozen = {name: table.double() for name, table in stream.frozen.items()}
+        for layer in stream.modules():
+            if isinstance(layer, IntConv):
+                layer.double()
+
+
+SETTINGS = {
+    "plain": Setting(),
+    "1 thread": Setting(around=lambda: threads(1)),
+    "contiguous": Setting(prepare=lambda model: model.to(memory_format=torch.contiguous_format)),  # type: ignore[call-overload]
+    "batches of 3": Setting(batch=3),
+    "batches of 7": Setting(batch=7),
+    "no oneDNN": Setting(around=without_onednn),
+    "bfloat16 products": Setting(around=products_of_bfloat16),
+    "float64 entropy networks": Setting(prepare=entropy_double),
+    "all float64": Setting(prepare=nn.Module.double),
+    "bfloat16 autocast": Setting(around=lambda: torch.autocast("cpu", torch.bfloat16)),
+    "all bfloat16": Setting(prepare=nn.Module.bfloat16),
+}
+CUDA = Setting(batch=7, device="cuda")
+COARSE = ("bfloat16 products", "bfloat16 autocast", "all bfloat16")  # pixels are not promised
+
+
+# --- writing and reading -------------------------------------------------------------------------
+
+
+def encode(codec: Codec, batch: int = 1) -> dict[str, tuple[bytes, Digests]]:
+    """Files of all scenes by name, with digests of what went into them."""
+    found = {}
+    for group in scenes():
+        names = list(group)
+        for at in range(0, len(names), batch):
+            part = names[at : at + batch]
+            found |= zip(part, symbols.encode(codec, [group[n] for n in part], QUALITY))
+    return found
+
+
+def decode(codec: Codec, files: dict[str, bytes], batch: int = 1) -> Result:
+    """Digests of ``files``, and their images."""
+    digests: dict[str, Digests] = {name: {} for name in files}
+    images: Images = {}
+    for part, tasks in _batches(files, batch):
+        for name, seen in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
+            assert all(digests[name].get(n, own) == own for n, own in seen.digests.items())
+            digests[name] |= seen.digests
+            images |= {f"{name}/{task}": image for task, image in seen.images.items()}
+    return digests, images
+
+
+def _batches(files: dict[str, bytes], batch: int) -> Iterator[tuple[list[str], list[str]]]:
+    """Names of files to decode together, and tasks: one, of files that may lack others, unless alone."""
+    headers = {name: reader_of(data).header for name, data in files.items()}
+    if batch == 1:
+        yield from (([name], list(header.tasks)) for name, header in headers.items())
+        return
+    for size in sorted({(header.height, header.width) for header in headers.values()}):
+        alike = [n for n in files if (headers[n].height, headers[n].width) == size]
+        for task in sorted({task for n in alike for task in headers[n].tasks}):
+            having = [n for n in alike if task in headers[n].tasks]
+            yield from ((having[at : at + batch], [task]) for at in range(0, len(having), batch))
+
+
+def store(directory: Path, codec: Codec, files: dict[str, bytes], result: Result) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (directory / f"{name}.mtc").write_bytes(data)
+    record = {"fingerprint": codec.info.fingerprint, "digests": result[0]}
+    (directory / "digests.json").write_text(json.dumps(record, indent=1) + "\n")
+    np.savez_compressed(directory / "pixels.npz", **result[1])  # type: ignore[arg-type]
+
+
+def restore(directory: Path) -> tuple[str, dict[str, bytes], Result]:
+    """Fingerprint, files and result that :func:`store` left."""
+    record = json.loads((directory / "digests.json").read_text())
+    files = {name: (directory / f"{name}.mtc").read_bytes() for name in record["digests"]}
+    with np.load(directory / "pixels.npz") as images:
+        return record["fingerprint"], files, (record["digests"], dict(images))
+
+
+def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
+    """Largest difference between any two of ``results``, by task, in the steps of :func:`steps_apart`."""
+    worst: dict[str, float] = {}
+    for key in results[0]:
+        name, task = key.rsplit("/", 1)
+        section = reader_of(files[name]).header.section(task)
+        assert section is not None
+        apart = steps_apart(section, [images[key] for images in results])
+        worst[task] = max(worst.get(task, 0.0), apart)
+    return worst
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def write(directory: Path, path: Path) -> None:
+    """Files of all scenes by the weights ``path``, and what is seen in them, go to ``directory``."""
+    codec = codecs.load(path)
+    made = encode(codec)
+    files = {name: data for name, (data, _) in made.items()}
+    digests, images = decode(codec, files)
+    for name, (_, written) in made.items():
+        if digests[name] | written != digests[name] or not written:
+            raise SystemExit(f"{path}: {name} decodes to other symbols than were encoded")
+    store(directory, codec, files, (digests, images))
+
+
+def read(source: Path, target: Path, path: Path) -> None:
+    """Decode what lies in ``source`` with the weights ``path``; what is seen goes to ``target``."""
+    codec, (_, files, _) = codecs.load(path), restore(source)
+    store(target, codec, files, decode(codec, files))
+
+
+def check(directory: Path) -> None:
+    for folder in sorted(directory.iterdir()):
+        fingerprint, files, (digests, images) = restore(folder)
+        codec = codecs.load(registry.find_fingerprint(fingerprint))
+        here = decode(codec, files)
+        wrong = [
+            f"{name}/{n}" for name in files for n in digests[name] if here[0][name][n] != digests[name][n]
+        ]
+        apart = spread(files, [images, here[1]])
+        again = {name: data for name, (data, _) in encode(codec).items()}
+        same = sum(again[name] == data for name, data in files.items())
+        steps = ", ".join(f"{task} {value:.2g}" for task, value in apart.items())
+        count = sum(not name.endswith(symbols.LAYERS) for own in digests.values() for name in own)
+        print(f"{folder.name}: {count} sections of {len(files)} files, ", end="")
+        print(f"{len(wrong)} differ; pixels: {steps} steps; {same} files are written alike here", flush=True)
+        if wrong or max(apart.values()) > 1:
+            raise SystemExit(f"{folder}: not the same: {', '.join(wrong) or 'pixels'}")
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        command, *paths = line.rstrip("\n").split("\t")
+        {"write": write, "read": read}[command](*map(Path, paths))
+        print("done", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("command", choices=("write", "check", "serve"))
+    parser.add_argument("directory", type=Path, nargs="?")
+    parser.add_argument("--weights", nargs="+", help="names or files")
+    arguments = parser.parse_args()
+    if arguments.command == "serve":
+        serve()
+    elif arguments.command == "write":
+        paths = [registry.find(name) for name in arguments.weights] if arguments.weights else RELEASED
+        for path in paths:
+            write(arguments.directory / path.stem, path)
+    else:
+        check(arguments.directory)
+    if arguments.command != "serve":
+        print(f"torch {torch.__version__}, numpy {np.__version__}")
+
+
+if __name__ == "__main__":
+    main()
