@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
-.PHONY: demo test check fuzz format clean
+.PHONY: demo test check fuzz fuzz-ci format clean
 
 $(BIN)/mtcodec: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,10 +39,20 @@ check: $(VENV)/check-ready  ## format, lint, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+$(VENV)/fuzz-ready: $(VENV)/test-ready
+	$(BIN)/pip install --quiet -e ".[fuzz]" || echo "no atheris here: mutated files only"
+	touch $@
+
 SECONDS ?= 600
-fuzz: $(VENV)/test-ready  ## mutated files into the decoder, for SECONDS; what does harm is kept in tests/hostile/found
-	mkdir -p tests/hostile/found
-	$(BIN)/python tests/hostile/fuzz.py --files 1000000000 --seconds $(SECONDS) --seed $$RANDOM$$$$ --keep tests/hostile/found
+SEED ?= 0
+fuzz: $(VENV)/fuzz-ready  ## hostile bytes into the decoders, for SECONDS; what does harm is kept in tests/hostile/found
+	@found=0; half=$$(($(SECONDS) / 2)); \
+	$(BIN)/python tests/hostile/fuzz.py --files 1000000000 --seconds $$half --seed $(SEED) --keep tests/hostile/found || found=1; \
+	if $(BIN)/python -c "import atheris" 2>/dev/null; \
+	then $(BIN)/python tests/hostile/coverage.py --seconds $$half --seed $(SEED) || found=1; fi; exit $$found
+
+fuzz-ci:  ## two minutes of the same, with seeds that do not change
+	$(MAKE) fuzz SECONDS=120 SEED=1
 
 format: $(VENV)/check-ready
 	$(BIN)/ruff format .

@@ -26,6 +26,9 @@ DTYPES = ("uint8", "uint16", "float32", "float64")
 CODINGS = ("neural", "labels", "layered", "stepped", "raw", "classical")  # ids for ever; append only
 MAX_SIDE, MAX_PIXELS, MAX_PAYLOAD, MAX_SECTIONS = 1 << 20, 1 << 28, 1 << 28, 64
 MAX_HEADER = 4096
+TILE = 64  # networks see sides that are multiples of this
+PADDING = 4  # times a limit of pixels that an image may have with what networks see beside it,
+FLOOR = 1 << 16  # or times so many pixels, where the limit is lower
 FINGERPRINT_BYTES = 7
 NO_WEIGHTS = "00" * FINGERPRINT_BYTES  # fingerprint of a file without neural sections
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,30}\Z")
@@ -236,7 +239,8 @@ def _parse_section(cursor: Cursor, quality: int) -> Section:
     limits: tuple[float, float] | None = None
     if kind & 64:
         low, high = cursor.unpack(_range_format(DTYPES[dtype]))
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        top = 255 if DTYPES[dtype] == "uint8" else math.inf
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high <= top):
             raise FormatError(f"section {name}: range is not valid")
         limits = (low, high)
     if (name == SHARED and kind) or (CODINGS[coding] == "labels" and (kind & 192 or dtype > 1)):
@@ -300,9 +304,14 @@ class Reader:
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:
-    """Raise FormatError for an image of more than ``max_pixels``."""
-    if header.height * header.width > max_pixels:
-        raise FormatError(f"{header.width}×{header.height} pixels are more than the limit of {max_pixels}")
+    """Raise FormatError for an image of more than ``max_pixels``, or one that networks see far larger.
+
+    They pad sides to multiples of ``TILE``: of a column of single pixels they see 64 times as many.
+    """
+    height, width = header.height, header.width
+    seen = -(-height // TILE) * -(-width // TILE) * TILE**2 if _neural(header.sections) else 0
+    if height * width > max_pixels or seen > PADDING * max(max_pixels, FLOOR):
+        raise FormatError(f"{width}×{height} pixels are more than the limit of {max_pixels}")
 
 
 class Parts(Reader):

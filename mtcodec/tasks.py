@@ -44,7 +44,7 @@ class Task:
             raise UsageError(f"not a task name: {self.name!r}")
         if self.kind not in KINDS:
             raise UsageError(f"task {self.name}: unknown kind {self.kind!r}")
-        if not 1 <= self.channels <= 16:
+        if not isinstance(self.channels, int) or not 1 <= self.channels <= 16:
             raise UsageError(f"task {self.name}: channels must be 1 to 16, not {self.channels}")
         if not self.dtypes or any(d not in DTYPES for d in self.dtypes):
             raise UsageError(f"task {self.name}: dtypes must be among {', '.join(DTYPES)}")

@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,7 +134,7 @@ def sections(draw: st.DrawFn, name: str) -> Section:
     if coding == "labels":
         return section(name, coding, draw(st.sampled_from(DTYPES[:2])))
     dtype = draw(st.sampled_from(DTYPES))
-    values = float_limits if dtype.startswith("float") else st.integers(0, 65535)
+    values = float_limits if dtype.startswith("float") else st.integers(0, int(np.iinfo(dtype).max))
     limits = draw(st.none() | st.tuples(values, values).map(lambda pair: (min(pair), max(pair))))
     return section(name, coding, dtype, draw(st.none() | steps), limits)
 
@@ -229,6 +230,7 @@ HOSTILE = {
     "own quality like the file's": (forge("01 80 0000 00 00000000"), "section rgb: quality is out of range"),
     "integer range upside down": (forge("02 41 02000100 00 00000000"), "section depth: range is not valid"),
     "float range upside down": (forge("02 42 0000803f 00000000 00 00000000"), "depth: range is not valid"),
+    "range beyond uint8": (forge("02 40 00000001 00 00000000"), "section depth: range is not valid"),
     "range of NaN": (forge("02 42 0000c07f 0000c07f 00 00000000"), "section depth: range is not valid"),
     "infinite range": (forge("02 43 00000000 0000807f 00 00000000"), "section depth: range is not valid"),
     "shared of 16 bits": (forge("00 01 00 00000000"), f"section shared: {FIELDS}"),

@@ -111,13 +111,17 @@ def about_of(found: pa.Schema, source: str) -> About:
         tasks = tuple(Task.from_json(t) for t in facts["tasks"])
         about = About(str(facts["fingerprint"]), tasks, bool(facts["shared"]), dict(facts["settings"]))
         bytes.fromhex(about.fingerprint)
-        if len(about.fingerprint) != len(NO_WEIGHTS):
-            raise ValueError("fingerprint")
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        if len(about.fingerprint) != len(NO_WEIGHTS) or len(set(about.streams)) != len(about.streams):
+            raise ValueError("fingerprint, or names of tasks")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
         raise FormatError(f"{source}: not a part of an archive of mtcodec") from error
     missing = [name for name in (*FIXED, *about.streams) if name not in found.names]
     if missing:
         raise FormatError(f"{source}: lacks columns: {', '.join(missing)}")
+    expected = schema(about)
+    for name in ("key", "header", *about.streams):
+        if found.names.count(name) > 1 or found.field(name).type != expected.field(name).type:
+            raise FormatError(f"{source}: column {name} is there twice, or of another type")
     return about
 
 

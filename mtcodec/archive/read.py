@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ class Opened:
         except FileNotFoundError:
             found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
             names = sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet"))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FormatError(f"{self.path}/{INDEX}: damaged") from error
         if any("/" in name for name in names):
             raise FormatError(f"{self.path}/{INDEX}: damaged")
@@ -124,31 +125,24 @@ class Opened:
     def _open_all(self) -> About:
         about: About | None = None
         for k, path in enumerate(self.parts):
-            file = self._file(k)
-            found = about_of(file.schema_arrow, path)
+            with _damage(path):
+                file = self._file(k)
+                found = about_of(file.schema_arrow, path)
+                self.groups += _groups(k, file.metadata)
             if about is not None and found != about:
                 raise FormatError(f"{path}: of another archive than the first part")
             about = found
-            meta = file.metadata
-            for g in range(meta.num_row_groups):
-                group = meta.row_group(g)
-                columns = [group.column(c) for c in range(group.num_columns)]
-                sizes = {c.path_in_schema: c.total_compressed_size for c in columns}
-                self.groups.append(Group(k, g, group.num_rows, sizes))
         assert about is not None
         return about
 
     def _file(self, part: int) -> pa.parquet.ParquetFile:
         if part not in self._files:
             pa = arrow()
-            try:
-                self._ranges[part] = source = RangeFile(self._fs, self.parts[part])
-                footer = pa.BufferReader(source.footer())
-                self._files[part] = pa.parquet.ParquetFile(
-                    pa.PythonFile(source, "r"), metadata=pa.parquet.read_metadata(footer), pre_buffer=False
-                )
-            except (OSError, pa.ArrowException) as error:
-                raise FormatError(f"{self.parts[part]}: cannot read it: {error}") from error
+            self._ranges[part] = source = RangeFile(self._fs, self.parts[part])
+            footer = pa.BufferReader(source.footer())
+            self._files[part] = pa.parquet.ParquetFile(
+                pa.PythonFile(source, "r"), metadata=pa.parquet.read_metadata(footer), pre_buffer=False
+            )
         return self._files[part]
 
     @property
@@ -162,11 +156,13 @@ class Opened:
 
     def column(self, group: Group, names: Sequence[str]) -> pa.Table:
         """Some columns of a group."""
-        pa = arrow()
-        try:
-            return self._file(group.part).read_row_group(group.group, columns=list(names), use_threads=False)
-        except (OSError, pa.ArrowException) as error:
-            raise FormatError(f"{self.parts[group.part]}: damaged: {error}") from error
+        with _damage(self.parts[group.part]):
+            file = self._file(group.part)
+            table = file.read_row_group(group.group, columns=list(names), use_threads=False)
+            table.validate(full=True)  # keys are UTF-8, too
+        if len(table) != group.rows:
+            raise FormatError(f"{self.parts[group.part]}: not the number of rows that it declares")
+        return table
 
     def entries(
         self, group: Group, tasks: Sequence[str] | None = None
@@ -179,13 +175,8 @@ class Opened:
         table = self.column(group, ["key", "header", *streams])
         keys, headers = table["key"].to_pylist(), table["header"].to_pylist()
         payloads = {name: table[name].to_pylist() for name in streams}
-        found: list[tuple[str, Parts | FormatError]] = []
-        for i, (key, header) in enumerate(zip(keys, headers)):
-            try:
-                found.append((key, Parts(header, {name: payloads[name][i] for name in streams})))
-            except FormatError as error:
-                found.append((key, FormatError(f"{self.path}: scene {key}: {error}")))
-        return found
+        rows = ({name: payloads[name][i] for name in streams} for i in range(len(keys)))
+        return [entry(self.path, *row) for row in zip(keys, headers, rows)]
 
     def all_entries(self, tasks: Sequence[str] | None = None) -> Iterator[tuple[str, Parts | FormatError]]:
         """:meth:`entries` of all groups."""
@@ -203,6 +194,36 @@ class Opened:
             return bytes(self._fs.cat_file(f"{self._root}/{self.about.weights}"))
         except OSError as error:
             raise SceneError(f"{self.path}: its weights {self.about.weights} are missing") from error
+
+
+def entry(
+    source: str, key: str | None, header: bytes | None, payloads: Mapping[str, bytes | None]
+) -> tuple[str, Parts | FormatError]:
+    """Key and sections of a row, or what is wrong with its header."""
+    key = key or ""
+    try:
+        return key, Parts(header or b"", payloads)
+    except FormatError as error:
+        return key, FormatError(f"{source}: scene {key}: {error}")
+
+
+def _groups(part: int, meta: Any) -> Iterator[Group]:
+    """The row groups that the footer of a part declares."""
+    for g in range(meta.num_row_groups):
+        group = meta.row_group(g)
+        columns = [group.column(c) for c in range(group.num_columns)]
+        sizes = {c.path_in_schema: c.total_compressed_size for c in columns}
+        yield Group(part, g, group.num_rows, sizes)
+
+
+@contextmanager
+def _damage(path: str) -> Iterator[None]:
+    """Whatever pyarrow raises within is a FormatError of the part at ``path``."""
+    pa = arrow()
+    try:
+        yield
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise FormatError(f"{path}: cannot read it: {error}") from error
 
 
 def is_archive(path: str | Path) -> bool:

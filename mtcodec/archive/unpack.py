@@ -64,11 +64,14 @@ def decode(
     for (_, _, own), group in groups.items():
         wanted = [name for name, _ in own]
         try:
-            if codec is not None and any(neural for _, neural in own):
+            if any(neural for _, neural in own):
+                if codec is None:
+                    raise FormatError("needs networks, but the archive names no weights")
                 yield from zip((key for key, _ in group), codec.decode_batch([p for _, p in group], wanted))
             else:
+                declared = {} if codec is None else codec.tasks
                 for key, parts in group:
-                    yield key, {n: sections.read(parts, n) for n in wanted}
+                    yield key, {n: sections.read(parts, n, declared.get(n)) for n in wanted}
         except FormatError as error:
             if len(group) == 1:
                 raise FormatError(f"scene {group[0][0]}: {error}") from error

@@ -120,7 +120,8 @@ def restore(image: Array, holes: Holes | None) -> Array:
         for _ in holes.values:
             for value in holes.values:
                 clash = holes.valid & (pixels == value).all(axis=-1)
-                pixels[clash, 0] = _next(value[0])
+                if clash.any():
+                    pixels[clash, 0] = _next(value[0])
         inside = holes.classes > 0
         pixels[inside] = holes.values[holes.classes[inside].astype(np.intp) - 1]
     return image
@@ -129,7 +130,8 @@ def restore(image: Array, holes: Holes | None) -> Array:
 def _next(value: np.generic) -> np.generic:
     """The next larger value of the same dtype, or the next smaller one of the largest."""
     if isinstance(value, np.floating):
-        return value.dtype.type(np.nextafter(value, value.dtype.type(np.inf)))
+        with np.errstate(over="ignore"):  # after the largest comes infinity
+            return value.dtype.type(np.nextafter(value, value.dtype.type(np.inf)))
     assert isinstance(value, np.integer)
     top = np.iinfo(value.dtype).max
     return value.dtype.type(top - 1 if value == top else int(value) + 1)

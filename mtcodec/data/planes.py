@@ -59,7 +59,7 @@ def mapping_for(task: Task, image: Array, valid: npt.NDArray[np.bool_] | None, s
 
 def _bend(values: Values, mapping: str) -> Values:
     """What is linear in planes, but for the linear mapping."""
-    return np.reciprocal(values) if mapping == "inverse" else np.log(values)
+    return 1.0 / values if mapping == "inverse" else np.log(values)
 
 
 def to_planes(image: Array, scale: Range) -> Planes:
@@ -86,7 +86,8 @@ def to_values(planes: npt.NDArray[Any], scale: Range) -> Values:
         return linear
     low, high = (float(_bend(np.array(v), scale.mapping)) for v in (scale.low, scale.high))
     bent = shares * (high - low) + low
-    values: Values = 1.0 / bent if scale.mapping == "inverse" else np.exp(bent)
+    with np.errstate(divide="ignore"):  # of a very wide range, 1 / high is lost beside 1 / low: far is high
+        values: Values = 1.0 / bent if scale.mapping == "inverse" else np.exp(bent)
     return values.clip(scale.low, scale.high)
 
 

@@ -1,20 +1,21 @@
-"""Mutated files into the decoder: all must end in images, in lost tasks that are named, or in a refusal.
+"""Mutated files and archives into the decoder: all end in images, in named losses, or in a refusal.
 
     python tests/hostile/fuzz.py [--files 100000] [--seconds S] [--seed 0] [--keep DIR]
 
-Seeds are files of every coding, made with small untrained weights. Mutations know the format: bytes flipped,
-cut and spliced; lengths, sizes, ranges and codings forged under right checksums; payloads cut, exchanged
-between sections and files, or replaced by noise under right checksums. A worker decodes them; a file that
+Seeds are files of every coding, made with small untrained weights and with others. Mutations know the
+format: bytes flipped, cut and spliced; lengths, sizes, ranges, codings and weights forged under right
+checksums; payloads cut, exchanged between sections and files, or replaced by noise under right checksums; the
+same of an archive's rows, and bytes of its Parquet files (``rows.py``). A worker decodes them; a case that
 takes it more than LIMIT_S seconds or LIMIT_BYTES more memory, raises anything else, or kills it, is kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import multiprocessing
 import random
-import resource
 import struct
 import sys
 import time
@@ -25,15 +26,16 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from mtcodec.errors import MtcodecError
-
 sys.path.insert(0, str(Path(__file__).parents[1]))  # of conftest
 
+from hostile.rows import ROW_OUTCOMES, mutated_part, mutated_row, part_from
+from hostile.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak
 
-LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30
-MAX_PIXELS = 1 << 18
+from mtcodec.errors import MtcodecError
+
 WAIT_S = 60.0  # for a worker that starts
-
+PATIENCE_S = 20.0  # with a case
+SUFFIXES = {"file": ".mtc", "row": ".row", "part": ".parquet"}  # by kind of case
 
 # --- seeds -------------------------------------------------------------------------------------------
 
@@ -53,13 +55,14 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     from mtcodec.training import klt
     from mtcodec.training.dataset import Scenes
 
-    torch.manual_seed(0)
     found = find_scenes(SCENES)
-    model = MultiTask(ModelConfig(TASKS, **SMALL))
-    klt.initialise(model, Scenes([found], TASKS), crops=32)
-    path = directory / "small.safetensors"
-    weights.save(path, model, {"note": "untrained"})
-    codec = codecs.load(path, "cpu")
+    paths = [directory / "small.safetensors", directory / "others.safetensors"]
+    for seed, path in enumerate(paths):
+        torch.manual_seed(seed)
+        model = MultiTask(ModelConfig(TASKS, **SMALL))
+        klt.initialise(model, Scenes([found], TASKS), crops=32)
+        weights.save(path, model, {"note": "untrained"})
+    codec, other = (codecs.load(path, "cpu") for path in paths)
     scene = read_scene(found[1])
     window = slice(90, 154), slice(60, 140)
     whole = {name: np.ascontiguousarray(image[window]) for name, image in scene.items()}
@@ -77,13 +80,14 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
         ready[name] = "classical", picture.limits_of(task, prepared), payload
     floats = {"depth": whole["depth"].astype(np.float32) / 1000}
     floats["depth"][5:9] = np.nan
-    return path, [
+    return paths[0], [
         codec.encode(whole, 10), codec.encode(whole, 70, {"depth": 90}), codec.encode(holes, 50),
         codec.encode({"semantic": scene["semantic"]}),
         codec.encode(holes, max_error={"depth": 3, "normal": 2}),
         codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}), codec.encode(holes, ready=ready),
         codec.encode(floats, 40), codec.encode(floats, max_error={"depth": 0}),
         codec.encode({"rgb": whole["rgb"][:1, :1], "depth": whole["depth"][:1, :1]}, 30),
+        other.encode(whole, 30), other.encode(holes, 60),
     ]  # fmt: skip
 
 
@@ -117,6 +121,7 @@ def rebuilt(change: Callable[..., None]) -> Mutation:
         _, payloads = container.split(data)
         header = container.parse_header(data)
         box = {"header": header, "payloads": dict(payloads), "other": container.split(other)[1]}
+        box["weights"] = container.parse_header(other).fingerprint
         change(rng, box)
         return container.build(box["header"], box["payloads"])
 
@@ -155,6 +160,13 @@ def exchanged(rng: random.Random, box: dict) -> None:
     box["payloads"][_name(rng, box)] = source[rng.choice(sorted(source))]
 
 
+def reweighted(rng: random.Random, box: dict) -> None:
+    """Sections made with other weights than those that the file names."""
+    box["header"] = replace(box["header"], fingerprint=box["weights"])
+    if rng.random() < 0.5:
+        box["payloads"] |= {name: p for name, p in box["other"].items() if name in box["payloads"]}
+
+
 def sizes(rng: random.Random, box: dict) -> None:
     choices = (1, 2, 63, 64, 65, 80, 255, 256, 300, 1 << 10, 1 << 18, 1 << 20)
     height, width = rng.choice(choices), rng.choice(choices)
@@ -191,7 +203,8 @@ def header_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
 
 MUTATIONS: tuple[Mutation, ...] = (
     flip, cut, splice, header_bytes,
-    *map(rebuilt, (shorter_payload, longer_payload, flipped_payload, noise, exchanged, sizes, fields)),
+    *map(rebuilt, (shorter_payload, longer_payload, flipped_payload, noise, exchanged, reweighted)),
+    *map(rebuilt, (sizes, fields)),
 )  # fmt: skip
 
 
@@ -207,6 +220,18 @@ def mutated(rng: random.Random, seeds: list[bytes]) -> tuple[str, bytes]:
             continue
         names.append(getattr(mutation, "__name__", "?"))
     return "+".join(names) or "none", data
+
+
+def case(rng: random.Random, seeds: list[bytes], part: bytes) -> tuple[str, str, bytes]:
+    """The kind of a case, what was done to it, and its bytes."""
+    share = rng.random()
+    if share < 0.02:
+        return "part", *mutated_part(rng, part)
+    if share < 0.3:
+        with contextlib.suppress(MtcodecError):  # a mutated file that has no rows: as it is
+            data = rng.choice(seeds) if rng.random() < 0.7 else mutated(rng, seeds)[1]
+            return "row", *mutated_row(rng, data, rng.choice(seeds))
+    return "file", *mutated(rng, seeds)
 
 
 # --- the worker --------------------------------------------------------------------------------------
@@ -232,6 +257,11 @@ def outcome(codec: object, data: bytes) -> str:
     return "partial" if lost else "right"
 
 
+def outcome_of(codec: object, kind: str, data: bytes) -> str:
+    """The outcome of a case of any kind."""
+    return outcome(codec, data) if kind == "file" else ROW_OUTCOMES[kind](codec, data)
+
+
 def work(weights: Path, connection: Connection) -> None:
     import torch
 
@@ -241,18 +271,20 @@ def work(weights: Path, connection: Connection) -> None:
     codec = codecs.load(weights, "cpu")
     connection.send("ready")
     while True:
-        data = connection.recv_bytes()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        kind, data = connection.recv()
+        before, start = peak(), time.process_time()
         try:
-            found = outcome(codec, data)
+            found = outcome_of(codec, kind, data)
         except BaseException as error:
             found = f"raised {type(error).__name__}: {error}"
-        grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-        connection.send(found if grown < LIMIT_BYTES else f"took {grown} bytes")
+        grown, taken = peak() - before, time.process_time() - start
+        if grown > LIMIT_BYTES or taken > LIMIT_S:  # of the processor: the machine may be busy
+            found = f"took {grown} bytes, {taken:.1f} s"
+        connection.send(found)
 
 
 class Worker:
-    """Decodes files in a process that may die."""
+    """Decodes cases in a process that may die."""
 
     def __init__(self, weights: Path) -> None:
         self.weights = weights
@@ -266,13 +298,13 @@ class Worker:
         if not self.connection.poll(WAIT_S) or self.connection.recv() != "ready":
             raise RuntimeError("the worker does not start")
 
-    def run(self, data: bytes, patience: float = LIMIT_S) -> str:
-        self.connection.send_bytes(data)
+    def run(self, kind: str, data: bytes) -> str:
+        self.connection.send((kind, data))
         try:
-            found = self.connection.recv() if self.connection.poll(patience) else "took too long"
+            found = self.connection.recv() if self.connection.poll(PATIENCE_S) else "did not end"
         except EOFError:
             found = "died"
-        if found in ("took too long", "died"):
+        if found in ("did not end", "died"):
             self.process.kill()
             self.process.join()
             self.start()
@@ -282,24 +314,21 @@ class Worker:
 def fuzz(
     weights: Path, seeds: list[bytes], files: int, seconds: float, seed: int, keep: Path | None
 ) -> tuple[Counter[str], list[str]]:
-    """Outcomes by mutation, and what failed."""
-    rng, worker = random.Random(seed), Worker(weights)
+    """How often every outcome came, and what failed."""
+    rng, worker, part = random.Random(seed), Worker(weights), part_from(seeds)
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     end = time.monotonic() + seconds
     for k in range(files):
         if seconds and time.monotonic() > end:
             break
-        name, data = mutated(rng, seeds)
-        found = worker.run(data)
+        kind, name, data = case(rng, seeds, part)
+        found = worker.run(kind, data)
         if found not in ("right", "partial", "refused"):
-            if found == "took too long":  # was it the machine? once more, with patience, to know
-                found = worker.run(data, 5 * LIMIT_S) if worker.run(data) == "took too long" else "right"
-            if found not in ("right", "partial", "refused"):
-                failures.append(f"{name}: {found}")
-                if keep is not None:
-                    (keep / f"{seed}-{k}.mtc").write_bytes(data)
-        outcomes[found.split(":")[0]] += 1
+            failures.append(f"{name}: {found}")
+            if keep is not None:
+                (keep / f"{seed}-{k}{SUFFIXES[kind]}").write_bytes(data)
+        outcomes[f"{kind} {found.split(':')[0]}"] += 1
     worker.process.kill()
     return outcomes, failures
 
@@ -310,15 +339,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=0.0)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="0: another one every time")
     parser.add_argument("--keep", type=Path, default=None)
     arguments = parser.parse_args()
+    seed = arguments.seed or random.SystemRandom().randrange(1, 1 << 31)
     with tempfile.TemporaryDirectory() as directory:
         weights, seeds = make_seeds(Path(directory))
-        outcomes, failures = fuzz(
-            weights, seeds, arguments.files, arguments.seconds, arguments.seed, arguments.keep
-        )
-    print(dict(outcomes))
+        outcomes, failures = fuzz(weights, seeds, arguments.files, arguments.seconds, seed, arguments.keep)
+    print(f"seed {seed}: {sum(outcomes.values())} cases: {dict(sorted(outcomes.items()))}")
     for failure in failures[:50]:
         print(failure)
     raise SystemExit(bool(failures))

@@ -1,0 +1,161 @@
+"""Coverage-guided fuzzing of every decoder with atheris (pip install "mtcodec[fuzz]", Linux only).
+
+    python tests/hostile/coverage.py [TARGET...] [--seconds 60] [--seed N] [--keep DIR] [--update]
+
+Every target of ``targets.py`` gets its share of the seconds in a process of its own. It starts from
+``corpus/<target>`` and from ``seeds.py``; what does harm is kept, a line for each, and the exit code is 1.
+``--update`` puts inputs that reach new code into the corpus, and leaves a few small ones there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[0] = str(HERE.parent)  # this file is not the package coverage
+CORPUS, FOUND = HERE / "corpus", HERE / "found"
+KEPT_FILES, KEPT_BYTES = 40, 9000  # of a target's corpus
+OPTIONS = (
+    "-timeout=2",
+    "-rss_limit_mb=1536",
+    "-max_len=4096",
+    "-print_final_stats=1",
+    "-report_slow_units=99",
+)
+CHILD = "MTCODEC_FUZZ_TARGET"  # variable of processes that fuzz
+PATIENCE_S = 60.0  # with a finding that is tried again
+
+
+def child(target: str, options: list[str]) -> None:
+    """Fuzz ``target`` in this process, which libFuzzer ends."""
+    import atheris
+
+    with atheris.instrument_imports(include=["mtcodec"]):
+        from hostile import targets
+
+    def one(data: bytes) -> None:
+        targets.outcome(target, data, math.inf)  # libFuzzer has a watch of its own
+
+    atheris.Setup([f"{sys.executable} {__file__}", *options], one)  # a command: merging starts it again
+    atheris.Fuzz()
+
+
+def start(target: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """libFuzzer on ``target``, in a process that may start others of its kind."""
+    command, environment = [sys.executable, __file__, *options], os.environ | {CHILD: target}
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
+
+
+def write_seeds(target: str, directory: Path) -> None:
+    from hostile.seeds import seeds
+
+    for k, data in enumerate(seeds()[target]):
+        (directory / f"seed-{k}").write_bytes(data)
+
+
+def harmless(target: str, path: Path) -> bool:
+    """Does it end well without instrumentation, which is slow?"""
+    command = [sys.executable, __file__, "--replay", target, str(path)]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=PATIENCE_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> list[str]:
+    """Lines about what did harm."""
+    committed = CORPUS / target
+    committed.mkdir(parents=True, exist_ok=True)
+    keep.mkdir(parents=True, exist_ok=True)
+    before = set(keep.iterdir())
+    with tempfile.TemporaryDirectory() as directory:
+        grown = Path(directory) / "grown"
+        grown.mkdir()
+        write_seeds(target, grown)
+        limit = f"-max_total_time={max(1, round(seconds))}"
+        prefix = f"-artifact_prefix={keep}/{target}-"
+        done = start(target, str(grown), str(committed), limit, f"-seed={seed}", prefix, *OPTIONS)
+        if update:
+            merge(target, committed, grown, Path(directory) / "merged")
+    print(f"{target}: {statistics(done.stderr)}", flush=True)
+    kinds = {
+        path: path.name.removeprefix(f"{target}-").split("-")[0] for path in set(keep.iterdir()) - before
+    }
+    findings = []
+    for path, kind in kinds.items():
+        if kind == "timeout" and harmless(target, path):
+            path.unlink()
+        else:
+            findings.append(f"{target}: {kind}: {path.name}: {reason(done.stderr)}")
+    if done.returncode and not kinds:
+        findings.append(f"{target}: ended with {done.returncode}: {reason(done.stderr)}")
+    return findings
+
+
+def statistics(output: str) -> str:
+    """Inputs tried, edges and features seen."""
+    units = re.findall(r"number_of_executed_units: (\d+)", output)
+    seen = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", output)
+    edges, features, kept = seen[-1] if seen else ("?", "?", "?")
+    return f"{units[-1] if units else '?'} inputs, {edges} edges, {features} features, {kept} kept"
+
+
+def reason(output: str) -> str:
+    """The exception, or the last words of libFuzzer."""
+    raised = re.findall(r"^(?:[\w.]+Error|[\w.]+Warning|[\w.]+Exception)\b.*", output, re.M)
+    errors = re.findall(r"^==\d+== ?(?:ERROR|libFuzzer).*", output, re.M)
+    return (raised or errors or output.strip().splitlines() or ["?"])[-1][:200]
+
+
+def merge(target: str, committed: Path, grown: Path, merged: Path) -> None:
+    """Leave some of the smallest inputs that cover what all cover in ``committed``, small and large ones."""
+    merged.mkdir()
+    start(target, "-merge=1", *OPTIONS, str(merged), str(committed), str(grown))
+    paths = sorted(merged.iterdir(), key=lambda p: (p.stat().st_size, p.name))
+    kept: dict[str, bytes] = {}
+    for path in paths[:: -(-len(paths) // KEPT_FILES) or 1]:
+        data = path.read_bytes()
+        if sum(map(len, kept.values())) + len(data) <= KEPT_BYTES:
+            kept[path.name[:12]] = data
+    if kept:
+        for path in committed.iterdir():
+            path.unlink()
+        for name, data in kept.items():
+            (committed / name).write_bytes(data)
+
+
+def main() -> None:
+    if CHILD in os.environ:
+        child(os.environ[CHILD], sys.argv[1:])
+    from hostile.targets import TARGETS, outcome
+
+    if sys.argv[1:2] == ["--replay"]:
+        print(outcome(sys.argv[2], Path(sys.argv[3]).read_bytes()))
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=0, help="of libFuzzer; 0: another one every time")
+    parser.add_argument("--keep", type=Path, default=FOUND)
+    parser.add_argument("--update", action="store_true")
+    arguments = parser.parse_args()
+    chosen = arguments.targets or list(TARGETS)
+    if unknown := set(chosen) - set(TARGETS):
+        parser.error(f"no target {min(unknown)!r} (there are {', '.join(TARGETS)})")
+    share = arguments.seconds / len(chosen)
+    findings: list[str] = []
+    for target in chosen:
+        findings += fuzz(target, share, arguments.seed, arguments.keep, arguments.update)
+    print("\n".join(findings) or "nothing found")
+    raise SystemExit(bool(findings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Archives for ``fuzz.py``: rows with mutated columns, and whole Parquet files with mutated bytes.
+
+A *row* is written as the target ``archive`` of ``targets.py`` reads it, without the first byte.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hostile.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
+
+from mtcodec import container
+from mtcodec.archive import read, write
+from mtcodec.archive.layout import FIXED
+from mtcodec.errors import FormatError
+
+FOOTER = 2500  # bytes at the end of a part that are mutated more often than others
+
+
+def row_from(data: bytes) -> Row:
+    """The row of a file; columns that the archive has not are left out.
+
+    Raises:
+        FormatError: not a whole file.
+    """
+    header, payloads = container.split(data)
+    return {"header": header} | {name: payloads.get(name) for name in ABOUT.streams}
+
+
+def part_from(files: Sequence[bytes]) -> bytes:
+    """A part of an archive with a row for every file whose streams it has."""
+    rows = [write.row(f"s{k}", data) for k, data in enumerate(files)]
+    rows = [row | write.dimensions(row["header"]) for row in rows]
+    return write.to_parquet([row for row in rows if set(row) <= {*FIXED, *ABOUT.streams}], ABOUT)
+
+
+# --- mutations ---------------------------------------------------------------------------------------
+
+
+def null(rng: random.Random, row: Row, other: Row) -> None:
+    row[_any(rng, row)] = None
+
+
+def emptied(rng: random.Random, row: Row, other: Row) -> None:
+    row[_any(rng, row)] = b""
+
+
+def truncated(rng: random.Random, row: Row, other: Row) -> None:
+    name = _any(rng, row)
+    row[name] = (row[name] or b"")[: rng.randrange(len(row[name] or b"") + 1)]
+
+
+def longer(rng: random.Random, row: Row, other: Row) -> None:
+    name = _any(rng, row)
+    row[name] = (row[name] or b"") + rng.randbytes(rng.choice((1, 2, 50)))
+
+
+def flipped(rng: random.Random, row: Row, other: Row) -> None:
+    name = _any(rng, row)
+    if row[name]:
+        row[name] = _flip(rng, row[name] or b"")
+
+
+def noise(rng: random.Random, row: Row, other: Row) -> None:
+    name = _any(rng, row)
+    row[name] = rng.randbytes(len(row[name] or b""))
+
+
+def swapped(rng: random.Random, row: Row, other: Row) -> None:
+    """Two columns of a row."""
+    a, b = _any(rng, row), _any(rng, row)
+    row[a], row[b] = row[b], row[a]
+
+
+def exchanged(rng: random.Random, row: Row, other: Row) -> None:
+    """A column of another row."""
+    name = _any(rng, row)
+    row[name] = other[name]
+
+
+def other_header(rng: random.Random, row: Row, other: Row) -> None:
+    row["header"] = other["header"]
+
+
+ROW_MUTATIONS = (null, emptied, truncated, longer, flipped, noise, swapped, exchanged, other_header)
+
+
+def _any(rng: random.Random, row: Row) -> str:
+    return rng.choice(sorted(row))
+
+
+def _flip(rng: random.Random, data: bytes) -> bytes:
+    out = bytearray(data)
+    for _ in range(rng.choice((1, 1, 3))):
+        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
+    return bytes(out)
+
+
+def mutated_row(rng: random.Random, data: bytes, other: bytes) -> tuple[str, bytes]:
+    """A row made of two files, and what was done to it."""
+    row, names = row_from(data), []
+    for _ in range(rng.choice((0, 1, 1, 2))):
+        mutation = rng.choice(ROW_MUTATIONS)
+        mutation(rng, row, row_from(other))
+        names.append(f"row {mutation.__name__}")
+    return "+".join(names) or "row", row_bytes(row)
+
+
+def mutated_part(rng: random.Random, part: bytes) -> tuple[str, bytes]:
+    """A part of an archive with bytes flipped, cut out, put in or exchanged."""
+    at = rng.randrange(len(part)) if rng.random() < 0.3 else len(part) - rng.randrange(1, FOOTER)
+    at = max(at, 0)
+    kind = rng.choice(("flipped", "flipped", "flipped", "noise", "cut", "longer", "shortened"))
+    if kind == "flipped":
+        window = slice(at, at + rng.choice((1, 1, 4, 40)))
+        return f"part {kind}", part[:at] + _flip(rng, part[window]) + part[window.stop :]
+    if kind == "noise":
+        size = rng.choice((1, 2, 8))
+        return f"part {kind}", part[:at] + rng.randbytes(size) + part[at + size :]
+    if kind == "cut":
+        return f"part {kind}", part[:at]
+    if kind == "longer":
+        return f"part {kind}", part[:at] + rng.randbytes(rng.choice((1, 8))) + part[at:]
+    return f"part {kind}", part[:at] + part[at + rng.choice((1, 8, 100)) :]
+
+
+# --- outcomes ----------------------------------------------------------------------------------------
+
+
+def row_outcome(codec: Any, data: bytes) -> str:
+    return decode_row(codec, row_of(Input(data)))
+
+
+def part_outcome(codec: Any, data: bytes) -> str:
+    """What becomes of an archive of one part, ``data``."""
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "part-00000.parquet").write_bytes(data)
+        try:
+            opened = read.Opened(directory)
+            found = {decode_entry(codec, entry) for entry in opened.all_entries()}
+        except FormatError:
+            return "refused"
+    return found.pop() if len(found) == 1 else "partial"
+
+
+ROW_OUTCOMES: dict[str, Callable[[Any, bytes], str]] = {"row": row_outcome, "part": part_outcome}
