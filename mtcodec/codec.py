@@ -244,6 +244,7 @@ class Codec:
         data: bytes | BinaryIO | Reader,
         tasks: Iterable[str] | None = None,
         on_damage: OnDamage | None = None,
+        max_pixels: int = container.MAX_PIXELS,
     ) -> Scene:
         """Arrays by task, in the dtypes and ranges of the original.
 
@@ -253,12 +254,13 @@ class Codec:
             tasks: all of the file's without it.
             on_damage: called for every task that is lost to damage, whereupon the others are decoded;
                 without it the first such error is raised.
+            max_pixels: larger images are refused (unless ``data`` is a Reader, which has a limit of its own).
 
         Raises:
             FormatError: damaged or hostile bytes. WeightsNotFound: made with other weights.
             UsageError: a task that the file lacks.
         """
-        return self.decode_batch([data], tasks, on_damage)[0]
+        return self.decode_batch([_reader(data, max_pixels)], tasks, on_damage)[0]
 
     def decode_batch(
         self,
@@ -409,10 +411,10 @@ class Codec:
             scene[name] = layers.restore(self.tasks[name], cropped, _section(reader.header, name), own)
 
 
-def _reader(source: bytes | BinaryIO | Reader) -> Reader:
+def _reader(source: bytes | BinaryIO | Reader, max_pixels: int = container.MAX_PIXELS) -> Reader:
     if isinstance(source, Reader):
         return source
-    return Reader(io.BytesIO(source) if isinstance(source, bytes) else source)
+    return Reader(io.BytesIO(source) if isinstance(source, bytes) else source, max_pixels)
 
 
 def _aligned(size: int) -> int:

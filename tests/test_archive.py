@@ -31,7 +31,7 @@ from mtcodec import container, tasks
 from mtcodec.archive import pack as packing
 from mtcodec.archive import write
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.layout import METADATA, about_of
+from mtcodec.archive.layout import METADATA, About, about_of, together
 from mtcodec.archive.pack import Job, pack
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import extract, safe, unpack, verify
@@ -482,6 +482,26 @@ def test_keys_stay_inside_the_output(archive: Path, tmp_path: Path, key: str) ->
     with pytest.raises(FormatError, match="no path inside the output"):
         unpack(Opened(path), tmp_path / "out" / "deep")
     assert safe(Path("out"), "a/b.c") == Path("out/a/b.c")
+
+
+def test_larger_images_than_wanted_are_damage(archive: Path, tmp_path: Path) -> None:
+    limit = 1000
+    assert len(verify(Opened(archive, limit)).damaged) == Opened(archive).rows
+    for workers in (1, 2):
+        with pytest.raises(FormatError, match="more than the limit of 1000"):
+            unpack(Opened(archive, limit), tmp_path / "out", workers=workers)
+    with pytest.raises(FormatError, match="more than the limit of 1000"):
+        mtcodec.Archive(archive, max_pixels=limit)[0]
+
+
+def test_large_scenes_do_not_share_the_networks() -> None:
+    for pixels, groups in ((1, [5]), (1 << 20, [2, 2, 1]), (1 << 24, [1] * 5)):
+        assert [len(few) for few in together(range(5), pixels)] == groups
+
+
+def test_tasks_are_not_called_like_columns() -> None:
+    with pytest.raises(UsageError, match="cannot be called 'height'"):
+        About("00" * 7, (tasks.Task("height", "image"),), False)
 
 
 def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Entry, codec_of, decode
 from mtcodec.codec import Codec
+from mtcodec.container import MAX_PIXELS
 from mtcodec.data.scene import Scene
 
 Sample = dict[str, Any]
@@ -44,6 +45,7 @@ class Archive(Dataset[Any]):
         tasks: only these are fetched and decoded; default all.
         device: where networks run: ``cpu``, ``cuda`` or ``auto``. Tensors are on the CPU.
         transform: called with every sample.
+        max_pixels: scenes of larger images are errors; to set for archives of strangers.
 
     Raises:
         SceneError: no archive there. FormatError: damaged. UsageError: a task that it lacks.
@@ -55,9 +57,11 @@ class Archive(Dataset[Any]):
         tasks: Sequence[str] | None = None,
         device: str = "cpu",
         transform: Transform | None = None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.path, self.device, self.transform = str(path), device, transform
-        opened = self._opened = Opened(self.path)
+        self.max_pixels = max_pixels
+        opened = self._opened = Opened(self.path, max_pixels)
         self.tasks = [t.name for t in opened.about.tasks] if tasks is None else list(tasks)
         opened.about.needs(self.tasks)
         self.about, self.groups = opened.about, opened.groups
@@ -73,7 +77,7 @@ class Archive(Dataset[Any]):
     @property
     def opened(self) -> Opened:
         if self._opened is None:
-            self._opened = Opened(self.path)
+            self._opened = Opened(self.path, self.max_pixels)
         return self._opened
 
     @property

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtcodec.container import NO_WEIGHTS, SHARED
 from mtcodec.errors import FormatError, UsageError
@@ -22,11 +22,13 @@ from mtcodec.tasks import Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
+T = TypeVar("T")
 FORMAT = "mtcodec-archive-1"
 INDEX, WEIGHTS = "archive.json", "weights"
 PART = "part-{:05d}.parquet"
 FIXED = ("key", "height", "width", "header")
 METADATA = b"mtcodec"  # key of the schema's metadata
+PIXELS = 1 << 21  # of scenes that share a pass through the networks, where there is more than one
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class About:
     tasks: tuple[Task, ...]
     shared: bool
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            if task.name in FIXED:
+                raise UsageError(
+                    f"a task of an archive cannot be called {task.name!r}, like one of its columns"
+                )
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -70,6 +79,13 @@ class About:
         kept = tuple(t for t in self.tasks if t.name in tasks)
         lossy = any(not t.lossless for t in kept)
         return About(self.fingerprint if lossy else NO_WEIGHTS, kept, self.shared and lossy, self.settings)
+
+
+def together(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
+    """Scenes of so many pixels each, in groups that the networks can take at once."""
+    count = max(1, PIXELS // pixels)
+    for first in range(0, len(items), count):
+        yield items[first : first + count]
 
 
 def arrow() -> Any:

@@ -11,6 +11,7 @@ A run that was killed goes on where it was: what the finished parts hold is left
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mtcodec import tasks as registry
 from mtcodec import weights as store
 from mtcodec.archive.engines import engine
-from mtcodec.archive.layout import WEIGHTS, About
+from mtcodec.archive.layout import WEIGHTS, About, together
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.data.layouts import SceneFiles
 from mtcodec.errors import MtcodecError, SceneError
@@ -246,12 +247,13 @@ def encode_batch(batch: Sequence[SceneFiles]) -> Made:
             groups.setdefault(next(iter(scene.values())).shape[:2], []).append((files.key, scene))
         except MtcodecError as error:
             made[files.key] = str(error)
-    for group in groups.values():
-        made |= dict(_encode_group(_codec, _job.request, group))
+    for size, group in groups.items():
+        for few in together(group, math.prod(size)):
+            made |= dict(_encode_group(_codec, _job.request, few))
     return [(files.key, made[files.key]) for files in batch]
 
 
-def _encode_group(codec: Codec, request: Request, group: list[tuple[str, Scene]]) -> Made:
+def _encode_group(codec: Codec, request: Request, group: Sequence[tuple[str, Scene]]) -> Made:
     keys, scenes = [key for key, _ in group], [scene for _, scene in group]
     if request.coding == "neural" and not request.target:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.layout import INDEX, About, about_of, arrow
-from mtcodec.container import Parts
+from mtcodec.container import MAX_PIXELS, Parts
 from mtcodec.errors import FormatError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -86,11 +86,13 @@ class Opened:
 
     Attributes:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
+        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.container.check_pixels`).
         groups: all row groups, in order.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, max_pixels: int = MAX_PIXELS) -> None:
         arrow()
+        self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
         try:
             import fsspec
@@ -176,7 +178,7 @@ class Opened:
         keys, headers = table["key"].to_pylist(), table["header"].to_pylist()
         payloads = {name: table[name].to_pylist() for name in streams}
         rows = ({name: payloads[name][i] for name in streams} for i in range(len(keys)))
-        return [entry(self.path, *row) for row in zip(keys, headers, rows)]
+        return [entry(self.path, *row, self.max_pixels) for row in zip(keys, headers, rows)]
 
     def all_entries(self, tasks: Sequence[str] | None = None) -> Iterator[tuple[str, Parts | FormatError]]:
         """:meth:`entries` of all groups."""
@@ -197,12 +199,16 @@ class Opened:
 
 
 def entry(
-    source: str, key: str | None, header: bytes | None, payloads: Mapping[str, bytes | None]
+    source: str,
+    key: str | None,
+    header: bytes | None,
+    payloads: Mapping[str, bytes | None],
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[str, Parts | FormatError]:
     """Key and sections of a row, or what is wrong with its header."""
     key = key or ""
     try:
-        return key, Parts(header or b"", payloads)
+        return key, Parts(header or b"", payloads, max_pixels)
     except FormatError as error:
         return key, FormatError(f"{source}: scene {key}: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from mtcodec import container, sections, weights
 from mtcodec import tasks as registry
 from mtcodec.archive.engines import engine
+from mtcodec.archive.layout import together
 from mtcodec.archive.read import Opened
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.container import Parts
@@ -54,14 +56,15 @@ def decode(
     Raises:
         FormatError: damage; its message names the scene.
     """
-    groups: dict[tuple[int, int, tuple[tuple[str, bool], ...]], list[tuple[str, Parts]]] = {}
+    groups: dict[tuple[tuple[int, int], tuple[tuple[str, bool], ...]], list[tuple[str, Parts]]] = {}
     for key, parts in entries:
         if isinstance(parts, FormatError):
             raise parts
         header = parts.header
         own = tuple((n, s.neural) for n in tasks if (s := header.section(n)))
-        groups.setdefault((header.height, header.width, own), []).append((key, parts))
-    for (_, _, own), group in groups.items():
+        groups.setdefault(((header.height, header.width), own), []).append((key, parts))
+    alike = ((own, few) for (size, own), group in groups.items() for few in together(group, math.prod(size)))
+    for own, group in alike:
         wanted = [name for name, _ in own]
         try:
             if any(neural for _, neural in own):
@@ -127,7 +130,7 @@ def unpack(
     chosen = None if keys is None else frozenset(keys)
     total, done = opened.rows if chosen is None else len(chosen), 0
     found: set[str] = set()
-    arguments = (opened.path, wanted, chosen, str(output), force)
+    arguments = (opened.path, opened.max_pixels, wanted, chosen, str(output), force)
     with engine(engine_name, workers, start, arguments) as submit:
         for written in submit(write_some, work_of(opened, workers or os.cpu_count() or 1)):
             done += len(written)
@@ -148,10 +151,12 @@ def work_of(opened: Opened, workers: int) -> Iterator[Work]:
             yield index, first, min(first + size, group.rows)
 
 
-def start(path: str, tasks: list[str], keys: frozenset[str] | None, output: str, force: bool) -> None:
+def start(
+    path: str, max_pixels: int, tasks: list[str], keys: frozenset[str] | None, output: str, force: bool
+) -> None:
     """Open the archive and load the codec of a worker."""
     global _worker
-    opened = Opened(path)
+    opened = Opened(path, max_pixels)
     for task in opened.about.tasks:
         registry.register(task)
     _worker = _Worker(opened, codec_of(opened, "auto"), tasks, keys, Path(output), force)

@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import Device, FilesFrom, Force, Json, Quiet, find, progress_bar, warn, with_listed
+from mtcodec.cli.common import (
+    Device,
+    FilesFrom,
+    Force,
+    Json,
+    MaxPixels,
+    Quiet,
+    find,
+    progress_bar,
+    warn,
+    with_listed,
+)
 from mtcodec.cli.values import hole_values, qualities
+from mtcodec.container import MAX_PIXELS
 from mtcodec.errors import FormatError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -173,6 +185,7 @@ def unpack(
     keys: Annotated[
         str, typer.Option(help="Only these scenes, separated by commas; @FILE: one a line.")
     ] = "",
+    max_pixels: MaxPixels = 0,
     engine: Engine = "local",
     workers: Workers = 0,
     force: Force = False,
@@ -187,7 +200,8 @@ def unpack(
     started = time.monotonic()
     with progress_bar() as bar:
         done = run(
-            Opened(archive), output, [t.strip() for t in tasks.split(",")] if tasks else None, _keys(keys),
+            Opened(archive, max_pixels or MAX_PIXELS), output,
+            [t.strip() for t in tasks.split(",")] if tasks else None, _keys(keys),
             engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip
@@ -210,6 +224,7 @@ def _keys(keys: str) -> list[str] | None:
 def verify(
     files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE", help=".mtc files and archives.")],
     decode: Annotated[bool, typer.Option("--decode", help="Decode everything, too.")] = False,
+    max_pixels: MaxPixels = 0,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -220,7 +235,7 @@ def verify(
     with progress_bar() as bar:
         for name in files:
             check = _verify_archive if is_archive(name) else _verify_file
-            scenes, problems = check(name, decode, device, partial(bar, name))
+            scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
             for problem in problems:
                 typer.echo(f"mtcodec: {problem}", err=True)
             damaged += len(problems)
@@ -233,15 +248,15 @@ def verify(
 Bar = Callable[[int, int], None]
 
 
-def _verify_archive(name: str, decode: bool, device: str, bar: Bar) -> tuple[int, list[str]]:
+def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> tuple[int, list[str]]:
     from mtcodec.archive.read import Opened
     from mtcodec.archive.unpack import verify as run
 
-    result = run(Opened(name), decode, bar)
+    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, bar)
     return result.scenes, [f"{name}: scene {key}: {error}" for key, error in result.damaged.items()]
 
 
-def _verify_file(name: str, decode: bool, device: str, bar: Bar) -> tuple[int, list[str]]:
+def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> tuple[int, list[str]]:
     from mtcodec import sections
     from mtcodec import weights as store
     from mtcodec.cli.common import load_codec, open_file
@@ -249,7 +264,7 @@ def _verify_file(name: str, decode: bool, device: str, bar: Bar) -> tuple[int, l
 
     problems: list[str] = []
     try:
-        with open_file(name) as reader:
+        with open_file(name, max_pixels) as reader:
             for section in reader.header.sections:
                 try:
                     reader.payload(section.name)
