@@ -37,7 +37,9 @@ FilesFrom = Annotated[
 MaxPixels = Annotated[
     int,
     typer.Option(
-        "--max-pixels", min=0, help="Refuse larger images, declared sizes of which cost memory; 0: 2^28."
+        "--max-pixels",
+        min=0,
+        help="Refuse images of more pixels, which take memory and time; 0: the format's limit, 2^28.",
     ),
 ]
 File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
