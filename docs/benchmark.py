@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 
 import mtcodec
-from mtcodec.data.layouts import scene_directory
-from mtcodec.data.scene import read_scene
 from mtcodec.evaluation import classical
+from mtcodec.files.layouts import scene_directory
+from mtcodec.files.scene import read_scene
 
 
 def median_ms(run: Callable[[], object], runs: int) -> float:

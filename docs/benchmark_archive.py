@@ -18,15 +18,16 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec import tasks, weights
 from mtcodec.archive.pack import Job, Summary, pack
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import unpack
-from mtcodec.choice import Request
-from mtcodec.data.layouts import SceneFiles, find_scenes
-from mtcodec.data.output import write_image
-from mtcodec.data.scene import read_scene
-from mtcodec.entropy import av1, jxl
+from mtcodec.bitstreams import av1, jxl
+from mtcodec.codec.choice import Request
+from mtcodec.files.image_output import write_image
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import read_scene
+from mtcodec.tasks import task as tasks
+from mtcodec.weights import store as weights
 
 TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
 

@@ -19,10 +19,12 @@ from statistics import fmean
 import imagecodecs
 import numpy as np
 
-from mtcodec import container, exact, sections, tasks
-from mtcodec.container import Header, Reader, Section
-from mtcodec.data.layouts import find_scenes
-from mtcodec.data.scene import read_scene
+from mtcodec.coders import exact, sections
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.scene import read_scene
+from mtcodec.format import container
+from mtcodec.format.container import Header, Reader, Section
+from mtcodec.tasks import task as tasks
 
 BOUNDS = (0, 1, 5, 20)  # mm
 

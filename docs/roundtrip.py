@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec import metrics, tasks
-from mtcodec.data import holes
-from mtcodec.data.images import read_image
-from mtcodec.data.layouts import find_scenes
-from mtcodec.data.scene import read_scene
+from mtcodec.files.images import read_image
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.scene import read_scene
+from mtcodec.signal import holes
+from mtcodec.signal import measures as metrics
+from mtcodec.tasks import task as tasks
 
 
 def mtcodec(*arguments: object) -> str:

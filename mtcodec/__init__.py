@@ -15,24 +15,25 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import container, errors
+from mtcodec import errors
 from mtcodec.errors import MtcodecError
-from mtcodec.info import summary
-from mtcodec.tasks import Task, register
+from mtcodec.format import container
+from mtcodec.format.info import summary
+from mtcodec.tasks.task import Task, register
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mtcodec.archive.dataset import Archive
-    from mtcodec.codec import Codec
+    from mtcodec.codec.codec import Codec
 
 __version__ = "0.1.0"
 __all__ = ["Archive", "MtcodecError", "Task", "errors", "extract", "info", "load", "register"]
 
 
 def load(name: str | Path = "general", device: str = "auto") -> Codec:
-    """The codec of the weights ``name`` (installed, or a path); see :func:`mtcodec.codec.load`."""
-    from mtcodec import codec
+    """The codec of the weights ``name`` (installed, or a path); see :func:`mtcodec.codec.codec.load`."""
+    from mtcodec.codec import codec
 
     return codec.load(name, device)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtcodec import codec as codecs
-from mtcodec import tasks, weights
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import SceneFiles, find_scenes
-from mtcodec.data.scene import Scene, read_scene
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import Scene, read_scene
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
+from mtcodec.tasks import task as tasks
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
+from mtcodec.weights import store as weights
 
 SCENES = Path(__file__).parent / "scenes"
 TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)

@@ -29,14 +29,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 import symbols
 from symbols import Digests, reader_of, steps_apart
 
-from mtcodec import codec as codecs
-from mtcodec import weights as registry
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import find_scenes
-from mtcodec.data.scene import Scene, read_scene
-from mtcodec.models.integer import IntConv
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.scene import Scene, read_scene
+from mtcodec.models.entropy.integer import IntConv
+from mtcodec.models.entropy.stream import StreamModel
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.stream import StreamModel
+from mtcodec.weights import store as registry
 
 HERE = Path(__file__).parent
 RELEASED = sorted((HERE.parent / "weights").glob("*.safetensors"))

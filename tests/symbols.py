@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mtcodec import codec as codecs
-from mtcodec.codec import Codec
-from mtcodec.container import SHARED, Reader, Section
-from mtcodec.data.scene import Scene
-from mtcodec.entropy.rans import Decoder, Encoder, Indexes, Symbols, Tables
-from mtcodec.models.integer import IntConv
+from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import SHARED, Reader, Section
+from mtcodec.models.entropy.integer import IntConv
 
 Steps = list[tuple[Symbols, Indexes]]
 """Of one section: symbols and the numbers of their probability tables, in the order of coding."""

@@ -15,19 +15,20 @@ from conftest import SCENES, SMALL, TASKS
 
 pytest.importorskip("matplotlib")
 
-from mtcodec import cli, weights
-from mtcodec import codec as codecs
-from mtcodec.analysis import channels, reconstructions, shared, subsets
-from mtcodec.analysis.coded import code, code_lengths, compare, paint, read_scenes, stored
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import SceneFiles, find_scenes
-from mtcodec.data.scene import Scene
-from mtcodec.entropy.rans import Encoder
+from mtcodec import cli
+from mtcodec.bitstreams.range_coder import Encoder
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.evaluation.paper import channels, reconstructions, shared, subsets
+from mtcodec.evaluation.paper.coded import code, code_lengths, compare, paint, read_scenes, stored
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import Scene
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
+from mtcodec.weights import store as weights
 
 NAMES = ("rgb", "depth", "normal")
 

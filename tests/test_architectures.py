@@ -13,20 +13,21 @@ import torch
 from conftest import SMALL, TASKS
 
 import mtcodec
-from mtcodec import codec as codecs
-from mtcodec import container, quality, weights
-from mtcodec.codec import Codec
-from mtcodec.container import Section
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.scene import Scene
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import FormatError, UsageError
-from mtcodec.models import gdn
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import Scene
+from mtcodec.format import container, quality
+from mtcodec.format.container import Section
+from mtcodec.models.backbones import scale_hyperprior as gdn
 from mtcodec.models.config import ARCHITECTURES, BACKBONES, ModelConfig, preset
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.loop import Plan, train
 from mtcodec.training.objective import Balance, draw_qualities, objective, step_of
+from mtcodec.weights import store as weights
 
 NAMES = tuple(t.name for t in TASKS)
 SUBSETS = [list(s) for n in (1, 2, 3) for s in combinations(NAMES, n)]
@@ -78,7 +79,7 @@ def test_it_learns_and_codes(
     for subset in SUBSETS:
         back = codec.decode(mtcodec.extract(data, subset), subset)
         assert list(back) == subset and all((back[n] == whole[n]).all() for n in subset)
-    facts = mtcodec.info(data)
+    facts = mtcodec.format.info(data)
     assert facts["tasks"]["rgb"]["sections"] == SECTIONS[architecture]
     sizes = {s["name"]: s["bytes"] for s in facts["sections"]}
     assert sizes.get("shared", 1) > 0

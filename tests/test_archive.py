@@ -27,7 +27,6 @@ import torch
 from conftest import TASKS
 
 import mtcodec
-from mtcodec import container, tasks
 from mtcodec.archive import pack as packing
 from mtcodec.archive import write
 from mtcodec.archive.dataset import Archive
@@ -35,11 +34,13 @@ from mtcodec.archive.layout import METADATA, About, about_of, together
 from mtcodec.archive.pack import Job, pack
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import extract, safe, unpack, verify
-from mtcodec.choice import Request
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import SceneFiles, find_scenes
-from mtcodec.data.scene import read_scene
+from mtcodec.codec.choice import Request
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import FormatError, OutputError, SceneError, SectionError, UsageError
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import read_scene
+from mtcodec.format import container
+from mtcodec.tasks import task as tasks
 
 ALL = (*TASKS, tasks.SEMANTIC)
 SETTINGS = {"quality": 40.0}
@@ -136,7 +137,7 @@ def about_for_test(codec: Codec) -> Any:
 
 
 def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: Path) -> None:
-    from mtcodec.data.images import read_image
+    from mtcodec.files.images import read_image
 
     assert unpack(Opened(archive), tmp_path / "all") == 10
     found = content(archive)

@@ -9,18 +9,21 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from mtcodec import choice, layers, picture, sections
-from mtcodec.choice import Request, best_of, worthwhile
-from mtcodec.codec import Codec
-from mtcodec.container import Header, Reader, Section, build
-from mtcodec.data.planes import Array
-from mtcodec.data.scene import Scene
-from mtcodec.entropy import av1
+from mtcodec.bitstreams import av1
+from mtcodec.codec import choice
+from mtcodec.codec.choice import Request, best_of, worthwhile
+from mtcodec.codec.codec import Codec
+from mtcodec.codec.targets import Target
+from mtcodec.coders import classical as picture
+from mtcodec.coders import sections
+from mtcodec.coders.classical import AV1_8, AV1_10, JXL_8, JXL_16, Way
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.metrics import errors
-from mtcodec.picture import AV1_8, AV1_10, JXL_8, JXL_16, Way
-from mtcodec.targets import Target
-from mtcodec.tasks import DEPTH, NORMAL, RGB, Task
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import Header, Reader, Section, build
+from mtcodec.signal import layers
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.measures import errors
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, Task
 
 TASKS = {t.name: t for t in (RGB, DEPTH, NORMAL)}
 

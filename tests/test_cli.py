@@ -22,9 +22,9 @@ from conftest import SCENES
 
 import mtcodec
 from mtcodec import cli
-from mtcodec.container import Reader, parse_header
 from mtcodec.errors import FormatError
-from mtcodec.weights import CANDIDATES
+from mtcodec.format.container import Reader, parse_header
+from mtcodec.weights.store import CANDIDATES
 
 SCENE = SCENES / "100020"
 NAMES = ("rgb", "depth", "normal", "semantic")

@@ -10,14 +10,15 @@ import pytest
 from conftest import SMALL
 
 import mtcodec
-from mtcodec import codec as codecs
-from mtcodec import tasks, weights
-from mtcodec.codec import Codec
-from mtcodec.container import Reader
-from mtcodec.data.scene import Scene
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import FormatError, SceneError, SectionError, UsageError, WeightsNotFound
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import Reader
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
+from mtcodec.tasks import task as tasks
+from mtcodec.weights import store as weights
 
 NEURAL = ("rgb", "depth", "normal")
 
@@ -72,7 +73,7 @@ def test_any_size(small: Codec, scene: Scene, size: tuple[int, int]) -> None:
 def test_absent_tasks_stay_absent(small: Codec, scene: Scene, names: list[str]) -> None:
     data = small.encode({n: scene[n] for n in names})
     assert sorted(small.decode(data)) == sorted(names)
-    sections = [s["name"] for s in mtcodec.info(data)["sections"]]
+    sections = [s["name"] for s in mtcodec.format.info(data)["sections"]]
     assert ("shared" in sections) == (names != ["semantic"])
 
 
@@ -96,7 +97,7 @@ def test_depth_keeps_its_dtype_and_unit(small: Codec, scene: Scene, dtype: str) 
 def test_quality_is_continuous_and_per_task(small: Codec, scene: Scene) -> None:
     sizes = [len(small.encode(scene, q)) for q in (0, 25, 50, 75, 100)]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1]
-    base, finer = (mtcodec.info(small.encode(scene, 30, own)) for own in ({}, {"depth": 90}))
+    base, finer = (mtcodec.format.info(small.encode(scene, 30, own)) for own in ({}, {"depth": 90}))
     lengths = [{s["name"]: s["bytes"] for s in i["sections"]} for i in (base, finer)]
     assert lengths[0]["depth"] < lengths[1]["depth"] and lengths[0]["rgb"] == lengths[1]["rgb"]
     assert next(s for s in finer["sections"] if s["name"] == "depth")["quality"] == 90
@@ -117,7 +118,7 @@ def test_a_task_is_added_by_declaring_it(scene: Scene, tmp_path: Path) -> None:
     back = codec.decode(data, ["albedo"])["albedo"]
     assert back.shape == (256, 256, 2) and back.dtype == np.float32
     assert back.min() >= two["albedo"].min() and back.max() <= two["albedo"].max()
-    assert list(mtcodec.info(data)["tasks"]) == ["rgb", "albedo"]
+    assert list(mtcodec.format.info(data)["tasks"]) == ["rgb", "albedo"]
 
 
 # --- refusals ------------------------------------------------------------------------------------
@@ -193,7 +194,7 @@ def test_forged_payloads_end_in_an_error_or_in_pixels(small: Codec, scene: Scene
     """Payloads with right checksums that no encoder wrote."""
     from dataclasses import replace
 
-    from mtcodec import container
+    from mtcodec.format import container
 
     data = small.encode({n: scene[n][:64, :64] for n in NEURAL})
     header = Reader(io.BytesIO(data)).header

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from conftest import SCENES
 
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.scene import Scene, read_scene
+from mtcodec.codec.codec import Codec
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import Scene, read_scene
 
 WORKERS = 8
 

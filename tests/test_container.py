@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtcodec.container import (
+from mtcodec.errors import FormatError, SectionError, UsageError
+from mtcodec.format.container import (
     DTYPES,
     NAMES,
     NO_WEIGHTS,
@@ -28,7 +29,6 @@ from mtcodec.container import (
     parse_header,
     split,
 )
-from mtcodec.errors import FormatError, SectionError, UsageError
 
 FINGERPRINT = "0123456789abcd"
 

@@ -22,9 +22,9 @@ import torch
 from determinism import COARSE, CUDA, SETTINGS, Result
 from symbols import Digests, reader_of
 
-from mtcodec import weights
-from mtcodec.codec import Codec
-from mtcodec.models.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, IntConv
+from mtcodec.codec.codec import Codec
+from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, IntConv
+from mtcodec.weights import store as weights
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = {

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from conftest import SCENES
 
-from mtcodec import output
-from mtcodec.codec import Codec
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import OutputError
+from mtcodec.files import output
 
 SCENE = SCENES / "100020"
 MTCODEC = (sys.executable, "-m", "mtcodec")
@@ -150,7 +150,7 @@ REWRITE = f"""
 import itertools, sys
 from pathlib import Path
 from mtcodec.cli import app, main
-from mtcodec.output import write_atomic
+from mtcodec.files.output import write_atomic
 {inspect.getsource(version)}
 @app.command()
 def rewrite(path: Path) -> None:

@@ -19,10 +19,6 @@ pytest.importorskip("imagecodecs")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from mtcodec import metrics
-from mtcodec.data.layouts import SceneFiles, find_scenes
-from mtcodec.data.planes import Array
-from mtcodec.data.scene import Scene
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.evaluation import bdrate, classical, report
 from mtcodec.evaluation.bdrate import bd_rate
@@ -32,7 +28,11 @@ from mtcodec.evaluation.matched import Size, best_at, bytes_at, matched
 from mtcodec.evaluation.overhead import container_overhead
 from mtcodec.evaluation.plot import draw
 from mtcodec.evaluation.report import evaluate, format_bd_rates, format_table
-from mtcodec.tasks import DEPTH, NORMAL, RGB, SEMANTIC, Task
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import Scene
+from mtcodec.signal import measures as metrics
+from mtcodec.signal.mapping import Array
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, SEMANTIC, Task
 
 
 def wave(height: int, width: int, shift: float = 0.0) -> np.ndarray:

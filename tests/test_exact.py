@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mtcodec import exact, sections, units
-from mtcodec.codec import Codec
-from mtcodec.container import Reader, Section
-from mtcodec.data.scene import Scene
-from mtcodec.entropy import jxl
+from mtcodec.bitstreams import jxl
+from mtcodec.codec.codec import Codec
+from mtcodec.coders import exact, sections
 from mtcodec.errors import FormatError, SectionError, UsageError
-from mtcodec.tasks import DEPTH, NORMAL, RGB, Task
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import Reader, Section
+from mtcodec.tasks import units
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, Task
 
 
 def there_and_back(task: Task, image: NDArray[np.generic], bound: float) -> tuple[str, NDArray[np.generic]]:
@@ -167,7 +168,7 @@ def test_bounds_of_what_has_none(small: Codec, scene: Scene) -> None:
 
 def forged(scene: Scene, small: Codec, payload: bytes, coding: str = "stepped") -> Reader:
     """A file whose depth section has this payload and right checksums."""
-    from mtcodec import container
+    from mtcodec.format import container
 
     limits = (100, 900) if coding == "stepped" else None
     depth = Section("depth", coding, "uint16", None, limits, 0, 0)

@@ -16,12 +16,13 @@ import symbols
 from golden import make
 from symbols import Seen, reader_of
 
-from mtcodec import codec as codecs
-from mtcodec import container, layers
-from mtcodec.codec import Codec
-from mtcodec.container import CODINGS, DTYPES, SHARED, Header, Section
-from mtcodec.entropy.labels import ZSTD, encode_labels
-from mtcodec.entropy.rans import Encoder
+from mtcodec.bitstreams.labels import ZSTD, encode_labels
+from mtcodec.bitstreams.range_coder import Encoder
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
+from mtcodec.format import container
+from mtcodec.format.container import CODINGS, DTYPES, SHARED, Header, Section
+from mtcodec.signal import layers
 
 FIX = f"if that is meant: {make.COMMAND}"
 

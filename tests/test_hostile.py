@@ -15,9 +15,9 @@ from hostile.rows import part_from
 from hostile.seeds import seeds
 from hostile.targets import TARGETS, outcome
 
-from mtcodec import codec as codecs
 from mtcodec.archive.layout import INDEX, METADATA
 from mtcodec.archive.read import Opened
+from mtcodec.codec import codec as codecs
 from mtcodec.errors import FormatError
 
 HOSTILE = Path(__file__).parent / "hostile"

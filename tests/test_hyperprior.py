@@ -15,11 +15,11 @@ import torch
 pytest.importorskip("imagecodecs")
 pytest.importorskip("scipy")
 
-from mtcodec.data.layouts import SceneFiles, scene_directory
 from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.evaluation import classical, hyperprior
 from mtcodec.evaluation.report import evaluate
-from mtcodec.tasks import DEPTH, NORMAL, RGB, Task
+from mtcodec.files.layouts import SceneFiles, scene_directory
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, Task
 
 needs_compressai = pytest.mark.skipif(
     importlib.util.find_spec("compressai") is None, reason="needs compressai"

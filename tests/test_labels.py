@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from mtcodec.entropy.contours import WORK_LIMIT, encode_contours
-from mtcodec.entropy.labels import decode_labels, encode_labels
-from mtcodec.entropy.rangecoder import RARE, RangeCoder
+from mtcodec.bitstreams.binary_coder import RARE, RangeCoder
+from mtcodec.bitstreams.contours import WORK_LIMIT, encode_contours
+from mtcodec.bitstreams.labels import decode_labels, encode_labels
 from mtcodec.errors import FormatError
 
 Image = NDArray[Any]
@@ -245,7 +245,7 @@ def test_hostile_payload(name: str) -> None:
 
 def test_too_many_boundaries(monkeypatch: pytest.MonkeyPatch) -> None:
     payload = encode_labels(discs(32, 32, 6))
-    monkeypatch.setattr("mtcodec.entropy.contours.WORK_LIMIT", 40)
+    monkeypatch.setattr("mtcodec.bitstreams.contours.WORK_LIMIT", 40)
     with pytest.raises(FormatError, match="too many boundaries"):
         decode_labels(payload, 32, 32, "uint8")
     assert check(discs(32, 32, 6))[0] == 0xFF

@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mtcodec import layers
-from mtcodec.codec import Codec
-from mtcodec.container import Reader, Section
-from mtcodec.data import holes
-from mtcodec.data.planes import Range, to_planes, to_stored, to_values
-from mtcodec.data.scene import Scene
+from mtcodec.codec.codec import Codec
 from mtcodec.errors import FormatError, SceneError, UsageError
-from mtcodec.layers import Layers
-from mtcodec.tasks import DEPTH, NORMAL, RGB
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import Reader, Section
+from mtcodec.signal import holes, layers
+from mtcodec.signal.layers import Layers
+from mtcodec.signal.mapping import Range, to_planes, to_stored, to_values
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB
 
 SIZE = (7, 9)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mtcodec import tasks
-from mtcodec.data.association import LIMIT, match
-from mtcodec.data.layouts import SceneFiles, find_scenes, scene_directory
-from mtcodec.data.scene import read_scene
 from mtcodec.errors import SceneError
+from mtcodec.files.association import LIMIT, match
+from mtcodec.files.layouts import SceneFiles, find_scenes, scene_directory
+from mtcodec.files.scene import read_scene
+from mtcodec.tasks import task as tasks
 
 COLOURS = imagecodecs.png_encode(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
 PLANE = imagecodecs.png_encode(np.arange(4 * 6, dtype=np.uint16).reshape(4, 6) * 1000)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtcodec.entropy import fit
-from mtcodec.entropy.rans import MAX_BITS, PRECISION, Decoder, Encoder, Tables
+from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Encoder, Tables
 from mtcodec.errors import FormatError
+from mtcodec.models.entropy import fit
 
 LIMIT = 16384
 TOTAL = 1 << PRECISION

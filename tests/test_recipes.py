@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from mtcodec.archive.read import Opened
-from mtcodec.codec import Codec
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.scene import Scene, read_scene
+from mtcodec.codec.codec import Codec
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import Scene, read_scene
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
 

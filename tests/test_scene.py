@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from mtcodec import tasks
-from mtcodec.data.images import read_image
-from mtcodec.data.layouts import scene_directory
-from mtcodec.data.output import suffix_for, write_image
-from mtcodec.data.planes import Range, from_planes, to_planes, value_range
-from mtcodec.data.scene import Scene, check_scene, read_scene
 from mtcodec.errors import SceneError
-from mtcodec.tasks import DEPTH, NORMAL, RGB, SEMANTIC, Task
+from mtcodec.files.image_output import suffix_for, write_image
+from mtcodec.files.images import read_image
+from mtcodec.files.layouts import scene_directory
+from mtcodec.files.scene import Scene, check_scene, read_scene
+from mtcodec.signal.mapping import Range, from_planes, to_planes, value_range
+from mtcodec.tasks import task as tasks
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, SEMANTIC, Task
 
 Image = NDArray[Any]
 ALBEDO = Task("albedo", "image", 3, DEPTH.dtypes)

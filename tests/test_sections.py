@@ -14,17 +14,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mtcodec import exact, layers, picture, sections, tasks
 from mtcodec.archive import unpack
-from mtcodec.codec import Codec
-from mtcodec.container import Header, Parts, Reader, Section, build, parse_header, split
-from mtcodec.data.scene import Scene
-from mtcodec.entropy import labels
+from mtcodec.bitstreams import labels
+from mtcodec.codec.codec import Codec
+from mtcodec.coders import classical as picture
+from mtcodec.coders import exact, sections
+from mtcodec.coders.classical import AV1, AV1_8, AV1_10, JXL_8, JXL_16, Way
+from mtcodec.coders.exact import Coded
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.exact import Coded
-from mtcodec.metrics import errors
-from mtcodec.picture import AV1, AV1_8, AV1_10, JXL_8, JXL_16, Way
-from mtcodec.tasks import DEPTH, NORMAL, RGB, SEMANTIC, Task
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import Header, Parts, Reader, Section, build, parse_header, split
+from mtcodec.signal import layers
+from mtcodec.signal.measures import errors
+from mtcodec.tasks import task as tasks
+from mtcodec.tasks.task import DEPTH, NORMAL, RGB, SEMANTIC, Task
 
 Image = NDArray[np.generic]
 

@@ -13,21 +13,23 @@ import torch
 from conftest import SCENES, SMALL, TASKS
 
 import mtcodec
-from mtcodec import codec as codecs
-from mtcodec import quality, tasks, weights
 from mtcodec.cli.values import size_values
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.scene import Scene
+from mtcodec.codec import codec as codecs
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import Scene
+from mtcodec.format import quality
 from mtcodec.models import costs
-from mtcodec.models.by_quality import interpolate
 from mtcodec.models.config import ARCHITECTURES, ModelConfig
-from mtcodec.models.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
+from mtcodec.models.entropy.by_quality import interpolate
+from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
 from mtcodec.models.multitask import MultiTask
+from mtcodec.tasks import task as tasks
 from mtcodec.training import grow, klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
 from mtcodec.training.objective import DIRECTION, draw_qualities, objective, vector_squares
+from mtcodec.weights import store as weights
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:

@@ -15,11 +15,11 @@ import torch
 from conftest import SMALL, TASKS
 from safetensors.numpy import load_file, save
 
-from mtcodec import codec as codecs
-from mtcodec import weights
+from mtcodec.codec import codec as codecs
 from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
+from mtcodec.weights import store as weights
 
 Tensors = dict[str, Any]
 

@@ -18,11 +18,12 @@ from typing import Any
 import datasets
 import numpy as np
 
-from mtcodec import tasks, weights
 from mtcodec.archive.pack import Job, Summary, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import codec_of, decode
-from mtcodec.choice import Request
+from mtcodec.codec.choice import Request
+from mtcodec.tasks import task as tasks
+from mtcodec.weights import store as weights
 
 
 def pack_dataset(

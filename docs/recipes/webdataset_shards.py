@@ -16,11 +16,12 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from mtcodec import tasks, weights
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import codec_of, decode
-from mtcodec.choice import Request
+from mtcodec.codec.choice import Request
+from mtcodec.tasks import task as tasks
+from mtcodec.weights import store as weights
 
 
 def scenes_of(shards: Iterable[Path]) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

@@ -14,9 +14,9 @@ from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Entry, codec_of, decode
-from mtcodec.codec import Codec
-from mtcodec.container import MAX_PIXELS
-from mtcodec.data.scene import Scene
+from mtcodec.codec.codec import Codec
+from mtcodec.files.scene import Scene
+from mtcodec.format.container import MAX_PIXELS
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Any]

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mtcodec.container import NO_WEIGHTS, SHARED
 from mtcodec.errors import FormatError, UsageError
-from mtcodec.tasks import Task
+from mtcodec.format.container import NO_WEIGHTS, SHARED
+from mtcodec.tasks.task import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,20 +17,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import tasks as registry
-from mtcodec import weights as store
 from mtcodec.archive.engines import engine
 from mtcodec.archive.layout import WEIGHTS, About, together
 from mtcodec.archive.write import PART_ROWS, Writer, locked
-from mtcodec.data.layouts import SceneFiles
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.output import write_atomic
-from mtcodec.tasks import Task
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.output import write_atomic
+from mtcodec.tasks import task as registry
+from mtcodec.tasks.task import Task
+from mtcodec.weights import store
 
 if TYPE_CHECKING:
-    from mtcodec.choice import Request
-    from mtcodec.codec import Codec
-    from mtcodec.data.scene import Scene
+    from mtcodec.codec.choice import Request
+    from mtcodec.codec.codec import Codec
+    from mtcodec.files.scene import Scene
 
 SAMPLE = 8  # scenes that decide on weights
 BATCH = 8  # scenes that share a pass through the networks
@@ -162,10 +162,10 @@ def most_suitable(
 
     Scenes that cannot be read, and weights that cannot encode them, count for nothing here.
     """
-    from mtcodec import codec as codecs
-    from mtcodec.choice import cost, neural
-    from mtcodec.data.scene import read_scene
-    from mtcodec.quality import to_step
+    from mtcodec.codec import codec as codecs
+    from mtcodec.codec.choice import cost, neural
+    from mtcodec.files.scene import read_scene
+    from mtcodec.format.quality import to_step
 
     sample = [scenes[i * len(scenes) // SAMPLE] for i in range(min(SAMPLE, len(scenes)))]
     plain = replace(request, coding="neural")
@@ -208,7 +208,7 @@ def batches(scenes: Sequence[SceneFiles]) -> Iterator[list[SceneFiles]]:
 
 
 def count(summary: Summary, data: bytes) -> None:
-    from mtcodec.container import parse_header
+    from mtcodec.format.container import parse_header
 
     header = parse_header(data)
     summary.scenes += 1
@@ -227,7 +227,7 @@ _job: Job | None = None
 def start(job: Job) -> None:
     """Load the codec of a worker."""
     global _codec, _job
-    from mtcodec import codec
+    from mtcodec.codec import codec
 
     for task in job.tasks:
         registry.register(task)
@@ -236,7 +236,7 @@ def start(job: Job) -> None:
 
 def encode_batch(batch: Sequence[SceneFiles]) -> Made:
     """Files of a batch; scenes that are of one size share the networks."""
-    from mtcodec.data.scene import read_scene
+    from mtcodec.files.scene import read_scene
 
     assert _codec is not None and _job is not None
     made: dict[str, bytes | str] = {}
@@ -260,7 +260,7 @@ def _encode_group(codec: Codec, request: Request, group: Sequence[tuple[str, Sce
             return list(zip(keys, request.encode_batch(codec, scenes)))
         except MtcodecError:
             pass  # one of them is not what it should be: find out which
-    from mtcodec.choice import best_of
+    from mtcodec.codec.choice import best_of
 
     made: Made = []
     for key, scene in group:

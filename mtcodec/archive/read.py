@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.layout import INDEX, About, about_of, arrow
-from mtcodec.container import MAX_PIXELS, Parts
 from mtcodec.errors import FormatError, SceneError, UsageError
+from mtcodec.format.container import MAX_PIXELS, Parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,7 +86,7 @@ class Opened:
 
     Attributes:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
-        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.container.check_pixels`).
+        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.container.check_pixels`).
         groups: all row groups, in order.
     """
 

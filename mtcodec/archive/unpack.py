@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtcodec import container, sections, weights
-from mtcodec import tasks as registry
 from mtcodec.archive.engines import engine
 from mtcodec.archive.layout import together
 from mtcodec.archive.read import Opened
 from mtcodec.archive.write import PART_ROWS, Writer, locked
-from mtcodec.container import Parts
-from mtcodec.data.output import suffix_for, write_image
+from mtcodec.coders import sections
 from mtcodec.errors import FormatError, MtcodecError, OutputError, UsageError, WeightsError
-from mtcodec.output import write_atomic
+from mtcodec.files.image_output import suffix_for, write_image
+from mtcodec.files.output import write_atomic
+from mtcodec.format import container
+from mtcodec.format.container import Parts
+from mtcodec.tasks import task as registry
+from mtcodec.weights import store as weights
 
 if TYPE_CHECKING:
-    from mtcodec.codec import Codec
-    from mtcodec.data.scene import Scene
+    from mtcodec.codec.codec import Codec
+    from mtcodec.files.scene import Scene
 
 BATCH = 16
 
@@ -34,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 def codec_of(opened: Opened, device: str = "auto") -> Codec | None:
     """The codec of an archive, from installed weights or its own; None if it needs none."""
-    from mtcodec import codec
+    from mtcodec.codec import codec
 
     if opened.about.weights is None:
         return None

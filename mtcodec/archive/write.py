@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.layout import INDEX, PART, About, about_of, arrow, index, schema
-from mtcodec.container import split
 from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.output import write_atomic
+from mtcodec.files.output import write_atomic
+from mtcodec.format.container import split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,7 +113,7 @@ class Writer:
 
 
 def dimensions(header: bytes) -> dict[str, int]:
-    from mtcodec.container import parse_header
+    from mtcodec.format.container import parse_header
 
     parsed = parse_header(header)
     return {"height": parsed.height, "width": parsed.width}

@@ -22,7 +22,7 @@ from mtcodec.cli.common import (
 )
 from mtcodec.cli.values import numbers
 from mtcodec.errors import SceneError
-from mtcodec.quality import DEFAULT
+from mtcodec.format.quality import DEFAULT
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +38,7 @@ Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Direc
 
 def _prepare_analysis(output: Path) -> None:
     """Find out what is missing before any work, and make ``output``."""
-    from mtcodec.analysis.pictures import require_matplotlib
+    from mtcodec.evaluation.paper.pictures import require_matplotlib
 
     require_matplotlib()
     make_directory(output)
@@ -48,7 +48,7 @@ def _finish_analysis(
     name: str, results: dict[str, Any], drawn: dict[str, bytes], table: Table, output: Path, as_json: bool
 ) -> None:
     """Write ``<name>.json`` and pictures; print the table, or the JSON."""
-    from mtcodec.output import write_atomic
+    from mtcodec.files.output import write_atomic
 
     text = json.dumps(results, indent=1)
     for file, data in {f"{name}.json": text.encode(), **drawn}.items():
@@ -73,7 +73,7 @@ def analyze_channels(
     as_json: Json = False,
 ) -> None:
     """Bits of every channel of every stream, and of every task by stream."""
-    from mtcodec.analysis import channels
+    from mtcodec.evaluation.paper import channels
 
     sources = find([dataset], weights, limit)
     _prepare_analysis(output)
@@ -97,7 +97,7 @@ def analyze_reconstructions(
     as_json: Json = False,
 ) -> None:
     """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
-    from mtcodec.analysis import reconstructions
+    from mtcodec.evaluation.paper import reconstructions
 
     targets = numbers(bpp, "bits per pixel", 1e-4, 100)
     sources = find([dataset], weights, 0 if scenes else limit)
@@ -127,7 +127,7 @@ def analyze_shared(
     as_json: Json = False,
 ) -> None:
     """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
-    from mtcodec.analysis import shared
+    from mtcodec.evaluation.paper import shared
 
     sources = find([dataset], weights, limit)
     _prepare_analysis(output)
@@ -150,7 +150,7 @@ def analyze_subsets(
     as_json: Json = False,
 ) -> None:
     """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
-    from mtcodec.analysis import subsets
+    from mtcodec.evaluation.paper import subsets
 
     qualities = numbers(quality, "qualities", 0, 100)
     sources = find([dataset], f"{single},{weights}", limit)

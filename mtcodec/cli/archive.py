@@ -24,12 +24,12 @@ from mtcodec.cli.common import (
     with_listed,
 )
 from mtcodec.cli.values import hole_values, qualities
-from mtcodec.container import MAX_PIXELS
 from mtcodec.errors import FormatError, SceneError, UsageError
+from mtcodec.format.container import MAX_PIXELS
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
-    from mtcodec.data.layouts import SceneFiles
+    from mtcodec.files.layouts import SceneFiles
 
 Workers = Annotated[int, typer.Option(min=0, max=1024, help="Processes; 0: one for every core.")]
 Engine = Annotated[
@@ -89,11 +89,11 @@ def pack(
 
     Run it again to go on after an interruption, or to add scenes: those that are there are left out.
     """
-    from mtcodec import tasks as registry
-    from mtcodec import weights as store
     from mtcodec.archive.pack import Job
     from mtcodec.archive.pack import pack as run
-    from mtcodec.choice import CODINGS, Request
+    from mtcodec.codec.choice import CODINGS, Request
+    from mtcodec.tasks import task as registry
+    from mtcodec.weights import store
 
     if output is None:
         raise UsageError("missing -o ARCHIVE")
@@ -133,7 +133,7 @@ def _choose_weights(
     weights: str, scenes: list[SceneFiles], declared: tuple[Any, ...], request: Any, output: Path
 ) -> str:
     """The weights an archive gets: those it has, or those that suit a few of the scenes best."""
-    from mtcodec import weights as store
+    from mtcodec.weights import store
 
     names = store.resolve(weights)
     if len(names) == 1:
@@ -147,8 +147,8 @@ def _choose_weights(
 
 
 def _installed(fingerprint: str) -> bool:
-    from mtcodec import weights as store
     from mtcodec.errors import WeightsNotFound
+    from mtcodec.weights import store
 
     try:
         store.find_fingerprint(fingerprint)
@@ -257,10 +257,10 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: 
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> tuple[int, list[str]]:
-    from mtcodec import sections
-    from mtcodec import weights as store
     from mtcodec.cli.common import load_codec, open_file
+    from mtcodec.coders import sections
     from mtcodec.errors import SectionError
+    from mtcodec.weights import store
 
     problems: list[str] = []
     try:

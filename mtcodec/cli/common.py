@@ -14,9 +14,9 @@ import typer
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.codec import Codec
-    from mtcodec.container import Reader
-    from mtcodec.data.layouts import SceneFiles
+    from mtcodec.codec.codec import Codec
+    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.format.container import Reader
 
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
@@ -51,7 +51,7 @@ def warn(message: str) -> None:
 
 def emit(data: bytes, path: Path, force: bool) -> None:
     """Write ``data`` to ``path`` or standard output, not over an existing file without ``force``."""
-    from mtcodec.output import write_atomic
+    from mtcodec.files.output import write_atomic
 
     if str(path) == "-":
         if sys.stdout is None:
@@ -80,8 +80,8 @@ def make_directory(path: Path) -> None:
 @contextmanager
 def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
     """A reader of the file ``name``, or of standard input for ``-``; 0: the format's limit of pixels."""
-    from mtcodec.container import MAX_PIXELS, Reader
     from mtcodec.errors import FormatError
+    from mtcodec.format.container import MAX_PIXELS, Reader
 
     if name == "-" and sys.stdin is None:
         raise SceneError("standard input is closed")
@@ -105,7 +105,7 @@ def load_codec(name: str, device: str, threads: int) -> Codec:
         raise UsageError(f"device must be auto, cpu or cuda, not {device!r}")
     import torch
 
-    from mtcodec import codec
+    from mtcodec.codec import codec
 
     if threads:
         torch.set_num_threads(threads)
@@ -114,8 +114,8 @@ def load_codec(name: str, device: str, threads: int) -> Codec:
 
 def find(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]:
     """Scenes of ``datasets``, or the first ``limit``; declares the tasks that ``weights`` (a list) bring."""
-    from mtcodec import weights as store
-    from mtcodec.data.layouts import find_scenes
+    from mtcodec.files.layouts import find_scenes
+    from mtcodec.weights import store
 
     for given in weights.split(","):
         for name in store.resolve(given):
@@ -149,7 +149,7 @@ def warn_left_out(dataset: Path, count: int) -> None:
 
 def systems(weights: str, device: str, threads: int) -> dict[str, Codec]:
     """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors``."""
-    from mtcodec import weights as store
+    from mtcodec.weights import store
 
     codecs: dict[str, Codec] = {}
     for given in weights.split(","):

@@ -31,10 +31,10 @@ from mtcodec.cli.common import (
 from mtcodec.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.codec import Codec
-    from mtcodec.container import Reader
-    from mtcodec.data.scene import Scene
+    from mtcodec.codec.codec import Codec
     from mtcodec.errors import SectionError
+    from mtcodec.files.scene import Scene
+    from mtcodec.format.container import Reader
 
 
 def decode(
@@ -51,10 +51,10 @@ def decode(
     quiet: Quiet = False,
 ) -> None:
     """Decode a file, or some of its tasks, to images."""
-    from mtcodec import weights as store
     from mtcodec.archive.read import is_archive
-    from mtcodec.data.output import suffix_for, write_image
     from mtcodec.errors import SectionError
+    from mtcodec.files.image_output import suffix_for, write_image
+    from mtcodec.weights import store
 
     if is_archive(file):
         raise UsageError(f"{file} is an archive: mtcodec unpack decodes it")
@@ -104,8 +104,8 @@ def _decode(codec: Codec, reader: Reader, wanted: list[str], file: str) -> tuple
 
 
 def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[SectionError]]:
+    from mtcodec.coders.sections import read
     from mtcodec.errors import SectionError
-    from mtcodec.sections import read
 
     images: Scene = {}
     lost: list[SectionError] = []
@@ -157,7 +157,7 @@ def print_archive(path: str, as_json: bool) -> None:
 
 
 def reader_of(data: bytes) -> Reader:
-    from mtcodec.container import Reader
+    from mtcodec.format.container import Reader
 
     return Reader(io.BytesIO(data))
 
@@ -166,7 +166,7 @@ def print_info(
     reader: Reader, file: str, as_json: bool, brief: bool = False, psnr: Mapping[str, float] | None = None
 ) -> None:
     """Print what a file holds, or one line if ``brief``, and ``psnr`` by task if just encoded."""
-    from mtcodec.info import summary
+    from mtcodec.format.info import summary
 
     facts = summary(reader, file)
     if psnr:
@@ -202,9 +202,9 @@ def extract(
     force: Force = False,
 ) -> None:
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
-    from mtcodec import container
     from mtcodec.archive.read import Opened, is_archive
     from mtcodec.errors import FormatError
+    from mtcodec.format import container
 
     if output is None:
         raise UsageError("missing -o OUT")

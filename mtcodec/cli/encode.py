@@ -26,13 +26,13 @@ from mtcodec.cli.common import (
 from mtcodec.cli.decode import print_info, reader_of
 from mtcodec.cli.values import bounds_of, hole_values, psnrs, qualities
 from mtcodec.errors import OutputError, SceneError, UsageError
-from mtcodec.quality import DEFAULT
+from mtcodec.format.quality import DEFAULT
 
 if TYPE_CHECKING:
-    from mtcodec.codec import Codec
-    from mtcodec.data.layouts import SceneFiles
-    from mtcodec.data.scene import Scene
-    from mtcodec.targets import Outcome
+    from mtcodec.codec.codec import Codec
+    from mtcodec.codec.targets import Outcome
+    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.scene import Scene
 
 
 def encode(
@@ -119,11 +119,11 @@ def encode(
     become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for
     an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake.
     """
-    from mtcodec import tasks as registry
-    from mtcodec import weights as store
-    from mtcodec.choice import CODINGS, Request, best_of
-    from mtcodec.data.scene import read_scene
-    from mtcodec.targets import Target
+    from mtcodec.codec.choice import CODINGS, Request, best_of
+    from mtcodec.codec.targets import Target
+    from mtcodec.files.scene import read_scene
+    from mtcodec.tasks import task as registry
+    from mtcodec.weights import store
 
     if not output:
         raise UsageError("missing -o OUT")

@@ -13,8 +13,8 @@ from mtcodec.cli.common import Dataset, Device, Json, Threads, find, progress_ba
 from mtcodec.errors import UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.choice import Chooser
-    from mtcodec.codec import Codec
+    from mtcodec.codec.choice import Chooser
+    from mtcodec.codec.codec import Codec
 
 
 def evaluate(
@@ -80,8 +80,8 @@ def evaluate(
 
 
 def _systems(weights: str, device: str, threads: int, coding: str) -> dict[str, Codec | Chooser]:
-    from mtcodec import weights as store
-    from mtcodec.choice import CODINGS, Chooser
+    from mtcodec.codec.choice import CODINGS, Chooser
+    from mtcodec.weights import store
 
     if coding not in CODINGS:
         raise UsageError(f"coding must be {', '.join(CODINGS)}, not {coding!r}")
@@ -97,7 +97,7 @@ def _systems(weights: str, device: str, threads: int, coding: str) -> dict[str, 
 
 
 def _about(codec: Codec | Chooser, coding: str) -> dict[str, str]:
-    from mtcodec.choice import Chooser
+    from mtcodec.codec.choice import Chooser
 
     if isinstance(codec, Chooser):
         fingerprints = ", ".join(c.info.fingerprint for c in codec.codecs)

@@ -78,7 +78,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train weights on datasets; the log and the checkpoint lie beside the output."""
-    from mtcodec import tasks as registry
+    from mtcodec.tasks import task as registry
     from mtcodec.training import run
 
     if output is None or output.suffix != ".safetensors":

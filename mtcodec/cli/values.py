@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mtcodec.errors import UsageError
-from mtcodec.quality import DEFAULT
+from mtcodec.format.quality import DEFAULT
 
 if TYPE_CHECKING:
-    from mtcodec.data.scene import Scene
+    from mtcodec.files.scene import Scene
 
 
 def qualities(values: list[str]) -> tuple[float, dict[str, float]]:
@@ -46,8 +46,8 @@ def hole_values(values: list[str]) -> dict[str, list[tuple[float, ...]]]:
 
 def bounds_of(scene: Scene, max_error: list[str], lossless: str, unit: list[str]) -> dict[str, float]:
     """``["depth=5mm"]`` and ``"normal"`` to {"depth": 5.0, "normal": 0.0}, in stored values."""
-    from mtcodec import tasks as registry
-    from mtcodec import units
+    from mtcodec.tasks import task as registry
+    from mtcodec.tasks import units
 
     steps = dict(assignments(unit, "a unit"))
     result = {}

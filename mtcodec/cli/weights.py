@@ -10,7 +10,7 @@ import typer
 from mtcodec.cli.common import Json, warn
 
 if TYPE_CHECKING:
-    from mtcodec.weights import WeightsInfo
+    from mtcodec.weights.store import WeightsInfo
 
 app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
 
@@ -18,8 +18,8 @@ app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
 @app.command("list")
 def weights_list(as_json: Json = False) -> None:
     """List the installed weights."""
-    from mtcodec import weights
     from mtcodec.errors import WeightsInvalid
+    from mtcodec.weights import store as weights
 
     entries = []
     for path in weights.installed():
@@ -48,8 +48,8 @@ def weights_show(
     as_json: Json = False,
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
-    from mtcodec import weights
     from mtcodec.models import costs
+    from mtcodec.weights import store as weights
 
     e = weights.describe(weights.find(name))
     parts = costs.table(weights.model_config(e))

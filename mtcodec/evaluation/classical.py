@@ -25,11 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.data.planes import Array, value_range
-from mtcodec.entropy import av1
+from mtcodec.bitstreams import av1
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.evaluation import hyperprior, overhead
-from mtcodec.tasks import Task
+from mtcodec.signal.mapping import Array, value_range
+from mtcodec.tasks.task import Task
 
 __all__ = [
     "FAMILIES",

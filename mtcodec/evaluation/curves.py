@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec.data.planes import Array
 from mtcodec.errors import UsageError
 from mtcodec.evaluation import classical
-from mtcodec.layers import finish, prepare
-from mtcodec.metrics import errors
-from mtcodec.output import write_atomic
-from mtcodec.tasks import Task
+from mtcodec.files.output import write_atomic
+from mtcodec.signal.layers import finish, prepare
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.measures import errors
+from mtcodec.tasks.task import Task
 
 CACHE_VERSION = 3
 """Raised when the encoders' settings or the meaning of a point change."""
@@ -38,7 +38,7 @@ class Point:
         payload_bytes: the file without :func:`mtcodec.evaluation.overhead.container_overhead`.
         bpp: bits of the whole file per pixel.
         psnr: dB, mean of the images' PSNRs.
-        mse: mean of the images' :func:`mtcodec.metrics.mse`.
+        mse: mean of the images' :func:`mtcodec.signal.measures.mse`.
         encode_ms, decode_ms: medians, one thread.
     """
 

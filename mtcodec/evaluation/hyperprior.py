@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.data.planes import Array, Range, value_range
 from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.tasks import Task
+from mtcodec.signal.mapping import Array, Range, value_range
+from mtcodec.tasks.task import Task
 
 NAME = "hyperprior"
 ZOO_NAME = "bmshj2018-hyperprior"

@@ -7,10 +7,10 @@ from statistics import fmean, median
 from time import perf_counter
 from typing import Any, Protocol
 
-from mtcodec.data.scene import Scene
 from mtcodec.errors import MtcodecError
-from mtcodec.metrics import measure
-from mtcodec.tasks import Task
+from mtcodec.files.scene import Scene
+from mtcodec.signal.measures import measure
+from mtcodec.tasks.task import Task
 
 
 class SceneCodec(Protocol):

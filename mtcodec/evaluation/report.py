@@ -16,10 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mtcodec import tasks as registry
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.planes import Array
-from mtcodec.data.scene import Scene, read_scene
 from mtcodec.errors import OutputError, UsageError
 from mtcodec.evaluation import bdrate, classical, hyperprior
 from mtcodec.evaluation.curves import CurveCache, Point, curve, fingerprint, workers_pool
@@ -27,8 +23,12 @@ from mtcodec.evaluation.matched import matched
 from mtcodec.evaluation.ours import Info, SceneCodec, run_scene, summarise
 from mtcodec.evaluation.plot import draw, require_matplotlib
 from mtcodec.evaluation.tables import format_bd_rates, format_table, to_csv
-from mtcodec.output import write_atomic
-from mtcodec.tasks import Task
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.output import write_atomic
+from mtcodec.files.scene import Scene, read_scene
+from mtcodec.signal.mapping import Array
+from mtcodec.tasks import task as registry
+from mtcodec.tasks.task import Task
 
 __all__ = ["Progress", "evaluate", "format_bd_rates", "format_table", "to_csv", "write"]
 
@@ -211,12 +211,12 @@ def evaluate(
 
     Args:
         systems: by name, what has ``encode(scene, quality=q)`` and ``decode(data)``.
-        scenes: files of :func:`mtcodec.data.layouts.find_scenes`; all images are held in memory.
+        scenes: files of :func:`mtcodec.files.layouts.find_scenes`; all images are held in memory.
         qualities: our qualities, one row of results each for every system.
         against: classical codecs, of :data:`mtcodec.evaluation.classical.FAMILIES`; may be empty.
         out: directory for the results and the cache of classical curves, made if missing; or None.
         tasks: read these from the scenes and ignore other files; default all files, which must be tasks.
-        info: describes a file (see :data:`mtcodec.evaluation.ours.Info`); default ``mtcodec.info``.
+        info: describes a file (see :data:`mtcodec.evaluation.ours.Info`); default ``mtcodec.format.info``.
         about: facts about systems for the results; ``architecture`` counts for the next argument.
         reference: what BD-rates refer to, a system or a classical variant; default the first system of
             architecture ``single``, else the first.

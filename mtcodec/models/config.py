@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from mtcodec.tasks import Task
+from mtcodec.tasks.task import Task
 
 ARCHITECTURES = ("single", "mixed", "disjoint", "shared", "conditional")
 BACKBONES = ("fast", "scale-hyperprior")

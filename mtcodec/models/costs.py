@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.entropy.stream import StreamModel
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.stream import StreamModel
 
 SIDE = 256  # of the scene that is counted
 

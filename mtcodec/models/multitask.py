@@ -19,10 +19,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtcodec import quality
-from mtcodec.models import gdn, transforms
+from mtcodec.format import quality
+from mtcodec.models.backbones import fast as transforms
+from mtcodec.models.backbones import scale_hyperprior as gdn
 from mtcodec.models.config import SHARED, ModelConfig
-from mtcodec.models.stream import Coded, Distribution, StreamModel
+from mtcodec.models.entropy.stream import Coded, Distribution, StreamModel
 
 ALIGNMENT = 64  # images are padded to multiples of this: hyper-latents are at 1/64
 

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from mtcodec.entropy import fit
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.integer import BIAS_UNIT, STEP, IntConv, assert_exact
+from mtcodec.models.entropy import fit
+from mtcodec.models.entropy.integer import BIAS_UNIT, STEP, IntConv, assert_exact
+from mtcodec.models.entropy.stream import SCALE_MIN, SCALE_STEP, SCALES, TABLE_LIMITS, StreamModel
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.stream import SCALE_MIN, SCALE_STEP, SCALES, TABLE_LIMITS, StreamModel
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # what the tables are made of in training

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec import quality
+from mtcodec.format import quality
 from mtcodec.models.config import SHARED
+from mtcodec.models.entropy.stream import SCALES, Step
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.stream import SCALES, Step
 from mtcodec.training.dataset import Scenes
 
 

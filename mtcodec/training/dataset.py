@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtcodec.data.layouts import SceneFiles
-from mtcodec.data.planes import Planes, to_planes
-from mtcodec.data.scene import read_scene
 from mtcodec.errors import SceneError
-from mtcodec.layers import Prepared, prepare
-from mtcodec.tasks import Task
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import read_scene
+from mtcodec.signal.layers import Prepared, prepare
+from mtcodec.signal.mapping import Planes, to_planes
+from mtcodec.tasks.task import Task
 
 
 @dataclass

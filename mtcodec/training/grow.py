@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec import quality
 from mtcodec.errors import UsageError
-from mtcodec.models.by_quality import interpolate
+from mtcodec.format import quality
+from mtcodec.models.backbones.fast import BLOCK, Analysis, Synthesis
 from mtcodec.models.config import SHARED, ModelConfig
+from mtcodec.models.entropy.by_quality import interpolate
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.transforms import BLOCK, Analysis, Synthesis
 from mtcodec.training import klt
 from mtcodec.training.dataset import Batch, Scenes
 

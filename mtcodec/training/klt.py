@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec import quality
+from mtcodec.format import quality
+from mtcodec.models.backbones.fast import BLOCK, PATCH, Analysis, Synthesis
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import MultiTask
-from mtcodec.models.transforms import BLOCK, PATCH, Analysis, Synthesis
 from mtcodec.training.dataset import Batch, Scenes
 
 COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from mtcodec import quality
 from mtcodec.errors import UsageError
+from mtcodec.format import quality
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import Balance, draw_qualities, objective

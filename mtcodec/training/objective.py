@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from mtcodec import quality
-from mtcodec.data.planes import UNIT_TOLERANCE
+from mtcodec.format import quality
+from mtcodec.format.quality import LAMBDA_MAX, LAMBDA_MIN, lambda_of
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import Forward, MultiTask
-from mtcodec.quality import LAMBDA_MAX, LAMBDA_MIN, lambda_of
+from mtcodec.signal.mapping import UNIT_TOLERANCE
 from mtcodec.training.dataset import Batch
 
 DIRECTION = 0.85  # share of the error after vectors got the length 1 in that of vectors; the rest: before

@@ -12,18 +12,18 @@ from typing import Any, cast
 
 import torch
 
-from mtcodec import weights
-from mtcodec.data.layouts import LeftOut, SceneFiles, find_scenes
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.files.layouts import LeftOut, SceneFiles, find_scenes
 from mtcodec.models.config import ARCHITECTURES, BACKBONES, SIZES, ModelConfig, Size, preset
 from mtcodec.models.multitask import MultiTask
 from mtcodec.models.serial import thaw
-from mtcodec.tasks import Task
+from mtcodec.tasks.task import Task
 from mtcodec.training import grow, klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import PRESETS, Plan, train
 from mtcodec.training.objective import BALANCES
+from mtcodec.weights import store as weights
 
 
 def train_weights(
@@ -43,7 +43,7 @@ def train_weights(
 ) -> None:
     """Train on the scenes of ``datasets`` and write ``output``; ``settings`` are fields of :class:`Plan`.
 
-    ``left_out`` is that of :func:`mtcodec.data.layouts.find_scenes`.
+    ``left_out`` is that of :func:`mtcodec.files.layouts.find_scenes`.
     ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
     ``sizes`` are fields of :class:`ModelConfig` to change; weights to start from grow to them
     (:mod:`mtcodec.training.grow`).

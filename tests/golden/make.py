@@ -23,12 +23,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import determinism
 
-from mtcodec import codec as codecs
-from mtcodec import exact, layers, picture, tasks, weights
-from mtcodec.codec import Codec
-from mtcodec.data import planes
-from mtcodec.data.layouts import find_scenes
-from mtcodec.data.scene import Scene, read_scene
+from mtcodec.codec import codec as codecs
+from mtcodec.codec.codec import Codec
+from mtcodec.coders import classical as picture
+from mtcodec.coders import exact
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.scene import Scene, read_scene
+from mtcodec.signal import layers
+from mtcodec.signal import mapping as planes
+from mtcodec.tasks import task as tasks
+from mtcodec.weights import store as weights
 
 HERE = Path(__file__).parent
 COMMAND = "python tests/golden/make.py"

@@ -46,14 +46,17 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     import torch
     from conftest import SCENES, SMALL, TASKS
 
-    from mtcodec import codec as codecs
-    from mtcodec import layers, picture, tasks, weights
-    from mtcodec.data.layouts import find_scenes
-    from mtcodec.data.scene import read_scene
+    from mtcodec.codec import codec as codecs
+    from mtcodec.coders import classical as picture
+    from mtcodec.files.layouts import find_scenes
+    from mtcodec.files.scene import read_scene
     from mtcodec.models.config import ModelConfig
     from mtcodec.models.multitask import MultiTask
+    from mtcodec.signal import layers
+    from mtcodec.tasks import task as tasks
     from mtcodec.training import klt
     from mtcodec.training.dataset import Scenes
+    from mtcodec.weights import store as weights
 
     found = find_scenes(SCENES)
     paths = [directory / "small.safetensors", directory / "others.safetensors"]
@@ -116,7 +119,7 @@ def rebuilt(change: Callable[..., None]) -> Mutation:
     """A mutation of header fields and payloads, put together with right checksums."""
 
     def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:
-        from mtcodec import container
+        from mtcodec.format import container
 
         _, payloads = container.split(data)
         header = container.parse_header(data)
@@ -175,7 +178,7 @@ def sizes(rng: random.Random, box: dict) -> None:
 
 
 def fields(rng: random.Random, box: dict) -> None:
-    from mtcodec.container import CODINGS, DTYPES
+    from mtcodec.format.container import CODINGS, DTYPES
 
     sections = list(box["header"].sections)
     at = rng.randrange(len(sections))
@@ -194,7 +197,7 @@ def fields(rng: random.Random, box: dict) -> None:
 
 def header_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
     """A flipped header under a right checksum."""
-    from mtcodec import container
+    from mtcodec.format import container
 
     header, _ = container.split(data)
     body = flip(rng, header[:-4], b"")
@@ -239,8 +242,8 @@ def case(rng: random.Random, seeds: list[bytes], part: bytes) -> tuple[str, str,
 
 def outcome(codec: object, data: bytes) -> str:
     """``right``, ``partial`` or ``refused``; anything else is raised."""
-    from mtcodec.container import Reader
     from mtcodec.errors import FormatError, SectionError, WeightsNotFound
+    from mtcodec.format.container import Reader
 
     lost: list[SectionError] = []
     try:
@@ -265,7 +268,7 @@ def outcome_of(codec: object, kind: str, data: bytes) -> str:
 def work(weights: Path, connection: Connection) -> None:
     import torch
 
-    from mtcodec import codec as codecs
+    from mtcodec.codec import codec as codecs
 
     torch.set_num_threads(1)
     codec = codecs.load(weights, "cpu")

@@ -13,10 +13,10 @@ from typing import Any
 
 from hostile.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
-from mtcodec import container
 from mtcodec.archive import read, write
 from mtcodec.archive.layout import FIXED
 from mtcodec.errors import FormatError
+from mtcodec.format import container
 
 FOOTER = 2500  # bytes at the end of a part that are mutated more often than others
 

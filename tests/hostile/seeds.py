@@ -7,12 +7,18 @@ import struct
 import numpy as np
 from hostile.targets import ABOUT, TABLES, row_bytes, size_bytes
 
-from mtcodec import container, exact, layers, picture, tasks
 from mtcodec.archive import layout
-from mtcodec.container import CODINGS, DTYPES, Header, Section
-from mtcodec.entropy import contours, frame, labels, rans
-from mtcodec.picture import AV1, Way
-from mtcodec.tasks import Task
+from mtcodec.bitstreams import contours, labels
+from mtcodec.bitstreams import range_coder as rans
+from mtcodec.bitstreams import zstd as frame
+from mtcodec.coders import classical as picture
+from mtcodec.coders import exact
+from mtcodec.coders.classical import AV1, Way
+from mtcodec.format import container
+from mtcodec.format.container import CODINGS, DTYPES, Header, Section
+from mtcodec.signal import layers
+from mtcodec.tasks import task as tasks
+from mtcodec.tasks.task import Task
 
 TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
 

@@ -20,16 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec import container, exact, layers, picture, tasks
 from mtcodec.archive import layout, read, unpack
-from mtcodec.container import CODINGS, DTYPES, Header, Parts, Reader, Section
-from mtcodec.entropy import av1 as av1s
-from mtcodec.entropy import contours as outlines
-from mtcodec.entropy import fit, frame, rans
-from mtcodec.entropy import jxl as jxls
-from mtcodec.entropy import labels as classes
+from mtcodec.bitstreams import av1 as av1s
+from mtcodec.bitstreams import contours as outlines
+from mtcodec.bitstreams import jxl as jxls
+from mtcodec.bitstreams import labels as classes
+from mtcodec.bitstreams import range_coder as rans
+from mtcodec.bitstreams import zstd as frame
+from mtcodec.coders import classical as picture
+from mtcodec.coders import exact
 from mtcodec.errors import FormatError, WeightsNotFound
-from mtcodec.info import summary
+from mtcodec.format import container
+from mtcodec.format.container import CODINGS, DTYPES, Header, Parts, Reader, Section
+from mtcodec.format.info import summary
+from mtcodec.models.entropy import fit
+from mtcodec.signal import layers
+from mtcodec.tasks import task as tasks
 
 LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30
 MAX_PIXELS = 1 << 18

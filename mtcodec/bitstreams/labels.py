@@ -1,0 +1,51 @@
+"""Lossless coding of class-id images: a contour stream, or zstd where that is smaller.
+
+``docs/format.md`` ("Labels payload") has the layout.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mtcodec.bitstreams.binary_coder import TOP
+from mtcodec.bitstreams.contours import decode_contours, encode_contours, work_limit
+from mtcodec.bitstreams.zstd import decode_frame, encode_frame
+from mtcodec.errors import FormatError
+
+SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
+ZSTD = 0xFF  # first byte of a payload that is a zstd frame
+LEVEL = 15
+
+
+def encode_labels(image: NDArray[Any]) -> bytes:
+    """Payload of a class-id image: uint8 or uint16, shape (H, W), at least one pixel; else ``ValueError``."""
+    if image.ndim != 2 or image.size == 0 or image.dtype.name not in SAMPLES:
+        raise ValueError(f"labels must be a uint8 or uint16 image, not {image.dtype} {image.shape}")
+    raw = image.astype(SAMPLES[image.dtype.name]).tobytes()
+    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
+    payload = None
+    if len(image) + np.count_nonzero(changes) <= work_limit(len(image), image.shape[1]):
+        payload = encode_contours(image, changes)
+    if payload is None or len(payload) > len(raw) // 32:
+        payload = min(filter(None, [payload, bytes([ZSTD]) + encode_frame(raw, LEVEL)]), key=len)
+    return payload
+
+
+def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:
+    """Image of shape (``height``, ``width``); ``dtype`` is "uint8" or "uint16".
+
+    Takes a small multiple of the image's memory. ``FormatError``: the payload is not exactly one such image.
+    """
+    if dtype not in SAMPLES or height < 1 or width < 1:
+        raise FormatError(f"labels: cannot be a {dtype} image of {width} by {height}")
+    if not payload:
+        raise FormatError("labels: empty payload")
+    if payload[0] < TOP:
+        return decode_contours(payload, height, width, dtype)
+    if payload[0] != ZSTD:
+        raise FormatError(f"labels: unknown method {payload[0]}")
+    raw = decode_frame(payload[1:], height * width * SAMPLES[dtype].itemsize, "labels")
+    return np.frombuffer(raw, SAMPLES[dtype]).astype(dtype).reshape(height, width)

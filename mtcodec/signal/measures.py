@@ -1,0 +1,184 @@
+"""How close a decoded image is to the original, measured by what the task's values mean.
+
+Every metric reads stored values in their own dtype. Which ones apply follows from the task's kind
+alone, so a task that a user defines is measured like the built-in ones of its kind.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcodec.errors import UsageError
+from mtcodec.signal.holes import find
+from mtcodec.signal.mapping import Array, value_range
+from mtcodec.tasks.task import Task
+
+PSNR_CAP = 99.0
+"""PSNR of identical images, in dB: a finite number, so that means over scenes stay finite."""
+
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales of MS-SSIM (Wang, Simoncelli, Bovik 2003, section 3.2)."""
+
+WINDOW = 11
+"""Side of the Gaussian window of SSIM in pixels; its standard deviation is 1.5."""
+
+PART = 1 << 20
+"""Values that are compared at a time."""
+
+Floats = npt.NDArray[np.float64]
+
+
+def mse(original: Array, decoded: Array, peak: float) -> float:
+    """Mean squared error over all values, scaled so that ``peak`` is 255; zero where there are none."""
+    if original.size == 0:
+        return 0.0
+    total = 0.0
+    step = max(1, PART * len(original) // original.size)
+    for start in range(0, len(original), step):  # in parts: float64 takes eight times the memory
+        rows = slice(start, start + step)
+        total += float(np.square(original[rows].astype(np.float64) - decoded[rows].astype(np.float64)).sum())
+    return total / original.size * (255.0 / peak) ** 2
+
+
+def psnr(original: Array, decoded: Array, peak: float) -> float:
+    """Peak signal-to-noise ratio in dB over all values, at most :data:`PSNR_CAP`."""
+    error = mse(original, decoded, peak)
+    if error == 0.0:
+        return PSNR_CAP
+    return min(PSNR_CAP, 10.0 * math.log10(255.0**2 / error))
+
+
+def peak_of(task: Task, original: Array) -> float:
+    """The PSNR peak: the range (max - min) without holes for depth and floats, else the dtype's maximum."""
+    found = find(task, original)
+    span = value_range(task, original, None if found is None else found.valid).span
+    return span if span > 0 else 1.0
+
+
+def measured(task: Task, original: Array, decoded: Array) -> tuple[Array, Array]:
+    """Both images without the holes of the original: (H, W, …), or (N, …) where there are holes."""
+    found = find(task, original)
+    return (original, decoded) if found is None else (original[found.valid], decoded[found.valid])
+
+
+def errors(task: Task, original: Array, decoded: Array) -> dict[str, float]:
+    """``psnr`` in dB and ``mse`` over pixels that are no holes, with the peak of :func:`peak_of`."""
+    peak = peak_of(task, original)
+    pair = measured(task, original, decoded)
+    return {"psnr": psnr(*pair, peak), "mse": mse(*pair, peak)}
+
+
+def _blur(planes: Floats, window: Floats) -> Floats:
+    """Separable filter over the last two axes, valid positions only."""
+    for _ in range(2):
+        size = planes.shape[-2] - len(window) + 1
+        total = np.zeros((*planes.shape[:-2], size, planes.shape[-1]))
+        for k, weight in enumerate(window):
+            total += planes[..., k : k + size, :] * weight
+        planes = np.ascontiguousarray(np.swapaxes(total, -1, -2))
+    return planes
+
+
+def _ssim_terms(x: Floats, y: Floats, peak: float, window: Floats) -> tuple[Floats, Floats]:
+    """Per channel: mean of luminance x contrast-structure, and mean of contrast-structure alone."""
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    mu_x, mu_y, xx, yy, xy = _blur(np.stack([x, y, x * x, y * y, x * y]), window)
+    contrast = (2 * (xy - mu_x * mu_y) + c2) / (xx - mu_x**2 + yy - mu_y**2 + c2)
+    luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
+    return (luminance * contrast).mean((-1, -2)), contrast.mean((-1, -2))
+
+
+def _halve(planes: Floats) -> Floats:
+    """2x2 averages; an odd last row or column is dropped."""
+    height, width = planes.shape[-2] // 2 * 2, planes.shape[-1] // 2 * 2
+    even = planes[..., :height, :width]
+    return (even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]) / 4
+
+
+def scale_count(height: int, width: int) -> int:
+    """Scales of MS-SSIM that the image allows: the window must fit; five from 176 pixels on."""
+    side = min(height, width)
+    return max(1, sum(side >> scale >= WINDOW for scale in range(len(SCALE_WEIGHTS))))
+
+
+def ms_ssim(original: Array, decoded: Array, peak: float) -> float:
+    """Multi-scale structural similarity (Wang et al. 2003), per channel, then averaged; 1 is identical.
+
+    Images with a side below 176 pixels use fewer scales, with the exponents of those scaled to sum
+    to one, and below 11 pixels a smaller window: such values compare with each other only.
+    """
+    x, y = (np.moveaxis(np.atleast_3d(i).astype(np.float64), -1, 0) for i in (original, decoded))
+    scales = scale_count(*x.shape[-2:])
+    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
+    positions = np.arange(min(WINDOW, *x.shape[-2:]), dtype=np.float64)
+    window = np.exp(-((positions - positions.mean()) ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    result = np.ones(len(x))
+    for scale, weight in enumerate(weights):
+        full, contrast = _ssim_terms(x, y, peak, window)
+        term = full if scale == scales - 1 else contrast
+        result *= np.maximum(term, 0.0) ** weight
+        if scale < scales - 1:
+            x, y = _halve(x), _halve(y)
+    return float(result.mean())
+
+
+def _vectors(image: Array) -> Floats:
+    """(H, W, 3) stored values to (H*W, 3) vectors: ``n = stored/max * 2 - 1``."""
+    peak = float(np.iinfo(image.dtype.name).max)
+    return image.reshape(-1, image.shape[-1]).astype(np.float64) / peak * 2.0 - 1.0
+
+
+def mean_angle(original: Array, decoded: Array) -> float:
+    """Mean angle in degrees between stored vectors, (…, 3), both normalised first.
+
+    A decoded zero vector counts as 90 degrees.
+    """
+    a, b = _vectors(original), _vectors(decoded)
+    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
+    cosine[other < 1e-9] = 0.0
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
+
+
+def _depth_errors(original: Array, decoded: Array) -> dict[str, float]:
+    """``rmse`` in the task's unit and ``abs_rel`` (mean |error| / depth)."""
+    true = original.astype(np.float64)
+    error = decoded.astype(np.float64) - true
+    return {
+        "rmse": float(np.sqrt(np.mean(error * error))),
+        "abs_rel": float(np.mean(np.abs(error) / np.abs(true))),
+    }
+
+
+def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
+    """All metrics of ``task``'s kind for one image.
+
+    Args:
+        original: (H, W) or (H, W, C) stored values.
+        decoded: the same shape and dtype.
+
+    Returns:
+        ``exact`` (0 or 1) for categories; otherwise what :func:`errors` gives, with ``ms_ssim`` for
+        colour, ``angle_deg`` for vectors, and ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric
+        over valid pixels is left out where there are none.
+    """
+    if original.shape != decoded.shape or original.dtype != decoded.dtype:
+        raise UsageError(
+            f"task {task.name}: cannot compare {original.dtype} {original.shape} "
+            f"with {decoded.dtype} {decoded.shape}"
+        )
+    if task.kind == "categories":
+        return {"exact": float(np.array_equal(original, decoded))}
+    result = errors(task, original, decoded)
+    valid = measured(task, original, decoded)
+    if task.kind == "color":
+        result["ms_ssim"] = ms_ssim(original, decoded, peak_of(task, original))
+    elif valid[0].size and task.kind == "vectors":
+        result["angle_deg"] = mean_angle(*valid)
+    elif valid[0].size and task.kind == "depth":
+        result |= _depth_errors(*valid)
+    return result
