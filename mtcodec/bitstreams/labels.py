@@ -1,4 +1,4 @@
-"""Lossless coding of class-id images: a contour stream, or zstd where that is smaller.
+"""Lossless coding of class-id images: a contour stream, or JPEG XL or zstd where that is smaller.
 
 ``docs/format.md`` ("Labels payload") has the layout.
 """
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mtcodec.bitstreams import jxl
 from mtcodec.bitstreams.binary_coder import TOP
 from mtcodec.bitstreams.contours import decode_contours, encode_contours, work_limit
 from mtcodec.bitstreams.zstd import decode_frame, encode_frame
 from mtcodec.errors import FormatError
 
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
-ZSTD = 0xFF  # first byte of a payload that is a zstd frame
+ZSTD, JXL = 0xFF, 0xFE  # first byte of a payload that is a zstd frame, or a JPEG XL code stream
 LEVEL = 15
+LONG = 512  # bytes of a contour stream from which on others are tried
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
@@ -29,8 +31,9 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     payload = None
     if len(image) + np.count_nonzero(changes) <= work_limit(len(image), image.shape[1]):
         payload = encode_contours(image, changes)
-    if payload is None or len(payload) > len(raw) // 32:
-        payload = min(filter(None, [payload, bytes([ZSTD]) + encode_frame(raw, LEVEL)]), key=len)
+    if payload is None or len(payload) > LONG:
+        others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
+        payload = min(filter(None, [payload, *others]), key=len)
     return payload
 
 
@@ -45,6 +48,11 @@ def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArra
         raise FormatError("labels: empty payload")
     if payload[0] < TOP:
         return decode_contours(payload, height, width, dtype)
+    if payload[0] == JXL:
+        image = jxl.decode_samples(payload[1:], (height, width))
+        if image.dtype.name != dtype:
+            raise FormatError("labels: JPEG XL stream of another depth")
+        return image
     if payload[0] != ZSTD:
         raise FormatError(f"labels: unknown method {payload[0]}")
     raw = decode_frame(payload[1:], height * width * SAMPLES[dtype].itemsize, "labels")

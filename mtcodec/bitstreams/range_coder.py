@@ -1,11 +1,11 @@
-"""One rANS coder per section: symbols grouped by probability table, escapes for rare large ones.
+"""Symbols of latents to bytes: a range coder over probability tables, with escapes for rare large symbols.
 
 Arithmetic is ``constriction``'s (integers throughout); the layout is in ``docs/format.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import constriction
@@ -19,10 +19,11 @@ Indexes = npt.NDArray[np.uint8]
 
 Categorical = constriction.stream.model.Categorical
 Uniform = constriction.stream.model.Uniform
-AnsCoder = constriction.stream.stack.AnsCoder
+queue = constriction.stream.queue
 
 PRECISION = 24
 MAX_BITS = 17  # of an escaped value
+MARGIN = 2  # words of zeros after a payload, so that the decoder never runs out of them
 
 
 class Tables:
@@ -56,45 +57,58 @@ def _parts(bits: int) -> list[int]:
 
 
 class Encoder:
-    """Collects steps of symbols in decoding order, then encodes them all at once."""
+    """Encodes the symbols of one payload, step by step."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        self.steps: list[tuple[Symbols, Indexes]] = []
+        self.coder = queue.RangeEncoder()
 
     def put(self, symbols: Symbols, index: Indexes) -> None:
         """Add one step: flat ``symbols`` and their table indexes."""
-        self.steps.append((symbols, index))
+        order = np.argsort(index, kind="stable")
+        symbols, index = symbols[order], index[order]
+        radius = self.tables.radius[index]
+        magnitude = np.abs(symbols)
+        escaped = magnitude > radius
+        letters = (2 * magnitude - (symbols < 0)).astype(np.int32)
+        letters[escaped] = 2 * radius[escaped] + 1
+        counts = np.bincount(index, minlength=len(self.tables.models))
+        start = 0
+        for i in np.flatnonzero(counts):
+            self.coder.encode(letters[start : start + counts[i]], self.tables.models[i])
+            start += counts[i]
+        self._put_escapes(2 * (magnitude - radius - 1)[escaped] + (symbols < 0)[escaped])
+
+    def _put_escapes(self, values: Iterable[int]) -> None:
+        numbers = [int(v) + 1 for v in values]
+        if numbers:
+            self.coder.encode(np.array([n.bit_length() - 1 for n in numbers], np.int32), _LENGTH)
+        for number in numbers:
+            bits = number.bit_length() - 1
+            rest = number - (1 << bits)
+            for part in _parts(bits):
+                if part:
+                    self.coder.encode(np.array([rest & (1 << part) - 1], np.int32), Uniform(1 << part))
+                rest >>= part
 
     def finish(self) -> bytes:
-        coder = AnsCoder()
-        for symbols, index in reversed(self.steps):
-            order = np.argsort(index, kind="stable")
-            symbols, sorted_index = symbols[order], index[order]
-            radius = self.tables.radius[sorted_index]
-            magnitude = np.abs(symbols)
-            escaped = magnitude > radius
-            letters = (2 * magnitude - (symbols < 0)).astype(np.int32)
-            letters[escaped] = 2 * radius[escaped] + 1
-            excess = 2 * (magnitude - radius - 1)[escaped] + (symbols < 0)[escaped]
-            _push_escapes(coder, [int(v) for v in excess])
-            ends = np.cumsum(np.bincount(sorted_index, minlength=len(self.tables.models)))
-            for i in np.unique(index)[::-1]:
-                start = ends[i - 1] if i else 0
-                coder.encode_reverse(letters[start : ends[i]], self.tables.models[i])
-        payload: bytes = coder.get_compressed().astype("<u4").tobytes()
-        return payload.rstrip(b"\0")
+        """The fewest bytes that, with zeros after them, lie in the coder's interval; not ending in a zero."""
+        words = np.asarray(self.coder.get_compressed(), np.uint32)
+        position, (low, span) = self.coder.pos()  # the interval's words from ``position`` on: [low, low + span)
+        data = words.astype(">u4").tobytes().ljust(4 * (position + 2), b"\0")
+        front, inside = data[: 4 * position], int.from_bytes(data[4 * position : 4 * position + 8], "big")
+        if inside < low:  # a carry has gone into the words before
+            low -= 1 << 64
+        count, end = next((n, e) for n in range(9) if (e := _round_up(low, 64 - 8 * n)) < low + span)
+        if end >> 64:
+            front = (int.from_bytes(front, "big") + 1).to_bytes(len(front), "big")
+        tail = (end & (1 << 64) - 1).to_bytes(8, "big")[:count]
+        return (front + tail).rstrip(b"\0")
 
 
-def _push_escapes(coder: Any, values: Sequence[int]) -> None:
-    lengths = [(v + 1).bit_length() - 1 for v in values]
-    for v, bits in zip(reversed(values), reversed(lengths)):
-        rest = v + 1 - (1 << bits)
-        for low, part in zip((8, 0)[len(_parts(bits)) == 1 :], reversed(_parts(bits))):
-            if part:
-                coder.encode_reverse(np.array([rest >> low & (1 << part) - 1], np.int32), Uniform(1 << part))
-    if values:
-        coder.encode_reverse(np.array(lengths, np.int32), _LENGTH)
+def _round_up(value: int, bits: int) -> int:
+    """The next multiple of 2**bits."""
+    return -(-value >> bits) << bits
 
 
 class Decoder:
@@ -105,18 +119,24 @@ class Decoder:
     """
 
     def __init__(self, tables: Tables, payload: bytes) -> None:
-        if payload[-1:] == b"\0":
-            raise FormatError("entropy-coded data end in a zero byte")
-        self.tables = tables
-        padded = payload + bytes(-len(payload) % 4)
-        self.coder = AnsCoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+        self.tables, self.payload = tables, payload
+        padded = payload + bytes(-len(payload) % 4 + 4 * MARGIN)
+        self.coder = queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self.again = Encoder(tables)  # what is decoded must be what a writer of it puts out
+
+    def _decode(self, model: Any, count: int) -> npt.NDArray[np.int32]:
+        try:
+            symbols: npt.NDArray[np.int32] = self.coder.decode(model, count)
+        except AssertionError as error:  # constriction's word for impossible bytes
+            raise FormatError("entropy-coded data are damaged") from error
+        return symbols
 
     def take(self, index: Indexes, limit: int) -> Symbols:
         """Decode one step: a symbol, of magnitude up to ``limit``, for every entry of ``index``."""
         order = np.argsort(index, kind="stable")
         counts = np.bincount(index, minlength=len(self.tables.models))
         used = np.flatnonzero(counts)
-        groups = [self.coder.decode(self.tables.models[i], int(counts[i])) for i in used]
+        groups = [self._decode(self.tables.models[i], int(counts[i])) for i in used]
         letters = np.concatenate(groups) if groups else np.zeros(0, np.int32)
         symbols = (letters + 1) // 2 * np.where(letters & 1, -1, 1)
         radius = self.tables.radius[index[order]]
@@ -129,19 +149,21 @@ class Decoder:
             raise FormatError("a decoded symbol is out of range")
         result = np.empty(len(index), np.int32)
         result[order] = symbols
+        self.again.put(result, index)
         return result
 
     def _take_escapes(self, count: int) -> npt.NDArray[np.int64]:
         values = np.empty(count, np.int64)
-        for k, bits in enumerate(self.coder.decode(_LENGTH, count)):
+        for k, bits in enumerate(self._decode(_LENGTH, count)):
             rest, shift = 0, 0
             for part in _parts(int(bits)):
                 if part:
-                    rest |= int(self.coder.decode(Uniform(1 << part), 1)[0]) << shift
+                    rest |= int(self._decode(Uniform(1 << part), 1)[0]) << shift
                     shift += part
             values[k] = (1 << int(bits)) + rest - 1
         return values
 
     def finish(self) -> None:
-        if not self.coder.is_empty():
-            raise FormatError("entropy-coded data are left over")
+        """Refuse a payload that a writer of the same symbols would not have put out."""
+        if self.again.finish() != self.payload:
+            raise FormatError("entropy-coded data are not as an encoder writes them")

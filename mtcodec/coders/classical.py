@@ -1,215 +1,193 @@
-"""Sections that hold a classical code stream: lossy JPEG XL or AV1 instead of the networks' symbols.
+"""Lossy code streams of classical codecs instead of the networks' symbols.
 
 ::
 
-    image ─ fill holes ─ map to planes ─ samples ─► code stream ─► samples ─► planes ─ as the networks'
+    planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ Form.restore
 
-Imports no torch.
+A payload is a byte that names the codec, then its stream. To add a codec, write its bytes in ``bitstreams`` and
+add it to :data:`CODECS`, with its settings by λ. Imports no torch.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mtcodec.bitstreams import av1, jxl
+from mtcodec.coders.coded import Coded
 from mtcodec.errors import FormatError
-from mtcodec.format.container import Section
-from mtcodec.signal import layers
-from mtcodec.signal.layers import Prepared
+from mtcodec.format.quality import STEPS, step_of
 from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import errors
-from mtcodec.tasks.task import Task
+from mtcodec.signal.signal import Form, Signal
 
-JXL, AV1 = range(2)  # the codec byte of a payload; ids for ever
+Samples = npt.NDArray[Any]
+SPEEDS = {"draft": 9, "fast": 7, "normal": 4, "best": 3}
+"""By effort, of libaom: 0 (slow) to 10. Others have efforts of the same names."""
+LARGE = 1 << 21  # pixels of an image from which on ``normal`` takes the speed of ``fast``
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A classical codec.
+
+    Attributes:
+        id: its byte in payloads, for ever.
+        encode: samples (H, W) or (H, W, 3), bits, setting, effort → stream.
+        decode: stream, shape → samples and bits, or FormatError.
+        max_side: of images, in pixels.
+    """
+
+    name: str
+    id: int
+    encode: Callable[[Samples, int, float, str], bytes]
+    decode: Callable[[bytes, tuple[int, ...]], tuple[Samples, int]]
+    max_side: int
+
+
+def _encode_av1(samples: Samples, bits: int, setting: float, effort: str) -> bytes:
+    return av1.encode_samples(samples, bits, round(setting), SPEEDS[effort])
+
+
+_JXL_EFFORTS = {"draft": 3, "fast": 5, "normal": 7, "best": 7}
+
+
+def _encode_jxl(samples: Samples, bits: int, setting: float, effort: str) -> bytes:
+    return jxl.encode_lossy(samples, setting, _JXL_EFFORTS[effort])
+
+
+def _decode_jxl(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
+    samples = jxl.decode_samples(stream, shape)
+    return samples, 8 * samples.itemsize
+
+
+CODECS = {
+    codec.name: codec
+    for codec in (
+        Codec("jxl", 0, _encode_jxl, _decode_jxl, 1 << 20),
+        Codec("av1", 1, _encode_av1, av1.decode_samples, av1.MAX_SIDE),
+    )
+}
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to code an image.
+    """One way to use a codec.
 
     Attributes:
-        bits: per sample, 8, 10 or 16.
-        settings: libavif's qualities, or distances of JPEG XL; from few bytes to many.
-        efforts: speeds (AV1) or efforts (JPEG XL): for drafts, for large images, and for others.
+        bits: per sample.
+        settings: the codec's setting that costs least, by columns of kinds (:attr:`mtcodec.tasks.Kind.settings`),
+            at every 192nd quality step of λ · weight; linear in between.
+        steps: where it has been seen to cost less than the other ways, by columns.
     """
 
-    codec: int
+    codec: str
     bits: int
-    settings: Sequence[float]
-    efforts: tuple[int, int, int]
+    settings: dict[str, Sequence[float]]
+    steps: dict[str, tuple[int, int]]
+
+    def setting(self, column: str, step: int) -> float:
+        points = self.settings[column]
+        return float(np.interp(step, np.linspace(0, STEPS, len(points)), points))
+
+    def round(self, setting: float) -> float:
+        """The nearest setting that the codec has."""
+        if self.codec == "av1":
+            return float(min(max(round(setting), 0), 100))
+        return min(max(float(f"{setting:.2g}"), 0.01), 25.0)
 
 
-_DISTANCES = tuple(25 * (0.02 / 25) ** (i / 100) for i in range(101))
-AV1_8, AV1_10 = (Way(AV1, bits, av1.QUALITIES[bits], (9, 6, 4)) for bits in (8, 10))
-JXL_8, JXL_16 = (Way(JXL, bits, _DISTANCES, (3, 5, 7)) for bits in (8, 16))
-LARGE = 1 << 20  # pixels; of larger images, drafts see the middle only
-SLOPE = 0.3  # dB that a setting usually brings
-CLOSE = 0.1  # dB above what is asked for, about 1 % of the bytes
-PATIENCE = 8  # tries before settings are halved instead
-WORTH = 1.3  # drafts of JPEG XL that need so many times the bytes of the best one are not looked at further
-NEAR = 1.1  # so it is with any way, by what its first thorough encodings make expect
-AHEAD = 0.08  # of its settings, by which a thorough encoding needs less than a draft
-GROWTH = 0.11  # of the logarithm of bytes, for a dB
+# Measured on 17 pictures of training scenes (docs/results.md): the setting that costs least for all of them
+# together, at most 384×384 pixels of each, AV1 at speed 4 and JPEG XL at effort 7.
+WAYS = (
+    Way(
+        "av1", 8,
+        {
+            "color": (0, 1, 4, 11, 20, 29.5, 37, 46.5, 53, 63, 74, 83, 88, 92.5, 95),
+            "depth": (0, 1, 4, 11, 17, 27.5, 35.5, 43.5, 54.5, 61.5, 70.5, 82.5, 85.5, 90.5, 94.5),
+            "vectors": (0, 1, 4, 8.5, 16.5, 22, 32, 40.5, 50.5, 58.5, 69.5, 79.5, 85, 90, 94),
+        },
+        {"color": (0, 1536), "depth": (0, 1344), "vectors": (0, 1472)},
+    ),
+    Way(
+        "av1", 10,
+        {
+            "color": (0, 0, 1, 9, 18, 29, 38.5, 46.5, 58.5, 67, 76, 86, 90.5, 93, 95),
+            "depth": (0, 0, 0, 4, 10, 21.5, 31, 40.5, 48, 54.5, 67, 74, 81.5, 85, 91),
+            "vectors": (0, 0, 1, 6, 14.5, 26, 33, 45, 54.5, 66.5, 76, 86.5, 91, 93, 94.5),
+        },
+        {"color": (1536, STEPS), "depth": (1344, STEPS), "vectors": (1472, STEPS)},
+    ),
+    Way(
+        "jxl", 16,
+        {
+            "color": (25, 25, 22, 17, 12.4, 9.2, 6, 3.8, 2.2, 1.6, 0.95, 0.7, 0.4, 0.23, 0.15),
+            "depth": (25, 25, 25, 25, 22, 16, 8.5, 6.1, 4.9, 2.9, 2, 1.74, 1.1, 0.76, 0.5),
+            "vectors": (25, 25, 22, 16, 10.5, 8.1, 5.9, 3.95, 2.3, 1.54, 0.9, 0.79, 0.43, 0.28, 0.2),
+        },
+        {"color": (1, 0), "depth": (1, 0), "vectors": (1, 0)},
+    ),
+)  # fmt: skip
+NEIGHBOURS = 4.0  # AV1's settings that the effort ``best`` tries beside the usual one
 
 
-@dataclass(frozen=True)
-class Match:
-    """A payload that reaches a PSNR with as few bytes as its way allows.
-
-    Attributes:
-        at: index of its setting.
-        size: bytes, of a draft of the middle those expected for the whole image.
-    """
-
-    way: Way
-    at: int
-    payload: bytes
-    size: float
+def possible(signal: Signal) -> bool:
+    """Can classical codecs code images of this shape?"""
+    return signal.task.channels in (1, 3)
 
 
-def ways(task: Task, image: Array) -> list[Way]:
-    """The ways worth trying for ``image``: 16 bits are for values that 8 cannot hold."""
-    if task.channels not in (1, 3) or max(image.shape[:2]) > av1.MAX_SIDE:
-        return []
-    deep = image.dtype != np.uint8 or task.scene_range(image.dtype.name)
-    return [AV1_8, AV1_10, JXL_16 if deep else JXL_8]
+def settings(signal: Signal, lam: float, effort: str) -> list[tuple[Way, float, str]]:
+    """The ways and settings worth trying at this λ · weight, each with its effort: one, or several for ``best``."""
+    column, step = signal.task.rules.settings, step_of(lam)
+    if effort == "normal" and signal.height * signal.width > LARGE:
+        effort = "fast"
+    ways = [way for way in WAYS if max(signal.height, signal.width) <= CODECS[way.codec].max_side]
+    usual = [way for way in ways if way.steps[column][0] <= step <= way.steps[column][1]]
+    if effort != "best" or not usual:
+        way = usual[0] if usual else ways[-1]
+        return [(way, way.round(way.setting(column, step)), effort)]
+    found = []
+    for way in ways:
+        own = way.setting(column, step)
+        tried = (own * 1.2, own, own / 1.2) if way.codec == "jxl" else (own - NEIGHBOURS, own, own + NEIGHBOURS)
+        found += [(way, way.round(value), effort) for value in tried]
+    return found
 
 
-def encode(prepared: Prepared, way: Way, setting: float, effort: int) -> bytes:
-    """The payload of a prepared image: layers, the codec, its stream."""
-    planes = np.moveaxis(prepared.planes, 0, -1)
+def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
+    """``signal`` coded in one way, at a setting of its codec."""
+    codec, planes = CODECS[way.codec], np.moveaxis(signal.planes, 0, -1)
     planes = planes[..., 0] if planes.shape[2] == 1 else planes
-    samples = np.rint(planes * float(2**way.bits - 1)).astype(np.uint8 if way.bits == 8 else np.uint16)
-    if way.codec == AV1:
-        stream = av1.encode_samples(np.ascontiguousarray(samples), way.bits, int(setting), effort)
-    else:
-        stream = jxl.encode_lossy(samples, setting, effort)
-    return layers.pack(prepared.layers) + bytes([way.codec]) + stream
+    bits = 8 if way.codec == "jxl" and signal.form.dtype == "uint8" and not _ranged(signal) else way.bits
+    samples = np.rint(planes * float(2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    stream = codec.encode(np.ascontiguousarray(samples), bits, setting, effort)
+    decoded = _restore(signal.form, *codec.decode(stream, samples.shape))
+    payload = bytes([codec.id]) + stream
+    return Coded("classical", signal.form, payload, decoded, signal.squared_error(decoded))
 
 
-def decode(task: Task, section: Section, payload: bytes, height: int, width: int) -> Array:
+def _ranged(signal: Signal) -> bool:
+    return signal.task.scene_range(signal.form.dtype)
+
+
+def _restore(form: Form, samples: Samples, bits: int) -> Array:
+    planes = np.moveaxis(samples.reshape(*samples.shape[:2], -1), -1, 0).astype(np.float32)
+    return form.restore(planes / float(2**bits - 1))
+
+
+def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
     """The image of a classical section.
 
     Raises:
         FormatError: damaged.
     """
-    if task.scene_range(section.dtype) != (section.range is not None):
-        raise FormatError("a range that does not fit the task")
-    around, rest = layers.parse(payload, height, width, task.channels, section)
-    shape = (height, width) if task.channels == 1 else (height, width, task.channels)
-    codec = rest[0] if rest else -1
-    if codec == JXL:
-        samples = jxl.decode_samples(rest[1:], shape)
-        bits = 8 * samples.itemsize
-    elif codec == AV1:
-        samples, bits = av1.decode_samples(rest[1:], shape)
-    else:
+    if form.channels not in (1, 3):
+        raise FormatError("a classical section of neither one nor three channels")
+    codec = next((c for c in CODECS.values() if c.id == (payload[0] if payload else -1)), None)
+    if codec is None:
         raise FormatError("an unknown classical codec")
-    planes = np.moveaxis(samples.reshape(height, width, -1), -1, 0).astype(np.float32) / float(2**bits - 1)
-    return layers.restore(task, planes, section, around)
-
-
-def limits_of(task: Task, prepared: Prepared) -> tuple[float, float] | None:
-    """The range that goes into the section's descriptor."""
-    scale = prepared.scale
-    return (scale.low, scale.high) if task.scene_range(prepared.image.dtype.name) else None
-
-
-def fidelity(task: Task, image: Array, prepared: Prepared, payload: bytes) -> float:
-    """PSNR in dB of what ``payload`` decodes to, over pixels of ``image`` that are no holes."""
-    section = Section(task.name, "classical", image.dtype.name, None, limits_of(task, prepared), 0, 0)
-    return errors(task, image, decode(task, section, payload, *image.shape[:2]))["psnr"]
-
-
-def lowest(psnr_at: Callable[[int], float], goal: float, count: int, start: int) -> int | None:
-    """The lowest of ``count`` settings whose PSNR, which grows with them, reaches ``goal``; None if none.
-
-    One whose PSNR is less than CLOSE above is good enough. Begins with ``start`` and goes on where a straight
-    line through what is known reaches the goal: encoding is slow.
-    """
-    low, high, seen = -1, count, dict[int, float]()  # low does not reach, high does (or is beyond the end)
-    at = min(max(start, 0), count - 1)
-    while high - low > 1:
-        seen[at] = psnr_at(at)
-        low, high = (low, at) if seen[at] >= goal else (at, high)
-        if 0 <= seen[at] - goal < CLOSE:
-            return at
-        if len(seen) > PATIENCE:  # no line
-            at = (low + high) // 2
-            continue
-        near = sorted(seen, key=lambda known: abs(seen[known] - goal))[:2]
-        slope = (seen[near[0]] - seen[near[-1]]) / (near[0] - near[-1]) if len(near) > 1 else SLOPE
-        at = near[0] + math.ceil((goal - seen[near[0]]) / max(slope, SLOPE / 10))
-        at = min(max(at, low + 1), high - 1)
-    return high if high < count else None
-
-
-class Trials:
-    """Encodings of an image in one way with one effort, each made once."""
-
-    def __init__(self, task: Task, image: Array, prepared: Prepared, way: Way, effort: int) -> None:
-        self.task, self.image, self.prepared = task, image, prepared
-        self.way, self.effort = way, effort
-        self.payloads: dict[int, bytes] = {}
-        self.psnrs: dict[int, float] = {}
-
-    def psnr(self, at: int) -> float:
-        """PSNR at the setting of index ``at``."""
-        if at not in self.psnrs:
-            self.payloads[at] = encode(self.prepared, self.way, self.way.settings[at], self.effort)
-            self.psnrs[at] = fidelity(self.task, self.image, self.prepared, self.payloads[at])
-        return self.psnrs[at]
-
-    def expected(self, psnr: float, start: int) -> float:
-        """About how many bytes ``psnr`` needs, after encodings at ``start`` and where that points to."""
-        off = psnr - self.psnr(start)
-        at = min(max(start + math.ceil(off / SLOPE), 0), len(self.way.settings) - 1)
-        better = psnr - self.psnr(at)
-        return len(self.payloads[at]) * math.exp(better * GROWTH)
-
-    def match(self, psnr: float, start: int) -> Match | None:
-        """The smallest payload that reaches ``psnr``; None where no setting does."""
-        at = lowest(self.psnr, psnr, len(self.way.settings), start)
-        return None if at is None else Match(self.way, at, self.payloads[at], len(self.payloads[at]))
-
-
-def drafts(task: Task, image: Array, prepared: Prepared, decoded: Array) -> list[Match]:
-    """Quick matches of all ways that are as close to ``image`` as ``decoded``, the smallest first."""
-    share = 1.0
-    if large(image):
-        side = math.isqrt(LARGE)
-        window = tuple(slice(max(0, (n - side) // 2), (n - side) // 2 + side) for n in image.shape[:2])
-        share = image[window].size / image.size
-        image, decoded, prepared = image[window], decoded[window], layers.crop(prepared, window)
-    psnr = errors(task, image, decoded)["psnr"]
-    trials = [Trials(task, image, prepared, way, way.efforts[0]) for way in ways(task, image)]
-    found = [one.match(psnr, len(one.way.settings) // 2) for one in trials]
-    return sorted((replace(m, size=m.size / share) for m in found if m), key=lambda m: m.size)
-
-
-def best(task: Task, image: Array, prepared: Prepared, psnr: float, quick: Sequence[Match]) -> bytes | None:
-    """The smallest payload that reaches ``psnr``, starting from the more promising ones of ``quick``.
-
-    Of large images, from the first one only.
-    """
-    promising = [m for m in quick if m.way.codec == AV1 or m.size <= WORTH * quick[0].size]
-    promising = promising[: 1 if large(image) else None]
-    starts = [max(0, m.at - round(AHEAD * len(m.way.settings))) for m in promising]
-    trials = [
-        Trials(task, image, prepared, m.way, m.way.efforts[1 if large(image) else 2]) for m in promising
-    ]
-    if len(trials) > 1:
-        sizes = [one.expected(psnr, at) for one, at in zip(trials, starts)]
-        near = [i for i, size in enumerate(sizes) if size <= NEAR * min(sizes)]
-        trials, starts = [trials[i] for i in near], [starts[i] for i in near]
-    found = [one.match(psnr, at) for one, at in zip(trials, starts)]
-    return min((m.payload for m in found if m), key=len, default=None)
-
-
-def large(image: Array) -> bool:
-    """Is encoding it slow enough to be spared?"""
-    return bool(image.shape[0] * image.shape[1] > LARGE)
+    shape = (height, width) if form.channels == 1 else (height, width, form.channels)
+    return _restore(form, *codec.decode(payload[1:], shape))

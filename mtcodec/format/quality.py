@@ -1,21 +1,36 @@
-"""Quality: a number from 0 (smallest) to 100 (best), stored as one of 2049 steps."""
+"""Quality: 0 (smallest) to 100 (best), which stands for λ of the objective on a logarithmic scale.
+
+λ is what one unit of squared error costs in bits: every coder minimises bits + λ · weight · D at the same λ,
+with D the mean over channels of squared errors of planes · 255, summed over pixels. A step of quality is 1/2048
+of the range that networks are trained for; the upper quarter of the scale is for classical coders alone.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-STEPS = 2048
 DEFAULT = 60.0
-LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of the lowest and the highest quality
+STEPS = 2688
+"""The step of quality 100."""
+NETWORK_STEPS = 2048
+"""The highest step that networks are trained for."""
+LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of steps 0 and NETWORK_STEPS
 
 
 def lambda_of(step: Any) -> Any:
-    """λ of the objective bpp + λ·255²·MSE at quality ``step``, a number or a tensor of them."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / STEPS)
+    """λ at quality ``step``, a number or a tensor of them."""
+    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / NETWORK_STEPS)
+
+
+def step_of(lam: float) -> int:
+    """The step whose λ is nearest to ``lam``."""
+    share = math.log(lam / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
+    return round(min(max(share * NETWORK_STEPS, 0.0), STEPS))
 
 
 def to_step(quality: float) -> int:
-    """Quality 0..100 to its step 0..2048."""
+    """Quality 0 to 100 to its step."""
     return round(min(max(quality, 0.0), 100.0) * STEPS / 100)
 
 

@@ -1,4 +1,4 @@
-"""Pixels without a measurement: which they are, and what networks see in their place.
+"""Pixels without a measurement: which they are, and what coders see in their place.
 
 Holes come back exactly as they were, so only their places and stored values are coded; the fill is a smooth
 continuation of what surrounds them, which costs few bits.
@@ -7,90 +7,137 @@ continuation of what surrounds them, which costs few bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.signal.mapping import Array
-from mtcodec.tasks.task import Task
+from mtcodec.signal.mapping import Array, Valid
+from mtcodec.tasks import Task
+from mtcodec.tasks.kinds import Values
 
 MAX_VALUES = 16  # different hole values that a section can name
+FAR = 4.0  # a far plane is so many times as far as anything else,
+OFTEN = 0.001  # and on at least this share of the pixels,
+FEW = 16  # and on this many
 Mask = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Holes:
     """Holes of one image.
 
     Attributes:
         classes: (H, W), 0 where there is a measurement, else 1 + the index of the hole's value.
         values: stored values by index, (n, C), in the image's dtype.
+        far: those values that were taken for a far plane.
     """
 
     classes: Mask
     values: Array
+    far: tuple[float, ...] = field(default=(), compare=False)
 
     @property
-    def valid(self) -> npt.NDArray[np.bool_]:
+    def valid(self) -> Valid:
         """(H, W), True where there is a measurement."""
         return np.equal(self.classes, 0)
 
 
-def usual_values(task: Task, dtype: str) -> list[tuple[float, ...]]:
-    """Stored values that mean a hole: 0 and the largest 16-bit value of depth, zero vectors.
+def usual_values(task: Task, dtype: str) -> list[Values]:
+    """Stored values that mean a hole: 0 and the largest value of depth, zero vectors.
 
     Values that are not finite are holes of any task.
     """
-    if task.kind == "depth":
-        return [(0.0,), (65535.0,)] if dtype == "uint16" else [(0.0,)]
-    if task.kind == "vectors":
-        top = int(np.iinfo(dtype).max)
-        return [(float(v),) * task.channels for v in (0, top // 2, top // 2 + 1)]
-    return []
+    shares = task.rules.hole_shares
+    if np.dtype(dtype).kind == "f":
+        return [(0.0,)] if 0.0 in shares and not task.rules.unit_vectors else []
+    top = int(np.iinfo(dtype).max)
+    found: dict[float, None] = {}
+    for share in shares:
+        if share < 1 or np.dtype(dtype).itemsize > 1:  # 255 may well be a distance
+            found |= dict.fromkeys((float(int(share * top)), float(-int(-share * top // 1))))
+    return [(value,) * task.channels for value in found]
 
 
-def find(task: Task, image: Array, invalid: Sequence[tuple[float, ...]] = ()) -> Holes | None:
+class _Search:
+    """Marks pixels of an image as holes, value by value."""
+
+    def __init__(self, task: Task, image: Array) -> None:
+        self.task = task
+        self.pixels = image[..., None] if image.ndim == 2 else image
+        self.classes = np.zeros(self.pixels.shape[:2], np.uint8)
+        self.values: list[Array] = []
+        self.far: list[float] = []
+
+    def mark(self, where: Valid, value: Array) -> None:
+        where = where & (self.classes == 0)
+        if where.any():
+            if len(self.values) == MAX_VALUES:
+                raise SceneError(f"more than {MAX_VALUES} different values of holes", task=self.task.name)
+            self.values.append(value)
+            self.classes[where] = len(self.values)
+
+    def stored(self, stored: Values) -> None:
+        """Pixels of this stored value."""
+        channels, dtype = self.pixels.shape[2], self.pixels.dtype
+        if len(stored) not in (1, channels):
+            raise UsageError(f"a hole of {len(stored)} numbers, not {channels}", task=self.task.name)
+        if dtype.kind != "f" and not all(
+            np.iinfo(dtype).min <= v <= np.iinfo(dtype).max and v == int(v) for v in stored
+        ):
+            return  # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
+        with np.errstate(over="ignore"):
+            value = np.broadcast_to(np.array(stored).astype(dtype), channels)
+        self.mark((self.pixels == value).all(axis=-1), value)
+
+    def not_finite(self) -> None:
+        pixels = self.pixels
+        if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
+            return
+        canonical = np.where(np.isnan(pixels), np.array(np.nan, pixels.dtype), pixels)
+        broken = ~np.isfinite(canonical).all(axis=-1)
+        rows = canonical[broken].view(np.uint8).reshape(int(broken.sum()), -1)
+        for row in np.unique(rows, axis=0):  # by bits: NaN is not equal to itself
+            same = (canonical.view(np.uint8).reshape(*self.classes.shape, -1) == row).all(axis=-1)
+            self.mark(broken & same, row.view(pixels.dtype))
+
+    def far_planes(self) -> None:
+        """The largest values, if they are far from all others and on many pixels."""
+        for _ in range(3):
+            values = self.pixels[..., 0][self.classes == 0]
+            if values.size < 2:
+                return
+            top = values.max()
+            below = values[values < top]
+            often = values.size - below.size >= max(FEW, OFTEN * values.size)
+            if not below.size or not often or not float(top) > FAR * float(below.max()) > 0:
+                return
+            self.mark(self.pixels[..., 0] == top, np.array([top], self.pixels.dtype))
+            self.far.append(float(top))
+
+
+def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Holes | None:
     """Holes of ``image``; None where there are none.
 
     Args:
         invalid: stored values that mean a hole besides the usual ones, one or C numbers each.
+        usual: look for :func:`usual_values` and far planes; values that are not finite always count.
 
     Raises:
         UsageError: one of ``invalid`` has another number of channels.
         SceneError: more different hole values than a file can name.
     """
-    pixels = image[..., None] if image.ndim == 2 else image
-    classes = np.zeros(pixels.shape[:2], np.uint8)
-    values: list[Array] = []
-
-    def mark(where: npt.NDArray[np.bool_], value: Array) -> None:
-        where = where & (classes == 0)
-        if where.any():
-            if len(values) == MAX_VALUES:
-                raise SceneError(f"task {task.name}: more than {MAX_VALUES} different values of holes")
-            values.append(value)
-            classes[where] = len(values)
-
-    for stored in (*usual_values(task, image.dtype.name), *invalid):
-        if len(stored) not in (1, pixels.shape[2]):
-            raise UsageError(f"task {task.name}: a hole of {len(stored)} numbers, not {pixels.shape[2]}")
-        with np.errstate(invalid="ignore", over="ignore"):
-            value = np.broadcast_to(np.array(stored).astype(image.dtype), pixels.shape[2:])
-        # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
-        if image.dtype.kind == "f" or (value == np.array(stored)).all():
-            mark((pixels == value).all(axis=-1), value)
-    if image.dtype.kind == "f" and not np.isfinite(pixels).all():
-        canonical = np.where(np.isnan(pixels), np.array(np.nan, image.dtype), pixels)
-        broken = ~np.isfinite(canonical).all(axis=-1)
-        rows = canonical[broken].view(np.uint8).reshape(int(broken.sum()), -1)
-        for row in np.unique(rows, axis=0):  # by bits: NaN is not equal to itself
-            value = row.view(image.dtype)
-            same = (canonical.view(np.uint8).reshape(*classes.shape, -1) == row).all(axis=-1)
-            mark(broken & same, value)
-    return Holes(classes, np.stack(values)) if values else None
+    if image.dtype == bool:
+        return None
+    search = _Search(task, image)
+    for stored in (*(usual_values(task, image.dtype.name) if usual else ()), *invalid):
+        search.stored(stored)
+    search.not_finite()
+    if usual and task.rules.far_plane:
+        search.far_planes()
+    return Holes(search.classes, np.stack(search.values), tuple(search.far)) if search.values else None
 
 
 def fill(image: Array, holes: Holes | None) -> Array:

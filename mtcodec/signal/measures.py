@@ -7,14 +7,14 @@ alone, so a task that a user defines is measured like the built-in ones of its k
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from mtcodec.errors import UsageError
-from mtcodec.signal.holes import find
-from mtcodec.signal.mapping import Array, value_range
-from mtcodec.tasks.task import Task
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.signal import Signal
 
 PSNR_CAP = 99.0
 """PSNR of identical images, in dB: a finite number, so that means over scenes stay finite."""
@@ -51,24 +51,22 @@ def psnr(original: Array, decoded: Array, peak: float) -> float:
     return min(PSNR_CAP, 10.0 * math.log10(255.0**2 / error))
 
 
-def peak_of(task: Task, original: Array) -> float:
+def peak_of(signal: Signal) -> float:
     """The PSNR peak: the range (max - min) without holes for depth and floats, else the dtype's maximum."""
-    found = find(task, original)
-    span = value_range(task, original, None if found is None else found.valid).span
+    span = signal.form.scale.span
     return span if span > 0 else 1.0
 
 
-def measured(task: Task, original: Array, decoded: Array) -> tuple[Array, Array]:
-    """Both images without the holes of the original: (H, W, …), or (N, …) where there are holes."""
-    found = find(task, original)
-    return (original, decoded) if found is None else (original[found.valid], decoded[found.valid])
-
-
-def errors(task: Task, original: Array, decoded: Array) -> dict[str, float]:
+def errors(signal: Signal, decoded: Array) -> dict[str, float]:
     """``psnr`` in dB and ``mse`` over pixels that are no holes, with the peak of :func:`peak_of`."""
-    peak = peak_of(task, original)
-    pair = measured(task, original, decoded)
+    peak, pair = peak_of(signal), _valid(signal, decoded)
     return {"psnr": psnr(*pair, peak), "mse": mse(*pair, peak)}
+
+
+def _valid(signal: Signal, decoded: Array) -> tuple[Array, Array]:
+    """Original and decoded without the holes of the original: (H, W, …), or (N, …) where there are holes."""
+    where = signal.valid
+    return (signal.original, decoded) if where is None else (signal.original[where], decoded[where])
 
 
 def _blur(planes: Floats, window: Floats) -> Floats:
@@ -144,41 +142,58 @@ def mean_angle(original: Array, decoded: Array) -> float:
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
 
 
-def _depth_errors(original: Array, decoded: Array) -> dict[str, float]:
-    """``rmse`` in the task's unit and ``abs_rel`` (mean |error| / depth)."""
-    true = original.astype(np.float64)
-    error = decoded.astype(np.float64) - true
-    return {
-        "rmse": float(np.sqrt(np.mean(error * error))),
-        "abs_rel": float(np.mean(np.abs(error) / np.abs(true))),
-    }
+def _difference(original: Array, decoded: Array) -> Floats:
+    return decoded.astype(np.float64) - original.astype(np.float64)
 
 
-def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
-    """All metrics of ``task``'s kind for one image.
+def _rmse(original: Array, decoded: Array) -> float:
+    return float(np.sqrt(np.mean(_difference(original, decoded) ** 2)))
+
+
+def _max_error(original: Array, decoded: Array) -> float:
+    return float(np.abs(_difference(original, decoded)).max())
+
+
+def _abs_rel(original: Array, decoded: Array) -> float:
+    """Mean of |error| / |value|, over values that are not zero."""
+    true = np.abs(original.astype(np.float64))
+    error = np.abs(_difference(original, decoded))
+    return float(np.mean(error[true > 0] / true[true > 0])) if (true > 0).any() else 0.0
+
+
+OVER_VALID: dict[str, Callable[[Array, Array], float]] = {
+    "rmse": _rmse,
+    "max_error": _max_error,
+    "abs_rel": _abs_rel,
+    "angle_deg": mean_angle,
+}
+"""Measures over pixels that are no holes, by name (:attr:`mtcodec.tasks.Kind.measures`)."""
+
+
+def measure(signal: Signal, decoded: Array) -> dict[str, float]:
+    """All measures of the kind of ``signal``.
 
     Args:
-        original: (H, W) or (H, W, C) stored values.
-        decoded: the same shape and dtype.
+        decoded: shape and dtype of the original.
 
     Returns:
-        ``exact`` (0 or 1) for categories; otherwise what :func:`errors` gives, with ``ms_ssim`` for
-        colour, ``angle_deg`` for vectors, and ``rmse`` (in ``task.unit``) and ``abs_rel`` for depth. A metric
-        over valid pixels is left out where there are none.
+        ``exact`` (0 or 1) for tasks that are kept exactly; otherwise what :func:`errors` gives, with
+        ``ms_ssim`` for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``, ``max_error`` (stored
+        values) and ``abs_rel``. A measure over valid pixels is left out where there are none.
     """
+    original, task = signal.original, signal.task
     if original.shape != decoded.shape or original.dtype != decoded.dtype:
         raise UsageError(
-            f"task {task.name}: cannot compare {original.dtype} {original.shape} "
-            f"with {decoded.dtype} {decoded.shape}"
+            f"cannot compare {original.dtype} {original.shape} with {decoded.dtype} {decoded.shape}",
+            task=task.name,
         )
-    if task.kind == "categories":
-        return {"exact": float(np.array_equal(original, decoded))}
-    result = errors(task, original, decoded)
-    valid = measured(task, original, decoded)
-    if task.kind == "color":
-        result["ms_ssim"] = ms_ssim(original, decoded, peak_of(task, original))
-    elif valid[0].size and task.kind == "vectors":
-        result["angle_deg"] = mean_angle(*valid)
-    elif valid[0].size and task.kind == "depth":
-        result |= _depth_errors(*valid)
+    if task.exact:
+        return {"exact": float(np.array_equal(original, decoded, equal_nan=original.dtype.kind == "f"))}
+    result = errors(signal, decoded)
+    pair = _valid(signal, decoded)
+    for name in task.rules.measures:
+        if name == "ms_ssim":
+            result[name] = ms_ssim(original, decoded, peak_of(signal))
+        elif pair[0].size:
+            result[name] = OVER_VALID[name](*pair)
     return result

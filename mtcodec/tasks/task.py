@@ -1,20 +1,22 @@
-"""Tasks: what an image of a scene means, declared once and used everywhere.
+"""Tasks: what an image of a scene means. A task is data, not a branch in the code.
 
-A task is data, not a branch in the code. To add one, create a :class:`Task` and pass it to
-:func:`register`; files, networks, metrics and the command line then know it by name.
+There is no registry: a codec, a dataset and a file each carry the declarations they need; those that
+everybody uses are :data:`mtcodec.tasks.known.USUAL`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mtcodec.errors import UsageError
+from mtcodec.tasks.kinds import DTYPES, FLOATS, KINDS, Kind
 
-Kind = Literal["color", "depth", "vectors", "categories", "image"]
-KINDS: tuple[Kind, ...] = ("color", "depth", "vectors", "categories", "image")
-DTYPES = ("uint8", "uint16", "float32", "float64")
+NAME = re.compile("[a-z_][a-z0-9_]{0,30}")
+RESERVED = ("shared", "mask", "notes")  # names of sections that are no tasks
+MAX_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -23,42 +25,48 @@ class Task:
 
     Attributes:
         name: file stem and option name, lower case, at most 31 characters.
-        kind: ``color`` (sRGB), ``depth`` (distance, per-scene range), ``vectors`` (unit vectors
-            stored as ``round((n+1)/2*255)``), ``categories`` (class ids, always lossless),
-            ``image`` (anything else; full dtype range for integers, per-scene range for floats).
-        channels: number of channels of the stored image (1 means an H×W array).
+        kind: a key of :data:`mtcodec.tasks.kinds.KINDS`.
+        channels: number of channels of the stored image, 1 to 16 (1 means an H×W array).
         dtypes: dtypes accepted at the input; the first is the usual one.
         unit: unit of one step of the stored values, for reports (``mm`` for depth).
-        weight: weight of this task's squared error in training, relative to 1.
+        weight: weight of this task's squared error in the objective, relative to 1.
+
+    Raises:
+        UsageError: not a possible declaration.
     """
 
     name: str
-    kind: Kind
+    kind: str
     channels: int = 3
     dtypes: tuple[str, ...] = ("uint8",)
     unit: str = ""
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not re.fullmatch("[a-z_][a-z0-9_]{0,30}", self.name) or self.name == "shared":
+        if not NAME.fullmatch(self.name) or self.name in RESERVED:
             raise UsageError(f"not a task name: {self.name!r}")
         if self.kind not in KINDS:
-            raise UsageError(f"task {self.name}: unknown kind {self.kind!r}")
-        if not isinstance(self.channels, int) or not 1 <= self.channels <= 16:
-            raise UsageError(f"task {self.name}: channels must be 1 to 16, not {self.channels}")
+            raise UsageError(f"unknown kind {self.kind!r}", task=self.name)
+        if not isinstance(self.channels, int) or not 1 <= self.channels <= MAX_CHANNELS:
+            raise UsageError(f"channels must be 1 to {MAX_CHANNELS}, not {self.channels}", task=self.name)
         if not self.dtypes or any(d not in DTYPES for d in self.dtypes):
-            raise UsageError(f"task {self.name}: dtypes must be among {', '.join(DTYPES)}")
-        if self.kind == "categories" and self.channels != 1:
-            raise UsageError(f"task {self.name}: categories have one channel")
+            raise UsageError(f"dtypes must be among {', '.join(DTYPES)}", task=self.name)
+        if self.kind == "categories" and self.channels not in (1, 3, 4):
+            raise UsageError("categories have one channel, or three of colours", task=self.name)
 
     @property
-    def lossless(self) -> bool:
-        """True where the values are labels, which are stored exactly and not by the networks."""
-        return self.kind == "categories"
+    def rules(self) -> Kind:
+        """What its kind says."""
+        return KINDS[self.kind]
+
+    @property
+    def exact(self) -> bool:
+        """True where values are kept exactly, whatever the quality."""
+        return self.rules.exact
 
     def scene_range(self, dtype: str) -> bool:
         """True where values are scaled by the scene's own minimum and maximum."""
-        return self.kind == "depth" or dtype.startswith("float")
+        return self.rules.scene_range or dtype in FLOATS
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,57 +76,38 @@ class Task:
         return cls(**{**fields, "dtypes": tuple(fields["dtypes"])})
 
 
-RGB = Task("rgb", "color", 3, ("uint8", "uint16"))
-DEPTH = Task("depth", "depth", 1, ("uint16", "uint8", "float32", "float64"), unit="mm", weight=3.0)
-NORMAL = Task("normal", "vectors", 3, ("uint8", "uint16"), weight=1.25)
-SEMANTIC = Task("semantic", "categories", 1, ("uint8", "uint16"))
-
-_registry: dict[str, Task] = {t.name: t for t in (RGB, DEPTH, NORMAL, SEMANTIC)}
+Declarations = Mapping[str, Task]
+"""Tasks by name."""
 
 
-def register(task: Task) -> Task:
-    """Make ``task`` known by its name; declaring the same name differently is an error."""
-    known = _registry.setdefault(task.name, task)
-    if known != task:
-        raise UsageError(f"task {task.name!r} is declared already, differently")
-    return task
+def declare(name: str, kind: str, channels: int = 0) -> Task:
+    """A task with what is usual for its kind; ``channels`` 0: the kind's."""
+    if kind not in KINDS:
+        raise UsageError(f"unknown kind {kind!r} (known: {', '.join(KINDS)})", task=name)
+    rules = KINDS[kind]
+    unit = "mm" if rules.length else ""
+    return Task(name, kind, channels or rules.channels, rules.dtypes, unit, rules.weight)
 
 
-def get(name: str) -> Task:
-    """The declaration of ``name``, or :class:`UsageError` naming the known tasks."""
-    try:
-        return _registry[name]
-    except KeyError:
-        known = ", ".join(_registry)
-        raise UsageError(f"unknown task {name!r} (known: {known})") from None
-
-
-def names() -> list[str]:
-    """Names of all declared tasks, in order of declaration."""
-    return list(_registry)
-
-
-def parse(text: str) -> list[Task]:
+def parse(items: str | Iterable[str], known: Declarations) -> list[Task]:
     """Tasks of a command-line list: ``rgb,depth`` or with declarations, ``rgb,albedo:image:3``.
 
-    A declaration is ``name:kind`` or ``name:kind:channels`` (1 for depth and categories, else 3); it
-    is registered.
+    A declaration is ``name:kind`` or ``name:kind:channels``; a bare name must be among ``known``.
+
+    Raises:
+        UsageError: an unknown name or kind, or a task that is named twice.
     """
     result = []
-    for item in text.split(","):
+    for item in items.split(",") if isinstance(items, str) else items:
         name, *rest = item.strip().split(":")
         if not rest:
-            result.append(get(name))
-            continue
-        kind = next((k for k in KINDS if k == rest[0]), None)
-        if kind is None or len(rest) > 2 or (len(rest) == 2 and not rest[1].isdecimal()):
-            raise UsageError(
-                f"not a task: {item!r} (a name, or name:kind[:channels], kinds {', '.join(KINDS)})"
-            )
-        single = kind in ("depth", "categories")
-        channels = int(rest[1]) if len(rest) == 2 else 1 if single else 3
-        dtypes = DEPTH.dtypes if kind in ("depth", "image") else SEMANTIC.dtypes
-        result.append(register(Task(name, kind, channels, dtypes)))
+            if name not in known:
+                raise UsageError(f"unknown task {name!r} (known: {', '.join(known)}; others: name:kind)")
+            result.append(known[name])
+        elif len(rest) > 2 or (len(rest) == 2 and not rest[1].isdecimal()):
+            raise UsageError(f"not a task: {item!r} (a name, or name:kind[:channels])")
+        else:
+            result.append(declare(name, rest[0], int(rest[1]) if len(rest) == 2 else 0))
     if len({t.name for t in result}) != len(result):
-        raise UsageError(f"a task is named twice: {text}")
+        raise UsageError(f"a task is named twice: {items}")
     return result

@@ -144,6 +144,7 @@ class StreamModel(nn.Module):
         self.log_gain = nn.Parameter(levels.repeat(1, channels))
         self.q_bias = nn.Parameter(torch.zeros(ANCHORS, width))
         self.z_scale = nn.Parameter(torch.full((ANCHORS, hyper), 28.0 / 8))
+        self.limits = (Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT)  # of symbols, by step of the walk
         self.frozen: dict[str, Tensor] = {}  # tables of a loaded file, used instead of recomputing them
         last = self.h_a[-1]
         assert isinstance(last, nn.Conv2d)

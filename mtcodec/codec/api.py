@@ -1,0 +1,204 @@
+"""Encoding and decoding as programs call them; the command line is the same with files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mtcodec.codec import decoder
+from mtcodec.codec.decoder import Lost, Scene
+from mtcodec.codec.request import Request
+from mtcodec.errors import SceneError, UsageError, WeightsNotFound
+from mtcodec.format import container
+from mtcodec.format.container import Reader
+from mtcodec.format.header import MAX_PIXELS
+from mtcodec.tasks import USUAL, Task
+from mtcodec.weights import store
+from mtcodec.weights.file import describe, model_config
+
+if TYPE_CHECKING:
+    from mtcodec.codec.encoder import Encoded
+    from mtcodec.engine.networks import Networks
+
+Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
+"""A file: its bytes, its path, a seekable binary file, or a reader of it."""
+
+
+class Codec:
+    """An encoder and decoder with its weights; networks are loaded when they are first needed.
+
+    Args:
+        weights: names or paths; ``auto``: of all that are installed, every scene gets what suits it best.
+        device: where networks run: ``cpu``, ``cuda``, or ``auto``.
+        settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
+
+    Raises:
+        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.weights`. UsageError: a setting that makes no sense.
+    """
+
+    def __init__(
+        self, weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any
+    ) -> None:
+        names = [weights] if isinstance(weights, (str, Path)) else list(weights)
+        self.paths = list(dict.fromkeys(path for name in names for path in store.resolve(name)))
+        self.device = device
+        known = dict(USUAL)
+        for path in self.paths:  # tasks that weights bring
+            known |= {t.name: t for t in model_config(describe(path)).tasks if t.name not in known}
+        self.tasks: dict[str, Task] = {**known, **settings.pop("tasks", {})}
+        self.request = _request({"tasks": self.tasks, **settings})
+
+    @property
+    def name(self) -> str:
+        """Names of its weights."""
+        return ",".join(path.stem for path in self.paths)
+
+    def networks(self) -> list[Networks]:
+        """Its networks, loaded once in a process."""
+        from mtcodec.engine.networks import load
+
+        return [load(path, self.device) for path in self.paths]
+
+    def networks_of(self, fingerprint: str) -> Networks:
+        """The networks that a file was made with: its own, or installed ones."""
+        from mtcodec.engine.networks import load
+
+        for path in self.paths:
+            if describe(path).fingerprint == fingerprint:
+                return load(path, self.device)
+        return load(store.find_fingerprint(fingerprint), self.device)
+
+    def encode(self, scene: Mapping[str, Any], quality: float | None = None, **settings: Any) -> bytes:
+        """The bytes of an ``.mtc`` file of one scene.
+
+        Args:
+            scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of one
+                size.
+            quality: 0 (smallest) to 100 (best).
+            settings: other fields of :class:`mtcodec.codec.request.Request` for this scene.
+
+        Raises:
+            SceneError: the scene is not what its tasks declare. UsageError: a setting that makes no sense.
+            TargetError: no quality reaches the target.
+        """
+        return self.encode_measured(scene, quality, **settings).data
+
+    def encode_measured(
+        self, scene: Mapping[str, Any], quality: float | None = None, **settings: Any
+    ) -> Encoded:
+        """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
+        from mtcodec.codec import encoder
+
+        given = settings if quality is None else {**settings, "quality": quality}
+        return encoder.encode(scene, self._needed(scene), _request({**vars(self.request), **given}))
+
+    def _needed(self, scene: Mapping[str, Any]) -> list[Networks]:
+        """Networks that know any task of ``scene``."""
+        if self.request.coding == "classical" or not isinstance(scene, Mapping):
+            return []
+        found = []
+        for path in self.paths:
+            if any(t.name in scene for t in model_config(describe(path)).tasks):
+                found.append(path)
+        from mtcodec.engine.networks import load
+
+        return [load(path, self.device) for path in found]
+
+    def decode(
+        self,
+        data: Data,
+        tasks: str | Iterable[str] | None = None,
+        on_damage: Lost | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Scene:
+        """Arrays by task, in the dtypes of the originals.
+
+        Args:
+            data: of it, only the header and the sections that ``tasks`` need are read.
+            tasks: one or several; all of the file's without it.
+            on_damage: called for every task that is lost to damage, whereupon the others are decoded;
+                without it the first such error is raised.
+            max_pixels: larger images are refused (unless ``data`` is a reader, which has a limit of its own).
+
+        Raises:
+            FormatError: damaged or hostile bytes. WeightsNotFound: made with weights that are not there.
+            UsageError: a task that the file lacks.
+        """
+        return self.decode_batch([data], tasks, on_damage, max_pixels)[0]
+
+    def decode_batch(
+        self,
+        files: Sequence[Data],
+        tasks: str | Iterable[str] | None = None,
+        on_damage: Lost | None = None,
+        max_pixels: int = MAX_PIXELS,
+    ) -> list[Scene]:
+        """Like :meth:`decode` for files of equal size and tasks, in one pass through the networks."""
+        names = [tasks] if isinstance(tasks, str) else tasks
+        readers = [reader_of(file, max_pixels) for file in files]
+        return decoder.decode(readers, names, self.networks_of, on_damage)
+
+
+def _request(settings: Mapping[str, Any]) -> Request:
+    try:
+        return Request(**settings)
+    except TypeError as error:
+        raise UsageError(f"no such setting: {error}") from error
+
+
+def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:
+    """A reader of a file.
+
+    Raises:
+        SceneError: it cannot be read. FormatError: damaged.
+    """
+    if isinstance(data, Reader):
+        return data
+    if isinstance(data, (str, Path)):
+        try:
+            data = Path(data).read_bytes()
+        except OSError as error:
+            raise SceneError(f"cannot read it: {error.strerror or error}", path=data) from error
+    if isinstance(data, (bytearray, memoryview)):
+        data = bytes(data)
+    if not isinstance(data, bytes) and not hasattr(data, "seek"):
+        raise UsageError(f"not a file but {type(data).__name__}")
+    return Reader(data, max_pixels)
+
+
+def load(weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any) -> Codec:
+    """A codec for many scenes, see :class:`Codec`; ``weights`` are loaded at once."""
+    codec = Codec(weights, device, **settings)
+    if not codec.paths:
+        raise WeightsNotFound("no weights are installed")
+    codec.networks()
+    return codec
+
+
+def encode(scene: Mapping[str, Any], quality: float | None = None, **settings: Any) -> bytes:
+    """The bytes of an ``.mtc`` file of one scene, see :class:`Codec` for ``weights`` and ``device``, and
+    :meth:`Codec.encode` for the others."""
+    own = {name: settings.pop(name) for name in ("weights", "device") if name in settings}
+    return Codec(**own).encode(scene, quality, **settings)
+
+
+def decode(data: Data, tasks: str | Iterable[str] | None = None, device: str = "auto") -> Scene:
+    """Arrays by task of a file, with the weights that it names, see :meth:`Codec.decode`."""
+    return Codec((), device).decode(data, tasks)
+
+
+def info(data: Data) -> dict[str, Any]:
+    """What a file holds: size, quality, weights, bytes by section and by task; decodes nothing.
+
+    Raises:
+        FormatError: ``data`` is not a whole header, or has bytes after its last section.
+    """
+    from mtcodec.codec.info import summary
+
+    return summary(reader_of(data))
+
+
+def extract(data: Data, tasks: str | Iterable[str]) -> bytes:
+    """A file of ``tasks`` only, made of the same sections; decodes nothing."""
+    return container.extract(reader_of(data), [tasks] if isinstance(tasks, str) else tasks)

@@ -1,0 +1,71 @@
+"""Mode decision: of the codings of a scene's tasks, those that cost least together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+
+import numpy as np
+
+from mtcodec.coders.coded import Coded
+from mtcodec.signal.holes import Holes
+
+MAX_PARTS = 6  # parts that are weighed in all combinations
+
+
+@dataclass(frozen=True)
+class Part:
+    """What several tasks may need: the shared section, or a section of holes; counted once.
+
+    Attributes:
+        bits: that it takes. needs: keys of candidates that read it.
+    """
+
+    bits: int
+    readers: frozenset[tuple[str, int]]
+
+
+def same(one: Holes, other: Holes) -> bool:
+    """Are the holes of two tasks in the same places?"""
+    return np.array_equal(one.classes, other.classes)
+
+
+def decide(
+    candidates: Mapping[str, Sequence[Coded]], weights: Mapping[str, float], parts: Sequence[Part]
+) -> dict[str, Coded]:
+    """The candidate of every task, so that bits + Σ weight · error is least.
+
+    Args:
+        weights: λ · weight of the task's kind, by task.
+        parts: whatever is read by several tasks; with each combination of parts, every task takes its cheapest
+            candidate that needs no others.
+    """
+    best: tuple[float, dict[str, int]] | None = None
+    for allowed in _subsets(range(len(parts))):
+        chosen: dict[str, int] = {}
+        total = 0.0
+        for name, own in candidates.items():
+            costs = {
+                i: coded.bits + weights[name] * coded.error
+                for i, coded in enumerate(own)
+                if all((name, i) not in part.readers for k, part in enumerate(parts) if k not in allowed)
+            }
+            if not costs:
+                break
+            chosen[name] = min(costs, key=lambda i: costs[i])
+            total += costs[chosen[name]]
+        else:
+            picked = set(chosen.items())
+            total += sum(part.bits for part in parts if picked & part.readers)
+            if best is None or total < best[0]:
+                best = total, chosen
+    assert best is not None, "a task without candidates"
+    return {name: candidates[name][i] for name, i in best[1].items()}
+
+
+def _subsets(items: Iterable[int]) -> Iterable[set[int]]:
+    every = list(items)
+    if len(every) > MAX_PARTS:  # many tasks with holes of their own: what each needs is weighed alone
+        return [set(every), set()]
+    return map(set, chain.from_iterable(combinations(every, n) for n in range(len(every), -1, -1)))

@@ -1,0 +1,117 @@
+"""Files to images: every section by the coder that its descriptor names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from mtcodec.coders import classical, exact, labels
+from mtcodec.coders.coded import form_of
+from mtcodec.errors import FormatError, SectionError, UsageError
+from mtcodec.format.container import Reader
+from mtcodec.format.section import mask_name
+from mtcodec.signal.holes import Mask
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.signal import Form
+
+Scene = dict[str, Array]
+Lost = Callable[[SectionError], None]
+"""Called for every task that is lost to damage; without it, the first such error is raised."""
+DECODERS: Mapping[str, Callable[[Form, bytes, int, int], Array]] = {
+    "classical": classical.decode,
+    "labels": labels.decode,
+    "stepped": exact.decode_stepped,
+    "raw": exact.decode_raw,
+}
+
+
+def decode(
+    readers: Sequence[Reader],
+    tasks: Iterable[str] | None,
+    networks: Callable[[str], object],
+    lost: Lost | None = None,
+) -> list[Scene]:
+    """Images by task, in the dtypes of the originals.
+
+    Args:
+        readers: of files of one size, which have ``tasks`` in codings of the same sort; neural ones share passes
+            through the networks.
+        tasks: all of the first file's without it.
+        networks: gives the networks of a fingerprint; called only if they are needed.
+
+    Raises:
+        FormatError: damaged or hostile bytes. WeightsNotFound: from ``networks``.
+        UsageError: a task that a file lacks, or files that differ.
+    """
+    header = readers[0].header
+    wanted = list(header.tasks if tasks is None else dict.fromkeys(tasks))
+    neural = [name for name in wanted if header.task(name).neural]
+    for reader in readers[1:]:
+        own = reader.header
+        alike = [name for name in wanted if own.task(name).neural] == neural
+        same = (own.height, own.width) == (header.height, header.width)
+        if not (alike and same and (not neural or own.fingerprint == header.fingerprint)):
+            raise UsageError("files of a batch differ in size, tasks or weights")
+    report = lost or _raise
+    scenes: list[Scene] = []
+    forms: list[dict[str, Form]] = []
+    for reader in readers:
+        found = _forms(reader, wanted, report)
+        scenes.append({n: image for n in wanted if n in found and n not in neural
+                       if (image := _read(reader, n, found[n], report)) is not None})  # fmt: skip
+        forms.append({name: found[name] for name in neural if name in found})
+    whole = [name for name in neural if all(name in own for own in forms)]
+    if whole:
+        images = _decode_neural(readers, [{n: own[n] for n in whole} for own in forms], networks, report)
+        for scene, own_images in zip(scenes, images):
+            scene |= own_images
+    return [{name: scene[name] for name in wanted if name in scene} for scene in scenes]
+
+
+def _raise(error: SectionError) -> None:
+    raise error
+
+
+def _decode_neural(
+    readers: Sequence[Reader],
+    forms: Sequence[Mapping[str, Form]],
+    networks: Callable[[str], object],
+    report: Lost,
+) -> list[Scene]:
+    from mtcodec.coders import neural  # needs torch
+    from mtcodec.engine.networks import Networks
+
+    own = networks(readers[0].header.fingerprint)
+    assert isinstance(own, Networks)
+    for reader in readers:
+        for name in forms[0]:
+            neural.check(reader.header, name, own)
+    return neural.decode(own, readers, forms, report)
+
+
+def _forms(reader: Reader, tasks: Sequence[str], report: Lost) -> dict[str, Form]:
+    """How the samples of tasks stand for values; those whose section of holes is damaged are lost."""
+    header, masks = reader.header, dict[int, Mask]()
+    found: dict[str, Form] = {}
+    for name in tasks:
+        own = header.task(name).attributes
+        try:
+            if own.mask is not None and own.mask not in masks:
+                payload = reader.payload(mask_name(own.mask))
+                masks[own.mask] = labels.decode_mask(payload, header.height, header.width)
+            found[name] = form_of(own, None if own.mask is None else masks[own.mask])
+        except FormatError as error:
+            report(SectionError(f"its holes are lost: {error.reason}", section=name, task=name))
+    return found
+
+
+def _read(reader: Reader, name: str, form: Form, report: Lost) -> Array | None:
+    """The image of a section that no network decodes; None where it is lost."""
+    section, header = reader.header.task(name), reader.header
+    try:
+        payload = reader.payload(name)
+        return DECODERS[section.coding](form, payload, header.height, header.width)
+    except SectionError as error:
+        report(error.at(task=name))
+    except FormatError as error:
+        report(SectionError(error.reason, section=name, task=name))
+    return None

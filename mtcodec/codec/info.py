@@ -1,0 +1,75 @@
+"""What a container holds, without decoding it and without torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mtcodec.errors import SectionError, WeightsError
+from mtcodec.format import notes
+from mtcodec.format.container import Reader
+from mtcodec.format.header import NO_WEIGHTS
+from mtcodec.format.quality import from_step
+from mtcodec.format.section import NOTES, SHARED, Section
+from mtcodec.weights import store
+
+
+def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
+    """The content of ``mtcodec info --json``; bpp counts the true pixels, once for all tasks."""
+    header = reader.header
+    pixels = header.height * header.width
+
+    def bpp(count: int) -> float:
+        return round(count * 8 / pixels, 6)
+
+    def describe(section: Section) -> dict[str, Any]:
+        entry: dict[str, Any] = {"name": section.name, "bytes": section.length, "bpp": bpp(section.length)}
+        own = section.attributes
+        if section.task:
+            entry |= {"coding": section.coding, "dtype": own.dtype, "channels": own.channels}
+            if section.neural and own.quality is not None:
+                entry["quality"] = from_step(own.quality)
+            if own.range is not None:
+                entry |= {"range": list(own.range), "mapping": own.mapping}
+        elif section.name == SHARED:
+            entry["coding"] = section.coding
+        return entry
+
+    lengths = {s.name: s.length for s in header.sections}
+    told = _notes(reader)
+    tasks = {}
+    for task in header.tasks:
+        needed = header.needs(task)
+        count = sum(lengths[name] for name in needed)
+        tasks[task] = {"bytes": count, "bpp": bpp(count), "sections": list(needed)} | told.get(task, {})
+    neural = header.neural
+    return {
+        "file": file,
+        "bytes": reader.bytes,
+        "bpp": bpp(reader.bytes),
+        "height": header.height,
+        "width": header.width,
+        "quality": from_step(header.quality) if neural else None,
+        "weights": {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
+        if neural
+        else None,
+        "overhead_bytes": header.size,
+        "complete": reader.complete,
+        "sections": [describe(s) for s in header.sections],
+        "tasks": tasks,
+    }
+
+
+def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
+    """Notes by task; none where they are missing or damaged."""
+    try:
+        return notes.parse(reader.payload(NOTES)) if reader.header.section(NOTES) else {}
+    except SectionError:
+        return {}
+
+
+def weights_name(fingerprint: str) -> str | None:
+    """Name of the installed weights with this fingerprint, or None."""
+    try:
+        return None if fingerprint == NO_WEIGHTS else store.find_fingerprint(fingerprint).stem
+    except WeightsError:
+        return None

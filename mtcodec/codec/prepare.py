@@ -1,0 +1,160 @@
+"""Arrays of a scene to signals: checked, declared, their holes found. Every scene passes here once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mtcodec.codec.request import Request
+from mtcodec.coders import exact
+from mtcodec.coders.coded import Coded
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.format.header import MAX_PIXELS, MAX_SIDE
+from mtcodec.signal import signal as signals
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import DTYPES, Declarations, Task
+from mtcodec.tasks.task import MAX_CHANNELS, NAME
+
+Scene = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scene ready for coders.
+
+    Attributes:
+        signals: of tasks that are coded with losses. exact: sections of the others, made already.
+        originals: a signal of every task, for measures.
+        notes: lines for people about what was found.
+    """
+
+    height: int
+    width: int
+    signals: dict[str, Signal]
+    exact: dict[str, Coded]
+    originals: dict[str, Signal]
+    notes: tuple[str, ...] = ()
+
+
+def as_array(name: str, image: Any) -> Array:
+    """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image.
+
+    Raises:
+        SceneError: anything else.
+    """
+    if isinstance(image, np.ndarray):
+        array = image
+    elif hasattr(image, "detach") or hasattr(image, "__array_interface__") or hasattr(image, "__array__"):
+        try:
+            array = np.asarray(image.detach() if hasattr(image, "detach") else image)
+        except (TypeError, RuntimeError, ValueError) as error:
+            raise SceneError(f"not an image: {error}", task=name) from error
+    else:
+        raise SceneError(f"not an image but {type(image).__name__}", task=name)
+    if array.dtype.name not in DTYPES:
+        raise SceneError(f"values of dtype {array.dtype} (known: {', '.join(DTYPES)})", task=name)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise SceneError(f"not an image: an array of shape {array.shape}", task=name)
+    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def declare(name: str, image: Array, known: Declarations) -> Task:
+    """The declaration of an image: that of its name if it fits, else ``data``, which is kept exactly.
+
+    Images of other channels than declared are declared anew where their kind allows that.
+    """
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    if not NAME.fullmatch(name):
+        raise UsageError(f"not a task name: {name!r} (lower case, digits and _)")
+    if channels > MAX_CHANNELS:
+        raise SceneError(f"{channels} channels", task=name)
+    task = known.get(name)
+    if task is None:
+        return Task(name, "data", channels, DTYPES)
+    if image.dtype.name not in task.dtypes and image.dtype.name not in task.rules.dtypes:
+        raise SceneError(
+            f"{image.dtype.name} values, but a task of kind {task.kind} has {', '.join(task.rules.dtypes)}",
+            task=name,
+        )
+    if channels != task.channels:
+        if task.kind not in ("image", "color", "categories") or channels == 2:
+            raise SceneError(f"{channels} channels, but the task has {task.channels}", task=name)
+        task = replace(task, channels=channels)
+    return task
+
+
+def check(scene: Mapping[str, Any]) -> Scene:
+    """Arrays of a scene, all of one size.
+
+    Raises:
+        SceneError: no images, not images, or of several sizes.
+    """
+    if not isinstance(scene, Mapping) or not scene:
+        raise SceneError("a scene without images: it must be a dictionary of arrays by task")
+    arrays = {str(name): as_array(str(name), image) for name, image in scene.items()}
+    (first, some), *_ = arrays.items()
+    for name, image in arrays.items():
+        if image.shape[:2] != some.shape[:2]:
+            raise SceneError(
+                f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {some.shape[1]}×{some.shape[0]}",
+                task=name,
+            )
+        finite = image.dtype.kind != "f" or image.dtype.itemsize < 8 or np.abs(
+            image[np.isfinite(image)]
+        ).max(initial=0) <= np.finfo(np.float32).max
+        if not finite:
+            raise SceneError("has values that float32 cannot hold", task=name)
+    height, width = some.shape[:2]
+    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+        raise SceneError(f"{width}×{height} pixels are more than a file can hold")
+    return arrays
+
+
+def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
+    """Signals and exact sections of a scene.
+
+    Raises:
+        SceneError: the scene is not what its tasks declare. UsageError: the request does not fit it.
+    """
+    arrays = check(scene)
+    tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
+    _check_request(tasks, request)
+    lossy: dict[str, Signal] = {}
+    made: dict[str, Coded] = {}
+    originals: dict[str, Signal] = {}
+    notes = []
+    for name, image in arrays.items():
+        task = tasks[name]
+        signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
+        originals[name] = signal
+        if task.exact or name in request.max_error:
+            made[name] = exact.encode(signal, request.max_error.get(name, 0.0))
+        else:
+            lossy[name] = signal
+        if task.kind == "data":
+            notes.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
+        far = signal.form.holes.far if signal.form.holes is not None else ()
+        if far:
+            values = ", ".join(f"{value:g}" for value in far)
+            notes.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
+    height, width = next(iter(arrays.values())).shape[:2]
+    return Prepared(height, width, lossy, made, originals, tuple(notes))
+
+
+def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
+    """Raise UsageError for a setting of a task that the scene lacks or keeps exactly."""
+    settings = {
+        "a quality": request.task_quality, "holes": request.invalid,
+        "a bound": request.max_error, "a PSNR": request.target_psnr,
+    }  # fmt: skip
+    for what, by_task in settings.items():
+        for name in by_task:
+            lossless = name in tasks and (tasks[name].exact or request.max_error.get(name) == 0.0)
+            if name not in tasks or (lossless and what != "a bound") or tasks[name].exact:
+                raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores losslessly")

@@ -1,0 +1,65 @@
+"""What is wanted of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mtcodec.errors import UsageError
+from mtcodec.format.quality import DEFAULT
+from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks.kinds import Values
+
+CODINGS = ("auto", "neural", "classical")
+EFFORTS = ("fast", "normal", "best")
+Invalid = Mapping[str, Sequence[Values]]
+"""By task, stored values of holes besides the usual ones."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a scene is to be encoded. The command line, ``pack`` and the Python functions share these defaults.
+
+    Attributes:
+        quality: 0 (smallest) to 100 (best); it stands for λ, see :mod:`mtcodec.format.quality`.
+        task_quality: other qualities for single tasks.
+        max_error: by task, by how much a stored value may be off at most, whatever the quality; 0 is lossless.
+        invalid: stored values of holes besides the usual ones (:mod:`mtcodec.signal.holes`).
+        usual_holes: False: only values of ``invalid`` and those that are not finite are holes.
+        target_psnr: by task, dB to reach with the lowest quality.
+        target_bytes: the best quality within so many bytes; 0: none.
+        best_effort: take the nearest file where a target is out of reach, instead of raising TargetError.
+        coding: ``auto``: what costs least, task by task; ``neural``: networks for every task they know;
+            ``classical``: never networks.
+        effort: ``fast``, ``normal`` (one classical encoding a task), ``best`` (tries several).
+        tasks: declarations of tasks; those not declared are kept exactly.
+        units: by task, the length of one stored step, to be noted in the file.
+        measures: note PSNR and so on in the file.
+    """
+
+    quality: float = DEFAULT
+    task_quality: Mapping[str, float] = field(default_factory=dict)
+    max_error: Mapping[str, float] = field(default_factory=dict)
+    invalid: Invalid = field(default_factory=dict)
+    usual_holes: bool = True
+    target_psnr: Mapping[str, float] = field(default_factory=dict)
+    target_bytes: int = 0
+    best_effort: bool = False
+    coding: str = "auto"
+    effort: str = "normal"
+    tasks: Declarations = field(default_factory=lambda: USUAL)
+    units: Mapping[str, str] = field(default_factory=dict)
+    measures: bool = False
+
+    def __post_init__(self) -> None:
+        for value in (self.quality, *self.task_quality.values()):
+            if not 0 <= value <= 100:
+                raise UsageError(f"quality must be 0 to 100, not {value}")
+        for value, known in ((self.coding, CODINGS), (self.effort, EFFORTS)):
+            if value not in known:
+                raise UsageError(f"{value!r} is not one of {', '.join(known)}")
+        if self.target_psnr and self.target_bytes:
+            raise UsageError("a PSNR and a number of bytes: only one of them can be the target")
+        for name, bound in self.max_error.items():
+            if not bound >= 0:
+                raise UsageError(f"not a bound of errors: {bound}", task=name)

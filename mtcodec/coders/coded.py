@@ -1,0 +1,79 @@
+"""What coders give: a section as a value, before any bytes of a file are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtcodec.errors import FormatError
+from mtcodec.format.section import Attributes, Section
+from mtcodec.signal.holes import Holes, Mask
+from mtcodec.signal.mapping import Array, Range, whole_range
+from mtcodec.signal.signal import Form
+from mtcodec.tasks import FLOATS
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """One way to store one task.
+
+    Attributes:
+        coding: of :data:`mtcodec.format.section.CODINGS`.
+        form: how its samples stand for stored values; its holes are a section of their own.
+        decoded: stored values as decoding gives them.
+        error: sum of squared errors, see :meth:`mtcodec.signal.signal.Signal.squared_error`.
+        shared: True where decoding reads the shared section.
+        quality: step of the networks.
+    """
+
+    coding: str
+    form: Form
+    payload: bytes
+    decoded: Array
+    error: float = 0.0
+    shared: bool = False
+    quality: int | None = None
+
+    @property
+    def bits(self) -> int:
+        """Of the payload alone."""
+        return 8 * len(self.payload)
+
+
+def attributes_of(form: Form, quality: int | None, mask: int | None) -> Attributes:
+    """What the descriptor says of a form whose holes are in the section ``mask``."""
+    scale, values = form.scale, b""
+    if form.holes is not None:
+        stored = form.holes.values
+        values = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
+    whole = form.dtype not in FLOATS and form.dtype != "bool" and scale == whole_range(form.dtype)
+    plain = whole or (scale.low, scale.high) == (0.0, 0.0) and form.dtype == "bool"
+    limits = None if plain else (scale.low, scale.high)
+    return Attributes(
+        form.dtype, form.channels, limits, scale.mapping, form.unit_vectors, quality, mask, values
+    )
+
+
+def form_of(own: Attributes, classes: Mask | None) -> Form:
+    """The form that a descriptor tells; ``classes`` are those of its section of holes.
+
+    Raises:
+        FormatError: a hole without a value.
+    """
+    low, high = own.range or (0.0, 0.0)
+    scale = Range(low, high, own.mapping)
+    if own.range is None and own.dtype not in FLOATS and own.dtype != "bool":
+        scale = whole_range(own.dtype)
+    holes: Holes | None = None
+    if classes is not None:
+        values = np.frombuffer(own.hole_values, np.dtype(own.dtype).newbyteorder("<")).astype(own.dtype)
+        values = values.reshape(-1, own.channels)
+        if classes.max() > len(values):
+            raise FormatError("a hole without a value")
+        holes = Holes(classes, values)
+    return Form(own.dtype, own.channels, scale, own.unit_vectors, holes)
+
+
+def described(section: Section, length: int) -> Section:
+    return replace(section, length=length)

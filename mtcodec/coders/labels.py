@@ -1,0 +1,76 @@
+"""Class ids and masks of holes: integers of one channel, exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtcodec.bitstreams import labels
+from mtcodec.coders.coded import Coded
+from mtcodec.errors import FormatError
+from mtcodec.signal.holes import Mask
+from mtcodec.signal.mapping import Array, Range, whole_range
+from mtcodec.signal.signal import Form
+
+SPAN = 1 << 16  # values that samples of 16 bits can tell apart
+
+
+def encode(image: Array) -> Coded | None:
+    """``image`` (H, W) of any integer dtype or bool; None where it has more than 65,536 values in a row."""
+    dtype = image.dtype.name
+    if image.ndim != 2 or image.dtype.kind not in "uib":
+        return None
+    scale = Range(0.0, 0.0)
+    samples = image
+    if dtype == "bool":
+        samples = image.astype(np.uint8)
+    elif dtype in ("uint8", "uint16"):
+        scale = whole_range(dtype)
+    else:
+        low, high = int(image.min()), int(image.max())
+        if high - low >= SPAN or abs(low) > 1 << 53 or abs(high) > 1 << 53:
+            return None
+        scale = Range(float(low), float(high))
+        samples = (image.astype(object) - low if dtype == "uint64" else image.astype(np.int64) - low).astype(
+            _sample_dtype(scale)
+        )
+    return Coded("labels", Form(dtype, 1, scale), labels.encode_labels(samples), image)
+
+
+def _sample_dtype(scale: Range) -> str:
+    return "uint8" if scale.span < 256 else "uint16"
+
+
+def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
+    """The image of a labels section.
+
+    Raises:
+        FormatError: damaged.
+    """
+    if form.dtype == "bool":
+        samples = labels.decode_labels(payload, height, width, "uint8")
+        if samples.max() > 1:
+            raise FormatError("labels: neither true nor false")
+        return samples.astype(bool)
+    if form.dtype in ("uint8", "uint16") and form.scale == whole_range(form.dtype):
+        return labels.decode_labels(payload, height, width, form.dtype)
+    if form.scale.span >= SPAN:
+        raise FormatError("labels: too wide a range")
+    samples = labels.decode_labels(payload, height, width, _sample_dtype(form.scale))
+    if int(samples.max()) > form.scale.span:
+        raise FormatError("labels: beyond their range")
+    image: Array = (samples.astype(np.int64) + int(form.scale.low)).astype(form.dtype)
+    return image
+
+
+def encode_mask(classes: Mask) -> bytes:
+    """The payload of a section of holes."""
+    return labels.encode_labels(classes)
+
+
+def decode_mask(payload: bytes, height: int, width: int) -> Mask:
+    """Classes of holes, (H, W): 0 where there is a measurement.
+
+    Raises:
+        FormatError: damaged.
+    """
+    return labels.decode_labels(payload, height, width, "uint8")

@@ -1,0 +1,118 @@
+"""One image of a scene as coders see it: its values without holes, and how planes stand for them.
+
+::
+
+    image ─ find holes, fill them ─ range, mapping ─► planes in [0, 1] ──► a coder
+                                          │                                   │
+    image ◄─ put holes back ◄─ map back ◄─┴── Form ◄──────────────────── planes ◄┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcodec.signal import holes as pits
+from mtcodec.signal import mapping as maps
+from mtcodec.signal.holes import Holes
+from mtcodec.signal.mapping import Array, Planes, Range
+from mtcodec.tasks import Task
+from mtcodec.tasks.kinds import Values
+
+PART = 1 << 20  # values that are compared at a time
+
+
+@dataclass(frozen=True)
+class Form:
+    """How planes stand for the stored values of an image; what a section's descriptor says.
+
+    Attributes:
+        dtype, channels: of the stored image.
+        scale: the stored values that 0 and 1 stand for.
+        unit_vectors: vectors ``2 · plane − 1`` get the length 1.
+        holes: pixels that have one of a few values instead.
+    """
+
+    dtype: str
+    channels: int
+    scale: Range
+    unit_vectors: bool = False
+    holes: Holes | None = None
+
+    def restore(self, planes: npt.NDArray[Any]) -> Array:
+        """Stored values of decoded planes (C, H, W)."""
+        shares = maps.to_unit(planes) if self.unit_vectors else planes
+        image = maps.to_stored(maps.to_values(shares, self.scale), self.dtype)
+        return pits.restore(image, self.holes)
+
+    def crop(self, window: tuple[slice, slice]) -> Form:
+        """The form of a part of the image."""
+        if self.holes is None:
+            return self
+        return replace(self, holes=replace(self.holes, classes=self.holes.classes[window]))
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """An image of a task, prepared once for all coders and measures.
+
+    Attributes:
+        original: (H, W) or (H, W, C) stored values.
+        image: the same with its holes filled in.
+    """
+
+    task: Task
+    original: Array
+    image: Array
+    form: Form
+
+    @cached_property
+    def planes(self) -> Planes:
+        """(C, H, W) in [0, 1]."""
+        return maps.to_planes(self.image, self.form.scale)
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_] | None:
+        """(H, W), True where there is a measurement; None if everywhere."""
+        return None if self.form.holes is None else self.form.holes.valid
+
+    def squared_error(self, decoded: Array) -> float:
+        """Sum over valid pixels of (255 · difference of planes)², mean over channels; the objective's D."""
+        planes, valid = maps.to_planes(decoded, self.form.scale), self.valid
+        total = 0.0
+        for row in range(0, self.height, step := max(1, PART // self.width)):
+            rows = slice(row, row + step)
+            squares = np.square(self.planes[:, rows].astype(np.float64) - planes[:, rows]).mean(axis=0)
+            total += float((squares if valid is None else squares[valid[rows]]).sum())
+        return total * 255.0**2
+
+    def crop(self, window: tuple[slice, slice]) -> Signal:
+        """A part of it; its range and mapping stay."""
+        return Signal(self.task, self.original[window], self.image[window], self.form.crop(window))
+
+
+def make(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Signal:
+    """Take the holes out of ``image`` and choose the range and mapping of its values.
+
+    ``invalid`` and ``usual`` are those of :func:`mtcodec.signal.holes.find`.
+    """
+    found = pits.find(task, image, invalid, usual)
+    valid = None if found is None else found.valid
+    scale = maps.value_range(task, image, valid)
+    scale = replace(scale, mapping=maps.mapping_for(task, image, valid, scale))
+    filled = pits.fill(image, found)
+    unit = task.rules.unit_vectors and maps.are_unit(filled, scale, valid)
+    return Signal(task, image, filled, Form(image.dtype.name, task.channels, scale, unit, found))
