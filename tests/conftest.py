@@ -8,19 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
+import mtcodec
+from mtcodec import Codec
+from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import SceneFiles, find_scenes
-from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.scene import read_scene
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
-from mtcodec.tasks import task as tasks
+from mtcodec.tasks import USUAL
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
-from mtcodec.weights import store as weights
+from mtcodec.weights import file as weights
 
 SCENES = Path(__file__).parent / "scenes"
-TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
+TASKS = (USUAL["rgb"], USUAL["depth"], USUAL["normal"])
 SMALL = {
     "latents": 12, "shared_latents": 12, "hyper": 4, "entropy_width": 16,
     "encoder_8": (16, 1), "encoder_16": (16, 1), "decoder_8": (16, 1), "decoder_16": (16, 1),
@@ -67,10 +68,11 @@ def small_weights(small_model: MultiTask, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def small(small_weights: Path) -> Codec:
-    return codecs.load(small_weights, device="cpu")
+    """The untrained small weights; networks code whatever they know."""
+    return mtcodec.load(small_weights, device="cpu", coding="neural")
 
 
 @pytest.fixture(scope="session")
 def clevr() -> Codec:
-    """The weights that are shipped."""
-    return codecs.load("clevr", device="cpu")
+    """The weights that are shipped; networks code whatever they know."""
+    return mtcodec.load("clevr", device="cpu", coding="neural")
