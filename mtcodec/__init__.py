@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from mtcodec.archive.dataset import Archive
 
 __version__ = "0.1.0"
-__all__ = ["Archive", "Codec", "MtcodecError", "Task", "decode", "encode", "errors", "extract", "info", "load"]
+__all__ = [
+    "Archive",
+    "Codec",
+    "MtcodecError",
+    "Task",
+    "decode",
+    "encode",
+    "errors",
+    "extract",
+    "info",
+    "load",
+]
 
 
 def __getattr__(name: str) -> Any:

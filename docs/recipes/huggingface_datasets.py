@@ -18,12 +18,12 @@ from typing import Any
 import datasets
 import numpy as np
 
+from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, Summary, pack_scenes
 from mtcodec.archive.read import Opened
-from mtcodec.archive.unpack import codec_of, decode
-from mtcodec.codec.choice import Request
-from mtcodec.tasks import task as tasks
-from mtcodec.weights import store as weights
+from mtcodec.codec.request import Request
+from mtcodec.tasks import USUAL
+from mtcodec.weights import store
 
 
 def pack_dataset(
@@ -32,25 +32,25 @@ def pack_dataset(
     columns: Mapping[str, str],
     *,
     key: str = "",
-    name: str = "general",
-    quality: float = 60.0,
+    weights: str = "general",
+    **settings: Any,
 ) -> Summary:
     """Encode ``rows`` into the archive ``output``.
 
     Args:
         columns: tasks by the name of their Image column.
         key: column of scenes' names; default: their number.
-        name: of the weights, or their path.
+        weights: their name or path.
+        settings: of :class:`mtcodec.codec.request.Request`: ``quality`` and so on.
     """
-    declared = tuple(tasks.get(task) for task in columns.values())
-    job = Job(weights.find(name), declared, Request(quality, coding="neural"))
+    job = Job(store.find(weights), tuple(columns.values()), Request(**settings))
 
-    def scenes() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    def found() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
         for number, row in enumerate(rows):
             images = {task: row[column] for column, task in columns.items() if row[column] is not None}
             yield str(row[key]) if key else f"{number:08d}", {t: array(t, i) for t, i in images.items()}
 
-    return pack_scenes(scenes(), output, job, settings={"quality": quality, "coding": "neural"})
+    return pack_scenes(found(), output, job)
 
 
 def array(task: str, image: Any) -> np.ndarray:
@@ -58,7 +58,7 @@ def array(task: str, image: Any) -> np.ndarray:
     values = np.asarray(image)
     if values.dtype == np.int32:
         values = values.astype(np.uint16)
-    if tasks.get(task).channels == 3 and (values.ndim == 2 or values.shape[2] != 3):
+    if task in USUAL and USUAL[task].channels == 3 and (values.ndim == 2 or values.shape[2] != 3):
         values = np.asarray(image.convert("RGB"))
     return values
 
@@ -68,15 +68,11 @@ def to_dataset(path: str | Path, wanted: Sequence[str] | None = None) -> dataset
     from PIL import Image
 
     archive = Opened(path)
-    names = [t.name for t in archive.about.tasks] if wanted is None else list(wanted)
+    names = list(archive.about.names if wanted is None else wanted)
     features = {"key": datasets.Value("string"), **{name: datasets.Image() for name in names}}
-
-    def rows() -> Iterator[dict[str, Any]]:
-        codec = codec_of(archive)
-        for group in archive.groups:
-            for key, scene in decode(codec, archive.entries(group, names), names):
-                yield {"key": key, **{n: Image.fromarray(scene[n]) if n in scene else None for n in names}}
-
-    found = list(rows())
-    columns = {name: [row[name] for row in found] for name in features}
+    columns: dict[str, list[Any]] = {name: [] for name in features}
+    for key, scene in scenes(archive, names):
+        columns["key"].append(key)
+        for name in names:
+            columns[name].append(Image.fromarray(scene[name]) if name in scene else None)
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))

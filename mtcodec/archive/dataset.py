@@ -12,24 +12,24 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, IterableDataset, get_worker_info
 
-from mtcodec.archive.read import Opened
-from mtcodec.archive.unpack import Entry, codec_of, decode
-from mtcodec.codec.codec import Codec
-from mtcodec.files.scene import Scene
-from mtcodec.format.container import MAX_PIXELS
+from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
+from mtcodec.archive.read import Entry, Opened
+from mtcodec.codec.decoder import Scene
+from mtcodec.format.header import MAX_PIXELS
 
 Sample = dict[str, Any]
 Transform = Callable[[Sample], Any]
 
 GROUPS_KEPT = 4  # row groups that stay in memory
+WIDER = {"uint16": "int32", "uint32": "int64"}  # what torch computes with
 
 
 def to_sample(key: str, scene: Scene) -> Sample:
-    """Tensors (C, H, W) of stored values: uint8 as they are, uint16 as int32, floats; and the ``key``."""
+    """Tensors (C, H, W) of stored values, uint16 as int32 and uint32 as int64; and the ``key``."""
     sample: Sample = {"key": key}
     for name, image in scene.items():
         planes = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
-        wide = planes.astype(np.int32) if planes.dtype == np.uint16 else planes
+        wide = planes.astype(WIDER.get(planes.dtype.name, planes.dtype), copy=False)
         sample[name] = torch.from_numpy(np.ascontiguousarray(wide))
     return sample
 
@@ -49,6 +49,7 @@ class Archive(Dataset[Any]):
 
     Raises:
         SceneError: no archive there. FormatError: damaged. UsageError: a task that it lacks.
+        DependencyError: pyarrow is not installed.
     """
 
     def __init__(
@@ -62,17 +63,16 @@ class Archive(Dataset[Any]):
         self.path, self.device, self.transform = str(path), device, transform
         self.max_pixels = max_pixels
         opened = self._opened = Opened(self.path, max_pixels)
-        self.tasks = [t.name for t in opened.about.tasks] if tasks is None else list(tasks)
+        self.tasks = list(opened.about.names if tasks is None else tasks)
         opened.about.needs(self.tasks)
         self.about, self.groups = opened.about, opened.groups
         self._starts = np.cumsum([0, *(g.rows for g in self.groups)])
-        self._codec: Codec | None = None
-        self._loaded = False
+        self._codec: ArchiveCodec | None = None
         self._kept: OrderedDict[int, list[Entry]] = OrderedDict()
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers open the archive and load the codec anew."""
-        return {**self.__dict__, "_opened": None, "_codec": None, "_loaded": False, "_kept": OrderedDict()}
+        return {**self.__dict__, "_opened": None, "_codec": None, "_kept": OrderedDict()}
 
     @property
     def opened(self) -> Opened:
@@ -81,13 +81,10 @@ class Archive(Dataset[Any]):
         return self._opened
 
     @property
-    def codec(self) -> Codec | None:
-        """The codec, loaded when it is first needed; None if no task needs networks."""
-        if not self._loaded:
-            lossless = {t.name for t in self.about.tasks if t.lossless}
-            if set(self.tasks) - lossless:
-                self._codec = codec_of(self.opened, self.device)
-            self._loaded = True
+    def codec(self) -> ArchiveCodec:
+        """What decodes; it loads networks when a scene first needs them."""
+        if self._codec is None:
+            self._codec = ArchiveCodec(self.opened, self.device)
         return self._codec
 
     def __len__(self) -> int:
@@ -95,18 +92,16 @@ class Archive(Dataset[Any]):
 
     def keys(self) -> list[str]:
         """Keys of all scenes, in order."""
-        return [k for g in self.groups for k in self.opened.column(g, ["key"])["key"].to_pylist()]
+        return [key for group in self.groups for key in self.opened.keys(group)]
 
     def __getitem__(self, index: int) -> Any:
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Several samples, decoded together; ``DataLoader`` calls this."""
-        entries = [self._entry(i) for i in indices]
-        scenes = dict(self._decode(entries))
-        return [self._sample(key, scenes[key]) for key, _ in entries]
+        return list(self._samples([self._entry(i) for i in indices]))
 
-    def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = 16) -> Stream:
+    def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = BATCH) -> Stream:
         """All scenes once, group by group; every worker of a ``DataLoader`` and every rank reads its part."""
         return Stream(self, shuffle, seed, batch)
 
@@ -122,12 +117,10 @@ class Archive(Dataset[Any]):
         self._kept.move_to_end(group)
         return self._kept[group][index - int(self._starts[group])]
 
-    def _decode(self, entries: Sequence[Entry]) -> Iterator[tuple[str, Scene]]:
-        return decode(self.codec, entries, self.tasks)
-
-    def _sample(self, key: str, scene: Scene) -> Any:
-        sample = to_sample(key, scene)
-        return sample if self.transform is None else self.transform(sample)
+    def _samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
+        for key, scene in decode(self.codec, entries, self.tasks):
+            sample = to_sample(key, scene)
+            yield sample if self.transform is None else self.transform(sample)
 
 
 class Stream(IterableDataset[Any]):
@@ -154,10 +147,7 @@ class Stream(IterableDataset[Any]):
             if self.shuffle:
                 rng.shuffle(entries)
             for at in range(0, len(entries), self.batch):
-                part = entries[at : at + self.batch]
-                scenes = dict(self.archive._decode(part))
-                for key, _ in part:
-                    yield self.archive._sample(key, scenes[key])
+                yield from self.archive._samples(entries[at : at + self.batch])
 
 
 def share() -> slice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,65 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import INDEX, About, about_of, arrow
-from mtcodec.errors import FormatError, SceneError, UsageError
-from mtcodec.format.container import MAX_PIXELS, Parts
+from mtcodec.archive.layout import INDEX, About, about_of, arrow, column_of, payloads_of
+from mtcodec.archive.ranges import RangeFile
+from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
+from mtcodec.format.container import Parts
+from mtcodec.format.header import MAX_PIXELS, Header
+from mtcodec.format.section import NOTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TAIL = 8  # bytes at the end of a Parquet file: length of the footer, magic
-MAX_FOOTER = 1 << 28
-
-
-class RangeFile(io.RawIOBase):
-    """A remote file of which exactly what is asked for is fetched.
-
-    Attributes:
-        fetched: bytes so far.
-    """
-
-    def __init__(self, fs: Any, path: str) -> None:
-        self._fs, self._path = fs, path
-        self._size = int(fs.size(path))
-        self._at = 0
-        self.fetched = 0
-
-    def _fetch(self, start: int, end: int) -> bytes:
-        self.fetched += end - start
-        return bytes(self._fs.cat_file(self._path, start=start, end=end))
-
-    def footer(self) -> bytes:
-        """The end of the file that describes its columns, fetched without what is before it."""
-        tail = self._fetch(max(0, self._size - TAIL), self._size)
-        length = int.from_bytes(tail[:4], "little")
-        if tail[4:] != b"PAR1" or length + TAIL > min(self._size, MAX_FOOTER):
-            raise FormatError(f"{self._path}: not a Parquet file")
-        return self._fetch(self._size - TAIL - length, self._size - TAIL) + tail
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def size(self) -> int:
-        return self._size
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = base + offset
-        return self._at
-
-    def read(self, count: int | None = -1) -> bytes:
-        end = self._size if count is None or count < 0 else min(self._size, self._at + count)
-        start, self._at = self._at, max(self._at, end)
-        if start >= end:
-            return b""
-        return self._fetch(start, end)
+Entry = tuple[str, Parts | FormatError]
+"""Key and sections of a row, or what is wrong with its header."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +38,12 @@ class Opened:
 
     Attributes:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
-        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.container.check_pixels`).
+        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.header.check_pixels`).
         groups: all row groups, in order.
+
+    Raises:
+        SceneError: no archive there. FormatError: damaged. UsageError: a path that cannot be.
+        DependencyError: pyarrow, or what fsspec needs for the path, is not installed.
     """
 
     def __init__(self, path: str | Path, max_pixels: int = MAX_PIXELS) -> None:
@@ -99,12 +55,16 @@ class Opened:
 
             self._fs, self._root = fsspec.core.url_to_fs(self.path)
             self.parts = self._list()
-        except (ImportError, ValueError) as error:
-            raise UsageError(f"{self.path}: cannot open it: {error}") from error
+        except ImportError as error:
+            raise DependencyError(
+                f"cannot open it: {error} (pip install 'mtcodec[archive]')", path=self.path
+            ) from error
+        except ValueError as error:
+            raise UsageError(f"cannot open it: {error}", path=self.path) from error
         except OSError as error:
-            raise SceneError(f"{self.path}: cannot read it: {error}") from error
+            raise SceneError(f"cannot read it: {error}", path=self.path) from error
         if not self.parts:
-            raise SceneError(f"{self.path}: no archive: it has no parts")
+            raise SceneError("no archive: it has no parts", path=self.path)
         self._files: dict[int, pa.parquet.ParquetFile] = {}
         self._ranges: dict[int, RangeFile] = {}
         self.groups: list[Group] = []
@@ -119,9 +79,9 @@ class Opened:
             found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
             names = sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet"))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise FormatError(f"{self.path}/{INDEX}: damaged") from error
+            raise FormatError("damaged", path=f"{self.path}/{INDEX}") from error
         if any("/" in name for name in names):
-            raise FormatError(f"{self.path}/{INDEX}: damaged")
+            raise FormatError("damaged", path=f"{self.path}/{INDEX}")
         return [f"{self._root}/{name}" for name in names]
 
     def _open_all(self) -> About:
@@ -129,10 +89,10 @@ class Opened:
         for k, path in enumerate(self.parts):
             with _damage(path):
                 file = self._file(k)
-                found = about_of(file.schema_arrow, path)
+                found = about_of(file.schema_arrow)
                 self.groups += _groups(k, file.metadata)
             if about is not None and found != about:
-                raise FormatError(f"{path}: of another archive than the first part")
+                raise FormatError("of another archive than the first part", path=path)
             about = found
         assert about is not None
         return about
@@ -163,54 +123,85 @@ class Opened:
             table = file.read_row_group(group.group, columns=list(names), use_threads=False)
             table.validate(full=True)  # keys are UTF-8, too
         if len(table) != group.rows:
-            raise FormatError(f"{self.parts[group.part]}: not the number of rows that it declares")
+            raise FormatError("not the number of rows that it declares", path=self.parts[group.part])
         return table
 
-    def entries(
-        self, group: Group, tasks: Sequence[str] | None = None
-    ) -> list[tuple[str, Parts | FormatError]]:
+    def keys(self, group: Group) -> list[str]:
+        """Keys of the scenes of a group, in order."""
+        return [key or "" for key in self.column(group, ["key"])["key"].to_pylist()]
+
+    def entries(self, group: Group, tasks: Sequence[str] | None = None, notes: bool = False) -> list[Entry]:
         """Key and sections of every row of a group: all of them, or those that ``tasks`` need.
 
-        Rows whose header is damaged have the error instead.
-        """
-        streams = list(self.about.streams) if tasks is None else self.about.needs(tasks)
-        table = self.column(group, ["key", "header", *streams])
-        keys, headers = table["key"].to_pylist(), table["header"].to_pylist()
-        payloads = {name: table[name].to_pylist() for name in streams}
-        rows = ({name: payloads[name][i] for name in streams} for i in range(len(keys)))
-        return [entry(self.path, *row, self.max_pixels) for row in zip(keys, headers, rows)]
+        Headers are read first, then only columns that some row needs. Rows whose header is damaged have the
+        error instead.
 
-    def all_entries(self, tasks: Sequence[str] | None = None) -> Iterator[tuple[str, Parts | FormatError]]:
+        Args:
+            notes: those, too.
+        """
+        table = self.column(group, ["key", "header"])
+        rows = zip(table["key"].to_pylist(), table["header"].to_pylist())
+        stored: list[dict[str, bytes | None]] = [{} for _ in range(group.rows)]
+        entries = [_entry(self.path, *row, own, self.max_pixels) for row, own in zip(rows, stored)]
+        names = {
+            n for _, parts in entries if isinstance(parts, Parts) for n in wanted(parts.header, tasks, notes)
+        }
+        columns = [name for name in self.about.columns if name in names]
+        table = self.column(group, columns) if columns else table
+        values = {name: table[name].to_pylist() for name in columns}
+        for i, (_, parts) in enumerate(entries):
+            if isinstance(parts, Parts):
+                stored[i] |= payloads_of(parts.header, {name: values[name][i] for name in columns})
+        return entries
+
+    def all_entries(self, tasks: Sequence[str] | None = None, notes: bool = False) -> Iterator[Entry]:
         """:meth:`entries` of all groups."""
         for group in self.groups:
-            yield from self.entries(group, tasks)
+            yield from self.entries(group, tasks, notes)
 
     def weights_bytes(self) -> bytes:
         """The weights' file of the archive.
 
         Raises:
-            SceneError: it is missing.
+            WeightsNotFound: it is missing.
         """
-        assert self.about.weights is not None
         try:
             return bytes(self._fs.cat_file(f"{self._root}/{self.about.weights}"))
         except OSError as error:
-            raise SceneError(f"{self.path}: its weights {self.about.weights} are missing") from error
+            raise WeightsNotFound(f"its weights {self.about.weights} are missing", path=self.path) from error
+
+
+def wanted(header: Header, tasks: Sequence[str] | None, notes: bool) -> set[str]:
+    """The columns of a scene that hold ``tasks`` (None: everything), and ``notes``."""
+    if tasks is None:
+        return {column_of(section.name) for section in header.sections}
+    needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
+    return needed | ({NOTES} if notes and header.section(NOTES) else set())
 
 
 def entry(
     source: str,
     key: str | None,
     header: bytes | None,
-    payloads: Mapping[str, bytes | None],
+    columns: Mapping[str, bytes | None],
     max_pixels: int = MAX_PIXELS,
-) -> tuple[str, Parts | FormatError]:
+) -> Entry:
     """Key and sections of a row, or what is wrong with its header."""
-    key = key or ""
+    payloads: dict[str, bytes | None] = {}
+    found = _entry(source, key, header, payloads, max_pixels)
+    if isinstance(found[1], Parts):
+        payloads |= payloads_of(found[1].header, columns)
+    return found
+
+
+def _entry(
+    source: str, key: str | None, header: bytes | None, payloads: dict[str, bytes | None], max_pixels: int
+) -> Entry:
+    """A row whose ``payloads`` are filled in later."""
     try:
-        return key, Parts(header or b"", payloads, max_pixels)
+        return key or "", Parts(header or b"", payloads, max_pixels)
     except FormatError as error:
-        return key, FormatError(f"{source}: scene {key}: {error}")
+        return key or "", error.at(path=source, scene=key or "")
 
 
 def _groups(part: int, meta: Any) -> Iterator[Group]:
@@ -229,7 +220,10 @@ def _damage(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: cannot read it: {error}") from error
+        raise FormatError(f"cannot read it: {error}", path=path) from error
+    except FormatError as error:
+        error.at(path=path)
+        raise
 
 
 def is_archive(path: str | Path) -> bool:

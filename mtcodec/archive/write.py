@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import INDEX, PART, About, about_of, arrow, index, schema
+from mtcodec.archive.layout import FIXED, INDEX, PART, About, about_of, arrow, columns_of, index, schema
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.output import write_atomic
 from mtcodec.format.container import split
+from mtcodec.format.header import parse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +26,9 @@ _NAME = re.compile(r"part-(\d{5,9})\.parquet\Z")
 def row(key: str, data: bytes) -> dict[str, Any]:
     """The row of one scene's file."""
     header, payloads = split(data)
-    return {"key": key, "header": header, **payloads}
+    parsed = parse(header)
+    sizes = {"height": parsed.height, "width": parsed.width}
+    return {"key": key, **sizes, "header": header, **columns_of(payloads)}
 
 
 def part_names(directory: Path) -> list[str]:
@@ -34,21 +37,18 @@ def part_names(directory: Path) -> list[str]:
 
 
 def to_parquet(rows: Sequence[dict[str, Any]], about: About) -> bytes:
-    """A part of rows that have ``key``, ``height``, ``width``, ``header`` and payloads by stream."""
-    pa = arrow()
-    table = pa.Table.from_pylist(list(rows), schema=schema(about))
-    return table_to_parquet(table)
+    """A part of rows that have ``key``, ``height``, ``width``, ``header`` and columns of payloads."""
+    return table_to_parquet(arrow().Table.from_pylist(list(rows), schema=schema(about)))
 
 
 def table_to_parquet(table: pa.Table) -> bytes:
     """A table as a Parquet file: payloads, which do not compress, plain but for their lengths."""
     pa = arrow()
-    small = ("key", "height", "width", "header")
-    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in table.column_names if name not in small}
+    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in table.column_names if name not in FIXED}
     sink = pa.BufferOutputStream()
     pa.parquet.write_table(
         table, sink, row_group_size=GROUP_ROWS, use_dictionary=False, write_statistics=["key"],
-        compression={n: "zstd" if n in small else "none" for n in table.column_names},
+        compression={n: "zstd" if n in FIXED else "none" for n in table.column_names},
         column_encoding=encodings | {"key": "DELTA_BYTE_ARRAY", "header": "DELTA_BYTE_ARRAY"},
     )  # fmt: skip
     return bytes(sink.getvalue())
@@ -57,40 +57,40 @@ def table_to_parquet(table: pa.Table) -> bytes:
 class Writer:
     """Adds rows to the archive in ``directory``, made if need be, a part at a time.
 
+    Attributes:
+        about: of the archive, which may have more tasks than were asked for if it was there already.
+        keys: of all its scenes.
+
     Raises:
-        UsageError: what is there already was encoded otherwise, or is no archive.
+        UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
+        FormatError: it is damaged, or no archive.
     """
 
     def __init__(self, directory: Path, about: About, part_rows: int = PART_ROWS) -> None:
         self.directory, self.about, self.part_rows = directory, about, part_rows
         self.rows: list[dict[str, Any]] = []
         self.keys: set[str] = set()
-        pa = arrow()
         names = part_names(directory)
         for name in names:
-            try:
-                part = pa.parquet.ParquetFile(directory / name)
-                keys = part.read(columns=["key"])["key"].to_pylist()
-            except (OSError, pa.ArrowException) as error:
-                raise FormatError(f"{directory / name}: damaged: {error}") from error
-            if about_of(part.schema_arrow, str(directory / name)) != about:
+            found, keys = _read_part(directory / name)
+            alike = (found.fingerprint, found.settings) == (about.fingerprint, about.settings)
+            if not (alike and set(about.tasks) <= set(found.tasks)):
                 raise UsageError(
-                    f"{directory}: has scenes with other weights, tasks or settings: {name}; "
-                    "use those, or another directory"
+                    f"{name} has scenes with other weights, tasks or settings: use these, or another place",
+                    path=directory,
                 )
+            self.about = found
             self.keys.update(keys)
         self.next = 1 + max((int(_NAME.match(n)[1]) for n in names), default=-1)  # type: ignore[index]
 
     def add(self, key: str, data: bytes) -> None:
         """Add one scene's file; it is on disk after :meth:`flush`, or when a part is full."""
         if key in self.keys:
-            raise UsageError(f"{self.directory}: two scenes are called {key!r}")
+            raise UsageError(f"two scenes are called {key!r}", path=self.directory)
         entry = row(key, data)
-        unknown = set(entry) - {"key", "header", *self.about.streams}
-        if unknown:
-            raise UsageError(f"scene {key}: streams that the archive has not: {', '.join(sorted(unknown))}")
+        assert set(entry) <= {*FIXED, *self.about.columns}, f"scene {key} has tasks that the archive has not"
         self.keys.add(key)
-        self.rows.append(entry | dimensions(entry["header"]))
+        self.rows.append(entry)
         if len(self.rows) >= self.part_rows:
             self.flush()
 
@@ -111,12 +111,26 @@ class Writer:
             parts.append((name, pa.parquet.read_metadata(path).num_rows, path.stat().st_size))
         write_atomic(self.directory / INDEX, index(self.about, parts))
 
+    def keep_weights(self, read: Callable[[], bytes]) -> None:
+        """Put the weights' file, unless it is there, into the archive, so that it decodes anywhere."""
+        assert self.about.weights is not None
+        target = self.directory / self.about.weights
+        if not target.exists():
+            target.parent.mkdir(exist_ok=True)
+            write_atomic(target, read())
 
-def dimensions(header: bytes) -> dict[str, int]:
-    from mtcodec.format.container import parse_header
 
-    parsed = parse_header(header)
-    return {"height": parsed.height, "width": parsed.width}
+def _read_part(path: Path) -> tuple[About, list[str]]:
+    """What a finished part says, and the keys of its scenes."""
+    pa = arrow()
+    try:
+        part = pa.parquet.ParquetFile(path)
+        return about_of(part.schema_arrow), part.read(columns=["key"])["key"].to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise FormatError(f"damaged: {error}", path=path) from error
+    except FormatError as error:
+        error.at(path=path)
+        raise
 
 
 @contextmanager
@@ -134,7 +148,7 @@ def locked(directory: Path) -> Iterator[None]:
             except BlockingIOError:
                 alone = False
             if not alone:
-                raise OutputError(f"{directory}: another run is writing it")
+                raise OutputError("another run is writing it", path=directory)
             try:
                 for left in directory.glob(".part-*.parquet.*"):
                     left.unlink()
@@ -142,4 +156,4 @@ def locked(directory: Path) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"{directory}: cannot write it: {error.strerror or error}") from error
+        raise OutputError(f"cannot write it: {error.strerror or error}", path=directory) from error

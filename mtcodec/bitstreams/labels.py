@@ -31,7 +31,7 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     payload = None
     if len(image) + np.count_nonzero(changes) <= work_limit(len(image), image.shape[1]):
         payload = encode_contours(image, changes)
-    if payload is None or len(payload) > LONG:
+    if payload is None or len(payload) > min(LONG, len(raw)):
         others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
         payload = min(filter(None, [payload, *others]), key=len)
     return payload

@@ -94,7 +94,7 @@ class Encoder:
     def finish(self) -> bytes:
         """The fewest bytes that, with zeros after them, lie in the coder's interval; not ending in a zero."""
         words = np.asarray(self.coder.get_compressed(), np.uint32)
-        position, (low, span) = self.coder.pos()  # the interval's words from ``position`` on: [low, low + span)
+        position, (low, span) = self.coder.pos()  # the interval: [low, low + span), from word ``position`` on
         data = words.astype(">u4").tobytes().ljust(4 * (position + 2), b"\0")
         front, inside = data[: 4 * position], int.from_bytes(data[4 * position : 4 * position + 8], "big")
         if inside < low:  # a carry has gone into the words before

@@ -9,23 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import (
-    Dataset,
-    Device,
-    Json,
-    Threads,
-    find,
-    load_codec,
-    make_directory,
-    progress_bar,
-    systems,
-)
+from mtcodec.cli.common import find, make_directory, progress_bar, systems
+from mtcodec.cli.options import Dataset, Device, Json, Threads
 from mtcodec.cli.values import numbers
 from mtcodec.errors import SceneError
 from mtcodec.format.quality import DEFAULT
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from mtcodec.engine.networks import Networks
+    from mtcodec.files.layouts import SceneFiles
 
 app = typer.Typer(no_args_is_help=True, help="What streams hold and cost: numbers and pictures.")
 
@@ -36,9 +30,20 @@ Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so ma
 Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for JSON and pictures.")]
 
 
+def _scenes(dataset: Path, weights: str, limit: int) -> list[SceneFiles]:
+    from mtcodec.codec.api import Codec
+
+    return find([dataset], Codec(weights.split(",")).tasks, limit=limit)
+
+
+def _networks(weights: str, device: str, threads: int) -> dict[str, Networks]:
+    """Networks by the name of their weights."""
+    return {name: codec.networks()[0] for name, codec in systems(weights, device, threads).items()}
+
+
 def _prepare_analysis(output: Path) -> None:
     """Find out what is missing before any work, and make ``output``."""
-    from mtcodec.evaluation.paper.pictures import require_matplotlib
+    from mtcodec.evaluation.plot import require_matplotlib
 
     require_matplotlib()
     make_directory(output)
@@ -75,11 +80,11 @@ def analyze_channels(
     """Bits of every channel of every stream, and of every task by stream."""
     from mtcodec.evaluation.paper import channels
 
-    sources = find([dataset], weights, limit)
+    sources = _scenes(dataset, weights, limit)
     _prepare_analysis(output)
-    codecs = systems(weights, device, threads)
+    networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results = channels.analyse(codecs, sources, quality, progress)
+        results = channels.analyse(networks, sources, quality, progress)
     drawn = channels.draw(results)
     _finish_analysis("channels", results, drawn, channels.format_table(results), output, as_json)
 
@@ -100,17 +105,17 @@ def analyze_reconstructions(
     from mtcodec.evaluation.paper import reconstructions
 
     targets = numbers(bpp, "bits per pixel", 1e-4, 100)
-    sources = find([dataset], weights, 0 if scenes else limit)
+    sources = _scenes(dataset, weights, 0 if scenes else limit)
     if scenes:
         known = {source.key: source for source in sources}
         for name in scenes.split(","):
             if name not in known:
-                raise SceneError(f"{dataset}: no scene {name!r}")
+                raise SceneError(f"no scene {name!r}", path=dataset)
         sources = [known[name] for name in scenes.split(",")]
     _prepare_analysis(output)
-    codecs = systems(weights, device, threads)
+    networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results, drawn = reconstructions.analyse(codecs, sources, targets, progress)
+        results, drawn = reconstructions.analyse(networks, sources, targets, progress)
     table = reconstructions.format_table(results)
     _finish_analysis("reconstructions", results, drawn, table, output, as_json)
 
@@ -129,11 +134,11 @@ def analyze_shared(
     """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
     from mtcodec.evaluation.paper import shared
 
-    sources = find([dataset], weights, limit)
+    sources = _scenes(dataset, weights, limit)
     _prepare_analysis(output)
-    codecs = systems(weights, device, threads)
+    networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results, drawn = shared.analyse(codecs, sources, quality, progress)
+        results, drawn = shared.analyse(networks, sources, quality, progress)
     _finish_analysis("shared", results, drawn, shared.format_table(results), output, as_json)
 
 
@@ -153,11 +158,11 @@ def analyze_subsets(
     from mtcodec.evaluation.paper import subsets
 
     qualities = numbers(quality, "qualities", 0, 100)
-    sources = find([dataset], f"{single},{weights}", limit)
+    sources = _scenes(dataset, f"{single},{weights}", limit)
     _prepare_analysis(output)
-    reference = load_codec(single, device, threads)
-    codecs = systems(weights, device, threads)
+    (reference,) = _networks(single, device, threads).values()
+    networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results = subsets.analyse(codecs, reference, sources, qualities, progress)
+        results = subsets.analyse(networks, reference, sources, qualities, progress)
     drawn = subsets.draw(results)
     _finish_analysis("subsets", results, drawn, subsets.format_table(results), output, as_json)

@@ -1,52 +1,37 @@
-"""Options that commands share, and what they do alike."""
+"""What commands do alike: reading and writing files, finding scenes, warnings, progress."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import typer
 
 from mtcodec.errors import OutputError, SceneError, UsageError
+from mtcodec.tasks import USUAL, Declarations
 
 if TYPE_CHECKING:
-    from mtcodec.codec.codec import Codec
+    from mtcodec.codec.api import Codec
     from mtcodec.files.layouts import SceneFiles
     from mtcodec.format.container import Reader
 
 
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
-Dataset = Annotated[
-    Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
-]
-FileOrArchive = Annotated[
-    str, typer.Argument(metavar="FILE|ARCHIVE", help="An .mtc file (- is standard input), or an archive.")
-]
-FilesFrom = Annotated[
-    str, typer.Option("--files-from", metavar="FILE", help="More of them, one a line; - is standard input.")
-]
-MaxPixels = Annotated[
-    int,
-    typer.Option(
-        "--max-pixels",
-        min=0,
-        help="Refuse images of more pixels, which take memory and time; 0: the format's limit, 2^28.",
-    ),
-]
-File = Annotated[str, typer.Argument(metavar="FILE", help="An .mtc file; - is standard input.")]
-
-
 def warn(message: str) -> None:
+    """A warning, on standard error."""
     typer.echo(f"mtcodec: warning: {message}", err=True)
+
+
+def note(message: str) -> None:
+    """What people should know but need not mend, on standard error."""
+    typer.echo(f"mtcodec: note: {message}", err=True)
+
+
+def silent(message: str) -> None:
+    """A note that nobody wants."""
 
 
 def emit(data: bytes, path: Path, force: bool) -> None:
@@ -64,24 +49,26 @@ def emit(data: bytes, path: Path, force: bool) -> None:
 
 
 def refuse_existing(path: Path, force: bool) -> None:
+    """Raise OutputError where ``path`` would be overwritten."""
     if path.is_dir():
-        raise OutputError(f"{path}: is a directory")
+        raise OutputError("is a directory", path=path)
     if path.is_file() and not force:  # devices and pipes are written to
-        raise OutputError(f"{path}: exists already (--force overwrites it)")
+        raise OutputError("exists already (--force overwrites it)", path=path)
 
 
 def make_directory(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot make it: {error.strerror}") from error
+        raise OutputError(f"cannot make it: {error.strerror}", path=path) from error
 
 
 @contextmanager
 def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
     """A reader of the file ``name``, or of standard input for ``-``; 0: the format's limit of pixels."""
     from mtcodec.errors import FormatError
-    from mtcodec.format.container import MAX_PIXELS, Reader
+    from mtcodec.format.container import Reader
+    from mtcodec.format.header import MAX_PIXELS
 
     if name == "-" and sys.stdin is None:
         raise SceneError("standard input is closed")
@@ -94,33 +81,31 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
                 source = stack.enter_context(Path(name).open("rb"))
             reader = Reader(source, max_pixels or MAX_PIXELS)
         except OSError as error:
-            raise SceneError(f"{name}: cannot read it: {error.strerror or error}") from error
+            raise SceneError(f"cannot read it: {error.strerror or error}", path=name) from error
         except FormatError as error:
-            raise FormatError(f"{name}: {error}") from error
+            raise error.at(path=name) from None
         yield reader
 
 
-def load_codec(name: str, device: str, threads: int) -> Codec:
-    if device not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"device must be auto, cpu or cuda, not {device!r}")
-    import torch
-
-    from mtcodec.codec import codec
-
+def set_threads(threads: int) -> None:
+    """Let networks use so many threads; 0: all cores."""
     if threads:
+        import torch
+
         torch.set_num_threads(threads)
-    return codec.load(name, device)
 
 
-def find(datasets: list[Path], weights: str, limit: int = 0) -> list[SceneFiles]:
-    """Scenes of ``datasets``, or the first ``limit``; declares the tasks that ``weights`` (a list) bring."""
+def find(
+    datasets: list[Path],
+    declared: Declarations = USUAL,
+    names: Mapping[str, str] | None = None,
+    limit: int = 0,
+    tell: Callable[[str], None] = note,
+) -> list[SceneFiles]:
+    """Scenes of ``datasets``, or the first ``limit``."""
     from mtcodec.files.layouts import find_scenes
-    from mtcodec.weights import store
 
-    for given in weights.split(","):
-        for name in store.resolve(given):
-            store.declare_tasks(name)
-    found = [scene for dataset in datasets for scene in find_scenes(dataset, warn_left_out)]
+    found = [scene for path in datasets for scene in find_scenes(path, declared, names or {}, tell)]
     return found[: limit or None]
 
 
@@ -136,27 +121,25 @@ def with_listed(given: list[Path] | None, files_from: str) -> list[Path]:
             else:
                 text = Path(files_from).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise SceneError(f"{files_from}: cannot read it: {error}") from error
+            raise SceneError(f"cannot read it: {error}", path=files_from) from error
         paths += [Path(line) for line in text.splitlines() if line]
     if not paths:
         raise UsageError("no scenes or datasets given")
     return paths
 
 
-def warn_left_out(dataset: Path, count: int) -> None:
-    warn(f"{dataset}: {count} images have no partner in time and are left out")
-
-
-def systems(weights: str, device: str, threads: int) -> dict[str, Codec]:
-    """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors``."""
+def systems(weights: str, device: str, threads: int, coding: str = "neural") -> dict[str, Codec]:
+    """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors,auto``."""
+    from mtcodec.codec.api import load
     from mtcodec.weights import store
 
+    set_threads(threads)
     codecs: dict[str, Codec] = {}
     for given in weights.split(","):
-        name = store.find(given).stem
+        name = given if given == store.AUTO else store.find(given).stem
         if name in codecs:
             raise UsageError(f"two weights called {name!r}: rename one of the files")
-        codecs[name] = load_codec(given, device, threads)
+        codecs[name] = load(given, device, coding=coding)
     return codecs
 
 

@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtcodec.cli import options, report, values
 from mtcodec.cli.common import (
-    Device,
-    File,
-    FileOrArchive,
-    Force,
-    Json,
-    MaxPixels,
-    Output,
-    Quiet,
-    Threads,
     emit,
-    load_codec,
     make_directory,
     open_file,
     progress_bar,
     refuse_existing,
+    set_threads,
     warn,
 )
-from mtcodec.errors import OutputError, UsageError
+from mtcodec.errors import FormatError, OutputError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.codec.codec import Codec
     from mtcodec.errors import SectionError
-    from mtcodec.files.scene import Scene
-    from mtcodec.format.container import Reader
 
 
 def decode(
-    file: File,
+    file: options.File,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Directory; default: FILE without its suffix.")
     ] = None,
     tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; default: all.")] = "",
-    weights: Annotated[str, typer.Option(help="Weights instead of those the file names.")] = "",
-    max_pixels: MaxPixels = 0,
-    threads: Threads = 0,
-    device: Device = "auto",
-    force: Force = False,
-    quiet: Quiet = False,
+    weights: Annotated[str, typer.Option(help="Weights besides the installed ones: names or paths.")] = "",
+    max_pixels: options.MaxPixels = 0,
+    threads: options.Threads = 0,
+    device: options.Device = "auto",
+    force: options.Force = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Decode a file, or some of its tasks, to images."""
     from mtcodec.archive.read import is_archive
-    from mtcodec.errors import SectionError
-    from mtcodec.files.image_output import suffix_for, write_image
-    from mtcodec.weights import store
+    from mtcodec.codec.api import Codec
+    from mtcodec.files.images import suffix_for, write_image
 
     if is_archive(file):
         raise UsageError(f"{file} is an archive: mtcodec unpack decodes it")
+    directory = _directory(file, output)
+    with open_file(file, max_pixels) as reader:
+        wanted = values.names(tasks) or list(reader.header.tasks)
+        for name in wanted:
+            reader.header.task(name)
+            for suffix in (".png", ".npy"):
+                refuse_existing(directory / (name + suffix), force)
+        if any(reader.header.task(name).neural for name in wanted):
+            set_threads(threads)
+        lost: list[SectionError] = []
+        try:
+            codec = Codec(weights.split(",") if weights else (), device)
+            images = codec.decode(reader, wanted, lost.append)
+        except FormatError as error:
+            raise error.at(path=file) from None
+    if images:
+        make_directory(directory)
+    for name, image in images.items():
+        path = directory / (name + suffix_for(image))
+        write_image(path, image)
+        if not quiet:
+            typer.echo(str(path))
+    for loss in lost:
+        warn(f"{file}: task {loss.task or loss.section} is lost: {loss}")
+    if lost:
+        raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
+
+
+def _directory(file: str, output: Path | None) -> Path:
+    """Where images go."""
     if output is None:
         if file == "-":
             raise UsageError("standard input needs -o DIR")
@@ -67,57 +83,11 @@ def decode(
     if str(output) == "-":
         raise UsageError("images go to a directory, not to standard output")
     if output.exists() and not output.is_dir():
-        raise OutputError(f"{output}: exists and is not a directory")
-    with open_file(file, max_pixels) as reader:
-        header = reader.header
-        wanted = [name.strip() for name in tasks.split(",")] if tasks else list(header.tasks)
-        needed = {section for task in wanted for section in header.needs(task)}
-        for name in wanted:
-            for suffix in (".png", ".npy"):
-                refuse_existing(output / (name + suffix), force)
-        if any(s.neural for s in header.sections if s.name in needed):
-            path = weights or str(store.find_fingerprint(header.fingerprint))
-            images, lost = _decode(load_codec(path, device, threads), reader, wanted, file)
-        else:
-            images, lost = _decode_lossless(reader, wanted)
-    if images:
-        make_directory(output)
-    for name, image in images.items():
-        path_out = output / (name + suffix_for(image))
-        write_image(path_out, image)
-        if not quiet:
-            typer.echo(str(path_out))
-    for loss in lost:
-        warn(f"{file}: task {loss.section} is lost: {loss}")
-    if lost:
-        raise SectionError(f"{file}: damaged; {len(images)} of {len(wanted)} tasks decoded", lost[0].section)
+        raise OutputError("exists and is not a directory", path=output)
+    return output
 
 
-def _decode(codec: Codec, reader: Reader, wanted: list[str], file: str) -> tuple[Scene, list[SectionError]]:
-    from mtcodec.errors import FormatError
-
-    lost: list[SectionError] = []
-    try:
-        return codec.decode(reader, wanted, lost.append), lost
-    except FormatError as error:
-        raise FormatError(f"{file}: {error}") from error
-
-
-def _decode_lossless(reader: Reader, wanted: list[str]) -> tuple[Scene, list[SectionError]]:
-    from mtcodec.coders.sections import read
-    from mtcodec.errors import SectionError
-
-    images: Scene = {}
-    lost: list[SectionError] = []
-    for name in wanted:
-        try:
-            images[name] = read(reader, name)
-        except SectionError as error:
-            lost.append(error)
-    return images, lost
-
-
-def info(file: FileOrArchive, as_json: Json = False) -> None:
+def info(file: options.FileOrArchive, as_json: options.Json = False) -> None:
     """Show a file's sections, and what decoding each task needs; or the same of an archive."""
     from mtcodec.archive.read import is_archive
 
@@ -125,7 +95,9 @@ def info(file: FileOrArchive, as_json: Json = False) -> None:
         print_archive(file, as_json)
         return
     with open_file(file) as reader:
-        print_info(reader, file, as_json)
+        report.print_file(report.facts(reader, file), as_json)
+        if not reader.complete:
+            raise FormatError("the file ends before its last section does", path=file)
 
 
 def print_archive(path: str, as_json: bool) -> None:
@@ -156,68 +128,28 @@ def print_archive(path: str, as_json: bool) -> None:
         typer.echo(f"  to decode {task.name}: {sum(sizes[n] for n in needed)} bytes ({' + '.join(needed)})")
 
 
-def reader_of(data: bytes) -> Reader:
-    from mtcodec.format.container import Reader
-
-    return Reader(io.BytesIO(data))
-
-
-def print_info(
-    reader: Reader, file: str, as_json: bool, brief: bool = False, psnr: Mapping[str, float] | None = None
-) -> None:
-    """Print what a file holds, or one line if ``brief``, and ``psnr`` by task if just encoded."""
-    from mtcodec.format.info import summary
-
-    facts = summary(reader, file)
-    if psnr:
-        facts["psnr"] = {name: round(value, 2) for name, value in psnr.items()}
-    decibels = ", ".join(f"{name} {value:.1f} dB" for name, value in (psnr or {}).items())
-    if as_json:
-        typer.echo(json.dumps(facts))
-        return
-    if brief:
-        typer.echo(f"{file}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp" + f"  {decibels}" * bool(psnr))
-        return
-    size = f"{facts['bytes']} bytes, {facts['bpp']:.4f} bpp, {facts['width']}×{facts['height']}"
-    weights = f"{facts['weights']['name'] or 'not installed'} ({facts['weights']['fingerprint']})"
-    neural = any(section.neural for section in reader.header.sections)
-    typer.echo(f"{file}: {size}" + (f", quality {facts['quality']:g}, weights {weights}" if neural else ""))
-    if not facts["complete"]:
-        warn(f"{file}: the file ends before its last section does")
-    for section in facts["sections"]:
-        cost = f"{section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
-        own = f"  quality {section['quality']:g}" if "quality" in section else ""
-        typer.echo(f"  {section['name']:<10} {cost}  {section['coding']}{own}")
-    typer.echo(f"  {'overhead':<10} {facts['overhead_bytes']:>8} bytes")
-    if psnr:
-        typer.echo(f"  {'PSNR':<10} {decibels}")
-    for task, needs in facts["tasks"].items():
-        typer.echo(f"  to decode {task}: {needs['bytes']} bytes ({' + '.join(needs['sections'])})")
-
-
 def extract(
-    file: FileOrArchive,
+    file: options.FileOrArchive,
     tasks: Annotated[str, typer.Option(help="Tasks to keep, e.g. depth,normal.")],
-    output: Output = None,
-    force: Force = False,
+    output: options.Output = None,
+    force: options.Force = False,
 ) -> None:
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
     from mtcodec.archive.read import Opened, is_archive
-    from mtcodec.errors import FormatError
     from mtcodec.format import container
 
     if output is None:
         raise UsageError("missing -o OUT")
+    wanted = values.names(tasks) or []
     if is_archive(file):
-        from mtcodec.archive.unpack import extract as run
+        from mtcodec.archive.check import extract as run
 
         with progress_bar() as bar:
-            run(Opened(file), output, [t.strip() for t in tasks.split(",")],
-                lambda k, total: bar("copying", k, total))  # fmt: skip
+            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total))
         return
     with open_file(file) as reader:
         try:
-            data = container.extract(reader, [t.strip() for t in tasks.split(",")])
+            data = container.extract(reader, wanted)
         except FormatError as error:
-            raise FormatError(f"{file}: {error}") from error
+            raise error.at(path=file) from None
     emit(data, output, force)

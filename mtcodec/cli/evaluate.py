@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtcodec.cli.common import Dataset, Device, Json, Threads, find, progress_bar, systems
-from mtcodec.errors import UsageError
+from mtcodec.cli.common import find, progress_bar, systems
+from mtcodec.cli.options import Dataset, Device, Json, Threads
+from mtcodec.cli.values import numbers
 
 if TYPE_CHECKING:
-    from mtcodec.codec.choice import Chooser
-    from mtcodec.codec.codec import Codec
+    from mtcodec.codec.api import Codec
 
 
 def evaluate(
@@ -52,19 +52,19 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
-    from mtcodec.evaluation import report
+    from mtcodec.codec.api import Codec
 
-    try:
-        qualities = [float(q) for q in quality.split(",")]
-    except ValueError:
-        raise UsageError(f"not a list of qualities: {quality!r}") from None
-    scenes = find([dataset], weights, limit)
-    codecs = _systems(weights, device, threads, coding)
+    qualities = numbers(quality, "qualities", 0, 100)
+    declared = Codec(weights.split(",")).tasks
+    scenes = find([dataset], declared, limit=limit)
+    from mtcodec.evaluation import report, tables
+
+    codecs = systems(weights, device, threads, coding)
     names = [name for name in against.split(",") if name]
     with progress_bar() as progress:
         results = report.evaluate(
             codecs, scenes, qualities, names, output, progress,
-            about={name: _about(codec, coding) for name, codec in codecs.items()},
+            about={name: _about(codec) for name, codec in codecs.items()}, declared=declared,
             reference=Path(reference).name.removesuffix(".safetensors") or None,
             checkpoints=hyperprior_checkpoints or None, workers=workers,
         )  # fmt: skip
@@ -74,34 +74,17 @@ def evaluate(
         from rich.console import Console
 
         console = Console(width=None if sys.stdout.isatty() else 160)
-        for table in (report.format_table(results), report.format_bd_rates(results)):
+        for table in (tables.format_table(results), tables.format_bd_rates(results)):
             if table is not None:
                 console.print(table)
 
 
-def _systems(weights: str, device: str, threads: int, coding: str) -> dict[str, Codec | Chooser]:
-    from mtcodec.codec.choice import CODINGS, Chooser
-    from mtcodec.weights import store
+def _about(codec: Codec) -> dict[str, str]:
+    """What results say of a system."""
+    from mtcodec.weights.file import describe
 
-    if coding not in CODINGS:
-        raise UsageError(f"coding must be {', '.join(CODINGS)}, not {coding!r}")
-    found: dict[str, Codec | Chooser] = {}
-    for given in weights.split(","):
-        codecs = list(systems(",".join(store.resolve(given)), device, threads).values())
-        name = given if given == store.AUTO else codecs[0].info.name
-        if name in found:
-            raise UsageError(f"two weights called {name!r}: rename one of the files")
-        chosen = coding != "neural" or len(codecs) > 1
-        found[name] = Chooser(codecs, coding) if chosen else codecs[0]
-    return found
-
-
-def _about(codec: Codec | Chooser, coding: str) -> dict[str, str]:
-    from mtcodec.codec.choice import Chooser
-
-    if isinstance(codec, Chooser):
-        fingerprints = ", ".join(c.info.fingerprint for c in codec.codecs)
-        return {"coding": coding, "fingerprint": fingerprints}
-    config = codec.model.config
-    return {"architecture": config.architecture, "backbone": config.backbone,
-            "fingerprint": codec.info.fingerprint}  # fmt: skip
+    found = [describe(path) for path in codec.paths]
+    about = {"coding": codec.request.coding, "fingerprint": ", ".join(own.fingerprint for own in found)}
+    if len(found) == 1:
+        about |= {key: found[0].config[key] for key in ("architecture", "backbone")}
+    return about

@@ -7,9 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import Device, Force, Quiet, Threads, refuse_existing, warn_left_out
+from mtcodec.cli.common import note, refuse_existing
+from mtcodec.cli.options import Device, Force, Quiet, Threads
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import UsageError
+from mtcodec.models.backbones import BACKBONES
+from mtcodec.models.config import ARCHITECTURES
+from mtcodec.tasks import USUAL, parse
 
 
 def train(
@@ -20,20 +24,26 @@ def train(
             help="Directories of scenes in any layout of encode --help; each gives equally many crops.",
         ),
     ],
-    tasks: Annotated[str, typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3.")],
+    tasks: Annotated[
+        str,
+        typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3; default: those of --init."),
+    ] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
     ] = None,
     init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
-    minutes: Annotated[float, typer.Option(min=0, help="Train for this long.")] = 0.0,
-    steps: Annotated[int, typer.Option(min=0, help="Train for this many steps.")] = 0,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Train for this long.")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Train for this many steps.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint beside the output.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on from the checkpoint beside the output, with its model and its settings."
+        ),
     ] = False,
     architecture: Annotated[
-        str, typer.Option(help="single, mixed, disjoint, shared or conditional (the default).")
+        str, typer.Option(help=f"{', '.join(ARCHITECTURES)}; default: conditional.")
     ] = "",
-    backbone: Annotated[str, typer.Option(help="fast (the default) or scale-hyperprior.")] = "",
+    backbone: Annotated[str, typer.Option(help=f"{', '.join(BACKBONES)}; default: fast.")] = "",
     sizes: Annotated[
         str,
         typer.Option(
@@ -62,30 +72,34 @@ def train(
         float | None, typer.Option(min=0, max=1, help="Share of crops that lack some tasks (fast: 0.2).")
     ] = None,
     shared_weight: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, help="Cost of a shared bit, relative to a task's own: more makes tasks alone cheaper."
+            min=0,
+            help="Cost of a shared bit, relative to a task's own (1): more makes tasks alone cheaper.",
         ),
-    ] = 1.0,
+    ] = None,
     held_out: Annotated[
         int, typer.Option(min=0, help="Scenes kept for validation, in equal shares of the datasets.")
     ] = 24,
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of the initial weights and the crops.")] = 0,
+    precision: Annotated[
+        str | None, typer.Option(help="float32, bfloat16, or auto: the faster one (the default).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the initial weights and the crops (0).")] = None,
     threads: Threads = 0,
     device: Device = "auto",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
     """Train weights on datasets; the log and the checkpoint lie beside the output."""
-    from mtcodec.tasks import task as registry
-    from mtcodec.training import run
-
     if output is None or output.suffix != ".safetensors":
         raise UsageError("missing -o FILE.safetensors")
     if not resume:
         refuse_existing(output, force)
-    declared = registry.parse(tasks)
+    declared = parse(tasks, USUAL) if tasks else []
+    if not (declared or init or resume):
+        raise UsageError("missing --tasks")
+    from mtcodec.training import run
+
     given = {
         "minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
         "lambdas": lambda_list(lambdas), "balance": balance, "own": own_quality, "drop": absent,
@@ -93,9 +107,9 @@ def train(
     }  # fmt: skip
     run.train_weights(
         datasets, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
-        config=run.configuration(declared, architecture, backbone), sizes=size_values(sizes),
+        architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         settings=run.settings(preset, given),
-        report=(lambda _: None) if quiet else _print_training, left_out=warn_left_out,
+        report=(lambda _: None) if quiet else _print_training, note=note,
     )  # fmt: skip
 
 

@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import DEFAULT
-
-if TYPE_CHECKING:
-    from mtcodec.files.scene import Scene
+from mtcodec.tasks import USUAL, Declarations, parse
 
 
-def qualities(values: list[str]) -> tuple[float, dict[str, float]]:
+def request(
+    *,
+    quality: Sequence[str] | None = None,
+    tasks: Sequence[str] | None = None,
+    invalid: Sequence[str] | None = None,
+    max_error: Sequence[str] | None = None,
+    lossless: str = "",
+    unit: Sequence[str] | None = None,
+    known: Declarations = USUAL,
+    **others: Any,
+) -> Request:
+    """What the shared options of encoding ask for.
+
+    Args:
+        tasks: values of ``--task``. known: declarations besides them.
+        others: fields of :class:`Request` as they are.
+
+    Raises:
+        UsageError: a value that makes no sense.
+    """
+    general, own = qualities(quality or [])
+    usual, holes = hole_values(invalid or [])
+    return Request(
+        quality=general, task_quality=own, usual_holes=usual, invalid=holes,
+        max_error=bounds(max_error or [], lossless), units=dict(assignments(unit or [], "a unit")),
+        tasks=declarations(tasks or [], known), **others,
+    )  # fmt: skip
+
+
+def declarations(values: Sequence[str], known: Declarations = USUAL) -> dict[str, Any]:
+    """``["albedo:image"]`` beside the usual tasks."""
+    for value in values:
+        if ":" not in value:
+            raise UsageError(f"not a declaration: {value!r} (name:kind)")
+    return {**known, **{task.name: task for task in parse(values, known)}}
+
+
+def qualities(values: Sequence[str]) -> tuple[float, dict[str, float]]:
     """``["60", "depth=80"]`` to (60.0, {"depth": 80.0})."""
     general, own = None, {}
     for value in values:
@@ -32,38 +68,32 @@ def qualities(values: list[str]) -> tuple[float, dict[str, float]]:
     return (DEFAULT if general is None else general), own
 
 
-def hole_values(values: list[str]) -> dict[str, list[tuple[float, ...]]]:
-    """``["depth=9999", "normal=0,0,255"]`` to {"depth": [(9999.0,)], "normal": [(0.0, 0.0, 255.0)]}."""
+def hole_values(values: Sequence[str]) -> tuple[bool, dict[str, list[tuple[float, ...]]]]:
+    """``["depth=9999", "normal=0,0,255"]`` to True and {"depth": [(9999.0,)], "normal": [(0.0, 0.0, 255.0)]}.
+
+    False if ``none`` is among them: the usual values are then no holes.
+    """
     result: dict[str, list[tuple[float, ...]]] = {}
-    for name, numbers in assignments(values, "the value of a hole"):
+    for name, numbers in assignments([v for v in values if v != "none"], "the value of a hole"):
         try:
             stored = tuple(float(number) for number in numbers.split(","))
         except ValueError:
             raise UsageError(f"not the value of a hole: {numbers!r}") from None
         result.setdefault(name, []).append(stored)
-    return result
+    return "none" not in values, result
 
 
-def bounds_of(scene: Scene, max_error: list[str], lossless: str, unit: list[str]) -> dict[str, float]:
-    """``["depth=5mm"]`` and ``"normal"`` to {"depth": 5.0, "normal": 0.0}, in stored values."""
-    from mtcodec.tasks import task as registry
-    from mtcodec.tasks import units
-
-    steps = dict(assignments(unit, "a unit"))
-    result = {}
-    for name, text in assignments(max_error, "a bound"):
-        if name not in scene:
-            raise UsageError(f"a bound for task {name!r}, which the scene lacks")
-        task, dtype = registry.get(name), scene[name].dtype.name
-        result[name] = units.stored(task, dtype, text, steps.get(name, ""))
+def bounds(max_error: Sequence[str], lossless: str) -> dict[str, str | float]:
+    """``["depth=5mm"]`` and ``"normal"`` to {"depth": "5mm", "normal": 0.0}."""
+    result: dict[str, str | float] = dict(assignments(max_error, "a bound"))
     for name in filter(None, lossless.split(",")):
-        if result.get(name):
+        if name in result:
             raise UsageError(f"task {name!r} cannot be lossless and have a bound")
         result[name] = 0.0
     return result
 
 
-def psnrs(values: list[str]) -> dict[str, float]:
+def psnrs(values: Sequence[str]) -> dict[str, float]:
     """``["rgb=38"]`` to {"rgb": 38.0}."""
     try:
         return {name: float(text) for name, text in assignments(values, "a PSNR")}
@@ -71,12 +101,17 @@ def psnrs(values: list[str]) -> dict[str, float]:
         raise UsageError(f"not a PSNR in dB: {' '.join(values)!r}") from None
 
 
-def assignments(values: list[str], what: str) -> Iterator[tuple[str, str]]:
+def assignments(values: Sequence[str], what: str) -> Iterator[tuple[str, str]]:
     for value in values:
         name, equals, text = value.partition("=")
         if not (name and equals and text):
             raise UsageError(f"not {what}: {value!r} (name=value)")
         yield name, text
+
+
+def names(text: str) -> list[str] | None:
+    """``"rgb, depth"`` to ["rgb", "depth"]; None for nothing."""
+    return [name.strip() for name in text.split(",")] if text else None
 
 
 def lambda_list(text: str) -> tuple[float, ...] | None:

@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtcodec.cli.common import Json, warn
+from mtcodec.cli.common import warn
+from mtcodec.cli.options import Json
 
 if TYPE_CHECKING:
-    from mtcodec.weights.store import WeightsInfo
+    from mtcodec.weights.file import WeightsInfo
 
 app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
 
 
 @app.command("list")
-def weights_list(as_json: Json = False) -> None:
+def weights_list(
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Those too that are there to be compared, and never chosen.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List the installed weights."""
     from mtcodec.errors import WeightsInvalid
-    from mtcodec.weights import store as weights
+    from mtcodec.weights import file, store
 
     entries = []
-    for path in weights.installed():
+    for path in store.installed(paper):
         try:
-            entry = weights.describe(path)
-            weights.model_config(entry)
+            entry = file.describe(path)
+            file.model_config(entry)
             entries.append(entry)
         except WeightsInvalid as error:
             warn(str(error))
@@ -49,10 +55,10 @@ def weights_show(
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
     from mtcodec.models import costs
-    from mtcodec.weights import store as weights
+    from mtcodec.weights import file, store
 
-    e = weights.describe(weights.find(name))
-    parts = costs.table(weights.model_config(e))
+    e = file.describe(store.find(name))
+    parts = costs.table(file.model_config(e))
     if as_json:
         typer.echo(json.dumps({**_entry(e), "parts": [vars(p) for p in parts]}))
         return

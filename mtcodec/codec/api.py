@@ -18,11 +18,19 @@ from mtcodec.weights import store
 from mtcodec.weights.file import describe, model_config
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoder import Encoded
+    from mtcodec.codec.encoded import Encoded
     from mtcodec.engine.networks import Networks
 
 Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
 """A file: its bytes, its path, a seekable binary file, or a reader of it."""
+
+
+def tasks_of(paths: Iterable[Path]) -> dict[str, Task]:
+    """The usual declarations, and those that weights bring besides."""
+    known = dict(USUAL)
+    for path in paths:
+        known |= {t.name: t for t in model_config(describe(path)).tasks if t.name not in known}
+    return known
 
 
 class Codec:
@@ -34,7 +42,8 @@ class Codec:
         settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
 
     Raises:
-        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.weights`. UsageError: a setting that makes no sense.
+        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.weights`. UsageError: a setting that makes no
+            sense.
     """
 
     def __init__(
@@ -43,10 +52,7 @@ class Codec:
         names = [weights] if isinstance(weights, (str, Path)) else list(weights)
         self.paths = list(dict.fromkeys(path for name in names for path in store.resolve(name)))
         self.device = device
-        known = dict(USUAL)
-        for path in self.paths:  # tasks that weights bring
-            known |= {t.name: t for t in model_config(describe(path)).tasks if t.name not in known}
-        self.tasks: dict[str, Task] = {**known, **settings.pop("tasks", {})}
+        self.tasks: dict[str, Task] = {**tasks_of(self.paths), **settings.pop("tasks", {})}
         self.request = _request({"tasks": self.tasks, **settings})
 
     @property
@@ -73,8 +79,8 @@ class Codec:
         """The bytes of an ``.mtc`` file of one scene.
 
         Args:
-            scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of one
-                size.
+            scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of
+                one size.
             quality: 0 (smallest) to 100 (best).
             settings: other fields of :class:`mtcodec.codec.request.Request` for this scene.
 
@@ -159,7 +165,7 @@ def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:
         try:
             data = Path(data).read_bytes()
         except OSError as error:
-            raise SceneError(f"cannot read it: {error.strerror or error}", path=data) from error
+            raise SceneError(f"cannot read it: {error.strerror or error}", path=str(data)) from error
     if isinstance(data, (bytearray, memoryview)):
         data = bytes(data)
     if not isinstance(data, bytes) and not hasattr(data, "seek"):
@@ -167,7 +173,9 @@ def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:
     return Reader(data, max_pixels)
 
 
-def load(weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any) -> Codec:
+def load(
+    weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any
+) -> Codec:
     """A codec for many scenes, see :class:`Codec`; ``weights`` are loaded at once."""
     codec = Codec(weights, device, **settings)
     if not codec.paths:

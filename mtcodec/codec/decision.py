@@ -6,10 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
-import numpy as np
-
 from mtcodec.coders.coded import Coded
-from mtcodec.signal.holes import Holes
 
 MAX_PARTS = 6  # parts that are weighed in all combinations
 
@@ -26,11 +23,6 @@ class Part:
     readers: frozenset[tuple[str, int]]
 
 
-def same(one: Holes, other: Holes) -> bool:
-    """Are the holes of two tasks in the same places?"""
-    return np.array_equal(one.classes, other.classes)
-
-
 def decide(
     candidates: Mapping[str, Sequence[Coded]], weights: Mapping[str, float], parts: Sequence[Part]
 ) -> dict[str, Coded]:
@@ -38,8 +30,8 @@ def decide(
 
     Args:
         weights: λ · weight of the task's kind, by task.
-        parts: whatever is read by several tasks; with each combination of parts, every task takes its cheapest
-            candidate that needs no others.
+        parts: whatever is read by several tasks; with each combination of parts, every task takes its
+            cheapest candidate that needs no others.
     """
     best: tuple[float, dict[str, int]] | None = None
     for allowed in _subsets(range(len(parts))):

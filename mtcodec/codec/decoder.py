@@ -33,8 +33,8 @@ def decode(
     """Images by task, in the dtypes of the originals.
 
     Args:
-        readers: of files of one size, which have ``tasks`` in codings of the same sort; neural ones share passes
-            through the networks.
+        readers: of files of one size, which have ``tasks`` in codings of the same sort; neural ones share
+            passes through the networks.
         tasks: all of the first file's without it.
         networks: gives the networks of a fingerprint; called only if they are needed.
 

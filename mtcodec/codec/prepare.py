@@ -16,10 +16,11 @@ from mtcodec.format.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.signal import signal as signals
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.signal import Signal
-from mtcodec.tasks import DTYPES, Declarations, Task
+from mtcodec.tasks import DTYPES, Declarations, Task, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
+TINY = 64  # pixels up to which everything is kept exactly, unless a coding or a size is asked for
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,11 @@ def check(scene: Mapping[str, Any]) -> Scene:
                 f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {some.shape[1]}×{some.shape[0]}",
                 task=name,
             )
-        finite = image.dtype.kind != "f" or image.dtype.itemsize < 8 or np.abs(
-            image[np.isfinite(image)]
-        ).max(initial=0) <= np.finfo(np.float32).max
+        finite = (
+            image.dtype.kind != "f"
+            or image.dtype.itemsize < 8
+            or np.abs(image[np.isfinite(image)]).max(initial=0) <= np.finfo(np.float32).max
+        )
         if not finite:
             raise SceneError("has values that float32 cannot hold", task=name)
     height, width = some.shape[:2]
@@ -125,16 +128,22 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     arrays = check(scene)
     tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
     _check_request(tasks, request)
+    bounds = {
+        name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
+        for name, bound in request.max_error.items()
+    }
     lossy: dict[str, Signal] = {}
     made: dict[str, Coded] = {}
     originals: dict[str, Signal] = {}
+    height, width = next(iter(arrays.values())).shape[:2]
+    tiny = height * width <= TINY and request.coding == "auto" and not request.target_bytes
     notes = []
     for name, image in arrays.items():
         task = tasks[name]
         signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
         originals[name] = signal
-        if task.exact or name in request.max_error:
-            made[name] = exact.encode(signal, request.max_error.get(name, 0.0))
+        if task.exact or name in request.max_error or tiny:
+            made[name] = exact.encode(signal, bounds.get(name, 0.0))
         else:
             lossy[name] = signal
         if task.kind == "data":
@@ -143,18 +152,19 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
         if far:
             values = ", ".join(f"{value:g}" for value in far)
             notes.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
-    height, width = next(iter(arrays.values())).shape[:2]
     return Prepared(height, width, lossy, made, originals, tuple(notes))
 
 
 def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
     """Raise UsageError for a setting of a task that the scene lacks or keeps exactly."""
     settings = {
-        "a quality": request.task_quality, "holes": request.invalid,
-        "a bound": request.max_error, "a PSNR": request.target_psnr,
+        "a quality": request.task_quality, "a bound": request.max_error, "a PSNR": request.target_psnr,
     }  # fmt: skip
+    for name in request.invalid:
+        if name not in tasks or tasks[name].exact:
+            raise UsageError(f"holes of task {name!r}, which the scene lacks or stores exactly")
     for what, by_task in settings.items():
         for name in by_task:
-            lossless = name in tasks and (tasks[name].exact or request.max_error.get(name) == 0.0)
-            if name not in tasks or (lossless and what != "a bound") or tasks[name].exact:
-                raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores losslessly")
+            exact_too = what != "a bound" and name in request.max_error
+            if name not in tasks or tasks[name].exact or exact_too:
+                raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores exactly")

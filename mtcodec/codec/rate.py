@@ -3,52 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import TargetError
 from mtcodec.format.quality import STEPS, to_step
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoder import Encoded
+    from mtcodec.codec.encoded import Encoded
 
 CLOSE = 4  # quality steps that a search may stay away from the best one
+STRIDE = 32  # steps by which the quality found with quick encodings is corrected
 
 
-def control(at: Callable[[int], Encoded], request: Request) -> Encoded:
+class Scene(Protocol):
+    """What rate control needs of a scene's encoder."""
+
+    def at(self, step: int) -> Encoded:
+        """The scene at a quality step."""
+
+    def quick(self) -> Scene:
+        """The same with quicker encodings, for searching."""
+
+    def refined(self, found: Encoded, step: int) -> Encoded:
+        """``found``, which reaches its PSNRs at ``step``, with smaller codings that reach them too."""
+
+
+def control(scene: Scene, request: Request) -> Encoded:
     """The scene at the quality of ``request``, or at that which reaches its target.
 
-    Args:
-        at: gives the scene at a quality step.
+    The search is made with quick encodings, and corrected with those of the effort that is wanted.
 
     Raises:
         TargetError: no quality reaches it, and the nearest is not wanted.
     """
     if not request.target_psnr and not request.target_bytes:
-        return at(to_step(request.quality))
+        return scene.at(to_step(request.quality))
 
     def reached(found: Encoded) -> bool:
         if request.target_bytes:
             return len(found.data) <= request.target_bytes
         return all(found.psnr[name] >= value for name, value in request.target_psnr.items())
 
-    fitting, other = (0, STEPS) if request.target_bytes else (STEPS, 0)  # the other end is the better one
-    best = at(fitting)
-    if not reached(best):
+    safe, better = (0, STEPS) if request.target_bytes else (STEPS, 0)  # towards ``better`` until it fails
+    step = _search(scene.quick().at, reached, safe, better)
+    toward = STRIDE if better > safe else -STRIDE
+    found = scene.at(step)
+    while not reached(found) and step != safe:
+        step = min(max(step - toward, 0), STEPS)
+        found = scene.at(step)
+    if not reached(found):
         if not request.best_effort:
-            raise TargetError(f"out of reach: {_say(best, request)} (--best-effort takes that)")
-        return best
-    extreme = at(other)
-    if reached(extreme):
-        return extreme
-    while abs(other - fitting) > CLOSE:
-        step = (fitting + other) // 2
-        found = at(step)
-        if reached(found):
-            best, fitting = found, step
+            raise TargetError(f"out of reach: {_say(found, request)} (--best-effort takes that)")
+        return found
+    while step != better:  # what is thorough may do with less
+        closer = min(max(step + toward // 2, 0), STEPS)
+        other = scene.at(closer)
+        if not reached(other):
+            break
+        found, step = other, closer
+    return found if request.target_bytes else scene.refined(found, step)
+
+
+def _search(at: Callable[[int], Encoded], reached: Callable[[Encoded], bool], safe: int, better: int) -> int:
+    """The step next to ``better`` that reaches the target; ``safe`` where none does."""
+    if reached(at(better)):
+        return better
+    while abs(better - safe) > CLOSE:
+        step = (safe + better) // 2
+        if reached(at(step)):
+            safe = step
         else:
-            other = step
-    return best
+            better = step
+    return safe
 
 
 def _say(nearest: Encoded, request: Request) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import DEFAULT
-from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks import USUAL, Declarations, units
 from mtcodec.tasks.kinds import Values
 
 CODINGS = ("auto", "neural", "classical")
 EFFORTS = ("fast", "normal", "best")
+BY_TASK = ("task_quality", "max_error", "invalid", "target_psnr", "units")  # settings of single tasks
 Invalid = Mapping[str, Sequence[Values]]
 """By task, stored values of holes besides the usual ones."""
 
@@ -23,7 +25,8 @@ class Request:
     Attributes:
         quality: 0 (smallest) to 100 (best); it stands for λ, see :mod:`mtcodec.format.quality`.
         task_quality: other qualities for single tasks.
-        max_error: by task, by how much a stored value may be off at most, whatever the quality; 0 is lossless.
+        max_error: by task, by how much a stored value may be off at most, whatever the quality, as a number
+            or as a length such as ``"5mm"``; 0 is lossless.
         invalid: stored values of holes besides the usual ones (:mod:`mtcodec.signal.holes`).
         usual_holes: False: only values of ``invalid`` and those that are not finite are holes.
         target_psnr: by task, dB to reach with the lowest quality.
@@ -39,7 +42,7 @@ class Request:
 
     quality: float = DEFAULT
     task_quality: Mapping[str, float] = field(default_factory=dict)
-    max_error: Mapping[str, float] = field(default_factory=dict)
+    max_error: Mapping[str, float | str] = field(default_factory=dict)
     invalid: Invalid = field(default_factory=dict)
     usual_holes: bool = True
     target_psnr: Mapping[str, float] = field(default_factory=dict)
@@ -55,11 +58,29 @@ class Request:
         for value in (self.quality, *self.task_quality.values()):
             if not 0 <= value <= 100:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
-        for value, known in ((self.coding, CODINGS), (self.effort, EFFORTS)):
-            if value not in known:
-                raise UsageError(f"{value!r} is not one of {', '.join(known)}")
+        for word, known in ((self.coding, CODINGS), (self.effort, EFFORTS)):
+            if word not in known:
+                raise UsageError(f"{word!r} is not one of {', '.join(known)}")
         if self.target_psnr and self.target_bytes:
             raise UsageError("a PSNR and a number of bytes: only one of them can be the target")
         for name, bound in self.max_error.items():
-            if not bound >= 0:
+            if not (units.parse(bound)[0] if isinstance(bound, str) else bound) >= 0:
                 raise UsageError(f"not a bound of errors: {bound}", task=name)
+        for name, unit in self.units.items():
+            number, length = units.parse(unit)
+            if not length or number == 0:
+                raise UsageError(f"a unit is a length in mm, cm or m, not {unit!r}", task=name)
+
+    def only(self, tasks: Collection[str]) -> Request:
+        """The same without settings of tasks that are not among ``tasks``; for datasets whose scenes
+        differ.
+        """
+        kept: dict[str, Any] = {
+            name: {task: value for task, value in getattr(self, name).items() if task in tasks}
+            for name in BY_TASK
+        }
+        return replace(self, **kept)
+
+    def tasks_named(self) -> set[str]:
+        """Tasks that have settings of their own."""
+        return {task for name in BY_TASK for task in getattr(self, name)}

@@ -4,8 +4,8 @@
 
     planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ Form.restore
 
-A payload is a byte that names the codec, then its stream. To add a codec, write its bytes in ``bitstreams`` and
-add it to :data:`CODECS`, with its settings by λ. Imports no torch.
+A payload is a byte that names the codec, then its stream. To add a codec, write its bytes in ``bitstreams``
+and add it to :data:`CODECS`, with its settings by λ in :data:`WAYS`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mtcodec.signal.mapping import Array
 from mtcodec.signal.signal import Form, Signal
 
 Samples = npt.NDArray[Any]
-SPEEDS = {"draft": 9, "fast": 7, "normal": 4, "best": 3}
+SPEEDS = {"draft": 9, "fast": 7, "normal": 5, "best": 3}
 """By effort, of libaom: 0 (slow) to 10. Others have efforts of the same names."""
 LARGE = 1 << 21  # pixels of an image from which on ``normal`` takes the speed of ``fast``
 
@@ -79,9 +79,9 @@ class Way:
 
     Attributes:
         bits: per sample.
-        settings: the codec's setting that costs least, by columns of kinds (:attr:`mtcodec.tasks.Kind.settings`),
-            at every 192nd quality step of λ · weight; linear in between.
-        steps: where it has been seen to cost less than the other ways, by columns.
+        settings: the codec's setting that costs least, at every 192nd quality step of λ · weight, linear in
+            between; by columns, of which :attr:`mtcodec.tasks.Kind.settings` names one.
+        steps: where it has been seen to cost less than the others for some pictures, by columns.
     """
 
     codec: str
@@ -106,11 +106,11 @@ WAYS = (
     Way(
         "av1", 8,
         {
-            "color": (0, 1, 4, 11, 20, 29.5, 37, 46.5, 53, 63, 74, 83, 88, 92.5, 95),
-            "depth": (0, 1, 4, 11, 17, 27.5, 35.5, 43.5, 54.5, 61.5, 70.5, 82.5, 85.5, 90.5, 94.5),
-            "vectors": (0, 1, 4, 8.5, 16.5, 22, 32, 40.5, 50.5, 58.5, 69.5, 79.5, 85, 90, 94),
+            "color": (0, 2, 4, 12, 20, 29.5, 37, 46.5, 53, 63, 74, 83, 88, 92.5, 95),
+            "depth": (0, 0, 2, 5, 10, 24, 35.5, 43.5, 54.5, 61.5, 70.5, 82.5, 85.5, 90.5, 94.5),
+            "vectors": (0, 0, 3, 6, 16, 22, 32, 40.5, 50.5, 58.5, 69.5, 79.5, 85, 90, 94),
         },
-        {"color": (0, 1536), "depth": (0, 1344), "vectors": (0, 1472)},
+        {"color": (0, 2304), "depth": (0, 1728), "vectors": (0, 2304)},
     ),
     Way(
         "av1", 10,
@@ -119,7 +119,7 @@ WAYS = (
             "depth": (0, 0, 0, 4, 10, 21.5, 31, 40.5, 48, 54.5, 67, 74, 81.5, 85, 91),
             "vectors": (0, 0, 1, 6, 14.5, 26, 33, 45, 54.5, 66.5, 76, 86.5, 91, 93, 94.5),
         },
-        {"color": (1536, STEPS), "depth": (1344, STEPS), "vectors": (1472, STEPS)},
+        {"color": (960, STEPS), "depth": (960, STEPS), "vectors": (960, STEPS)},
     ),
     Way(
         "jxl", 16,
@@ -139,32 +139,32 @@ def possible(signal: Signal) -> bool:
     return signal.task.channels in (1, 3)
 
 
-def settings(signal: Signal, lam: float, effort: str) -> list[tuple[Way, float, str]]:
-    """The ways and settings worth trying at this λ · weight, each with its effort: one, or several for ``best``."""
+def ways(signal: Signal, lam: float, effort: str) -> list[Way]:
+    """The ways worth trying at this λ · weight."""
     column, step = signal.task.rules.settings, step_of(lam)
-    if effort == "normal" and signal.height * signal.width > LARGE:
-        effort = "fast"
-    ways = [way for way in WAYS if max(signal.height, signal.width) <= CODECS[way.codec].max_side]
-    usual = [way for way in ways if way.steps[column][0] <= step <= way.steps[column][1]]
-    if effort != "best" or not usual:
-        way = usual[0] if usual else ways[-1]
-        return [(way, way.round(way.setting(column, step)), effort)]
-    found = []
-    for way in ways:
-        own = way.setting(column, step)
-        tried = (own * 1.2, own, own / 1.2) if way.codec == "jxl" else (own - NEIGHBOURS, own, own + NEIGHBOURS)
-        found += [(way, way.round(value), effort) for value in tried]
-    return found
+    able = [way for way in WAYS if max(signal.height, signal.width) <= CODECS[way.codec].max_side]
+    usual = [way for way in able if way.steps[column][0] <= step <= way.steps[column][1]]
+    return usual if usual and effort != "best" else able
+
+
+def settings(signal: Signal, way: Way, lam: float, effort: str) -> list[float]:
+    """Settings of a way at this λ · weight: the usual one, for the effort ``best`` its neighbours too."""
+    own = way.setting(signal.task.rules.settings, step_of(lam))
+    tried = [own]
+    if effort == "best":
+        tried += [own * 1.2, own / 1.2] if way.codec == "jxl" else [own - NEIGHBOURS, own + NEIGHBOURS]
+    return list(dict.fromkeys(way.round(setting) for setting in tried))
 
 
 def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
     """``signal`` coded in one way, at a setting of its codec."""
-    codec, planes = CODECS[way.codec], np.moveaxis(signal.planes, 0, -1)
-    planes = planes[..., 0] if planes.shape[2] == 1 else planes
+    codec = CODECS[way.codec]
+    if effort == "normal" and signal.height * signal.width > LARGE:
+        effort = "fast"
     bits = 8 if way.codec == "jxl" and signal.form.dtype == "uint8" and not _ranged(signal) else way.bits
-    samples = np.rint(planes * float(2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
-    stream = codec.encode(np.ascontiguousarray(samples), bits, setting, effort)
-    decoded = _restore(signal.form, *codec.decode(stream, samples.shape))
+    samples = to_samples(signal, bits)
+    stream = codec.encode(samples, bits, setting, effort)
+    decoded = from_samples(signal.form, *codec.decode(stream, samples.shape))
     payload = bytes([codec.id]) + stream
     return Coded("classical", signal.form, payload, decoded, signal.squared_error(decoded))
 
@@ -173,7 +173,16 @@ def _ranged(signal: Signal) -> bool:
     return signal.task.scene_range(signal.form.dtype)
 
 
-def _restore(form: Form, samples: Samples, bits: int) -> Array:
+def to_samples(signal: Signal, bits: int) -> Samples:
+    """Planes as unsigned samples of ``bits`` bits, (H, W) or (H, W, 3)."""
+    planes = np.moveaxis(signal.planes, 0, -1)
+    planes = planes[..., 0] if planes.shape[2] == 1 else planes
+    samples = np.rint(planes * float(2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    return np.ascontiguousarray(samples)
+
+
+def from_samples(form: Form, samples: Samples, bits: int) -> Array:
+    """Stored values of decoded samples."""
     planes = np.moveaxis(samples.reshape(*samples.shape[:2], -1), -1, 0).astype(np.float32)
     return form.restore(planes / float(2**bits - 1))
 
@@ -190,4 +199,4 @@ def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
     if codec is None:
         raise FormatError("an unknown classical codec")
     shape = (height, width) if form.channels == 1 else (height, width, form.channels)
-    return _restore(form, *codec.decode(payload[1:], shape))
+    return from_samples(form, *codec.decode(payload[1:], shape))

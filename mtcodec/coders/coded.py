@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from mtcodec.errors import FormatError
-from mtcodec.format.section import Attributes, Section
+from mtcodec.format.section import WHOLE, Attributes
 from mtcodec.signal.holes import Holes, Mask
-from mtcodec.signal.mapping import Array, Range, whole_range
+from mtcodec.signal.mapping import Array, Range
 from mtcodec.signal.signal import Form
-from mtcodec.tasks import FLOATS
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +40,18 @@ class Coded:
         return 8 * len(self.payload)
 
 
-def attributes_of(form: Form, quality: int | None, mask: int | None) -> Attributes:
-    """What the descriptor says of a form whose holes are in the section ``mask``."""
-    scale, values = form.scale, b""
+def attributes_of(coded: Coded, mask: int | None) -> Attributes:
+    """What the descriptor says of a section whose holes are in the section ``mask``."""
+    form, values = coded.form, b""
     if form.holes is not None:
         stored = form.holes.values
         values = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
-    whole = form.dtype not in FLOATS and form.dtype != "bool" and scale == whole_range(form.dtype)
-    plain = whole or (scale.low, scale.high) == (0.0, 0.0) and form.dtype == "bool"
-    limits = None if plain else (scale.low, scale.high)
+    limits = form.scale.low, form.scale.high
+    plain = coded.coding == "raw" or limits == WHOLE.get(form.dtype)
     return Attributes(
-        form.dtype, form.channels, limits, scale.mapping, form.unit_vectors, quality, mask, values
-    )
+        form.dtype, form.channels, None if plain else limits, form.scale.mapping, form.unit_vectors,
+        coded.quality, mask, values,
+    )  # fmt: skip
 
 
 def form_of(own: Attributes, classes: Mask | None) -> Form:
@@ -61,10 +60,7 @@ def form_of(own: Attributes, classes: Mask | None) -> Form:
     Raises:
         FormatError: a hole without a value.
     """
-    low, high = own.range or (0.0, 0.0)
-    scale = Range(low, high, own.mapping)
-    if own.range is None and own.dtype not in FLOATS and own.dtype != "bool":
-        scale = whole_range(own.dtype)
+    low, high = own.range or WHOLE.get(own.dtype, (0, 0))
     holes: Holes | None = None
     if classes is not None:
         values = np.frombuffer(own.hole_values, np.dtype(own.dtype).newbyteorder("<")).astype(own.dtype)
@@ -72,8 +68,4 @@ def form_of(own: Attributes, classes: Mask | None) -> Form:
         if classes.max() > len(values):
             raise FormatError("a hole without a value")
         holes = Holes(classes, values)
-    return Form(own.dtype, own.channels, scale, own.unit_vectors, holes)
-
-
-def described(section: Section, length: int) -> Section:
-    return replace(section, length=length)
+    return Form(own.dtype, own.channels, Range(low, high, own.mapping), own.unit_vectors, holes)

@@ -1,7 +1,7 @@
 """Codings whose values are the same on every machine: exact, or within a bound.
 
-``stepped``: values are rounded to even steps between the lowest and the highest, and the numbers of the steps are
-a lossless JPEG XL code stream; steps of one are exact. ``raw``: any dtype, bit for bit.
+``stepped``: values are rounded to even steps between the lowest and the highest, and the numbers of the steps
+are a lossless JPEG XL code stream; steps of one are exact. ``raw``: any dtype, bit for bit.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _steps(
     integer = image.dtype.kind in "ui"
     step = 1.0 + 2 * bound if integer else 2 * bound * (1 - 1e-6)
     top = min(max(math.ceil(scale.span / step), 1), MAX_TOP)
-    if (integer and not bound and scale.span > MAX_TOP) or max(abs(scale.low), abs(scale.high)) > 2**53:
+    if (integer and not bound and scale.span > MAX_TOP) or max(abs(scale.low), abs(scale.high)) >= 2**53:
         return None
     shares = (image.astype(np.float64) - scale.low) * (top / scale.span if scale.span > 0 else 0.0)
     numbers = np.rint(shares).clip(0, top)

@@ -19,11 +19,8 @@ def encode(image: Array) -> Coded | None:
     dtype = image.dtype.name
     if image.ndim != 2 or image.dtype.kind not in "uib":
         return None
-    scale = Range(0.0, 0.0)
-    samples = image
-    if dtype == "bool":
-        samples = image.astype(np.uint8)
-    elif dtype in ("uint8", "uint16"):
+    samples = image.astype(np.uint8) if dtype == "bool" else image
+    if dtype in ("bool", "uint8", "uint16"):
         scale = whole_range(dtype)
     else:
         low, high = int(image.min()), int(image.max())

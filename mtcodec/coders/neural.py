@@ -77,7 +77,7 @@ def check(header: Header, name: str, networks: Networks) -> None:
     section, task = header.task(name), networks.tasks.get(name)
     own, reads = section.attributes, networks.graph.reads.get(name, ())
     fits = task is not None and own.channels == task.channels
-    fits = fits and task is not None and task.scene_range(own.dtype) == (own.range is not None)
+    fits = fits and task is not None and (own.range is None or task.scene_range(own.dtype))
     fits = fits and (SHARED in reads) == (SHARED in header.needs(name))
     if not fits or (name not in networks.graph.streams and own.quality is not None):
         raise FormatError("does not fit the weights", section=name)
@@ -105,7 +105,7 @@ def decode(
             _decode_stream(networks, readers, SHARED, steps, latents)
         except SectionError as error:
             for name in names:
-                lost(SectionError(f"{error} (needed by task {name})", section=name, task=name))
+                lost(SectionError(f"its shared section is lost: {error.reason}", section=name, task=name))
             return images
     for name in names:
         try:
@@ -114,7 +114,7 @@ def decode(
             elif any(reader.payload(name) for reader in readers):
                 raise SectionError("not empty, but the weights have no stream for it", section=name)
         except SectionError as error:
-            lost(error)
+            lost(error.at(task=name))
             continue
         planes = networks.synthesise(name, latents, steps, size)
         for image, form, own in zip(images, forms, planes):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,19 @@ from torch import Tensor
 from mtcodec.bitstreams.range_coder import Tables
 from mtcodec.errors import UsageError
 from mtcodec.models.config import SHARED
-from mtcodec.models.entropy.stream import Rows, Step, StreamModel
+from mtcodec.models.entropy.by_quality import Rows
+from mtcodec.models.entropy.stream import Step
 from mtcodec.models.multitask import ALIGNMENT, MultiTask
+from mtcodec.models.multitask import Latents as Latents
 from mtcodec.signal.mapping import Planes
 from mtcodec.tasks import Task
 from mtcodec.weights import file as weights_file
 
 Integers = npt.NDArray[Any]
 Put = Callable[[str, Integers, Integers], None]
-"""Takes the symbols of one coding step of a stream, and the indexes of their probability tables; both flat."""
+"""Takes the symbols of a coding step of a stream, and the indexes of their probability tables; both flat."""
 Take = Callable[[int, Integers, int], Integers]
 """Gives the symbols of a coding step: of the file of this index, for these tables, up to this magnitude."""
-
-
-@dataclass
-class Latents:
-    """Decoded streams by name: integers in units of 1/16 symbol, and their tables' rows."""
-
-    y_hat: dict[str, Tensor]
-    rows: dict[str, Rows]
 
 
 def aligned(size: int) -> int:
@@ -74,25 +67,18 @@ class Networks:
         given = {n: p.to(self.device) for n, p in given.items()}
         present = torch.tensor([[float(n in planes) for n in self.tasks]], device=self.device)
         columns = self._columns([steps])
-        found = Latents({}, {})
-        shared: Tensor | None = None
-        for name, y in self.model.analyse(given, present, columns).items():
-            if name != SHARED and name not in planes:
-                continue
-            stream = self.model.stream(name)
-            rows = stream.rows(stream.tables(), columns[:, self.model.column(name)])
+        y = self.model.analyse(given, present, columns)
 
-            def take(request: Step, symbols: Tensor, name: str = name) -> None:
+        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+            def give(request: Step, symbols: Tensor) -> None:
                 mask = request.mask.cpu().numpy()
                 values, index = symbols.cpu().numpy()[0][mask], request.index.cpu().numpy()[0][mask]
                 put(name, values.astype(np.int32), index.astype(np.uint8))
 
-            condition = self.model.condition(name, shared)
-            found.y_hat[name] = stream.encode(y, stream.h_a(y), rows, condition, take)
-            found.rows[name] = rows
-            if name == SHARED:
-                shared = StreamModel.canonical(found.y_hat[name], rows)
-        return found
+            stream = self.model.stream(name)
+            return stream.encode(y[name], stream.h_a(y[name]), rows, condition, give)
+
+        return self.model.walk(columns, code, [name for name in y if name == SHARED or name in planes])
 
     @torch.inference_mode()
     def decode(
@@ -103,38 +89,31 @@ class Networks:
         take: Take,
         latents: Latents,
     ) -> None:
-        """Decode the stream ``name`` of files of one size into ``latents``, which have the shared one if need be.
+        """Decode the stream ``name`` of files of one size into ``latents``; the shared one must be there.
 
         Args:
             steps: quality steps by stream of every file.
         """
         shape = (len(steps), aligned(size[0]) // 16, aligned(size[1]) // 16)
-        stream = self.model.stream(name)
-        columns = torch.tensor([own[name] for own in steps], device=self.device)
-        rows = stream.rows(stream.tables(), columns)
-        limits = iter(stream.limits)
 
         def give(request: Step) -> Tensor:
             mask, index = request.mask.cpu().numpy(), request.index.cpu().numpy()
-            values, limit = np.zeros(index.shape, np.float32), next(limits)
+            values = np.zeros(index.shape, np.float32)
             for i in range(len(steps)):
-                values[i][mask] = take(i, index[i][mask].astype(np.uint8), limit)
+                values[i][mask] = take(i, index[i][mask].astype(np.uint8), request.limit)
             return torch.from_numpy(values).to(self.device)
 
-        shared = latents.y_hat.get(SHARED)
-        canonical = None if shared is None else StreamModel.canonical(shared, latents.rows[SHARED])
-        condition = self.model.condition(name, canonical)
-        latents.y_hat[name] = stream.decode(rows, shape, condition, give)
-        latents.rows[name] = rows
+        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+            return self.model.stream(name).decode(rows, shape, condition, give)
+
+        self.model.walk(self._columns(steps), code, [name], latents)
 
     @torch.inference_mode()
     def synthesise(
         self, task: str, latents: Latents, steps: Sequence[Mapping[str, int]], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
         """Planes of ``task``, (B, C, H, W), about [0, 1]."""
-        floats = {
-            name: StreamModel.latent(latents.y_hat[name], latents.rows[name]) for name in self.graph.reads[task]
-        }
+        floats = {name: latents.floats(name) for name in self.graph.reads[task]}
         planes = self.model.synthesise(task, floats, self._columns(steps))
         result: npt.NDArray[np.float32] = planes.float().cpu().numpy()[:, :, : size[0], : size[1]]
         return result

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtcodec.errors import UsageError
+from mtcodec.errors import DependencyError
 from mtcodec.evaluation.lines import Line, front, lossy_tasks, task_lines, total_lines
 
 Comparison = dict[str, Any]
@@ -22,11 +22,11 @@ NOTHING: Comparison = {"percent": None, "psnr": None, "share": 0.0}
 
 
 def require_scipy() -> None:
-    """Raise :class:`UsageError` where scipy is missing."""
+    """Raise :class:`DependencyError` where scipy is missing."""
     try:
         import scipy.interpolate  # noqa: F401
     except ImportError as error:
-        raise UsageError("BD-rates need scipy: install mtcodec[evaluate]") from error
+        raise DependencyError("BD-rates need scipy: install mtcodec[evaluate]") from error
 
 
 def _mean_log(curve: Line, low: float, high: float) -> float:

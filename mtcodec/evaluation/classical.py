@@ -1,4 +1,4 @@
-"""Classical image codecs as a yardstick: one image of a task to a file's bytes and back.
+"""Classical image codecs as a yardstick: one signal to an image file's bytes and back.
 
 Encoders run inside this process through Pillow and imagecodecs, single-threaded, each at settings that
 serve it: 4:4:4 chroma wherever the format has it (WebP is 4:2:0 by nature, and Pillow offers no sharp
@@ -11,8 +11,8 @@ at 10 bits per sample, where YCbCr rounding does not limit PSNR to about 48 dB; 
 
 ``hyperprior`` is a learned codec among them, for comparison: see :mod:`mtcodec.evaluation.hyperprior`.
 
-Values that have no fixed range (depth, floats) are mapped from the scene's min..max to the codec's
-samples; those two numbers are given to the classical side for free.
+Codecs are given what ours does around its streams, without its bytes: range and mapping of values, filled
+holes, and vectors of length 1.
 """
 
 from __future__ import annotations
@@ -25,24 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.bitstreams import av1
-from mtcodec.errors import MtcodecError, UsageError
+from mtcodec.bitstreams import av1, jxl
+from mtcodec.coders.classical import Samples, from_samples, to_samples
+from mtcodec.errors import DependencyError, MtcodecError, UsageError
 from mtcodec.evaluation import hyperprior, overhead
-from mtcodec.signal.mapping import Array, value_range
-from mtcodec.tasks.task import Task
-
-__all__ = [
-    "FAMILIES",
-    "FORMATS",
-    "VARIANTS",
-    "Variant",
-    "container_overhead",
-    "decode",
-    "encode",
-    "lossless_webp",
-    "variants",
-    "versions",
-]
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -95,34 +84,7 @@ def variants(family: str, task: Task, dtype: str) -> list[str]:
     return [name for name in names if not (shallow and name == "jxl16")]
 
 
-def _library() -> Any:
-    try:
-        import imagecodecs
-    except ImportError as error:
-        raise UsageError("classical codecs need imagecodecs: install mtcodec[train]") from error
-    return imagecodecs
-
-
-def _to_samples(task: Task, image: Array, bits: int) -> Array:
-    """Stored values to the codec's unsigned samples of ``bits`` bits, same shape."""
-    scale, top = value_range(task, image), 2**bits - 1
-    factor = top / scale.span if scale.span > 0 else 0.0
-    values = np.rint((image.astype(np.float64) - scale.low) * factor)
-    samples: Array = np.clip(values, 0, top).astype(np.uint8 if bits == 8 else np.uint16)
-    return samples
-
-
-def _from_samples(task: Task, samples: Array, bits: int, like: Array) -> Array:
-    """Decoded samples to values in the dtype and range of ``like``."""
-    scale = value_range(task, like)
-    values = scale.low + samples.astype(np.float64) * (scale.span / (2**bits - 1))
-    if like.dtype.kind != "f":
-        values = np.rint(values)
-    image: Array = np.clip(values, scale.low, scale.low + scale.span).astype(like.dtype)
-    return image
-
-
-def _pillow(samples: Array, format: str, **options: Any) -> bytes:
+def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
@@ -130,28 +92,25 @@ def _pillow(samples: Array, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _encode_jxl(samples: Array, quality: float) -> bytes:
-    return bytes(_library().jpegxl_encode(samples, distance=quality, effort=7, numthreads=1))
-
-
-_ENCODERS: dict[str, Callable[[Array, float], bytes]] = {
+_ENCODERS: dict[str, Callable[[Samples, float], bytes]] = {
     "jpeg": lambda s, q: _pillow(s, "JPEG", quality=int(q), subsampling=0, optimize=True),
     "webp": lambda s, q: _pillow(s, "WEBP", quality=q, method=6),
     "avif": lambda s, q: av1.encode_file(s, 8, int(q), SPEED),
     "avif10": lambda s, q: av1.encode_file(s, 10, int(q), SPEED),
-    "jxl": _encode_jxl,
-    "jxl16": _encode_jxl,
+    "jxl": jxl.encode_lossy,
+    "jxl16": jxl.encode_lossy,
 }
 
 
-def _decode_samples(family: str, payload: bytes) -> Array:
+def _decode_samples(family: str, payload: bytes, shape: tuple[int, ...]) -> Samples:
     if family == "avif":
-        return np.asarray(_library().avif_decode(payload, numthreads=1))
+        return av1.decode_samples(av1.unwrap(payload), shape)[0]
     if family == "jxl":
-        return np.asarray(_library().jpegxl_decode(payload, numthreads=1))
+        return jxl.decode_samples(payload, shape)
     from PIL import Image
 
-    return np.asarray(Image.open(io.BytesIO(payload)))
+    samples = np.asarray(Image.open(io.BytesIO(payload)))
+    return samples[..., 0] if len(shape) < samples.ndim else samples  # grey, decoded as three equal channels
 
 
 def _variant(codec: str) -> Variant:
@@ -165,8 +124,8 @@ def container_overhead(payload: bytes, codec: str) -> int:
     return hyperprior.OVERHEAD if codec == hyperprior.NAME else overhead.container_overhead(payload, codec)
 
 
-def encode(codec: str, task: Task, image: Array, quality: float, checkpoints: str | None = None) -> bytes:
-    """``image`` of ``task``, (H, W) or (H, W, 3), as a file of ``codec``.
+def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
+    """``signal``, of 1 or 3 channels, as a file of ``codec``.
 
     Args:
         codec: a key of :data:`VARIANTS`.
@@ -174,58 +133,60 @@ def encode(codec: str, task: Task, image: Array, quality: float, checkpoints: st
         checkpoints: where ``hyperprior`` has its weights from, see its :func:`~hyperprior.checkpoint`.
 
     Raises:
-        UsageError: the codec is unknown or its library missing, or the image has another channel count.
-        WeightsError: its weights are missing or damaged.
+        UsageError: the codec is unknown, or the image has another channel count.
+        DependencyError: its library is missing. WeightsError: its weights are missing or damaged.
         MtcodecError: the codec refused the image.
     """
-    variant = _variant(codec)
-    if image.ndim != 2 and image.shape[2] != 3:
-        raise UsageError(f"task {task.name}: classical codecs take 1 or 3 channels, not {image.shape[2]}")
+    variant, channels = _variant(codec), signal.form.channels
+    if channels not in (1, 3):
+        raise UsageError(f"classical codecs take 1 or 3 channels, not {channels}", task=signal.task.name)
     try:
         if codec == hyperprior.NAME:
-            return hyperprior.encode(task, image, quality, checkpoints)
-        return _ENCODERS[codec](_to_samples(task, image, variant.bits), quality)
+            return hyperprior.encode(signal, quality, checkpoints)
+        return _ENCODERS[codec](to_samples(signal, variant.bits), quality)
     except MtcodecError:
         raise
     except Exception as error:  # codecs raise whatever their libraries do
-        raise MtcodecError(f"task {task.name}: {codec} cannot encode it: {error!r}") from error
+        raise MtcodecError(f"{codec} cannot encode it: {error!r}", task=signal.task.name) from error
 
 
-def decode(codec: str, task: Task, payload: bytes, like: Array, checkpoints: str | None = None) -> Array:
-    """The image in a file of ``codec``, in shape, dtype and value range of the original ``like``."""
+def decode(codec: str, payload: bytes, like: Signal, checkpoints: str | None = None) -> Array:
+    """The image in a file of ``codec``; shape, dtype, range and holes are those of the original ``like``."""
     variant = _variant(codec)
     try:
         if codec == hyperprior.NAME:
-            return hyperprior.decode(task, payload, like, checkpoints)
-        samples = _decode_samples(variant.family, payload)
-        if like.ndim == 2 and samples.ndim == 3:  # grey, decoded as three equal channels
-            samples = samples[..., 0]
-        return _from_samples(task, samples.reshape(like.shape), variant.bits, like)
-    except MtcodecError:
-        raise
+            return hyperprior.decode(payload, like, checkpoints)
+        samples = _decode_samples(variant.family, payload, like.image.shape)
+        return from_samples(like.form, samples, variant.bits)
+    except MtcodecError as error:
+        raise error.at(task=like.task.name) from error.__cause__
     except Exception as error:
-        raise MtcodecError(f"task {task.name}: {codec} cannot decode it: {error!r}") from error
+        raise MtcodecError(f"{codec} cannot decode it: {error!r}", task=like.task.name) from error
 
 
-def lossless_webp(labels: Array) -> bytes:
-    """(H, W) class ids of 8 or 16 bits as a lossless WebP file, ids above 255 as two channels."""
+def lossless_webp(labels: Array) -> bytes | None:
+    """(H, W) class ids as a lossless WebP file, ids above 255 as two channels; None for other images."""
+    if labels.ndim != 2 or labels.dtype.kind not in "bui" or not 0 <= labels.min() <= labels.max() < 1 << 16:
+        return None
     wide = labels.astype(np.uint16)
     planes = [(wide & 255).astype(np.uint8), (wide >> 8).astype(np.uint8)]
-    image = (
-        np.stack([planes[0], planes[1], np.zeros_like(planes[0])], axis=-1) if wide.max() > 255 else planes[0]
-    )
+    if wide.max() < 256:
+        return _pillow(planes[0], "WEBP", lossless=True, quality=100, method=6)
+    image = np.stack([*planes, np.zeros_like(planes[0])], axis=-1)
     return _pillow(image, "WEBP", lossless=True, quality=100, method=6)
 
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that do the work, by name."""
-    import PIL
-    from PIL import features
-
-    library = _library()
-    found = {"numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(library.__version__)}
+    try:
+        import imagecodecs
+        import PIL
+        from PIL import features
+    except ImportError as error:
+        raise DependencyError("classical codecs need Pillow: install mtcodec[evaluate]") from error
+    found = {"numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(imagecodecs.__version__)}
     for name in ("avif", "webp", "libjpeg_turbo"):
         found[f"pillow {name}"] = str(features.version(name))
-    for name, version in re.findall(r"(libavif|libjxl)-([^\s,]+)", str(library.version())):
+    for name, version in re.findall(r"(libavif|libjxl)-([^\s,]+)", str(imagecodecs.version())):
         found[f"imagecodecs {name}"] = version
     return found

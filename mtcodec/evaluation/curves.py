@@ -17,12 +17,11 @@ import numpy as np
 from mtcodec.errors import UsageError
 from mtcodec.evaluation import classical
 from mtcodec.files.output import write_atomic
-from mtcodec.signal.layers import finish, prepare
-from mtcodec.signal.mapping import Array
 from mtcodec.signal.measures import errors
-from mtcodec.tasks.task import Task
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import Task
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """Raised when the encoders' settings or the meaning of a point change."""
 
 
@@ -38,7 +37,7 @@ class Point:
         payload_bytes: the file without :func:`mtcodec.evaluation.overhead.container_overhead`.
         bpp: bits of the whole file per pixel.
         psnr: dB, mean of the images' PSNRs.
-        mse: mean of the images' :func:`mtcodec.signal.measures.mse`.
+        mse: mean of the images' mean squared errors, of values scaled to 0..255.
         encode_ms, decode_ms: medians, one thread.
     """
 
@@ -55,30 +54,25 @@ class Point:
     decode_ms: float
 
 
-Job = tuple[str, Task, Array, tuple[float, ...], str | None]
-"""Codec, task, image, qualities and :func:`mtcodec.evaluation.classical.encode`'s ``checkpoints``."""
+Job = tuple[str, Signal, tuple[float, ...], str | None]
+"""Codec, image, qualities and :func:`mtcodec.evaluation.classical.encode`'s ``checkpoints``."""
 
 
 def _measure(job: Job) -> list[list[float]]:
-    """One image at every quality: rows of bytes, payload bytes, bpp, PSNR, MSE, encode and decode ms.
-
-    Classical codecs are given what ours does around its streams, without its bytes: holes are filled before
-    and put back afterwards, and vectors get the length 1.
-    """
-    codec, task, original, qualities, checkpoints = job
-    prepared = prepare(task, original)
-    image, pixels = prepared.image, original.shape[0] * original.shape[1]
+    """One image at every quality: rows of bytes, payload bytes, bpp, PSNR, MSE, encode and decode ms."""
+    codec, signal, qualities, checkpoints = job
+    pixels = signal.height * signal.width
     rows = []
     for quality in qualities:
         start = time.perf_counter()
-        payload = classical.encode(codec, task, image, quality, checkpoints)
+        payload = classical.encode(codec, signal, quality, checkpoints)
         encoded = time.perf_counter()
-        decoded = finish(task, prepared, classical.decode(codec, task, payload, image, checkpoints))
+        decoded = classical.decode(codec, payload, signal, checkpoints)
         end = time.perf_counter()
         size = len(payload)
         net = size - classical.container_overhead(payload, codec)
         times = [1000 * (encoded - start), 1000 * (end - encoded)]
-        found = errors(task, original, decoded)
+        found = errors(signal, decoded)
         rows.append([size, net, 8 * size / pixels, found["psnr"], found["mse"], *times])
     return rows
 
@@ -101,8 +95,7 @@ def workers_pool(workers: int) -> Iterator[Mapper]:
 
 def curve(
     codec: str,
-    task: Task,
-    images: Sequence[Array],
+    images: Sequence[Signal],
     qualities: Sequence[float] | None = None,
     *,
     checkpoints: str | None = None,
@@ -114,7 +107,7 @@ def curve(
 
     Args:
         codec: a key of :data:`mtcodec.evaluation.classical.VARIANTS`.
-        images: originals, each (H, W) or (H, W, 3).
+        images: of one task, each of 1 or 3 channels.
         qualities: default is the variant's own grid.
         checkpoints: see :func:`mtcodec.evaluation.classical.encode`.
         workers: processes, unless ``mapper`` (from :func:`workers_pool`) brings its own.
@@ -123,27 +116,28 @@ def curve(
     if codec not in classical.VARIANTS:
         raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(classical.VARIANTS)})")
     if not images:
-        raise UsageError(f"task {task.name}: a curve needs at least one image")
+        raise UsageError("a curve needs at least one image")
     if mapper is None:
         with workers_pool(workers) as own:
-            return curve(codec, task, images, qualities, checkpoints=checkpoints, mapper=own, tick=tick)
+            return curve(codec, images, qualities, checkpoints=checkpoints, mapper=own, tick=tick)
     grid = tuple(classical.VARIANTS[codec].qualities if qualities is None else qualities)
     rows = []
-    for row in mapper((codec, task, image, grid, checkpoints) for image in images):
+    for row in mapper((codec, image, grid, checkpoints) for image in images):
         rows.append(row)
         tick(len(rows))
     table = np.asarray(rows, dtype=np.float64)  # images x qualities x 7
     mean, median = table.mean(0).tolist(), np.median(table, axis=0).tolist()
     return [
-        Point(codec, task.name, quality, len(images), *mean[k][:5], *median[k][5:])
+        Point(codec, images[0].task.name, quality, len(images), *mean[k][:5], *median[k][5:])
         for k, quality in enumerate(grid)
     ]
 
 
-def fingerprint(task: Task, images: Sequence[Array]) -> str:
+def fingerprint(images: Sequence[Signal]) -> str:
     """Hash of what a curve depends on besides the codec: the task's kind and every pixel."""
-    digest = hashlib.sha256(f"{CACHE_VERSION} {task.kind}".encode())
-    for image in images:
+    digest = hashlib.sha256(f"{CACHE_VERSION} {images[0].task.kind}".encode())
+    for signal in images:
+        image = signal.original
         digest.update(f" {image.dtype} {image.shape} ".encode())
         digest.update(np.ascontiguousarray(image).tobytes())
     return digest.hexdigest()[:32]

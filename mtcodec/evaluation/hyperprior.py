@@ -1,10 +1,10 @@
 """The pretrained Scale Hyperprior of CompressAI's model zoo as a baseline: each task coded alone.
 
 The networks (``bmshj2018_hyperprior``, optimised for MSE on natural RGB images) see colour and vectors as
-they are, one channel repeated to three; depth is scaled by its maximum, which decoding is given for free,
-other values by their range. Decoded channels of a one-channel image are averaged. Sizes are of real streams:
-the two strings that the model's entropy coders make, behind a header of :data:`OVERHEAD` bytes (quality,
-height, width, length of the first string), which counts as container overhead.
+they are, one channel repeated to three; lengths are scaled by their maximum, which decoding is given for
+free, other values by their range. Decoded channels of a one-channel image are averaged. Sizes are of real
+streams: the two strings that the model's entropy coders make, behind a header of :data:`OVERHEAD` bytes
+(quality, height, width, length of the first string), which counts as container overhead.
 
 Needs CompressAI, which is imported only when used. Everything runs on the CPU in one thread.
 """
@@ -18,15 +18,16 @@ import struct
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.signal.mapping import Array, Range, value_range
-from mtcodec.tasks.task import Task
+from mtcodec.errors import DependencyError, MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec.signal.mapping import Array, Range, to_planes
+from mtcodec.signal.signal import Form, Signal
 
 NAME = "hyperprior"
 ZOO_NAME = "bmshj2018-hyperprior"
@@ -47,7 +48,7 @@ def _zoo() -> Any:
             import compressai.zoo.image
             import compressai.zoo.pretrained
     except ImportError as error:
-        raise UsageError(f"the codec {NAME!r} needs compressai: install mtcodec[train]") from error
+        raise DependencyError(f"the codec {NAME!r} needs compressai: install mtcodec[train]") from error
     return compressai.zoo
 
 
@@ -62,9 +63,9 @@ def checkpoint(quality: float, checkpoints: str) -> Path:
     path = Path(pattern.replace("{q}", f"{quality:g}"))
     found = sorted(path.parent.glob(path.name)) if path.name else []
     if not found:
-        raise WeightsNotFound(f"{path}: no such checkpoint of {ZOO_NAME}")
+        raise WeightsNotFound(f"no such checkpoint of {ZOO_NAME}", path=path)
     if len(found) > 1:
-        raise UsageError(f"{path}: {len(found)} checkpoints, not one")
+        raise UsageError(f"{len(found)} checkpoints, not one", path=path)
     return found[0]
 
 
@@ -106,7 +107,7 @@ def model(quality: float, checkpoints: str | None) -> Any:
         checkpoints: see :func:`checkpoint`; None takes the zoo's own files.
 
     Raises:
-        UsageError: no such quality, or CompressAI is not installed.
+        UsageError: no such quality. DependencyError: CompressAI is not installed.
         WeightsNotFound: no file, or it cannot be downloaded. WeightsInvalid: it holds something else.
     """
     zoo = _zoo()
@@ -160,50 +161,47 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _range(task: Task, image: Array) -> Range:
-    """The stored values that the network's 0 and 1 stand for."""
-    scale = value_range(task, image)
-    return Range(0.0, scale.high) if task.kind == "depth" else scale
+def _form(signal: Signal) -> Form:
+    """How the network's planes stand for values: 1 is the largest one."""
+    scale = signal.form.scale
+    low = 0.0 if signal.task.rules.length else scale.low
+    return replace(signal.form, scale=Range(low, scale.high))
 
 
-def encode(task: Task, image: Array, quality: float, checkpoints: str | None = None) -> bytes:
-    """``image`` of ``task``, (H, W) or (H, W, 3), as a stream of the model of ``quality``.
+def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
+    """``signal``, of 1 or 3 channels, as a stream of the model of ``quality``.
 
     Raises what :func:`model` does.
     """
     import torch
 
-    network, scale = model(quality, checkpoints), _range(task, image)
-    values = (image.astype(np.float64) - scale.low) * (1.0 / scale.span if scale.span > 0 else 0.0)
-    planes = np.moveaxis(values if image.ndim == 3 else np.repeat(values[..., None], 3, axis=2), 2, 0)
-    height, width = image.shape[:2]
-    pad = ((0, 0), (0, -height % ALIGNMENT), (0, -width % ALIGNMENT))
-    batch = np.pad(planes, pad, mode="edge")[None].astype(np.float32)
+    network = model(quality, checkpoints)
+    planes = np.broadcast_to(to_planes(signal.image, _form(signal).scale), (3, signal.height, signal.width))
+    pad = ((0, 0), (0, -signal.height % ALIGNMENT), (0, -signal.width % ALIGNMENT))
+    batch = np.pad(planes, pad, mode="edge")[None]
     with _one_thread():
         (first,), (second,) = network.compress(torch.from_numpy(batch))["strings"]
-    return _HEADER.pack(int(quality), height, width, len(first)) + bytes(first) + bytes(second)
+    head = _HEADER.pack(int(quality), signal.height, signal.width, len(first))
+    return head + bytes(first) + bytes(second)
 
 
-def decode(task: Task, payload: bytes, like: Array, checkpoints: str | None = None) -> Array:
-    """The image in a stream of :func:`encode`, in shape, dtype and value range of the original ``like``.
+def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Array:
+    """The image in a stream of :func:`encode`; shape, dtype, range and holes are those of ``like``.
 
     Raises:
         MtcodecError: the stream is of another size of image, or has lost its first string's end. Other
             damage goes unnoticed: the model's entropy decoders check nothing.
     """
     if len(payload) < OVERHEAD:
-        raise MtcodecError(f"task {task.name}: not a stream of {NAME}")
+        raise MtcodecError(f"not a stream of {NAME}", task=like.task.name)
     quality, height, width, length = _HEADER.unpack_from(payload)
-    if (height, width) != like.shape[:2] or length > len(payload) - OVERHEAD:
-        raise MtcodecError(f"task {task.name}: not a stream of {NAME} of this image's size")
+    if (height, width) != (like.height, like.width) or length > len(payload) - OVERHEAD:
+        raise MtcodecError(f"not a stream of {NAME} of this image's size", task=like.task.name)
     strings = [[payload[OVERHEAD : OVERHEAD + length]], [payload[OVERHEAD + length :]]]
     shape = [-(-side // ALIGNMENT) for side in (height, width)]
     with _one_thread():
         planes = model(float(quality), checkpoints).decompress(strings, shape)["x_hat"][0].numpy()
-    image = np.moveaxis(planes[:, :height, :width].astype(np.float64), 0, 2)
-    if like.ndim == 2:
-        image = image.mean(axis=2)
-    scale = _range(task, like)
-    values = np.clip(image, 0.0, 1.0) * scale.span + scale.low
-    decoded: Array = (values if like.dtype.kind == "f" else np.rint(values)).astype(like.dtype)
-    return decoded
+    planes = planes[:, :height, :width].astype(np.float64)
+    if like.form.channels == 1:
+        planes = planes.mean(axis=0, keepdims=True)
+    return _form(like).restore(planes)

@@ -10,7 +10,11 @@ from typing import Any, Protocol
 from mtcodec.errors import MtcodecError
 from mtcodec.files.scene import Scene
 from mtcodec.signal.measures import measure
-from mtcodec.tasks.task import Task
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import Task
+
+Signals = Mapping[str, Signal]
+"""One scene, by task."""
 
 
 class SceneCodec(Protocol):
@@ -23,12 +27,7 @@ class SceneCodec(Protocol):
 
 Info = Callable[[bytes], Mapping[str, Any]]
 """Describes a file: ``overhead_bytes``, ``sections`` (each with ``name`` and ``bytes``) and ``tasks`` by
-name, each with the ``bytes`` and the ``sections`` that decoding it alone reads."""
-
-
-def _sections_of(entry: Mapping[str, Any]) -> set[str]:
-    """Names of the sections that a task of ``info`` reads."""
-    return {s if isinstance(s, str) else str(s["name"]) for s in entry.get("sections", ())}
+name, each with the ``bytes`` and the names of the ``sections`` that decoding it alone reads."""
 
 
 def sizes(
@@ -37,44 +36,43 @@ def sizes(
     """Where the bytes of one file went.
 
     Returns:
-        ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only lossless tasks read;
+        ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only exact tasks read;
         ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and ``bpp``, for a
         task what decoding it alone needs.
     """
     sections = {str(s["name"]): int(s["bytes"]) for s in described["sections"]}
     lossy: set[str] = set()
-    lossless: set[str] = set()
+    exact: set[str] = set()
     tasks = {}
-    for name, entry in described["tasks"].items():
-        task = declared.get(name)
-        (lossless if task and task.lossless else lossy).update(_sections_of(entry) or {name})
+    for name, task in declared.items():
+        entry = described["tasks"][name]
+        (exact if task.exact else lossy).update(entry["sections"])
         tasks[name] = {"bytes": int(entry["bytes"]), "bpp": 8 * int(entry["bytes"]) / pixels}
-    excluded = sum(sections.get(name, 0) for name in lossless - lossy)
     return {
         "bytes": len(data),
         "bpp": 8 * len(data) / pixels,
-        "lossy_bytes": len(data) - excluded,
+        "lossy_bytes": len(data) - sum(sections[name] for name in exact - lossy),
         "overhead_bytes": int(described["overhead_bytes"]),
         "sections": {name: {"bytes": n, "bpp": 8 * n / pixels} for name, n in sections.items()},
         "tasks": tasks,
     }
 
 
-def run_scene(
-    codec: SceneCodec, scene: Scene, quality: float, info: Info, declared: Mapping[str, Task]
-) -> dict[str, Any]:
-    """Encode, decode and measure one scene: :func:`sizes` with the metrics merged into its ``tasks``."""
+def run_scene(codec: SceneCodec, scene: Signals, quality: float, info: Info) -> dict[str, Any]:
+    """Encode, decode and measure one scene: :func:`sizes` with the measures merged into its ``tasks``."""
+    images = {name: signal.original for name, signal in scene.items()}
     start = perf_counter()
-    data = codec.encode(scene, quality=quality)
+    data = codec.encode(images, quality=quality)
     encoded = perf_counter()
     back = codec.decode(data)
     end = perf_counter()
-    height, width = next(iter(scene.values())).shape[:2]
-    row = sizes(data, info(data), height * width, declared)
-    for name, image in scene.items():
+    for name in scene:
         if name not in back:
-            raise MtcodecError(f"task {name}: not among the decoded images")
-        row["tasks"].setdefault(name, {}).update(measure(declared[name], image, back[name]))
+            raise MtcodecError("not among the decoded images", task=name)
+    some = next(iter(scene.values()))
+    row = sizes(data, info(data), some.height * some.width, {n: s.task for n, s in scene.items()})
+    for name, signal in scene.items():
+        row["tasks"][name] |= measure(signal, back[name])
     row["encode_ms"], row["decode_ms"] = 1000 * (encoded - start), 1000 * (end - encoded)
     return row
 

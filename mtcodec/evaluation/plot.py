@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.errors import UsageError
+from mtcodec.errors import DependencyError
 from mtcodec.evaluation.lines import Line, lossy_tasks, task_lines, total_lines
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, syste
 
 
 def require_matplotlib() -> None:
-    """Raise :class:`UsageError` where matplotlib is missing."""
+    """Raise :class:`DependencyError` where matplotlib is missing."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise UsageError("drawing curves needs matplotlib: install mtcodec[evaluate]") from error
+        raise DependencyError("drawing curves needs matplotlib: install mtcodec[evaluate]") from error
 
 
 def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
@@ -79,7 +79,7 @@ def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
         omit: classical variants to leave out.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        DependencyError: matplotlib is not installed.
     """
     require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg

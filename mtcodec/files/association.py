@@ -28,7 +28,7 @@ def applies(dataset: Path, by_task: dict[str, Files]) -> bool:
     """
     if not {"rgb", "depth"} <= by_task.keys():
         return False
-    if all(_index(dataset, task).is_file() for task in ("rgb", "depth")):
+    if len(indexes(dataset)) == 2:
         return True
     rgb, depth = by_task["rgb"].keys(), by_task["depth"].keys()
     named = all(re.fullmatch(r"[0-9]+\.[0-9]+", key) for key in (*rgb, *depth))
@@ -48,12 +48,12 @@ def associate(dataset: Path, by_task: dict[str, Files]) -> tuple[dict[str, Files
     stamps, paths = list(rgb), list(depth.values())
     pairs = {stamps[i]: paths[j] for i, j in partners}
     if not pairs:
-        raise SceneError(f"{dataset}: no depth image was taken within {LIMIT} s of an rgb image")
+        raise SceneError(f"no depth image was taken within {LIMIT} s of an rgb image", path=dataset)
     found = {"depth": pairs, "rgb": {key: rgb[key] for key in pairs}}
     for task in by_task.keys() - found.keys():
         found[task] = {key: path for key, path in by_task[task].items() if key in pairs}
-    everything = {**by_task, "rgb": rgb, "depth": depth}
-    return found, sum(len(everything[task]) - len(files) for task, files in found.items())
+    everything = {p for files in (rgb, depth, *by_task.values()) for p in files.values()}
+    return found, len(everything - {p for files in found.values() for p in files.values()})
 
 
 def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int, int]]:
@@ -90,6 +90,12 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
     return [(one[2], other[2]) for one, other in sorted(pairs)]
 
 
+def indexes(dataset: Path) -> list[str]:
+    """Paths of the index files that are there."""
+    files = (_index(dataset, task) for task in ("rgb", "depth"))
+    return [str(file) for file in files if file.is_file()]
+
+
 def _index(dataset: Path, task: str) -> Path:
     return dataset / f"{task}.txt"
 
@@ -102,13 +108,13 @@ def _listed(dataset: Path, task: str, files: Files) -> Files:
     try:
         lines = os.fsdecode(index.read_bytes()).split("\n")
     except OSError as error:
-        raise SceneError(f"{index}: cannot read it: {error.strerror}") from error
+        raise SceneError(f"cannot read it: {error.strerror}", path=index) from error
     found: Files = {}
     for number, line in enumerate(lines, 1):
         stamp, _, path = line.strip().partition(" ")
         if not stamp or stamp.startswith("#"):
             continue
         if not path or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", stamp):
-            raise SceneError(f"{index}: line {number}: not a timestamp and a path")
+            raise SceneError(f"line {number}: not a timestamp and a path", path=index)
         add(found, stamp, str(dataset / path.strip()), task)
     return found

@@ -1,92 +1,124 @@
-"""One image file to an array and back: PNG (8 and 16 bit), JPEG, TIFF, EXR and ``.npy``."""
+"""One image file to an array and back: nothing is changed or dropped without a note."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 from pathlib import Path
 
 import numpy as np
 
 from mtcodec.errors import SceneError
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.output import write_atomic
+from mtcodec.files.readers import READERS
 from mtcodec.signal.mapping import Array
-from mtcodec.tasks.task import Task
+from mtcodec.tasks import DTYPES, Task
+from mtcodec.tasks.task import MAX_CHANNELS
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".npy")
+PNG_LEVEL = 4  # a quarter of the time of the usual 6, for files 0.5 (depth) to 8 % (rgb) larger
+FLAT = 0.8  # labels have at least this share of pixels that are equal to their left neighbours
+JPEGS = (".jpg", ".jpeg")
 
 
-def _read_png(path: Path) -> Array:
-    import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
+def read_image(path: Path, task: Task | None = None, note: Note = ignore) -> Array:
+    """Read ``path`` as an image of ``task`` (None: nobody declared it), in the file's dtype.
 
-    image: Array = imagecodecs.png_decode(path.read_bytes())
+    Returns:
+        (H, W) for one channel, else (H, W, C). A single plane that is stored as three equal channels becomes
+        one for a task of one channel. Alpha is left out; :func:`read_with_alpha` gives it.
+
+    Raises:
+        SceneError: unreadable, or not an image; ``path`` tells which file.
+    """
+    name = task.name if task else path.stem
+    image, alpha = read_with_alpha(path, name, task, note)
+    if alpha is not None:
+        note(f"{name}: its alpha is left out")
     return image
 
 
-def _has_palette(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(26)[25:] == b"\3"  # the colour type in a PNG's header
+def read_with_alpha(path: Path, name: str, task: Task | None, note: Note) -> tuple[Array, Array | None]:
+    """An image as :func:`read_image` gives it, and its alpha, (H, W); None where all is opaque.
 
-
-def _read_indexes(path: Path) -> Array:
-    from PIL import Image  # imagecodecs gives the palette's colours
-
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
-def _read_exr(path: Path) -> Array:
-    import OpenEXR
-
-    # OpenEXR prints a warning for damaged pixels, then holds no part
-    with contextlib.redirect_stdout(io.StringIO()), OpenEXR.File(str(path)) as file:
-        if not file.parts:
-            raise ValueError("damaged pixel data")
-        channels = file.channels()
-        if len(channels) == 1:
-            image: Array = next(iter(channels.values())).pixels
-        elif {"R", "G", "B"} <= set(channels):
-            image = np.stack([channels[c].pixels for c in "RGB"], axis=-1)
-        else:
-            raise ValueError(f"channels {', '.join(channels)}")
-    return image.astype(np.float32)
-
-
-def _read_array(path: Path) -> Array:
-    with path.open("rb") as file:
-        image: Array = np.lib.format.read_array(file, allow_pickle=False)
-    return image.astype(image.dtype.newbyteorder("="), copy=False)
-
-
-def _read_other(path: Path) -> Array:
-    import imageio.v3 as iio
-
-    # named, as imageio would else try all its plugins and report the last one's trouble
-    plugin = "tifffile" if path.suffix.lower().startswith(".tif") else "pillow"
-    return np.asarray(iio.imread(path, plugin=plugin))
-
-
-_READERS = {".png": _read_png, ".exr": _read_exr, ".npy": _read_array}
-
-
-def read_image(path: Path, task: Task) -> Array:
-    """Read ``path`` as an image of ``task``, in the file's dtype; one channel gives (H, W).
-
-    A single plane stored as three equal channels is accepted for a task of one channel. Class ids
-    of a PNG with a palette are its indexes.
-
-    Raises:
-        SceneError: unreadable, or not what the task declares; the message names the file.
+    ``name`` is what notes call the image. A task that declares two or four channels has no alpha.
     """
+    suffix = path.suffix.lower()
+    numbers = task is None or task.exact
     try:
-        read = _READERS.get(path.suffix.lower(), _read_other)
-        if read is _read_png and task.lossless and _has_palette(path):
-            read = _read_indexes
-        image = read(path)
+        image = READERS[suffix](path, numbers, lambda line: note(f"{name}: {line}"))
     except Exception as error:  # readers raise whatever their libraries do
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise SceneError(f"{path}: cannot read it: {reason}") from error
+        raise SceneError(f"cannot read it: {reason}", path=path) from error
+    image, alpha = _split(_checked(path, image), task, suffix != ".npy")
+    if alpha is not None and (alpha == _opaque(alpha)).all():
+        note(f"{name}: its alpha says that all is opaque, and is dropped")
+        alpha = None
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
-    if task.channels == 1 and image.shape[2:] == (3,) and (image[..., :1] == image).all():
+    if (
+        task is not None
+        and task.channels == 1
+        and image.shape[2:] == (3,)
+        and (image[..., :1] == image).all()
+    ):
         image = image[..., 0]
-    return np.ascontiguousarray(image)
+    if suffix in JPEGS and numbers and (task is not None or _looks_like_labels(image)):
+        note(f"{name}: a JPEG file, which changes labels where they meet; PNG keeps them")
+    return np.ascontiguousarray(image), alpha
+
+
+def _checked(path: Path, image: Array) -> Array:
+    """``image``; SceneError unless it can be one of any task."""
+    if image.ndim not in (2, 3):
+        raise SceneError(f"not an image: an array of shape {image.shape}", path=path)
+    if image.size == 0:
+        raise SceneError(f"an image of {image.shape[1]}×{image.shape[0]} pixels", path=path)
+    if image.ndim == 3 and image.shape[2] > MAX_CHANNELS:
+        raise SceneError(f"{image.shape[2]} channels are more than {MAX_CHANNELS}", path=path)
+    if image.dtype.name not in DTYPES:
+        raise SceneError(f"values of type {image.dtype} (known: {', '.join(DTYPES)})", path=path)
+    return image
+
+
+def _split(image: Array, task: Task | None, has_alpha: bool) -> tuple[Array, Array | None]:
+    """Colours and alpha of an image. ``has_alpha``: the file's format has a place for it."""
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if task is None and not has_alpha:
+        return image, None
+    if channels not in (2, 4) or (task is not None and task.channels == channels):
+        return image, None
+    return image[..., :-1], np.ascontiguousarray(image[..., -1])
+
+
+def _opaque(alpha: Array) -> int | float:
+    return 1.0 if alpha.dtype.kind in "fb" else int(np.iinfo(alpha.dtype.name).max)
+
+
+def _looks_like_labels(image: Array) -> bool:
+    """Are neighbours equal nearly everywhere? Photographs and renders have noise or shading."""
+    pixels = image[..., None] if image.ndim == 2 else image
+    equal = (pixels[:, 1:] == pixels[:, :-1]).all(axis=-1)
+    return equal.size > 0 and bool(equal.mean() >= FLAT)
+
+
+def suffix_for(image: Array) -> str:
+    """``.png`` for what PNG can hold (8 and 16 bits without sign, 1 to 4 channels), else ``.npy``."""
+    channels = 1 if image.ndim == 2 else image.shape[2]
+    return ".png" if image.dtype.name in ("uint8", "uint16") and channels <= 4 else ".npy"
+
+
+def write_image(path: Path, image: Array) -> None:
+    """Write ``image``, of any dtype, to ``path``, whose suffix is the one of :func:`suffix_for`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if path.suffix == ".png":
+        import imagecodecs
+
+        data = bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
+    else:
+        buffer = io.BytesIO()
+        np.save(buffer, image, allow_pickle=False)
+        data = buffer.getvalue()
+    write_atomic(path, data)

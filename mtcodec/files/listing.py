@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from mtcodec.errors import SceneError
-from mtcodec.files.images import SUFFIXES
+from mtcodec.files.readers import SUFFIXES
 
 Files = dict[str, str]
-"""Paths of image files by the key of their scene, or by stem."""
+"""Paths of image files by the key of their scene, or by task."""
+
+
+class Listing(NamedTuple):
+    """What lies in a directory, in order of name; without what is hidden.
+
+    Attributes:
+        images: stems and paths of image files.
+        directories: names of directories, which may be links.
+        others: paths of other files.
+    """
+
+    images: list[tuple[str, str]]
+    directories: list[str]
+    others: list[str]
 
 
 def add(files: Files, key: str, path: str, task: str) -> None:
@@ -18,17 +33,19 @@ def add(files: Files, key: str, path: str, task: str) -> None:
     if key in files:
         other, here = Path(files[key]), Path(path).parent
         beside = other.name if other.parent == here else other
-        raise SceneError(f"{path}: a second file for task {task!r}, beside {beside}")
+        raise SceneError(f"a second file for task {task!r}, beside {beside}", path=path)
     files[key] = path
 
 
-def scan(directory: str) -> tuple[list[tuple[str, str]], list[str]]:
-    """Stems and paths of image files, and names of directories, both in order of name.
+def scan(directory: str) -> Listing:
+    """What lies in ``directory``.
 
-    What has the suffix of an image counts as one, so that reading it tells what is wrong with it; what is
-    hidden is left out. Directories may be links.
+    What has the suffix of an image counts as one, so that reading it tells what is wrong with it.
+
+    Raises:
+        SceneError: it cannot be listed.
     """
-    images, directories = [], []
+    found = Listing([], [], [])
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
@@ -36,24 +53,30 @@ def scan(directory: str) -> tuple[list[tuple[str, str]], list[str]]:
                 if entry.name.startswith("."):
                     continue
                 if stem and dot + suffix.lower() in SUFFIXES:
-                    images.append((stem, entry.path))
+                    found.images.append((stem, entry.path))
                 elif entry.is_dir():
-                    directories.append(entry.name)
+                    found.directories.append(entry.name)
+                else:
+                    found.others.append(entry.path)
     except OSError as error:
-        raise SceneError(f"{error.filename or directory}: cannot list it: {error.strerror}") from error
-    return sorted(images, key=lambda image: image[1]), sorted(directories)
+        raise SceneError(f"cannot list it: {error.strerror}", path=error.filename or directory) from error
+    return Listing(sorted(found.images, key=lambda i: i[1]), sorted(found.directories), sorted(found.others))
 
 
-def walk(directory: str, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Directory within the first ``directory`` (empty or ending in ``/``), stem and path of every image."""
-    images, directories = scan(directory)
-    for stem, path in images:
+def walk(directory: str, others: list[str], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Directory within the first ``directory`` (empty or ending in ``/``), stem and path of every image.
+
+    Paths of files that are no images are put into ``others``.
+    """
+    found = scan(directory)
+    others += found.others
+    for stem, path in found.images:
         yield prefix, stem, path
-    for name in directories:
-        yield from walk(f"{directory}/{name}", f"{prefix}{name}/")
+    for name in found.directories:
+        yield from walk(f"{directory}/{name}", others, f"{prefix}{name}/")
 
 
 def require_directory(path: Path) -> None:
     """Raise :class:`SceneError` unless ``path`` is a directory."""
     if not path.is_dir():
-        raise SceneError(f"{path}: {'not a directory' if path.exists() else 'no such directory'}")
+        raise SceneError("not a directory" if path.exists() else "no such directory", path=path)

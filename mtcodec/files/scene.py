@@ -1,85 +1,76 @@
-"""Images of one scene: files to arrays in their original dtype, and what they must be."""
+"""Images of one scene: files to arrays in their original dtype."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files.images import read_image
-from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.images import read_with_alpha
+from mtcodec.files.naming import MAX_NAME
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.search import SceneFiles
 from mtcodec.signal.mapping import Array
-from mtcodec.tasks import task as registry
-from mtcodec.tasks.task import Task
+from mtcodec.tasks import USUAL, Declarations
 
 Scene = dict[str, Array]
+ALPHA = "_alpha"
 
 
-def check_image(task: Task, image: Array, source: str) -> None:
-    """Raise :class:`SceneError` naming ``source`` unless ``image`` is what ``task`` declares."""
-    if not isinstance(image, np.ndarray) or image.ndim not in (2, 3):
-        raise SceneError(f"{source}: not an image: an array of shape {np.shape(image)}")
-    channels = 1 if image.ndim == 2 else image.shape[2]
-    if channels != task.channels:
-        raise SceneError(f"{source}: {channels} channels, but task {task.name} has {task.channels}")
-    if image.size == 0:
-        raise SceneError(f"{source}: an image of {image.shape[1]}×{image.shape[0]} pixels")
-    if image.dtype.name not in task.dtypes:
-        raise SceneError(
-            f"{source}: {image.dtype.name} values, but task {task.name} takes {', '.join(task.dtypes)}"
-        )
-    if image.dtype.name == "float64" and (np.abs(image[np.isfinite(image)]) > np.finfo(np.float32).max).any():
-        raise SceneError(f"{source}: has values that float32 cannot hold")
-
-
-def check_scene(
-    scene: Scene, sources: Mapping[str, str] | None = None, declared: Mapping[str, Task] | None = None
-) -> tuple[int, int]:
-    """Check every image of a scene against its task's declaration; return (height, width).
-
-    Declarations in ``declared`` go before the registered ones.
-    """
-    sources = sources or {name: f"task {name}" for name in scene}
-    if not scene:
-        raise SceneError("a scene without images")
-    first = ""
-    size = (0, 0)
-    for name, image in scene.items():
-        task = (declared or {}).get(name) or registry.get(name)
-        check_image(task, image, sources[name])
-        if not first:
-            first, size = name, (image.shape[0], image.shape[1])
-        elif image.shape[:2] != size:
-            raise SceneError(
-                f"{sources[name]}: {image.shape[1]}×{image.shape[0]} pixels, "
-                f"but {sources[first]} has {size[1]}×{size[0]}"
-            )
-    return size
-
-
-def read_scene(source: SceneFiles, tasks: Iterable[Task] | None = None) -> Scene:
-    """Read the images of a scene.
+def read_scene(
+    source: SceneFiles,
+    declared: Declarations = USUAL,
+    tasks: Sequence[str] | None = None,
+    note: Note = ignore,
+) -> Scene:
+    """Read the images of a scene. Alpha that is not opaque becomes a task of its own, ``rgb_alpha``.
 
     Args:
         source: of :func:`mtcodec.files.layouts.find_scenes` or ``scene_directory``.
-        tasks: read these and ignore other files; a missing one is simply absent. Without it every
-            image is read and must be of a declared task.
+        declared: tasks that are known; images of others are read as they are.
+        tasks: read these only; a missing one is simply absent. None: all.
+        note: takes a line about what is changed or dropped. Lines begin with the task, and are the same for
+            every scene of a dataset that they hold for.
 
     Returns:
         Arrays by task, (H, W) for one channel, else (H, W, C), in the dtype of the file.
+
+    Raises:
+        SceneError: no image, an unreadable one, or images of several sizes.
     """
-    if tasks is None:
-        for name, path in source.files.items():
-            if name not in registry.names():
-                known = ", ".join(registry.names())
-                raise SceneError(f"{path}: unknown task {name!r} (known: {known})")
-        tasks = map(registry.get, source.files)
-    wanted = list(tasks)
-    present = [task for task in wanted if task.name in source.files]
-    if not present:
-        names = ", ".join(task.name for task in wanted) or "empty"
-        raise SceneError(f"{source.label}: no image of any task ({names})")
-    scene = {task.name: read_image(source.files[task.name], task) for task in present}
-    check_scene(scene, {name: str(source.files[name]) for name in scene})
+    scene: Scene = {}
+    paths: dict[str, Path] = {}
+    for name, path in source.files.items():
+        own_alpha = name[: MAX_NAME - len(ALPHA)] + ALPHA
+        if tasks is not None and name not in tasks and own_alpha not in tasks:
+            continue
+        image, alpha = read_with_alpha(path, name, declared.get(name), note)
+        if tasks is None or name in tasks:
+            scene[name], paths[name] = image, path
+        if alpha is None:
+            continue
+        if tasks is not None and own_alpha not in tasks:
+            note(f"{name}: its alpha, {own_alpha}, is left out")
+        elif own_alpha in source.files:
+            raise SceneError(f"its alpha is task {own_alpha}, as {source.files[own_alpha]} is", path=path)
+        else:
+            note(f"{name}: its alpha is kept as a task of its own, {own_alpha}")
+            scene[own_alpha], paths[own_alpha] = alpha, path
+    if not scene:
+        wanted = "" if tasks is None else f" ({', '.join(tasks)})"
+        raise SceneError(f"no image of any task{wanted}", path=source.label)
+    _check_sizes(scene, paths)
     return scene
+
+
+def _check_sizes(scene: Scene, paths: Mapping[str, Path]) -> None:
+    """Raise SceneError naming two files whose images differ in size."""
+    first = next(iter(scene))
+    height, width = scene[first].shape[:2]
+    for name, image in scene.items():
+        if image.shape[:2] != (height, width):
+            raise SceneError(
+                f"{image.shape[1]}×{image.shape[0]} pixels, but {paths[first]} has {width}×{height} "
+                "(--tasks chooses images that belong together)",
+                path=paths[name],
+            )

@@ -1,8 +1,8 @@
 """Quality: 0 (smallest) to 100 (best), which stands for λ of the objective on a logarithmic scale.
 
-λ is what one unit of squared error costs in bits: every coder minimises bits + λ · weight · D at the same λ,
-with D the mean over channels of squared errors of planes · 255, summed over pixels. A step of quality is 1/2048
-of the range that networks are trained for; the upper quarter of the scale is for classical coders alone.
+λ is what one unit of squared error costs in bits: every coder minimises bits + λ · weight · D at the same λ;
+D is the mean over channels of squared errors of planes · 255, summed over pixels. A step of quality is
+1/2048 of the range that networks are trained for; the upper quarter is for classical coders alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-DEFAULT = 60.0
+DEFAULT = 65.0
+"""λ = 0.10: photographs and scans have about 40 dB in rgb (17 scenes: 36 to 43), renderings more."""
 STEPS = 2688
 """The step of quality 100."""
 NETWORK_STEPS = 2048

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import binascii
-import math
 import re
 import struct
 import zlib
@@ -25,6 +24,15 @@ CODINGS = ("neural", "classical", "labels", "stepped", "raw")  # ids for ever; a
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "bool")  # ids for ever; append only  # fmt: skip
 FORMATS = dict(zip(DTYPES, "BHIQbhiqefd?"))  # of struct
+WHOLE = {
+    "uint8": (0, 255),
+    "uint16": (0, 65535),
+    "int8": (-128, 127),
+    "int16": (-32768, 32767),
+    "bool": (0, 1),
+}
+"""By dtype, the range of images that tell none; images of other dtypes must, unless they are raw."""
+MAX_INTEGER, MAX_FLOAT = 2**53, float(2**128 - 2**104)  # largest magnitudes of a range; all floats hold them
 MAPPINGS = ("linear", "logarithmic")  # ids for ever; append only
 MAX_PAYLOAD, MAX_MASKS, MAX_HOLE_VALUES = 1 << 28, 16, 16
 SHORT = 4096  # bytes; shorter payloads have a checksum of two bytes, others of four
@@ -37,8 +45,8 @@ class Attributes:
 
     Attributes:
         dtype, channels: of the stored image.
-        range: the stored values that planes 0 and 1 stand for (of labels: the value of sample 0, and the largest);
-            None for the whole range of an integer dtype.
+        range: the stored values that planes 0 and 1 stand for; of labels, the lowest and the highest.
+            None for the whole range of the dtype (:data:`WHOLE`), and of raw sections.
         mapping: what is linear in between, see :class:`mtcodec.signal.mapping.Range`.
         unit_vectors: pixels are vectors that get the length 1.
         quality: step of the networks, None for the file's.
@@ -94,7 +102,7 @@ def mask_name(index: int) -> str:
 def usual(name: str, limits: tuple[float, float] | None) -> Attributes | None:
     """What needs no attributes in the descriptor of ``name``, given its range."""
     if name == "depth":
-        return Attributes("uint16", 1, limits)
+        return None if limits is None else Attributes("uint16", 1, limits)
     if limits is not None:
         return None
     if name == "semantic" or is_mask(name):
@@ -195,13 +203,15 @@ def _check(name: str, coding: str, own: Attributes, masks: int) -> None:
         fits &= not (own.unit_vectors and (own.channels != 3 or own.range is not None))
         fits &= own.quality is None or coding == "neural"
         fits &= own.mask is None or own.mask < masks
+        fits &= coding in ("neural", "classical") or (own.mapping == "linear" and not own.unit_vectors)
         if coding == "raw":
-            fits &= own == Attributes(own.dtype, own.channels, unit_vectors=own.unit_vectors)
-        elif coding == "labels":
+            fits &= own == Attributes(own.dtype, own.channels)
+        else:
+            fits &= own.range is not None or own.dtype in WHOLE
+        if coding == "labels":
             fits &= own.channels == 1 and own.dtype not in FLOATS and own.mask is None
-        else:  # planes
-            whole = own.dtype in ("uint8", "uint16") or own.range is not None
-            fits &= whole and own.dtype != "bool"
+        elif coding != "raw":
+            fits &= own.dtype != "bool"
     if not fits:
         raise FormatError("fields that do not fit each other", section=name)
 
@@ -218,7 +228,7 @@ def _parse_name(cursor: Cursor, code: int, masks: int) -> str:
     if code != CUSTOM_CODE:
         raise FormatError(f"section of unknown task {code}")
     name = cursor.take(cursor.byte()).decode("ascii", "replace")
-    if not NAME.fullmatch(name) or name in (*RESERVED, *CODES.values()) or is_mask(name):
+    if not NAME.fullmatch(name) or name in CODES.values() or RESERVED.fullmatch(name):
         raise FormatError("section with an invalid name")
     return name
 
@@ -247,6 +257,7 @@ def _parse_attributes(cursor: Cursor, name: str) -> Attributes:
 
 def _parse_range(cursor: Cursor, dtype: str) -> tuple[float, float]:
     low, high = cursor.unpack("<2" + FORMATS[dtype])
-    if dtype == "bool" or not (math.isfinite(low) and math.isfinite(high) and low <= high):
+    most = MAX_FLOAT if dtype in FLOATS else MAX_INTEGER
+    if dtype == "bool" or not -most <= low <= high <= most or (low, high) == WHOLE.get(dtype):
         raise FormatError("range is not valid")
     return low, high

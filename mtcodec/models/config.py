@@ -1,18 +1,19 @@
 """Configuration of a model, saved with its weights; imports no torch.
 
 An *architecture* says which streams there are and who reads them (:class:`Graph`), a *backbone* what the
-transforms are made of.
+transforms are made of (:mod:`mtcodec.models.backbones`).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-from mtcodec.tasks.task import Task
+from mtcodec.models import backbones
+from mtcodec.models.backbones import BACKBONES
+from mtcodec.tasks import Task
 
 ARCHITECTURES = ("single", "mixed", "disjoint", "shared", "conditional")
-BACKBONES = ("fast", "scale-hyperprior")
 SHARED = "shared"  # the stream that every task reads
 SIZES = (
     *("latents", "shared_latents", "hyper", "entropy_width", "head"),
@@ -91,6 +92,10 @@ class ModelConfig:
     def task_names(self) -> tuple[str, ...]:
         return tuple(t.name for t in self.tasks)
 
+    def task(self, name: str) -> Task:
+        """The declaration of a task."""
+        return self.tasks[self.task_names.index(name)]
+
     def channels(self, stream: str) -> int:
         """Latent channels of a stream."""
         return self.shared_latents if stream == SHARED else self.latents
@@ -110,30 +115,6 @@ class ModelConfig:
 
 
 def preset(tasks: tuple[Task, ...], architecture: str, backbone: str = "fast") -> ModelConfig:
-    """The usual sizes of an architecture: for three tasks they have equally many parameters.
-
-    Those of ``fast`` agree within 2 %. Those of ``scale-hyperprior`` follow the paper: 300 latents in all
-    (each of ``single``'s networks has that many), C = 48, 32, 42, 42 channels a task.
-    """
+    """The usual sizes of an architecture (:attr:`mtcodec.models.backbones.backbone.Backbone.sizes`)."""
     config = ModelConfig(tasks, architecture, backbone)
-    if backbone == "scale-hyperprior":
-        sizes: dict[str, dict[str, Any]] = SCALE_HYPERPRIOR
-    else:
-        sizes = FAST
-    return replace(config, **sizes[architecture])
-
-
-FAST: dict[str, dict[str, Any]] = {
-    "single": {"latents": 84, "encoder_8": (88, 4), "encoder_16": (134, 5)},
-    "mixed": {"shared_latents": 224, "hyper": 48, "entropy_width": 152},
-    "disjoint": {"latents": 84, "entropy_width": 124},
-    "shared": {},
-    "conditional": {},
-}
-SCALE_HYPERPRIOR: dict[str, dict[str, Any]] = {
-    "single": {"head": 48, "latents": 300, "hyper": 48, "entropy_width": 192},
-    "mixed": {"head": 32, "shared_latents": 300, "hyper": 48, "entropy_width": 192},
-    "disjoint": {"head": 42, "latents": 100},
-    "shared": {"head": 42, "latents": 76, "shared_latents": 72},
-    "conditional": {"head": 42, "latents": 76, "shared_latents": 72},
-}
+    return replace(config, **cast(dict[str, Any], backbones.load(backbone).sizes[architecture]))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.entropy.stream import StreamModel
-from mtcodec.models.multitask import MultiTask
+from mtcodec.models.entropy.by_quality import Rows
+from mtcodec.models.multitask import Latents, MultiTask
 
 SIDE = 256  # of the scene that is counted
 
@@ -28,21 +28,23 @@ def table(config: ModelConfig) -> list[Part]:
     """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
     model = MultiTask(config).eval()
     names = config.task_names
+    side, steps, latents = SIDE // 16, torch.zeros(1, 1 + len(names), dtype=torch.int64), Latents()
     parts = [Part("analysis", _size(model.g_a), _count(lambda: _analyse(model)), "encode")]
     for name in model.graph.streams:
         stream = model.stream(name)
-        y = torch.zeros(1, stream.channels, SIDE // 16, SIDE // 16)
+        y = torch.zeros(1, stream.channels, side, side)
+
+        def decode(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+            shape = (1, side, side)
+            return model.stream(name).decode(rows, shape, condition, lambda step: torch.zeros_like(step.mu))
+
         hyper = _count(lambda: stream.h_a(y))  # noqa: B023
-        walk = _count(lambda: _walk(stream, y))  # noqa: B023
+        walk = _count(lambda: model.walk(steps, decode, [name], latents))  # noqa: B023
         parts.append(Part(f"hyper-analysis {name}", _size(stream.h_a), hyper, "encode"))
         parts.append(Part(f"entropy {name}", _size(stream) - _size(stream.h_a), walk, "both"))
+    floats = {name: latents.floats(name) for name in model.graph.streams}
     for name in names:
-        latents = {
-            stream: torch.zeros(1, config.channels(stream), SIDE // 16, SIDE // 16)
-            for stream in model.graph.reads[name]
-        }
-        steps = torch.zeros(1, 1 + len(names))
-        count = _count(lambda: model.synthesise(name, latents, steps))  # noqa: B023
+        count = _count(lambda: model.synthesise(name, floats, steps))  # noqa: B023
         parts.append(Part(f"synthesis {name}", _size(model.g_s[name]), count, "decode"))
     return parts + _totals(parts, config)
 
@@ -77,10 +79,3 @@ def _analyse(model: MultiTask) -> object:
     tasks = model.config.tasks
     planes = {t.name: torch.zeros(1, t.channels, SIDE, SIDE) for t in tasks}
     return model.analyse(planes, torch.ones(1, len(tasks)), torch.zeros(1, len(tasks) + 1))
-
-
-def _walk(stream: StreamModel, y: Tensor) -> object:
-    rows = stream.rows(stream.tables(), torch.zeros(1, dtype=torch.int64))
-    condition = torch.zeros(1, stream.conditions, *y.shape[2:]) if stream.conditions else None
-    shape = (1, y.shape[2], y.shape[3])
-    return stream.decode(rows, shape, condition, lambda step: torch.zeros_like(step.mu))

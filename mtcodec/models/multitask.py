@@ -14,18 +14,40 @@ stream has its own, so that a stored subset of them needs nothing of the others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from mtcodec.format import quality
-from mtcodec.models.backbones import fast as transforms
-from mtcodec.models.backbones import scale_hyperprior as gdn
+from mtcodec.format.quality import NETWORK_STEPS
+from mtcodec.models import backbones
 from mtcodec.models.config import SHARED, ModelConfig
-from mtcodec.models.entropy.stream import Coded, Distribution, StreamModel
+from mtcodec.models.entropy.by_quality import Rows
+from mtcodec.models.entropy.distribution import Distribution
+from mtcodec.models.entropy.stream import StreamModel
 
 ALIGNMENT = 64  # images are padded to multiples of this: hyper-latents are at 1/64
+
+
+@dataclass
+class Latents:
+    """Decoded streams by name: integers in units of 1/16 symbol, (B, N, H/16, W/16), and rows of tables."""
+
+    y_hat: dict[str, Tensor] = field(default_factory=dict)
+    rows: dict[str, Rows] = field(default_factory=dict)
+
+    def floats(self, name: str) -> Tensor:
+        """The latent of a stream as synthesis reads it."""
+        return StreamModel.latent(self.y_hat[name], self.rows[name])
+
+    def canonical(self, name: str) -> Tensor:
+        """The latent of a stream as other streams' entropy models read it: integers −255 … 255."""
+        return StreamModel.canonical(self.y_hat[name], self.rows[name])
+
+
+Code = Callable[[str, Rows, Tensor | None], Tensor]
+"""Codes a stream: its name, its tables' rows, and what it is conditioned on → ŷ."""
 
 
 @dataclass
@@ -45,33 +67,17 @@ class MultiTask(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config, self.graph = config, config.graph
+        self.backbone = backbones.load(config.backbone)
         self.g_a = nn.ModuleDict(
-            {_key(read): self._analysis(read, made) for read, made in self.graph.analyses}
+            {_key(read): self.backbone.analysis(config, read, made) for read, made in self.graph.analyses}
         )
-        self.g_s = nn.ModuleDict({t.name: self._synthesis(t.name, t.channels) for t in config.tasks})
+        self.g_s = nn.ModuleDict({name: self.backbone.synthesis(config, name) for name in config.task_names})
         self.streams = nn.ModuleDict({name: self._stream(name) for name in self.graph.streams})
         self.distribution = Distribution()
 
-    def _analysis(self, read: tuple[str, ...], made: tuple[str, ...]) -> nn.Module:
-        config = self.config
-        channels = [t.channels for t in config.tasks if t.name in read]
-        latents = sum(config.channels(name) for name in made)
-        if config.backbone == "scale-hyperprior":
-            return gdn.Analysis(channels, latents, config.head)
-        vector = len(read) + len(made)
-        return transforms.Analysis(sum(channels), latents, vector, config.encoder_8, config.encoder_16)
-
-    def _synthesis(self, task: str, channels: int) -> nn.Module:
-        config, reads = self.config, self.graph.reads[task]
-        latents = sum(config.channels(name) for name in reads)
-        if config.backbone == "scale-hyperprior":
-            width = config.head * max(len(read) for read, _ in self.graph.analyses)
-            return gdn.Synthesis(latents, channels, config.head, width)
-        return transforms.Synthesis(latents, channels, len(reads), config.decoder_8, config.decoder_16)
-
     def _stream(self, name: str) -> StreamModel:
         config = self.config
-        conditions = config.shared_latents if self.graph.conditioned and name != SHARED else 0
+        conditions = config.shared_latents if self.conditioned(name) else 0
         return StreamModel(config.channels(name), config.hyper, config.entropy_width, conditions)
 
     def stream(self, name: str) -> StreamModel:
@@ -79,6 +85,10 @@ class MultiTask(nn.Module):
         stream = self.streams[name]
         assert isinstance(stream, StreamModel)
         return stream
+
+    def conditioned(self, stream: str) -> bool:
+        """Is a stream coded given the shared one?"""
+        return self.graph.conditioned and stream != SHARED
 
     def column(self, stream: str) -> int:
         """Column of the quality steps that is a stream's."""
@@ -103,41 +113,61 @@ class MultiTask(nn.Module):
                     inputs.append((planes[task.name] - 0.5) * present[:, i, None, None, None])
                 else:
                     inputs.append(some.new_zeros((some.shape[0], task.channels, *some.shape[2:])))
-            scaled = steps[:, [self.column(name) for name in made]] / quality.STEPS - 0.5
-            vector = torch.cat([present[:, columns], scaled], dim=1)
+            vector = torch.cat([present[:, columns], self._qualities(made, steps)], dim=1)
             g_a = self.g_a[_key(read)]
             y = g_a(*_like(g_a, torch.cat(inputs, dim=1), vector))
             result |= zip(made, y.split([self.config.channels(name) for name in made], dim=1))
         return result
 
-    def condition(self, name: str, shared: Tensor | None) -> Tensor | None:
-        """What the stream ``name`` is conditioned on, given the canonical form of the shared latent."""
-        return shared if self.graph.conditioned and name != SHARED else None
+    def _qualities(self, streams: Iterable[str], steps: Tensor) -> Tensor:
+        """Qualities of ``streams`` as the transforms see them, −0.5 to 0.5, (B, streams)."""
+        return steps[:, [self.column(name) for name in streams]] / NETWORK_STEPS - 0.5
 
-    def synthesise(self, task: str, latents: dict[str, Tensor], steps: Tensor) -> Tensor:
+    def walk(
+        self, steps: Tensor, code: Code, names: Iterable[str] | None = None, latents: Latents | None = None
+    ) -> Latents:
+        """Code streams in their order: the one walk of training, encoder, decoder and analyses.
+
+        Args:
+            steps: (B, 1 + T), quality steps.
+            code: called for every stream.
+            names: of streams, all without it.
+            latents: of streams that were walked through before; the others are added to them.
+        """
+        latents = Latents() if latents is None else latents
+        shared: Tensor | None = None
+        for name in self.graph.streams if names is None else names:
+            if shared is None and self.conditioned(name):
+                shared = latents.canonical(SHARED)
+            rows = self.stream(name).rows(steps[:, self.column(name)])
+            y_hat = code(name, rows, shared if self.conditioned(name) else None)
+            latents.y_hat[name], latents.rows[name] = y_hat, rows
+        return latents
+
+    def synthesise(self, task: str, latents: Mapping[str, Tensor], steps: Tensor) -> Tensor:
         """Planes of ``task`` from the float latents of the streams it reads; ``steps`` (B, 1 + T)."""
-        reads = self.graph.reads[task]
-        vector = steps[:, [self.column(name) for name in reads]] / quality.STEPS - 0.5
-        g_s = self.g_s[task]
-        planes: Tensor = g_s(*_like(g_s, torch.cat([latents[name] for name in reads], dim=1), vector))
+        reads, g_s = self.graph.reads[task], self.g_s[task]
+        y_hat = torch.cat([latents[name] for name in reads], dim=1)
+        planes: Tensor = g_s(*_like(g_s, y_hat, self._qualities(reads, steps)))
         return planes + 0.5
 
     def forward(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> Forward:
         """Analysis, quantisation, rate estimate and synthesis of every task (training)."""
         y = self.analyse(planes, present, steps)
-        coded: dict[str, Coded] = {}
+        bits: dict[str, Tensor] = {}
+
+        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+            coded = self.stream(name)(y[name].float(), rows, self.distribution, condition)
+            bits[name] = coded.bits
+            return coded.y_hat  # type: ignore[no-any-return]
+
         with torch.autocast(present.device.type, enabled=False):
-            for name, latent in y.items():
-                shared = coded[SHARED].canonical if SHARED in coded else None
-                column = steps[:, self.column(name)]
-                given = self.condition(name, shared)
-                coded[name] = self.stream(name)(latent.float(), column, self.distribution, given)
-        bits = {name: stream.bits for name, stream in coded.items()}
+            latents = self.walk(steps, code)
+            floats = {name: latents.floats(name) for name in self.graph.streams}
         for i, name in enumerate(self.config.task_names):
             if name in bits:
                 bits[name] = bits[name] * present[:, i]
-        latents = {name: stream.latent for name, stream in coded.items()}
-        return Forward({n: self.synthesise(n, latents, steps) for n in self.config.task_names}, bits)
+        return Forward({n: self.synthesise(n, floats, steps) for n in self.config.task_names}, bits)
 
 
 def _like(network: nn.Module, *inputs: Tensor) -> list[Tensor]:

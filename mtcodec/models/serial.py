@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
 
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.entropy import fit
+from mtcodec.models.entropy.by_quality import PARAMETERS, TABLE_LIMITS
+from mtcodec.models.entropy.distribution import SCALE_MIN, SCALE_STEP, SCALES
 from mtcodec.models.entropy.integer import BIAS_UNIT, STEP, IntConv, assert_exact
-from mtcodec.models.entropy.stream import SCALE_MIN, SCALE_STEP, SCALES, TABLE_LIMITS, StreamModel
+from mtcodec.models.entropy.stream import StreamModel
 from mtcodec.models.multitask import MultiTask
 
 Tensors = dict[str, np.ndarray[Any, Any]]
-PARAMETERS = ("log_gain", "q_bias", "z_scale")  # what the tables are made of in training
 
 
 def to_tensors(model: MultiTask, histograms: fit.Histograms | None = None) -> Tensors:
@@ -58,60 +58,40 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
     Raises:
         ValueError, RuntimeError: tensors are missing, left over, or of the wrong shape or dtype.
     """
-    with _Skeleton(sum(array.size for array in tensors.values())):
+    with torch.device("meta"):  # shapes without memory
         model = MultiTask(config)
+    if sum(p.numel() for p in model.parameters()) > sum(array.size for array in tensors.values()):
+        raise ValueError("the configuration is of larger networks than the file holds")
     rest = {name: torch.from_numpy(array) for name, array in tensors.items()}
-    state = model.state_dict()
+    state: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, IntConv):
             state[f"{name}.weight"] = _take(rest, f"{name}.weight", torch.int8) * STEP
             state[f"{name}.bias"] = _take(rest, f"{name}.bias", torch.int32) * (STEP / BIAS_UNIT)
         elif isinstance(module, StreamModel):
-            tables = {key: _take(rest, f"{name}.{key}", torch.int16).float() for key in TABLE_LIMITS}
-            for key, (low, high) in TABLE_LIMITS.items():
-                if not low <= tables[key].min() <= tables[key].max() <= high:
-                    raise ValueError(f"{name}.{key} is out of range")
-            module.load_tables(tables)
-            for key in PARAMETERS:
-                state[f"{name}.{key}"] = getattr(module, key).detach()
-    exact = [n for n, m in model.named_modules() if isinstance(m, IntConv)]
-    integer = {f"{n}.{kind}" for n in exact for kind in ("weight", "bias")}
-    missing = [n for n in state if n not in rest and n not in integer and n.split(".")[-1] not in PARAMETERS]
+            own = module.load_tables({key: _table(rest, name, key) for key in TABLE_LIMITS})
+            state |= {f"{name}.{key}": value for key, value in own.items()}
+    left = model.state_dict().keys() - state.keys()
+    missing = sorted(left - rest.keys())
     if missing:
         raise ValueError(f"tensor {missing[0]} is missing")
     for name, value in rest.items():
-        if name not in state or not value.dtype.is_floating_point or not value.isfinite().all():
+        if name not in left or not value.dtype.is_floating_point or not value.isfinite().all():
             raise ValueError(f"unexpected tensor {name}")
         state[name] = value.float()
-    model.load_state_dict(state)
+    model.load_state_dict(state, assign=True)
     assert_exact(model)
     return freeze(model)
 
 
-class _Skeleton(TorchFunctionMode):
-    """Networks are built without their random start, and of ``most`` parameters.
-
-    A file that declares larger ones than it has is refused before they take their memory: ValueError.
-    """
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self.left = most
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if getattr(func, "__module__", "") == "torch.nn.init":
-            return args[0] if args else (kwargs or {})["tensor"]
-        result = func(*args, **(kwargs or {}))
-        if func in (torch.empty, torch.randn):
-            self.left -= result.numel()
-            if self.left < 0:
-                raise ValueError("the configuration is of larger networks than the file holds")
-        return result
+def _table(tensors: dict[str, Tensor], stream: str, key: str) -> Tensor:
+    table, (low, high) = _take(tensors, f"{stream}.{key}", torch.int16).float(), TABLE_LIMITS[key]
+    if not low <= table.min() <= table.max() <= high:
+        raise ValueError(f"{stream}.{key} is out of range")
+    return table
 
 
-def _take(tensors: dict[str, torch.Tensor], name: str, dtype: torch.dtype) -> torch.Tensor:
+def _take(tensors: dict[str, Tensor], name: str, dtype: torch.dtype) -> Tensor:
     value = tensors.pop(name)
     if value.dtype != dtype:
         raise ValueError(f"{name} is {value.dtype}, not {dtype}")

@@ -44,6 +44,10 @@ class Holes:
         """(H, W), True where there is a measurement."""
         return np.equal(self.classes, 0)
 
+    def same(self, other: Holes) -> bool:
+        """Are these of another task in the same places, so that one section can say where?"""
+        return self is other or np.array_equal(self.classes, other.classes)
+
 
 def usual_values(task: Task, dtype: str) -> list[Values]:
     """Stored values that mean a hole: 0 and the largest value of depth, zero vectors.
@@ -85,7 +89,7 @@ class _Search:
         if len(stored) not in (1, channels):
             raise UsageError(f"a hole of {len(stored)} numbers, not {channels}", task=self.task.name)
         if dtype.kind != "f" and not all(
-            np.iinfo(dtype).min <= v <= np.iinfo(dtype).max and v == int(v) for v in stored
+            np.iinfo(dtype.name).min <= v <= np.iinfo(dtype.name).max and v == int(v) for v in stored
         ):
             return  # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
         with np.errstate(over="ignore"):

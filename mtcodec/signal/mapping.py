@@ -37,7 +37,9 @@ class Range:
 
 
 def whole_range(dtype: str) -> Range:
-    """The range of an integer dtype."""
+    """The range of an integer dtype, or of truth values."""
+    if dtype == "bool":
+        return Range(0.0, 1.0)
     info = np.iinfo(dtype)
     return Range(float(info.min), float(info.max))
 

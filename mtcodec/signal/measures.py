@@ -178,8 +178,8 @@ def measure(signal: Signal, decoded: Array) -> dict[str, float]:
 
     Returns:
         ``exact`` (0 or 1) for tasks that are kept exactly; otherwise what :func:`errors` gives, with
-        ``ms_ssim`` for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``, ``max_error`` (stored
-        values) and ``abs_rel``. A measure over valid pixels is left out where there are none.
+        ``ms_ssim`` for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``, ``max_error``
+        (stored values) and ``abs_rel``. A measure over valid pixels is left out where there are none.
     """
     original, task = signal.original, signal.task
     if original.shape != decoded.shape or original.dtype != decoded.dtype:

@@ -107,8 +107,11 @@ class Signal:
 def make(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Signal:
     """Take the holes out of ``image`` and choose the range and mapping of its values.
 
-    ``invalid`` and ``usual`` are those of :func:`mtcodec.signal.holes.find`.
+    Tasks that are kept exactly have neither. ``invalid`` and ``usual`` are those of
+    :func:`mtcodec.signal.holes.find`.
     """
+    if task.exact:
+        return Signal(task, image, image, Form(image.dtype.name, task.channels, Range(0.0, 0.0)))
     found = pits.find(task, image, invalid, usual)
     valid = None if found is None else found.valid
     scale = maps.value_range(task, image, valid)

@@ -1,7 +1,21 @@
 """Declarations of tasks, and what each kind of task means."""
 
+from mtcodec.tasks import units
 from mtcodec.tasks.kinds import DTYPES, FLOATS, INTEGERS, KINDS, Kind
 from mtcodec.tasks.known import ALIASES, USUAL
 from mtcodec.tasks.task import Declarations, Task, declare, parse
 
-__all__ = ["ALIASES", "DTYPES", "FLOATS", "INTEGERS", "KINDS", "USUAL", "Declarations", "Kind", "Task", "declare", "parse"]  # fmt: skip
+__all__ = [
+    "ALIASES",
+    "DTYPES",
+    "FLOATS",
+    "INTEGERS",
+    "KINDS",
+    "USUAL",
+    "Declarations",
+    "Kind",
+    "Task",
+    "declare",
+    "parse",
+    "units",
+]

@@ -75,6 +75,8 @@ KINDS = {
             measures=("exact",), colours="labels",
         ),
         Kind("image", "any other image", dtypes=("uint8", "uint16", *FLOATS), weight=1.0),
-        Kind("data", "values of unknown meaning, always exact", dtypes=DTYPES, exact=True, measures=("exact",)),
+        Kind(
+            "data", "values of unknown meaning, always exact", dtypes=DTYPES, exact=True, measures=("exact",)
+        ),
     )
 }  # fmt: skip

@@ -13,12 +13,14 @@ DEPTH = declare("depth", "depth")
 NORMAL = Task("normal", "vectors", 3, ("uint8", "uint16"), weight=1.25)
 SEMANTIC = declare("semantic", "categories")
 
-_COLOURS = ("albedo", "diffuse_reflectance", "diffuse_illumination", "residual", "ambient_occlusion", "diffcol",
-            "glosscol", "transcol", "diffdir", "diffind", "glossdir", "glossind", "emit", "env")  # fmt: skip
+_COLOURS = ("albedo", "diffuse_reflectance", "diffuse_illumination", "residual", "ambient_occlusion",
+            "diffcol", "glosscol", "transcol", "diffdir", "diffind", "glossdir", "glossind", "emit",
+            "env")  # fmt: skip
 _GRAYS = ("reshading", "shading", "edge_occlusion", "edge_texture", "keypoints2d", "keypoints3d",
           "principal_curvature", "mist", "shadow", "ao", "infrared", "ir")  # fmt: skip
 _LABELS = ("instance", "semantic_instance", "render_entity_id", "segment_unsup2d", "segment_unsup25d",
-           "fragments", "object_index", "material_index", "indexob", "indexma", "panoptic", "labels")  # fmt: skip
+           "fragments", "object_index", "material_index", "indexob", "indexma", "panoptic")  # fmt: skip
+_VECTORS = ("normal_world", "normal_bump_cam", "normal_bump_world")
 
 USUAL: Declarations = {
     task.name: task
@@ -27,16 +29,25 @@ USUAL: Declarations = {
         *(declare(name, "image") for name in _COLOURS),
         *(declare(name, "image", 1) for name in _GRAYS),
         *(declare(name, "categories") for name in _LABELS),
+        *(declare(name, "vectors") for name in _VECTORS),
         *(declare(name, "depth") for name in ("disparity", "depth_euclidean")),
     )
 }
 
-ALIASES = {
-    **dict.fromkeys(("color", "colour", "image", "images", "img", "left", "rgbs", "colors"), "rgb"),
-    **dict.fromkeys(("depths", "depth_zbuffer", "depth_meters", "depthmap", "depth_map", "z", "range"), "depth"),
-    **dict.fromkeys(("normals", "normal_cam", "surface_normals", "normal_map", "nrm"), "normal"),
-    **dict.fromkeys(
-        ("segment_semantic", "seg", "segmentation", "label", "semantics", "sem"), "semantic"
-    ),
-}  # fmt: skip
-"""Other names of usual tasks. They count where no image or directory of the scene has the task's own name."""
+_NAMES = {
+    "rgb": "color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
+    "left image_left image_2",
+    "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
+    "zbuffer z range depth_euclidean",
+    "normal": "normal_cam surface_normal normal_map normalmap nrm",
+    "semantic": "segment_semantic segmentsemantic semantic_segmentation semantic_label semantic_map seg "
+    "segmentation semseg sem_seg sem label",
+    "instance": "instance_segmentation instance_id inst",
+    "disparity": "disp disparity_map",
+}
+
+ALIASES = {alias: task for task, aliases in _NAMES.items() for alias in aliases.split()}
+"""Other names of usual tasks, the likelier ones first; plurals need not be named.
+
+They count where no image or directory of the scene has the task's own name.
+"""

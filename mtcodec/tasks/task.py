@@ -15,7 +15,7 @@ from mtcodec.errors import UsageError
 from mtcodec.tasks.kinds import DTYPES, FLOATS, KINDS, Kind
 
 NAME = re.compile("[a-z_][a-z0-9_]{0,30}")
-RESERVED = ("shared", "mask", "notes")  # names of sections that are no tasks
+RESERVED = re.compile(r"shared|notes|holes\d*")  # names of sections that are no tasks
 MAX_CHANNELS = 16
 
 
@@ -43,7 +43,7 @@ class Task:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name) or self.name in RESERVED:
+        if not NAME.fullmatch(self.name) or RESERVED.fullmatch(self.name):
             raise UsageError(f"not a task name: {self.name!r}")
         if self.kind not in KINDS:
             raise UsageError(f"unknown kind {self.kind!r}", task=self.name)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from mtcodec.format import quality
-from mtcodec.models.config import SHARED
-from mtcodec.models.entropy.stream import SCALES, Step
+from mtcodec.models.entropy.by_quality import Rows
+from mtcodec.models.entropy.distribution import SCALES
+from mtcodec.models.entropy.stream import Step
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Scenes
 
@@ -33,15 +34,13 @@ def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -
 
     for k in range(rounds):
         batch = scenes.batch(8, 256, 0.0, rng)
-        step = round((k + 0.5) / rounds * quality.STEPS)
+        step = round((k + 0.5) / rounds * quality.NETWORK_STEPS)
         steps = torch.full((8, 1 + len(scenes.tasks)), step)
         y = model.analyse(batch.planes, batch.present, steps)
-        shared: Tensor | None = None
-        for name, latent in y.items():
+
+        def code(name: str, rows: Rows, condition: Tensor | None, y: dict[str, Tensor] = y) -> Tensor:
             stream = model.stream(name)
-            rows = stream.rows(stream.tables(), steps[:, 0])
-            given = model.condition(name, shared)
-            y_hat = stream.encode(latent, stream.h_a(latent), rows, given, put)
-            if name == SHARED:
-                shared = stream.canonical(y_hat, rows)
+            return stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
+
+        model.walk(steps, code)
     return result

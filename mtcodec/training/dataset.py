@@ -10,12 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtcodec.codec.prepare import declare
 from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
-from mtcodec.signal.layers import Prepared, prepare
-from mtcodec.signal.mapping import Planes, to_planes
-from mtcodec.tasks.task import Task
+from mtcodec.signal import signal as signals
+from mtcodec.signal.mapping import Planes
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import Task
 
 
 @dataclass
@@ -33,17 +35,27 @@ class Scenes:
 
     def __init__(self, datasets: Sequence[Sequence[SceneFiles]], tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
-        self.scenes: list[dict[str, Prepared]] = []
+        self.scenes: list[dict[str, Signal]] = []
         self.ranges: list[range] = []  # of every dataset in ``scenes``
         for dataset in datasets:
             start = len(self.scenes)
             for files in dataset:
-                images = read_scene(files, self.tasks)
-                own = {t.name: prepare(t, images[t.name]) for t in self.tasks if t.name in images}
-                self.scenes.append(own)
+                self.scenes.append(self._read(files))
             self.ranges.append(range(start, len(self.scenes)))
         if not all(self.ranges) or not self.ranges:
             raise SceneError("no scenes to train on")
+
+    def _read(self, files: SceneFiles) -> dict[str, Signal]:
+        """Signals of one scene; its images must be as the tasks declare."""
+        known = {task.name: task for task in self.tasks}
+        images = read_scene(files, known, list(known))
+        for name, image in images.items():
+            if declare(name, image, known) != known[name]:
+                raise SceneError(
+                    f"an image {image.shape}, but the task has {known[name].channels} channels",
+                    path=files.files[name], task=name,
+                )  # fmt: skip
+        return {name: signals.make(known[name], image) for name, image in images.items()}
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -58,13 +70,13 @@ class Scenes:
         for task in self.tasks:
             if task.name not in self.scenes[index]:
                 continue
-            own = self.scenes[index][task.name]
-            crop = to_planes(own.image[window], own.scale)
-            if own.layers.holes is not None:
-                crop = np.concatenate([crop, own.layers.holes.valid[window][None].astype(np.float32)])
+            own = self.scenes[index][task.name].crop(window)
+            crop = own.planes
+            if own.valid is not None:
+                crop = np.concatenate([crop, own.valid[None].astype(np.float32)])
             if flip:
                 crop = crop[:, :, ::-1].copy()
-                if task.kind == "vectors":
+                if task.rules.unit_vectors:
                     crop[0] = 1.0 - crop[0]
             result[task.name] = crop
         return result
@@ -80,8 +92,8 @@ class Scenes:
         present = np.zeros((count, len(self.tasks)), np.float32)
         for i in range(count):
             index = rng.choice(rng.choice(self.ranges))
-            height, width = next(iter(self.scenes[index].values())).image.shape[:2]
-            top, left = (rng.randrange(max(1, n - size + 1)) for n in (height, width))
+            some = next(iter(self.scenes[index].values()))
+            top, left = (rng.randrange(max(1, n - size + 1)) for n in (some.height, some.width))
             crop = self.planes(index, top, left, size, flip=rng.random() < 0.5)
             names = list(crop)
             if len(names) > 1 and rng.random() < drop:

@@ -1,8 +1,8 @@
 """Grow trained networks: more latents, channels or blocks, computing at first what the small ones did.
 
 Old channels read new ones with weights of zero, which training then changes (Net2Net: Chen et al. 2016), and
-new blocks add nothing. New latents come between the halves of the old ones, which the checkerboard of the two
-coding steps tells apart; those of tasks' own streams begin with linear components of what was lost before.
+new blocks add nothing. Old latents keep their group of channels, which the steps of coding tell apart; new
+ones of tasks' own streams begin with linear components of what was lost before. Layers are those of ``fast``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import random
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mtcodec.errors import UsageError
-from mtcodec.format import quality
-from mtcodec.models.backbones.fast import BLOCK, Analysis, Synthesis
+from mtcodec.format.quality import NETWORK_STEPS
+from mtcodec.models import backbones
 from mtcodec.models.config import SHARED, ModelConfig
-from mtcodec.models.entropy.by_quality import interpolate
+from mtcodec.models.entropy import order
+from mtcodec.models.entropy.by_quality import GAIN_UNIT
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Batch, Scenes
 
-START_QUALITY = 90  # at which new latents are fitted
+START_STEP = round(0.9 * NETWORK_STEPS)  # quality at which new latents are fitted
 START_GAIN = -1.0  # of the logarithm of the gains of new latents: they begin coarse, and cost little
 START_NETWORK = 0.1  # of what the analysis' network adds to new latents
 RIDGE = 1e-2
@@ -60,7 +61,7 @@ def fits(old: ModelConfig, new: ModelConfig) -> bool:
         return config.tasks, config.architecture, config.backbone
 
     larger = all(a <= b for a, b in zip(sizes(old), sizes(new)))
-    return kind(old) == kind(new) and old.backbone == "fast" and larger
+    return kind(old) == kind(new) and backbones.load(old.backbone).blocks is not None and larger
 
 
 # --- parameters to their places --------------------------------------------------------------------
@@ -96,9 +97,13 @@ def appended(old: int, new: int) -> Part:
 
 
 def inserted(old: int, new: int) -> Part:
-    """New latents between the halves of the old ones."""
-    places = torch.arange(old)
-    return torch.where(places < (old + 1) // 2, places, places + new - old), new
+    """Latents in the groups that they were in, new ones after the old ones of a group."""
+    before, after = order.groups(old), order.groups(new)
+    places = torch.empty(old, dtype=torch.long)
+    for group in before.unique():
+        own = before == group
+        places[own] = (after == group).nonzero().flatten()[: int(own.sum())]
+    return places, new
 
 
 def joined(*parts: Part) -> Part:
@@ -133,13 +138,13 @@ def places(
     elif group in ("g_a", "g_s") and layer in ("modulate_8.output", "modulate_16.output"):
         one = appended(old.shape[0] // 2, new.shape[0] // 2)
         rows = joined(one, one)  # scales, shifts
-    elif group == "streams" and layer in ("out_0", "out_1"):
+    elif group == "streams" and layer in order.OUTPUTS:
         rows = joined(latents(owner), latents(owner))  # means, scales
     elif group == "streams" and layer in ("h_a.0", "log_gain"):
         columns = latents(owner)
     elif group == "streams" and layer == "e_1" and small.graph.conditioned and owner != SHARED:
         columns = joined(half, latents(SHARED))
-    elif group == "streams" and layer == "c_1":
+    elif group == "streams" and layer in order.CONTEXTS:
         columns = joined(width, latents(owner))
     return rows[0], columns[0]
 
@@ -154,52 +159,51 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes, crops: int
     They are the strongest components of the blocks' errors, taken from the scene; what they add to the
     decoded blocks is fitted by least squares.
     """
-    batch = scenes.batch(crops, 4 * BLOCK, 0.0, random.Random(0))
-    steps = torch.full((crops, 1 + len(model.config.tasks)), quality.to_step(START_QUALITY))
+    assert model.backbone.blocks is not None
+    block = model.backbone.blocks[1]
+    batch = scenes.batch(crops, 4 * block, 0.0, random.Random(0))
+    steps = torch.full((crops, 1 + len(model.config.tasks)), START_STEP)
     decoded = model.eval()(batch.planes, batch.present, steps).planes
     model.train()
-    parts, deltas = klt.stack(model, batch, BLOCK)
-    sizes = {task.name: task.channels * BLOCK**2 for task in model.config.tasks}
+    parts, deltas = klt.stack(model, batch, block)
+    sizes = {task.name: task.channels * block**2 for task in model.config.tasks}
     for i, task in enumerate(model.config.task_names):
-        whole = whole_blocks(batch, task, i)
+        whole = whole_blocks(batch, task, i, block)
         mean = parts[i][whole].mean(0)
         blocks = parts[i][whole] - mean
-        error = F.pixel_unshuffle(batch.planes[task] - decoded[task], BLOCK) / deltas[i]
+        error = F.pixel_unshuffle(batch.planes[task] - decoded[task], block) / deltas[i]
         error = error.permute(0, 2, 3, 1).flatten(0, 2)[whole]
         new = fresh(old.channels(task), model.config.channels(task))
         vectors, _ = klt.principal(error, len(new))
 
         for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
             if task in made:
-                assert isinstance(analysis, Analysis) and analysis.linear.bias is not None
+                linear = klt.layer_of(analysis, "linear")
+                assert linear.bias is not None
                 rows = klt.offset(model, made, task) + new
                 left = sum(sizes[name] for name in read[: read.index(task)])
-                analysis.linear.weight[rows] = 0.0
-                analysis.linear.weight[rows, left : left + sizes[task]] = (vectors.T / deltas[i])[
-                    ..., None, None
-                ]
-                analysis.linear.bias[rows] = -mean @ vectors
-                for parameter in analysis.out.parameters():
+                linear.weight[rows] = 0.0
+                linear.weight[rows, left : left + sizes[task]] = (vectors.T / deltas[i])[..., None, None]
+                linear.bias[rows] = -mean @ vectors
+                for parameter in klt.layer_of(analysis, "out").parameters():
                     parameter[rows] *= START_NETWORK
 
         stream = model.stream(task)
         stream.log_gain[:, new] += START_GAIN
-        gain = interpolate(stream.log_gain, steps[:1, 1 + i]).flatten()[new].exp()
+        gain = stream.rows(steps[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
         symbols = (blocks @ vectors * gain).round() / gain
         square = symbols.T @ symbols + RIDGE * len(new) * torch.eye(len(new))
         fitted = torch.linalg.solve(square, symbols.T @ error)
-        synthesis = model.g_s[task]
-        assert isinstance(synthesis, Synthesis) and isinstance(synthesis.linear, nn.Conv2d)
         columns = klt.offset(model, model.graph.reads[task], task) + new
-        synthesis.linear.weight[:, columns] = (fitted.T * deltas[i])[..., None, None]
+        klt.layer_of(model.g_s[task], "linear").weight[:, columns] = (fitted.T * deltas[i])[..., None, None]
 
 
-def whole_blocks(batch: Batch, task: str, index: int) -> Tensor:
+def whole_blocks(batch: Batch, task: str, index: int, block: int) -> Tensor:
     """Which blocks, flat, have the task in every pixel."""
     planes = batch.planes[task]
     there = batch.valid[task] if task in batch.valid else torch.ones_like(planes[:, :1])
     there = there * batch.present[:, index, None, None, None]
-    return F.max_pool2d(1 - there, BLOCK).flatten() == 0
+    return F.max_pool2d(1 - there, block).flatten() == 0
 
 
 def fresh(old: int, new: int) -> Tensor:

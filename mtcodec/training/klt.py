@@ -1,5 +1,7 @@
 """Start the bases and linear paths of the transforms as Karhunen–Loève transforms of the training scenes.
 
+Those are the layers ``basis`` and ``linear`` of backbones that say so
+(:attr:`mtcodec.models.backbones.backbone.Backbone.blocks`).
 Tasks are stacked in units of the quantisation step Δ that suits their weight at the middle quality, so
 that unit steps are the best uniform quantiser of orthonormal components
 (Δ² = 6 C / (ln 2 · λ · 255² · weight) for C channels).
@@ -15,8 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec.format import quality
-from mtcodec.models.backbones.fast import BLOCK, PATCH, Analysis, Synthesis
+from mtcodec.format.quality import NETWORK_STEPS, lambda_of
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
@@ -42,7 +43,7 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
     """Patches of every task, (N, C·size²) in units of Δ, and Δ by task."""
-    lam = quality.lambda_of(quality.STEPS / 2)
+    lam = lambda_of(NETWORK_STEPS / 2)
     parts, steps = [], []
     for task in model.config.tasks:
         delta = math.sqrt(6 * task.channels / (math.log(2) * lam * 255**2 * task.weight))
@@ -50,6 +51,13 @@ def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list
         parts.append(patches.permute(0, 2, 3, 1).flatten(0, 2))
         steps.append(delta)
     return parts, steps
+
+
+def layer_of(network: nn.Module, name: str) -> nn.Conv2d:
+    """The layer ``basis`` or ``linear`` of an analysis or synthesis."""
+    layer = getattr(network, name)
+    assert isinstance(layer, nn.Conv2d)
+    return layer
 
 
 def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
@@ -60,39 +68,40 @@ def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
 
 @torch.no_grad()
 def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0) -> None:
-    """Set bases and linear layers of a ``fast`` ``model`` from random crops of ``scenes``."""
-    batch = scenes.batch(crops, 4 * BLOCK, 0.0, random.Random(seed))
-    parts, steps = stack(model, batch, PATCH)
+    """Set bases and linear layers of ``model`` from random crops of ``scenes``, if its backbone has them."""
+    if model.backbone.blocks is None:
+        return
+    patch, block = model.backbone.blocks
+    batch = scenes.batch(crops, 4 * block, 0.0, random.Random(seed))
+    parts, steps = stack(model, batch, patch)
     names = model.config.task_names
     for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):
-        assert isinstance(analysis, Analysis)
+        basis = layer_of(analysis, "basis")
         chosen = [names.index(name) for name in read]
         rows = torch.cat([parts[i] for i in chosen], dim=1)
         mean = rows.mean(0)
-        vectors, deviations = principal(rows - mean, analysis.basis.out_channels)
+        vectors, deviations = principal(rows - mean, basis.out_channels)
         scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
         matrix = vectors.T / deviations[:, None] ** WHITENING
-        assign(analysis.basis, matrix * scale, -matrix @ mean)
+        assign(basis, matrix * scale, -matrix @ mean)
     for name, part, delta in zip(names, parts, steps):
-        synthesis = model.g_s[name]
-        assert isinstance(synthesis, Synthesis)
-        vectors, deviations = principal(part - part.mean(0), synthesis.basis.in_channels)
+        basis = layer_of(model.g_s[name], "basis")
+        vectors, deviations = principal(part - part.mean(0), basis.in_channels)
         columns = vectors * deviations**WHITENING * (START * delta)
-        assign(synthesis.basis, columns, torch.zeros(columns.shape[0]))
-    initialise_linear(model, batch)
+        assign(basis, columns, torch.zeros(columns.shape[0]))
+    initialise_linear(model, batch, block)
 
 
-def initialise_linear(model: MultiTask, batch: Batch) -> None:
+def initialise_linear(model: MultiTask, batch: Batch, block: int) -> None:
     """The first latents of a stream start with the strongest components of blocks, and carry them linearly.
 
     Every task's stream carries its own; where tasks have none, the shared one carries those of all together.
     """
-    parts, steps = stack(model, batch, BLOCK)
+    parts, steps = stack(model, batch, block)
     names = model.config.task_names
-    for layer in (*(g.linear for g in model.g_a.values()), *(g.linear for g in model.g_s.values())):
-        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
-        layer.weight.zero_()
-        layer.bias.zero_()
+    for network in (*model.g_a.values(), *model.g_s.values()):
+        for parameter in layer_of(network, "linear").parameters():
+            parameter.zero_()
     for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
         for stream in made:
             tasks = [stream] if stream != SHARED else [] if model.graph.separable else list(read)
@@ -108,16 +117,16 @@ def initialise_linear(model: MultiTask, batch: Batch) -> None:
             matrix = vectors.T * shrink[:, None]
             first = offset(model, made, stream)
             left = sum(parts[names.index(name)].shape[1] for name in read[: read.index(tasks[0])])
-            linear = analysis.linear
-            assert isinstance(linear, nn.Conv2d) and linear.bias is not None
+            linear = layer_of(analysis, "linear")
+            assert linear.bias is not None
             inside = slice(left, left + rows.shape[1])
             linear.weight[first : first + count, inside] = (matrix * scale)[:, :, None, None]
             linear.bias[first : first + count] = -matrix @ mean
             sizes = [parts[i].shape[1] for i in chosen]
             shares = (vectors / shrink).split(sizes, dim=0)
             for name, share, centre in zip(tasks, shares, mean.split(sizes)):
-                layer = model.g_s[name].linear
-                assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+                layer = layer_of(model.g_s[name], "linear")
+                assert layer.bias is not None
                 delta = steps[names.index(name)]
                 first = offset(model, model.graph.reads[name], stream)
                 layer.weight[:, first : first + count] = (share * delta)[:, :, None, None]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from mtcodec.errors import UsageError
-from mtcodec.format import quality
+from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import Balance, draw_qualities, objective
@@ -26,7 +26,7 @@ EMA_EVERY = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of one run. Exactly one of ``steps`` and ``minutes`` ends it."""
+    """Settings of one run, kept in its checkpoint. Exactly one of ``steps`` and ``minutes`` ends it."""
 
     steps: int = 0
     minutes: float = 0.0
@@ -43,6 +43,7 @@ class Plan:
     lambdas: tuple[float, ...] = ()  # one of these λ for each crop; empty: anything in the range
     balance: str = "declared"  # weights of the tasks' errors: declared, uncertainty or equal
     shared_weight: float = 1.0  # cost of a shared bit relative to a task's own
+    init: str = ""  # name of the weights it starts from
     seed: int = 0
     precision: str = "auto"  # float32, bfloat16, or auto: the faster of the two
     device: str = "cpu"
@@ -65,13 +66,13 @@ def validate(model: MultiTask, scenes: Scenes, device: str, size: int) -> dict[s
     """Rate and PSNR per task on whole held-out scenes at three qualities, with rounded latents."""
     model.eval()
     result: dict[str, Any] = {}
-    for q in (10, 50, 90):
+    for q in (10, 50, 90):  # percent of the networks' range
         rng = random.Random(0)
         sums: dict[str, float] = {}
         rounds = max(1, len(scenes) // 4)
         for _ in range(rounds):
             batch = to_device(scenes.batch(4, size, 0.0, rng), device)
-            steps = torch.full((4, 1 + len(scenes.tasks)), quality.to_step(q), device=device)
+            steps = torch.full((4, 1 + len(scenes.tasks)), q * NETWORK_STEPS // 100, device=device)
             parts = objective(model, model(batch.planes, batch.present, steps), batch, steps)
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + float(value) / rounds
@@ -84,6 +85,25 @@ def validate(model: MultiTask, scenes: Scenes, device: str, size: int) -> dict[s
         }  # fmt: skip
     model.train()
     return result
+
+
+State = dict[str, Any]
+"""What a checkpoint holds: ``config`` and ``plan`` as plain values, the states of all that changes."""
+
+
+def load_checkpoint(path: Path, device: str = "cpu") -> State:
+    """The state in a checkpoint, to go on from.
+
+    Raises:
+        UsageError: there is none, or not a readable one.
+    """
+    try:
+        state: State = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UsageError("no checkpoint to resume from", path=path) from None
+    except Exception as error:  # torch and pickle raise whatever they like
+        raise UsageError(f"not a checkpoint: {' '.join(str(error).split())[:200]}", path=path) from error
+    return state
 
 
 def to_device(batch: Batch, device: str) -> Batch:
@@ -99,15 +119,16 @@ def train(
     checkpoint: Path,
     export: Callable[[MultiTask, dict[str, Any]], None],
     report: Callable[[dict[str, Any]], None] = lambda record: None,
-    resume: bool = False,
+    state: State | None = None,
 ) -> None:
     """Train ``model`` in place.
 
     Args:
-        checkpoint: written every ``save_minutes`` and at the end; holds all that ``resume`` needs to
-            go on exactly where the run was. The log lies beside it, one JSON object a line.
+        checkpoint: written every ``save_minutes`` and at the end. The log lies beside it, one JSON object a
+            line.
         export: called with the averaged model and a summary after every checkpoint.
         report: called with every log record.
+        state: of a checkpoint (:func:`load_checkpoint`), to go on exactly where the run was.
     """
     if (plan.steps > 0) == (plan.minutes > 0):
         raise UsageError("a training takes either a number of steps or of minutes")
@@ -122,8 +143,7 @@ def train(
     optimizer = make_optimizer(model, plan)
     own = plan.own if model.graph.separable else 0.0  # one stream has one quality
     step, spent = 0, 0.0
-    if resume:
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
+    if state is not None:
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -135,19 +155,20 @@ def train(
         plan.precision == "auto" and faster_in_bfloat16(model, scenes, plan)
     )
     log = checkpoint.with_suffix(".log.jsonl")
-    if not resume:
+    if state is None:
         log.unlink(missing_ok=True)
     size = max(plan.crop, 64)
 
     def save(summary: dict[str, Any]) -> None:
-        state = {
+        now: State = {
+            "config": model.config.to_json(), "plan": asdict(plan),
             "model": model.state_dict(), "average": average.state_dict(),
             "optimizer": optimizer.state_dict(), "balance": balance.state_dict(),
             "step": step, "spent": spent,
             "torch_rng": torch.get_rng_state(), "python_rng": list(rng.getstate()[1]),
         }  # fmt: skip
         temporary = checkpoint.with_suffix(".tmp")
-        torch.save(state, temporary)
+        torch.save(now, temporary)
         temporary.replace(checkpoint)
         export(averaged, summary)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from mtcodec.format import quality
-from mtcodec.format.quality import LAMBDA_MAX, LAMBDA_MIN, lambda_of
+from mtcodec.format.quality import NETWORK_STEPS, lambda_of, step_of
 from mtcodec.models.config import SHARED
 from mtcodec.models.multitask import Forward, MultiTask
 from mtcodec.signal.mapping import UNIT_TOLERANCE
@@ -21,25 +19,19 @@ MEMORY = 0.99  # of the running means of errors
 BALANCES = ("declared", "uncertainty", "equal")
 
 
-def step_of(lam: float) -> int:
-    """The quality step whose λ is nearest to ``lam``."""
-    share = math.log(lam / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
-    return round(min(max(share, 0.0), 1.0) * quality.STEPS)
-
-
 def draw_qualities(count: int, tasks: int, own: float, lambdas: Sequence[float] = ()) -> Tensor:
     """Quality steps (count, 1 + tasks): shared, then by task; equal except in a share ``own``.
 
     They are those of ``lambdas``, one drawn for each scene, or else anywhere in the range.
     """
     if lambdas:
-        choices = torch.tensor([step_of(lam) for lam in lambdas])
+        choices = torch.tensor([min(step_of(lam), NETWORK_STEPS) for lam in lambdas])
         base = choices[torch.randint(0, len(choices), (count, 1))]
     else:
-        base = torch.randint(0, quality.STEPS + 1, (count, 1))
-    shift = torch.randint(-quality.STEPS // 2, quality.STEPS // 2 + 1, (count, tasks))
+        base = torch.randint(0, NETWORK_STEPS + 1, (count, 1))
+    shift = torch.randint(-NETWORK_STEPS // 2, NETWORK_STEPS // 2 + 1, (count, tasks))
     shift = shift * (torch.rand(count, 1) < own)
-    return torch.cat([base, (base + shift).clamp(0, quality.STEPS)], dim=1)
+    return torch.cat([base, (base + shift).clamp(0, NETWORK_STEPS)], dim=1)
 
 
 class Balance(nn.Module):
@@ -121,8 +113,8 @@ def objective(
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
         decoded, original = out.planes[task.name], batch.planes[task.name]
-        vectors = task.kind == "vectors"
-        squares = vector_squares(decoded, original) if vectors else (decoded - original).square()
+        unit = task.rules.unit_vectors
+        squares = vector_squares(decoded, original) if unit else (decoded - original).square()
         if task.name in batch.valid:  # holes cost nothing
             squares = squares * batch.valid[task.name]
             share = batch.valid[task.name].mean(dim=(1, 2, 3)) * here
@@ -131,5 +123,5 @@ def objective(
         error = squares.mean(dim=(1, 2, 3)) * 255**2 * here
         loss = loss + lambda_of(steps[:, i + 1]) * weights[i].to(error.device) * error
         result[f"mse_{task.name}"] = error.sum() / share.sum().clamp(min=1e-3)
-    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(steps.new_tensor(quality.STEPS / 2))).sqrt()
+    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(steps.new_tensor(NETWORK_STEPS / 2))).sqrt()
     return {"loss": balanced.mean(), **result}

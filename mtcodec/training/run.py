@@ -13,17 +13,20 @@ from typing import Any, cast
 import torch
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import LeftOut, SceneFiles, find_scenes
-from mtcodec.models.config import ARCHITECTURES, BACKBONES, SIZES, ModelConfig, Size, preset
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.notes import Note, ignore
+from mtcodec.models.backbones import BACKBONES
+from mtcodec.models.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.models.multitask import MultiTask
 from mtcodec.models.serial import thaw
-from mtcodec.tasks.task import Task
+from mtcodec.tasks import USUAL, Task
 from mtcodec.training import grow, klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
-from mtcodec.training.loop import PRESETS, Plan, train
+from mtcodec.training.loop import PRESETS, Plan, State, load_checkpoint, train
 from mtcodec.training.objective import BALANCES
-from mtcodec.weights import store as weights
+from mtcodec.weights import file as weights
+from mtcodec.weights import store
 
 
 def train_weights(
@@ -31,69 +34,110 @@ def train_weights(
     tasks: Sequence[Task],
     output: Path,
     *,
-    settings: dict[str, Any],
-    config: ModelConfig | None = None,
+    settings: Mapping[str, Any],
+    architecture: str = "",
+    backbone: str = "",
     sizes: Mapping[str, Size] | None = None,
     init: str = "",
     resume: bool = False,
     held_out: int = 24,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
-    left_out: LeftOut = lambda dataset, count: None,
+    note: Note = ignore,
 ) -> None:
-    """Train on the scenes of ``datasets`` and write ``output``; ``settings`` are fields of :class:`Plan`.
+    """Train on the scenes of ``datasets`` and write ``output``.
 
-    ``left_out`` is that of :func:`mtcodec.files.layouts.find_scenes`.
-    ``config`` is that of a new model, by default the usual one; ``init`` are weights to start from instead.
-    ``sizes`` are fields of :class:`ModelConfig` to change; weights to start from grow to them
-    (:mod:`mtcodec.training.grow`).
-    ``held_out`` scenes, the last ones of every dataset in equal shares, are kept for validation. The
-    checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
+    Args:
+        tasks: of a new model; may be empty where there is one already, whose tasks they must else be.
+        settings: fields of :class:`Plan`; of a run that is resumed, those that differ from before.
+        architecture, backbone: of a new model, by default ``conditional`` and ``fast``. Others than those of
+            ``init`` or of the checkpoint are an error.
+        sizes: fields of :class:`ModelConfig` to change; weights to start from grow to them
+            (:mod:`mtcodec.training.grow`).
+        init: name or path of weights to start from.
+        resume: go on from the checkpoint, which rebuilds the model and the plan.
+        held_out: scenes that are kept for validation, the last ones of every dataset in equal shares.
+        note: takes lines about the datasets.
+
+    The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
     keep_memory()
     if threads:
         torch.set_num_threads(threads)
-    if settings.get("device", "auto") == "auto":
-        settings = {**settings, "device": "cuda" if torch.cuda.is_available() else "cpu"}
-    plan = Plan(**settings)
     checkpoint = output.with_suffix(".ckpt")
-    if resume and not checkpoint.exists():
-        raise UsageError(f"{checkpoint}: no checkpoint to resume from")
-    if not tasks or any(t.lossless for t in tasks):
-        raise UsageError("only tasks that the networks encode are trained; categories are stored losslessly")
-    training, kept = split([(path, find_scenes(path, left_out)) for path in datasets], held_out)
+    state = load_checkpoint(checkpoint) if resume else None
+    plan = planned(settings, init, state)
+    for name, all_of_them in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
+        if name and name not in all_of_them:
+            raise UsageError(f"{name!r} is not one of {', '.join(all_of_them)}")
+    old = start(init, (architecture, backbone), tasks, state)
+    tasks = old.config.tasks if old else tuple(tasks)
+    if not tasks or any(t.exact for t in tasks):
+        raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
+    known = {**USUAL, **{task.name: task for task in tasks}}
+    training, kept = split([(path, find_scenes(path, known, note=note)) for path in datasets], held_out)
     scenes = Scenes(training, tasks)
     validation = Scenes(kept, tasks) if held_out else None
-    if init:
-        old = load_init(init, config, tasks)
-        model = grow.grown(old, resized(old.config, sizes or {}), scenes, plan.seed)
+    if old is not None:
+        config = resized(old.config, sizes or {})
+        if state is not None and "config" in state and config != old.config:
+            raise UsageError("the checkpoint has other sizes")
+        model = grow.grown(old, config, scenes, plan.seed)
     else:
         torch.manual_seed(plan.seed)
-        model = MultiTask(resized(config or preset(tuple(tasks), "conditional"), sizes or {}))
-        if not resume and model.config.backbone == "fast":
+        usual = preset(tasks, architecture or "conditional", backbone or "fast")
+        model = MultiTask(resized(usual, sizes or {}))
+        if state is None:
             klt.initialise(model, scenes)
 
     def export(average: MultiTask, summary: dict[str, Any]) -> None:
         provenance = {
-            "dataset": " + ".join(names(datasets)),
-            "scenes": len(scenes),
-            "init": Path(init).stem,
-            "date": str(date.today()),
-            "batch": plan.batch,
-            "crop": plan.crop,
-            "rate": plan.rate,
-            "seed": plan.seed,
-            "own": plan.own,
-            "drop": plan.drop,
-            "lambdas": list(plan.lambdas),
-            "balance": plan.balance,
-            "shared_weight": plan.shared_weight,
-            **summary,
-        }
+            "dataset": " + ".join(names(datasets)), "scenes": len(scenes), "date": str(date.today()),
+            **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
+            "lambdas": list(plan.lambdas), **summary,
+        }  # fmt: skip
         weights.save(output, average.cpu(), provenance, collect(average, scenes))
         average.to(plan.device)
 
-    train(model, scenes, validation, plan, checkpoint, export, report, resume)
+    train(model, scenes, validation, plan, checkpoint, export, report, state)
+
+
+PROVENANCE = ("init", "batch", "crop", "rate", "seed", "own", "drop", "balance", "shared_weight")
+"""Fields of :class:`Plan` that weights tell of how they were made."""
+
+
+def planned(given: Mapping[str, Any], init: str, state: State | None) -> Plan:
+    """The plan of a new run, or that of a checkpoint with other settings where they are given."""
+    device = given.get("device") or "auto"
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    before = dict((state or {}).get("plan", {"init": Path(init).stem}))
+    if given.get("steps") or given.get("minutes"):
+        before |= {"steps": 0, "minutes": 0.0}
+    return Plan(**{**before, **given, "device": device})
+
+
+def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State | None) -> MultiTask | None:
+    """The model to begin with, of a checkpoint or of weights; None for a new one.
+
+    ``kind`` are its architecture and backbone, or empty.
+
+    Raises:
+        UsageError: it is of other tasks or of another kind than asked for.
+    """
+    if state is not None and "config" in state:
+        model, what = MultiTask(ModelConfig.from_json(state["config"])), "the checkpoint"
+    elif init:
+        model, what = weights.load(store.find(init))[0], init
+        thaw(model)
+    else:
+        return None
+    own = model.config
+    if tasks and own.task_names != tuple(t.name for t in tasks):
+        raise UsageError(f"{what} has the tasks {', '.join(own.task_names)}")
+    if any(asked and asked != there for asked, there in zip(kind, (own.architecture, own.backbone))):
+        raise UsageError(f"{what} has architecture {own.architecture!r} and backbone {own.backbone!r}")
+    return model
 
 
 def split(
@@ -104,7 +148,7 @@ def split(
     for i, (path, scenes) in enumerate(found):
         count = held_out // len(found) + (i < held_out % len(found))
         if len(scenes) <= count:
-            raise SceneError(f"{path}: {len(scenes)} scenes, of which {count} would be held out")
+            raise SceneError(f"{len(scenes)} scenes, of which {count} would be held out", path=path)
         training.append(scenes[: len(scenes) - count])
         kept.append(scenes[len(scenes) - count :])
     return training, [scenes for scenes in kept if scenes]
@@ -124,17 +168,6 @@ def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
     return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
 
 
-def configuration(tasks: Sequence[Task], architecture: str, backbone: str) -> ModelConfig | None:
-    """The usual configuration of what is named; None where nothing is."""
-    if not architecture and not backbone:
-        return None
-    architecture, backbone = architecture or "conditional", backbone or "fast"
-    for name, known in ((architecture, ARCHITECTURES), (backbone, BACKBONES)):
-        if name not in known:
-            raise UsageError(f"{name!r} is not one of {', '.join(known)}")
-    return preset(tuple(tasks), architecture, backbone)
-
-
 def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
     """``config`` with other sizes, by the names of its fields."""
     for name, size in sizes.items():
@@ -144,19 +177,6 @@ def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
         return replace(config, **cast(dict[str, Any], sizes))
     except ValueError as error:
         raise UsageError(f"sizes: {error}") from error
-
-
-def load_init(init: str, config: ModelConfig | None, tasks: Sequence[Task]) -> MultiTask:
-    """The weights ``init``, trainable; they must fit ``config`` (if given) and ``tasks``."""
-    model, _ = weights.load(weights.find(init))
-    names = tuple(t.name for t in tasks)
-    if model.config.task_names != names:
-        raise UsageError(f"weights {init} have tasks {', '.join(model.config.task_names)}")
-    kind = model.config.architecture, model.config.backbone
-    if config is not None and kind != (config.architecture, config.backbone):
-        raise UsageError(f"weights {init} are of architecture {kind[0]!r} and backbone {kind[1]!r}")
-    thaw(model)
-    return model
 
 
 def keep_memory() -> None:

@@ -1,8 +1,9 @@
 """Weights files: safetensors with the model's configuration.
 
 Floats of the transforms are stored in half precision; everything that entropy decoding depends on is
-stored as the integers it is used as (see ``docs/format.md``). A file carries the first seven bytes of the SHA-256
-of its configuration and tensors, whatever the order they lie in; the first four of them are its *fingerprint*.
+stored as the integers it is used as (see ``docs/format.md``). A file carries the first seven bytes of the
+SHA-256 of its configuration and tensors, whatever the order they lie in; the first four of them are its
+*fingerprint*.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def load(path: Path) -> tuple[MultiTask, Tables]:
 
     from mtcodec.bitstreams.range_coder import Tables
     from mtcodec.models import serial
-    from mtcodec.models.entropy.stream import SCALES
+    from mtcodec.models.entropy.distribution import SCALES
 
     unusable = (SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError)
     info = describe(path)

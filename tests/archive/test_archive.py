@@ -24,26 +24,39 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import TASKS
 
 import mtcodec
-from mtcodec.archive import pack as packing
+from mtcodec import Codec
 from mtcodec.archive import write
+from mtcodec.archive.check import extract, verify
+from mtcodec.archive.choice import cheapest, choose_weights, tasks_of
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.layout import METADATA, About, about_of, together
-from mtcodec.archive.pack import Job, pack
+from mtcodec.archive.decode import together
+from mtcodec.archive.engines import engine
+from mtcodec.archive.layout import METADATA, About, about_of
+from mtcodec.archive.pack import Job, Summary, pack, pack_scenes
 from mtcodec.archive.read import Opened
-from mtcodec.archive.unpack import extract, safe, unpack, verify
-from mtcodec.codec.choice import Request
-from mtcodec.codec.codec import Codec
-from mtcodec.errors import FormatError, OutputError, SceneError, SectionError, UsageError
+from mtcodec.archive.unpack import safe, unpack
+from mtcodec.codec.request import Request
+from mtcodec.errors import (
+    DependencyError,
+    FormatError,
+    LimitError,
+    OutputError,
+    SceneError,
+    SectionError,
+    UsageError,
+    WeightsInvalid,
+    WeightsNotFound,
+)
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.format import container
-from mtcodec.tasks import task as tasks
+from mtcodec.format import header
+from mtcodec.format.container import Parts, Reader
+from mtcodec.format.header import NO_WEIGHTS
+from mtcodec.tasks import USUAL, Task, declare
 
-ALL = (*TASKS, tasks.SEMANTIC)
-SETTINGS = {"quality": 40.0}
+ALL = ("rgb", "depth", "normal", "semantic")
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +86,30 @@ def job(small_weights: Path) -> Job:
     return Job(small_weights, ALL, Request(40.0, coding="neural"))
 
 
+def job_of(**settings: Any) -> Job:
+    """One without networks."""
+    return Job(None, ALL, Request(**{"coding": "classical", "effort": "fast", **settings}))
+
+
 @pytest.fixture(scope="module")
 def archive(dataset: Path, job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archives") / "archive"
-    summary = pack(find_scenes(dataset), path, job, settings=SETTINGS, workers=1, part_rows=4)
+    summary = pack(find_scenes(dataset), path, job, workers=1, part_rows=4)
     assert (summary.scenes, summary.before, summary.skipped) == (10, 0, {})
     return path
 
 
 def content(path: Path) -> dict[str, bytes]:
     """Whole files by key, in order."""
-    return {key: container.join(parts) for key, parts in Opened(path).all_entries()}
+    return {key: joined(parts) for key, parts in Opened(path).all_entries()}
+
+
+def joined(parts: Parts | FormatError) -> bytes:
+    """The file of a row: its header and payloads, one after the other."""
+    if isinstance(parts, FormatError):
+        raise parts
+    payloads = [parts.payload(section.name) for section in parts.header.sections]
+    return header.pack(parts.header) + b"".join(payloads)
 
 
 # --- packing and unpacking ---------------------------------------------------------------------------
@@ -95,7 +121,7 @@ def test_rows_are_files(archive: Path, dataset: Path, small: Codec) -> None:
     scenes = find_scenes(dataset)
     assert list(found) == [s.key for s in scenes]
     for files in scenes:
-        assert found[files.key] == small.encode(read_scene(files, ALL), 40), files.key
+        assert found[files.key] == small.encode(read_scene(files), 40), files.key
     assert sorted(p.name for p in archive.glob("*.parquet")) == [f"part-{k:05d}.parquet" for k in range(3)]
     listed = json.loads((archive / "archive.json").read_text())
     assert [p["rows"] for p in listed["parts"]] == [4, 4, 2]
@@ -104,36 +130,22 @@ def test_rows_are_files(archive: Path, dataset: Path, small: Codec) -> None:
 
 def test_anything_that_reads_parquet_reads_it(archive: Path) -> None:
     table = pq.read_table(archive / "part-00001.parquet")
-    assert table.column_names == [
-        "key",
-        "height",
-        "width",
-        "header",
-        "shared",
-        "rgb",
-        "depth",
-        "normal",
-        "semantic",
-    ]
+    fixed = ["key", "height", "width", "header", "shared", "holes"]
+    assert table.column_names == [*fixed, *ALL, "notes"]
     rows = table.to_pylist()
     assert [(r["key"], r["height"], r["width"]) for r in rows][:2] == [("s3", 256, 256), ("s4", 256, 256)]
     assert rows[1]["normal"] is None and rows[0]["normal"]
-    about = about_of(table.schema, "it")
-    assert about.tasks == ALL and about.settings == SETTINGS
+    about = about_of(table.schema)
+    assert about.names == ALL and about.tasks[1] == USUAL["depth"]
+    assert about.settings == {"quality": 40.0, "coding": "neural", "effort": "normal"}
 
 
-def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small: Codec) -> None:
-    data = [small.encode(read_scene(s, ALL), 20) for s in bundled]
+def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small: Codec, job: Job) -> None:
+    data = [small.encode(read_scene(s), 20) for s in bundled]
     rows = [write.row(f"scene-{k:06d}", data[k % len(data)]) for k in range(2000)]
-    rows = [r | write.dimensions(r["header"]) for r in rows]
-    about = replace(about_for_test(small), settings=SETTINGS)
-    size = len(write.to_parquet(rows, about))
+    size = len(write.to_parquet(rows, job.about()))
     files = sum(len(data[k % len(data)]) for k in range(2000))
     assert size < 1.01 * files  # headers compress here, as scenes repeat; results.md has real ones
-
-
-def about_for_test(codec: Codec) -> Any:
-    return packing.about_for(Job(codec.info.path, ALL, Request()), {})
 
 
 def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: Path) -> None:
@@ -146,7 +158,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
         assert sorted(p.stem for p in directory.iterdir()) == sorted(files.files)
         expected = small.decode(found[files.key])
         for name, image in expected.items():
-            back = read_image(directory / f"{name}.png", tasks.get(name))
+            back = read_image(directory / f"{name}.png", USUAL[name])
             assert back.dtype == image.dtype
             assert (
                 np.abs(back.astype(int) - image).max() <= 1 + int(np.ptp(image)) // 4096
@@ -163,26 +175,27 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
         unpack(Opened(archive), tmp_path / "some", ["depth"], keys)
     assert unpack(Opened(archive), tmp_path / "some", ["depth"], keys, force=True) == 2
     with pytest.raises(UsageError, match="no scene 'nobody'"):
-        unpack(Opened(archive), tmp_path / "none", keys=["nobody"])
+        unpack(Opened(archive), tmp_path / "none", keys=["s4", "nobody"])
     with pytest.raises(UsageError, match="no task 'smell'"):
         unpack(Opened(archive), tmp_path / "none", ["smell"])
+    assert not (tmp_path / "none").exists()
 
 
 def test_processes_give_the_same_bytes(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
-    pack(find_scenes(dataset), tmp_path / "a", job, settings=SETTINGS, workers=2)
+    pack(find_scenes(dataset), tmp_path / "a", job, workers=2)
     assert content(tmp_path / "a") == content(archive)
     assert unpack(Opened(tmp_path / "a"), tmp_path / "out", ["semantic"], workers=2) == 10
 
 
 def test_extract_drops_columns(archive: Path, small: Codec, tmp_path: Path) -> None:
-    for wanted, columns in ((["depth"], ["shared", "depth"]), (["semantic"], ["semantic"])):
+    for wanted, weights in ((["depth"], True), (["semantic"], False)):
         out = tmp_path / wanted[0]
         count = extract(Opened(archive), out, wanted)
         opened = Opened(out)
-        assert list(opened.about.streams) == columns and opened.rows == count == (
-            10 if "depth" in wanted else 9
-        )
-        assert opened.about.weights is None or (out / opened.about.weights).exists()
+        assert opened.about.names == tuple(wanted) and opened.rows == count == (10 if weights else 9)
+        assert (out / "weights").exists() == weights  # exact tasks need none
+        table = pq.read_table(out / "part-00000.parquet")
+        assert (table["shared"].null_count == count) == (not weights)
         for key, data in content(out).items():
             assert data == mtcodec.extract(content(archive)[key], wanted)
         assert verify(opened, decoding=True).damaged == {}
@@ -198,16 +211,170 @@ def test_an_archive_decodes_with_its_own_weights(
     (weights,) = (archive / "weights").iterdir()
     moved = weights.rename(tmp_path / weights.name)
     try:
-        with pytest.raises(SceneError, match=r"its weights .* are missing"):
+        with pytest.raises(WeightsNotFound, match=r"its weights .* are missing"):
             verify(Opened(archive), decoding=True)
         assert verify(Opened(archive)).damaged == {}
+        assert Archive(archive, ["semantic"])[1].keys() == {"key", "semantic"}  # no networks decode it
+        weights.write_bytes((Path(mtcodec.__file__).parent.parent / "weights/clevr.safetensors").read_bytes())
+        with pytest.raises(WeightsInvalid, match="not the weights that the archive names"):
+            verify(Opened(archive), decoding=True)
     finally:
-        moved.rename(weights)
+        moved.replace(weights)
 
 
-def test_the_weights_that_suit_the_scenes_are_chosen(bundled: list[SceneFiles], small_weights: Path) -> None:
-    names = [str(small_weights), "clevr"]
-    assert packing.most_suitable(names, bundled, ALL, Request(50.0)) == "clevr"
+# --- what pack makes of scenes -----------------------------------------------------------------------
+
+
+def test_without_networks_an_archive_has_no_weights(bundled: list[SceneFiles], tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    pack(bundled[:2], out, job_of(), workers=1)
+    about = Opened(out).about
+    assert about.fingerprint == NO_WEIGHTS and about.weights is None and not (out / "weights").exists()
+    assert content(out)[bundled[0].key] == Codec((), coding="classical", effort="fast").encode(
+        read_scene(bundled[0])
+    )
+    assert verify(Opened(out), decoding=True).damaged == {}
+
+
+@pytest.mark.parametrize("fingerprint", [NO_WEIGHTS, "11111111"])
+def test_scenes_of_weights_that_an_archive_lacks(fingerprint: str, archive: Path, tmp_path: Path) -> None:
+    data = content(archive)["s0"]
+    own = replace(Reader(data).header, fingerprint=fingerprint)
+    about = replace(Opened(archive).about, fingerprint=NO_WEIGHTS)
+    row = write.row("s0", data) | {"header": header.pack(own)}
+    (tmp_path / "part-00000.parquet").write_bytes(write.to_parquet([row], about))
+    with pytest.raises(WeightsNotFound, match=fingerprint):
+        unpack(Opened(tmp_path), tmp_path / "out", ["rgb"])
+    assert unpack(Opened(tmp_path), tmp_path / "out", ["semantic"]) == 1
+
+
+def test_weights_that_no_scene_needs_are_left_out(
+    bundled: list[SceneFiles], small_weights: Path, tmp_path: Path
+) -> None:
+    """Untrained networks lose to AV1, so auto takes none of what they make."""
+    out = tmp_path / "a"
+    summary = pack(
+        bundled[:1], out, Job(small_weights, ("rgb", "semantic"), Request(40, effort="fast")), workers=1
+    )
+    assert summary.scenes == 1 and summary.columns["shared"] == 0
+    assert not (out / "weights").exists() and verify(Opened(out), decoding=True).damaged == {}
+
+
+def scene_with_holes(seed: int = 0) -> dict[str, np.ndarray]:
+    """Depth and infrared with holes of their own places, ids of unknown meaning, and colours."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:80, :96]
+    depth = (2000 + 9 * x + 5 * y).astype(np.uint16)
+    depth[10:30, 20:50] = 0
+    distance = (900 + 3 * x).astype(np.uint16)
+    distance[50:, :9] = 0
+    rgb = np.stack([x * 2, y * 3, x + y], axis=-1).astype(np.uint8) + rng.integers(
+        0, 5, (80, 96, 3), np.uint8
+    )
+    return {
+        "rgb": rgb,
+        "depth": depth,
+        "disparity": distance,
+        "strange": (x // 9 * 1000 - 7).astype(np.int32),
+    }
+
+
+def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
+    """Sections of holes lie in one column; a task reads those that are its own."""
+    out, names = tmp_path / "a", ("rgb", "depth", "disparity", "strange")
+    job = replace(job_of(measures=True, units={"depth": "0.5mm"}), tasks=names)
+    scenes = {f"s{k}": scene_with_holes(k) for k in range(3)}
+    pack_scenes(scenes.items(), out, job)
+    opened = Opened(out)
+    assert opened.about.tasks[3] == Task("strange", "data", 1, opened.about.tasks[3].dtypes)
+    codec = Codec((), **vars(job.request))
+    for key, data in content(out).items():
+        own = Reader(data).header
+        assert data == codec.encode(scenes[key]) and own.section("holes1") and own.section("notes")
+        columns = write.row(key, data)
+        assert len(columns["holes"]) == sum(s.length for s in own.sections if s.name.startswith("holes"))
+    for key, sample in zip(scenes, Archive(out, ["disparity", "strange"]).stream()):
+        holes = sample["disparity"][0].numpy() == 0
+        assert (holes == (scenes[key]["disparity"] == 0)).all()
+        assert (sample["strange"][0].numpy() == scenes[key]["strange"]).all()
+    assert extract(opened, tmp_path / "b", ["depth", "strange"]) == 3
+    for key, data in content(tmp_path / "b").items():
+        assert data == mtcodec.extract(codec.encode(scenes[key]), ["depth", "strange"])
+        assert mtcodec.info(data)["tasks"]["depth"]["unit"] == "0.5mm"
+
+
+def test_a_damaged_column_of_holes_costs_the_tasks_that_have_any(tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    pack_scenes([("s", scene_with_holes())], out, replace(job_of(), tasks=tuple(scene_with_holes())))
+    for value in (lambda v: v[:-1], lambda v: v + b"\0", lambda v: None, lambda v: bytes(len(v))):
+        path = changed(out, tmp_path, "holes", value, 0)
+        (error,) = verify(Opened(path)).damaged.values()
+        assert isinstance(error, SectionError) and error.section == "holes0" and error.scene == "s"
+        assert Archive(path, ["strange", "rgb"])[0]["key"] == "s"
+        with pytest.raises(FormatError, match="scene s"):
+            Archive(path, ["depth"])[0]
+
+
+def test_a_scene_with_other_tasks_is_refused_or_skipped(tmp_path: Path) -> None:
+    with pytest.raises(SceneError, match="scene s: has tasks that the archive has not: disparity, strange"):
+        pack_scenes([("s", scene_with_holes())], tmp_path / "a", replace(job_of(), tasks=("rgb", "depth")))
+
+
+def test_alpha_is_a_task_that_only_images_tell(tmp_path: Path) -> None:
+    """What a sample shows is a column; without it, a line says that it is left out."""
+    import imagecodecs
+
+    image = np.random.default_rng(0).integers(0, 255, (20, 24, 4), np.uint8)
+    for k in range(2):
+        (tmp_path / "set" / f"{k}").mkdir(parents=True)
+        (tmp_path / "set" / f"{k}" / "rgb.png").write_bytes(imagecodecs.png_encode(image))
+    scenes = find_scenes(tmp_path / "set")
+    assert tasks_of(scenes, USUAL) == ("rgb", "rgb_alpha")
+    summary = pack(scenes, tmp_path / "a", replace(job_of(), tasks=("rgb", "rgb_alpha")), workers=1)
+    assert summary.notes["rgb: its alpha is kept as a task of its own, rgb_alpha"] == 2
+    assert (Archive(tmp_path / "a")[1]["rgb_alpha"][0].numpy() == image[..., 3]).all()
+    summary = pack(scenes, tmp_path / "b", replace(job_of(), tasks=("rgb",)), workers=1)
+    assert summary.notes["rgb: its alpha, rgb_alpha, is left out"] == 2
+
+
+def test_settings_tell_what_was_asked_for() -> None:
+    request = Request(70, {"depth": 90}, {"rgb": 0.0}, {"depth": [(9999.0,)]}, False, coding="classical")
+    about = Job(
+        None,
+        ("rgb", "depth", "albedo", "odd"),
+        replace(request, tasks={"albedo": declare("albedo", "image", 4)}),
+    ).about()
+    assert about.settings == {
+        "quality": 70, "coding": "classical", "effort": "normal", "task_quality": {"depth": 90},
+        "max_error": {"rgb": 0.0}, "invalid": {"depth": [[9999.0]]}, "usual_holes": False,
+    }  # fmt: skip
+    assert [(t.kind, t.channels) for t in about.tasks] == [
+        ("color", 3),
+        ("depth", 1),
+        ("image", 4),
+        ("data", 1),
+    ]
+
+
+def test_the_weights_that_suit_the_scenes_are_chosen(
+    bundled: list[SceneFiles],
+    small_weights: Path,
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mtcodec.weights import store
+
+    paths, request = [small_weights, store.find("clevr")], Request(50.0, coding="neural")
+    assert cheapest(paths, bundled, ALL, request) == paths[1] == cheapest(paths[::-1], bundled, ALL, request)
+    broken = SceneFiles("x", {"rgb": tmp_path / "none.png"}, "x")
+    assert cheapest(paths, [broken, bundled[0]], ALL, request) == paths[1]
+    monkeypatch.setattr(store, "resolve", lambda name: paths if name == "auto" else [store.find(name)])
+    assert choose_weights("auto", bundled, ALL, request, tmp_path / "new") == paths[1]
+    assert choose_weights("clevr", bundled, ALL, request, archive) == paths[1]
+    kept = choose_weights("auto", bundled, ALL, request, archive)  # those that it has already
+    assert kept is not None and kept.parent == archive / "weights"
+    assert choose_weights("auto", bundled, ALL, Request(coding="classical"), archive) is None
 
 
 # --- going on ----------------------------------------------------------------------------------------
@@ -216,18 +383,23 @@ def test_the_weights_that_suit_the_scenes_are_chosen(bundled: list[SceneFiles], 
 def test_a_run_goes_on_where_it_was(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     scenes = find_scenes(dataset)
     out = tmp_path / "a"
-    pack(scenes[:5], out, job, settings=SETTINGS, workers=1, part_rows=2)
+    pack(scenes[:5], out, job, workers=1, part_rows=2)
     (out / ".part-00003.parquet.x1").write_bytes(b"half a part")
     before = {p.name: p.read_bytes() for p in out.glob("*.parquet")}
-    summary = pack(scenes, out, job, settings=SETTINGS, workers=1)
+    summary = pack(scenes, out, job, workers=1)
     assert (summary.scenes, summary.before) == (5, 5)
     assert content(out) == content(archive) and not list(out.glob(".part*"))
     assert all((out / name).read_bytes() == data for name, data in before.items())
-    assert pack(scenes, out, job, settings=SETTINGS, workers=1).scenes == 0
+    assert pack(scenes, out, job, workers=1).scenes == 0
     with pytest.raises(UsageError, match="other weights, tasks or settings"):
-        pack(scenes, out, job, settings={"quality": 50.0}, workers=1)
+        pack(scenes, out, replace(job, request=Request(50.0, coding="neural")), workers=1)
+    with pytest.raises(UsageError, match="other weights, tasks or settings"):
+        pack(scenes, out, replace(job, tasks=(*ALL, "more")), workers=1)
+    assert (
+        pack(scenes, out, replace(job, tasks=ALL[:2]), workers=1).before == 10
+    )  # it has more, which is fine
     with pytest.raises(UsageError, match="two scenes are called"):
-        pack([scenes[0], scenes[0]], tmp_path / "twice", job, settings=SETTINGS, workers=1)
+        pack([scenes[0], scenes[0]], tmp_path / "twice", job, workers=1)
 
 
 def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job, tmp_path: Path) -> None:
@@ -236,16 +408,17 @@ def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job,
     broken.write_bytes(b"no image")
     scenes[3] = SceneFiles("s2", {"rgb": broken, "depth": scenes[3].files["depth"]}, "s2")
     with pytest.raises(SceneError, match=re.escape(str(broken))):
-        pack(scenes, tmp_path / "a", job, settings=SETTINGS, workers=1, part_rows=2)
+        pack(scenes, tmp_path / "a", job, workers=1, part_rows=2)
     assert set(content(tmp_path / "a")) == {"other", "s0", "s1"}  # what came before it is kept
-    summary = pack(scenes, tmp_path / "a", job, settings=SETTINGS, workers=1, skip_errors=True)
+    summary = pack(scenes, tmp_path / "a", job, workers=1, skip_errors=True)
     assert list(summary.skipped) == ["s2"] and summary.scenes == 6
+    assert summary.skipped["s2"].path == broken
     assert "s2" not in content(tmp_path / "a")
 
 
 def test_two_runs_do_not_mix(dataset: Path, job: Job, tmp_path: Path) -> None:
     with write.locked(tmp_path / "a"), pytest.raises(OutputError, match="another run"):
-        pack(find_scenes(dataset), tmp_path / "a", job, settings=SETTINGS, workers=1)
+        pack(find_scenes(dataset), tmp_path / "a", job, workers=1)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
@@ -259,7 +432,7 @@ def test_killed_twenty_times(
         for path in bundled[k % 3].files.values():
             (dataset / f"{k:04d}" / path.name).symlink_to(path)
     command = [sys.executable, "-m", "mtcodec", "pack", str(dataset), "-o", str(out), "--quality", "40",
-               "--weights", str(small_weights), "--workers", "1", "--part-scenes", "3",
+               "--weights", str(small_weights), "--coding", "neural", "--workers", "1", "--part-scenes", "3",
                "--quiet"]  # fmt: skip
     rng = random.Random(0)
     seen: list[int] = []
@@ -279,9 +452,53 @@ def test_killed_twenty_times(
     assert subprocess.run(command, check=False).returncode == 0
     found = content(out)
     assert list(found) == [f"{k:04d}" for k in range(400)]
-    expected = [small.encode(read_scene(bundled[k], ALL), 40) for k in range(3)]
+    expected = [small.encode(read_scene(bundled[k]), 40) for k in range(3)]
     assert all(found[f"{k:04d}"] == expected[k % 3] for k in range(400))
     assert not [p for p in out.iterdir() if p.name.startswith(".")]
+
+
+# --- engines ----------------------------------------------------------------------------------------
+
+
+class Adder:
+    """A worker of its own number."""
+
+    def __init__(self, number: int, failing: bool = False) -> None:
+        if failing:
+            raise WeightsNotFound("no worker", path="here")
+        self.number = number
+
+    def __call__(self, item: int) -> int:
+        if item < 0:
+            raise SceneError("negative", scene="s")
+        return self.number + item
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_give_results_in_order_and_errors_whole(workers: int) -> None:
+    with engine("local", workers, Adder, (10,)) as submit:
+        assert list(submit(range(20))) == list(range(10, 30))
+        with pytest.raises(SceneError) as caught:
+            list(submit([1, -1]))
+        assert (caught.value.reason, caught.value.scene) == ("negative", "s")
+    with (
+        pytest.raises(WeightsNotFound, match="here: no worker"),
+        engine("local", workers, Adder, (1, True)) as submit,
+    ):
+        list(submit([1]))
+    with pytest.raises(UsageError, match="engine must be"):
+        engine("slurm", 1, Adder, (1,))
+
+
+@pytest.mark.parametrize("name", ["pyarrow", "fsspec", "ray"])
+def test_missing_libraries_are_named(
+    archive: Path, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(DependencyError, match=r"pip install 'mtcodec\[(archive|ray)\]'"):
+        if name == "ray":
+            pack([], tmp_path / "a", job, engine_name="ray")
+        Opened(archive)
 
 
 # --- Ray ---------------------------------------------------------------------------------------------
@@ -316,17 +533,15 @@ def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
     scenes = [SceneFiles(f"{k:03d}", bundled[k % 3].files, f"{k}") for k in range(160)]
     killed: list[int] = []
 
-    def kill_one(summary: packing.Summary, total: int) -> None:
+    def kill_one(summary: Summary, total: int) -> None:
         running = actors()
         if not killed and running:
             killed.append(running[0])
             os.kill(running[0], signal.SIGKILL)
 
-    summary = pack(
-        scenes, tmp_path / "a", job, settings=SETTINGS, engine_name="ray", workers=2, progress=kill_one
-    )
+    summary = pack(scenes, tmp_path / "a", job, engine_name="ray", workers=2, progress=kill_one)
     assert killed and summary.scenes == 160
-    expected = [small.encode(read_scene(bundled[k], ALL), 40) for k in range(3)]
+    expected = [small.encode(read_scene(bundled[k]), 40) for k in range(3)]
     found = content(tmp_path / "a")
     assert list(found) == [s.key for s in scenes]
     assert all(found[s.key] == expected[k % 3] for k, s in enumerate(scenes))
@@ -390,7 +605,7 @@ def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypat
     footers = Handler.sent
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
-    columns = [sum(g.sizes[n] for n in ("key", "header", "shared", "depth")) for g in remote.groups]
+    columns = [sum(g.sizes[n] for n in ("key", "header", "shared", "holes", "depth")) for g in remote.groups]
     assert Handler.sent - footers <= 1.05 * sum(columns)
     assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
 
@@ -409,7 +624,6 @@ def test_samples(archive: Path, dataset: Path, small: Codec) -> None:
     with pytest.raises(IndexError):
         every[10]
     assert mtcodec.Archive is Archive
-    assert Archive(archive, ["semantic"]).codec is None
     doubled = Archive(archive, ["depth"], transform=lambda s: s["depth"].float() * 2)
     assert torch.equal(doubled[4], sample["depth"].float() * 2)
     with pytest.raises(UsageError, match="no task"):
@@ -450,9 +664,10 @@ def changed(archive: Path, tmp_path: Path, column: str, value: Any, row: int = 1
     kind = table.schema.field(column)
     table = table.set_column(table.schema.get_field_index(column), kind, pa.array(values, kind.type))
     out = tmp_path / "changed"
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     (out / "part-00000.parquet").write_bytes(write.table_to_parquet(table))
-    (out / "weights").symlink_to(archive / "weights")
+    if (archive / "weights").exists():
+        (out / "weights").symlink_to(archive / "weights")
     return out
 
 
@@ -470,7 +685,8 @@ def changed(archive: Path, tmp_path: Path, column: str, value: Any, row: int = 1
 def test_damage_is_named(archive: Path, tmp_path: Path, column: str, value: Any, message: str) -> None:
     path = changed(archive, tmp_path, column, value)
     found = verify(Opened(path)).damaged
-    assert list(found) == ["s0"] and re.search(message, found["s0"])
+    assert list(found) == ["s0"] and re.search(message, str(found["s0"]))
+    assert (found["s0"].path, found["s0"].scene) == (str(path), "s0")
     with pytest.raises(FormatError, match=r"s0"):
         unpack(Opened(path), tmp_path / "out")
     if column == "rgb":  # what does not need it is there
@@ -489,9 +705,9 @@ def test_larger_images_than_wanted_are_damage(archive: Path, tmp_path: Path) -> 
     limit = 1000
     assert len(verify(Opened(archive, limit)).damaged) == Opened(archive).rows
     for workers in (1, 2):
-        with pytest.raises(FormatError, match="more than the limit of 1000"):
+        with pytest.raises(LimitError, match=r"scene other: .*more than the limit of 1000"):
             unpack(Opened(archive, limit), tmp_path / "out", workers=workers)
-    with pytest.raises(FormatError, match="more than the limit of 1000"):
+    with pytest.raises(LimitError, match="more than the limit of 1000"):
         mtcodec.Archive(archive, max_pixels=limit)[0]
 
 
@@ -502,7 +718,7 @@ def test_large_scenes_do_not_share_the_networks() -> None:
 
 def test_tasks_are_not_called_like_columns() -> None:
     with pytest.raises(UsageError, match="cannot be called 'height'"):
-        About("00" * 7, (tasks.Task("height", "image"),), False)
+        About(NO_WEIGHTS, (Task("height", "image"),))
 
 
 def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:
@@ -531,9 +747,9 @@ def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:
     ):
         forged = schema.with_metadata({METADATA: json.dumps(facts | change)})
         with pytest.raises(FormatError):
-            about_of(forged, "it")
+            about_of(forged)
     with pytest.raises(FormatError, match="lacks columns: header"):
-        about_of(schema.remove(3), "it")
+        about_of(schema.remove(3))
 
 
 def test_flipped_bytes_of_a_part_are_errors_or_right(archive: Path, tmp_path: Path) -> None:
@@ -552,9 +768,7 @@ def test_flipped_bytes_of_a_part_are_errors_or_right(archive: Path, tmp_path: Pa
         try:
             entries = list(Opened(out).all_entries())
             for key, parts in entries:
-                if isinstance(parts, FormatError):
-                    raise parts
-                if container.join(parts) not in whole.values():
+                if joined(parts) not in whole.values():
                     pytest.fail(f"{key}: wrong content")
             outcomes["right"] += 1
         except SectionError:
@@ -576,18 +790,21 @@ def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess
 
 def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
-    done = command("pack", dataset, "-o", out, "--weights", small_weights, "--quality", 40, "--workers", 1)
+    options = ("--weights", small_weights, "--coding", "neural", "--workers", 1)
+    done = command("pack", dataset, "-o", out, *options, "--quality", 40)
     assert done.returncode == 0 and done.stderr == "" and f"{out}: 10 scenes in" in done.stdout
     assert re.search(r"in all +\d+ bytes", done.stdout)
-    again = command(
-        "pack", dataset, "-o", out, "--weights", small_weights, "--quality", 40, "--json", "--workers", 1
-    )
+    again = command("pack", dataset, "-o", out, *options, "--quality", 40, "--json")
     facts = json.loads(again.stdout)
     assert (facts["scenes"], facts["before"]) == (0, 10)
-    other = command("pack", dataset, "-o", out, "--weights", small_weights, "--quality", 41, "--workers", 1)
+    other = command("pack", dataset, "-o", out, *options, "--quality", 41)
     assert other.returncode == 2 and other.stderr.count("\n") == 1
     shown = json.loads(command("info", out, "--json").stdout)
-    assert shown["scenes"] == 10 and shown["settings"] == {"quality": 40.0, "coding": "neural"}
+    assert shown["scenes"] == 10 and shown["settings"] == {
+        "quality": 40.0,
+        "coding": "neural",
+        "effort": "normal",
+    }
     assert command("extract", out, "--tasks", "depth", "-o", tmp_path / "b").returncode == 0
     assert "to decode depth" in command("info", tmp_path / "b").stdout
     assert "mtcodec unpack" in command("decode", out).stderr and not list(out.glob(".*"))
@@ -595,6 +812,8 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     files.write_text("s1\n\ns3\n")
     done = command("unpack", tmp_path / "b", "-o", tmp_path / "c", "--keys", f"@{files}", "--workers", 1)
     assert done.returncode == 0 and sorted(p.name for p in (tmp_path / "c").iterdir()) == ["s1", "s3"]
+    done = command("unpack", tmp_path / "b", "-o", tmp_path / "d", "--keys", "s1,nope", "--workers", 1)
+    assert done.returncode == 2 and "no scene 'nope'" in done.stderr and not (tmp_path / "d").exists()
     single = tmp_path / "one.mtc"
     single.write_bytes(next(iter(content(out).values())))
     env = {"MTCODEC_WEIGHTS": str(small_weights.parent)}
@@ -603,3 +822,17 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     single.write_bytes(single.read_bytes()[:-1] + b"?")
     done = command("verify", out, single, env=env)
     assert done.returncode == 3 and "section" in done.stderr
+
+
+def test_the_command_reports_what_it_skips(dataset: Path, tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+    (tmp_path / "set" / "good" / "rgb.png").symlink_to(dataset / "s0" / "rgb.png")
+    (tmp_path / "set" / "bad" / "rgb.png").write_bytes(b"no image")
+    options = ("--coding", "classical", "--effort", "fast", "--workers", 1)
+    done = command("pack", tmp_path / "set", "-o", tmp_path / "a", *options, "--skip-errors", "--json")
+    facts = json.loads(done.stdout)
+    assert done.returncode == 1 and facts["scenes"] == 1 and "cannot read it" in facts["skipped"]["bad"]
+    assert "skipped: " in done.stderr and "1 of 2 scenes could not be encoded" in done.stderr
+    done = command("pack", tmp_path / "set", "-o", tmp_path / "b", *options, "--tasks", "smell")
+    assert done.returncode == 1 and "no scene has an image of task 'smell'" in done.stderr

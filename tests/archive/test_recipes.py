@@ -12,12 +12,12 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from mtcodec import Codec
 from mtcodec.archive.read import Opened
-from mtcodec.codec.codec import Codec
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
 
-RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
+RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 
 
 def recipe(name: str) -> ModuleType:
@@ -60,7 +60,8 @@ def test_webdataset(scenes: dict[str, Scene], small: Codec, tmp_path: Path, monk
         module.main()
 
     archive = tmp_path / "archive"
-    run("pack", tmp_path / "in.tar", "-o", archive, "--weights", small.info.path, "--quality", 80)
+    options = ("--weights", small.paths[0], "--quality", 80, "--coding", "neural")
+    run("pack", tmp_path / "in.tar", "-o", archive, *options)
     assert "3 scenes" in capsys.readouterr().out
     expected = {key: small.decode(small.encode(scene, 80)) for key, scene in scenes.items()}
     assert sorted(expected["room/0"]) == ["depth", "normal", "rgb", "semantic"]
@@ -93,7 +94,7 @@ def test_huggingface(
     features = {"id": datasets.Value("string"), "image": datasets.Image(), "depth_map": datasets.Image()}
     rows = datasets.Dataset.from_dict(columns, features=datasets.Features(features))
     archive, mapping = tmp_path / "archive", {"image": "rgb", "depth_map": "depth"}
-    options = {"key": "id", "name": str(small.info.path), "quality": 80.0}
+    options = {"key": "id", "weights": str(small.paths[0]), "quality": 80.0, "coding": "neural"}
     assert module.pack_dataset(rows, archive, mapping, **options).scenes == 3
     assert module.pack_dataset(rows, archive, mapping, **options).before == 3
     assert Opened(archive).rows == 3

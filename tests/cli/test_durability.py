@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-
 from mtcodec.codec.codec import Codec
+
 from mtcodec.errors import OutputError
 from mtcodec.files import output
 

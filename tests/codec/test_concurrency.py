@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-
 from mtcodec.codec.codec import Codec
+
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import symbols
 from golden import make
+from mtcodec.codec.codec import Codec
 from symbols import Seen, reader_of
 
 from mtcodec.bitstreams.labels import ZSTD, encode_labels
 from mtcodec.bitstreams.range_coder import Encoder
 from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
 from mtcodec.format import container
 from mtcodec.format.container import CODINGS, DTYPES, SHARED, Header, Section
 from mtcodec.signal import layers

@@ -4,7 +4,6 @@ payload may be ends in an image of the declared shape and dtype, or in a Section
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,59 +12,53 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tools.sections import file_of, read, with_payload
 
-from mtcodec.archive import unpack
-from mtcodec.bitstreams import labels
-from mtcodec.codec.codec import Codec
-from mtcodec.coders import classical as picture
-from mtcodec.coders import exact, sections
-from mtcodec.coders.classical import AV1, AV1_8, AV1_10, JXL_8, JXL_16, Way
-from mtcodec.coders.exact import Coded
+from mtcodec import Codec
+from mtcodec.codec.prepare import Scene
+from mtcodec.coders import classical, exact, labels
+from mtcodec.coders.classical import WAYS, Way
+from mtcodec.coders.coded import Coded
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.files.scene import Scene
-from mtcodec.format.container import Header, Parts, Reader, Section, build, parse_header, split
-from mtcodec.signal import layers
-from mtcodec.signal.measures import errors
-from mtcodec.tasks import task as tasks
-from mtcodec.tasks.task import DEPTH, NORMAL, RGB, SEMANTIC, Task
+from mtcodec.format.container import build, split
+from mtcodec.format.header import parse
+from mtcodec.format.section import Attributes
+from mtcodec.signal import signal as signals
+from mtcodec.signal.mapping import Range
+from mtcodec.signal.measures import measure
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import DTYPES, FLOATS, INTEGERS, USUAL, Task, declare
 
 Image = NDArray[np.generic]
+RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal", "semantic"))
 
 
-def bound_of(image: Image) -> float:
+def bound_of(signal: Signal) -> float:
     """A fiftieth of what the image spans."""
-    finite = image[np.isfinite(image)].astype(np.float64)
-    return float(np.ptp(finite)) / 50 if finite.size else 0.0
+    return signal.form.scale.span / 50
 
 
-def encode_lossless(task: Task, image: Image) -> Coded:
-    return exact.encode(task, image, 0.0)
+def encode_bounded(signal: Signal) -> Coded:
+    return exact.encode(signal, bound_of(signal))
 
 
-def encode_bounded(task: Task, image: Image) -> Coded:
-    return exact.encode(task, image, bound_of(image))
-
-
-def encode_layered(task: Task, image: Image) -> Coded:
+def encode_steps(signal: Signal) -> Coded:
     """Stepped between the lowest and the highest value that is no hole."""
-    prepared = layers.prepare(task, image)
-    holes = layers.Layers(holes=prepared.layers.holes)
-    linear = layers.Range(prepared.scale.low, prepared.scale.high)
-    return exact._encode_steps(task, layers.Prepared(prepared.image, linear, holes), bound_of(image) or 1.0)
+    scale = Range(signal.form.scale.low, signal.form.scale.high)
+    coded = exact._steps(signal, signal.image, scale, bound_of(signal) or 1.0, signal.form.holes)
+    assert coded is not None
+    return coded
 
 
-def encode_classical(way: Way) -> Callable[[Task, Image], Coded]:
-    def encode(task: Task, image: Image) -> Coded:
-        prepared = layers.prepare(task, image)
-        setting = 90 if way.codec == AV1 else 0.3
-        payload = picture.encode(prepared, way, setting, 9 if way.codec == AV1 else 3)
-        return "classical", picture.limits_of(task, prepared), payload
-
-    return encode
+def encode_classical(way: Way) -> Callable[[Signal], Coded]:
+    setting = 90.0 if way.codec == "av1" else 0.3
+    return lambda signal: classical.encode(signal, way, setting, "draft")
 
 
-def encode_labels(task: Task, image: Image) -> Coded:
-    return "labels", None, labels.encode_labels(image)
+def encode_labels(signal: Signal) -> Coded:
+    coded = labels.encode(signal.original)
+    assert coded is not None
+    return coded
 
 
 @dataclass(frozen=True)
@@ -77,23 +70,22 @@ class Kind:
         exact: every bit comes back.
     """
 
-    encode: Callable[[Task, Image], Coded]
+    encode: Callable[[Signal], Coded]
     images: tuple[tuple[Task, str], ...]
     exact: bool = False
 
 
-INTEGERS = tuple((t, d) for t in (RGB, DEPTH, NORMAL) for d in t.dtypes if d.startswith("uint"))
-FLOATS = ((DEPTH, "float32"), (DEPTH, "float64"))
+PICTURES = (RGB, DEPTH, NORMAL, declare("albedo", "image"))
+INTEGER = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in INTEGERS)
+FLOAT = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in FLOATS)
+DATA = tuple((Task("data", "data", c, DTYPES), d) for c in (1, 2, 3) for d in DTYPES if d != "bool")
 KINDS = {
-    "labels": Kind(encode_labels, ((SEMANTIC, "uint8"), (SEMANTIC, "uint16")), True),
-    "raw": Kind(encode_lossless, FLOATS, True),
-    "lossless": Kind(encode_lossless, INTEGERS, True),
-    "bounded": Kind(encode_bounded, INTEGERS + FLOATS),
-    "holes": Kind(encode_layered, INTEGERS + FLOATS),
-    "av1-8": Kind(encode_classical(AV1_8), INTEGERS + FLOATS),
-    "av1-10": Kind(encode_classical(AV1_10), INTEGERS + FLOATS),
-    "jxl-8": Kind(encode_classical(JXL_8), INTEGERS + FLOATS),
-    "jxl-16": Kind(encode_classical(JXL_16), INTEGERS + FLOATS),
+    "labels": Kind(encode_labels, tuple((SEMANTIC, d) for d in SEMANTIC.dtypes), True),
+    "raw": Kind(exact._raw, DATA + FLOAT, True),
+    "lossless": Kind(exact.encode, DATA + INTEGER + FLOAT, True),
+    "bounded": Kind(encode_bounded, INTEGER + FLOAT),
+    "holes": Kind(encode_steps, INTEGER + FLOAT),
+    **{f"{way.codec}-{way.bits}": Kind(encode_classical(way), INTEGER + FLOAT) for way in WAYS},
 }
 
 
@@ -106,26 +98,13 @@ def images(draw: st.DrawFn, task: Task, dtype: str) -> Image:
     rows = np.arange(size[0])[:, None] + np.arange(size[1]) * 0.5
     smooth = np.broadcast_to(rows if task.channels == 1 else rows[..., None], shape) / 64
     shares = draw(st.sampled_from([np.full(shape, 0.25), smooth, rng.random(shape)]))
-    top = 60.0 if dtype.startswith("float") else float(np.iinfo(dtype).max)
-    image = (shares * draw(st.sampled_from([1.0, 0.01])) * top).astype(dtype)
+    floats = dtype in FLOATS
+    top = 60.0 if floats else 1.0 if dtype == "bool" else min(float(np.iinfo(dtype).max), 60000.0)
+    image = np.rint(shares * draw(st.sampled_from([1.0, 0.01])) * top) if not floats else shares * top
+    image = image.astype(dtype)
     if draw(st.booleans()):
-        image[rng.random(size) < 0.3] = draw(st.sampled_from([0.0, float("nan")])) if top == 60.0 else 0
+        image[rng.random(size) < 0.3] = draw(st.sampled_from([0.0, float("nan")])) if floats else 0
     return image
-
-
-def file_of(task: Task, image: Image, coded: Coded) -> bytes:
-    coding, limits, payload = coded
-    section = Section(task.name, coding, image.dtype.name, None, limits, 0, 0)
-    return build(Header("00" * 7, *image.shape[:2], 0, (section,)), {task.name: payload})
-
-
-def read(file: bytes, name: str) -> Image:
-    return sections.read(Reader(io.BytesIO(file)), name)
-
-
-def with_payload(file: bytes, name: str, payload: bytes) -> bytes:
-    """``file`` with another payload, under right checksums."""
-    return build(parse_header(file), split(file)[1] | {name: payload})
 
 
 @st.composite
@@ -162,17 +141,17 @@ def test_images_come_back(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    file = file_of(task, image, kind.encode(task, image))
-    back = read(file, task.name)
+    signal = signals.make(task, image)
+    coded = kind.encode(signal)
+    back = read(file_of({task.name: coded}, image.shape[:2]), task.name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
+    assert coded.decoded.tobytes() == back.tobytes()
     if kind.exact:
         assert back.tobytes() == image.tobytes()
         return
-    holes = layers.pits.find(task, image)
-    if holes is not None:
-        assert back[~holes.valid].tobytes() == image[~holes.valid].tobytes()
-    if holes is None or holes.valid.any():
-        assert errors(task, image, back)["psnr"] > 20
+    if signal.valid is not None:
+        assert back[~signal.valid].tobytes() == image[~signal.valid].tobytes()
+    assert measure(signal, back)["psnr"] > 20
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -182,49 +161,70 @@ def test_mutated_payloads_are_images_or_errors(name: str, data: st.DataObject) -
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    file = file_of(task, image, kind.encode(task, image))
-    payload = data.draw(mutations(split(file)[1][task.name]))
-    forged = with_payload(file, task.name, payload)
+    file = file_of({task.name: kind.encode(signals.make(task, image))}, image.shape[:2])
+    target = data.draw(st.sampled_from(sorted(split(file)[1])))  # the section of holes among them
+    forged = with_payload(file, target, data.draw(mutations(split(file)[1][target])))
     survives(lambda: read(forged, task.name), image.shape, dtype, task.name)
 
 
+@st.composite
+def attributes(draw: st.DrawFn, own: Attributes) -> Attributes:
+    """Attributes of another dtype, channels, range or mapping; some say what no header may."""
+    dtype = draw(st.sampled_from([own.dtype, *DTYPES]))
+    low, high = sorted((draw(st.integers(0, 300)), draw(st.integers(0, 65000))))
+    if dtype in INTEGERS:
+        low, high = (min(value, int(np.iinfo(dtype).max)) for value in (low, high))
+    limits = draw(st.sampled_from([own.range if dtype == own.dtype else None, None, (low, high)]))
+    return replace(
+        own,
+        dtype=dtype,
+        channels=draw(st.sampled_from([own.channels, 1, 2, 3])),
+        range=None if dtype == "bool" else limits,
+        mapping=draw(st.sampled_from(["linear", "logarithmic"])),
+        unit_vectors=draw(st.booleans()),
+        mask=None,
+        hole_values=b"",
+    )
+
+
 @pytest.mark.parametrize("name", KINDS)
-@QUICK
+@MANY
 @given(st.data())
 def test_payloads_under_another_header_are_images_or_errors(name: str, data: st.DataObject) -> None:
-    """Of another size, dtype, task or range."""
+    """Of another size, dtype, range and so on."""
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    coding, limits, payload = kind.encode(task, image)
-    new_task, new_dtype = data.draw(st.sampled_from(INTEGERS + FLOATS))
-    low, high = sorted((data.draw(st.integers(0, 300)), data.draw(st.integers(0, 65535))))
-    limits = data.draw(st.sampled_from([limits, None, (low, high)]))
+    coded = kind.encode(signals.make(task, image))
+    header = parse(file_of({task.name: coded}, image.shape[:2]))
+    section = header.task(task.name)
+    section = replace(section, attributes=data.draw(attributes(section.attributes)))
     height, width = data.draw(st.sampled_from([image.shape[:2], (8, 8), (image.shape[1], image.shape[0])]))
-    section = Section(new_task.name, coding, new_dtype, None, limits, 0, 0)
     try:
-        file = build(Header("00" * 7, height, width, 0, (section,)), {new_task.name: payload})
-        parse_header(file)
+        header = replace(header, height=height, width=width, sections=(section,))
+        file = build(header, {task.name: coded.payload})
+        own = parse(file).task(task.name).attributes
     except FormatError:
         return  # no header can say so
-    channels = 1 if coding == "labels" else new_task.channels
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    survives(lambda: read(file, new_task.name), shape, new_dtype, new_task.name)
+    shape = (height, width) if own.channels == 1 else (height, width, own.channels)
+    survives(lambda: read(file, task.name), shape, own.dtype, task.name)
 
 
 # --- networks ----------------------------------------------------------------------------------------
 
+NEURAL = ("rgb", "depth", "normal")
+
 
 @pytest.fixture(scope="module")
 def neural(small: Codec, scene: Scene) -> Mapping[str, bytes]:
-    """Files of networks: without holes, with holes and layers, of one pixel."""
+    """Files of networks: without holes, with holes, of one pixel."""
     window = {name: np.ascontiguousarray(scene[name][90:130, 60:140]) for name in ("rgb", "depth", "normal")}
     holes = {name: image.copy() for name, image in window.items()}
     holes["depth"][3:20, 5:30], holes["normal"][9:12] = 0, 128
     single = {name: image[:1, :1] for name, image in window.items()}
     return {
         "plain": small.encode(window, 40),
-        "holes": small.encode(holes, 70, {"depth": 20}),
+        "holes": small.encode(holes, 70, task_quality={"depth": 20}),
         "single": small.encode(single, 90),
     }
 
@@ -236,17 +236,16 @@ def test_mutated_neural_payloads_cost_their_task_or_all(
 ) -> None:
     """Damage to the shared section names all tasks, damage to one of the others that one."""
     file = data.draw(st.sampled_from(sorted(neural.values())))
-    name = data.draw(st.sampled_from(("shared", *small.tasks)))
+    name = data.draw(st.sampled_from(("shared", *NEURAL)))
     forged = with_payload(file, name, data.draw(mutations(split(file)[1][name])))
-    header, lost = parse_header(forged), list[SectionError]()
+    header, lost = parse(forged), list[SectionError]()
     found = small.decode(forged, on_damage=lost.append)
-    assert {e.section for e in lost} | set(found) == set(small.tasks)
+    assert {e.section for e in lost} | set(found) == set(NEURAL)
     assert not {e.section for e in lost} & set(found)
     if name != "shared":
         assert {e.section for e in lost} <= {name}
     for task, image in found.items():
-        section = header.section(task)
-        assert section is not None and image.dtype == section.dtype
+        assert image.dtype == header.task(task).attributes.dtype
         assert image.shape[:2] == (header.height, header.width)
 
 
@@ -257,79 +256,10 @@ def test_neural_payloads_of_other_sections_are_images_or_errors(
 ) -> None:
     """A payload of another task, of another file, of other sizes."""
     file, other = (neural[data.draw(st.sampled_from(sorted(neural)))] for _ in range(2))
-    name, source = (data.draw(st.sampled_from(("shared", *small.tasks))) for _ in range(2))
+    name, source = (data.draw(st.sampled_from(("shared", *NEURAL))) for _ in range(2))
     forged = with_payload(file, name, split(other)[1][source])
-    header = replace(parse_header(forged), height=data.draw(st.integers(1, 130)))
+    header = replace(parse(forged), height=data.draw(st.integers(1, 130)))
     forged, lost = build(header, split(forged)[1]), list[SectionError]()
     found = small.decode(forged, on_damage=lost.append)
-    assert {e.section for e in lost} | set(found) == set(small.tasks)
+    assert {e.section for e in lost} | set(found) == set(NEURAL)
     assert all(image.shape[:2] == (header.height, header.width) for image in found.values())
-
-
-# --- found by fuzzers ---------------------------------------------------------------------------------
-
-
-def test_the_inverse_mapping_of_integers() -> None:
-    """Its ends are integers in a header, and one divided by them is not zero."""
-    section = Section("depth", "layered", "uint16", None, (1000, 4000), 0, 0)
-    around, rest = layers.parse(b"\x01", 1, 3, 1, section)
-    planes = np.array([[[0.0, 0.5, 1.0]]], np.float32)
-    assert rest == b"" and layers.restore(DEPTH, planes, section, around).tolist() == [[1000, 1600, 4000]]
-
-
-def test_ranges_beyond_the_dtype_are_refused() -> None:
-    for dtype, high, good in (("uint8", 255, True), ("uint8", 256, False), ("uint16", 65535, True)):
-        section = Section("depth", "stepped", dtype, None, (0, high), 0, 0)
-        file = build(Header("00" * 7, 1, 1, 0, (section,)), {"depth": b""})
-        if good:
-            assert parse_header(file).sections[0].range == (0, high)
-        else:
-            with pytest.raises(FormatError, match="range is not valid"):
-                parse_header(file)
-
-
-def test_limits_of_pixels_count_what_networks_pad() -> None:
-    """A column of single pixels is 64 times as large to them; to other decoders it is not."""
-    for coding, height, width, good in (
-        ("neural", 1 << 18, 1, False), ("neural", 1 << 14, 1, True), ("raw", 1 << 18, 1, True),
-        ("neural", 512, 512, True), ("neural", 512, 513, False),
-    ):  # fmt: skip
-        section = Section("depth", coding, "float32", None, (0, 1) if coding == "neural" else None, 0, 0)
-        weights = "11" * 7 if coding == "neural" else "00" * 7
-        file = build(Header(weights, height, width, 0, (section,)), {"depth": b""})
-        if good:
-            assert Reader(io.BytesIO(file), 1 << 18).header.height == height
-        else:
-            with pytest.raises(FormatError, match="more than the limit"):
-                Reader(io.BytesIO(file), 1 << 18)
-
-
-def test_archives_know_the_tasks_that_only_weights_declare(small: Codec) -> None:
-    """Their scenes may have no neural section."""
-    smell = Task("smell", "image", 1, ("uint8",))
-    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    header, payloads = split(file_of(smell, image, encode_lossless(smell, image)))
-    codec = Codec(small.model, small.tables, small.info, "cpu")
-    codec.tasks = {**small.tasks, "smell": smell}
-    ((key, found),) = unpack.decode(codec, [("s", Parts(header, payloads))], ["smell"])
-    assert key == "s" and np.array_equal(found["smell"], image)
-
-
-def test_archives_without_weights_refuse_neural_sections(neural: Mapping[str, bytes]) -> None:
-    header, payloads = split(neural["plain"])
-    with pytest.raises(FormatError, match="scene s: needs networks"):
-        list(unpack.decode(None, [("s", Parts(header, payloads))], ["rgb"]))
-
-
-def test_hole_values_without_a_next_one_are_silent() -> None:
-    """Not a number, and the largest of its type."""
-    for value in (np.array([0x7F800001], np.uint32).view(np.float32), np.float32([np.finfo("f4").max])):
-        found = layers.pits.Holes(np.array([[1, 0]], np.uint8), value[None])
-        back = layers.pits.restore(np.array([[1, np.finfo("f4").max]], np.float32), found)
-        assert back[0, 0].tobytes() == value.tobytes() and back[0, 1] > 1
-
-
-def test_declared_tasks() -> None:
-    for channels in (2.0, "3", None, 0, 17):
-        with pytest.raises(tasks.UsageError, match="channels must be 1 to 16"):
-            Task("smell", "image", channels)  # type: ignore[arg-type]

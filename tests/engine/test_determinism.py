@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 import torch
 from determinism import COARSE, CUDA, SETTINGS, Result
+from mtcodec.codec.codec import Codec
 from symbols import Digests, reader_of
 
-from mtcodec.codec.codec import Codec
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, IntConv
 from mtcodec.weights import store as weights
 

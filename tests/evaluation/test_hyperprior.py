@@ -15,17 +15,25 @@ import torch
 pytest.importorskip("imagecodecs")
 pytest.importorskip("scipy")
 
-from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec.errors import DependencyError, MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.evaluation import classical, hyperprior
 from mtcodec.evaluation.report import evaluate
 from mtcodec.files.layouts import SceneFiles, scene_directory
-from mtcodec.tasks.task import DEPTH, NORMAL, RGB, Task
+from mtcodec.signal.signal import Signal, make
+from mtcodec.tasks import USUAL, Task
 
 needs_compressai = pytest.mark.skipif(
     importlib.util.find_spec("compressai") is None, reason="needs compressai"
 )
 NAMES = {1: "bmshj2018-hyperprior-1-7eb97409.pth.tar", 2: "bmshj2018-hyperprior-2-93677231.pth.tar"}
 OLD = {"matrices.": "_matrices.", "biases.": "_biases.", "factors.": "_factors."}
+
+
+RGB, DEPTH, NORMAL = USUAL["rgb"], USUAL["depth"], USUAL["normal"]
+
+
+def rgb() -> Signal:
+    return make(RGB, images()["rgb"])
 
 
 def images(height: int = 70, width: int = 100) -> dict[str, np.ndarray]:
@@ -37,7 +45,7 @@ def images(height: int = 70, width: int = 100) -> dict[str, np.ndarray]:
     return {"rgb": planes, "depth": depth, "normal": planes[..., ::-1].copy()}
 
 
-def make(quality: int, seed: int) -> dict[str, torch.Tensor]:
+def network_of(quality: int, seed: int) -> dict[str, torch.Tensor]:
     """The state of an untrained network of the zoo's size, its tables made."""
     torch.manual_seed(seed)
     network = hyperprior._zoo().bmshj2018_hyperprior(quality, pretrained=False)
@@ -50,9 +58,9 @@ def make(quality: int, seed: int) -> dict[str, torch.Tensor]:
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory of two qualities under the zoo's names, one with parameters named as in old versions."""
     directory = tmp_path_factory.mktemp("zoo")
-    torch.save(make(1, 1), directory / NAMES[1])
+    torch.save(network_of(1, 1), directory / NAMES[1])
     old = {}
-    for name, tensor in make(2, 2).items():
+    for name, tensor in network_of(2, 2).items():
         for new, before in OLD.items():
             name = name.replace("entropy_bottleneck." + new, "entropy_bottleneck." + before)
         old[name] = tensor
@@ -67,9 +75,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("quality", [1, 2])
 def test_real_streams(task: Task, quality: int, checkpoints: Path) -> None:
     image, where = images()[task.name], str(checkpoints)
-    payload = classical.encode("hyperprior", task, image, quality, where)
-    assert payload == classical.encode("hyperprior", task, image, quality, where)
-    decoded = classical.decode("hyperprior", task, payload, image, where)
+    signal = make(task, image)
+    payload = classical.encode("hyperprior", signal, quality, where)
+    assert payload == classical.encode("hyperprior", signal, quality, where)
+    decoded = classical.decode("hyperprior", payload, signal, where)
     assert decoded.shape == image.shape and decoded.dtype == image.dtype
 
     network = hyperprior.model(float(quality), where)
@@ -86,14 +95,45 @@ def test_real_streams(task: Task, quality: int, checkpoints: Path) -> None:
     strings = sum(len(string) for (string,) in made["strings"])
     assert len(payload) == strings + classical.container_overhead(payload, "hyperprior")
     assert classical.container_overhead(payload, "hyperprior") == 9 < strings
-    expected = x_hat.mean(0) * image.max() if task is DEPTH else np.moveaxis(x_hat, 0, 2) * 255
+    expected = x_hat.mean(0) * image.max() if task is DEPTH else np.moveaxis(x_hat.clip(0, 1), 0, 2) * 255
     assert np.abs(decoded - expected).max() <= 0.5 + image.max() * 1e-5
+
+
+class Shelf:
+    """A network that stores planes as they are."""
+
+    def compress(self, planes: torch.Tensor) -> dict[str, Any]:
+        assert planes.shape[1] == 3 and planes.shape[2] % 64 == planes.shape[3] % 64 == 0
+        return {"strings": [[planes.numpy().tobytes()], [b"hyper"]]}
+
+    def decompress(self, strings: list[list[bytes]], shape: list[int]) -> dict[str, torch.Tensor]:
+        assert strings[1] == [b"hyper"]
+        planes = np.frombuffer(strings[0][0], np.float32).reshape(1, 3, *(64 * side for side in shape))
+        return {"x_hat": torch.from_numpy(planes.copy())}
+
+
+@pytest.mark.parametrize("task", [RGB, DEPTH, NORMAL], ids=lambda t: t.name)
+def test_what_is_around_the_network_loses_nothing(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hyperprior, "model", lambda quality, checkpoints: Shelf())
+    image = images()[task.name]
+    image[10:20, 30:40] = 128 if task is NORMAL else 0  # holes of depth and of normals
+    signal = make(task, image)
+    payload = classical.encode("hyperprior", signal, 1)
+    assert np.array_equal(classical.decode("hyperprior", payload, signal), image)
+    planes = np.frombuffer(payload[9:-5], np.float32).reshape(3, 128, 128)
+    assert (
+        planes.max() == 1
+        if task is DEPTH
+        else planes[0, 0, 0] == np.float32(image[0, 0, 0]) / np.float32(255)
+    )
+    with pytest.raises(MtcodecError, match="size"):
+        classical.decode("hyperprior", payload, make(task, image[:-1]))
 
 
 @needs_compressai
 def test_threads_are_left_alone(checkpoints: Path) -> None:
     before = torch.get_num_threads()
-    classical.encode("hyperprior", RGB, images()["rgb"], 1, str(checkpoints))
+    classical.encode("hyperprior", rgb(), 1, str(checkpoints))
     assert torch.get_num_threads() == before and torch.is_grad_enabled()
 
 
@@ -105,21 +145,22 @@ def test_constant_and_float_images(checkpoints: Path) -> None:
         (heat, np.full((64, 65), -3.5, np.float32)),
         (heat, (images()["depth"] / 3000 - 4).astype(np.float32)),
     ):
-        payload = classical.encode("hyperprior", task, image, 1, where)
-        decoded = classical.decode("hyperprior", task, payload, image, where)
+        signal = make(task, image)
+        payload = classical.encode("hyperprior", signal, 1, where)
+        decoded = classical.decode("hyperprior", payload, signal, where)
         assert decoded.dtype == image.dtype and decoded.shape == image.shape
         assert image.min() <= decoded.min() and decoded.max() <= image.max()
 
 
 @needs_compressai
 def test_streams_of_other_sizes_are_refused(checkpoints: Path) -> None:
-    where, image = str(checkpoints), images()["rgb"]
-    payload = classical.encode("hyperprior", RGB, image, 1, where)
+    where, signal = str(checkpoints), rgb()
+    payload = classical.encode("hyperprior", signal, 1, where)
     for damaged in (payload[:5], payload[:9]):
         with pytest.raises(MtcodecError, match="rgb"):
-            classical.decode("hyperprior", RGB, damaged, image, where)
+            classical.decode("hyperprior", damaged, signal, where)
     with pytest.raises(MtcodecError, match="size"):
-        classical.decode("hyperprior", RGB, payload, image[:-1], where)
+        classical.decode("hyperprior", payload, make(RGB, signal.original[:-1]), where)
 
 
 @needs_compressai
@@ -133,7 +174,7 @@ def test_checkpoint_identity_and_cache(checkpoints: Path, tmp_path: Path) -> Non
     )
     other = tmp_path / "other"
     other.mkdir()
-    torch.save(make(1, 7), other / NAMES[1])
+    torch.save(network_of(1, 7), other / NAMES[1])
     assert len({first, hyperprior.identity((2.0,), where), hyperprior.identity((1.0,), str(other))}) == 3
 
 
@@ -181,7 +222,7 @@ def test_evaluation_and_cached_curves(
     points = [p for p in results["classical"] if p["codec"] == "hyperprior"]
     assert [(p["task"], p["quality"]) for p in points] == [("depth", 1), ("depth", 2), ("rgb", 1), ("rgb", 2)]
     files = {p["task"]: p for p in points if p["quality"] == 1}
-    payload = classical.encode("hyperprior", RGB, images()["rgb"], 1, str(checkpoints))
+    payload = classical.encode("hyperprior", rgb(), 1, str(checkpoints))
     assert files["rgb"]["bytes"] == len(payload) == files["rgb"]["payload_bytes"] + 9
     assert files["rgb"]["mse"] == pytest.approx(255**2 / 10 ** (files["rgb"]["psnr"] / 10))
     assert "hyperprior" in results["bd_rate"]["systems"] and "compressai" in results["versions"]
@@ -194,7 +235,7 @@ def test_evaluation_and_cached_curves(
     other = tmp_path / "other"
     other.mkdir()
     for quality in (1, 2):
-        torch.save(make(quality, 5), other / NAMES[quality])
+        torch.save(network_of(quality, 5), other / NAMES[quality])
     changed = evaluate(*run, checkpoints=str(other), **options)
     assert "hyperprior rgb" in said and "jpeg rgb" not in said
     assert [p for p in changed["classical"] if p["codec"] == "hyperprior"] != points
@@ -207,9 +248,9 @@ def test_without_compressai(scene: SceneFiles, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "compressai", None)
     monkeypatch.setitem(sys.modules, "compressai.zoo", None)
     hyperprior.model.cache_clear()
-    with pytest.raises(UsageError, match=r"compressai: install mtcodec\[train\]") as caught:
+    with pytest.raises(DependencyError, match=r"compressai: install mtcodec\[train\]") as caught:
         evaluate({"plain": Plain()}, [scene], [50], ["hyperprior"], info=plain_info)
-    assert "\n" not in str(caught.value) and caught.value.exit_code == 2
+    assert "\n" not in str(caught.value) and caught.value.exit_code == 1
 
 
 @needs_compressai

@@ -17,18 +17,19 @@ pytest.importorskip("matplotlib")
 
 from mtcodec import cli
 from mtcodec.bitstreams.range_coder import Encoder
-from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
+from mtcodec.codec.api import Codec
+from mtcodec.codec.prepare import Scene
+from mtcodec.engine.networks import Networks, load
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.evaluation.paper import channels, reconstructions, shared, subsets
-from mtcodec.evaluation.paper.coded import code, code_lengths, compare, paint, read_scenes, stored
+from mtcodec.evaluation.paper.coded import code, code_lengths, compare, encode, paint, read_scenes, stored
 from mtcodec.files.layouts import SceneFiles, find_scenes
-from mtcodec.files.scene import Scene
+from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
-from mtcodec.weights import store as weights
+from mtcodec.weights import file as weights
 
 NAMES = ("rgb", "depth", "normal")
 
@@ -50,91 +51,100 @@ def others(bundled: list[SceneFiles], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def single(others: dict[str, Path]) -> Codec:
-    return codecs.load(others["single"], device="cpu")
+def single(others: dict[str, Path]) -> Networks:
+    return load(others["single"], "cpu")
 
 
-def test_code_lengths_are_those_of_the_coder(small: Codec) -> None:
+@pytest.fixture(scope="module")
+def conditional(small_weights: Path) -> Networks:
+    return load(small_weights, "cpu")
+
+
+def test_code_lengths_are_those_of_the_coder(conditional: Networks) -> None:
     rng = np.random.default_rng(0)
-    index = rng.integers(0, len(small.tables.models), 20_000)
+    index = rng.integers(0, len(conditional.tables.models), 20_000)
     symbols = np.rint(rng.laplace(0, 2 + 0.01 * index**2)).astype(np.int64)
-    assert (np.abs(symbols) > small.tables.radius[index]).sum() > 100  # escapes
-    coder = Encoder(small.tables)
+    assert (np.abs(symbols) > conditional.tables.radius[index]).sum() > 100  # escapes
+    coder = Encoder(conditional.tables)
     coder.put(symbols.astype(np.int32), index.astype(np.uint8))
-    assert code_lengths(small.tables, symbols, index).sum() / 8 == pytest.approx(
+    assert code_lengths(conditional.tables, symbols, index).sum() / 8 == pytest.approx(
         len(coder.finish()), rel=0.001
     )
 
 
 @pytest.mark.parametrize("architecture", ["conditional", "single", "mixed", "disjoint"])
 def test_channels_add_up_to_sections(
-    architecture: str, small: Codec, others: dict[str, Path], scene: Scene
+    architecture: str, conditional: Networks, others: dict[str, Path], scene: Scene
 ) -> None:
-    codec = small if architecture == "conditional" else codecs.load(others[architecture], device="cpu")
+    own = conditional if architecture == "conditional" else load(others[architecture], "cpu")
     scene = {name: scene[name] for name in NAMES}
-    coded = code(codec, scene, 60)
+    coded = code(own, scene, 60)
     for stream in coded.streams.values():
         assert (stream.bits.sum() + stream.hyper_bits) / 8 == pytest.approx(stream.bytes, rel=0.02, abs=8)
         assert (stream.bits >= 0).all()
-    found = channels.bits_of(codec, [coded])
+    found = channels.bits_of(own, [coded])
     total = sum(stream["section"] for stream in found["streams"].values())
     assert total + found["header"] == pytest.approx(found["file"])
-    for task, reads in codec.model.graph.reads.items():
+    for task, reads in own.graph.reads.items():
         assert list(found["tasks"][task]) == list(reads)
-    back = codec.decode(coded.data)
+    back = Codec(own.info.path, "cpu").decode(coded.data)
     for name in NAMES:  # the latents are those of the file
-        assert np.array_equal(stored(codec, coded, name, paint(codec, coded, name)[0]), back[name])
+        assert np.array_equal(stored(coded, name, paint(own, coded, name)[0]), back[name])
 
 
-def test_swap_with_itself_changes_nothing(small: Codec, bundled: list[SceneFiles]) -> None:
-    a, b = (code(small, scene, 60) for scene in read_scenes([small], bundled[:2]))
+def test_swap_with_itself_changes_nothing(conditional: Networks, bundled: list[SceneFiles]) -> None:
+    a, b = (code(conditional, scene, 60) for scene in read_scenes([conditional], bundled[:2]))
     for task in NAMES:
-        same = shared.swap(small, a, a, task)
+        same = shared.swap(conditional, a, a, task)
         assert same["own"] == same["plain"] == same["shared"]
-        other = shared.swap(small, a, b, task)
+        other = shared.swap(conditional, a, b, task)
         assert other["plain"] == same["plain"] and other["own"] != same["plain"]
         both = {name: b.streams[name].latent for name in ("shared", task)}
-        assert np.array_equal(paint(small, a, task, both)[0], paint(small, b, task)[0])
+        assert np.array_equal(paint(conditional, a, task, both)[0], paint(conditional, b, task)[0])
 
 
-def test_knocking_out_nothing_is_the_baseline(small: Codec, bundled: list[SceneFiles]) -> None:
-    coded = [code(small, scene, 60) for scene in read_scenes([small], bundled[:3])]
-    count = small.model.config.shared_latents
+def test_knocking_out_nothing_is_the_baseline(conditional: Networks, bundled: list[SceneFiles]) -> None:
+    coded = [code(conditional, scene, 60) for scene in read_scenes([conditional], bundled[:3])]
+    count = conditional.model.config.shared_latents
     mean = shared.average(coded, "shared", "channel", 0)
     assert torch.allclose(mean, mean[..., :1, :1].expand_as(mean))
     for task in NAMES:
         sets: Sequence[Sequence[int]] = [[], range(count), [1], []]
-        found = shared.knock_out(small, coded[0], task, mean, sets)
-        plain = compare(small, coded[0], task, paint(small, coded[0], task)[0])["mse"]
-        without = compare(small, coded[0], task, paint(small, coded[0], task, {"shared": mean})[0])["mse"]
+        found = shared.knock_out(conditional, coded[0], task, mean, sets)
+        plain = compare(coded[0], task, paint(conditional, coded[0], task)[0])["mse"]
+        without = compare(coded[0], task, paint(conditional, coded[0], task, {"shared": mean})[0])["mse"]
         assert found[0] == pytest.approx(plain, rel=1e-3) and found[3] == pytest.approx(plain, rel=1e-3)
         assert found[1] == pytest.approx(without, rel=1e-3)
 
 
-def test_averages_leave_the_scene_out(small: Codec, bundled: list[SceneFiles]) -> None:
-    coded = [code(small, scene, 60) for scene in read_scenes([small], bundled[:2])]
+def test_averages_leave_the_scene_out(conditional: Networks, bundled: list[SceneFiles]) -> None:
+    coded = [code(conditional, scene, 60) for scene in read_scenes([conditional], bundled[:2])]
     assert torch.equal(shared.average(coded, "rgb", "position", 0), coded[1].streams["rgb"].latent)
 
 
-def test_search_meets_its_target(small: Codec, bundled: list[SceneFiles]) -> None:
-    scenes = read_scenes([small], bundled[:1])
-    ends = [8 * len(small.encode(scenes[0], q)) / 256**2 for q in (0, 100)]
+def test_search_meets_its_target(conditional: Networks, bundled: list[SceneFiles]) -> None:
+    scenes = read_scenes([conditional], bundled[:1])
+    ends = [8 * len(encode(conditional, scenes[0], q).data) / 256**2 for q in (0, 100)]
     target = sum(ends) / 2
-    found = reconstructions.search(small, scenes, target)
+    found = reconstructions.search(conditional, scenes, target)
     assert found.bpp == pytest.approx(target, rel=0.02) and 0 < found.quality < 100
-    assert found.files == [small.encode(scenes[0], found.quality)]
-    assert reconstructions.search(small, scenes, 2 * ends[1]).quality == 100
-    assert reconstructions.search(small, scenes, ends[0] / 2).quality == 0
+    assert [file.data for file in found.files] == [encode(conditional, scenes[0], found.quality).data]
+    assert reconstructions.search(conditional, scenes, 2 * ends[1]).step == NETWORK_STEPS
+    assert reconstructions.search(conditional, scenes, ends[0] / 2).step == 0
 
 
-def test_subsets_are_real_files(small: Codec, single: Codec, bundled: list[SceneFiles]) -> None:
-    scenes = read_scenes([small, single], bundled[:1])
-    row = subsets.measure(small, scenes, 50)
+def test_subsets_are_real_files(conditional: Networks, single: Networks, bundled: list[SceneFiles]) -> None:
+    scenes = read_scenes([conditional, single], bundled[:1])
+    row = subsets.measure(conditional, scenes, 50)
     assert len(row["subsets"]) == 7
-    assert row["subsets"]["rgb+depth+normal"]["file"] == row["file"] == len(small.encode(scenes[0], 50))
+    assert (
+        row["subsets"]["rgb+depth+normal"]["file"]
+        == row["file"]
+        == len(encode(conditional, scenes[0], 50).data)
+    )
     sizes = {name: entry["payload"] for name, entry in row["subsets"].items()}
     common = sizes["rgb"] + sizes["depth"] - sizes["rgb+depth"]  # the shared section, counted twice
-    assert common == code(small, scenes[0], 50).streams["shared"].bytes
+    assert common == code(conditional, scenes[0], 50).streams["shared"].bytes
     curve = [subsets.measure(single, scenes, q) for q in (20, 50, 80)]
     itself = subsets.prices(curve[1], curve)
     assert len(itself) == 7
@@ -153,21 +163,25 @@ def test_bytes_are_interpolated_in_logarithms() -> None:
 
 
 def test_what_does_not_fit_is_refused(
-    small: Codec, single: Codec, others: dict[str, Path], bundled: list[SceneFiles], tmp_path: Path
+    conditional: Networks,
+    single: Networks,
+    others: dict[str, Path],
+    bundled: list[SceneFiles],
+    tmp_path: Path,
 ) -> None:
     for name in ("single", "mixed", "disjoint"):
-        codec = codecs.load(others[name], device="cpu")
+        codec = load(others[name], "cpu")
         with pytest.raises(UsageError, match=f"{name}.*needs a shared stream"):
             shared.analyse({name: codec}, bundled[:2], 60)
     with pytest.raises(UsageError, match="two scenes"):
-        shared.analyse({"small": small}, bundled[:1], 60)
+        shared.analyse({"small": conditional}, bundled[:1], 60)
     with pytest.raises(UsageError, match="not single"):
-        subsets.analyse({"single": single}, small, bundled[:1], [50])
+        subsets.analyse({"single": single}, conditional, bundled[:1], [50])
     (tmp_path / "rgb.png").write_bytes(bundled[0].files["rgb"].read_bytes())
     with pytest.raises(SceneError, match="depth"):
-        read_scenes([small], find_scenes(tmp_path))
+        read_scenes([conditional], find_scenes(tmp_path))
     with pytest.raises(UsageError, match="at least one scene"):
-        read_scenes([small], [])
+        read_scenes([conditional], [])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
-"""Layouts of datasets: which files become which scene, and what is refused."""
+"""Layouts of datasets: which files become which scene, what notes say, and what is refused."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,11 +13,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mtcodec.errors import SceneError
+from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.association import LIMIT, match
 from mtcodec.files.layouts import SceneFiles, find_scenes, scene_directory
 from mtcodec.files.scene import read_scene
-from mtcodec.tasks import task as tasks
+from mtcodec.tasks import USUAL, declare
 
 COLOURS = imagecodecs.png_encode(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
 PLANE = imagecodecs.png_encode(np.arange(4 * 6, dtype=np.uint16).reshape(4, 6) * 1000)
@@ -31,22 +32,20 @@ def make(root: Path, *names: str) -> None:
         path.write_bytes((COLOURS if colours else PLANE) if name.endswith(".png") else b"")
 
 
-def found(root: Path) -> dict[str, dict[str, str]]:
-    """Paths within ``root`` by key and task; keys are in order, every scene reads, nothing is left out."""
-
-    def left_out(dataset: Path, count: int) -> None:
-        raise AssertionError(f"{count} images of {dataset} are left out")
-
-    scenes = find_scenes(root, left_out)
+def found(root: Path, *notes: str, names: Mapping[str, str] = {}) -> dict[str, dict[str, str]]:
+    """Paths within ``root`` by key and task; keys are in order, every scene reads, notes are these only."""
+    lines: list[str] = []
+    scenes = find_scenes(root, names=names, note=lines.append)
+    assert [line.removeprefix(f"{root}: ") for line in lines] == list(notes)
     assert [s.key for s in scenes] == sorted(s.key for s in scenes)
     for scene in scenes:
         assert read_scene(scene).keys() == scene.files.keys()
     return {s.key: {t: p.relative_to(root).as_posix() for t, p in s.files.items()} for s in scenes}
 
 
-def refused(root: Path, *fragments: str) -> None:
+def refused(root: Path, *fragments: str, names: Mapping[str, str] = {}) -> None:
     with pytest.raises(SceneError) as caught:
-        find_scenes(root)
+        find_scenes(root, names=names)
     message = str(caught.value)
     assert message.startswith(str(root)) and "\n" not in message
     for fragment in fragments:
@@ -59,7 +58,11 @@ def refused(root: Path, *fragments: str) -> None:
 def test_a_scene_directory_is_one_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "one", "rgb.png", "depth.png", "notes.txt", ".normal.png", "rgb/1.png", "other/rgb.png")
     files = {"depth": "depth.png", "rgb": "rgb.png"}
-    assert found(tmp_path / "one") == {"one": files}
+    left = (
+        "left out, as they belong to no scene: other/, rgb/",
+        "left out, as they are no images: notes.txt",
+    )
+    assert found(tmp_path / "one", *left) == {"one": files}
     assert find_scenes(tmp_path / "one") == [scene_directory(tmp_path / "one")]
     monkeypatch.chdir(tmp_path / "one" / "other")
     assert [s.key for path in (".", "..", "../../one/") for s in find_scenes(Path(path))] == [
@@ -69,24 +72,138 @@ def test_a_scene_directory_is_one_scene(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-def test_scene_directories_and_what_is_ignored_beside_them(tmp_path: Path) -> None:
+def test_scene_directories_and_what_is_left_out_beside_them(tmp_path: Path) -> None:
     make(tmp_path, "b/rgb.png", "a/depth.png", "a/semantic.png", "readme.md", ".cache/rgb.png", "logs/1.png",
-         "rgb.txt", "depth.txt", "preview.png")  # fmt: skip
+         "rgb.txt", "depth.txt", "preview.png", "a/camera.json", "b/camera.json", "text/a.txt")  # fmt: skip
     (tmp_path / "empty").mkdir()
     (tmp_path / "c").symlink_to(tmp_path / "b")
-    assert found(tmp_path) == {
+    left = (
+        "left out, as they belong to no scene: logs/, preview.png",
+        "left out, as they are no images: a/camera.json, b/camera.json, c/camera.json, depth.txt, readme.md "
+        "and 2 more",
+    )
+    assert found(tmp_path, *left) == {
         "a": {"depth": "a/depth.png", "semantic": "a/semantic.png"},
         "b": {"rgb": "b/rgb.png"},
         "c": {"rgb": "c/rgb.png"},
     }
 
 
-def test_unknown_tasks_of_a_scene_are_refused_when_all_are_read(tmp_path: Path) -> None:
-    make(tmp_path, "a/rgb.png", "a/smell.png")
-    (scene,) = find_scenes(tmp_path)
-    assert read_scene(scene, [tasks.RGB, tasks.DEPTH]).keys() == {"rgb"}
-    with pytest.raises(SceneError, match=r"a/smell\.png: unknown task 'smell'"):
-        read_scene(scene)
+def test_every_image_of_a_scene_is_a_task_known_or_not(tmp_path: Path) -> None:
+    make(tmp_path, "a/rgb.png", "a/smell.png", "b/smell.png", "b/depth.png")
+    assert [set(files) for files in found(tmp_path).values()] == [{"rgb", "smell"}, {"depth", "smell"}]
+    for name in ("a", "b"):
+        assert "smell" in scene_directory(tmp_path / name).files
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["RGB.png", "Rgb.PNG"])
+def test_upper_case_and_plurals_are_the_same_name(name: str, tmp_path: Path) -> None:
+    make(tmp_path, "a/Depths.png", "a/normals.png")
+    (tmp_path / "a" / name).write_bytes(COLOURS)
+    files = {"depth": "a/Depths.png", "normal": "a/normals.png", "rgb": f"a/{name}"}
+    assert found(tmp_path) == {"a": files}
+
+
+def test_other_names_of_a_task_count_where_its_own_is_absent_and_a_note_says_so_once(tmp_path: Path) -> None:
+    make(tmp_path, "a/color.png", "a/depth_zbuffer.png", "b/color.png", "b/depth.png", "c/color.png",
+         "c/rgb.png", "d/color.png", "d/rgb.png", "e/image.png", "e/color.png", "e/Seg.png")  # fmt: skip
+    notes = (
+        "color is read as rgb (--name color=color keeps its name)",
+        "depth_zbuffer is read as depth (--name depth_zbuffer=depth_zbuffer keeps its name)",
+        "color keeps its name, as rgb is there: rgb",
+        "image keeps its name, as rgb is there: color",
+        "Seg is read as semantic (--name Seg=seg keeps its name)",
+    )
+    assert found(tmp_path, *notes) == {
+        "a": {"depth": "a/depth_zbuffer.png", "rgb": "a/color.png"},
+        "b": {"depth": "b/depth.png", "rgb": "b/color.png"},
+        "c": {"color": "c/color.png", "rgb": "c/rgb.png"},
+        "d": {"color": "d/color.png", "rgb": "d/rgb.png"},
+        "e": {"image": "e/image.png", "rgb": "e/color.png", "semantic": "e/Seg.png"},
+    }
+
+
+def test_names_that_are_given_go_first(tmp_path: Path) -> None:
+    make(tmp_path, "a/beauty pass.png", "a/color.png", "a/z.png", "a/Pass7.png")
+    names = {"beauty pass": "rgb", "z": "z", "pass7": "albedo", "gone": "depth"}
+    notes = ("color keeps its name, as rgb is there: beauty pass", "nothing is called gone (--name)")
+    files = {"albedo": "Pass7", "color": "color", "rgb": "beauty pass", "z": "z"}
+    assert found(tmp_path, *notes, names=names) == {"a": {t: f"a/{f}.png" for t, f in files.items()}}
+    make(tmp_path, "a/rgb.png")
+    refused(tmp_path, "a/rgb.png: a second file for task 'rgb', beside beauty pass.png", names=names)
+    for task in ("RGB", "shared", "", "a" * 32):
+        with pytest.raises(UsageError, match=r"not a task name: .*, given for 'z'"):
+            find_scenes(tmp_path, names={"z": task})
+
+
+def test_a_declared_task_is_no_other_name(tmp_path: Path) -> None:
+    make(tmp_path, "a/color.png", "a/depth.png")
+    lines: list[str] = []
+    (scene,) = find_scenes(tmp_path, {**USUAL, "color": declare("color", "image")}, note=lines.append)
+    assert scene.files.keys() == {"color", "depth"} and not lines
+
+
+def test_names_that_no_task_can_have_are_changed_with_a_note(tmp_path: Path) -> None:
+    long = "a-very-long-name-of-more-than-31-characters"
+    make(tmp_path, "rgb.png", "2nd View.png", "shared.png", "Größe.png", f"{long}.png")
+    notes = (
+        "2nd View is called _2nd_view, as a task's name must be",
+        "Größe is called gr__e, as a task's name must be",
+        f"{long} is called a_very_long_name_of_more_than_3, as a task's name must be",
+        "shared is called _shared, as a task's name must be",
+    )
+    lines: list[str] = []
+    (scene,) = find_scenes(tmp_path, note=lines.append)
+    assert sorted(lines) == [f"{tmp_path}: {line}" for line in notes]
+    assert scene.files["_2nd_view"] == tmp_path / "2nd View.png" and len(scene.files) == 5
+    make(tmp_path, "2nd-view.png")
+    refused(tmp_path, "2nd-view.png: a second file for task '_2nd_view', beside 2nd View.png")
+
+
+@pytest.mark.parametrize(
+    ("rgb", "depth", "smell"),
+    [
+        ("0001_rgb", "0001_depth", "0001_smell"),
+        ("rgb_0001", "depth_0001", "smell_0001"),
+        ("0001-RGB", "0001.depth_map", "0001 smell"),
+        ("Image0001", "Z0001", "Smell0001"),
+        ("0001", "0001_depth", "0001_smell"),
+    ],
+)
+def test_one_directory_of_many_scenes(rgb: str, depth: str, smell: str, tmp_path: Path) -> None:
+    names = [name.replace("0001", key) + ".png" for key in ("0001", "0002") for name in (rgb, depth, smell)]
+    make(tmp_path, *names, "0001_pose.txt", "about.png")
+    lines: list[str] = []
+    scenes = find_scenes(tmp_path, note=lines.append)
+    assert {s.key: [p.name for p in s.files.values()] for s in scenes} == {
+        "0001": [names[1], names[0], names[2]],
+        "0002": [names[4], names[3], names[5]],
+    }
+    assert all(s.files.keys() == {"rgb", "depth", "smell"} for s in scenes)
+    assert lines[-2:] == [
+        f"{tmp_path}: left out, as they belong to no scene: about.png",
+        f"{tmp_path}: left out, as they are no images: 0001_pose.txt",
+    ]
+    (tmp_path / "run").mkdir()
+    for name in names:
+        (tmp_path / name).rename(tmp_path / "run" / name)
+    assert [s.key for s in find_scenes(tmp_path)] == ["run/0001", "run/0002"]
+
+
+def test_names_of_many_scenes_are_cut_where_a_task_is_sure(tmp_path: Path) -> None:
+    make(tmp_path, "rgb_left.png", "depth_left.png", "a_b_depth_euclidean.png", "a_b_rgb.png",
+         *(f"point_1_view_2_domain_{n}.png" for n in ("rgb", "segmentsemantic", "mask_valid")))  # fmt: skip
+    scenes = {s.key: set(s.files) for s in find_scenes(tmp_path)}
+    assert scenes == {
+        "left": {"rgb", "depth"},
+        "a_b": {"rgb", "depth"},
+        "point_1_view_2": {"rgb", "semantic", "mask_valid"},
+    }
+    make(tmp_path, "a_b-rgb.png")
+    refused(tmp_path, "a_b_rgb.png: a second file for task 'rgb', beside a_b-rgb.png")
 
 
 # --- directories by task -------------------------------------------------------------------------
@@ -95,8 +212,12 @@ def test_unknown_tasks_of_a_scene_are_refused_when_all_are_read(tmp_path: Path) 
 def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> None:
     make(tmp_path, "rgb/train/0001.png", "rgb/train/0002.png", "rgb/0001.png", "rgb/train/.0003.png",
          "depth/train/0001.png", "depth/test/a/0001.png", "depth/.hidden/0001.png", "normal/train/notes.txt",
-         "edges/train/0001.png", "camera.json")  # fmt: skip
-    assert found(tmp_path) == {
+         "edges/train/0007.png", "camera.json", "rgb/about.txt", "text/a.txt", "shots/rgb.png")  # fmt: skip
+    left = (
+        "left out, as they belong to no scene: edges/, shots/",
+        "left out, as they are no images: camera.json, normal/, rgb/about.txt, text/",
+    )
+    assert found(tmp_path, *left) == {
         "0001": {"rgb": "rgb/0001.png"},
         "test/a/0001": {"depth": "depth/test/a/0001.png"},
         "train/0001": {"depth": "depth/train/0001.png", "rgb": "rgb/train/0001.png"},
@@ -113,12 +234,68 @@ def test_keys_are_paths_without_the_suffix_only(tmp_path: Path) -> None:
     }
 
 
-def test_declared_tasks_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_registry", dict(tasks._registry))
-    make(tmp_path, "rgb/1.png", "depth_euclidean/1.png", "depth_zbuffer/1.png")
-    assert found(tmp_path)["1"].keys() == {"rgb", "depth"}
-    tasks.register(tasks.Task("depth_euclidean", "depth", 1, tasks.DEPTH.dtypes))
-    assert found(tmp_path)["1"].keys() == {"rgb", "depth", "depth_euclidean"}
+def test_directories_of_unknown_names_with_images_of_the_same_scenes_are_tasks(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "color/1.png",
+        "color/2.png",
+        "depth/1.png",
+        "Sharp Edges/1.png",
+        "smell/t/2.png",
+        "rgb.png/x",
+    )
+    notes = (
+        "color is read as rgb (--name color=color keeps its name)",
+        "Sharp Edges is called sharp_edges, as a task's name must be",
+        "left out, as they belong to no scene: smell/",
+    )
+    shutil.rmtree(tmp_path / "rgb.png")
+    lines: list[str] = []
+    scenes = find_scenes(tmp_path, note=lines.append)
+    assert sorted(lines) == sorted(f"{tmp_path}: {line}" for line in notes)
+    assert {s.key: set(s.files) for s in scenes} == {"1": {"rgb", "depth", "sharp_edges"}, "2": {"rgb"}}
+    names = {"smell": "albedo", "color": "beauty", "Sharp Edges": "rgb"}
+    scenes = find_scenes(tmp_path, names=names)
+    assert {s.key: set(s.files) for s in scenes} == {
+        "1": {"rgb", "depth", "beauty"},
+        "2": {"beauty"},
+        "t/2": {"albedo"},
+    }
+
+
+@pytest.mark.parametrize("name", ["rgb", "1_rgb"])
+def test_directories_of_images_of_several_tasks_are_no_tasks(name: str, tmp_path: Path) -> None:
+    make(
+        tmp_path, *(f"{side}/{name.replace('rgb', task)}.png" for side in ("left", "right") for task in USUAL)
+    )
+    keys = [name.replace("rgb", side) if name == "rgb" else f"{side}/1" for side in ("left", "right")]
+    assert {s.key: len(s.files) for s in find_scenes(tmp_path)} == dict.fromkeys(keys, len(USUAL))
+
+
+def test_a_directory_beside_one_of_the_tasks_own_name_keeps_its_name(tmp_path: Path) -> None:
+    make(tmp_path, "color/1.png", "rgb/1.png", "depth/1.png")
+    note = "color keeps its name, as rgb is there: rgb"
+    assert found(tmp_path, note) == {"1": {n: f"{n}/1.png" for n in ("color", "depth", "rgb")}}
+
+
+def test_names_of_tasks_in_the_files_of_their_directories_are_cut_off_where_that_joins_them(
+    tmp_path: Path,
+) -> None:
+    make(tmp_path / "both", "rgb/a/1_rgb.png", "rgb/rgb_2.png", "depth/a/1-depth.png", "depth/2_depth.png",
+         "smell/smell2.png")  # fmt: skip
+    assert {key: set(files) for key, files in found(tmp_path / "both").items()} == {
+        "2": {"rgb", "depth", "smell"},
+        "a/1": {"rgb", "depth"},
+    }
+    make(tmp_path / "same", "rgb/rgb_1.png", "depth/rgb_1.png", "normal/rgb_1.png")
+    assert {key: len(files) for key, files in found(tmp_path / "same").items()} == {"rgb_1": 3}
+
+
+def test_declared_tasks_are_directories_too(tmp_path: Path) -> None:
+    make(tmp_path, "heat/1.png", "noise/2.png")
+    (scene,) = find_scenes(tmp_path, {"heat": declare("heat", "image", 1)})
+    assert scene.files == {"heat": tmp_path / "heat/1.png"}
+    refused(tmp_path, "no image or directory of images is named after a task")
 
 
 # --- Taskonomy and Omnidata ----------------------------------------------------------------------
@@ -134,11 +311,20 @@ def test_taskonomy(tmp_path: Path) -> None:
     make(tmp_path, *views("rgb", one, two), *views("depth_zbuffer", one), *views("depth_euclidean", one, two),
          *views("normal", two), *views("segment_semantic", one, suffix="segmentsemantic"),
          *views("mask_valid", one, two, suffix="depth_zbuffer"), *views("keypoints2d", one))  # fmt: skip
-    assert found(tmp_path) == {
-        one: {"depth": f"depth_zbuffer/{one}_domain_depth_zbuffer.png", "rgb": f"rgb/{one}_domain_rgb.png",
-              "semantic": f"segment_semantic/{one}_domain_segmentsemantic.png"},
-        two: {"normal": f"normal/{two}_domain_normal.png", "rgb": f"rgb/{two}_domain_rgb.png"},
-    }  # fmt: skip
+    notes = [
+        f"{name} is read as {task} (--name {name}={name} keeps its name)"
+        for name, task in (("depth_zbuffer", "depth"), ("segment_semantic", "semantic"))
+    ]
+    both = {"rgb": "rgb", "mask_valid": "depth_zbuffer", "depth_euclidean": "depth_euclidean"}
+    scenes = found(tmp_path, *notes)
+    assert scenes[two] == {
+        name: f"{name}/{two}_domain_{suffix}.png" for name, suffix in (both | {"normal": "normal"}).items()
+    }
+    assert scenes[one] == {name: f"{name}/{one}_domain_{suffix}.png" for name, suffix in both.items()} | {
+        "depth": f"depth_zbuffer/{one}_domain_depth_zbuffer.png",
+        "keypoints2d": f"keypoints2d/{one}_domain_keypoints2d.png",
+        "semantic": f"segment_semantic/{one}_domain_segmentsemantic.png",
+    }
 
 
 @pytest.mark.parametrize("empty", [False, True])
@@ -146,7 +332,8 @@ def test_euclidean_depth_takes_the_place_of_an_absent_zbuffer(empty: bool, tmp_p
     make(tmp_path, *views("rgb", "point_0_view_1"), *views("depth_euclidean", "point_0_view_1"))
     if empty:
         (tmp_path / "depth_zbuffer").mkdir()
-    assert found(tmp_path) == {
+    note = "depth_euclidean is read as depth (--name depth_euclidean=depth_euclidean keeps its name)"
+    assert found(tmp_path, note) == {
         "point_0_view_1": {"depth": "depth_euclidean/point_0_view_1_domain_depth_euclidean.png",
                            "rgb": "rgb/point_0_view_1_domain_rgb.png"}
     }  # fmt: skip
@@ -163,13 +350,15 @@ TUM = {  # 226738 is nearer to 211214 than to 243211
 }
 
 
-def tum(root: Path) -> tuple[dict[str, tuple[str, str]], int]:
-    """Paths of rgb and depth by key, and the number of images left out."""
-    counts: list[int] = []
-    scenes = find_scenes(root, lambda dataset, count: counts.append(count))
-    assert len(counts) <= 1 and all(read_scene(s)["depth"].dtype == np.uint16 for s in scenes)
+def tum(root: Path, *notes: str) -> tuple[dict[str, tuple[str, str]], int]:
+    """Paths of rgb and depth by key, and the number of images left out; no notes but those and of that."""
+    lines: list[str] = []
+    scenes = find_scenes(root, note=lines.append)
+    assert all(read_scene(s)["depth"].dtype == np.uint16 for s in scenes)
     pairs = {s.key: tuple(s.files[t].relative_to(root).as_posix() for t in ("rgb", "depth")) for s in scenes}
-    return pairs, sum(counts)  # type: ignore[return-value]
+    left = [line for line in lines if line.endswith(" images have no partner in time and are left out")]
+    assert sorted({*lines} - {*left}) == sorted(f"{root}: {note}" for note in notes) and len(left) <= 1
+    return pairs, sum(int(line.removeprefix(f"{root}: ").split()[0]) for line in left)  # type: ignore[return-value]
 
 
 def sequence(root: Path) -> None:
@@ -189,7 +378,7 @@ def test_tum_images_are_associated_by_index_files(tmp_path: Path) -> None:
     make(tmp_path, "rgb/a b.png", "rgb/second.png", "depth/x.png", "depth/unlisted.png")
     index(tmp_path, "rgb", "7.5 rgb/a b.png\r", "8.25   rgb/second.png")
     index(tmp_path, "depth", "8.2599 depth/x.png")
-    assert tum(tmp_path) == ({"8.25": ("rgb/second.png", "depth/x.png")}, 1)
+    assert tum(tmp_path) == ({"8.25": ("rgb/second.png", "depth/x.png")}, 2)
     (tmp_path / "depth.txt").unlink()  # names are no timestamps: directories by task
     assert [s.key for s in find_scenes(tmp_path)] == ["a b", "second", "unlisted", "x"]
 
@@ -197,16 +386,23 @@ def test_tum_images_are_associated_by_index_files(tmp_path: Path) -> None:
 def test_tum_with_one_index_file_takes_names_for_the_other(tmp_path: Path) -> None:
     sequence(tmp_path)
     index(tmp_path, "rgb", *(f"{t} rgb/{t}.png" for t in RGB_TIMES[:2]))
-    assert tum(tmp_path) == (dict(list(TUM.items())[:2]), 2)
+    assert tum(tmp_path) == (dict(list(TUM.items())[:2]), 4)
 
 
 def test_tum_images_of_further_tasks_go_with_their_rgb(tmp_path: Path) -> None:
     sequence(tmp_path)
-    make(tmp_path, *(f"normal/{t}.png" for t in RGB_TIMES[2:]))
-    counts: list[int] = []
-    scenes = find_scenes(tmp_path, lambda dataset, count: counts.append(count))
-    assert [set(s.files) for s in scenes] == [{"rgb", "depth"}, {"rgb", "depth"}, {"rgb", "depth", "normal"}]
-    assert counts == [3]
+    make(tmp_path, *(f"{name}/{t}.png" for t in RGB_TIMES[2:] for name in ("normal", "smell")),
+         "accelerometer.txt", "extra/1.png")  # fmt: skip
+    scenes = find_scenes(tmp_path)
+    usual = {"rgb", "depth"}
+    assert [set(s.files) for s in scenes] == [usual, usual, usual | {"normal", "smell"}]
+    notes = (
+        "left out, as they belong to no scene: extra/",
+        "left out, as they are no images: accelerometer.txt",
+    )
+    assert tum(tmp_path, *notes) == (TUM, 4)
+    index(tmp_path, "rgb", *(f"{t} rgb/{t}.png" for t in RGB_TIMES))
+    assert tum(tmp_path, *notes) == (TUM, 4)
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:
@@ -262,15 +458,11 @@ def test_exactly_the_limit_is_too_far() -> None:
 
 
 def test_directories_without_scenes_are_refused_saying_what_was_looked_for(tmp_path: Path) -> None:
-    looked = (
-        "no scenes found: looked for",
-        "rgb, depth, normal, semantic",
-        "depth_zbuffer, segment_semantic",
-    )
-    refused(tmp_path, *looked)
+    looked = ("no scenes found: there is ", "named after a task (rgb, depth, normal, semantic, ", "--name")
+    refused(tmp_path, *looked, "nothing of the kind")
     make(tmp_path, "smell.png", "edges/1.png", "edges/2.png", "train/scene/rgb.png", "rgb.txt", "depth.txt")
     (tmp_path / "rgb").mkdir()
-    refused(tmp_path, *looked)
+    refused(tmp_path, *looked, "there is edges/, rgb/, train/, smell.png, but")
     refused(tmp_path / "nowhere", "nowhere: no such directory")
     refused(tmp_path / "smell.png", "smell.png: not a directory")
 
@@ -280,7 +472,11 @@ def test_directories_without_scenes_are_refused_saying_what_was_looked_for(tmp_p
     [
         (("a/rgb.png", "a/rgb.jpg"), "a/rgb.png: a second file for task 'rgb', beside rgb.jpg"),
         (("rgb/t/1.png", "rgb/t/1.tif"), "rgb/t/1.tif: a second file for task 'rgb', beside 1.png"),
-        (("semantic/1.png", "segment_semantic/1.png"), "a second file for task 'semantic', beside "),
+        (
+            ("semantic/1.png", "Semantic/1.png"),
+            "semantic: a second file for task 'semantic', beside Semantic",
+        ),
+        (("a/color.png", "a/color.jpg"), "a/color.png: a second file for task 'rgb', beside color.jpg"),
         (
             ("depth/point_1_view_2_domain_a.png", "depth/point_1_view_2_domain_b.png"),
             "_b.png: a second file for task 'depth', beside point_1_view_2_domain_a.png",
@@ -301,8 +497,8 @@ def test_unreadable_images_are_named(tmp_path: Path) -> None:
         read_scene(one)
     with pytest.raises(SceneError, match=r"rgb/a/2\.png: cannot read it"):
         read_scene(two)
-    with pytest.raises(SceneError, match=r": scene b/1: no image of any task \(rgb\)"):
-        read_scene(three, [tasks.RGB])
+    with pytest.raises(SceneError, match=r": scene b/1: no image of any task \(rgb, depth\)"):
+        read_scene(three, tasks=["rgb", "depth"])
 
 
 def test_circles_of_links_are_refused(tmp_path: Path) -> None:

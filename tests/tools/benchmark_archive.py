@@ -1,6 +1,6 @@
 """Scenes a second into an archive and out of it, beside AVIF and JPEG XL of the same images in the same run.
 
-    python docs/benchmark_archive.py DATASET [--workers 2] [--limit N] [--weights clevr-conditional]
+    python tests/tools/benchmark_archive.py DATASET [--workers 2] [--limit N] [--weights clevr]
 
 All include reading the PNG files and writing results, and starting the processes; the second figure of ours
 leaves out the start, as of a long run.
@@ -22,14 +22,14 @@ from mtcodec.archive.pack import Job, Summary, pack
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import unpack
 from mtcodec.bitstreams import av1, jxl
-from mtcodec.codec.choice import Request
-from mtcodec.files.image_output import write_image
+from mtcodec.codec.request import CODINGS, Request
+from mtcodec.files.images import write_image
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.tasks import task as tasks
-from mtcodec.weights import store as weights
+from mtcodec.tasks import USUAL
+from mtcodec.weights import store
 
-TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
+TASKS = ("rgb", "depth", "normal")
 
 
 def samples(name: str, image: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def samples(name: str, image: np.ndarray) -> np.ndarray:
 def encode(codec: str, out: str, files: SceneFiles) -> int:
     """Every image of a scene as a file of a classical codec; returns bytes."""
     total = 0
-    for name, image in read_scene(files, TASKS).items():
+    for name, image in read_scene(files, USUAL, TASKS).items():
         planes = samples(name, image)
         data = av1.encode_file(planes, 8, 50, 6) if codec == "avif" else jxl.encode_lossy(planes, 1.5, 7)
         (Path(out) / f"{files.key}.{name}").write_bytes(data)
@@ -85,11 +85,12 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int, default=None)
-    parser.add_argument("--weights", default="clevr-conditional")
+    parser.add_argument("--weights", default="clevr")
+    parser.add_argument("--coding", choices=CODINGS, default="auto")
     arguments = parser.parse_args()
     scenes = find_scenes(arguments.dataset)[: arguments.limit]
     count, workers = len(scenes), arguments.workers
-    job = Job(weights.find(arguments.weights), TASKS, Request(60.0, coding="neural"))
+    job = Job(store.find(arguments.weights), TASKS, Request(coding=arguments.coding))
     with tempfile.TemporaryDirectory() as temporary:
         out = Path(temporary)
         clock, start = Clock(), time.perf_counter()
@@ -97,7 +98,7 @@ def main() -> None:
         def packed(summary: Summary, total: int) -> None:
             clock(summary.scenes)
 
-        summary = pack(scenes, out / "a", job, settings={}, workers=workers, progress=packed)
+        summary = pack(scenes, out / "a", job, workers=workers, progress=packed)
         timed("mtcodec pack", count, time.perf_counter() - start,
               f"{clock.rate(count)}; {summary.total / count:.0f} bytes a scene")  # fmt: skip
         for codec in ("avif", "jxl"):

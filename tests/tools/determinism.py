@@ -27,10 +27,10 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import symbols
+from mtcodec.codec.codec import Codec
 from symbols import Digests, reader_of, steps_apart
 
 from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import Scene, read_scene
 from mtcodec.models.entropy.integer import IntConv

@@ -22,9 +22,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import determinism
+from mtcodec.codec.codec import Codec
 
 from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
 from mtcodec.coders import classical as picture
 from mtcodec.coders import exact
 from mtcodec.files.layouts import find_scenes

@@ -12,10 +12,10 @@ from unittest import mock
 import numpy as np
 import numpy.typing as npt
 import torch
+from mtcodec.codec.codec import Codec
 
 from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
 from mtcodec.codec import codec as codecs
-from mtcodec.codec.codec import Codec
 from mtcodec.files.scene import Scene
 from mtcodec.format.container import SHARED, Reader, Section
 from mtcodec.models.entropy.integer import IntConv

@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from mtcodec.format.info import summary
 
 from mtcodec.archive import layout, read, unpack
 from mtcodec.bitstreams import av1 as av1s
@@ -32,7 +33,6 @@ from mtcodec.coders import exact
 from mtcodec.errors import FormatError, WeightsNotFound
 from mtcodec.format import container
 from mtcodec.format.container import CODINGS, DTYPES, Header, Parts, Reader, Section
-from mtcodec.format.info import summary
 from mtcodec.models.entropy import fit
 from mtcodec.signal import layers
 from mtcodec.tasks import task as tasks

@@ -14,22 +14,23 @@ from conftest import SCENES, SMALL, TASKS
 
 import mtcodec
 from mtcodec.cli.values import size_values
-from mtcodec.codec import codec as codecs
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.format import quality
+from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.models import costs
-from mtcodec.models.config import ARCHITECTURES, ModelConfig
+from mtcodec.models.config import ARCHITECTURES, ModelConfig, preset
 from mtcodec.models.entropy.by_quality import interpolate
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, IntConv, assert_exact, round_clamp
 from mtcodec.models.multitask import MultiTask
-from mtcodec.tasks import task as tasks
+from mtcodec.tasks import USUAL
 from mtcodec.training import grow, klt, run
 from mtcodec.training.dataset import Scenes
-from mtcodec.training.loop import Plan, train
-from mtcodec.training.objective import DIRECTION, draw_qualities, objective, vector_squares
-from mtcodec.weights import store as weights
+from mtcodec.training.loop import Plan, load_checkpoint, train
+from mtcodec.training.objective import draw_qualities, objective
+from mtcodec.weights import file as weights
+from mtcodec.weights import store
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -42,7 +43,7 @@ def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, 0.0, random.Random(7))
-    steps = torch.full((8, 4), quality.STEPS // 2)
+    steps = torch.full((8, 4), NETWORK_STEPS // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
 
 
@@ -65,7 +66,7 @@ def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, 
     assert len(losses(tmp_path / "a.log.jsonl")) == 6
     info = weights.describe(tmp_path / "a.safetensors")
     assert info.training["steps"] == 60 and set(info.training["validation"]) == {"q10", "q50", "q90"}
-    codec = codecs.load(tmp_path / "a.safetensors", device="cpu")
+    codec = mtcodec.load(tmp_path / "a.safetensors", device="cpu", coding="neural")
     data = codec.encode(scene, 50)
     for subset in (["rgb"], ["depth"], ["normal"], ["rgb", "depth"], ["rgb", "depth", "normal", "semantic"]):
         assert list(codec.decode(data, subset)) == subset
@@ -88,8 +89,9 @@ def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
     other = model_for(scenes)
     with pytest.raises(Stop):
         train(other, scenes, None, halves, tmp_path / "parts.ckpt", nothing, stop)
-    again = model_for(scenes, seed=9)
-    train(again, scenes, None, plan, tmp_path / "parts.ckpt", nothing, resume=True)
+    state = load_checkpoint(tmp_path / "parts.ckpt")
+    again = MultiTask(ModelConfig.from_json(state["config"]))
+    train(again, scenes, None, plan, tmp_path / "parts.ckpt", nothing, state=state)
     whole, parts = (torch.load(tmp_path / f"{n}.ckpt", weights_only=True) for n in ("whole", "parts"))
     assert parts["step"] == 8
     for name, value in whole["model"].items():
@@ -106,7 +108,7 @@ def test_what_is_trained_is_what_is_shipped(small_model: MultiTask, small_weight
     for model in (small_model.eval(), loaded):
         stream, seen = model.streams["rgb"], []
         condition = torch.arange(SMALL["latents"] * 64.0).reshape(1, -1, 8, 8) % 255
-        stream.encode(y, z, stream.rows(stream.tables(), step), condition, lambda s, _: seen.append(s))  # noqa: B023
+        stream.encode(y, z, stream.rows(step), condition, lambda s, _: seen.append(s))  # noqa: B023
         outcomes.append(seen)
     for before, after in zip(*outcomes):
         assert torch.equal(before.mu, after.mu) and torch.equal(before.index, after.index)
@@ -145,14 +147,14 @@ def test_rounding_passes_gradients_inside_the_range_only() -> None:
 
 
 def test_quality_steps() -> None:
-    assert [quality.to_step(q) for q in (0, 50, 100, 60)] == [0, 1024, 2048, 1229]
-    assert quality.from_step(1229) == 60.0
+    assert [quality.to_step(q) for q in (0, 50, 100, 60)] == [0, 1344, 2688, 1613]
+    assert quality.from_step(1613) == 60.0 and quality.STEPS > NETWORK_STEPS == 2048
     table = torch.arange(9.0)[:, None] * 256
     steps = torch.tensor([0, 1, 300, 2047, 2048])
     assert interpolate(table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
     assert float(quality.lambda_of(torch.tensor(0.0))) == pytest.approx(2e-4)
     drawn = draw_qualities(200, 3, 0.5)
-    assert drawn.min() >= 0 and drawn.max() <= quality.STEPS and (drawn[:, :1] == drawn).all(1).any()
+    assert drawn.min() >= 0 and drawn.max() <= NETWORK_STEPS and (drawn[:, :1] == drawn).all(1).any()
 
 
 def test_crops_mirror_the_x_component_of_normals(scenes: Scenes) -> None:
@@ -186,10 +188,10 @@ def test_weights_are_verified(small_weights: Path, tmp_path: Path) -> None:
         path = tmp_path / "bad.safetensors"
         path.write_bytes(bad)
         with pytest.raises(WeightsInvalid, match=r"bad\.safetensors"):
-            codecs.load(path)
+            weights.load(path)
     (tmp_path / "short.safetensors").write_bytes(data[:1000])
     with pytest.raises(WeightsInvalid):
-        codecs.load(tmp_path / "short.safetensors")
+        weights.load(tmp_path / "short.safetensors")
     with pytest.raises(WeightsNotFound, match="nosuch"):
         mtcodec.load("nosuch")
 
@@ -198,8 +200,8 @@ def test_weights_are_found_by_name_and_fingerprint(
     small_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MTCODEC_WEIGHTS", str(small_weights.parent))
-    assert weights.find("small") == small_weights
-    assert weights.find_fingerprint(weights.describe(small_weights).fingerprint) == small_weights
+    assert store.find("small") == small_weights
+    assert store.find_fingerprint(weights.describe(small_weights).fingerprint) == small_weights
 
 
 def test_train_weights_end_to_end(tmp_path: Path) -> None:
@@ -211,21 +213,50 @@ def test_train_weights_end_to_end(tmp_path: Path) -> None:
     )
     assert weights.describe(tmp_path / "x.safetensors").training["init"] == out.stem
     with pytest.raises(UsageError, match="categories"):
-        run.train_weights([SCENES], [tasks.SEMANTIC], out, settings=settings)
+        run.train_weights([SCENES], [USUAL["semantic"]], out, settings=settings)
     with pytest.raises(SceneError, match="held out"):
         run.train_weights([SCENES], TASKS, out, settings=settings, held_out=6)
 
 
-def test_errors_of_vectors_are_mostly_those_of_their_direction() -> None:
-    """Length costs little, as decoders restore it; originals of another length are compared as they are."""
-    unit = torch.tensor([0.6, 0.0, 0.8]).view(1, 3, 1, 1) / 2 + 0.5
-    shorter = torch.tensor([0.3, 0.0, 0.4]).view(1, 3, 1, 1) / 2 + 0.5
-    raw = float((unit - shorter).square().sum())
-    assert float(vector_squares(shorter, unit).sum()) == pytest.approx((1 - DIRECTION) * raw, rel=1e-4)
-    assert float(vector_squares(unit, shorter).sum()) == pytest.approx(raw, rel=1e-4)
-    zero = torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
-    vector_squares(zero, unit).sum().backward()
-    assert zero.grad is not None and bool(torch.isfinite(zero.grad).all())
+def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
+    """Model and settings come from there; others that are given must not contradict the model."""
+    out = tmp_path / "w.safetensors"
+    first = {
+        "steps": 2,
+        "batch": 1,
+        "crop": 64,
+        "precision": "float32",
+        "device": "cpu",
+        "rate": 1e-3,
+        "own": 0.0,
+    }
+    run.train_weights([SCENES], TASKS[:2], out, settings=first, held_out=0, architecture="shared",
+                      sizes=SMALL)  # fmt: skip
+    run.train_weights([SCENES], (), out, settings={"steps": 3}, held_out=0, resume=True)
+    info = weights.describe(out)
+    assert weights.model_config(info) == replace(preset(TASKS[:2], "shared"), **SMALL)
+    assert info.training["steps"] == 3 and (info.training["rate"], info.training["own"]) == (1e-3, 0.0)
+    state = load_checkpoint(tmp_path / "w.ckpt")
+    assert state["step"] == 3 and Plan(**state["plan"]).steps == 3
+    for wrong in ({"tasks": TASKS}, {"architecture": "mixed"}, {"sizes": {"latents": 14}}):
+        with pytest.raises(UsageError, match="the checkpoint has"):
+            run.train_weights(
+                [SCENES], wrong.pop("tasks", ()), out, settings={}, resume=True, held_out=0, **wrong
+            )
+    del state["config"], state["plan"]  # of a version that kept neither
+    torch.save(state, tmp_path / "w.ckpt")
+    run.train_weights([SCENES], TASKS[:2], out, settings={**first, "steps": 4}, resume=True, held_out=0,
+                      architecture="shared", sizes=SMALL)  # fmt: skip
+    assert weights.describe(out).training["steps"] == 4
+
+
+def test_checkpoints_that_are_none(tmp_path: Path) -> None:
+    out = tmp_path / "w.safetensors"
+    with pytest.raises(UsageError, match=r"w\.ckpt: no checkpoint"):
+        run.train_weights([SCENES], TASKS, out, settings={"steps": 1}, resume=True)
+    (tmp_path / "w.ckpt").write_bytes(b"nothing of the kind")
+    with pytest.raises(UsageError, match="not a checkpoint"):
+        run.train_weights([SCENES], TASKS, out, settings={"steps": 1}, resume=True)
 
 
 def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
@@ -281,7 +312,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
 def test_new_latents_take_up_what_is_lost(small_model: MultiTask, scenes: Scenes) -> None:
     config = replace(small_model.config, latents=60)
     new = grow.grown(small_model, config, scenes)
-    batch, steps = scenes.batch(8, 64, 0.0, random.Random(2)), torch.full((8, 4), quality.to_step(90))
+    batch, steps = scenes.batch(8, 64, 0.0, random.Random(2)), torch.full((8, 4), grow.START_STEP)
     with torch.no_grad():
         before, after = (m.eval()(batch.planes, batch.present, steps) for m in (small_model, new))
     for name, planes in batch.planes.items():

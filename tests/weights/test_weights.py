@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ import pytest
 import torch
 from conftest import SMALL, TASKS
 from safetensors.numpy import load_file, save
+from typer.testing import CliRunner
 
-from mtcodec.codec import codec as codecs
+import mtcodec
+from mtcodec import cli
 from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.multitask import MultiTask
-from mtcodec.weights import store as weights
+from mtcodec.weights import file as weights
+from mtcodec.weights import store
 
 Tensors = dict[str, Any]
 
@@ -35,7 +40,7 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def forge(path: Path, config: dict[str, Any], tensors: Tensors) -> None:
     """Weights of any content, with a right fingerprint."""
     text = json.dumps(config)
-    fingerprint = weights.fingerprint_of(text, tensors)
+    fingerprint = weights.digest_of(text, tensors)
     metadata = {"format": weights.FORMAT, "config": text, "training": "{}", "fingerprint": fingerprint}
     path.write_bytes(save(tensors, metadata))
 
@@ -106,7 +111,7 @@ def test_refuses_endless_headers_and_missing_files(tmp_path: Path) -> None:
     refused(path, weights.load, "implausible size")
     refused(tmp_path, weights.load, "Is a directory")
     with pytest.raises(WeightsNotFound, match="no such weights file"):
-        weights.find(str(tmp_path / "missing.safetensors"))
+        store.find(str(tmp_path / "missing.safetensors"))
 
 
 def without(name: str) -> Callable[[Tensors], Tensors]:
@@ -232,7 +237,7 @@ def test_forged_content_is_refused_or_codes(random_weights: Path, tmp_path: Path
             tensors[name] = tensor
         forge(path, config, tensors)
         try:
-            codec = codecs.load(path, "cpu")
+            codec = mtcodec.load(path, "cpu", coding="neural")
         except WeightsInvalid:
             ends["refused"] += 1
             continue
@@ -242,6 +247,27 @@ def test_forged_content_is_refused_or_codes(random_weights: Path, tmp_path: Path
         except MtcodecError:
             ends["error"] += 1
     assert ends["refused"] > 5 and ends["coded"] > 5
+
+
+def test_only_weights_that_encoding_may_choose_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
+
+    def listed(*options: str) -> set[str]:
+        done = CliRunner().invoke(cli.app, ["weights", "list", "--json", *options])
+        return {entry["name"] for entry in json.loads(done.stdout)}
+
+    assert listed() == {"clevr", "general"}
+    assert listed("--paper") - listed() == {
+        f"clevr-{name}" for name in ("single", "mixed", "disjoint", "shared", "conditional")
+    }
+
+
+def test_weights_are_listed_without_torch() -> None:
+    code = (
+        "import sys; from mtcodec.cli.weights import weights_list; weights_list(); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_integer_layers_too_wide_to_be_exact_are_refused(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtcodec.codec.codec import Codec
+from mtcodec.engine.networks import Networks
 from mtcodec.evaluation.paper import pictures
 from mtcodec.evaluation.paper.coded import CodedScene, about, code, read_scenes
 from mtcodec.files.layouts import SceneFiles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-def bits_of(codec: Codec, scenes: Sequence[CodedScene]) -> dict[str, Any]:
+def bits_of(networks: Networks, scenes: Sequence[CodedScene]) -> dict[str, Any]:
     """Means over scenes, all in bits per pixel.
 
     Returns:
@@ -33,7 +33,7 @@ def bits_of(codec: Codec, scenes: Sequence[CodedScene]) -> dict[str, Any]:
         ``header``; ``file``; and ``tasks`` by name: bpp of the sections that decoding it reads, and
         ``all`` for the whole file's.
     """
-    graph = codec.model.graph
+    graph = networks.graph
     streams = {}
     for name in graph.streams:
         own = [(coded.streams[name], coded.pixels) for coded in scenes]
@@ -55,21 +55,21 @@ def bits_of(codec: Codec, scenes: Sequence[CodedScene]) -> dict[str, Any]:
 
 
 def analyse(
-    codecs: Mapping[str, Codec],
+    systems: Mapping[str, Networks],
     sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """:func:`bits_of` every codec under ``results``, with :func:`mtcodec.evaluation.paper.coded.about`."""
-    scenes = read_scenes(list(codecs.values()), sources)
+    """:func:`bits_of` all of ``systems`` under ``results``, with what :func:`about` says."""
+    scenes = read_scenes(list(systems.values()), sources)
     results = {}
-    for k, (label, codec) in enumerate(codecs.items()):
+    for k, (label, networks) in enumerate(systems.items()):
         coded = []
         for j, scene in enumerate(scenes):
-            progress(label, k * len(scenes) + j, len(codecs) * len(scenes))
-            coded.append(code(codec, scene, quality))
-        results[label] = bits_of(codec, coded)
-    return {**about(codecs, sources), "quality": quality, "results": results}
+            progress(label, k * len(scenes) + j, len(systems) * len(scenes))
+            coded.append(code(networks, scene, quality))
+        results[label] = bits_of(networks, coded)
+    return {**about(systems, sources), "quality": quality, "results": results}
 
 
 def draw(results: Mapping[str, Any]) -> dict[str, bytes]:

@@ -1,8 +1,7 @@
-"""Scenes through a codec: their real bytes, the latents in them, and the bits of every channel."""
+"""Scenes through networks: their real bytes, the latents in them, and the bits of every channel."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +12,22 @@ import torch
 from torch import Tensor
 
 from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Tables
-from mtcodec.codec.codec import Codec
+from mtcodec.codec import encoder
+from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.prepare import Scene
+from mtcodec.codec.request import Request
+from mtcodec.engine.networks import Networks
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import Scene, read_scene
-from mtcodec.format.container import Header, Reader
-from mtcodec.format.quality import to_step
-from mtcodec.models.config import SHARED
-from mtcodec.models.entropy.stream import SYMBOL_LIMIT, Z_LIMIT, Step, StreamModel
-from mtcodec.signal.layers import Layers, range_of, restore
-from mtcodec.signal.mapping import Array, Range
+from mtcodec.files.scene import read_scene
+from mtcodec.format.container import Reader
+from mtcodec.format.header import Header
+from mtcodec.models.entropy.by_quality import Rows
+from mtcodec.models.entropy.stream import Step
+from mtcodec.models.multitask import ALIGNMENT
+from mtcodec.signal.mapping import Array, to_planes
 from mtcodec.signal.measures import errors
+from mtcodec.signal.signal import Signal
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -43,57 +47,52 @@ class StreamCode:
 class CodedScene:
     """A scene, its file, and what the file's sections hold."""
 
-    scene: Scene  # the codec's tasks only
+    signals: dict[str, Signal]  # the networks' tasks only
     data: bytes
     header: Header
     steps: Tensor  # quality steps, (1, 1 + T)
     streams: dict[str, StreamCode]
-    layers: dict[str, Layers]  # by task
 
     @property
     def pixels(self) -> int:
         return self.header.height * self.header.width
 
 
-def read_scenes(codecs: Sequence[Codec], sources: Sequence[SceneFiles]) -> list[Scene]:
-    """The images of ``sources``, with exactly the tasks of ``codecs``, which must agree on them.
+def read_scenes(networks: Sequence[Networks], sources: Sequence[SceneFiles]) -> list[Scene]:
+    """The images of ``sources``, with exactly the tasks of ``networks``, which must agree on them.
 
     Raises:
-        UsageError: no scene, or codecs of different tasks. SceneError: a scene that lacks a task.
+        UsageError: no scene, or networks of different tasks. SceneError: a scene that lacks a task.
     """
-    tasks = list(codecs[0].tasks.values())
+    tasks = networks[0].tasks
     if not sources:
         raise UsageError("an analysis needs at least one scene")
-    for codec in codecs:
-        if list(codec.tasks.values()) != tasks:
-            raise UsageError(
-                f"weights {codecs[0].info.name!r} and {codec.info.name!r} are for different tasks"
-            )
+    for own in networks:
+        if list(own.tasks.values()) != list(tasks.values()):
+            names = f"{networks[0].info.name!r} and {own.info.name!r}"
+            raise UsageError(f"weights {names} are for different tasks")
     scenes = []
     for source in sources:
-        scene = read_scene(source, tasks)
-        missing = [t.name for t in tasks if t.name not in scene]
-        if missing:
-            raise SceneError(f"{source.label}: no image of task {missing[0]!r}, which an analysis needs")
-        scenes.append(scene)
+        scene = read_scene(source, tasks, list(tasks))
+        for name in tasks:
+            if name not in scene:
+                raise SceneError("no image, which an analysis needs", path=source.label, task=name)
+        scenes.append({name: scene[name] for name in tasks})
     return scenes
 
 
-def about(codecs: Mapping[str, Codec], sources: Sequence[SceneFiles]) -> dict[str, Any]:
+def about(networks: Mapping[str, Networks], sources: Sequence[SceneFiles]) -> dict[str, Any]:
     """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
     weights = {
         label: {
-            "path": str(codec.info.path),
-            "fingerprint": codec.info.fingerprint,
-            "architecture": codec.model.config.architecture,
-            "backbone": codec.model.config.backbone,
+            "path": str(own.info.path),
+            "fingerprint": own.info.fingerprint,
+            "architecture": own.model.config.architecture,
+            "backbone": own.model.config.backbone,
         }
-        for label, codec in codecs.items()
+        for label, own in networks.items()
     }
     return {"weights": weights, "scenes": [source.key for source in sources]}
-
-
-# --- code lengths --------------------------------------------------------------------------------
 
 
 def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
@@ -112,59 +111,71 @@ def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def code(codec: Codec, scene: Scene, quality: float) -> CodedScene:
+def encode(networks: Networks, scene: Scene, quality: float) -> Encoded:
+    """``scene`` as a file, all of whose tasks these networks code.
+
+    Raises:
+        SceneError: a task that they do not know, or a scene so small that it is stored exactly.
+    """
+    request = Request(quality, coding="neural", tasks=networks.tasks)
+    encoded = encoder.encode(scene, [networks], request)
+    for name, coded in encoded.tasks.items():
+        if coded.coding != "neural":
+            raise SceneError(f"is not coded by networks but {coded.coding}", task=name)
+    return encoded
+
+
+def code(networks: Networks, scene: Scene, quality: float) -> CodedScene:
     """Encode ``scene`` and read its file back, stream by stream."""
-    return read(codec, scene, codec.encode(scene, quality), quality)
+    return read(networks, encode(networks, scene, quality))
 
 
 @torch.inference_mode()
-def read(codec: Codec, scene: Scene, data: bytes, quality: float) -> CodedScene:
-    """The streams in the file ``data`` of ``scene``, which holds all of the codec's tasks at ``quality``."""
-    reader, model = Reader(io.BytesIO(data)), codec.model
-    step = torch.tensor([to_step(quality)], device=codec.device)
-    streams: dict[str, StreamCode] = {}
-    shared: Tensor | None = None
-    for name in model.graph.streams:
-        stream, payload = model.stream(name), codec.unwrap(reader, name)[1]
-        rows = stream.rows(stream.tables(), step)
-        coder, lengths = Decoder(codec.tables, payload), []
-        limits = iter((Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT))
+def read(networks: Networks, encoded: Encoded) -> CodedScene:
+    """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
+    data, model = encoded.data, networks.model
+    reader = Reader(data)
+    header = reader.header
+    steps = torch.full((1, 1 + len(networks.tasks)), header.quality, device=networks.device)
+    side_y, side_x = (-(-side // ALIGNMENT) * (ALIGNMENT // 16) for side in (header.height, header.width))
+    bits: dict[str, list[Floats]] = {}
+
+    def decode(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+        coder, own = Decoder(networks.tables, reader.payload(name)), bits.setdefault(name, [])
 
         def take(request: Step) -> Tensor:
             mask = request.mask.cpu().numpy()
             index = request.index[0].cpu().numpy().astype(np.int64)
             symbols = np.zeros(index.shape, np.int64)
-            symbols[mask] = coder.take(index[mask].astype(np.uint8), next(limits))  # noqa: B023
-            bits = code_lengths(codec.tables, symbols, index) * mask
-            lengths.append(bits.sum(axis=(1, 2)))  # noqa: B023
-            return torch.from_numpy(symbols[None].astype(np.float32)).to(codec.device)
+            symbols[mask] = coder.take(index[mask].astype(np.uint8), request.limit)
+            own.append((code_lengths(networks.tables, symbols, index) * mask).sum(axis=(1, 2)))
+            return torch.from_numpy(symbols[None].astype(np.float32)).to(networks.device)
 
-        height, width = (-(-side // 64) * 4 for side in (reader.header.height, reader.header.width))
-        y_hat = stream.decode(rows, (1, height, width), model.condition(name, shared), take)
+        y_hat = model.stream(name).decode(rows, (1, side_y, side_x), condition, take)
         coder.finish()
-        if name == SHARED:
-            shared = StreamModel.canonical(y_hat, rows)
-        hyper, first, second = lengths
-        latent = StreamModel.latent(y_hat, rows)
-        streams[name] = StreamCode(latent, first + second, float(hyper.sum()), len(payload))
-    steps = step[:, None].expand(1, 1 + len(codec.tasks))
-    around = {name: codec.unwrap(reader, name)[0] for name in codec.tasks}
-    return CodedScene({n: scene[n] for n in codec.tasks}, data, reader.header, steps, streams, around)
+        return y_hat
+
+    latents = model.walk(steps, decode)
+    streams = {}
+    for name, (hyper, *others) in bits.items():
+        total: Floats = np.sum(others, axis=0)
+        size = len(reader.payload(name))
+        streams[name] = StreamCode(latents.floats(name), total, float(hyper.sum()), size)
+    return CodedScene(encoded.prepared.signals, data, header, steps, streams)
 
 
 # --- pictures from latents -----------------------------------------------------------------------
 
 
-def image_range(coded: CodedScene, task: str) -> Range:
-    """Stored values of ``task`` that planes 0 and 1 stand for in this scene."""
-    section = coded.header.section(task)
-    assert section is not None
-    return range_of(section, coded.layers[task])
+def original(coded: CodedScene, task: str) -> Array:
+    """Planes of the original image, in the range of its values without holes."""
+    signal = coded.signals[task]
+    return to_planes(signal.original, signal.form.scale)
 
 
 @torch.inference_mode()
 def paint(
-    codec: Codec, coded: CodedScene, task: str, latents: Mapping[str, Tensor] | None = None
+    networks: Networks, coded: CodedScene, task: str, latents: Mapping[str, Tensor] | None = None
 ) -> list[Array]:
     """Planes of ``task`` as the scene's file gives them, with some streams' latents replaced.
 
@@ -174,21 +185,19 @@ def paint(
     Returns:
         B arrays (C, H, W), about [0, 1].
     """
-    chosen = {name: coded.streams[name].latent for name in codec.model.graph.reads[task]}
+    chosen = {name: coded.streams[name].latent for name in networks.graph.reads[task]}
     chosen |= {name: latent for name, latent in (latents or {}).items() if name in chosen}
     batch = max(len(latent) for latent in chosen.values())
     chosen = {name: latent.expand(batch, -1, -1, -1) for name, latent in chosen.items()}
-    planes = codec.model.synthesise(task, chosen, coded.steps.expand(batch, -1)).cpu().numpy()
+    planes = networks.model.synthesise(task, chosen, coded.steps.expand(batch, -1)).cpu().numpy()
     return list(planes[:, :, : coded.header.height, : coded.header.width])
 
 
-def stored(codec: Codec, coded: CodedScene, task: str, planes: Array) -> Array:
+def stored(coded: CodedScene, task: str, planes: Array) -> Array:
     """The image that decoding gives for these planes of ``task``."""
-    section = coded.header.section(task)
-    assert section is not None
-    return restore(codec.tasks[task], planes, section, coded.layers[task])
+    return coded.signals[task].form.restore(planes)
 
 
-def compare(codec: Codec, coded: CodedScene, task: str, planes: Array) -> dict[str, float]:
+def compare(coded: CodedScene, task: str, planes: Array) -> dict[str, float]:
     """``mse`` (of values scaled to 0..255) and ``psnr`` in dB of planes against a scene's original."""
-    return errors(codec.tasks[task], coded.scene[task], stored(codec, coded, task, planes))
+    return errors(coded.signals[task], stored(coded, task, planes))

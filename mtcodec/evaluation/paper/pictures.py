@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mtcodec.errors import UsageError
+from mtcodec.evaluation.plot import require_matplotlib
 from mtcodec.models.config import SHARED
 from mtcodec.signal.mapping import Array
-from mtcodec.tasks.task import Task
+from mtcodec.tasks import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
 _COLOURS = {SHARED: "#4a4e57", "rgb": "#c0392b", "depth": "#2369ad", "normal": "#2a9163"}
 _OTHERS = ("#8a5cb0", "#d08a1d", "#1c9aa8", "#a8527a")
 WEIGHTS_COLOURS = ("#c0392b", "#2369ad", "#2a9163", "#8a5cb0", "#d08a1d", "#4a4e57")
-
-
-def require_matplotlib() -> None:
-    """Raise :class:`UsageError` where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UsageError("drawing needs matplotlib: install mtcodec[evaluate]") from error
 
 
 def stream_colour(name: str, streams: Sequence[str]) -> str:
@@ -42,7 +34,7 @@ def new_figure(width: float, height: float) -> Figure:
     """An empty figure, in inches.
 
     Raises:
-        UsageError: matplotlib is not installed.
+        DependencyError: matplotlib is not installed.
     """
     require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,13 +61,14 @@ def tidy(axes: Axes, title: str, grid: Literal["x", "y", "both"] = "y") -> None:
 
 
 def show_planes(axes: Axes, task: Task, planes: Array, above: str = "", below: str = "") -> None:
-    """Planes (C, H, W) in [0, 1]: three channels as RGB, depth in viridis over 0..1, others in grey."""
+    """Planes (C, H, W) in [0, 1]: three channels as colours, others as their kind says."""
     image: Any = np.clip(np.moveaxis(planes.astype(np.float64), 0, -1), 0, 1)
     if image.shape[-1] == 3:
         axes.imshow(image, interpolation="nearest")
     else:
-        colours = "viridis" if task.kind == "depth" else "gray"
-        axes.imshow(image[..., 0], cmap=colours, vmin=0, vmax=1, interpolation="nearest")
+        colours = task.rules.colours
+        shown = "gray" if colours in ("rgb", "labels") else colours
+        axes.imshow(image[..., 0], cmap=shown, vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

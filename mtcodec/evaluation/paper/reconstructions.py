@@ -1,4 +1,4 @@
-"""Reconstructions of every codec beside the originals, at equal bits per pixel."""
+"""Reconstructions of several weights beside the originals, at equal bits per pixel."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.codec.codec import Codec
+from mtcodec.codec.encoded import Encoded
+from mtcodec.engine.networks import Networks
 from mtcodec.evaluation.paper import pictures
-from mtcodec.evaluation.paper.coded import CodedScene, about, compare, image_range, paint, read, read_scenes
+from mtcodec.evaluation.paper.coded import (
+    CodedScene,
+    about,
+    compare,
+    encode,
+    original,
+    paint,
+    read,
+    read_scenes,
+)
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
-from mtcodec.format import quality as scale
-from mtcodec.signal.mapping import to_planes
+from mtcodec.format.quality import NETWORK_STEPS, STEPS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,22 +37,22 @@ class Found:
 
     step: int
     bpp: float  # mean over scenes, real bytes of whole files (lossy tasks only)
-    files: list[bytes]
+    files: list[Encoded]
 
     @property
     def quality(self) -> float:
-        return self.step * 100 / scale.STEPS
+        return self.step * 100 / STEPS
 
 
-def search(codec: Codec, scenes: Sequence[Scene], target: float) -> Found:
+def search(networks: Networks, scenes: Sequence[Scene], target: float) -> Found:
     """Bisection over quality for mean bits per pixel ``target``; outside, the nearest end."""
 
     def at(step: int) -> Found:
-        files = [codec.encode(scene, step * 100 / scale.STEPS) for scene in scenes]
-        pixels = [next(iter(scene.values())).shape[:2] for scene in scenes]
-        return Found(step, fmean(8 * len(f) / (h * w) for f, (h, w) in zip(files, pixels)), files)
+        files = [encode(networks, scene, step * 100 / STEPS) for scene in scenes]
+        bpps = (8 * len(f.data) / (f.prepared.height * f.prepared.width) for f in files)
+        return Found(step, fmean(bpps), files)
 
-    low, high = at(0), at(scale.STEPS)
+    low, high = at(0), at(NETWORK_STEPS)
     while high.step - low.step > 1 and low.bpp < target < high.bpp:
         middle = at((low.step + high.step) // 2)
         low, high = (middle, high) if middle.bpp <= target else (low, middle)
@@ -53,7 +62,7 @@ def search(codec: Codec, scenes: Sequence[Scene], target: float) -> Found:
 
 
 def analyse(
-    codecs: Mapping[str, Codec],
+    systems: Mapping[str, Networks],
     sources: Sequence[SceneFiles],
     targets: Sequence[float],
     progress: Progress = lambda what, done, total: None,
@@ -65,57 +74,58 @@ def analyse(
         ``reached`` (within 2 % of the target), and ``scenes`` by name: ``bpp`` of the file, and
         by task ``mse``, ``psnr`` and the ``bpp`` that decoding it alone reads.
     """
-    scenes = read_scenes(list(codecs.values()), sources)
+    scenes = read_scenes(list(systems.values()), sources)
     rows, drawn = [], {}
     for k, target in enumerate(targets):
-        systems: dict[str, Any] = {}
+        reached: dict[str, Any] = {}
         coded: dict[str, list[CodedScene]] = {}
-        for j, (label, codec) in enumerate(codecs.items()):
-            progress(f"{target:g} bpp {label}", k * len(codecs) + j, len(targets) * len(codecs))
-            found = search(codec, scenes, target)
-            coded[label] = [read(codec, s, f, found.quality) for s, f in zip(scenes, found.files)]
-            measured = {source.key: _measure(codec, c) for source, c in zip(sources, coded[label])}
+        for j, (label, networks) in enumerate(systems.items()):
+            progress(f"{target:g} bpp {label}", k * len(systems) + j, len(targets) * len(systems))
+            found = search(networks, scenes, target)
+            coded[label] = [read(networks, file) for file in found.files]
+            measured = {source.key: _measure(networks, c) for source, c in zip(sources, coded[label])}
             near = abs(found.bpp - target) <= 0.02 * target
-            systems[label] = {"quality": found.quality, "bpp": found.bpp, "reached": near, "scenes": measured}
-        rows.append({"bpp": target, "weights": systems})
-        drawn[f"reconstructions-{target:g}.png"] = _draw(codecs, coded, rows[-1])
-    return {**about(codecs, sources), "targets": rows}, drawn
+            reached[label] = {"quality": found.quality, "bpp": found.bpp, "reached": near, "scenes": measured}
+        rows.append({"bpp": target, "weights": reached})
+        drawn[f"reconstructions-{target:g}.png"] = _draw(systems, coded, rows[-1])
+    return {**about(systems, sources), "targets": rows}, drawn
 
 
-def _measure(codec: Codec, coded: CodedScene) -> dict[str, Any]:
+def _measure(networks: Networks, coded: CodedScene) -> dict[str, Any]:
     tasks = {}
-    for task in codec.tasks:
-        alone = sum(coded.streams[s].bytes for s in codec.model.graph.reads[task])
-        errors = compare(codec, coded, task, paint(codec, coded, task)[0])
+    for task in networks.tasks:
+        needed = (coded.header.section(name) for name in coded.header.needs(task))
+        alone = sum(section.length for section in needed if section is not None)
+        errors = compare(coded, task, paint(networks, coded, task)[0])
         tasks[task] = {**errors, "bpp": 8 * alone / coded.pixels}
     return {"bpp": 8 * len(coded.data) / coded.pixels, "tasks": tasks}
 
 
 def _draw(
-    codecs: Mapping[str, Codec], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
+    systems: Mapping[str, Networks], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
 ) -> bytes:
-    """Rows: scenes and their tasks; columns: the original, then every codec."""
-    some, count = next(iter(codecs.values())), len(next(iter(coded.values())))
-    tasks, columns = list(some.tasks.values()), 1 + len(codecs)
+    """Rows: scenes and their tasks; columns: the original, then all of ``systems``."""
+    some, count = next(iter(systems.values())), len(next(iter(coded.values())))
+    tasks, columns = list(some.tasks.values()), 1 + len(systems)
     figure = pictures.new_figure(2.25 * columns + 0.4, 2.5 * count * len(tasks) + 0.9)
     grid = figure.subplots(count * len(tasks), columns, squeeze=False)
     for i in range(count):
         for j, task in enumerate(tasks):
             line = grid[i * len(tasks) + j]
             first = i == j == 0
-            for axes, (label, codec) in zip(line[1:], codecs.items()):
+            for axes, (label, networks) in zip(line[1:], systems.items()):
                 entry, one = row["weights"][label], coded[label][i]
                 name = list(entry["scenes"])[i]
                 error = entry["scenes"][name]["tasks"][task.name]
                 head = f"{label}\nquality {entry['quality']:.1f}, {entry['bpp']:.3f} bpp"
                 head += "" if entry["reached"] else "\n(its nearest to the target)"
                 below = f"MSE {error['mse']:.2f} · {error['bpp']:.4f} bpp"
-                planes = paint(codec, one, task.name)[0]
+                planes = paint(networks, one, task.name)[0]
                 pictures.show_planes(axes, task, planes, head if first else "", below)
             one = next(iter(coded.values()))[i]
-            original = to_planes(one.scene[task.name], image_range(one, task.name))
+            planes = original(one, task.name)
             name = list(next(iter(row["weights"].values()))["scenes"])[i]
-            pictures.show_planes(line[0], task, original, "original" if first else "", f"{name}, {task.name}")
+            pictures.show_planes(line[0], task, planes, "original" if first else "", f"{name}, {task.name}")
     note = "below: MSE of values scaled to 0–255; bpp that the picture alone reads"
     title = f"All tasks at about {row['bpp']:g} bits per pixel"
     figure.suptitle(f"{title}\n{note}", fontsize=9)

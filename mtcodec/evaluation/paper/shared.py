@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mtcodec.codec.codec import Codec
+from mtcodec.engine.networks import Networks
 from mtcodec.errors import UsageError
 from mtcodec.evaluation.paper import pictures
-from mtcodec.evaluation.paper.coded import CodedScene, about, code, compare, image_range, paint, read_scenes
+from mtcodec.evaluation.paper.coded import CodedScene, about, code, compare, original, paint, read_scenes
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.models.config import SHARED
-from mtcodec.signal.mapping import to_planes
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,12 +31,12 @@ KINDS = ("position", "channel")
 CHUNK = 16  # knocked-out latents that go through the synthesis at once
 
 
-def check(codec: Codec) -> None:
-    """Raise :class:`UsageError` unless the codec has a shared stream and tasks' own."""
-    graph = codec.model.graph
+def check(networks: Networks) -> None:
+    """Raise :class:`UsageError` unless there is a shared stream and tasks' own."""
+    graph = networks.graph
     if SHARED not in graph.streams or not graph.separable:
         raise UsageError(
-            f"weights {codec.info.name!r} are of architecture {codec.model.config.architecture!r}: "
+            f"weights {networks.info.name!r} are of architecture {networks.model.config.architecture!r}: "
             "this analysis needs a shared stream and tasks' own (shared or conditional)"
         )
 
@@ -49,21 +48,21 @@ def _mean(errors: Sequence[Errors]) -> Errors:
 # --- swap ----------------------------------------------------------------------------------------
 
 
-def swap(codec: Codec, a: CodedScene, b: CodedScene, task: str) -> dict[str, Errors]:
+def swap(networks: Networks, a: CodedScene, b: CodedScene, task: str) -> dict[str, Errors]:
     """``task`` of scene ``a`` decoded with the shared latent of ``b`` and its own latent of ``a``.
 
     Returns:
         ``plain`` (nothing swapped) and ``own``, both against ``a``; ``shared``, against ``b``.
     """
-    mixed = paint(codec, a, task, {SHARED: b.streams[SHARED].latent})[0]
+    mixed = paint(networks, a, task, {SHARED: b.streams[SHARED].latent})[0]
     return {
-        "plain": compare(codec, a, task, paint(codec, a, task)[0]),
-        "own": compare(codec, a, task, mixed),
-        "shared": compare(codec, b, task, mixed),
+        "plain": compare(a, task, paint(networks, a, task)[0]),
+        "own": compare(a, task, mixed),
+        "shared": compare(b, task, mixed),
     }
 
 
-def _swaps(codec: Codec, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
+def _swaps(networks: Networks, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
     """Every scene with the next one's shared latent: ``pairs``, and ``tasks`` with means over pairs.
 
     ``shared_share`` of a task says which latent the picture follows: error to the own latent's scene over
@@ -72,10 +71,10 @@ def _swaps(codec: Codec, coded: Sequence[CodedScene], names: Sequence[str]) -> d
     pairs: list[dict[str, Any]] = []
     for k, a in enumerate(coded):
         other = (k + 1) % len(coded)
-        tasks = {task: swap(codec, a, coded[other], task) for task in codec.tasks}
+        tasks = {task: swap(networks, a, coded[other], task) for task in networks.tasks}
         pairs.append({"own": names[k], "shared": names[other], "tasks": tasks})
     means: dict[str, Any] = {}
-    for task in codec.tasks:
+    for task in networks.tasks:
         found = {key: _mean([p["tasks"][task][key] for p in pairs]) for key in ("plain", "own", "shared")}
         total = found["own"]["mse"] + found["shared"]["mse"]
         means[task] = {**found, "shared_share": found["own"]["mse"] / total if total else 0.5}
@@ -95,18 +94,18 @@ def average(coded: Sequence[CodedScene], stream: str, kind: str, without: int) -
     return mean if kind == "position" else mean.mean(dim=(2, 3), keepdim=True).expand_as(mean)
 
 
-def _averages(codec: Codec, coded: Sequence[CodedScene]) -> dict[str, Any]:
+def _averages(networks: Networks, coded: Sequence[CodedScene]) -> dict[str, Any]:
     """By task ``plain`` and, by kind of average, ``shared`` and ``own``: that latent averaged away."""
     result: dict[str, Any] = {}
-    for task in codec.tasks:
-        result[task] = {"plain": _mean([compare(codec, c, task, paint(codec, c, task)[0]) for c in coded])}
+    for task in networks.tasks:
+        result[task] = {"plain": _mean([compare(c, task, paint(networks, c, task)[0]) for c in coded])}
         for kind in KINDS:
             entry = {}
             for key, stream in (("shared", SHARED), ("own", task)):
                 errors = []
                 for k, c in enumerate(coded):
-                    planes = paint(codec, c, task, {stream: average(coded, stream, kind, k)})[0]
-                    errors.append(compare(codec, c, task, planes))
+                    planes = paint(networks, c, task, {stream: average(coded, stream, kind, k)})[0]
+                    errors.append(compare(c, task, planes))
                 entry[key] = _mean(errors)
             result[task][kind] = entry
     return result
@@ -116,7 +115,7 @@ def _averages(codec: Codec, coded: Sequence[CodedScene]) -> dict[str, Any]:
 
 
 def knock_out(
-    codec: Codec, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
+    networks: Networks, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
 ) -> list[float]:
     """MSE of ``task`` with every set of shared channels at its ``mean`` (1, N, h, w), set by set."""
     result: list[float] = []
@@ -125,23 +124,23 @@ def knock_out(
         latents = coded.streams[SHARED].latent.repeat(len(chunk), 1, 1, 1)
         for k, channels in enumerate(chunk):
             latents[k, list(channels)] = mean[0, list(channels)]
-        planes = paint(codec, coded, task, {SHARED: latents})
-        result += [compare(codec, coded, task, p)["mse"] for p in planes]
+        planes = paint(networks, coded, task, {SHARED: latents})
+        result += [compare(coded, task, p)["mse"] for p in planes]
     return result
 
 
 def _knock_outs(
-    codec: Codec, coded: Sequence[CodedScene], tick: Callable[[int], None]
+    networks: Networks, coded: Sequence[CodedScene], tick: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     """``channel``, ``bpp`` and mean ``increase`` of every task's MSE by shared channel, largest first."""
-    count = codec.model.config.shared_latents
+    count = networks.model.config.shared_latents
     sets: list[list[int]] = [[], *([c] for c in range(count))]
-    increase: dict[str, list[float]] = {task: [0.0] * count for task in codec.tasks}
+    increase: dict[str, list[float]] = {task: [0.0] * count for task in networks.tasks}
     for j, c in enumerate(coded):
         tick(j)
         mean = average(coded, SHARED, "channel", j)
-        for task in codec.tasks:
-            plain, *knocked = knock_out(codec, c, task, mean, sets)
+        for task in networks.tasks:
+            plain, *knocked = knock_out(networks, c, task, mean, sets)
             increase[task] = [v + (k - plain) / len(coded) for v, k in zip(increase[task], knocked)]
     rows = [
         {
@@ -158,7 +157,7 @@ def _knock_outs(
 
 
 def analyse(
-    codecs: Mapping[str, Codec],
+    systems: Mapping[str, Networks],
     sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,
@@ -174,45 +173,41 @@ def analyse(
         UsageError: an architecture without a shared stream or without own ones; fewer than two scenes.
         SceneError: scenes of different sizes.
     """
-    for codec in codecs.values():
-        check(codec)
+    for networks in systems.values():
+        check(networks)
     if len(sources) < 2:
         raise UsageError("this analysis needs at least two scenes")
-    scenes = read_scenes(list(codecs.values()), sources)
+    scenes = read_scenes(list(systems.values()), sources)
     if len({next(iter(scene.values())).shape[:2] for scene in scenes}) != 1:
         raise UsageError("latents are swapped between scenes: they must be of one size")
     results: dict[str, Any] = {}
     drawn: dict[str, bytes] = {}
     names = [source.key for source in sources]
-    for k, (label, codec) in enumerate(codecs.items()):
-        coded = [code(codec, scene, quality) for scene in scenes]
+    for k, (label, networks) in enumerate(systems.items()):
+        coded = [code(networks, scene, quality) for scene in scenes]
 
         def tick(done: int, what: str = label, before: int = k * len(sources)) -> None:
-            progress(what, before + done, len(codecs) * len(sources))
+            progress(what, before + done, len(systems) * len(sources))
 
         results[label] = {
-            "swap": _swaps(codec, coded, names),
-            "average": _averages(codec, coded),
-            "knock_out": _knock_outs(codec, coded, tick),
+            "swap": _swaps(networks, coded, names),
+            "average": _averages(networks, coded),
+            "knock_out": _knock_outs(networks, coded, tick),
         }
-        drawn[f"shared-swap-{label}.png"] = _draw_swaps(codec, coded, names)
-        drawn[f"shared-average-{label}.png"] = _draw_averages(codec, coded)
+        drawn[f"shared-swap-{label}.png"] = _draw_swaps(networks, coded, names)
+        drawn[f"shared-average-{label}.png"] = _draw_averages(networks, coded)
         drawn[f"shared-knockout-{label}.png"] = _draw_knock_outs(results[label]["knock_out"], label)
-    return {**about(codecs, sources), "quality": quality, "results": results}, drawn
+    return {**about(systems, sources), "quality": quality, "results": results}, drawn
 
 
-def _original(codec: Codec, coded: CodedScene, task: str) -> Any:
-    return to_planes(coded.scene[task], image_range(coded, task))
+def _mse(coded: CodedScene, task: str, planes: Any) -> str:
+    return f"{compare(coded, task, planes)['mse']:.1f}"
 
 
-def _mse(codec: Codec, coded: CodedScene, task: str, planes: Any) -> str:
-    return f"{compare(codec, coded, task, planes)['mse']:.1f}"
-
-
-def _draw_swaps(codec: Codec, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
+def _draw_swaps(networks: Networks, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
     """Rows: pairs and their tasks; columns from A over the two mixtures to B."""
     pairs = [(k, (k + 1) % len(coded)) for k in range(min(EXAMPLES, len(coded) if len(coded) > 2 else 1))]
-    tasks = list(codec.tasks.values())
+    tasks = list(networks.tasks.values())
     heads = ("A", "A decoded", "B's shared, A's own", "A's shared, B's own", "B decoded", "B")
     figure = pictures.new_figure(1.95 * len(heads), 2.2 * len(pairs) * len(tasks) + 0.4)
     grid = figure.subplots(len(pairs) * len(tasks), len(heads), squeeze=False)
@@ -220,39 +215,36 @@ def _draw_swaps(codec: Codec, coded: Sequence[CodedScene], names: Sequence[str])
         a, b = coded[first], coded[second]
         for j, task in enumerate(tasks):
             name = task.name
-            own_a = paint(codec, a, name, {SHARED: b.streams[SHARED].latent})[0]
-            own_b = paint(codec, b, name, {SHARED: a.streams[SHARED].latent})[0]
-            plain_a, plain_b = paint(codec, a, name)[0], paint(codec, b, name)[0]
+            own_a = paint(networks, a, name, {SHARED: b.streams[SHARED].latent})[0]
+            own_b = paint(networks, b, name, {SHARED: a.streams[SHARED].latent})[0]
+            plain_a, plain_b = paint(networks, a, name)[0], paint(networks, b, name)[0]
             cells = [
-                (_original(codec, a, name), f"{names[first]}, {name}"),
-                (plain_a, f"MSE {_mse(codec, a, name, plain_a)}"),
-                *(
-                    (p, f"MSE to A {_mse(codec, a, name, p)}, to B {_mse(codec, b, name, p)}")
-                    for p in (own_a, own_b)
-                ),
-                (plain_b, f"MSE {_mse(codec, b, name, plain_b)}"),
-                (_original(codec, b, name), f"{names[second]}, {name}"),
+                (original(a, name), f"{names[first]}, {name}"),
+                (plain_a, f"MSE {_mse(a, name, plain_a)}"),
+                *((p, f"MSE to A {_mse(a, name, p)}, to B {_mse(b, name, p)}") for p in (own_a, own_b)),
+                (plain_b, f"MSE {_mse(b, name, plain_b)}"),
+                (original(b, name), f"{names[second]}, {name}"),
             ]
             for axes, head, (planes, below) in zip(grid[i * len(tasks) + j], heads, cells):
                 pictures.show_planes(axes, task, planes, head if j == 0 else "", below)
     return pictures.to_png(figure)
 
 
-def _draw_averages(codec: Codec, coded: Sequence[CodedScene]) -> bytes:
+def _draw_averages(networks: Networks, coded: Sequence[CodedScene]) -> bytes:
     """The first scene: decoded, and with the shared or the own latent replaced by an average."""
-    one, tasks = coded[0], list(codec.tasks.values())
+    one, tasks = coded[0], list(networks.tasks.values())
     variants = [(kind, which) for which in ("shared", "own") for kind in KINDS]
     figure = pictures.new_figure(1.95 * (2 + len(variants)), 2.2 * len(tasks) + 0.4)
     grid = figure.subplots(len(tasks), 2 + len(variants), squeeze=False)
     for j, (line, task) in enumerate(zip(grid, tasks)):
-        cells = [("original", _original(codec, one, task.name))]
-        cells.append(("decoded", paint(codec, one, task.name)[0]))
+        cells = [("original", original(one, task.name))]
+        cells.append(("decoded", paint(networks, one, task.name)[0]))
         for kind, which in variants:
             stream = SHARED if which == "shared" else task.name
             latents = {stream: average(coded, stream, kind, 0)}
-            cells.append((f"{which}: mean by {kind}", paint(codec, one, task.name, latents)[0]))
+            cells.append((f"{which}: mean by {kind}", paint(networks, one, task.name, latents)[0]))
         for axes, (head, planes) in zip(line, cells):
-            below = task.name if head == "original" else f"MSE {_mse(codec, one, task.name, planes)}"
+            below = task.name if head == "original" else f"MSE {_mse(one, task.name, planes)}"
             pictures.show_planes(axes, task, planes, head if j == 0 else "", below)
     return pictures.to_png(figure)
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise
 from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.codec.codec import Codec
+from mtcodec.engine.networks import Networks
 from mtcodec.errors import UsageError
 from mtcodec.evaluation.lines import front
 from mtcodec.evaluation.paper import pictures
-from mtcodec.evaluation.paper.coded import about, code, compare, paint, read_scenes
+from mtcodec.evaluation.paper.coded import about, encode, read_scenes
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.format import container
 from mtcodec.format.container import Reader
+from mtcodec.format.header import parse
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 RATIOS = ("payload", "files", "one_file")
+OWN_QUALITY = 4  # bytes of a descriptor with a quality and else what is usual
 SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
 
 
@@ -33,30 +34,30 @@ def subsets(tasks: Sequence[str]) -> list[tuple[str, ...]]:
     return [s for n in range(1, len(tasks) + 1) for s in combinations(tasks, n)]
 
 
-def measure(codec: Codec, scenes: Sequence[Scene], quality: float) -> dict[str, Any]:
+def measure(networks: Networks, scenes: Sequence[Scene], quality: float) -> dict[str, Any]:
     """Means over scenes at one quality.
 
     Returns:
         ``psnr`` by task; by subset (names joined by ``+``) ``payload``, bytes of the sections that it
         needs, and ``file``, bytes of a file extracted to it; ``file``, bytes of the whole file.
     """
-    names = list(codec.tasks)
+    names = list(networks.tasks)
     psnrs: dict[str, list[float]] = {name: [] for name in names}
     sizes: dict[str, dict[str, list[int]]] = {
         "+".join(s): {"payload": [], "file": []} for s in subsets(names)
     }
     whole = []
     for scene in scenes:
-        coded = code(codec, scene, quality)
-        reader = Reader(io.BytesIO(coded.data))
-        whole.append(len(coded.data))
+        encoded = encode(networks, scene, quality)
+        reader = Reader(encoded.data)
+        whole.append(len(encoded.data))
         for name in names:
-            psnrs[name].append(compare(codec, coded, name, paint(codec, coded, name)[0])["psnr"])
+            psnrs[name].append(encoded.psnr[name])
         for subset in subsets(names):
             data = container.extract(reader, subset)
             entry = sizes["+".join(subset)]
             entry["file"].append(len(data))
-            entry["payload"].append(len(data) - container.parse_header(data).size)
+            entry["payload"].append(len(data) - parse(data).size)
     return {
         "quality": quality,
         "file": fmean(whole),
@@ -80,7 +81,7 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
 
     ``payload``: sections alone. ``files``: our extracted file over one file per task. ``one_file``: over
     one file that holds the tasks; as each is at a quality of its own there, the header is that of a
-    single codec's extracted file, and two bytes more for every task but the first.
+    single codec's extracted file, and :data:`OWN_QUALITY` bytes more for every task but the first.
     """
     result: dict[str, dict[str, float | None]] = {}
     for subset, ours in row["subsets"].items():
@@ -94,7 +95,7 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
         payload, files = (
             None if None in values else sum(v for v in values if v is not None) for values in found.values()
         )
-        one = None if payload is None else payload + header + 2 * (len(names) - 1)
+        one = None if payload is None else payload + header + OWN_QUALITY * (len(names) - 1)
         result[subset] = {
             "payload": None if payload is None else ours["payload"] / payload,
             "files": None if files is None else ours["file"] / files,
@@ -117,8 +118,8 @@ def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | N
 
 
 def analyse(
-    codecs: Mapping[str, Codec],
-    single: Codec,
+    systems: Mapping[str, Networks],
+    single: Networks,
     sources: Sequence[SceneFiles],
     qualities: Sequence[float],
     progress: Progress = lambda what, done, total: None,
@@ -139,25 +140,25 @@ def analyse(
         raise UsageError(f"weights {single.info.name!r} are of architecture {architecture!r}, not single")
     if not qualities:
         raise UsageError("an analysis needs at least one quality")
-    scenes = read_scenes([single, *codecs.values()], sources)
-    steps, total = 0, len(single_qualities) + len(codecs) * len(qualities)
+    scenes = read_scenes([single, *systems.values()], sources)
+    steps, total = 0, len(single_qualities) + len(systems) * len(qualities)
 
-    def run(label: str, codec: Codec, grid: Sequence[float]) -> list[dict[str, Any]]:
+    def run(label: str, networks: Networks, grid: Sequence[float]) -> list[dict[str, Any]]:
         nonlocal steps
         rows = []
         for quality in grid:
             progress(f"{label} {quality:g}", steps, total)
-            rows.append(measure(codec, scenes, quality))
+            rows.append(measure(networks, scenes, quality))
             steps += 1
         return rows
 
     curve = run(single.info.name, single, single_qualities)
     results = {}
-    for label, codec in codecs.items():
-        rows = [row | {"price": prices(row, curve)} for row in run(label, codec, qualities)]
+    for label, networks in systems.items():
+        rows = [row | {"price": prices(row, curve)} for row in run(label, networks, qualities)]
         results[label] = {"rows": rows, "mean": averages(rows)}
     reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
-    return {**about(codecs, sources), "qualities": list(qualities), "single": reference, "results": results}
+    return {**about(systems, sources), "qualities": list(qualities), "single": reference, "results": results}
 
 
 def draw(results: Mapping[str, Any]) -> dict[str, bytes]:

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtcodec.models.backbones.backbone import Backbone, Names
+from mtcodec.models.config import ModelConfig
+
 PATCH, BLOCK = 8, 16
 
 
@@ -109,3 +112,29 @@ class Synthesis(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 pixels would cap the PSNR
             blocks = F.pixel_shuffle(self.linear(latent.to(self.linear.weight.dtype)), BLOCK)
             return F.pixel_shuffle(self.basis(self.head(x.to(self.head.weight.dtype))), PATCH) + blocks
+
+
+def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
+    channels = sum(t.channels for t in config.tasks if t.name in read)
+    latents = sum(config.channels(name) for name in made)
+    return Analysis(channels, latents, len(read) + len(made), config.encoder_8, config.encoder_16)
+
+
+def _synthesis(config: ModelConfig, task: str) -> Synthesis:
+    reads = config.graph.reads[task]
+    latents = sum(config.channels(name) for name in reads)
+    return Synthesis(latents, config.task(task).channels, len(reads), config.decoder_8, config.decoder_16)
+
+
+BACKBONE = Backbone(
+    _analysis,
+    _synthesis,
+    sizes={  # equally many parameters within 2 %, for three tasks
+        "single": {"latents": 84, "encoder_8": (88, 4), "encoder_16": (134, 5)},
+        "mixed": {"shared_latents": 224, "hyper": 48, "entropy_width": 152},
+        "disjoint": {"latents": 84, "entropy_width": 124},
+        "shared": {},
+        "conditional": {},
+    },
+    blocks=(PATCH, BLOCK),
+)

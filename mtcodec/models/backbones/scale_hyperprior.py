@@ -2,8 +2,8 @@
 
 The layers of the Scale Hyperprior (Ballé et al. 2018), a first layer ("head") for every task, and a
 synthesis for every task; latents at 1/16. Outputs equal those of compressai's ``ScaleHyperprior`` with the
-same weights (``tests/test_backbones.py``); the layers are written out here because decoding does without
-compressai.
+same weights (``tests/models/test_backbones.py``); the layers are written out here because decoding does
+without compressai.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from mtcodec.models.backbones.backbone import Backbone, Names
+from mtcodec.models.config import ModelConfig
 
 BETA_MIN = 1e-6
 
@@ -28,7 +31,9 @@ class GDN(nn.Module):
         self.inverse = inverse
         self.beta_root = nn.Parameter(torch.ones(channels))
         # a gradient through a square vanishes at zero: off the diagonal start just beside it
-        self.gamma_root = nn.Parameter(0.1**0.5 * torch.eye(channels) + 2.0**-9)
+        roots = torch.full((channels, channels), 2.0**-9)
+        roots.diagonal().add_(0.1**0.5)
+        self.gamma_root = nn.Parameter(roots)
 
     def forward(self, x: Tensor) -> Tensor:
         gamma = self.gamma_root.square()[:, :, None, None]
@@ -77,3 +82,27 @@ class Synthesis(nn.Module):
         """``vector`` is not used: quality acts through the streams' gains alone."""
         planes: Tensor = self.layers(latent)
         return planes.float()
+
+
+def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
+    channels = [t.channels for t in config.tasks if t.name in read]
+    return Analysis(channels, sum(config.channels(name) for name in made), config.head)
+
+
+def _synthesis(config: ModelConfig, task: str) -> Synthesis:
+    latents = sum(config.channels(name) for name in config.graph.reads[task])
+    width = config.head * max(len(read) for read, _ in config.graph.analyses)
+    return Synthesis(latents, config.task(task).channels, config.head, width)
+
+
+BACKBONE = Backbone(
+    _analysis,
+    _synthesis,
+    sizes={  # the paper's: 300 latents in all (each of the networks of ``single`` has that many)
+        "single": {"head": 48, "latents": 300, "hyper": 48, "entropy_width": 192},
+        "mixed": {"head": 32, "shared_latents": 300, "hyper": 48, "entropy_width": 192},
+        "disjoint": {"head": 42, "latents": 100},
+        "shared": {"head": 42, "latents": 76, "shared_latents": 72},
+        "conditional": {"head": 42, "latents": 76, "shared_latents": 72},
+    },
+)

@@ -71,8 +71,10 @@ class IntConv(nn.Module):
         self.groups = c_in if depthwise else 1
         kernel = 3 if depthwise else 1
         fan_in = c_in // self.groups * kernel * kernel
-        weight = torch.randn(c_out, c_in // self.groups, kernel, kernel)
-        self.weight = nn.Parameter((weight * (1.5 / fan_in) ** 0.5).clamp(-0.9, 0.9))
+        self.weight = nn.Parameter(torch.empty(c_out, c_in // self.groups, kernel, kernel))
+        if not self.weight.is_meta:
+            with torch.no_grad():
+                self.weight.normal_().mul_((1.5 / fan_in) ** 0.5).clamp_(-0.9, 0.9)
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.frozen: tuple[Tensor, Tensor] | None = None
 

@@ -1,25 +1,23 @@
-"""Entropy model of one stream: hyper-latent, conditioning, two-step context, all in integers.
+"""Entropy model of one stream: hyper-latent, conditioning, context in steps, all in integers.
 
 ::
 
         y ──► h_a ──► z ──round──► ẑ ─► h_s ─┐
                                              ├─► e ─► F ──► (μ, scale) of step 0
         ŷ_shared (task streams only) ────────┘        │
-                                   ŷ of step 0 ───────┴─► c ─► (μ, scale) of step 1
+                               ŷ of the steps before ─┴─► c ─► (μ, scale) of step 1, 2, …
 
-Step 0 holds half of the symbols (a checkerboard, whose colours are swapped for the second half of
-the channels, so that both steps see neighbours in space and across channels); step 1 holds
-the other half. ``h_a`` is the only float network here: it runs in the encoder alone.
+What each step codes is said in :mod:`mtcodec.models.entropy.order`. ``h_a`` is the only float network here:
+it runs in the encoder alone.
 
 Symbols are ``s = round(y·gain(q) − μ)``; the decoded latent is ``ŷ = s + μ``, kept as an
 integer in units of 1/16. Scales index a table of ``SCALES`` distributions, spaced logarithmically.
-Hyperprior: Ballé et al. 2018; means: Minnen et al. 2018; checkerboard: He et al. 2021;
+Hyperprior: Ballé et al. 2018; means: Minnen et al. 2018;
 gain vectors: Cui et al. 2021; integer entropy networks: Ballé et al. 2019.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
@@ -27,32 +25,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec.models.entropy.by_quality import ANCHORS, interpolate
+from mtcodec.models.entropy import by_quality, order
+from mtcodec.models.entropy.by_quality import ANCHORS, GAIN_UNIT, Rows, Tables
+from mtcodec.models.entropy.distribution import SCALES, Distribution
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, IntConv, activate, move, round_clamp
 
-SCALES = 64
-SCALE_MIN, SCALE_MAX = 0.03, 40.0  # of the logistic distribution, in symbols
-SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
 MEAN_UNIT = 16  # means and decoded latents are integers in units of 1/16 symbol
-GAIN_UNIT = 1024
 SYMBOL_LIMIT = 2**14  # symbols and means are clamped to this magnitude, in symbols
 Z_LIMIT = 31
 Z_SPREAD = 8.0  # ẑ enters h_s in units of 1/8
 OUTPUT_LIMIT = 4096.0
-TABLE_LIMITS = {  # of the integers in the tables by quality
-    "gain": (16, 2**14), "offset": (-(2**12), 2**12), "bias": (-(2**12), 2**12), "z_index": (0, SCALES - 1),
-}  # fmt: skip
 CANONICAL_UNIT = 8  # latents enter other networks in units of 1/8, before the gain
-
-
-@dataclass
-class Rows:
-    """Values that depend on the quality only: (B, C, 1, 1) each."""
-
-    gain: Tensor  # integers, units of 1/1024
-    offset: Tensor  # integers, scale index in units of 1/64
-    bias: Tensor  # integers, units of one activation step
-    z_index: Tensor  # scale index of every hyper-latent channel
 
 
 @dataclass
@@ -62,6 +45,7 @@ class Step:
     mu: Tensor  # means, integers in units of 1/16 symbol, (B, C, H, W)
     index: Tensor  # probability tables, integers, (B, C, H, W)
     mask: Tensor  # where symbols are coded in this step, boolean (C, H, W)
+    limit: int  # largest magnitude of a symbol
 
 
 @dataclass
@@ -69,40 +53,7 @@ class Coded:
     """A stream as training sees it."""
 
     y_hat: Tensor  # decoded latent, integers in units of 1/16 symbol, (B, N, H, W)
-    canonical: Tensor  # the same for other networks: integers -255..255
-    latent: Tensor  # the same as a float before the gain, for the synthesis
     bits: Tensor  # estimated bits per scene, (B,)
-
-
-class Distribution(nn.Module):
-    """Shape of all distributions: a mixture of two zero-mean logistics, the second one wider."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tail = nn.Parameter(torch.tensor(-3.0))
-        self.ratio = nn.Parameter(torch.tensor(1.0))
-
-    def probability(self, value: Tensor, index: Tensor) -> Tensor:
-        """Probability of the unit interval around ``value`` at (differentiable) scale ``index``."""
-        scale = SCALE_MIN * torch.exp(index * SCALE_STEP)
-        v = value.abs()
-        tail = torch.sigmoid(self.tail)
-        wide = scale * torch.exp(self.ratio)
-
-        def mass(s: Tensor) -> Tensor:
-            return torch.sigmoid((0.5 - v) / s) - torch.sigmoid((-0.5 - v) / s)
-
-        return (1 - tail) * mass(scale) + tail * mass(wide)
-
-    def bits(self, value: Tensor, index: Tensor) -> Tensor:
-        return -torch.log2(self.probability(value, index).clamp_min(2.0**-22))
-
-
-def checkerboard(channels: int, height: int, width: int) -> Tensor:
-    """Boolean (channels, height, width): True where step 0 codes."""
-    rows, columns = torch.arange(height)[:, None], torch.arange(width)[None, :]
-    half = (torch.arange(channels) >= (channels + 1) // 2)[:, None, None]
-    return (rows + columns + half) % 2 == 0
 
 
 class StreamModel(nn.Module):
@@ -135,57 +86,56 @@ class StreamModel(nn.Module):
         self.e_1 = IntConv(half + conditions, width)
         self.e_2 = IntConv(width, width, depthwise=True)
         self.e_3 = IntConv(width, width)
-        self.out_0 = IntConv(width, 2 * channels)
-        self.c_1 = IntConv(width + channels, width)
-        self.c_2 = IntConv(width, width, depthwise=True)
-        self.c_3 = IntConv(width, width)
-        self.out_1 = IntConv(width, 2 * channels)
+        for step in range(order.STEPS):
+            if step:
+                reads, spreads, mixes = order.context_layers(step)
+                self.add_module(reads, IntConv(width + channels, width))
+                self.add_module(spreads, IntConv(width, width, depthwise=True))
+                self.add_module(mixes, IntConv(width, width))
+            self.add_module(order.output_layer(step), IntConv(width, 2 * channels))
         levels = torch.linspace(-1.4, 1.4, ANCHORS)[:, None]
         self.log_gain = nn.Parameter(levels.repeat(1, channels))
         self.q_bias = nn.Parameter(torch.zeros(ANCHORS, width))
         self.z_scale = nn.Parameter(torch.full((ANCHORS, hyper), 28.0 / 8))
-        self.limits = (Z_LIMIT, SYMBOL_LIMIT, SYMBOL_LIMIT)  # of symbols, by step of the walk
-        self.frozen: dict[str, Tensor] = {}  # tables of a loaded file, used instead of recomputing them
+        self.frozen: Tables = {}  # tables of a loaded file, used instead of recomputing them
         last = self.h_a[-1]
         assert isinstance(last, nn.Conv2d)
         with torch.no_grad():
             last.weight *= 3.0  # hyper-latents that do not all round to zero
-        for out in (self.out_0, self.out_1):
+        for out in self.outputs:
             nn.init.zeros_(out.weight)
             with torch.no_grad():
                 out.bias[channels:] = 28.0 * 4 / 32  # start at scale index 28
 
+    def _layer(self, name: str) -> IntConv:
+        layer = getattr(self, name)
+        assert isinstance(layer, IntConv)
+        return layer
+
+    @property
+    def outputs(self) -> list[IntConv]:
+        """The layers that give means and scales, by step."""
+        return [self._layer(name) for name in order.OUTPUTS]
+
     # --- tables, integers; the same functions in training and in use -----------------------------
 
-    def tables(self) -> dict[str, Tensor]:
+    def tables(self) -> Tables:
         """The integer tables by anchor: as loaded, or from the parameters in training."""
-        if self.frozen:
-            return self.frozen
-        log_gain = self.log_gain.clamp(-3.5, 2.7)
-        tables = {
-            "gain": torch.exp(log_gain) * GAIN_UNIT,
-            "offset": log_gain * (64 / SCALE_STEP),
-            "bias": self.q_bias * 32.0,
-            "z_index": self.z_scale * 8.0,
-        }
-        return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
+        return self.frozen or by_quality.tables_of(self.log_gain, self.q_bias, self.z_scale)
 
-    def load_tables(self, tables: dict[str, Tensor]) -> None:
-        """Use these tables; parameters are set to match, for further training."""
-        with torch.no_grad():
-            self.log_gain.copy_(torch.log(tables["gain"] / GAIN_UNIT))
-            self.q_bias.copy_(tables["bias"] / 32.0)
-            self.z_scale.copy_(tables["z_index"] / 8.0)
+    def rows(self, step: Tensor) -> Rows:
+        """Table rows at quality steps ``step`` (B,)."""
+        return by_quality.rows_at(self.tables(), step)
+
+    def load_tables(self, tables: Tables) -> dict[str, Tensor]:
+        """Use these tables from now on; returns the parameters that stand for them, for further training."""
         self.frozen = tables
+        return by_quality.parameters_of(tables)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StreamModel:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.frozen = {name: move(fn, table) for name, table in self.frozen.items()}
         return self
-
-    def rows(self, tables: dict[str, Tensor], step: Tensor) -> Rows:
-        """Table rows at quality steps ``step`` (B,)."""
-        return Rows(**{name: interpolate(table, step) for name, table in tables.items()})
 
     # --- integer networks ------------------------------------------------------------------------
 
@@ -200,14 +150,16 @@ class StreamModel(nn.Module):
         x = activate(self.e_2(x))
         return activate(self.e_3(x))
 
-    def context(self, features: Tensor, canonical: Tensor) -> Tensor:
-        """Features of step 1 from F and the canonical latent decoded in step 0 (else zero)."""
-        x = activate(self.c_1(torch.cat([features, canonical], dim=1)))
-        return activate(self.c_3(activate(self.c_2(x))))
+    def context(self, step: int, features: Tensor, canonical: Tensor) -> Tensor:
+        """Features of ``step`` from F and the canonical latent decoded in the steps before (else zero)."""
+        x = torch.cat([features, canonical], dim=1)
+        for name in order.context_layers(step):
+            x = activate(self._layer(name)(x))
+        return x
 
     @staticmethod
     def parameters_of(output: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-        """(μ in units of 1/16 symbol, scale index) from the output of ``out_0`` or ``out_1``."""
+        """(μ in units of 1/16 symbol, scale index) from the output of one of :attr:`outputs`."""
         mean, scale = output.clamp(-OUTPUT_LIMIT, OUTPUT_LIMIT).chunk(2, dim=1)
         limit = float(SYMBOL_LIMIT * MEAN_UNIT)
         # float64: the product of two integers below 2**20 and 2**15 is exact
@@ -240,17 +192,18 @@ class StreamModel(nn.Module):
         batch, height, width = shape
         z_index = rows.z_index.expand(batch, -1, height // 4, width // 4)
         everywhere = torch.ones(z_index.shape[1:], dtype=torch.bool, device=z_index.device)
-        z_hat = yield Step(torch.zeros_like(z_index), z_index, everywhere)
+        z_hat = yield Step(torch.zeros_like(z_index), z_index, everywhere, Z_LIMIT)
         features = self.features(z_hat, rows, condition)
-        mask = checkerboard(self.channels, height, width).to(z_hat.device)
-
-        mu, index = self.parameters_of(self.out_0(features), rows)
-        symbols = yield Step(mu, index, mask)
-        y_0 = (symbols * MEAN_UNIT + mu) * mask
-        context = self.context(features, self.canonical(y_0, rows))
-        mu, index = self.parameters_of(self.out_1(context), rows)
-        symbols = yield Step(mu, index, ~mask)
-        return torch.where(mask, y_0, symbols * MEAN_UNIT + mu)
+        y_hat: Tensor | None = None
+        for k, mask in enumerate(order.masks(self.channels, height, width)):
+            mask = mask.to(z_hat.device)
+            x = features if y_hat is None else self.context(k, features, self.canonical(y_hat, rows))
+            mu, index = self.parameters_of(self.outputs[k](x), rows)
+            symbols = yield Step(mu, index, mask, SYMBOL_LIMIT)
+            decoded = symbols * MEAN_UNIT + mu
+            y_hat = decoded * mask if y_hat is None else torch.where(mask, decoded, y_hat)
+        assert y_hat is not None
+        return y_hat
 
     def encode(
         self,
@@ -267,7 +220,7 @@ class StreamModel(nn.Module):
         shape = (y.shape[0], y.shape[2], y.shape[3])
         walk = self.walk(rows, shape, condition)
         step = next(walk)
-        symbols = round_clamp(z.float(), -Z_LIMIT, Z_LIMIT)
+        symbols = round_clamp(z.float(), -step.limit, step.limit)
         target = y.float() * (rows.gain / GAIN_UNIT)
         while True:
             put(step, symbols)
@@ -276,7 +229,7 @@ class StreamModel(nn.Module):
             except StopIteration as end:
                 y_hat: Tensor = end.value
                 return y_hat
-            symbols = round_clamp(target - step.mu / MEAN_UNIT, -SYMBOL_LIMIT, SYMBOL_LIMIT)
+            symbols = round_clamp(target - step.mu / MEAN_UNIT, -step.limit, step.limit)
 
     def decode(
         self,
@@ -296,24 +249,23 @@ class StreamModel(nn.Module):
                 return y_hat
 
     def forward(
-        self, y: Tensor, step: Tensor, distribution: Distribution, condition: Tensor | None = None
+        self, y: Tensor, rows: Rows, distribution: Distribution, condition: Tensor | None = None
     ) -> Coded:
-        """Quantise ``y`` (B, N, H, W) at quality ``step`` (B,) and estimate its bits (training).
+        """Quantise ``y`` (B, N, H, W) and estimate its bits (training).
 
         Rates come from additive uniform noise, everything else from rounded values with
         straight-through gradients (Minnen & Singh 2020).
         """
-        rows = self.rows(self.tables(), step)
         steps: list[Step] = []
         z = self.h_a(y).float()
         y_hat = self.encode(y, z, rows, condition, lambda s, _: steps.append(s))
-        hyper, first, second = steps
+        hyper, *others = steps
         bits = distribution.bits(self.disturb(z), hyper.index).sum(dim=(1, 2, 3))
-        mu = torch.where(first.mask, first.mu, second.mu)
-        index = torch.where(first.mask, first.index, second.index)
+        mu, index = others[-1].mu, others[-1].index
+        for step in others[:-1]:
+            mu, index = torch.where(step.mask, step.mu, mu), torch.where(step.mask, step.index, index)
         residual = y.float() * (rows.gain / GAIN_UNIT) - mu / MEAN_UNIT
-        bits = bits + distribution.bits(self.disturb(residual), index).sum(dim=(1, 2, 3))
-        return Coded(y_hat, self.canonical(y_hat, rows), self.latent(y_hat, rows), bits)
+        return Coded(y_hat, bits + distribution.bits(self.disturb(residual), index).sum(dim=(1, 2, 3)))
 
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""

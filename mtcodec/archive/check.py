@@ -1,0 +1,87 @@
+"""Archives checked, and parts of them copied; nothing is encoded anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtcodec.archive.decode import ArchiveCodec, decode
+from mtcodec.archive.read import Opened
+from mtcodec.archive.unpack import Progress
+from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.errors import FormatError, OutputError
+from mtcodec.format import container
+
+
+def extract(
+    opened: Opened, output: Path, tasks: Sequence[str], progress: Progress = lambda done, total: None
+) -> int:
+    """Copy the columns of ``tasks`` into a new archive; nothing is decoded.
+
+    Scenes that have none of them are left out. Returns the number of scenes.
+
+    Raises:
+        UsageError: a task that the archive lacks. OutputError: an archive is there already.
+        FormatError: damage to what is kept.
+    """
+    opened.about.needs(tasks)
+    with locked(output):
+        if any(output.glob("part-*.parquet")):
+            raise OutputError("has an archive already", path=output)
+        writer, neural = Writer(output, opened.about.only(tasks), PART_ROWS), False
+        for done, (key, parts) in enumerate(opened.all_entries(tasks, notes=True), 1):
+            if isinstance(parts, FormatError):
+                raise parts
+            own = [name for name in tasks if name in parts.header.tasks]
+            if own:
+                try:
+                    writer.add(key, container.extract(parts, own))
+                except FormatError as error:
+                    error.at(path=opened.path, scene=key)
+                    raise
+                neural = neural or any(parts.header.task(name).neural for name in own)
+            progress(done, opened.rows)
+        if neural and opened.about.weights is not None:
+            writer.keep_weights(opened.weights_bytes)
+        writer.finish()
+        return len(writer.keys)
+
+
+@dataclass
+class Verified:
+    """What :func:`verify` found.
+
+    Attributes:
+        damaged: what is wrong, by key.
+    """
+
+    scenes: int = 0
+    damaged: dict[str, FormatError] = field(default_factory=dict)
+
+
+def verify(
+    opened: Opened,
+    decoding: bool = False,
+    device: str = "auto",
+    progress: Progress = lambda done, total: None,
+) -> Verified:
+    """Check every checksum of an archive and, if ``decoding``, decode everything.
+
+    Raises:
+        WeightsNotFound, WeightsInvalid: for ``decoding``.
+    """
+    result, codec = Verified(), ArchiveCodec(opened, device)
+    for key, parts in opened.all_entries():
+        result.scenes += 1
+        try:
+            if isinstance(parts, FormatError):
+                raise parts
+            for section in parts.header.sections:
+                parts.payload(section.name)
+            if decoding:
+                decode(codec, [(key, parts)], parts.header.tasks)
+        except FormatError as error:
+            result.damaged[key] = error.at(path=opened.path, scene=key)
+        progress(result.scenes, opened.rows)
+    return result

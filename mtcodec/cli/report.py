@@ -1,0 +1,69 @@
+"""What a file holds, printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mtcodec.format.container import Reader
+
+Measures = Mapping[str, Mapping[str, float]]
+"""By task and measure."""
+SHOWN = {"psnr": "{:.1f} dB", "ms_ssim": "MS-SSIM {:.4f}", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
+STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
+
+
+def decibels(measures: Measures) -> str:
+    """PSNR of every task, on a line."""
+    return ", ".join(f"{name} {own['psnr']:.1f} dB" for name, own in measures.items() if "psnr" in own)
+
+
+def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[str, Any]:
+    """What ``--json`` prints; ``measures`` of a scene just encoded are added to its tasks."""
+    from mtcodec.codec.info import summary
+
+    found = summary(reader, file)
+    for name, own in (measures or {}).items():
+        found["tasks"][name] |= {key: float(f"{value:.6g}") for key, value in own.items()}
+    return found
+
+
+def print_file(found: Mapping[str, Any], as_json: bool = False, weights: str = "") -> None:
+    """Print what :func:`facts` gave; ``weights`` is what the weights are called."""
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    size = f"{found['bytes']} bytes, {found['bpp']:.4f} bpp, {found['width']}×{found['height']}"
+    made = ""
+    if found["weights"] is not None:
+        name = weights or found["weights"]["name"] or "not installed"
+        made = f", quality {found['quality']:g}, weights {name} ({found['weights']['fingerprint']})"
+    typer.echo(f"{found['file']}: {size}{made}")
+    for section in found["sections"]:
+        cost = f"{section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+        own = f"  {section['coding']}" if "coding" in section else ""
+        own += f"  quality {section['quality']:g}" if "quality" in section else ""
+        typer.echo(f"  {section['name']:<10} {cost}{own}")
+    typer.echo(f"  {'overhead':<10} {found['overhead_bytes']:>8} bytes")
+    for task, own in found["tasks"].items():
+        measured = _measures(task, own, found)
+        typer.echo(f"  to decode {task}: {own['bytes']} bytes ({' + '.join(own['sections'])}){measured}")
+
+
+def _measures(task: str, own: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """Measures of a task as people read them, in its unit."""
+    from mtcodec.tasks import USUAL, units
+
+    parts = [text.format(own[key]) for key, text in SHOWN.items() if key in own]
+    section = next(s for s in found["sections"] if s["name"] == task)
+    known = USUAL.get(task)
+    for key, text in STORED.items():
+        if key in own and known is not None:
+            parts.append(text.format(units.shown(known, section["dtype"], own[key], own.get("unit", ""))))
+    if not parts and "unit" in own:
+        parts.append(f"unit {own['unit']}")
+    return f"  {', '.join(parts)}" if parts else ""

@@ -1,0 +1,188 @@
+"""Candidates: the codings of a scene's tasks that are worth making at a quality, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mtcodec.codec.request import Request
+from mtcodec.coders import classical, exact, neural
+from mtcodec.coders.classical import Way
+from mtcodec.coders.coded import Coded
+from mtcodec.coders.neural import NeuralScene
+from mtcodec.engine.networks import Networks
+from mtcodec.format.quality import NETWORK_STEPS, lambda_of, to_step
+from mtcodec.format.section import SHARED
+from mtcodec.signal.measures import errors
+from mtcodec.signal.signal import Signal
+
+SMALL = 4096  # pixels up to which exact codings are tried for every task
+SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
+CLEAR = {"color": 1.4, "depth": 2.5, "vectors": 1.8}
+"""By column of settings: so many times the cost of a thorough encoding has a quick draft, as a rule at most
+(1.5 standard deviations of its logarithm above the mean of 16 pictures). Where the networks' cost is lower
+still, no thorough encoding is made."""
+RANGE = 192  # quality steps on both sides in which a setting that just reaches a PSNR is looked for
+HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
+
+
+class Candidates:
+    """Codings of signals; networks are given, as several may be compared."""
+
+    def __init__(self, signals: Mapping[str, Signal], request: Request) -> None:
+        self.signals, self.request = signals, request
+        self._made: dict[tuple[str, str, int, float, str], Coded] = {}  # classical ones, by how they are made
+        some = next(iter(signals.values()), None)
+        small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
+        self._exact = {name: exact.encode(signal) for name, signal in signals.items()} if small else {}
+
+    # --- costs ---------------------------------------------------------------------------------------
+
+    def step(self, name: str, step: int) -> int:
+        """Quality step of a task, if ``step`` is the scene's."""
+        own = self.request.task_quality.get(name)
+        return step if own is None else to_step(own)
+
+    def weight(self, name: str, step: int) -> float:
+        """λ · weight of a task: what a unit of its squared error costs in bits."""
+        return float(lambda_of(self.step(name, step))) * self.signals[name].task.weight
+
+    def cost(self, name: str, coded: Coded, step: int) -> float:
+        """Bits + λ · weight · error."""
+        return coded.bits + self.weight(name, step) * coded.error
+
+    # --- coders --------------------------------------------------------------------------------------
+
+    def known(self, networks: Networks) -> dict[str, Signal]:
+        """The signals that networks can code."""
+        return {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
+
+    def neural(self, networks: Networks, step: int) -> NeuralScene:
+        """What networks make of the tasks they know; they know no higher qualities than they were trained
+        for.
+        """
+        steps = {SHARED: step} | {name: self.step(name, step) for name in networks.tasks}
+        steps = {name: min(own, NETWORK_STEPS) for name, own in steps.items()}
+        return neural.encode(networks, self.known(networks), steps)
+
+    def drafts(self, name: str, step: int) -> list[tuple[Way, float]]:
+        """The ways of classical codecs worth trying for a task, with their costs at the quickest speed."""
+        signal, weight = self.signals[name], self.weight(name, step)
+        found = []
+        for way in classical.ways(signal, weight, "draft"):
+            (setting,) = classical.settings(signal, way, weight, "draft")
+            found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
+        return found
+
+    def classical(self, name: str, step: int) -> list[Coded]:
+        """Classical codings of a task: in the way that drafts find best, or all that are worth trying."""
+        signal, weight, effort = self.signals[name], self.weight(name, step), self.request.effort
+        if not classical.possible(signal):
+            return []
+        ways = classical.ways(signal, weight, effort)
+        if effort != "best" and len(ways) > 1:
+            ways = [min(self.drafts(name, step), key=lambda pair: pair[1])[0]]
+        return [
+            self._make(name, way, setting, effort)
+            for way in ways
+            for setting in classical.settings(signal, way, weight, effort)
+        ]
+
+    def reaching(self, name: str, psnr: float, around: int) -> list[Coded]:
+        """Classical codings of a task that just reach a PSNR in dB, one of every way that can.
+
+        Settings of codecs are coarser than λ; this is for targets. ``around`` is a step near the target.
+        """
+        signal, found = self.signals[name], []
+        if not classical.possible(signal):
+            return []
+        for way in classical.ways(signal, self.weight(name, around), self.request.effort):
+            low, high = (int(classical.settings(signal, way, self.weight(name, step), "normal")[0] + shift)
+                         for step, shift in ((around - RANGE, -2), (around + RANGE, 2)))  # fmt: skip
+            best: Coded | None = None
+            while low <= high and way.codec == "av1":
+                setting = (low + high) // 2
+                coded = self._make(name, way, way.round(setting), self.request.effort)
+                if errors(signal, coded.decoded)["psnr"] >= psnr:
+                    best, high = coded, setting - 1
+                else:
+                    low = setting + 1
+            found += [best] if best is not None else []
+        return found
+
+    def _make(self, name: str, way: Way, setting: float, effort: str) -> Coded:
+        key = (name, way.codec, way.bits, setting, effort)
+        if key not in self._made:
+            self._made[key] = classical.encode(self.signals[name], way, setting, effort)
+        return self._made[key]
+
+    # --- all together --------------------------------------------------------------------------------
+
+    def all(self, made: NeuralScene | None, step: int) -> dict[str, list[Coded]]:
+        """The candidates of every task, ``made`` among them; at least one each."""
+        found: dict[str, list[Coded]] = {}
+        tasks = made.tasks if made is not None else {}
+        doubtful = self._doubtful(made, step)
+        for name, signal in self.signals.items():
+            own = [tasks[name]] if name in tasks else []
+            if name not in tasks or name in doubtful:
+                own += self.classical(name, step)
+            if name in self._exact:
+                own.append(self._exact[name])
+            found[name] = own or [exact.encode(signal)]
+        return found
+
+    def _doubtful(self, made: NeuralScene | None, step: int) -> set[str]:
+        """Tasks of networks of which a classical coding may cost less, as quick drafts tell."""
+        if made is None or self.request.coding == "neural":
+            return set()
+        names = [name for name in made.tasks if classical.possible(self.signals[name])]
+        if self.request.effort == "best":
+            return set(names)
+        costs = {name: self.cost(name, made.tasks[name], step) for name in names}
+        hopes = {
+            name: min(cost for _, cost in self.drafts(name, step))
+            / CLEAR[self.signals[name].task.rules.settings]
+            for name in names
+        }
+        together = 8 * len(made.shared or b"") + sum(costs.values())
+        all_leave = sum(hopes.values()) < together
+        return {name for name in names if all_leave or hopes[name] < costs[name]}
+
+
+def choose(
+    signals: Mapping[str, Signal], networks: Sequence[Networks], request: Request, step: int
+) -> Networks | None:
+    """Of networks that know most tasks, those that cost least on a part in the middle of the scene.
+
+    None where none is able, or where drafts of classical codecs cost clearly less for every task.
+    """
+    if request.coding == "classical" or not signals:
+        return None
+    whole = Candidates(signals, request)
+    most = max((len(whole.known(own)) for own in networks), default=0)
+    able = [own for own in networks if most and len(whole.known(own)) == most]
+    if not able or (len(able) == 1 and request.coding == "neural"):
+        return able[0] if able else None
+    sample = _sample(signals, request)
+    made = {i: sample.neural(own, step) for i, own in enumerate(able)}
+    costs = {i: {n: sample.cost(n, c, step) for n, c in own.tasks.items()} for i, own in made.items()}
+    best = min(costs, key=lambda i: 8 * len(made[i].shared or b"") + sum(costs[i].values()))
+    if request.coding == "neural" or request.effort == "best":
+        return able[best]
+    possible = all(classical.possible(sample.signals[name]) for name in costs[best])
+    hopeless = possible and all(
+        cost > HOPELESS * min(draft for _, draft in sample.drafts(name, step))
+        for name, cost in costs[best].items()
+    )
+    return None if hopeless else able[best]
+
+
+def _sample(signals: Mapping[str, Signal], request: Request) -> Candidates:
+    """Candidates of a part in the middle, of a quarter of the area within limits."""
+    some = next(iter(signals.values()))
+    window = []
+    for size in (some.height, some.width):
+        side = min(max(size // 2, SAMPLE[0]), SAMPLE[1])
+        start = max(0, (size - side) // 2)
+        window.append(slice(start, start + side))
+    return Candidates({name: s.crop((window[0], window[1])) for name, s in signals.items()}, request)

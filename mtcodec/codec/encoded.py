@@ -1,0 +1,105 @@
+"""A scene as it will be stored, and the bytes of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from mtcodec.codec.prepare import Prepared
+from mtcodec.codec.request import Request
+from mtcodec.coders.coded import Coded, attributes_of
+from mtcodec.coders.neural import NeuralScene
+from mtcodec.format import container, notes
+from mtcodec.format.header import NO_WEIGHTS, Header
+from mtcodec.format.section import NOTES, SHARED, Attributes, Section, mask_name
+from mtcodec.signal.holes import Holes
+from mtcodec.signal.mapping import Array
+from mtcodec.signal.measures import measure
+
+
+@dataclass(frozen=True)
+class MaskSection:
+    """A section of holes: where they are, and its payload."""
+
+    holes: Holes
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the mode decision has chosen for a scene.
+
+    Attributes:
+        tasks: the coding of every task, in the order of the scene.
+        masks: sections of holes that they read.
+        neural: what networks made, None where no task needs them.
+        quality: 0 to 100.
+    """
+
+    prepared: Prepared
+    tasks: dict[str, Coded]
+    masks: Sequence[MaskSection]
+    neural: NeuralScene | None
+    quality: float
+    request: Request
+
+    @cached_property
+    def decoded(self) -> dict[str, Array]:
+        """Images as decoding gives them."""
+        return {name: coded.decoded for name, coded in self.tasks.items()}
+
+    @cached_property
+    def measures(self) -> dict[str, dict[str, float]]:
+        """Measures of every task that is not kept exactly, see :func:`mtcodec.signal.measures.measure`."""
+        own = self.prepared.originals
+        return {n: measure(own[n], c.decoded) for n, c in self.tasks.items() if not own[n].task.exact}
+
+    @property
+    def psnr(self) -> dict[str, float]:
+        """dB by task that is not kept exactly."""
+        return {name: own["psnr"] for name, own in self.measures.items()}
+
+    @property
+    def poor(self) -> list[str]:
+        """Tasks that are hardly usable: their PSNR is under the floor of their kind."""
+        own = self.prepared.originals
+        return [name for name, psnr in self.psnr.items() if psnr < own[name].task.rules.floor]
+
+    @cached_property
+    def data(self) -> bytes:
+        """The file."""
+        payloads: dict[str, bytes] = {}
+        sections: list[Section] = []
+
+        def add(name: str, coding: str, payload: bytes, attributes: Attributes) -> None:
+            sections.append(Section(name, coding, attributes))
+            payloads[name] = payload
+
+        if self.neural is not None and self.neural.shared is not None:
+            add(SHARED, "neural", self.neural.shared, Attributes())
+        for k, mask in enumerate(self.masks):
+            add(mask_name(k), "labels", mask.payload, Attributes("uint8", 1))
+        for name, coded in self.tasks.items():
+            holes = coded.form.holes
+            index = (
+                None if holes is None else next(k for k, m in enumerate(self.masks) if m.holes.same(holes))
+            )
+            add(name, coded.coding, coded.payload, attributes_of(coded, index))
+        told = self._notes()
+        if told:
+            add(NOTES, "raw", notes.pack(told), Attributes())
+        fingerprint, quality = NO_WEIGHTS, 0
+        if self.neural is not None:
+            fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.quality
+        size = self.prepared.height, self.prepared.width
+        return container.build(Header(fingerprint, *size, quality, tuple(sections)), payloads)
+
+    def _notes(self) -> dict[str, dict[str, float | str]]:
+        told: dict[str, dict[str, float | str]] = {
+            name: {"unit": unit} for name, unit in self.request.units.items() if name in self.tasks
+        }
+        if self.request.measures:
+            for name, own in self.measures.items():
+                told.setdefault(name, {}).update({k: float(f"{v:.5g}") for k, v in own.items()})
+        return told

@@ -1,0 +1,104 @@
+"""Files of images to arrays, by format: PNG, JPEG, TIFF, EXR and ``.npy``.
+
+A reader gives (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA. Where ``numbers`` is
+true, pixels are numbers (class ids, or of unknown meaning) and not colours: those of a palette are its
+indexes, and those of one, two or four bits are not stretched to 255. Readers raise what their libraries do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from mtcodec.files.notes import Note
+from mtcodec.signal.mapping import Array
+
+Reader = Callable[[Path, bool, Note], Array]
+ORIENTATION = 0x0112  # tag of EXIF
+
+
+def _png(path: Path, numbers: bool, note: Note) -> Array:
+    import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
+
+    data = path.read_bytes()
+    bits, colours = data[24:26] if len(data) > 26 else (8, 0)  # of the header
+    if numbers and colours == 3:
+        note("the indexes of its palette are kept, not the colours")
+        return _indexes(data)
+    image: Array = imagecodecs.png_decode(data)
+    if numbers and bits < 8:
+        return image.astype(np.uint8) // np.uint8(255 // ((1 << bits) - 1))
+    return image
+
+
+def _indexes(data: bytes) -> Array:
+    from PIL import Image  # imagecodecs gives the palette's colours
+
+    with Image.open(io.BytesIO(data)) as file:
+        return np.asarray(file)
+
+
+def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=("JPEG", "MPO")) as file:
+        image: Image.Image = file
+        if image.getexif().get(ORIENTATION, 1) != 1:
+            note("it is turned as its EXIF data say")
+            image = ImageOps.exif_transpose(image)
+        if image.mode not in ("L", "RGB"):
+            note(f"its {image.mode} colours are converted to RGB")
+            image = image.convert("RGB")
+        return np.asarray(image)
+
+
+def _tiff(path: Path, numbers: bool, note: Note) -> Array:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        series = file.series[0]
+        if len(file.series) > 1:
+            note(f"only the first of its {len(file.series)} images is read")
+        image: Array = series.asarray()
+    if series.axes == "SYX":  # channels are stored one after the other
+        return np.moveaxis(image, 0, -1)
+    if series.axes not in ("YX", "YXS"):
+        raise ValueError(f"not one image but an array of shape {image.shape}")
+    return image
+
+
+def _exr(path: Path, numbers: bool, note: Note) -> Array:
+    import OpenEXR
+
+    # OpenEXR prints a warning for damaged pixels, then holds no part
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        OpenEXR.File(str(path), separate_channels=True) as file,
+    ):
+        if not file.parts:
+            raise ValueError("damaged pixel data")
+        if len(file.parts) > 1:
+            note(f"only the first of its {len(file.parts)} parts is read")
+        channels = {name: channel.pixels for name, channel in file.channels().items()}
+    if len(channels) == 1:
+        return np.asarray(next(iter(channels.values())))
+    for order in ("RGB", "RGBA", "XYZ", "YA"):
+        if channels.keys() == set(order):
+            return np.stack([channels[name] for name in order], axis=-1)
+    raise ValueError(f"channels {', '.join(channels)}; one image has one, R G B (A), or X Y Z")
+
+
+def _array(path: Path, numbers: bool, note: Note) -> Array:
+    with path.open("rb") as file:
+        image: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
+
+
+READERS: dict[str, Reader] = {
+    ".png": _png, ".jpg": _jpeg, ".jpeg": _jpeg, ".tif": _tiff, ".tiff": _tiff, ".exr": _exr, ".npy": _array,
+}  # fmt: skip
+SUFFIXES = tuple(READERS)

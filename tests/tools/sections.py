@@ -1,0 +1,51 @@
+"""Files of single sections, made of what coders give; of any payload under right checksums."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from mtcodec.codec import decoder
+from mtcodec.coders import labels
+from mtcodec.coders.coded import Coded, attributes_of
+from mtcodec.errors import WeightsNotFound
+from mtcodec.format.container import Reader, build, split
+from mtcodec.format.header import NO_WEIGHTS, Header, parse
+from mtcodec.format.section import Attributes, Section, mask_name
+from mtcodec.signal.holes import Holes
+from mtcodec.signal.mapping import Array
+
+
+def file_of(tasks: Mapping[str, Coded], size: tuple[int, int]) -> bytes:
+    """A file of these codings, none of them neural; ``size`` is height and width."""
+    masks: list[Holes] = []
+    sections, payloads = [], {}
+    for name, coded in tasks.items():
+        holes, index = coded.form.holes, None
+        if holes is not None:
+            index = next((k for k, own in enumerate(masks) if own.same(holes)), len(masks))
+            masks += [holes] if index == len(masks) else []
+        sections.append(Section(name, coded.coding, attributes_of(coded, index)))
+        payloads[name] = coded.payload
+    for k, own in enumerate(masks):
+        sections.insert(k, Section(mask_name(k), "labels", Attributes("uint8", 1)))
+        payloads[mask_name(k)] = labels.encode_mask(own.classes)
+    return build(Header(NO_WEIGHTS, *size, 0, tuple(sections)), payloads)
+
+
+def with_payload(file: bytes, name: str, payload: bytes) -> bytes:
+    """``file`` with another payload, under right checksums."""
+    return build(parse(file), split(file)[1] | {name: payload})
+
+
+def no_networks(fingerprint: str) -> object:
+    raise WeightsNotFound(f"needs networks: {fingerprint}")
+
+
+def read(file: bytes, name: str) -> Array:
+    """The image of a task that no network decodes.
+
+    Raises:
+        FormatError: damaged.
+    """
+    return decoder.decode([Reader(io.BytesIO(file))], [name], no_networks)[0][name]
