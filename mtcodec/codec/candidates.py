@@ -73,11 +73,16 @@ class Candidates:
             found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
         return found
 
-    def classical(self, name: str, step: int) -> list[Coded]:
-        """Classical codings of a task: in the way that drafts find best, or all that are worth trying."""
+    def classical(self, name: str, step: int, alone: bool = True) -> list[Coded]:
+        """Classical codings of a task: in the way that drafts find best, or all that are worth trying.
+
+        More time is taken where they are ``alone``, as no networks have had theirs.
+        """
         signal, weight, effort = self.signals[name], self.weight(name, step), self.request.effort
         if not classical.possible(signal):
             return []
+        if effort == "normal" and alone:
+            effort = "thorough"
         ways = classical.ways(signal, weight, effort)
         if effort != "best" and len(ways) > 1:
             ways = [min(self.drafts(name, step), key=lambda pair: pair[1])[0]]
@@ -93,7 +98,7 @@ class Candidates:
         Settings of codecs are coarser than λ; this is for targets. ``around`` is a step near the target.
         """
         signal, found = self.signals[name], []
-        if not classical.possible(signal):
+        if self.request.coding == "neural" or not classical.possible(signal):
             return []
         for way in classical.ways(signal, self.weight(name, around), self.request.effort):
             low, high = (int(classical.settings(signal, way, self.weight(name, step), "normal")[0] + shift)
@@ -125,7 +130,7 @@ class Candidates:
         for name, signal in self.signals.items():
             own = [tasks[name]] if name in tasks else []
             if name not in tasks or name in doubtful:
-                own += self.classical(name, step)
+                own += self.classical(name, step, alone=name not in tasks)
             if name in self._exact:
                 own.append(self._exact[name])
             found[name] = own or [exact.encode(signal)]

@@ -16,7 +16,7 @@ class Part:
     """What several tasks may need: the shared section, or a section of holes; counted once.
 
     Attributes:
-        bits: that it takes. needs: keys of candidates that read it.
+        bits: that it takes. readers: keys of candidates that read it.
     """
 
     bits: int
@@ -30,18 +30,22 @@ def decide(
 
     Args:
         weights: λ · weight of the task's kind, by task.
-        parts: whatever is read by several tasks; with each combination of parts, every task takes its
-            cheapest candidate that needs no others.
+        parts: what candidates read besides. With each combination of those that several tasks may
+            read, every task takes its cheapest candidate that needs no others.
     """
     best: tuple[float, dict[str, int]] | None = None
-    for allowed in _subsets(range(len(parts))):
+    shared = [part for part in parts if len({name for name, _ in part.readers}) > 1]
+    alone = [part for part in parts if part not in shared]
+    for allowed in _subsets(range(len(shared))):
         chosen: dict[str, int] = {}
         total = 0.0
         for name, own in candidates.items():
             costs = {
-                i: coded.bits + weights[name] * coded.error
+                i: coded.bits
+                + weights[name] * coded.error
+                + sum(part.bits for part in alone if (name, i) in part.readers)
                 for i, coded in enumerate(own)
-                if all((name, i) not in part.readers for k, part in enumerate(parts) if k not in allowed)
+                if all((name, i) not in part.readers for k, part in enumerate(shared) if k not in allowed)
             }
             if not costs:
                 break
@@ -49,7 +53,7 @@ def decide(
             total += costs[chosen[name]]
         else:
             picked = set(chosen.items())
-            total += sum(part.bits for part in parts if picked & part.readers)
+            total += sum(part.bits for part in shared if picked & part.readers)
             if best is None or total < best[0]:
                 best = total, chosen
     assert best is not None, "a task without candidates"
@@ -58,6 +62,6 @@ def decide(
 
 def _subsets(items: Iterable[int]) -> Iterable[set[int]]:
     every = list(items)
-    if len(every) > MAX_PARTS:  # many tasks with holes of their own: what each needs is weighed alone
+    if len(every) > MAX_PARTS:
         return [set(every), set()]
     return map(set, chain.from_iterable(combinations(every, n) for n in range(len(every), -1, -1)))

@@ -48,16 +48,10 @@ class SceneEncoder:
         return SceneEncoder(self.prepared, self.networks, replace(self.request, effort="fast"))
 
     def refined(self, found: Encoded, step: int) -> Encoded:
-        """``found``, which reaches its target at ``step``, with smaller classical codings that reach it
-        too.
-        """
+        """``found``, which reaches its PSNRs at ``step``, with smaller classical codings that do so too."""
         for name, psnr in self.request.target_psnr.items():
             for coded in self.candidates.reaching(name, psnr, step):
-                other = replace(found, tasks={**found.tasks, name: coded})
-                if not any(c.coding == "neural" for c in other.tasks.values()):
-                    other = replace(other, neural=None)
-                elif other.neural is not None and not any(c.shared for c in other.tasks.values()):
-                    other = replace(other, neural=replace(other.neural, shared=None))
+                other = self._encoded({**found.tasks, name: coded}, found.neural, step)
                 if len(other.data) < len(found.data):
                     found = other
         return found

@@ -136,7 +136,11 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     made: dict[str, Coded] = {}
     originals: dict[str, Signal] = {}
     height, width = next(iter(arrays.values())).shape[:2]
-    tiny = height * width <= TINY and request.coding == "auto" and not request.target_bytes
+    tiny = (
+        height * width <= TINY
+        and request.coding == "auto"
+        and not (request.target_bytes or request.target_psnr)
+    )
     notes = []
     for name, image in arrays.items():
         task = tasks[name]

@@ -69,8 +69,12 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
             state[f"{name}.weight"] = _take(rest, f"{name}.weight", torch.int8) * STEP
             state[f"{name}.bias"] = _take(rest, f"{name}.bias", torch.int32) * (STEP / BIAS_UNIT)
         elif isinstance(module, StreamModel):
-            own = module.load_tables({key: _table(rest, name, key) for key in TABLE_LIMITS})
-            state |= {f"{name}.{key}": value for key, value in own.items()}
+            tables = {key: _table(rest, name, key) for key in TABLE_LIMITS}
+            if (
+                tables["offset"].shape != tables["gain"].shape
+            ):  # those of the others are checked as parameters
+                raise ValueError(f"{name}.offset is not of the shape of gain")
+            state |= {f"{name}.{key}": value for key, value in module.load_tables(tables).items()}
     left = model.state_dict().keys() - state.keys()
     missing = sorted(left - rest.keys())
     if missing:

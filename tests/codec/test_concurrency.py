@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from mtcodec.codec.codec import Codec
 
+from mtcodec import Codec
+from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.scene import read_scene
 
 WORKERS = 8
 
@@ -30,13 +31,15 @@ def scenes(bundled: list[SceneFiles]) -> list[Scene]:
     return made
 
 
-@pytest.mark.parametrize("name", ["small", "clevr"])
-def test_threads_share_a_codec(name: str, scenes: list[Scene], request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(("name", "coding"), [("small", "neural"), ("small", "auto"), ("clevr", "neural")])
+def test_threads_share_a_codec(
+    name: str, coding: str, scenes: list[Scene], request: pytest.FixtureRequest
+) -> None:
     codec: Codec = request.getfixturevalue(name)
 
     def encode(k: int) -> bytes:
         bound = {"depth": 2.0} if k % 4 == 0 else {}
-        return codec.encode(scenes[k], 10 * (k % 10), max_error=bound)
+        return codec.encode(scenes[k], 10 * (k % 10), max_error=bound, coding=coding)
 
     def decode(data: bytes) -> Scene:
         return codec.decode(data)

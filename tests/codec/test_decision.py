@@ -97,8 +97,8 @@ def test_nothing_costs_less(data: st.DataObject) -> None:
     assert found == min(cost(candidates, dict(zip(candidates, picks)), parts) for picks in every)
 
 
-def test_many_parts_are_weighed_one_by_one() -> None:
-    """Tasks with holes of their own, more than can be combined: as cheap as if each was alone."""
+def test_what_one_task_reads_is_weighed_there() -> None:
+    """Tasks with holes of their own, more than can be combined."""
     count = MAX_PARTS + 3
     candidates = {f"t{k}": [coded(10), coded(30)] for k in range(count)}
     parts = [part(25 if k % 2 else 5, (f"t{k}", 0)) for k in range(count)]

@@ -2,7 +2,7 @@
 
 Settings of torch (threads, batches, memory formats, libraries, dtypes) are tried in this process, those of
 the environment (instruction sets) in others; ``docs/determinism.md`` says what is promised.
-``determinism.py`` beside this file does the same between machines and releases of torch.
+``tests/tools/determinism.py`` does the same between machines and releases of torch.
 """
 
 from __future__ import annotations
@@ -15,18 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import determinism
 import numpy as np
 import pytest
 import torch
-from determinism import COARSE, CUDA, SETTINGS, Result
-from mtcodec.codec.codec import Codec
-from symbols import Digests, reader_of
+from tools import determinism
+from tools.determinism import COARSE, CUDA, RELEASED, SETTINGS, Result
+from tools.symbols import Digests, OwnCodec
 
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, IntConv
 from mtcodec.weights import store as weights
 
-HERE = Path(__file__).parent
 ENVIRONMENTS = {
     "no vectors": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"},
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
@@ -39,8 +37,8 @@ class Elsewhere:
 
     def __init__(self, environment: dict[str, str], python: str = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [python, str(HERE / "determinism.py"), "serve"],
-            env={**os.environ, "PYTHONPATH": str(HERE.parent), **environment},
+            [python, determinism.__file__, "serve"],
+            env={**os.environ, "PYTHONPATH": str(determinism.TESTS.parent), **environment},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -104,11 +102,11 @@ def matrix(
     made = Matrix(path, {}, {}, {}, {})
     for name, setting in SETTINGS.items():
         with setting.around():
-            made.add(name, determinism.encode(codecs[name], setting.batch))
+            made.add(name, determinism.encode(codecs[name]))
     for name, process in elsewhere.items():
         process.wait()
         _, files, (digests, _) = determinism.restore(there / "written" / name)
-        made.add(name, {n: (data, _of_encoder(digests[n], data)) for n, data in files.items()})
+        made.add(name, {n: (data, digests[n]) for n, data in files.items()})
     determinism.store(there / "all", codecs["plain"], made.files, (made.written, {}))
     for name, process in elsewhere.items():
         process.start("read", there / "all", there / "read" / name, path)
@@ -119,13 +117,6 @@ def matrix(
         process.wait()
         made.results[name] = determinism.restore(there / "read" / name)[2]
     return made
-
-
-def _of_encoder(digests: Digests, data: bytes) -> Digests:
-    """Those of ``digests`` that an encoder gives, which has checked them against the decoder's."""
-    sections = {s.name: s for s in reader_of(data).header.sections}
-    exact = {n for n, section in sections.items() if section.coding in ("stepped", "raw")}
-    return {n: own for n, own in digests.items() if n not in exact}
 
 
 def test_symbols_are_those_that_were_written(matrix: Matrix) -> None:
@@ -148,7 +139,7 @@ def test_a_cuda_device_gives_and_reads_the_same(matrix: Matrix) -> None:
     digests, images = determinism.decode(there, matrix.files, CUDA.batch)
     assert digests == matrix.written
     assert max(determinism.spread(matrix.files, [images, matrix.results["plain"][1]]).values()) <= 1
-    made = determinism.encode(there, CUDA.batch)
+    made = determinism.encode(there)
     back, _ = determinism.decode(here, {name: data for name, (data, _) in made.items()})
     assert back == {name: written for name, (_, written) in made.items()}
 
@@ -158,7 +149,7 @@ def test_a_layer_that_is_not_exact_is_noticed(small_weights: Path) -> None:
 
     def digests(setting: str, by: float) -> dict[str, Digests]:
         codec = SETTINGS[setting].load(small_weights)
-        layer = codec.model.stream("rgb").e_3
+        layer = codec.own.model.stream("rgb").e_3
         assert layer.frozen is not None
         layer.frozen = layer.frozen[0] * by, layer.frozen[1]
         return {name: written for name, (_, written) in determinism.encode(codec).items()}
@@ -170,23 +161,23 @@ def test_a_layer_that_is_not_exact_is_noticed(small_weights: Path) -> None:
 # --- why it holds --------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["small", *(path.stem for path in determinism.RELEASED)])
-def codec(request: pytest.FixtureRequest, small_weights: Path) -> Codec:
+@pytest.fixture(scope="module", params=["small", *(path.stem for path in RELEASED)])
+def codec(request: pytest.FixtureRequest, small_weights: Path) -> OwnCodec:
     path = small_weights if request.param == "small" else weights.find(request.param)
     return SETTINGS["plain"].load(path)
 
 
-def layers_of(codec: Codec) -> dict[str, IntConv]:
-    return {name: m for name, m in codec.model.named_modules() if isinstance(m, IntConv)}
+def layers_of(codec: OwnCodec) -> dict[str, IntConv]:
+    return {name: m for name, m in codec.own.model.named_modules() if isinstance(m, IntConv)}
 
 
-def test_partial_sums_fit_float32(codec: Codec) -> None:
+def test_partial_sums_fit_float32(codec: OwnCodec) -> None:
     worst = max(layer.worst_sum() for layer in layers_of(codec).values())
-    print(f"{codec.info.name}: {worst:.0f} = 2**{np.log2(worst):.1f}")
+    print(f"{codec.own.info.name}: {worst:.0f} = 2**{np.log2(worst):.1f}")
     assert worst < EXACT
 
 
-def test_factors_fit_bfloat16(codec: Codec) -> None:
+def test_factors_fit_bfloat16(codec: OwnCodec) -> None:
     """So libraries may round factors to it (or to TF32), as long as they add in float32."""
     activations = torch.arange(-ACTIVATION_LIMIT, ACTIVATION_LIMIT + 1).float()
     assert (activations.bfloat16().float() == activations).all()
@@ -195,7 +186,7 @@ def test_factors_fit_bfloat16(codec: Codec) -> None:
         assert (weight.bfloat16().float() == weight).all()
 
 
-def test_sums_of_the_worst_kind_are_exact_in_any_order(codec: Codec) -> None:
+def test_sums_of_the_worst_kind_are_exact_in_any_order(codec: OwnCodec) -> None:
     """Activations of 255 wherever the weight is positive, in float32 and shuffled, against integers."""
     rng = np.random.default_rng(0)
     for layer in layers_of(codec).values():
@@ -214,7 +205,7 @@ def test_sums_of_the_worst_kind_are_exact_in_any_order(codec: Codec) -> None:
 
 
 def test_integers_follow_the_networks_to_devices_and_keep_their_digits(small_weights: Path) -> None:
-    model = SETTINGS["plain"].load(small_weights).model
+    model = SETTINGS["plain"].load(small_weights).own.model
     layer, stream = model.stream("rgb").e_1, model.stream("rgb")
     before = layer.frozen
     assert before is not None and BIAS_UNIT == 32.0

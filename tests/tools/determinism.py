@@ -1,7 +1,7 @@
 """Write files on one machine, read them on another: the symbols must be equal, the pixels nearly so.
 
-    python tests/determinism.py write DIR [--weights NAME_OR_FILE...]
-    python tests/determinism.py check DIR
+    python tests/tools/determinism.py write DIR [--weights NAME_OR_FILE...]
+    python tests/tools/determinism.py check DIR
 
 Whatever differs between the two (torch, numpy, instruction set, threads, device) is what is tested. ``write``
 leaves a folder for each weights file: files, digests of their symbols, and their pixels. The weights are
@@ -25,21 +25,21 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-import symbols
-from mtcodec.codec.codec import Codec
-from symbols import Digests, reader_of, steps_apart
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools import symbols
+from tools.symbols import Digests, OwnCodec, reader_of, steps_apart
 
-from mtcodec.codec import codec as codecs
+from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.scene import read_scene
 from mtcodec.models.entropy.integer import IntConv
 from mtcodec.models.entropy.stream import StreamModel
 from mtcodec.models.multitask import MultiTask
-from mtcodec.weights import store as registry
+from mtcodec.weights import store as installed
 
-HERE = Path(__file__).parent
-RELEASED = sorted((HERE.parent / "weights").glob("*.safetensors"))
+TESTS = Path(__file__).parents[1]
+RELEASED = [path for place in ("weights", "weights/paper")
+            for path in sorted((TESTS.parent / place).glob("*.safetensors"))]  # fmt: skip
 QUALITY = 70
 Images = dict[str, npt.NDArray]  # by "file/task"
 Result = tuple[dict[str, Digests], Images]
@@ -50,7 +50,7 @@ Result = tuple[dict[str, Digests], Images]
 
 def scenes() -> list[dict[str, Scene]]:
     """Batches of scenes by name; those of a batch have one size."""
-    found = [read_scene(files) for files in find_scenes(HERE / "scenes")]
+    found = [read_scene(files) for files in find_scenes(TESTS / "scenes")]
 
     def cut(k: int, y: int, x: int, height: int, width: int) -> Scene:
         return {n: np.ascontiguousarray(a[y : y + height, x : x + width]) for n, a in found[k].items()}
@@ -74,8 +74,8 @@ class Setting:
     """How networks are run.
 
     Attributes:
-        batch: scenes or files that share a pass.
-        prepare: changes the networks of a codec.
+        batch: files that share a pass.
+        prepare: changes the networks.
         around: what encoding and decoding run inside.
     """
 
@@ -84,10 +84,8 @@ class Setting:
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     device: str = "cpu"
 
-    def load(self, path: Path) -> Codec:
-        codec = codecs.load(path, self.device)
-        self.prepare(codec.model)
-        return codec
+    def load(self, path: Path) -> OwnCodec:
+        return OwnCodec(path, self.device, self.prepare)
 
 
 @contextlib.contextmanager
@@ -144,18 +142,14 @@ COARSE = ("bfloat16 products", "bfloat16 autocast", "all bfloat16")  # pixels ar
 # --- writing and reading -------------------------------------------------------------------------
 
 
-def encode(codec: Codec, batch: int = 1) -> dict[str, tuple[bytes, Digests]]:
+def encode(codec: OwnCodec) -> dict[str, tuple[bytes, Digests]]:
     """Files of all scenes by name, with digests of what went into them."""
-    found = {}
-    for group in scenes():
-        names = list(group)
-        for at in range(0, len(names), batch):
-            part = names[at : at + batch]
-            found |= zip(part, symbols.encode(codec, [group[n] for n in part], QUALITY))
-    return found
+    return {
+        name: symbols.encode(codec, scene, QUALITY) for group in scenes() for name, scene in group.items()
+    }
 
 
-def decode(codec: Codec, files: dict[str, bytes], batch: int = 1) -> Result:
+def decode(codec: OwnCodec, files: dict[str, bytes], batch: int = 1) -> Result:
     """Digests of ``files``, and their images."""
     digests: dict[str, Digests] = {name: {} for name in files}
     images: Images = {}
@@ -180,11 +174,11 @@ def _batches(files: dict[str, bytes], batch: int) -> Iterator[tuple[list[str], l
             yield from ((having[at : at + batch], [task]) for at in range(0, len(having), batch))
 
 
-def store(directory: Path, codec: Codec, files: dict[str, bytes], result: Result) -> None:
+def store(directory: Path, codec: OwnCodec, files: dict[str, bytes], result: Result) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (directory / f"{name}.mtc").write_bytes(data)
-    record = {"fingerprint": codec.info.fingerprint, "digests": result[0]}
+    record = {"fingerprint": codec.own.info.fingerprint, "digests": result[0]}
     (directory / "digests.json").write_text(json.dumps(record, indent=1) + "\n")
     np.savez_compressed(directory / "pixels.npz", **result[1])  # type: ignore[arg-type]
 
@@ -214,7 +208,7 @@ def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
 
 def write(directory: Path, path: Path) -> None:
     """Files of all scenes by the weights ``path``, and what is seen in them, go to ``directory``."""
-    codec = codecs.load(path)
+    codec = OwnCodec(path)
     made = encode(codec)
     files = {name: data for name, (data, _) in made.items()}
     digests, images = decode(codec, files)
@@ -226,14 +220,14 @@ def write(directory: Path, path: Path) -> None:
 
 def read(source: Path, target: Path, path: Path) -> None:
     """Decode what lies in ``source`` with the weights ``path``; what is seen goes to ``target``."""
-    codec, (_, files, _) = codecs.load(path), restore(source)
+    codec, (_, files, _) = OwnCodec(path), restore(source)
     store(target, codec, files, decode(codec, files))
 
 
 def check(directory: Path) -> None:
     for folder in sorted(directory.iterdir()):
         fingerprint, files, (digests, images) = restore(folder)
-        codec = codecs.load(registry.find_fingerprint(fingerprint))
+        codec = OwnCodec(installed.find_fingerprint(fingerprint))
         here = decode(codec, files)
         wrong = [
             f"{name}/{n}" for name in files for n in digests[name] if here[0][name][n] != digests[name][n]
@@ -265,7 +259,7 @@ def main() -> None:
     if arguments.command == "serve":
         serve()
     elif arguments.command == "write":
-        paths = [registry.find(name) for name in arguments.weights] if arguments.weights else RELEASED
+        paths = [installed.find(name) for name in arguments.weights] if arguments.weights else RELEASED
         for path in paths:
             write(arguments.directory / path.stem, path)
     else:

@@ -4,27 +4,54 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from mtcodec.codec.codec import Codec
 
+from mtcodec import Codec
 from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
-from mtcodec.codec import codec as codecs
-from mtcodec.files.scene import Scene
-from mtcodec.format.container import SHARED, Reader, Section
+from mtcodec.codec.prepare import Scene
+from mtcodec.coders import neural
+from mtcodec.engine.networks import Networks, device_of
+from mtcodec.format.container import Reader
+from mtcodec.format.section import SHARED, Section
 from mtcodec.models.entropy.integer import IntConv
+from mtcodec.models.multitask import MultiTask
+from mtcodec.weights import file as weights
 
 Steps = list[tuple[Symbols, Indexes]]
 """Of one section: symbols and the numbers of their probability tables, in the order of coding."""
 Digests = dict[str, str]  # by section; of a neural one also SECTION.layers: what integer layers computed
 LAYERS = ".layers"
 EXACT = ("labels", "stepped", "raw")  # codings whose values are the same everywhere
+
+
+class OwnCodec(Codec):
+    """A codec of networks of its own, which may be changed: :class:`Codec` shares them with others."""
+
+    def __init__(
+        self, path: Path, device: str = "cpu", prepare: Callable[[MultiTask], object] = lambda model: None
+    ) -> None:
+        super().__init__(path, device, coding="neural")
+        model, tables = weights.load(path)
+        model.to(device_of(device))
+        prepare(model)
+        self.own = Networks(model, tables, weights.describe(path), device_of(device))
+
+    def networks(self) -> list[Networks]:
+        return [self.own]
+
+    def networks_of(self, fingerprint: str) -> Networks:
+        return self.own
+
+    def _needed(self, scene: object) -> list[Networks]:
+        return [self.own]
 
 
 @dataclass
@@ -54,13 +81,13 @@ def digest_of_values(image: npt.NDArray) -> str:
 
 
 @contextmanager
-def layers_watched(codec: Codec, batch: int) -> Iterator[dict[str, list[str]]]:
+def layers_watched(model: MultiTask, batch: int) -> Iterator[dict[str, list[str]]]:
     """Afterwards: digests of all outputs of integer layers, by stream, for each scene of a batch.
 
     They tell differences that rounding would hide here, and perhaps not elsewhere.
     """
     digests: dict[str, list[str]] = {}
-    sums = {name: [hashlib.sha256() for _ in range(batch)] for name in codec.model.graph.streams}
+    sums = {name: [hashlib.sha256() for _ in range(batch)] for name in model.graph.streams}
 
     def watch(name: str, layer: IntConv) -> torch.utils.hooks.RemovableHandle:
         def see(module: object, inputs: object, output: torch.Tensor) -> None:
@@ -69,7 +96,7 @@ def layers_watched(codec: Codec, batch: int) -> Iterator[dict[str, list[str]]]:
 
         return layer.register_forward_hook(see)
 
-    streams = {name: codec.model.stream(name).modules() for name in sums}
+    streams = {name: model.stream(name).modules() for name in sums}
     hooks = [watch(n, m) for n, modules in streams.items() for m in modules if isinstance(m, IntConv)]
     yield digests
     digests |= {name: [own.hexdigest() for own in several] for name, several in sums.items()}
@@ -77,7 +104,7 @@ def layers_watched(codec: Codec, batch: int) -> Iterator[dict[str, list[str]]]:
         hook.remove()
 
 
-def decode(codec: Codec, files: Sequence[bytes], tasks: Sequence[str] | None = None) -> list[Seen]:
+def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None = None) -> list[Seen]:
     """Decode files of one size as one batch."""
     coders: list[Recorder] = []
 
@@ -93,53 +120,53 @@ def decode(codec: Codec, files: Sequence[bytes], tasks: Sequence[str] | None = N
             return symbols
 
     readers = [reader_of(data) for data in files]
-    wanted = readers[0].header.tasks if tasks is None else tasks
-    with mock.patch.object(codecs, "Decoder", Recorder), layers_watched(codec, len(files)) as computed:
+    wanted = list(readers[0].header.tasks if tasks is None else tasks)
+    with (
+        mock.patch.object(neural, "Decoder", Recorder),
+        layers_watched(codec.own.model, len(files)) as computed,
+    ):
         images = codec.decode_batch(readers, wanted)
-    streams = _streams(codec, [n for n in wanted if _section(readers[0], n).neural])
+    streams = _streams(codec, [n for n in wanted if readers[0].header.task(n).neural])
     assert len(coders) == len(streams) * len(files)
     seen = []
     for i, (reader, scene) in enumerate(zip(readers, images)):
         steps = {name: coders[k * len(files) + i].steps for k, name in enumerate(streams)}
         digests = {name: digest_of(own) for name, own in steps.items()}
         digests |= {name + LAYERS: computed[name][i] for name in streams}
-        exact = [n for n in wanted if _section(reader, n).coding in EXACT]
+        exact = [n for n in wanted if reader.header.task(n).coding in EXACT]
         seen.append(Seen(steps, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
     return seen
 
 
-def encode(codec: Codec, scenes: Sequence[Scene], quality: float) -> list[tuple[bytes, Digests]]:
-    """Files of scenes of one size, encoded as one batch, with digests of what went into them."""
+def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digests]:
+    """The file of a scene, with digests of what went into it."""
     coders: list[Recorder] = []
 
     class Recorder(Encoder):
         def __init__(self, tables: Tables) -> None:
             super().__init__(tables)
+            self.steps: Steps = []
             coders.append(self)
 
-    with mock.patch.object(codecs, "Encoder", Recorder), layers_watched(codec, len(scenes)) as computed:
-        files = codec.encode_batch(scenes, quality)
-    streams = _streams(codec, [n for n in codec.tasks if any(n in scene for scene in scenes)])
-    found = []
-    for i, (data, scene) in enumerate(zip(files, scenes)):
-        kept = {s.name: s.coding for s in reader_of(data).header.sections}
-        digests = {n: digest_of(coders[k * len(files) + i].steps) for k, n in enumerate(streams) if n in kept}
-        digests |= {n + LAYERS: computed[n][i] for n in streams if n in kept}
-        digests |= {n: digest_of_values(scene[n]) for n, coding in kept.items() if coding == "labels"}
-        found.append((data, digests))
-    return found
+        def put(self, symbols: Symbols, index: Indexes) -> None:
+            self.steps.append((symbols, index))
+            super().put(symbols, index)
+
+    with mock.patch.object(neural, "Encoder", Recorder), layers_watched(codec.own.model, 1) as computed:
+        data = codec.encode(scene, quality)
+    sections = {s.name: s for s in reader_of(data).header.sections}
+    streams = [n for n in codec.own.graph.streams if n == SHARED or (n in codec.own.tasks and n in scene)]
+    assert len(coders) in (0, len(streams))
+    digests = {name: digest_of(own.steps) for name, own in zip(streams, coders)}
+    digests |= {name + LAYERS: computed[name][0] for name in digests}
+    digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.task}
+    return data, digests
 
 
-def _streams(codec: Codec, tasks: Sequence[str]) -> list[str]:
+def _streams(codec: OwnCodec, tasks: Sequence[str]) -> list[str]:
     """Streams of these neural tasks, in the order of coding."""
-    reads = {stream for name in tasks for stream in codec.model.graph.reads[name]}
+    reads = {stream for name in tasks for stream in codec.own.graph.reads[name]}
     return [n for n in (SHARED, *tasks) if n in reads]
-
-
-def _section(reader: Reader, name: str) -> Section:
-    section = reader.header.section(name)
-    assert section is not None
-    return section
 
 
 def steps_apart(section: Section, images: Sequence[npt.NDArray]) -> float:
@@ -154,9 +181,9 @@ def steps_apart(section: Section, images: Sequence[npt.NDArray]) -> float:
         return float("inf")
     stack[missing | (stack == stack[0]).all(axis=0)] = 0  # infinite values among them
     difference = float((stack.max(axis=0) - stack.min(axis=0)).max())
-    integer = images[0].dtype.kind == "u"
     step = 257.0 if images[0].dtype.name == "uint16" else 1.0
-    if section.range is not None:
-        step = (section.range[1] - section.range[0]) / 4096
-        step = max(step, 1.0) if integer else step
+    limits = section.attributes.range
+    if limits is not None:
+        step = (limits[1] - limits[0]) / 4096
+        step = max(step, 1.0) if images[0].dtype.kind in "ui" else step
     return difference / step if difference else 0.0

@@ -145,6 +145,10 @@ FORGERIES = {
         changed("streams.shared.e_1.weight", lambda w: w.astype(np.float16)),
         "not torch.int8",
     ),
+    "offsets of other channels": (
+        changed("streams.rgb.offset", lambda t: t[:, :1].copy()),
+        "streams.rgb.offset is not of the shape",
+    ),
     "gain of zero": (changed("streams.shared.gain", np.zeros_like), "streams.shared.gain is out of range"),
     "no such table": (
         changed("streams.rgb.z_index", lambda z: z + 64),
@@ -268,6 +272,16 @@ def test_weights_are_listed_without_torch() -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_loading_imports_no_compiler(random_weights: Path) -> None:
+    """Some operations on tensors without memory import ``torch._dynamo``, which takes a second."""
+    code = (
+        "import sys, torch; from pathlib import Path; from mtcodec.weights import file; "
+        "before = set(sys.modules); file.load(Path(sys.argv[1])); "
+        "assert 'torch._dynamo' not in set(sys.modules) - before"
+    )
+    subprocess.run([sys.executable, "-c", code, str(random_weights)], check=True, capture_output=True)
 
 
 def test_integer_layers_too_wide_to_be_exact_are_refused(
