@@ -23,11 +23,11 @@ $(VENV)/check-ready: $(VENV)/test-ready
 
 demo: $(BIN)/mtcodec  ## encode a bundled scene, look into it, decode depth alone, draw before and after
 	rm -rf demo && mkdir demo
-	$(BIN)/mtcodec encode $(SCENE) -o demo/scene.mtc --quality 60 --quiet
+	$(BIN)/mtcodec encode $(SCENE) -o demo/scene.mtc --quality 30 --quiet
 	$(BIN)/mtcodec info demo/scene.mtc
 	$(BIN)/mtcodec decode demo/scene.mtc --tasks depth -o demo/depth_only
 	$(BIN)/mtcodec decode demo/scene.mtc -o demo/scene
-	$(BIN)/python docs/compare.py $(SCENE) demo/scene demo/comparison.png
+	$(BIN)/python tests/tools/compare.py $(SCENE) demo/scene demo/comparison.png
 	@ls -l demo/scene.mtc $(SCENE)
 
 test: $(VENV)/test-ready  ## all tests
@@ -47,9 +47,9 @@ SECONDS ?= 600
 SEED ?= 0
 fuzz: $(VENV)/fuzz-ready  ## hostile bytes into the decoders, for SECONDS; what does harm is kept in tests/hostile/found
 	@found=0; half=$$(($(SECONDS) / 2)); \
-	$(BIN)/python tests/hostile/fuzz.py --files 1000000000 --seconds $$half --seed $(SEED) --keep tests/hostile/found || found=1; \
+	$(BIN)/python tests/tools/fuzz.py --files 1000000000 --seconds $$half --seed $(SEED) --keep tests/hostile/found || found=1; \
 	if $(BIN)/python -c "import atheris" 2>/dev/null; \
-	then $(BIN)/python tests/hostile/coverage.py --seconds $$half --seed $(SEED) || found=1; fi; exit $$found
+	then $(BIN)/python tests/tools/coverage.py --seconds $$half --seed $(SEED) || found=1; fi; exit $$found
 
 fuzz-ci:  ## two minutes of the same, with seeds that do not change
 	$(MAKE) fuzz SECONDS=120 SEED=1

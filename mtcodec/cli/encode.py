@@ -5,31 +5,19 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtcodec.cli import options, report, values
-from mtcodec.cli.common import (
-    emit,
-    find,
-    make_directory,
-    note,
-    progress_bar,
-    refuse_existing,
-    silent,
-    warn,
-    with_listed,
-)
+from mtcodec.cli import options, values
+from mtcodec.cli.common import find, note, refuse_existing, silent, with_listed
+from mtcodec.cli.jobs import Job, Printing, collect, counted
 from mtcodec.codec.request import Request
-from mtcodec.errors import MtcodecError, OutputError, SceneError, UsageError
+from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.codec.api import Codec
-    from mtcodec.codec.encoded import Encoded
     from mtcodec.files.layouts import SceneFiles
 
 
@@ -124,171 +112,59 @@ def encode(
             if one not in scene.files:
                 raise SceneError(f"no image of task {one!r}", path=scene.label)
     check_tasks(request, scenes)
-    outputs, several = outputs_of(scenes, output or "-" * (len(scenes) == 1) or "./")
+    outputs, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
+    there = [skip_existing and path.is_file() for path in outputs]
+    work = [pair for pair, done in zip(zip(scenes, outputs), there) if not done]
     if dry_run:
-        _list(scenes, outputs, wanted, skip_existing)
+        _list(zip(scenes, outputs, there), wanted, as_json)
+    _check_outputs([path for _, path in work], several, force)
+    if dry_run:
         return
-    work = [(scene, path) for scene, path in zip(scenes, outputs) if not (skip_existing and path.is_file())]
-    for _, path in work:
-        if str(path) != "-":
-            refuse_existing(path, force)
+    if not several and any(there):
+        tell(f"{output}: is there already")
     maker = Job(request, weights, device, threads, target_bpp, wanted, force, several)
-    started, done = time.monotonic(), Totals(len(scenes) - len(work))
-    printing = Printing(as_json, quiet, several, str(output) == "-", weights)
+    printing = Printing(as_json, quiet, several, output == "-", weights)
+    started = time.monotonic()
     if len(work) <= 1 or jobs == 1:
-        results: Any = map(maker, work)
-        _collect(results, done, skip_errors, printing, len(work))
+        done = collect(map(maker, work), len(work), skip_errors, printing)
     else:
         from mtcodec.archive.engines import engine
 
         with engine("local", jobs, Job, tuple(vars(maker).values())) as submit:
-            _collect(submit(work), done, skip_errors, printing, len(work))
+            done = collect(submit(work), len(work), skip_errors, printing)
     if several and not quiet and not as_json:
-        done.show(time.monotonic() - started)
+        done.show(sum(there), time.monotonic() - started)
     if done.failed:
         raise SceneError(f"{len(done.failed)} of {len(work)} scenes could not be encoded")
 
 
-@dataclass
-class Result:
-    """What became of a scene."""
-
-    label: str
-    path: Path
-    facts: dict[str, Any] = field(default_factory=dict)
-    measures: dict[str, dict[str, float]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    poor: list[str] = field(default_factory=list)
-    error: MtcodecError | None = None
-
-
-@dataclass
-class Job:
-    """Encodes scenes, in this process or in others; the codec is loaded with the first one."""
-
-    request: Request
-    weights: str
-    device: str
-    threads: int
-    bpp: float | None
-    wanted: list[str] | None
-    force: bool
-    several: bool
-
-    def __call__(self, work: tuple[SceneFiles, Path]) -> Result:
-        source, path = work
-        result = Result(source.label, path)
-        try:
-            encoded = self._encode(source, result.notes.append)
-            if self.several:
-                make_directory(path.parent)
-            emit(encoded.data, path, self.force)
-        except MtcodecError as error:
-            result.error = located(error, source)
-            return result
-        from mtcodec.format.container import Reader
-
-        result.measures = encoded.measures
-        result.facts = report.facts(Reader(encoded.data), str(path), encoded.measures)
-        result.notes += encoded.prepared.notes
-        result.poor = encoded.poor
-        return result
-
-    def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> Encoded:
-        from mtcodec.files.scene import read_scene
-
-        images = read_scene(source, self.request.tasks, self.wanted, tell)
-        own: dict[str, Any] = {}
-        if self.bpp is not None:
-            height, width = next(iter(images.values())).shape[:2]
-            own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
-        return self._codec().encode_measured(images, **{**vars(self.request.only(images)), **own})
-
-    def _codec(self) -> Codec:
-        from mtcodec.cli.common import set_threads
-        from mtcodec.codec.api import Codec
-
-        if not hasattr(self, "_loaded"):
-            set_threads(self.threads)
-            self._loaded = Codec(self.weights, self.device, coding=self.request.coding)
-        return self._loaded
-
-
-@dataclass(frozen=True)
-class Printing:
-    """How results are shown."""
-
-    as_json: bool
-    quiet: bool
-    several: bool
-    to_stdout: bool
-    weights: str
-
-    def show(self, result: Result) -> None:
-        for line in result.notes if not self.quiet else ():
-            note(f"{result.label}: {line}")
-        if result.poor:
-            found = ", ".join(f"{name} {result.measures[name]['psnr']:.1f} dB" for name in result.poor)
-            warn(f"{result.label}: hardly usable: {found}. Try a higher --quality, --max-error or --lossless "
-                 "for it, other --weights, or train your own")  # fmt: skip
-        if self.quiet or self.to_stdout:
-            return
-        if self.several and not self.as_json:
-            own = result.facts
-            typer.echo(f"{result.path}  {own['bytes']} bytes  {own['bpp']:.4f} bpp"
-                       f"  {report.decibels(result.measures)}")  # fmt: skip
-            return
-        report.print_file(result.facts, self.as_json, "" if self.weights == "auto" else self.weights)
-
-
-@dataclass
-class Totals:
-    """What a run has done."""
-
-    skipped: int
-    scenes: int = 0
-    bytes: int = 0
-    pixels: int = 0
-    failed: list[str] = field(default_factory=list)
-
-    def add(self, facts: Mapping[str, Any]) -> None:
-        self.scenes += 1
-        self.bytes += facts["bytes"]
-        self.pixels += facts["height"] * facts["width"]
-
-    def show(self, seconds: float) -> None:
-        each = f", {8 * self.bytes / self.pixels:.4f} bpp" if self.pixels else ""
-        there = f", {self.skipped} were there" if self.skipped else ""
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        typer.echo(f"{self.scenes} scenes, {self.bytes} bytes{each}, {seconds:.1f} s{there}{failed}")
-
-
-def _collect(results: Any, done: Totals, skip_errors: bool, printing: Printing, total: int) -> None:
-    """Show every result, and the failures last."""
-    with progress_bar() as bar:
-        for result in results:
-            if result.error is not None:
-                if not skip_errors:
-                    raise result.error
-                done.failed.append(str(result.error))
-            else:
-                done.add(result.facts)
-                printing.show(result)
-            bar("encoding", done.scenes + len(done.failed), total)
-    for line in done.failed:
-        warn(f"skipped: {line}")
-
-
-def _list(scenes: list[SceneFiles], outputs: list[Path], wanted: list[str] | None, skip: bool) -> None:
-    """What ``--dry-run`` prints."""
-    for scene, path in zip(scenes, outputs):
-        if skip and path.is_file():
+def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | None, as_json: bool) -> None:
+    """What ``--dry-run`` prints of scenes, their outputs and whether those are there and are left out."""
+    there = count = 0
+    for scene, path, done in plan:
+        files = {n: str(p) for n, p in scene.files.items() if wanted is None or n in wanted}
+        left = [n for n in scene.files if n not in files]
+        there, count = there + done, count + 1
+        if as_json:
+            facts = {"scene": scene.key, "file": str(path), "there": done, "images": files, "left_out": left}
+            typer.echo(json.dumps(facts))
+        elif done:
             typer.echo(f"{path}  is there already")
+        else:
+            shown = " ".join(f"{n}={Path(p).name}" for n, p in files.items())
+            typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
+    if not as_json:
+        typer.echo(f"{counted(count - there)} to encode" + f", {there} are there already" * bool(there))
+
+
+def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:
+    """Raise OutputError where an output exists, or a single one has no directory."""
+    for path in paths:
+        if str(path) == "-":
             continue
-        files = [f"{n}={Path(p).name}" for n, p in scene.files.items() if wanted is None or n in wanted]
-        left = [n for n in scene.files if wanted is not None and n not in wanted]
-        typer.echo(f"{scene.label} -> {path}  {' '.join(files)}" + f"  (not {', '.join(left)})" * bool(left))
-    typer.echo(json.dumps({"scenes": len(scenes)}))
+        refuse_existing(path, force)
+        if not several and not path.parent.is_dir():
+            raise OutputError("no such directory", path=path.parent)
 
 
 def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
@@ -296,12 +172,6 @@ def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
     missing = request.tasks_named() - {task for scene in scenes for task in scene.files}
     if missing:
         raise UsageError(f"settings for task {min(missing)!r}, which no scene has")
-
-
-def located(error: MtcodecError, source: SceneFiles) -> MtcodecError:
-    """``error`` with the file or scene that it is about."""
-    path = source.files.get(error.task or "")
-    return error.at(path=path) if path is not None else error.at(path=source.label)
 
 
 def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:

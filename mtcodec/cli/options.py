@@ -7,15 +7,25 @@ from typing import Annotated
 
 import typer
 
+from mtcodec.errors import UsageError
 from mtcodec.format.quality import DEFAULT
 from mtcodec.tasks import KINDS
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def _device(name: str) -> str:
+    if name not in DEVICES:
+        raise UsageError(f"device must be auto, cpu or cuda, not {name!r}")
+    return name
+
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option("--device", callback=_device, help="auto, cpu or cuda.")]
 Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
 ]
@@ -59,9 +69,9 @@ Invalid = Annotated[
     list[str] | None,
     typer.Option(
         "--invalid", metavar="TASK=VALUE",
-        help="A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes come "
-        "back exactly. Known without it: 0, the largest integer, NaN, infinity and far planes in depth, zero "
-        "vectors. none: only what is not finite.",
+        help="A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes "
+        "come back exactly. Known without it: 0, the largest integer, NaN, infinity and far planes in depth, "
+        "zero vectors. none: only what is not finite.",
     ),
 ]  # fmt: skip
 MaxError = Annotated[

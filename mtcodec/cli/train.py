@@ -11,6 +11,7 @@ from mtcodec.cli.common import note, refuse_existing
 from mtcodec.cli.options import Device, Force, Quiet, Threads
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import UsageError
+from mtcodec.files.listing import require_directory
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES
 from mtcodec.tasks import USUAL, parse
@@ -98,6 +99,8 @@ def train(
     declared = parse(tasks, USUAL) if tasks else []
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
+    for path in datasets:
+        require_directory(path)
     from mtcodec.training import run
 
     given = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -95,10 +96,15 @@ def bounds(max_error: Sequence[str], lossless: str) -> dict[str, str | float]:
 
 def psnrs(values: Sequence[str]) -> dict[str, float]:
     """``["rgb=38"]`` to {"rgb": 38.0}."""
-    try:
-        return {name: float(text) for name, text in assignments(values, "a PSNR")}
-    except ValueError:
-        raise UsageError(f"not a PSNR in dB: {' '.join(values)!r}") from None
+    result = {}
+    for name, text in assignments(values, "a PSNR"):
+        try:
+            result[name] = float(text)
+        except ValueError:
+            result[name] = math.nan
+        if not math.isfinite(result[name]):
+            raise UsageError(f"not a PSNR in dB: {text!r}")
+    return result
 
 
 def assignments(values: Sequence[str], what: str) -> Iterator[tuple[str, str]]:
@@ -111,7 +117,12 @@ def assignments(values: Sequence[str], what: str) -> Iterator[tuple[str, str]]:
 
 def names(text: str) -> list[str] | None:
     """``"rgb, depth"`` to ["rgb", "depth"]; None for nothing."""
-    return [name.strip() for name in text.split(",")] if text else None
+    if not text:
+        return None
+    found = [name.strip() for name in text.split(",")]
+    if not all(found) or len(set(found)) < len(found):
+        raise UsageError(f"not a list of different names: {text!r}")
+    return found
 
 
 def lambda_list(text: str) -> tuple[float, ...] | None:

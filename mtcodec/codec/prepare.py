@@ -167,6 +167,9 @@ def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
     for name in request.invalid:
         if name not in tasks or tasks[name].exact:
             raise UsageError(f"holes of task {name!r}, which the scene lacks or stores exactly")
+    for name in request.units:
+        if name not in tasks or not tasks[name].rules.length:
+            raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
     for what, by_task in settings.items():
         for name in by_task:
             exact_too = what != "a bound" and name in request.max_error

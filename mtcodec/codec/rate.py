@@ -41,9 +41,7 @@ def control(scene: Scene, request: Request) -> Encoded:
         return scene.at(to_step(request.quality))
 
     def reached(found: Encoded) -> bool:
-        if request.target_bytes:
-            return len(found.data) <= request.target_bytes
-        return all(found.psnr[name] >= value for name, value in request.target_psnr.items())
+        return not missed(found, request)
 
     safe, better = (0, STEPS) if request.target_bytes else (STEPS, 0)  # towards ``better`` until it fails
     step = _search(scene.quick().at, reached, safe, better)
@@ -54,7 +52,7 @@ def control(scene: Scene, request: Request) -> Encoded:
         found = scene.at(step)
     if not reached(found):
         if not request.best_effort:
-            raise TargetError(f"out of reach: {_say(found, request)} (--best-effort takes that)")
+            raise TargetError(f"{missed(found, request)} (--best-effort takes that)")
         return found
     while step != better:  # what is thorough may do with less
         closer = min(max(step + toward // 2, 0), STEPS)
@@ -78,9 +76,12 @@ def _search(at: Callable[[int], Encoded], reached: Callable[[Encoded], bool], sa
     return safe
 
 
-def _say(nearest: Encoded, request: Request) -> str:
-    """What the nearest file is like."""
+def missed(nearest: Encoded, request: Request) -> str:
+    """Why the nearest file does not reach the target of ``request``; empty where it does."""
     if request.target_bytes:
-        return f"{len(nearest.data)} bytes at least, not {request.target_bytes}"
+        size, most = len(nearest.data), request.target_bytes
+        return "" if size <= most else f"out of reach: {size} bytes at least, not {most}"
+    if all(nearest.psnr[name] >= value for name, value in request.target_psnr.items()):
+        return ""
     pairs = (f"{n} {nearest.psnr[n]:.1f} dB at most, not {v:g}" for n, v in request.target_psnr.items())
-    return ", ".join(pairs)
+    return f"out of reach: {', '.join(pairs)}"

@@ -60,7 +60,7 @@ class Request:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
         for word, known in ((self.coding, CODINGS), (self.effort, EFFORTS)):
             if word not in known:
-                raise UsageError(f"{word!r} is not one of {', '.join(known)}")
+                raise UsageError(f"not {word!r}, but one of {', '.join(known)}")
         if self.target_psnr and self.target_bytes:
             raise UsageError("a PSNR and a number of bytes: only one of them can be the target")
         for name, bound in self.max_error.items():

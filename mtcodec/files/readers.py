@@ -18,7 +18,6 @@ from mtcodec.files.notes import Note
 from mtcodec.signal.mapping import Array
 
 Reader = Callable[[Path, bool, Note], Array]
-ORIENTATION = 0x0112  # tag of EXIF
 
 
 def _png(path: Path, numbers: bool, note: Note) -> Array:
@@ -43,17 +42,16 @@ def _indexes(data: bytes) -> Array:
 
 
 def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
-    from PIL import Image, ImageOps
+    import imageio.v3 as iio
 
-    with Image.open(path, formats=("JPEG", "MPO")) as file:
-        image: Image.Image = file
-        if image.getexif().get(ORIENTATION, 1) != 1:
+    with iio.imopen(path, "r", plugin="pillow") as file:
+        about = file.metadata(exclude_applied=False)
+        if about.get("Orientation", 1) != 1:
             note("it is turned as its EXIF data say")
-            image = ImageOps.exif_transpose(image)
-        if image.mode not in ("L", "RGB"):
-            note(f"its {image.mode} colours are converted to RGB")
-            image = image.convert("RGB")
-        return np.asarray(image)
+        mode = about.get("mode", "RGB")
+        if mode not in ("L", "RGB"):
+            note(f"its {mode} colours are converted to RGB")
+        return np.asarray(file.read(rotate=True, mode=mode if mode == "L" else "RGB"))
 
 
 def _tiff(path: Path, numbers: bool, note: Note) -> Array:

@@ -1,45 +1,43 @@
 """Golden files: what releases wrote is read to the same symbols and pixels, and symbols give the same bytes.
 
-``tests/golden/make.py`` makes them; it says when they may change.
+``tests/tools/golden.py`` makes them; it says when they may change.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-import determinism
 import numpy as np
 import pytest
-import symbols
-from golden import make
-from mtcodec.codec.codec import Codec
-from symbols import Seen, reader_of
+from tools import determinism, golden, symbols
+from tools.symbols import OwnCodec, Seen, reader_of
 
-from mtcodec.bitstreams.labels import ZSTD, encode_labels
+from mtcodec.bitstreams.labels import JXL, ZSTD
 from mtcodec.bitstreams.range_coder import Encoder
-from mtcodec.codec import codec as codecs
+from mtcodec.coders import labels
 from mtcodec.format import container
-from mtcodec.format.container import CODINGS, DTYPES, SHARED, Header, Section
-from mtcodec.signal import layers
+from mtcodec.format.header import Header
+from mtcodec.format.section import CODINGS, DTYPES, MAPPINGS, NOTES, SHARED, Attributes, Section, is_mask
 
-FIX = f"if that is meant: {make.COMMAND}"
+FIX = f"if that is meant: {golden.COMMAND}"
 
 
 def test_entries_are_those_of_the_present_weights() -> None:
-    wrong = make.problems()
+    wrong = golden.problems()
     assert not wrong, f"golden files: {', '.join(f'{n} {reason}' for n, reason in wrong.items())}; {FIX}"
 
 
-@pytest.fixture(scope="module", params=sorted(make.entries()))
-def entry(request: pytest.FixtureRequest) -> tuple[Codec, Path]:
-    wrong = make.problem(request.param)
+@pytest.fixture(scope="module", params=sorted(golden.entries()))
+def entry(request: pytest.FixtureRequest) -> tuple[OwnCodec, Path]:
+    wrong = golden.problem(request.param)
     assert wrong is None, f"golden files: {request.param} {wrong}; {FIX}"
-    return codecs.load(make.entries()[request.param], "cpu"), make.HERE / request.param
+    return OwnCodec(golden.entries()[request.param]), golden.HERE / request.param
 
 
-def test_symbols_and_pixels_are_what_they_were(entry: tuple[Codec, Path]) -> None:
+def test_symbols_and_pixels_are_what_they_were(entry: tuple[OwnCodec, Path]) -> None:
     codec, directory = entry
     _, files, (digests, images) = determinism.restore(directory)
     found, decoded = determinism.decode(codec, files)
@@ -50,11 +48,11 @@ def test_symbols_and_pixels_are_what_they_were(entry: tuple[Codec, Path]) -> Non
     assert max(determinism.spread(files, [images, decoded]).values()) <= 1
     for key, image in images.items():
         name, task = key.rsplit("/", 1)
-        if task in digests[name] and task not in codec.model.graph.streams:
+        if task in digests[name] and task not in codec.own.graph.streams:
             np.testing.assert_array_equal(decoded[key], image)
 
 
-def test_symbols_give_the_bytes_that_they_gave(entry: tuple[Codec, Path]) -> None:
+def test_symbols_give_the_bytes_that_they_gave(entry: tuple[OwnCodec, Path]) -> None:
     codec, directory = entry
     for data in determinism.restore(directory)[1].values():
         reader = reader_of(data)
@@ -65,69 +63,104 @@ def test_symbols_give_the_bytes_that_they_gave(entry: tuple[Codec, Path]) -> Non
         assert container.build(reader.header, payloads) == data
 
 
-def again(codec: Codec, data: bytes, section: Section, seen: Seen) -> bytes | None:
+def again(codec: OwnCodec, data: bytes, section: Section, seen: Seen) -> bytes | None:
     """The payload of a section, coded anew; None where that is the work of another library."""
-    reader = reader_of(data)
     if section.neural:
-        around, _ = codec.unwrap(reader, section.name) if section.name != SHARED else (layers.Layers(), b"")
-        front = b"" if around.plain else layers.pack(around)
-        coder = Encoder(codec.tables)
+        coder = Encoder(codec.own.tables)
         for step in seen.steps.get(section.name, []):
             coder.put(*step)
-        return front + coder.finish()
-    if section.coding == "labels" and reader.payload(section.name)[0] != ZSTD:
-        return encode_labels(seen.images[section.name])
-    return None
+        return coder.finish()
+    payload = reader_of(data).payload(section.name)
+    if section.coding != "labels" or payload[0] in (JXL, ZSTD):
+        return None
+    if is_mask(section.name):
+        header = reader_of(data).header
+        return labels.encode_mask(labels.decode_mask(payload, header.height, header.width))
+    coded = labels.encode(seen.images[section.name])
+    return None if coded is None else coded.payload
 
 
 def test_every_coding_has_a_golden_file() -> None:
-    files = determinism.restore(make.HERE / make.SMALL)[1]
-    sections = [s for data in files.values() for s in reader_of(data).header.sections]
-    assert {s.coding for s in sections} == set(CODINGS)
-    assert {s.dtype for s in sections} == set(DTYPES)
-    assert {s.range is None for s in sections} == {s.quality is None for s in sections} == {True, False}
+    files = determinism.restore(golden.HERE / golden.SMALL)[1]
+    readers = [reader_of(data) for data in files.values()]
+    sections = [(reader, s) for reader in readers for s in reader.header.sections]
+    own = [s.attributes for _, s in sections]
+    assert {s.coding for _, s in sections} == set(CODINGS)
+    assert {a.dtype for a in own} == set(DTYPES)
+    assert {a.mapping for a in own} == set(MAPPINGS)
+    for value in (lambda a: a.range is None, lambda a: a.quality is None, lambda a: a.mask is None):
+        assert {value(a) for a in own} == {True, False}
+    assert {a.unit_vectors for a in own} == {True, False}
+    assert {SHARED, NOTES, "holes0", "holes1"} <= {s.name for _, s in sections}
+    firsts = {reader.payload(s.name)[0] for reader, s in sections if s.coding == "labels"}
+    assert {JXL, ZSTD} < firsts and min(firsts) < 0xF0
+    classical = [reader.payload(s.name) for reader, s in sections if s.coding == "classical"]
+    assert {payload[0] for payload in classical} == {0, 1}
 
 
 # --- the container -------------------------------------------------------------------------------
 
 
-def described(name: str, coding: str, dtype: str = "uint8", quality: int | None = None,
-              limits: tuple[float, float] | None = None) -> Section:  # fmt: skip
-    return Section(name, coding, dtype, quality, limits, 0, 0)
-
-
 Z = "z" * 31
-EVERYTHING = Header("a1b2c3d4e5f607", 1 << 20, 256, 2048, (
-    described(SHARED, "neural"),
-    described("rgb", "neural", "uint16"),
-    described("depth", "layered", "float32", 0, (0.25, 1e9)),
-    described("normal", "layered", "uint8", 2047),
-    described("semantic", "labels", "uint16"),
-    described("a", "stepped", "uint16", None, (1, 65534)),
-    described(Z, "raw", "float64"),
-    described("b_9", "classical", "float64", None, (-1.5, 0.0)),
-    described("_c", "classical"),
+VECTORS = Attributes("uint8", 3, unit_vectors=True)
+HOLES = Attributes("uint8", 1)
+EVERYTHING = Header("a1b2c3d4", 1 << 20, 256, 2048, (
+    Section(SHARED, "neural", Attributes()),
+    Section("holes0", "labels", HOLES),
+    Section("holes1", "labels", HOLES),
+    Section("rgb", "neural", Attributes("uint16", 3)),
+    Section("depth", "neural", Attributes(
+        "float32", 1, (0.25, 1e9), "logarithmic", quality=0, mask=1, hole_values=b"\0\0\0\0\0\0\xc0\x7f",
+    )),
+    Section("normal", "neural", replace(VECTORS, mask=0, hole_values=b"\x7f\x80\x80")),
+    Section("semantic", "labels", Attributes("uint16", 1)),
+    Section("a", "stepped", Attributes("int16", 3, (-5, 300))),
+    Section("b", "stepped", Attributes("uint32", 1, (1, 70000), mask=0, hole_values=b"\0\0\0\0")),
+    Section(Z, "raw", Attributes("float64", 16)),
+    Section("b_9", "classical", Attributes("float64", 3, (-1.5, 0.0))),
+    Section("_c", "classical", Attributes()),
+    Section("d", "labels", Attributes("int64", 1, (-(2**53), -(2**53) + 7))),
+    Section("e", "labels", Attributes("bool", 1)),
+    Section("f", "raw", Attributes("uint64", 2)),
+    Section("g", "neural", Attributes("int8", 1, (0, 5))),
+    Section("h", "classical", Attributes("int32", 1, (-9, 9))),
+    Section("i", "classical", Attributes("float16", 1, (0.5, 1.0))),
+    Section(NOTES, "raw", Attributes()),
 ))  # fmt: skip
-CONTENTS = {SHARED: b"s", "rgb": bytes(range(130)), "depth": b"d\0", "normal": b"", "semantic": b"ids",
-            "a": b"\1", Z: b"raw", "b_9": b"\1\2", "_c": b"c"}  # fmt: skip
+CONTENTS = {s.name: s.name.encode() for s in EVERYTHING.sections} | {
+    "rgb": bytes(range(130)),
+    "normal": b"",
+    Z: bytes(4096),
+}
 VERSION_1 = f"""
-4d5443 01 a1b2c3d4e5f607 808040 8002 0008 09
-00 00 01 9bd72e0f
-01 01 8201 2fe66e78
-02 d2 0000 0000803e286b6e4e 02 f9d596b7
-03 90 ff07 00 b18e7b58
-04 09 03 f4a1f712
-ff 01 61 59 0100feff 01 8bc725b1
-ff 1f {"7a" * 31} 23 03 39dd9e78
-ff 03 625f39 6b 0000c0bf00000000 02 cef1d746
-ff 02 5f63 28 01 ffc79912
-0fef497e
-73 {bytes(range(130)).hex()} 6400 696473 01 726177 0102 63
+4d5443 31 a1b2c3d4 0008 808040 8002 12
+06 7ed1
+40 06 5d23
+40 06 7c33
+12 21 00 8201 d8b3
+13 09 39 0000 11 00000000 0000c07f 0000803e 286b6e4e 05 ec2d
+14 20 24 00 7f8080 00 8bb2
+55 01 00 08 2502
+7f 01 61 25 08 fbff 2c01 01 877c
+7f 01 62 02 28 00 00000000 01000000 70110100 01 e44c
+9f 1f {"7a" * 31} fa 00 8020 a8e5962a
+3f 03 625f39 2a 08 000000000000f8bf 0000000000000000 03 f04c
+2f 02 5f63 02 4442
+5f 01 64 07 08 000000000000e0ff 070000000000e0ff 01 222c
+5f 01 65 0b 00 01 033c
+9f 01 66 13 00 01 600c
+1f 01 67 04 08 00 05 01 d810
+3f 01 68 06 08 f7ffffff 09000000 01 aeed
+3f 01 69 08 08 0038 003c 01 8ffd
+81 05 abe5
+108a
+{b"sharedholes0holes1".hex()} {bytes(range(130)).hex()} {b"depthsemanticab".hex()} {"00" * 4096}
+{b"b_9_cdefghinotes".hex()}
 """
 
 
 def test_bytes_of_a_container_of_every_field() -> None:
-    """Version 1: every coding, dtype and kind of range; qualities and names of their own; long lengths."""
+    """Version 1: every coding and dtype; ranges, mappings, holes, qualities and names; long lengths."""
     data = bytes.fromhex(VERSION_1)
     assert container.build(EVERYTHING, CONTENTS) == data
     reader = reader_of(data)
@@ -141,19 +174,19 @@ def test_bytes_of_a_container_of_every_field() -> None:
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
     root = tmp_path / "golden"
-    shutil.copytree(make.HERE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(golden.HERE, root, ignore=shutil.ignore_patterns("__pycache__"))
     return root
 
 
 def test_entries_of_unchanged_weights_are_kept(copied: Path) -> None:
-    assert make.problems(copied) == {}
-    make.main([], copied)
+    assert golden.problems(copied) == {}
+    golden.main([], copied)
     with pytest.raises(SystemExit, match="its weights have not changed"):
-        make.main(["clevr"], copied)
+        golden.main(["clevr"], copied)
     with pytest.raises(SystemExit, match="not one of"):
-        make.main(["nonsense"], copied)
+        golden.main(["nonsense"], copied)
     before = (copied / "clevr" / "digests.json").read_bytes()
-    make.main(["clevr", "--force"], copied)
+    golden.main(["clevr", "--force"], copied)
     assert (copied / "clevr" / "digests.json").stat().st_size == len(before)
 
 
@@ -163,15 +196,15 @@ def test_what_is_missing_superfluous_or_of_other_weights_is_told_and_mended(copi
     (copied / "clevr-shared" / "more.mtc").touch()
     (copied / "stranger").mkdir()
     record = json.loads((copied / "general" / "digests.json").read_text())
-    (copied / "general" / "digests.json").write_text(json.dumps({**record, "fingerprint": "00" * 7}))
-    assert make.problems(copied) == {
+    (copied / "general" / "digests.json").write_text(json.dumps({**record, "fingerprint": "00" * 4}))
+    assert golden.problems(copied) == {
         "clevr": "lacks files, or has too many",
         "clevr-shared": "lacks files, or has too many",
         "clevr-single": "is missing",
         "general": "is of other weights",
         "stranger": "belongs to no weights",
     }
-    make.main(["clevr"], copied)
-    assert "clevr" not in make.problems(copied)
-    make.main([], copied)
-    assert make.problems(copied) == {}
+    golden.main(["clevr"], copied)
+    assert "clevr" not in golden.problems(copied)
+    golden.main([], copied)
+    assert golden.problems(copied) == {}

@@ -55,7 +55,7 @@ def scenes() -> list[dict[str, Scene]]:
     def cut(k: int, y: int, x: int, height: int, width: int) -> Scene:
         return {n: np.ascontiguousarray(a[y : y + height, x : x + width]) for n, a in found[k].items()}
 
-    seven = {f"crop-{k}": cut(k % len(found), 40 + 16 * k, 100 - 12 * k, 61, 83) for k in range(7)}
+    seven = {f"crop-{k}": cut(k % len(found), 40 + 16 * k, 100 - 12 * k, 61, 59) for k in range(7)}
     del seven["crop-1"]["normal"], seven["crop-1"]["semantic"]
     seven["crop-2"]["depth"][10:25, 30:60] = 0
     seven["crop-2"]["normal"][10:25, 30:60] = 127
@@ -63,7 +63,7 @@ def scenes() -> list[dict[str, Scene]]:
     metres = (seven["crop-4"]["depth"] / 1000).astype(np.float32)
     metres[:7] = np.nan
     seven["crop-4"] = {"depth": metres, "semantic": seven["crop-4"]["semantic"]}
-    return [seven, {"row": cut(1, 128, 90, 1, 90)}, {"tall": cut(2, 60, 90, 130, 34)}]
+    return [seven, {"row": cut(1, 128, 90, 1, 60)}, {"tall": cut(2, 60, 90, 100, 34)}]
 
 
 # --- settings ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Make golden files: what releases have written, which later ones must read to the same symbols and pixels.
 
-    python tests/golden/make.py [NAME...] [--force]
+    python tests/tools/golden.py [NAME...] [--force]
 
 There is an entry for each released weights file, and ``small``, of weights made for tests and files of every
 coding. Without names, entries that are missing or of other weights are made, and those that belong to no
@@ -16,26 +16,24 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import determinism
-from mtcodec.codec.codec import Codec
+from tools import determinism
+from tools.sections import file_of
+from tools.symbols import OwnCodec
 
-from mtcodec.codec import codec as codecs
-from mtcodec.coders import classical as picture
-from mtcodec.coders import exact
+from mtcodec.codec.prepare import Scene
+from mtcodec.coders import classical
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.scene import Scene, read_scene
-from mtcodec.signal import layers
-from mtcodec.signal import mapping as planes
-from mtcodec.tasks import task as tasks
-from mtcodec.weights import store as weights
+from mtcodec.files.scene import read_scene
+from mtcodec.signal import signal as signals
+from mtcodec.tasks import USUAL
+from mtcodec.weights import file as weights
 
-HERE = Path(__file__).parent
-COMMAND = "python tests/golden/make.py"
+HERE = determinism.TESTS / "golden"
+COMMAND = "python tests/tools/golden.py"
 SMALL, SMALL_WEIGHTS = "small", HERE / "small" / "weights.safetensors"
 SIZES = {
     "latents": 4, "shared_latents": 4, "hyper": 4, "entropy_width": 8,
@@ -73,15 +71,15 @@ def problems(root: Path = HERE) -> dict[str, str]:
 
 
 def crop(height: int, width: int) -> Scene:
-    scene = read_scene(find_scenes(HERE.parent / "scenes")[1])
+    scene = read_scene(find_scenes(determinism.TESTS / "scenes")[1])
     return {n: np.ascontiguousarray(a[120 : 120 + height, 90 : 90 + width]) for n, a in scene.items()}
 
 
-def released(codec: Codec) -> dict[str, bytes]:
-    return {"scene": codec.encode(crop(40, 72), 60)}
+def released(codec: OwnCodec) -> dict[str, bytes]:
+    return {"scene": codec.encode(crop(40, 72), 46)}
 
 
-def codings(codec: Codec) -> dict[str, bytes]:
+def codings(codec: OwnCodec) -> dict[str, bytes]:
     """Files of every coding, each in every way that changes its bytes."""
     scene, rng = crop(32, 40), np.random.default_rng(0)
     depth, normal = scene["depth"], scene["normal"]
@@ -90,43 +88,53 @@ def codings(codec: Codec) -> dict[str, bytes]:
     holes["depth"][5:20, 25:] = 0
     holes["depth"][22:24] = 65535
     holes["normal"][:9, :9] = 127
+    shared = {name: image.copy() for name, image in pair.items()}
+    shared["depth"][5:20, 25:], shared["normal"][5:20, 25:] = 0, 128
     far = np.repeat(np.geomspace(0.25, 60, 40, dtype=np.float32)[None], 32, axis=0)
     metres = (depth / 1000).astype(np.float32)
     metres[3:6, 4:30] = np.nan
     metres[10, 10:13] = np.inf, -np.inf, -0.0
+    palette = rng.integers(0, 256, (9, 3)).astype(np.uint8)
     files = {
-        "neural": codec.encode(pair, 60),
-        "neural-own-quality": codec.encode(pair, 20, {"normal": 85.5}),
-        "neural-one-task": codec.encode({"normal": normal}, 100),
-        "layered-holes": codec.encode(holes, 60),
-        "layered-logarithmic": codec.encode({"depth": far}, 60),
-        "layered-free-length": codec.encode({"normal": normal // 2 + 20}, 60),
+        "neural": codec.encode(pair, 46),
+        "neural-own-quality": codec.encode(pair, 20, task_quality={"normal": 65.5}),
+        "neural-one-task": codec.encode({"normal": normal}, 76),
+        "neural-notes": codec.encode({"depth": depth}, 46, measures=True, units={"depth": "1mm"}),
+        "holes": codec.encode(holes, 46),
+        "holes-shared": codec.encode(shared, 46),
+        "logarithmic": codec.encode({"depth": far}, 46),
+        "float16": codec.encode({"depth": metres.astype(np.float16)}, 46),
+        "int16": codec.encode({"depth": depth.astype(np.int16) - 9000}, 46, usual_holes=False),
+        "free-length": codec.encode({"normal": normal // 2 + 20}, 46),
         "labels-contours": codec.encode({"semantic": scene["semantic"]}),
-        "labels-zstd": codec.encode({"semantic": rng.integers(0, 999, (32, 40)).astype(np.uint16)}),
+        "labels-zstd": codec.encode(
+            {"semantic": np.tile(rng.integers(0, 60000, (4, 5)), (8, 8)).astype(np.uint16)}
+        ),
+        "labels-jxl": codec.encode(
+            {"semantic": np.add.outer(np.arange(32) * 5, np.arange(40) * 3).astype(np.uint16)}
+        ),
+        "labels-range": codec.encode({"semantic": scene["semantic"].astype(np.int64) * 70 - 5}),
+        "labels-signed": codec.encode({"semantic": scene["semantic"].astype(np.int8) - 3}),
+        "labels-truth": codec.encode({"semantic": scene["semantic"] > 0}),
         "stepped-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
-        "stepped-bounded": codec.encode(holes, 60, max_error={"depth": 9}),
+        "stepped-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
+        "stepped-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
         "raw": codec.encode({"depth": metres}, max_error={"depth": 0}),
         "raw-float64": codec.encode({"depth": depth / 1000}, max_error={"depth": 0}),
     }
-    with mock.patch.object(planes, "mapping_for", lambda *_: "inverse"):
-        files["layered-inverse"] = codec.encode({"depth": far}, 60)
-    for name, way, setting in (
-        ("av1-8", picture.AV1_8, 60),
-        ("av1-10", picture.AV1_10, 60),
-        ("jxl-8", picture.JXL_8, 1.0),
-        ("jxl-16", picture.JXL_16, 1.0),
-    ):
-        files[f"classical-{name}"] = codec.encode(holes, 60, ready=classical(codec, holes, way, setting))
+    for dtype in ("uint32", "uint64", "int32"):
+        wide = rng.integers(0, 2**31, (8, 10, 2)).astype(dtype)
+        files[f"raw-{dtype}"] = codec.encode({"anything": wide})
+    for way in classical.WAYS:
+        setting = 60.0 if way.codec == "av1" else 1.0
+        images = {name: signals.make(USUAL[name], image) for name, image in holes.items()}
+        coded = {name: classical.encode(own, way, setting, "fast") for name, own in images.items()}
+        files[f"classical-{way.codec}-{way.bits}"] = file_of(coded, (32, 40))
+    gray = signals.make(USUAL["mist"], normal[..., 0])
+    files["classical-jxl-8"] = file_of(
+        {"mist": classical.encode(gray, classical.WAYS[-1], 1.0, "fast")}, (32, 40)
+    )
     return files
-
-
-def classical(codec: Codec, scene: Scene, way: picture.Way, setting: float) -> dict[str, exact.Coded]:
-    coded = {}
-    for name, image in scene.items():
-        prepared = layers.prepare(codec.tasks[name], image)
-        payload = picture.encode(prepared, way, setting, way.efforts[-1])
-        coded[name] = "classical", picture.limits_of(codec.tasks[name], prepared), payload
-    return coded
 
 
 def make_small_weights(path: Path) -> None:
@@ -139,9 +147,9 @@ def make_small_weights(path: Path) -> None:
     from mtcodec.training.dataset import Scenes
 
     torch.manual_seed(0)
-    pair = (tasks.DEPTH, tasks.NORMAL)
+    pair = (USUAL["depth"], USUAL["normal"])
     model = MultiTask(ModelConfig(pair, **SIZES))
-    klt.initialise(model, Scenes([find_scenes(HERE.parent / "scenes")], pair), crops=32)
+    klt.initialise(model, Scenes([find_scenes(determinism.TESTS / "scenes")], pair), crops=32)
     with torch.no_grad():
         for stream in model.streams.values():
             for out in (stream.out_0, stream.out_1):
@@ -154,8 +162,8 @@ def make(name: str, root: Path = HERE) -> None:
     path = entries()[name]
     if name == SMALL and not path.is_file():
         make_small_weights(path)
-    codec = codecs.load(path, "cpu")
-    write: Callable[[Codec], dict[str, bytes]] = codings if name == SMALL else released
+    codec = OwnCodec(path)
+    write: Callable[[OwnCodec], dict[str, bytes]] = codings if name == SMALL else released
     files = write(codec)
     for old in (root / name).glob("*.mtc"):
         old.unlink()

@@ -1,0 +1,171 @@
+"""Scenes that ``mtcodec encode`` encodes, in this process or in others, and what is printed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mtcodec.cli import report
+from mtcodec.cli.common import emit, make_directory, note, progress_bar, set_threads, warn
+from mtcodec.codec.request import Request
+from mtcodec.errors import MtcodecError
+
+if TYPE_CHECKING:
+    from mtcodec.codec.api import Codec
+    from mtcodec.codec.encoded import Encoded
+    from mtcodec.files.layouts import SceneFiles
+
+
+@dataclass
+class Result:
+    """What became of a scene."""
+
+    label: str
+    path: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    poor: list[str] = field(default_factory=list)
+    missed: str = ""
+    error: MtcodecError | None = None
+
+
+@dataclass
+class Job:
+    """Encodes scenes, in this process or in others; the codec is loaded with the first one."""
+
+    request: Request
+    weights: str
+    device: str
+    threads: int
+    bpp: float | None
+    wanted: list[str] | None
+    force: bool
+    several: bool
+
+    def __call__(self, work: tuple[SceneFiles, Path]) -> Result:
+        source, path = work
+        result = Result(source.label, path)
+        try:
+            encoded = self._encode(source, result.notes.append)
+            if self.several:
+                make_directory(path.parent)
+            emit(encoded.data, path, self.force)
+        except MtcodecError as error:
+            result.error = located(error, source)
+            return result
+        from mtcodec.codec import rate
+        from mtcodec.format.container import Reader
+
+        result.measures = encoded.measures
+        result.facts = report.facts(Reader(encoded.data), str(path), encoded.measures)
+        result.notes += encoded.prepared.notes
+        result.poor = encoded.poor
+        result.missed = rate.missed(encoded, encoded.request)
+        return result
+
+    def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> Encoded:
+        from mtcodec.files.scene import read_scene
+
+        images = read_scene(source, self.request.tasks, self.wanted, tell)
+        own: dict[str, Any] = {}
+        if self.bpp is not None:
+            height, width = next(iter(images.values())).shape[:2]
+            own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
+        return self._codec().encode_measured(images, **{**vars(self.request.only(images)), **own})
+
+    def _codec(self) -> Codec:
+        from mtcodec.codec.api import Codec
+
+        if not hasattr(self, "_loaded"):
+            set_threads(self.threads)
+            self._loaded = Codec(self.weights, self.device, coding=self.request.coding)
+        return self._loaded
+
+
+@dataclass(frozen=True)
+class Printing:
+    """How results are shown."""
+
+    as_json: bool
+    quiet: bool
+    several: bool
+    to_stdout: bool
+    weights: str
+
+    def show(self, result: Result) -> None:
+        for line in result.notes if not self.quiet else ():
+            note(f"{result.label}: {line}")
+        if result.missed:
+            warn(f"{result.label}: {result.missed}")
+        if result.poor:
+            found = ", ".join(f"{name} {result.measures[name]['psnr']:.1f} dB" for name in result.poor)
+            warn(f"{result.label}: hardly usable: {found}. Try a higher --quality, --max-error or --lossless "
+                 "for it, other --weights, or train your own")  # fmt: skip
+        if self.quiet or self.to_stdout:
+            return
+        if self.several and not self.as_json:
+            own = result.facts
+            typer.echo(f"{result.path}  {own['bytes']} bytes  {own['bpp']:.4f} bpp"
+                       f"  {report.decibels(result.measures)}")  # fmt: skip
+            return
+        report.print_file(result.facts, self.as_json, "" if self.weights == "auto" else self.weights)
+
+
+@dataclass
+class Totals:
+    """What a run has done."""
+
+    scenes: int = 0
+    bytes: int = 0
+    pixels: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        self.scenes += 1
+        self.bytes += facts["bytes"]
+        self.pixels += facts["height"] * facts["width"]
+
+    def show(self, there: int, seconds: float) -> None:
+        """Print a line; ``there`` is the number of scenes that were left out, as their files exist."""
+        each = f", {8 * self.bytes / self.pixels:.4f} bpp" if self.pixels else ""
+        before = f", {there} were there" if there else ""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        typer.echo(f"{counted(self.scenes)}, {self.bytes} bytes{each}, {seconds:.1f} s{before}{failed}")
+
+
+def collect(results: Iterable[Result], total: int, skip_errors: bool, printing: Printing) -> Totals:
+    """Show every result, and the failures last.
+
+    Raises:
+        MtcodecError: the first failure, unless those are skipped.
+    """
+    done = Totals()
+    with progress_bar() as bar:
+        for result in results:
+            if result.error is None:
+                done.add(result.facts)
+                printing.show(result)
+            elif skip_errors:
+                done.failed.append(str(result.error))
+            else:
+                raise result.error
+            bar("encoding", done.scenes + len(done.failed), total)
+    for line in done.failed:
+        warn(f"skipped: {line}")
+    return done
+
+
+def counted(count: int) -> str:
+    """``1 scene``, ``2 scenes``."""
+    return f"{count} scene{'s' * (count != 1)}"
+
+
+def located(error: MtcodecError, source: SceneFiles) -> MtcodecError:
+    """``error`` with the file or scene that it is about."""
+    path = source.files.get(error.task or "")
+    return error.at(path=path) if path is not None else error.at(path=source.label)
