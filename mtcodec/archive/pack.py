@@ -102,7 +102,7 @@ class Packer:
         unknown = sorted(set(scene) - set(self.job.tasks))
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
-        encoded = self.codec.encode_measured(scene)
+        encoded = self.codec.encode_measured(scene, **vars(self.job.request.only(scene)))
         return encoded.data, list(encoded.prepared.notes)
 
 

@@ -154,7 +154,7 @@ def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | Non
             shown = " ".join(f"{n}={Path(p).name}" for n, p in files.items())
             typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
     if not as_json:
-        typer.echo(f"{counted(count - there)} to encode" + f", {there} are there already" * bool(there))
+        typer.echo(f"{counted(count - there)} to encode" + f", {there} there already" * bool(there))
 
 
 def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:

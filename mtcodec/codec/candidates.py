@@ -73,16 +73,15 @@ class Candidates:
             found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
         return found
 
-    def classical(self, name: str, step: int, alone: bool = True) -> list[Coded]:
+    def classical(self, name: str, step: int, effort: str = "thorough") -> list[Coded]:
         """Classical codings of a task: in the way that drafts find best, or all that are worth trying.
 
-        More time is taken where they are ``alone``, as no networks have had theirs.
+        ``effort`` is what the usual one of requests, ``normal``, means for this task.
         """
-        signal, weight, effort = self.signals[name], self.weight(name, step), self.request.effort
+        signal, weight = self.signals[name], self.weight(name, step)
+        effort = effort if self.request.effort == "normal" else self.request.effort
         if not classical.possible(signal):
             return []
-        if effort == "normal" and alone:
-            effort = "thorough"
         ways = classical.ways(signal, weight, effort)
         if effort != "best" and len(ways) > 1:
             ways = [min(self.drafts(name, step), key=lambda pair: pair[1])[0]]
@@ -126,32 +125,33 @@ class Candidates:
         """The candidates of every task, ``made`` among them; at least one each."""
         found: dict[str, list[Coded]] = {}
         tasks = made.tasks if made is not None else {}
-        doubtful = self._doubtful(made, step)
+        efforts = self._efforts(made, step)
         for name, signal in self.signals.items():
             own = [tasks[name]] if name in tasks else []
-            if name not in tasks or name in doubtful:
-                own += self.classical(name, step, alone=name not in tasks)
+            if name not in tasks or name in efforts:
+                own += self.classical(name, step, efforts.get(name, "thorough"))
             if name in self._exact:
                 own.append(self._exact[name])
             found[name] = own or [exact.encode(signal)]
         return found
 
-    def _doubtful(self, made: NeuralScene | None, step: int) -> set[str]:
-        """Tasks of networks of which a classical coding may cost less, as quick drafts tell."""
+    def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
+        """For tasks of networks, the effort that a classical coding is worth; none where networks clearly win.
+
+        They clearly lose where even a quick draft costs no more, which is worth more time.
+        """
         if made is None or self.request.coding == "neural":
-            return set()
+            return {}
         names = [name for name in made.tasks if classical.possible(self.signals[name])]
-        if self.request.effort == "best":
-            return set(names)
         costs = {name: self.cost(name, made.tasks[name], step) for name in names}
-        hopes = {
-            name: min(cost for _, cost in self.drafts(name, step))
-            / CLEAR[self.signals[name].task.rules.settings]
+        drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
+        hopes = {name: drafts[name] / CLEAR[self.signals[name].task.rules.settings] for name in names}
+        all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
+        return {
+            name: "thorough" if drafts[name] <= costs[name] else "normal"
             for name in names
+            if all_leave or hopes[name] < costs[name] or self.request.effort == "best"
         }
-        together = 8 * len(made.shared or b"") + sum(costs.values())
-        all_leave = sum(hopes.values()) < together
-        return {name for name in names if all_leave or hopes[name] < costs[name]}
 
 
 def choose(

@@ -28,7 +28,7 @@ def write_atomic(path: Path, data: bytes) -> None:
         else:
             _replace(path, data)
     except OSError as error:
-        raise OutputError(f"{path}: cannot write it: {error.strerror or error}") from error
+        raise OutputError(f"cannot write it: {error.strerror or error}", path=path) from error
 
 
 def _replace(path: Path, data: bytes) -> None:

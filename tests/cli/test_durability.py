@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import signal
 import subprocess
@@ -14,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from mtcodec.codec.codec import Codec
 
+import mtcodec
+from mtcodec.codec.api import Codec
 from mtcodec.errors import OutputError
 from mtcodec.files import output
 
 SCENE = SCENES / "100020"
+FAST = ("--coding", "classical", "--effort", "fast")
 MTCODEC = (sys.executable, "-m", "mtcodec")
 Mounted = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -63,7 +66,7 @@ def mounted(tmp_path: Path) -> Mounted:
 
 
 @pytest.fixture(scope="module")
-def encoded(tmp_path_factory: pytest.TempPathFactory, small: Codec, bundled: list) -> Path:  # type: ignore[type-arg]
+def encoded(tmp_path_factory: pytest.TempPathFactory, small: Codec) -> Path:
     """A file of 300 kB, of which most needs no networks."""
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     path = tmp_path_factory.mktemp("encoded") / "noise.mtc"
@@ -96,7 +99,7 @@ def test_a_full_disk_keeps_the_images_that_are_whole(mounted: Mounted, encoded: 
 
 def test_a_full_disk_stops_packing(mounted: Mounted, small_weights: Path) -> None:
     done = mounted(
-        command("pack", SCENES, "--weights", small_weights, "--workers", "1", "-o", "archive"), size="40k"
+        command("pack", SCENES, "--weights", small_weights, "--workers", "1", "-o", "archive"), size="16k"
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "No space left on device" in done.stderr and ".tmp" not in done.stdout
@@ -201,6 +204,27 @@ def test_ctrl_c_is_quiet_at_any_time(tmp_path: Path) -> None:
             continue
         assert (process.returncode, out) in ((130, b""), (0, b"")) and b"Traceback" not in err
         assert [p.name for p in tmp_path.iterdir()] in ([], ["out.mtc"])
+
+
+def test_ctrl_c_stops_all_processes_of_a_run_which_then_goes_on(tmp_path: Path) -> None:
+    """A terminal sends SIGINT to the whole group; files that are there are whole."""
+    out = tmp_path / "out"
+    words = [*MTCODEC, "encode", str(SCENES), "-o", f"{out}/", "-j", "2", *FAST]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    end = time.monotonic() + 60
+    while not list(out.glob("*.mtc")) and time.monotonic() < end:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"")
+    found = files(out)
+    assert 0 < len(found) < 6 and all(name.endswith(".mtc") for name in found)
+    again = subprocess.run([*words, "--skip-existing"], capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout.splitlines()[-1].endswith(f" {len(found)} were there")
+    assert len(files(out)) == 6 and found.items() <= files(out).items()
+    for data in files(out).values():
+        assert set(mtcodec.decode(data)) == {"rgb", "depth", "normal", "semantic"}
 
 
 # --- rivals --------------------------------------------------------------------------------------

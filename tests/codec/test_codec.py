@@ -211,8 +211,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "holes of another shape": ({"invalid": {"rgb": [(1.0, 2.0)]}}, "task rgb: a hole of 2 numbers, not 3"),
     "target of nothing": ({"target_psnr": {"smell": 30}}, "a PSNR for task 'smell'"),
     "two targets": ({"target_psnr": {"rgb": 30}, "target_bytes": 9}, "only one of them"),
-    "coding": ({"coding": "best"}, "'best' is not one of auto, neural, classical"),
-    "effort": ({"effort": "most"}, "'most' is not one of fast, normal, best"),
+    "coding": ({"coding": "best"}, "not 'best', but one of auto, neural, classical"),
+    "effort": ({"effort": "most"}, "not 'most', but one of fast, normal, best"),
     "unit": ({"units": {"depth": "5"}}, "a unit is a length"),
     "no setting": ({"bitrate": 5}, "no such setting"),
 }  # fmt: skip

@@ -10,17 +10,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hostile.fuzz import SUFFIXES, fuzz, make_seeds, outcome_of
-from hostile.rows import part_from
-from hostile.seeds import seeds
-from hostile.targets import TARGETS, outcome
+from tools.fuzz import SUFFIXES, fuzz, make_seeds, outcome_of
+from tools.rows import part_from
+from tools.seeds import seeds
+from tools.targets import TARGETS, outcome
 
+from mtcodec import Codec
 from mtcodec.archive.layout import INDEX, METADATA
 from mtcodec.archive.read import Opened
-from mtcodec.codec import codec as codecs
 from mtcodec.errors import FormatError
 
-HOSTILE = Path(__file__).parent / "hostile"
+HOSTILE = Path(__file__).parents[1] / "hostile"
 CASES = {path: kind for kind, suffix in SUFFIXES.items() for path in sorted(HOSTILE.glob(f"found/*{suffix}"))}
 INPUTS = {
     path: target
@@ -46,7 +46,7 @@ def test_mutated_files_do_no_harm(made: Made) -> None:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
 def test_found_files_do_no_harm(path: Path, made: Made) -> None:
-    found = outcome_of(codecs.load(made[0], "cpu"), CASES[path], path.read_bytes())
+    found = outcome_of(Codec(made[0], "cpu"), CASES[path], path.read_bytes())
     assert found in ("right", "partial", "refused")
 
 

@@ -1,12 +1,16 @@
-"""Time one scene, one thread, warm: benchmark.py SCENE_DIR [--weights NAME] [--runs N]
+"""Time scenes, one thread, warm, beside Pillow's AVIF of the same images.
 
-Prints median milliseconds for encoding and decoding, ours beside AVIF (speed 4) and JPEG XL (effort 7) of the
-same three images, and seconds for whole processes.
+    OMP_NUM_THREADS=1 python tests/tools/benchmark.py SCENE_DIR... [--mosaic] [--runs N]
+
+Prints median milliseconds of ``mtcodec.encode`` and ``decode`` with their defaults, of decoding single tasks,
+and of AVIF (speed 4, 4:4:4, quality 60; depth as 8 bits), and seconds of whole processes. ``--mosaic``: four
+scenes side by side become one.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import statistics
 import subprocess
 import sys
@@ -15,12 +19,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 
 import mtcodec
-from mtcodec.evaluation import classical
+from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import scene_directory
 from mtcodec.files.scene import read_scene
+
+TASKS = ("rgb", "depth", "normal")
 
 
 def median_ms(run: Callable[[], object], runs: int) -> float:
@@ -33,44 +41,49 @@ def median_ms(run: Callable[[], object], runs: int) -> float:
     return 1000 * statistics.median(times)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("scene", type=Path)
-    parser.add_argument("--weights", default="clevr")
-    parser.add_argument("--runs", type=int, default=20)
-    arguments = parser.parse_args()
-    runs = arguments.runs
-    torch.set_num_threads(1)
-    codec = mtcodec.load(arguments.weights, device="cpu")
-    tasks = {t.name: t for t in codec.model.config.tasks}
-    scene = read_scene(scene_directory(arguments.scene), tasks.values())
-    data = codec.encode(scene)
-    rows = [
-        (
-            "mtcodec, all tasks",
-            median_ms(lambda: codec.encode(scene), runs),
-            median_ms(lambda: codec.decode(data), runs),
+def mosaic(scenes: list[Scene]) -> Scene:
+    """Four scenes of one size, two by two."""
+    a, b, c, d = scenes
+    return {n: np.vstack([np.hstack([a[n], b[n]]), np.hstack([c[n], d[n]])]) for n in a}
+
+
+def avif(scene: Scene) -> list[bytes]:
+    """The images as AVIF files."""
+    files = []
+    for image in scene.values():
+        samples = image
+        if image.ndim == 2:
+            low, high = float(image.min()), float(image.max())
+            samples = np.rint((image - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
+        elif image.dtype == np.uint16:
+            samples = (image >> 8).astype(np.uint8)
+        file = io.BytesIO()
+        Image.fromarray(samples).save(
+            file,
+            "AVIF",
+            quality=60,
+            speed=4,
+            max_threads=1,
+            subsampling="4:4:4" if image.ndim == 3 else "4:0:0",
         )
-    ]
-    rows += [
-        (f"mtcodec, {n} alone", float("nan"), median_ms(lambda: codec.decode(data, [n]), runs)) for n in scene
-    ]
-    for name, settings in (("avif", 40), ("jxl", 3)):
+        files.append(file.getvalue())
+    return files
 
-        def encode_all() -> list[bytes]:
-            return [classical.encode(name, tasks[n], scene[n], settings) for n in scene]
 
-        files = encode_all()
-
-        def decode_all() -> list[object]:
-            return [classical.decode(name, tasks[n], f, scene[n]) for n, f in zip(scene, files)]
-
-        rows.append(
-            (f"{name}, the three images", median_ms(encode_all, runs // 4), median_ms(decode_all, runs))
-        )
-    for label, encode, decode in rows:
-        print(f"{label:<26} encode {encode:7.1f} ms   decode {decode:7.1f} ms")
-    processes(data, runs // 4)
+def report(label: str, scene: Scene, runs: int) -> None:
+    data = mtcodec.encode(scene, device="cpu")
+    ours = median_ms(lambda: mtcodec.encode(scene, device="cpu"), runs)
+    files = avif(scene)
+    theirs = median_ms(lambda: avif(scene), runs)
+    height, width = next(iter(scene.values())).shape[:2]
+    print(f"{label} ({width}×{height}, {', '.join(scene)}): {len(data)} bytes, AVIF {sum(map(len, files))}")
+    print(f"  encode {ours:.0f} ms, AVIF {theirs:.0f} ms, ratio {ours / theirs:.2f}")
+    rows = {"all tasks": list(scene), **{name: [name] for name in scene}}
+    for name, tasks in rows.items():
+        print(f"  decode {name}: {median_ms(lambda: mtcodec.decode(data, tasks, 'cpu'), runs):.1f} ms")
+    alone = median_ms(lambda: [np.asarray(Image.open(io.BytesIO(file))) for file in files], runs)
+    print(f"  decode AVIF: {alone:.1f} ms", flush=True)
+    processes(data, max(runs // 3, 1))
 
 
 def processes(data: bytes, runs: int) -> None:
@@ -79,11 +92,23 @@ def processes(data: bytes, runs: int) -> None:
         file = Path(directory) / "scene.mtc"
         file.write_bytes(data)
         for label, rest in (("info", ["info", str(file)]), ("decode", ["decode", str(file), "--force"])):
-            seconds = (
-                median_ms(lambda: subprocess.run([*command, *rest], check=True, capture_output=True), runs)
-                / 1000
-            )
-            print(f"{'mtcodec ' + label + ', process':<26} {seconds:.2f} s")
+            run = lambda: subprocess.run([*command, *rest], check=True, capture_output=True)  # noqa: E731
+            print(f"  process: {label} {median_ms(run, runs) / 1000:.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("scenes", nargs="+", type=Path)
+    parser.add_argument("--mosaic", action="store_true")
+    parser.add_argument("--runs", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    scenes = [read_scene(scene_directory(path), tasks=TASKS) for path in arguments.scenes]
+    if arguments.mosaic:
+        report("mosaic", mosaic(scenes), arguments.runs)
+    else:
+        for path, scene in zip(arguments.scenes, scenes):
+            report(str(path), scene, arguments.runs)
 
 
 if __name__ == "__main__":

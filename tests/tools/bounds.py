@@ -1,6 +1,6 @@
 """Bytes of depth under bounds of its error, and a check of every pixel.
 
-    python docs/bounds.py DATASET... [--manifest FILE] [--limit N]
+    python tests/tools/bounds.py DATASET... [--manifest FILE] [--limit N]
 
 Bounds are in millimetres. A stored step is one, unless the manifest, a JSON list of objects with ``scene``
 and ``depth_unit``, tells otherwise ("0.1 mm", "1/5000 m"). Means over scenes, beside lossless PNG and
@@ -10,7 +10,6 @@ JPEG XL of the same images. Stops with an error where a bound does not hold or a
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import re
 from pathlib import Path
@@ -19,12 +18,9 @@ from statistics import fmean
 import imagecodecs
 import numpy as np
 
-from mtcodec.coders import exact, sections
+from mtcodec import Codec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.format import container
-from mtcodec.format.container import Header, Reader, Section
-from mtcodec.tasks import task as tasks
 
 BOUNDS = (0, 1, 5, 20)  # mm
 
@@ -37,15 +33,6 @@ def step_of(unit: str) -> float:
     return 0.1 if "0.1 mm" in unit else 1.0
 
 
-def coded(depth: np.ndarray, bound: float) -> tuple[int, np.ndarray]:
-    """Bytes of a whole file that holds ``depth`` only, and what it decodes to."""
-    coding, limits, payload = exact.encode(tasks.DEPTH, depth, bound)
-    section = Section("depth", coding, depth.dtype.name, None, limits, 0, 0)
-    header = Header(container.NO_WEIGHTS, *depth.shape, 0, (section,))
-    data = container.build(header, {"depth": payload})
-    return len(data), sections.read(Reader(io.BytesIO(data)), "depth")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("datasets", nargs="+", type=Path)
@@ -54,16 +41,18 @@ def main() -> None:
     arguments = parser.parse_args()
     listed = json.loads(arguments.manifest.read_text()) if arguments.manifest else []
     steps = {entry["scene"]: step_of(entry["depth_unit"]) for entry in listed}
+    codec = Codec(())
     for dataset in arguments.datasets:
         rows: dict[str, list[int]] = {}
         for files in find_scenes(dataset)[: arguments.limit]:
-            depth = read_scene(files, [tasks.DEPTH])["depth"]
+            depth = read_scene(files, tasks=["depth"])["depth"]
             rows.setdefault("PNG", []).append(len(imagecodecs.png_encode(depth, level=9)))
             lossless = imagecodecs.jpegxl_encode(depth, lossless=True, effort=7)
             rows.setdefault("JPEG XL", []).append(len(lossless))
             for millimetres in BOUNDS:
                 bound = millimetres / steps.get(files.key, 1.0)
-                size, back = coded(depth, bound)
+                data = codec.encode({"depth": depth}, max_error={"depth": bound})
+                size, back = len(data), codec.decode(data)["depth"]
                 error = np.abs(back.astype(np.int64) - depth).max()
                 holes = np.array_equal(back == 0, depth == 0)
                 if error > bound or not holes or back.dtype != depth.dtype:

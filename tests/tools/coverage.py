@@ -1,9 +1,10 @@
 """Coverage-guided fuzzing of every decoder with atheris (pip install "mtcodec[fuzz]", Linux only).
 
-    python tests/hostile/coverage.py [TARGET...] [--seconds 60] [--seed N] [--keep DIR] [--update]
+    python tests/tools/coverage.py [TARGET...] [--seconds 60] [--seed N] [--keep DIR] [--update]
 
 Every target of ``targets.py`` gets its share of the seconds in a process of its own. It starts from
-``corpus/<target>`` and from ``seeds.py``; what does harm is kept, a line for each, and the exit code is 1.
+``hostile/corpus/<target>`` and from ``seeds.py``; what does harm is kept, a line for each, and the exit
+code is 1.
 ``--update`` puts inputs that reach new code into the corpus, and leaves a few small ones there.
 """
 
@@ -18,9 +19,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path[0] = str(HERE.parent)  # this file is not the package coverage
-CORPUS, FOUND = HERE / "corpus", HERE / "found"
+TESTS = Path(__file__).parents[1]
+sys.path[0] = str(TESTS)  # this file is not the package coverage
+CORPUS, FOUND = TESTS / "hostile" / "corpus", TESTS / "hostile" / "found"
 KEPT_FILES, KEPT_BYTES = 40, 9000  # of a target's corpus
 OPTIONS = (
     "-timeout=2",
@@ -38,7 +39,7 @@ def child(target: str, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["mtcodec"]):
-        from hostile import targets
+        from tools import targets
 
     def one(data: bytes) -> None:
         targets.outcome(target, data, math.inf)  # libFuzzer has a watch of its own
@@ -54,7 +55,7 @@ def start(target: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_seeds(target: str, directory: Path) -> None:
-    from hostile.seeds import seeds
+    from tools.seeds import seeds
 
     for k, data in enumerate(seeds()[target]):
         (directory / f"seed-{k}").write_bytes(data)
@@ -134,7 +135,7 @@ def merge(target: str, committed: Path, grown: Path, merged: Path) -> None:
 def main() -> None:
     if CHILD in os.environ:
         child(os.environ[CHILD], sys.argv[1:])
-    from hostile.targets import TARGETS, outcome
+    from tools.targets import TARGETS, outcome
 
     if sys.argv[1:2] == ["--replay"]:
         print(outcome(sys.argv[2], Path(sys.argv[3]).read_bytes()))

@@ -1,6 +1,6 @@
 """Mutated files and archives into the decoder: all end in images, in named losses, or in a refusal.
 
-    python tests/hostile/fuzz.py [--files 100000] [--seconds S] [--seed 0] [--keep DIR]
+    python tests/tools/fuzz.py [--files 100000] [--seconds S] [--seed 0] [--keep DIR]
 
 Seeds are files of every coding, made with small untrained weights and with others. Mutations know the
 format: bytes flipped, cut and spliced; lengths, sizes, ranges, codings and weights forged under right
@@ -19,19 +19,23 @@ import random
 import struct
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # of conftest
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hostile.rows import ROW_OUTCOMES, mutated_part, mutated_row, part_from
-from hostile.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak
+from tools.rows import ROW_OUTCOMES, mutated_part, mutated_row, part_from
+from tools.sections import file_of
+from tools.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak, sealed
 
-from mtcodec.errors import MtcodecError
+from mtcodec import Codec
+from mtcodec.errors import FormatError, MtcodecError, SectionError, WeightsNotFound
+from mtcodec.format.container import Reader, build, split
+from mtcodec.format.header import Header, parse
+from mtcodec.format.section import CODINGS, DTYPES, WHOLE, Section
 
 WAIT_S = 60.0  # for a worker that starts
 PATIENCE_S = 20.0  # with a case
@@ -46,17 +50,17 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     import torch
     from conftest import SCENES, SMALL, TASKS
 
-    from mtcodec.codec import codec as codecs
-    from mtcodec.coders import classical as picture
+    import mtcodec
+    from mtcodec.coders import classical
     from mtcodec.files.layouts import find_scenes
     from mtcodec.files.scene import read_scene
     from mtcodec.models.config import ModelConfig
     from mtcodec.models.multitask import MultiTask
-    from mtcodec.signal import layers
-    from mtcodec.tasks import task as tasks
+    from mtcodec.signal import signal as signals
+    from mtcodec.tasks import USUAL
     from mtcodec.training import klt
     from mtcodec.training.dataset import Scenes
-    from mtcodec.weights import store as weights
+    from mtcodec.weights import file as weights
 
     found = find_scenes(SCENES)
     paths = [directory / "small.safetensors", directory / "others.safetensors"]
@@ -65,29 +69,35 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
         model = MultiTask(ModelConfig(TASKS, **SMALL))
         klt.initialise(model, Scenes([found], TASKS), crops=32)
         weights.save(path, model, {"note": "untrained"})
-    codec, other = (codecs.load(path, "cpu") for path in paths)
+    codec, other = (mtcodec.load(path, "cpu", coding="neural") for path in paths)
     scene = read_scene(found[1])
     window = slice(90, 154), slice(60, 140)
     whole = {name: np.ascontiguousarray(image[window]) for name, image in scene.items()}
     holes = {name: image.copy() for name, image in whole.items()}
     holes["depth"][10:30, 5:40], holes["normal"][3:9, 40:70] = 0, 128
-    ready = {}
-    for name, way, setting in (
-        ("rgb", picture.AV1_8, 40),
-        ("depth", picture.JXL_16, 1.0),
-        ("normal", picture.AV1_10, 50),
-    ):
-        task = tasks.get(name)
-        prepared = layers.prepare(task, holes[name])
-        payload = picture.encode(prepared, way, setting, way.efforts[0])
-        ready[name] = "classical", picture.limits_of(task, prepared), payload
+    shared = {name: image.copy() for name, image in whole.items()}
+    shared["depth"][10:30, 5:40], shared["normal"][10:30, 5:40] = 0, 128
     floats = {"depth": whole["depth"].astype(np.float32) / 1000}
     floats["depth"][5:9] = np.nan
+    ways = dict(zip(("rgb", "depth", "normal"), (classical.WAYS[0], classical.WAYS[-1], classical.WAYS[1])))
+    lossy = {
+        name: classical.encode(
+            signals.make(USUAL[name], holes[name]), way, 40 if way.codec == "av1" else 1, "draft"
+        )
+        for name, way in ways.items()
+    }
+    data = {
+        "smell": (whole["rgb"] / 7).astype(np.float16),
+        "seed": whole["semantic"].astype(np.int64) * 9 - 40,
+    }
     return paths[0], [
-        codec.encode(whole, 10), codec.encode(whole, 70, {"depth": 90}), codec.encode(holes, 50),
+        codec.encode(whole, 10), codec.encode(whole, 52, task_quality={"depth": 68}, measures=True),
+        codec.encode(holes, 38), codec.encode(shared, 38, units={"depth": "1mm"}),
         codec.encode({"semantic": scene["semantic"]}),
+        codec.encode({**data, "semantic": whole["semantic"] > 2}),
         codec.encode(holes, max_error={"depth": 3, "normal": 2}),
-        codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}), codec.encode(holes, ready=ready),
+        codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}),
+        file_of(lossy, (64, 80)), codec.encode(shared, 60, coding="classical"),
         codec.encode(floats, 40), codec.encode(floats, max_error={"depth": 0}),
         codec.encode({"rgb": whole["rgb"][:1, :1], "depth": whole["depth"][:1, :1]}, 30),
         other.encode(whole, 30), other.encode(holes, 60),
@@ -115,99 +125,135 @@ def splice(rng: random.Random, data: bytes, other: bytes) -> bytes:
     return data[:a] + other[b : b + rng.randrange(1, 200)] + data[a + rng.choice((0, 20)) :]
 
 
+@dataclass
+class Box:
+    """A file taken apart, with payloads and the weights of another one."""
+
+    header: Header
+    payloads: dict[str, bytes]
+    other: dict[str, bytes]
+    weights: str
+
+
 def rebuilt(change: Callable[..., None]) -> Mutation:
     """A mutation of header fields and payloads, put together with right checksums."""
 
     def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:
-        from mtcodec.format import container
-
-        _, payloads = container.split(data)
-        header = container.parse_header(data)
-        box = {"header": header, "payloads": dict(payloads), "other": container.split(other)[1]}
-        box["weights"] = container.parse_header(other).fingerprint
+        box = Box(parse(data), dict(split(data)[1]), split(other)[1], parse(other).fingerprint)
         change(rng, box)
-        return container.build(box["header"], box["payloads"])
+        return build(box.header, box.payloads)
 
     mutate.__name__ = change.__name__
     return mutate
 
 
-def _name(rng: random.Random, box: dict) -> str:
-    return rng.choice(sorted(box["payloads"]))
+def _name(rng: random.Random, box: Box) -> str:
+    return rng.choice(sorted(box.payloads))
 
 
-def shorter_payload(rng: random.Random, box: dict) -> None:
+def shorter_payload(rng: random.Random, box: Box) -> None:
     name = _name(rng, box)
-    payload = box["payloads"][name]
-    box["payloads"][name] = payload[: rng.randrange(len(payload) + 1)]
+    payload = box.payloads[name]
+    box.payloads[name] = payload[: rng.randrange(len(payload) + 1)]
 
 
-def longer_payload(rng: random.Random, box: dict) -> None:
-    box["payloads"][_name(rng, box)] += rng.randbytes(rng.choice((1, 4, 100)))
+def longer_payload(rng: random.Random, box: Box) -> None:
+    box.payloads[_name(rng, box)] += rng.randbytes(rng.choice((1, 4, 100)))
 
 
-def flipped_payload(rng: random.Random, box: dict) -> None:
+def flipped_payload(rng: random.Random, box: Box) -> None:
     name = _name(rng, box)
-    if box["payloads"][name]:
-        box["payloads"][name] = flip(rng, box["payloads"][name], b"")
+    if box.payloads[name]:
+        box.payloads[name] = flip(rng, box.payloads[name], b"")
 
 
-def noise(rng: random.Random, box: dict) -> None:
+def noise(rng: random.Random, box: Box) -> None:
     name = _name(rng, box)
     keep = rng.choice((0, 1, 2, 8))
-    box["payloads"][name] = box["payloads"][name][:keep] + rng.randbytes(rng.choice((0, 1, 30, 3000)))
+    box.payloads[name] = box.payloads[name][:keep] + rng.randbytes(rng.choice((0, 1, 30, 3000)))
 
 
-def exchanged(rng: random.Random, box: dict) -> None:
-    source = {**box["payloads"], **({} if rng.random() < 0.5 else box["other"])}
-    box["payloads"][_name(rng, box)] = source[rng.choice(sorted(source))]
+def exchanged(rng: random.Random, box: Box) -> None:
+    source = {**box.payloads, **({} if rng.random() < 0.5 else box.other)}
+    box.payloads[_name(rng, box)] = source[rng.choice(sorted(source))]
 
 
-def reweighted(rng: random.Random, box: dict) -> None:
+def reweighted(rng: random.Random, box: Box) -> None:
     """Sections made with other weights than those that the file names."""
-    box["header"] = replace(box["header"], fingerprint=box["weights"])
+    box.header = replace(box.header, fingerprint=box.weights)
     if rng.random() < 0.5:
-        box["payloads"] |= {name: p for name, p in box["other"].items() if name in box["payloads"]}
+        box.payloads |= {name: p for name, p in box.other.items() if name in box.payloads}
 
 
-def sizes(rng: random.Random, box: dict) -> None:
+def sizes(rng: random.Random, box: Box) -> None:
     choices = (1, 2, 63, 64, 65, 80, 255, 256, 300, 1 << 10, 1 << 18, 1 << 20)
     height, width = rng.choice(choices), rng.choice(choices)
     if height * width <= 1 << 28:
-        box["header"] = replace(box["header"], height=height, width=width)
+        box.header = replace(box.header, height=height, width=width)
 
 
-def fields(rng: random.Random, box: dict) -> None:
-    from mtcodec.format.container import CODINGS, DTYPES
-
-    sections = list(box["header"].sections)
+def fields(rng: random.Random, box: Box) -> None:
+    """Another coding, name or attributes of a section."""
+    sections = list(box.header.sections)
     at = rng.randrange(len(sections))
-    change = rng.choice((
-        {"coding": rng.choice(CODINGS)}, {"dtype": rng.choice(DTYPES)}, {"quality": rng.randrange(2049)},
-        {"range": None}, {"range": (0.0, 0.0)},
-        {"range": (float(rng.randrange(9)), float(rng.randrange(9, 65536)))},
-        {"name": rng.choice(("rgb", "depth", "normal", "semantic", "smell"))},
-    ))  # fmt: skip
-    new = replace(sections[at], **change)
+    old = sections[at]
+    own = old.attributes
+    top = rng.randrange(9, 65536)
+    changes: list[dict[str, object]] = [
+        {"dtype": rng.choice(DTYPES)},
+        {"dtype": rng.choice([*WHOLE]), "range": None},
+        {"channels": rng.randrange(1, 17)},
+        {"quality": rng.randrange(2049)},
+        {"range": None},
+        {"range": (0, 0)},
+        {"range": (rng.randrange(9), top)},
+        {"range": (1 + rng.randrange(9), top), "mapping": "logarithmic"},
+        {"unit_vectors": not own.unit_vectors},
+        {"mask": None, "hole_values": b""},
+        {"mask": rng.randrange(3)},
+        {"mask": 0, "hole_values": rng.randbytes(own.pixel_bytes * rng.randrange(1, 17))},
+    ]
+    new = replace(old, attributes=replace(own, **rng.choice(changes)))  # type: ignore[arg-type]
+    if rng.random() < 0.4:
+        new = replace(old, coding=rng.choice(CODINGS))
+    elif rng.random() < 0.2:
+        new = replace(
+            old, name=rng.choice(("rgb", "depth", "normal", "semantic", "smell", "holes0", "notes"))
+        )
     if new.name not in {s.name for k, s in enumerate(sections) if k != at}:
-        box["payloads"][new.name] = box["payloads"][sections[at].name]
+        box.payloads[new.name] = box.payloads[old.name]
         sections[at] = new
-        box["header"] = replace(box["header"], sections=tuple(sections))
+        box.header = replace(box.header, sections=tuple(sections))
+
+
+def dropped(rng: random.Random, box: Box) -> None:
+    """A section less, perhaps one that others need; or in another order."""
+    sections = list(box.header.sections)
+    if rng.random() < 0.5:
+        rng.shuffle(sections)
+    else:
+        del sections[rng.randrange(len(sections))]
+    box.header = replace(box.header, sections=tuple(sections))
+
+
+def added(rng: random.Random, box: Box) -> None:
+    """A task like another one, by another name."""
+    source: Section = rng.choice(box.header.sections)
+    if source.task:
+        box.payloads["smell"] = box.payloads[source.name]
+        box.header = replace(box.header, sections=(*box.header.sections, replace(source, name="smell")))
 
 
 def header_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
     """A flipped header under a right checksum."""
-    from mtcodec.format import container
-
-    header, _ = container.split(data)
-    body = flip(rng, header[:-4], b"")
-    return body + zlib.crc32(body).to_bytes(4, "little") + data[len(header) :]
+    header, _ = split(data)
+    return sealed(flip(rng, header[:-2], b"")) + data[len(header) :]
 
 
 MUTATIONS: tuple[Mutation, ...] = (
     flip, cut, splice, header_bytes,
     *map(rebuilt, (shorter_payload, longer_payload, flipped_payload, noise, exchanged, reweighted)),
-    *map(rebuilt, (sizes, fields)),
+    *map(rebuilt, (sizes, fields, fields, dropped, added)),
 )  # fmt: skip
 
 
@@ -219,7 +265,14 @@ def mutated(rng: random.Random, seeds: list[bytes]) -> tuple[str, bytes]:
         mutation = rng.choice(MUTATIONS)
         try:
             data = mutation(rng, data, other) or data
-        except (MtcodecError, ValueError, KeyError, IndexError, struct.error):  # broken already: no fields
+        except (
+            MtcodecError,
+            ValueError,
+            KeyError,
+            IndexError,
+            OverflowError,
+            struct.error,
+        ):  # broken already: no fields
             continue
         names.append(getattr(mutation, "__name__", "?"))
     return "+".join(names) or "none", data
@@ -240,27 +293,30 @@ def case(rng: random.Random, seeds: list[bytes], part: bytes) -> tuple[str, str,
 # --- the worker --------------------------------------------------------------------------------------
 
 
-def outcome(codec: object, data: bytes) -> str:
+def outcome(codec: Codec, data: bytes) -> str:
     """``right``, ``partial`` or ``refused``; anything else is raised."""
-    from mtcodec.errors import FormatError, SectionError, WeightsNotFound
-    from mtcodec.format.container import Reader
-
     lost: list[SectionError] = []
     try:
         reader = Reader(io.BytesIO(data), MAX_PIXELS)
-        images = codec.decode(reader, on_damage=lost.append)  # type: ignore[attr-defined]
+        images = codec.decode(reader, on_damage=lost.append)
     except (FormatError, WeightsNotFound):
         return "refused"
+    header = reader.header
     for name, image in images.items():
-        size = (reader.header.height, reader.header.width)
-        if image.shape[:2] != size or image.dtype.name != reader.header.section(name).dtype:  # type: ignore[union-attr]
+        own = header.task(name).attributes
+        shape = (
+            (header.height, header.width)
+            if own.channels == 1
+            else (header.height, header.width, own.channels)
+        )
+        if image.shape != shape or image.dtype.name != own.dtype:
             raise AssertionError(f"{name}: {image.shape} {image.dtype}")
-    if {e.section for e in lost} | set(images) != set(reader.header.tasks):
-        raise AssertionError("a task is neither decoded nor named")
+    if {e.task for e in lost} | set(images) != set(header.tasks) or {e.task for e in lost} & set(images):
+        raise AssertionError("a task is neither decoded nor named, or both")
     return "partial" if lost else "right"
 
 
-def outcome_of(codec: object, kind: str, data: bytes) -> str:
+def outcome_of(codec: Codec, kind: str, data: bytes) -> str:
     """The outcome of a case of any kind."""
     return outcome(codec, data) if kind == "file" else ROW_OUTCOMES[kind](codec, data)
 
@@ -268,10 +324,9 @@ def outcome_of(codec: object, kind: str, data: bytes) -> str:
 def work(weights: Path, connection: Connection) -> None:
     import torch
 
-    from mtcodec.codec import codec as codecs
-
     torch.set_num_threads(1)
-    codec = codecs.load(weights, "cpu")
+    codec = Codec(weights, "cpu")
+    codec.networks()
     connection.send("ready")
     while True:
         kind, data = connection.recv()

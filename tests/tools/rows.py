@@ -9,33 +9,33 @@ import random
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from hostile.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
+from tools.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
-from mtcodec.archive import read, write
+from mtcodec import Codec
+from mtcodec.archive import layout, read, write
 from mtcodec.archive.layout import FIXED
 from mtcodec.errors import FormatError
-from mtcodec.format import container
+from mtcodec.format.container import split
 
 FOOTER = 2500  # bytes at the end of a part that are mutated more often than others
 
 
 def row_from(data: bytes) -> Row:
-    """The row of a file; columns that the archive has not are left out.
+    """The columns of a file; those that the archive has not are left out.
 
     Raises:
         FormatError: not a whole file.
     """
-    header, payloads = container.split(data)
-    return {"header": header} | {name: payloads.get(name) for name in ABOUT.streams}
+    header, payloads = split(data)
+    columns = layout.columns_of(payloads)
+    return {"header": header} | {name: columns.get(name) for name in ABOUT.columns}
 
 
 def part_from(files: Sequence[bytes]) -> bytes:
-    """A part of an archive with a row for every file whose streams it has."""
+    """A part of an archive with a row for every file whose tasks it has."""
     rows = [write.row(f"s{k}", data) for k, data in enumerate(files)]
-    rows = [row | write.dimensions(row["header"]) for row in rows]
-    return write.to_parquet([row for row in rows if set(row) <= {*FIXED, *ABOUT.streams}], ABOUT)
+    return write.to_parquet([row for row in rows if set(row) <= {*FIXED, *ABOUT.columns}], ABOUT)
 
 
 # --- mutations ---------------------------------------------------------------------------------------
@@ -131,11 +131,11 @@ def mutated_part(rng: random.Random, part: bytes) -> tuple[str, bytes]:
 # --- outcomes ----------------------------------------------------------------------------------------
 
 
-def row_outcome(codec: Any, data: bytes) -> str:
+def row_outcome(codec: Codec, data: bytes) -> str:
     return decode_row(codec, row_of(Input(data)))
 
 
-def part_outcome(codec: Any, data: bytes) -> str:
+def part_outcome(codec: Codec, data: bytes) -> str:
     """What becomes of an archive of one part, ``data``."""
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "part-00000.parquet").write_bytes(data)
@@ -147,4 +147,4 @@ def part_outcome(codec: Any, data: bytes) -> str:
     return found.pop() if len(found) == 1 else "partial"
 
 
-ROW_OUTCOMES: dict[str, Callable[[Any, bytes], str]] = {"row": row_outcome, "part": part_outcome}
+ROW_OUTCOMES: dict[str, Callable[[Codec, bytes], str]] = {"row": row_outcome, "part": part_outcome}

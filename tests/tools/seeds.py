@@ -5,26 +5,25 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from hostile.targets import ABOUT, TABLES, row_bytes, size_bytes
+from tools.sections import file_of
+from tools.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, size_bytes
 
 from mtcodec.archive import layout
-from mtcodec.bitstreams import contours, labels
-from mtcodec.bitstreams import range_coder as rans
+from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
-from mtcodec.coders import classical as picture
-from mtcodec.coders import exact
-from mtcodec.coders.classical import AV1, Way
-from mtcodec.format import container
-from mtcodec.format.container import CODINGS, DTYPES, Header, Section
-from mtcodec.signal import layers
-from mtcodec.tasks import task as tasks
-from mtcodec.tasks.task import Task
+from mtcodec.coders import classical, exact
+from mtcodec.coders.coded import Coded, attributes_of
+from mtcodec.format import notes
+from mtcodec.format.container import build, split
+from mtcodec.format.header import Header, parse
+from mtcodec.format.section import NOTES, SHARED, Attributes, Section
+from mtcodec.signal import signal as signals
+from mtcodec.signal.signal import Signal
+from mtcodec.tasks import USUAL, Task, declare
 
-TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL)
 
-
-def _images() -> list[tuple[int, np.ndarray]]:
-    """Small images by index of their task: smooth, with holes, noisy, of one value."""
+def _signals() -> list[Signal]:
+    """Small images: smooth, with holes, noisy, of one value."""
     rows, columns = np.mgrid[:12, :20]
     rgb = np.stack([rows * 9 + c * columns for c in range(3)], -1).astype(np.uint8)
     depth = (3000 + rows * 50 + columns * 3).astype(np.uint16)
@@ -33,78 +32,112 @@ def _images() -> list[tuple[int, np.ndarray]]:
     floats[depth == 0] = np.nan
     normal = np.random.default_rng(0).integers(0, 256, (9, 8, 3)).astype(np.uint8)
     wide = np.geomspace(1, 60000, 64).astype(np.uint16).reshape(8, 8)
-    return [(0, rgb), (1, depth), (1, floats), (2, normal), (1, np.full((3, 70), 7, np.uint16)), (1, wide)]
+    given = [("rgb", rgb), ("depth", depth), ("depth", floats), ("depth", floats.astype(np.float16)),
+             ("normal", normal), ("depth", np.full((3, 70), 7, np.uint16)), ("depth", wide)]  # fmt: skip
+    return [signals.make(USUAL[name], image) for name, image in given]
 
 
-def section_bytes(task: int, coding: str, dtype: str, limits: tuple[float, float] | None) -> bytes:
-    """What ``targets.section_of`` reads."""
-    pair = limits or (0, 0)
-    packed = struct.pack("<ff", *pair) if dtype.startswith("float") else struct.pack("<HH4x", *map(int, pair))
-    return bytes([task, CODINGS.index(coding), DTYPES.index(dtype), limits is not None]) + packed
-
-
-def _payload(kind: int, coded: exact.Coded, image: np.ndarray) -> bytes:
-    coding, limits, payload = coded
-    return section_bytes(kind, coding, image.dtype.name, limits) + size_bytes(*image.shape[:2]) + payload
-
-
-def _classical(task: Task, image: np.ndarray, way: Way) -> exact.Coded:
-    prepared = layers.prepare(task, image)
-    setting = 40 if way.codec == AV1 else 2.0
-    return "classical", picture.limits_of(task, prepared), picture.encode(prepared, way, setting, 3)
+def _exact_signals() -> list[Signal]:
+    """Of tasks that are kept exactly: labels of several dtypes, colours, and what nobody knows."""
+    disc, wide = _label_images()[:2]
+    images = {"semantic": [disc, wide.astype(np.int32) - 9, disc > 0], "smell": [np.dstack([disc] * 2)]}
+    images["smell"].append(np.random.default_rng(3).normal(size=(5, 6)).astype(np.float16))
+    tasks = {"semantic": USUAL["semantic"], "smell": Task("smell", "data", 1)}
+    found = []
+    for name, several in images.items():
+        for image in several:
+            channels = 1 if image.ndim == 2 else image.shape[2]
+            task = tasks[name] if channels == 1 else declare(name, "data", channels)
+            found.append(signals.make(task, image))
+    return found
 
 
 def _label_images() -> list[np.ndarray]:
     rows, columns = np.mgrid[:20, :30]
     disc = ((rows - 9) ** 2 + (columns - 12) ** 2 < 50).astype(np.uint8) * 3
     noise = np.random.default_rng(1).integers(0, 300, (6, 7)).astype(np.uint16)
-    return [disc, disc.astype(np.uint16) * 200, noise, noise.astype(np.uint8), np.zeros((1, 9), np.uint8)]
+    slope = (rows * 5 + columns * 3).astype(np.uint16)
+    return [
+        disc,
+        disc.astype(np.uint16) * 200,
+        noise,
+        noise.astype(np.uint8),
+        np.zeros((1, 9), np.uint8),
+        slope,
+    ]
+
+
+def _section(signal: Signal, coded: Coded) -> bytes:
+    """A section as an input; its holes are left out."""
+    section = Section(signal.task.name, coded.coding, attributes_of(coded, None))
+    return section_bytes(section) + size_bytes(signal.height, signal.width) + coded.payload
+
+
+def _lossy() -> list[tuple[Signal, classical.Way, Coded]]:
+    return [
+        (signal, way, classical.encode(signal, way, 40 if way.codec == "av1" else 2.0, "draft"))
+        for signal in _signals()
+        for way in classical.WAYS
+    ]
+
+
+def _holes(signal: Signal) -> bytes:
+    own = signal.form.holes
+    assert own is not None
+    coded = Coded("classical", signal.form, b"", signal.original)
+    section = Section(signal.task.name, coded.coding, attributes_of(coded, 0))
+    head = section_bytes(section) + size_bytes(signal.height, signal.width) + bytes([len(own.values) - 1])
+    return head + section.attributes.hole_values + labels.encode_labels(own.classes)
 
 
 def _file() -> bytes:
-    """A file of every coding; its neural payloads are noise."""
-    images, names = _images(), {}
-    for kind, image in images[:2]:
-        task = TASKS[kind]
-        names[task.name] = exact.encode(task, image[:9, :8], 0)
-    names["normal"] = _classical(tasks.NORMAL, images[3][1], picture.AV1_8)
-    sections = [Section(n, c, str(images[k][1].dtype), None, r, 0, 0)
-                for k, n in ((0, "rgb"), (1, "depth"), (3, "normal")) for c, r, _ in [names[n]]]  # fmt: skip
-    payloads = {n: p for n, (_, _, p) in names.items()}
-    mask = _label_images()[0][:9, :8]
-    sections.append(Section("semantic", "labels", "uint8", None, None, 0, 0))
-    return container.build(
-        Header(container.NO_WEIGHTS, 9, 8, 1000, tuple(sections)),
-        payloads | {"semantic": labels.encode_labels(np.ascontiguousarray(mask))},
-    )
+    """A file of every coding without networks."""
+    rgb, depth, *_ = _signals()
+    disc = np.ascontiguousarray(_label_images()[0][:12, :20])
+    smell = np.arange(480, dtype=np.float16).reshape(12, 20, 2)
+    semantic = signals.make(USUAL["semantic"], disc)
+    unknown = signals.make(Task("smell", "data", 2), smell)
+    tasks = {
+        "rgb": classical.encode(rgb, classical.WAYS[0], 40, "draft"),
+        "depth": exact.encode(depth, 3.0),
+        "semantic": exact.encode(semantic),
+        "smell": exact.encode(unknown),
+    }
+    return file_of(tasks, (12, 20))
 
 
 def _neural_file() -> bytes:
+    """Its neural payloads are noise."""
+    depth = Attributes("float32", 1, (3.0, 900.0), "logarithmic", mask=0, hole_values=bytes(8))
     sections = (
-        Section("shared", "neural", "uint8", None, None, 0, 0),
-        Section("rgb", "neural", "uint8", 7, None, 0, 0),
-        Section("depth", "layered", "uint16", None, (3.0, 900.0), 0, 0),
-        Section("smell", "labels", "uint16", None, None, 0, 0),
+        Section(SHARED, "neural", Attributes()),
+        Section("holes0", "labels", Attributes("uint8", 1)),
+        Section("rgb", "neural", Attributes(quality=7)),
+        Section("depth", "neural", depth),
+        Section("semantic", "labels", Attributes("int16", 1, (-4, 9))),
+        Section(NOTES, "raw", Attributes()),
     )
     payloads = {s.name: bytes(range(1, 20)) for s in sections}
-    return container.build(Header("11" * 7, 9, 8, 1000, sections), payloads)
+    payloads[NOTES] = notes.pack({"depth": {"unit": "1mm", "psnr": 40.1}})
+    return build(Header(FINGERPRINT, 9, 8, 1000, sections), payloads)
 
 
 def _boxed(data: bytes, mode: int) -> bytes:
     """A file as an input of ``container``."""
-    size = container.parse_header(data).size - 4
-    return bytes([mode]) + struct.pack("<H", size) + data[:size] + data[size + 4 :] if mode else b"\0" + data
+    size = parse(data).size - 2
+    return bytes([mode]) + struct.pack("<H", size) + data[:size] + data[size + 2 :] if mode else b"\0" + data
 
 
 def _row(data: bytes, mode: int) -> bytes:
     """A file as an input of ``archive``."""
-    header, payloads = container.split(data)
-    return bytes([mode]) + row_bytes({"header": header[:-4] if mode else header, **payloads})
+    header, payloads = split(data)
+    columns = layout.columns_of(payloads)
+    return bytes([mode]) + row_bytes({"header": header[:-2] if mode else header, **columns})
 
 
 def _symbols() -> bytes:
     rng = np.random.default_rng(2)
-    steps, encoder = [], rans.Encoder(TABLES)
+    steps, encoder = [], range_coder.Encoder(TABLES)
     for count in (300, 40):
         index = np.resize(np.arange(4, dtype=np.uint8), count)
         encoder.put(rng.integers(-2, 3, count).astype(np.int32) * 6, index)
@@ -114,35 +147,27 @@ def _symbols() -> bytes:
 
 def seeds() -> dict[str, list[bytes]]:
     """Inputs by target."""
-    images, outlined = _images(), _label_images()
-    raw = [image.tobytes() for image in outlined]
+    outlined, lossy = _label_images(), _lossy()
     sized = [(size_bytes(*i.shape) + bytes([i.dtype == np.uint16]), i) for i in outlined]
-    ways = [(k, i, w) for k, i in images for w in picture.ways(TASKS[k], i)]
-    lossy = [(k, i, w, _classical(TASKS[k], i, w)) for k, i, w in ways]
-    bare = [(w, bytes([1]) + size_bytes(*i.shape[:2]) + bytes([i.ndim == 2]) + _stream(k, i, coded))
-            for k, i, w, coded in lossy]  # fmt: skip
-    prepared = [(k, i, layers.prepare(TASKS[k], i)) for k, i in images]
+    bare = [
+        (way, bytes([1]) + size_bytes(s.height, s.width) + bytes([s.task.channels == 1]) + coded.payload[1:])
+        for s, way, coded in lossy
+    ]
+    whole = [(s, exact.encode(s)) for s in _exact_signals()]
+    bounded = [(s, exact.encode(s, bound)) for s in _signals() for bound in (0, 2)]
     files = [_file(), _neural_file()]
     return {
         "container": [_boxed(data, mode) for data in files for mode in range(3)],
         "labels": [head + labels.encode_labels(i) for head, i in sized],
         "contours": [head + contours.encode_contours(i, np.diff(i, axis=1, prepend=i.dtype.type(0)) != 0)
-                     for head, i in sized],
-        "frame": [struct.pack("<HB", len(r), 0) + frame.encode_frame(r, 9) for r in raw],
-        "exact": [_payload(k, exact.encode(TASKS[k], i, b), i) for k, i in images for b in (0, 2)],
-        "layers": [_payload(k, ("layered", picture.limits_of(TASKS[k], p), layers.pack(p.layers) + b"12"), i)
-                   for k, i, p in prepared if not p.layers.plain],
-        "classical": [_payload(k, coded, i) for k, i, _, coded in lossy],
-        "av1": [data for way, data in bare if way.codec == AV1],
-        "jxl": [data for way, data in bare if way.codec != AV1],
-        "rans": [_symbols(), b""],
+                     for head, i in sized[:-1]],
+        "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
+        "exact": [_section(s, coded) for s, coded in whole + bounded if coded.form.holes is None],
+        "holes": [_holes(s) for s in _signals() if s.form.holes is not None],
+        "classical": [_section(s, coded) for s, _, coded in lossy if coded.form.holes is None],
+        "av1": [data for way, data in bare if way.codec == "av1"],
+        "jxl": [data for way, data in bare if way.codec == "jxl"],
+        "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(ABOUT).metadata[layout.METADATA]],
     }  # fmt: skip
-
-
-def _stream(kind: int, image: np.ndarray, coded: exact.Coded) -> bytes:
-    """The code stream of a classical payload."""
-    section = Section(TASKS[kind].name, "classical", image.dtype.name, None, coded[1], 0, 0)
-    _, rest = layers.parse(coded[2], *image.shape[:2], TASKS[kind].channels, section)
-    return rest[1:]

@@ -7,44 +7,59 @@ the decoder's docstring names, and any broken promise, is a finding.
 
 from __future__ import annotations
 
+import binascii
 import io
 import json
 import resource
 import struct
 import time
 import warnings
-import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from mtcodec.format.info import summary
 
-from mtcodec.archive import layout, read, unpack
+from mtcodec import Codec
+from mtcodec.archive import decode as archived
+from mtcodec.archive import layout, read
 from mtcodec.bitstreams import av1 as av1s
 from mtcodec.bitstreams import contours as outlines
 from mtcodec.bitstreams import jxl as jxls
 from mtcodec.bitstreams import labels as classes
-from mtcodec.bitstreams import range_coder as rans
+from mtcodec.bitstreams import range_coder
 from mtcodec.bitstreams import zstd as frame
-from mtcodec.coders import classical as picture
-from mtcodec.coders import exact
+from mtcodec.codec.decoder import DECODERS
+from mtcodec.codec.info import summary
+from mtcodec.coders.coded import form_of
+from mtcodec.coders.labels import decode_mask
+from mtcodec.engine.networks import Networks
 from mtcodec.errors import FormatError, WeightsNotFound
 from mtcodec.format import container
-from mtcodec.format.container import CODINGS, DTYPES, Header, Parts, Reader, Section
+from mtcodec.format.container import Parts, Reader, build, split
+from mtcodec.format.header import NO_WEIGHTS, Header, check_pixels, pack, parse
+from mtcodec.format.section import (
+    CODINGS,
+    DTYPES,
+    FORMATS,
+    MAPPINGS,
+    NOTES,
+    Attributes,
+    Section,
+)
 from mtcodec.models.entropy import fit
-from mtcodec.signal import layers
-from mtcodec.tasks import task as tasks
+from mtcodec.tasks import USUAL
 
 LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30
 MAX_PIXELS = 1 << 18
 SMALL = 1 << 12  # pixels of images that are encoded once more
 NULL = 0xFFFF  # length of a column that is null
 
-TASKS = (tasks.RGB, tasks.DEPTH, tasks.NORMAL, tasks.SEMANTIC)
+NAMES = ("rgb", "depth", "normal", "semantic", "smell")
+FINGERPRINT = "11" * 4
 Row = dict[str, "bytes | None"]
-ABOUT = layout.About("11" * 7, TASKS, True, {})
+ABOUT = layout.About(FINGERPRINT, tuple(USUAL[name] for name in NAMES[:4]))
 
 
 class Input:
@@ -83,18 +98,31 @@ def size_bytes(height: int, width: int) -> bytes:
     return bytes([height - 1, width - 1, 0])
 
 
-def section_of(data: Input, codings: tuple[str, ...]) -> tuple[tasks.Task, Section]:
+def section_bytes(section: Section) -> bytes:
+    """What :func:`section_of` reads."""
+    own = section.attributes
+    flags = (own.range is not None) | MAPPINGS.index(own.mapping) << 1 | own.unit_vectors << 2
+    kinds = NAMES.index(section.name), CODINGS.index(section.coding), DTYPES.index(own.dtype)
+    low, high = own.range or (0, 0)
+    integers = own.dtype.startswith(("u", "i")) or own.dtype == "bool"
+    pair = struct.pack("<2" + FORMATS[own.dtype], *((int(low), int(high)) if integers else (low, high)))
+    return bytes([*kinds, own.channels - 1, flags]) + pair.ljust(16, b"\0")
+
+
+def section_of(data: Input, codings: tuple[str, ...]) -> Section:
     """A section that a header can declare: it has passed through one."""
-    task, coding = TASKS[data.byte() % 3], CODINGS[data.byte() % len(CODINGS)]
-    coding, dtype = coding if coding in codings else codings[0], DTYPES[data.byte() % 4]
-    ranged, pair = data.byte() & 1, data.take(8)
-    limits = struct.unpack("<ff" if dtype.startswith("float") else "<HH4x", pair) if ranged else None
-    try:
-        header = Header("00" * 7, 1, 1, 0, (Section(task.name, coding, dtype, None, limits, 0, 0),))
-        section = container.parse_header(container.build(header, {task.name: b""})).sections[0]
-    except (ValueError, FormatError):  # a range that no header can hold
-        return task, Section(task.name, coding, "uint8", None, None, 0, 0)
-    return task, section
+    name, coding = NAMES[data.byte() % len(NAMES)], CODINGS[data.byte() % len(CODINGS)]
+    coding, dtype = coding if coding in codings else codings[0], DTYPES[data.byte() % len(DTYPES)]
+    channels, flags, pair = 1 + data.byte() % 4, data.byte(), data.take(16)
+    limits = struct.unpack_from("<2" + FORMATS[dtype], pair) if flags & 1 else None
+    own = Attributes(dtype, channels, limits, MAPPINGS[flags >> 1 & 1], bool(flags & 4))
+    plain = Attributes("uint8", 1 if coding == "labels" else 3)
+    for attributes in (own, replace(own, mapping="linear", unit_vectors=False), plain):
+        with suppress(FormatError, ValueError, struct.error):
+            section = Section(name, coding, attributes)
+            weights = FINGERPRINT if coding == "neural" else NO_WEIGHTS
+            return parse(build(Header(weights, 1, 1, 0, (section,)), {name: b""})).sections[0]
+    raise AssertionError("no header can declare the plain section")
 
 
 def _check(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, channels: int = 1) -> None:
@@ -102,9 +130,12 @@ def _check(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, chann
     assert image.shape == shape and image.dtype.name == dtype, f"{image.shape} {image.dtype}"
 
 
+# --- bitstreams --------------------------------------------------------------------------------------
+
+
 def labels(data: bytes) -> None:
     given = Input(data)
-    size, dtype = given.size(), DTYPES[given.byte() & 1]
+    size, dtype = given.size(), ("uint8", "uint16")[given.byte() & 1]
     image = classes.decode_labels(given.rest(), *size, dtype)
     _check(image, size, dtype)
     if image.size <= SMALL:
@@ -113,7 +144,7 @@ def labels(data: bytes) -> None:
 
 def contours(data: bytes) -> None:
     given = Input(data)
-    size, dtype = given.size(), DTYPES[given.byte() & 1]
+    size, dtype = given.size(), ("uint8", "uint16")[given.byte() & 1]
     image = outlines.decode_contours(given.rest(), *size, dtype)
     _check(image, size, dtype)
     if image.size <= SMALL:
@@ -126,32 +157,6 @@ def zstd(data: bytes) -> None:
     given = Input(data)
     size = given.word() << (given.byte() & 3)
     assert len(frame.decode_frame(given.rest(), size, "frame")) == size
-
-
-def steps(data: bytes) -> None:
-    """Stepped and raw sections."""
-    given = Input(data)
-    task, section = section_of(given, ("stepped", "raw"))
-    size = given.size()
-    if section.coding == "raw" and not section.dtype.startswith("float"):
-        section = replace(section, dtype="float32", range=None)
-    _check(exact.decode(task, section, given.rest(), *size), size, section.dtype, task.channels)
-
-
-def around(data: bytes) -> None:
-    """Layers in front of a neural payload."""
-    given = Input(data)
-    task, section = section_of(given, ("layered",))
-    if task.scene_range(section.dtype) != (section.range is not None):  # refused before layers are read
-        return
-    size = given.size()
-    found, rest = layers.parse(given.rest(), *size, task.channels, section)
-    planes = np.random.default_rng(0).random((task.channels, *size), np.float32) * 1.2 - 0.1
-    _check(layers.restore(task, planes, section, found), size, section.dtype, task.channels)
-    again, left = layers.parse(layers.pack(found) + rest, *size, task.channels, section)
-    assert left == rest and (again.mapping, again.free_length) == (found.mapping, found.free_length)
-    if found.holes is not None:
-        assert again.holes is not None and np.array_equal(again.holes.classes, found.holes.classes)
 
 
 def _shape(size: tuple[int, int], grey: bool) -> tuple[int, ...]:
@@ -178,46 +183,75 @@ def jxl(data: bytes) -> None:
     assert jxls.decode_samples(given.rest(), shape).shape == shape
 
 
-def classical(data: bytes) -> None:
-    """Whole classical sections."""
-    given = Input(data)
-    task, section = section_of(given, ("classical",))
-    size = given.size()
-    _check(picture.decode(task, section, given.rest(), *size), size, section.dtype, task.channels)
-
-
-TABLES = rans.Tables(*fit.quantise(fit.logistic_mixture(np.array([0.1, 0.3, 1.0, 4.0]), 0.01, 8.0)))
+TABLES = range_coder.Tables(*fit.quantise(fit.logistic_mixture(np.array([0.1, 0.3, 1.0, 4.0]), 0.01, 8.0)))
 LIMITS = (31, 1 << 14)
 
 
 def symbols(data: bytes) -> None:
-    """One rANS payload of up to three steps with any table indexes; what decodes is canonical."""
+    """One range coder's payload of up to three steps with any table indexes; what decodes is canonical."""
     given = Input(data)
     taken = []
     indexes = [np.resize(np.frombuffer(given.chunk() or b"\0", np.uint8) % 4, 1 + given.word() % 5000)
                for _ in range(1 + given.byte() % 3)]  # fmt: skip
     limit = LIMITS[given.byte() & 1]
-    decoder = rans.Decoder(TABLES, given.rest())
+    decoder = range_coder.Decoder(TABLES, given.rest())
     for index in indexes:
         taken.append(decoder.take(index, limit))
         assert taken[-1].shape == index.shape and np.abs(taken[-1]).max() <= limit
     decoder.finish()
-    encoder = rans.Encoder(TABLES)
+    encoder = range_coder.Encoder(TABLES)
     for step, index in zip(taken, indexes):
         encoder.put(step, index)
     assert encoder.finish() == given.rest(), "two payloads for the same symbols"
 
 
+# --- sections ----------------------------------------------------------------------------------------
+
+
+def _section(*codings: str) -> Callable[[bytes], None]:
+    def target(data: bytes) -> None:
+        given = Input(data)
+        section, size = section_of(given, codings), given.size()
+        own = section.attributes
+        image = DECODERS[section.coding](form_of(own, None), given.rest(), *size)
+        _check(image, size, own.dtype, own.channels)
+
+    return target
+
+
+def holes(data: bytes) -> None:
+    """A section of holes, and the values that a descriptor gives them."""
+    given = Input(data)
+    section, size = section_of(given, ("neural", "classical", "stepped")), given.size()
+    count = 1 + given.byte() % 16
+    own = replace(section.attributes, mask=0)
+    if own.dtype == "bool":
+        raise FormatError("no holes")
+    own = replace(own, hole_values=given.take(count * own.pixel_bytes))
+    mask = decode_mask(given.rest(), *size)
+    form = form_of(own, mask)
+    planes = np.random.default_rng(0).random((own.channels, *size), np.float32) * 1.2 - 0.1
+    image = form.restore(planes)
+    _check(image, size, own.dtype, own.channels)
+    assert form.holes is not None
+    pixels = image.reshape(*size, own.channels)
+    expected = form.holes.values[mask[mask > 0].astype(int) - 1]
+    assert pixels[mask > 0].tobytes() == expected.tobytes()
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+
 def sealed(body: bytes) -> bytes:
     """A header with a right checksum."""
-    return body + struct.pack("<I", zlib.crc32(body))
+    return body + struct.pack("<H", binascii.crc_hqx(body, 0))
 
 
 def _verified(header: bytes, payload: bytes) -> bytes:
     """A file with the header's fields and right checksums; what is left of ``payload`` follows."""
-    parsed = container.parse_header(header)
+    parsed = parse(header)
     payloads = {s.name: payload[s.offset - parsed.size :][: s.length] for s in parsed.sections}
-    return container.build(parsed, payloads)
+    return build(parsed, payloads)
 
 
 def box(data: bytes) -> None:
@@ -232,30 +266,38 @@ def box(data: bytes) -> None:
     json.dumps(summary(reader))
     kept = []
     for section in reader.header.sections:
-        try:
+        with suppress(FormatError):
             reader.payload(section.name)
             kept.append(section.name)
-        except FormatError:
-            continue
     for name in reader.header.tasks:
-        if set(reader.header.needs(name)) <= set(kept):
+        if reader.header.section(NOTES) is None and set(reader.header.needs(name)) <= set(kept):
             part = container.extract(reader, [name])
-            assert container.parse_header(part).tasks == (name,)
-    front, payloads = container.split(file)
+            assert parse(part).tasks == (name,)
+    front, payloads = split(file)
     assert front + b"".join(payloads.values()) == file
-    assert container.join(Parts(front, payloads)) == file, "two headers for the same fields"
+    assert pack(Parts(front, payloads).header) == front, "two headers for the same fields"
+
+
+class NoNetworks(Codec):
+    """A codec without networks."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    def networks_of(self, fingerprint: str) -> Networks:
+        raise WeightsNotFound("no networks")
 
 
 def row_bytes(row: Row) -> bytes:
     """What :func:`row_of` reads."""
-    columns = [row.get(name) for name in ("header", *ABOUT.streams)]
+    columns = [row.get(name) for name in ("header", *ABOUT.columns)]
     return b"".join(struct.pack("<H", NULL if c is None else len(c)) + (c or b"") for c in columns)
 
 
 def row_of(data: Input) -> Row:
     """Columns in order, each a length of two bytes (0xFFFF: null) and its bytes."""
     row: Row = {}
-    for name in ("header", *ABOUT.streams):
+    for name in ("header", *ABOUT.columns):
         start = data.at
         null = data.word() == NULL
         data.at = data.at if null else start
@@ -263,31 +305,29 @@ def row_of(data: Input) -> Row:
     return row
 
 
-def decode_row(codec: Any, row: Row) -> str:
+def decode_row(codec: Codec, row: Row) -> str:
     """See :func:`decode_entry`."""
-    streams = {name: row.get(name) for name in ABOUT.streams}
-    return decode_entry(codec, read.entry("archive", "scene", row["header"], streams))
+    columns = {name: row.get(name) for name in ABOUT.columns}
+    return decode_entry(codec, read.entry("archive", "scene", row["header"], columns))
 
 
-def decode_entry(codec: Any, entry: unpack.Entry) -> str:
+def decode_entry(codec: Codec, entry: read.Entry) -> str:
     """``right``, ``partial`` or ``refused``: the tasks of a row, each for itself."""
     _, parts = entry
     try:
         if isinstance(parts, FormatError):
             raise parts
-        container.check_pixels(parts.header, MAX_PIXELS)
+        check_pixels(parts.header, MAX_PIXELS)
     except FormatError:
         return "refused"
     header, right = parts.header, 0
     for name in header.tasks:
         try:
-            ((_, scene),) = unpack.decode(codec, [entry], [name])
+            ((_, scene),) = archived.decode(codec, [entry], [name])
         except (FormatError, WeightsNotFound):
             continue
-        section = header.section(name)
-        assert section is not None
-        channels = 1 if section.coding == "labels" else tasks.get(name).channels
-        _check(scene[name], (header.height, header.width), section.dtype, channels)
+        own = header.task(name).attributes
+        _check(scene[name], (header.height, header.width), own.dtype, own.channels)
         right += 1
     return "right" if right == len(header.tasks) else "partial" if right else "refused"
 
@@ -298,24 +338,33 @@ def archive(data: bytes) -> None:
     mode = given.byte() % 4
     if mode == 3:
         forged = layout.schema(ABOUT).with_metadata({layout.METADATA: given.rest()})
-        about = layout.about_of(forged, "part")
-        assert layout.about_of(layout.schema(about), "again") == about
+        about = layout.about_of(forged)
+        assert layout.about_of(layout.schema(about)) == about
         return
     row = row_of(given)
     if mode and row["header"] is not None:
         row["header"] = sealed(row["header"])
     if mode == 2 and row["header"]:
-        payloads = {name: row[name] or b"" for name in ABOUT.streams}
-        header = container.parse_header(row["header"])
-        if set(payloads) >= {s.name for s in header.sections}:
-            row["header"] = container.split(container.build(header, payloads))[0]
-    decode_row(None, row)
+        header = parse(row["header"])
+        payloads = layout.payloads_of(header, row)
+        filled = {name: payload or b"" for name, payload in payloads.items()}
+        row["header"] = split(build(header, filled))[0]
+    decode_row(NoNetworks(), row)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "container": box, "labels": labels, "contours": contours, "frame": zstd, "exact": steps, "layers": around,
-    "classical": classical, "av1": av1, "jxl": jxl, "rans": symbols, "archive": archive,
-}  # fmt: skip
+    "container": box,
+    "labels": labels,
+    "contours": contours,
+    "frame": zstd,
+    "exact": _section("stepped", "raw", "labels"),
+    "holes": holes,
+    "classical": _section("classical"),
+    "av1": av1,
+    "jxl": jxl,
+    "symbols": symbols,
+    "archive": archive,
+}
 
 
 def outcome(target: str, data: bytes, seconds: float = LIMIT_S) -> str:

@@ -1,0 +1,291 @@
+"""``mtcodec encode`` of datasets: layouts, outputs by key, failures, several processes, dry runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import SCENES
+from tools.commands import Run, codings, fails, files, image, write
+
+from mtcodec.codec import api
+from mtcodec.format.container import Reader
+
+SCENE = SCENES / "100020"
+FAST = ("--coding", "classical", "--effort", "fast")
+Pixels = dict[str, np.ndarray]
+
+
+def tasks(path: Path) -> tuple[str, ...]:
+    return Reader(path.read_bytes()).header.tasks
+
+
+def test_scenes_of_any_layout_become_files_by_key(
+    dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, codec = [], api.Codec
+    monkeypatch.setattr(api, "Codec", lambda *given, **named: made.append(given) or codec(*given, **named))
+    out = tmp_path / "new" / "out"
+    result = run("encode", dataset, SCENE, "-o", out, "--threads", 1)
+    assert (result.code, result.err, len(made)) == (0, "", 1)
+    assert files(out) == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
+    total = 0
+    for line, name in zip(result.lines, ("train/1.mtc", "val/2.mtc", "100020.mtc")):  # as they were given
+        size, pixels = (out / name).stat().st_size, 65536 if name == "100020.mtc" else 64 * 80
+        assert line.startswith(f"{out / name}  {size} bytes  {size * 8 / pixels:.4f} bpp  ")
+        assert line.endswith(" dB")
+        total += size
+    bpp = 8 * total / (65536 + 2 * 64 * 80)
+    assert re.fullmatch(rf"3 scenes, {total} bytes, {bpp:.4f} bpp, \d+\.\d s", result.lines[3])
+    assert tasks(out / "val/2.mtc") == ("rgb", "semantic")
+    again = tmp_path / "again.mtc"
+    assert run("encode", SCENE, "-o", again, "--threads", 1, "--quiet") == (0, b"", "")
+    assert again.read_bytes() == (out / "100020.mtc").read_bytes()
+
+    result = run("encode", dataset, "-o", out, "--tasks", "semantic", "--force", "--json")
+    facts = [json.loads(line) for line in result.lines]
+    assert [f["file"] for f in facts] == [str(out / name) for name in ("train/1.mtc", "val/2.mtc")]
+    assert [list(f["tasks"]) for f in facts] == [["semantic"]] * 2
+
+
+def test_every_directory_of_a_dataset_is_kept(
+    dataset: Path, tmp_path: Path, pixels: Pixels, run: Run
+) -> None:
+    """One that is called like another task's usual name, too, and one that nobody knows."""
+    write(dataset / "color" / "train" / "1.png", pixels["rgb"][:, ::-1])
+    write(dataset / "smell" / "val" / "2.png", pixels["depth"])
+    (dataset / "README").write_text("all of it")
+    out = tmp_path / "out"
+    done = run("encode", dataset, "-o", out, *FAST)
+    assert done.code == 0 and done.err.splitlines() == [
+        f"mtcodec: note: {dataset}: color keeps its name, as rgb is there: rgb",
+        f"mtcodec: note: {dataset}: left out, as they are no images: README",
+        f"mtcodec: note: {dataset}: scene train/1: color: nobody says what it is, so it is kept exactly "
+        "(--task color:image)",
+        f"mtcodec: note: {dataset}: scene val/2: smell: nobody says what it is, so it is kept exactly "
+        "(--task smell:image)",
+    ]
+    assert tasks(out / "train/1.mtc") == ("color", "depth", "rgb", "semantic")
+    assert run("decode", out / "train/1.mtc", "--tasks", "color", "-o", tmp_path / "back").code == 0
+    assert np.array_equal(image(tmp_path / "back/color.png"), pixels["rgb"][:, ::-1])
+    assert run("decode", out / "val/2.mtc", "--tasks", "smell", "-o", tmp_path / "back").code == 0
+    assert np.array_equal(image(tmp_path / "back/smell.png"), pixels["depth"])
+
+    given = ("--task", "color:image", "--name", "smell=disparity", "--force")
+    assert "kept exactly" not in run("encode", dataset, "-o", out, *FAST, *given).err
+    assert codings(out / "train/1.mtc")["color"] == codings(out / "val/2.mtc")["disparity"] == "classical"
+    assert run("encode", dataset, "-o", out, *FAST, "--force", "-q") == (0, b"", "")
+
+
+def test_settings_of_tasks_that_only_some_scenes_have(dataset: Path, tmp_path: Path, run: Run) -> None:
+    given = ("--quality", "depth=30", "--unit", "depth=2mm", "--invalid", "depth=3")
+    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *given, "-q") == (0, b"", "")
+    facts = json.loads(run("info", tmp_path / "out/train/1.mtc", "--json").out)
+    assert facts["tasks"]["depth"]["unit"] == "2mm"
+    given = ("--max-error", "depth=3mm", "--force")
+    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *given, "-q") == (0, b"", "")
+    assert codings(tmp_path / "out/train/1.mtc")["depth"] == "stepped"
+    refused = run("encode", dataset, "-o", tmp_path / "other", *FAST, "--quality", "normal=30")
+    fails(refused, 2, "settings for task 'normal', which no scene has")
+    assert not (tmp_path / "other").exists()
+    refused = run("encode", dataset, "--tasks", "depth", "-o", tmp_path / "other")
+    fails(refused, 1, "scene val/2: no image of task 'depth'")
+    assert not (tmp_path / "other").exists()
+
+
+def test_bits_per_pixel_count_the_pixels_of_each_scene(
+    dataset: Path, tmp_path: Path, pixels: Pixels, run: Run
+) -> None:
+    for task in ("rgb", "semantic"):
+        write(dataset / task / "val/2.png", pixels[task][:32])
+    facts = run("encode", dataset, "-o", tmp_path / "out", *FAST, "--target-bpp", 0.8, "--json")
+    assert [json.loads(line)["height"] for line in facts.lines] == [64, 32]
+    for line in facts.lines:
+        own = json.loads(line)
+        assert 0.8 * 0.7 < own["bpp"] <= 0.8 and own["bytes"] <= 0.8 * own["height"] * 80 / 8
+
+
+# --- runs that are stopped, and those that go on ------------------------------------------------
+
+
+def test_existing_files_are_refused_before_anything_is_encoded(
+    dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    command = ("encode", dataset, "--tasks", "semantic", "-o", out)
+    (out / "val").mkdir(parents=True)
+    (out / "val" / "2.mtc").write_bytes(b"precious")
+    fails(run(*command), 1, f"{out}/val/2.mtc: exists already (--force overwrites it)")
+    assert files(out) == ["val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
+
+    result = run(*command, "--skip-existing")
+    assert (result.code, result.err) == (0, "")
+    assert files(out) == ["train/1.mtc", "val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
+    size = (out / "train/1.mtc").stat().st_size
+    assert result.lines[0].startswith(f"{out}/train/1.mtc  {size} bytes")
+    assert result.lines[1].startswith(f"1 scene, {size} bytes, ") and result.lines[1].endswith("1 were there")
+    before = (out / "train/1.mtc").stat().st_mtime_ns
+    result = run(*command, "--skip-existing")
+    assert len(result.lines) == 1 and result.lines[0].startswith("0 scenes, 0 bytes, ")
+    assert result.lines[0].endswith("2 were there") and (out / "train/1.mtc").stat().st_mtime_ns == before
+
+    assert run(*command, "--force", "--quiet") == (0, b"", "")
+    assert (out / "val" / "2.mtc").read_bytes() != b"precious"
+    single = ("encode", SCENE, "-o", out / "val" / "2.mtc", "--skip-existing")
+    assert run(*single) == (0, b"", f"mtcodec: note: {out}/val/2.mtc: is there already\n")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_scenes_that_fail_stop_a_run_or_are_listed_at_its_end(
+    jobs: int, dataset: Path, tmp_path: Path, pixels: Pixels, run: Run
+) -> None:
+    broken, odd = dataset / "semantic" / "train" / "1.png", dataset / "rgb" / "val" / "3.png"
+    broken.write_bytes(b"no image")
+    write(odd, pixels["rgb"])
+    write(dataset / "semantic" / "val" / "3.png", pixels["semantic"][:9])
+    out = tmp_path / "out"
+    command = ("encode", dataset, "-o", out, *FAST, "-j", jobs)
+    fails(run(*command, "--quiet"), 1, f"{broken}: cannot read it")
+    assert jobs > 1 or not out.exists()  # several processes are ahead
+
+    result = run(*command, "--skip-errors", "--force")
+    assert (result.code, files(out)) == (1, ["val/2.mtc"])
+    assert len(result.lines) == 2 and result.lines[0].startswith(f"{out}/val/2.mtc  ")
+    assert re.fullmatch(r"1 scene, \d+ bytes, [\d.]+ bpp, [\d.]+ s, 2 failed", result.lines[1])
+    first, second, last = result.err.splitlines()
+    assert first.startswith(f"mtcodec: warning: skipped: {broken}: cannot read it: ")
+    assert second.startswith("mtcodec: warning: skipped: ") and "pixels, but " in second
+    assert str(odd) in second
+    assert last == "mtcodec: 2 of 3 scenes could not be encoded"
+
+
+def test_what_came_before_a_failure_is_kept(dataset: Path, tmp_path: Path, run: Run) -> None:
+    broken = dataset / "semantic" / "val" / "2.png"
+    broken.write_bytes(b"no image")
+    command = ("encode", dataset, "-o", tmp_path / "out", "--tasks", "semantic", "-q")
+    fails(run(*command), 1, f"{broken}: cannot read it")
+    assert files(tmp_path / "out") == ["train/1.mtc"]
+
+
+def test_several_processes_give_the_same_bytes(tmp_path: Path, run: Run, dataset: Path) -> None:
+    write(dataset / "smell" / "train" / "1.png", np.arange(64 * 80, dtype=np.uint16).reshape(64, 80))
+    printed = []
+    for jobs in (1, 2):
+        out = tmp_path / f"jobs{jobs}"
+        result = run("encode", dataset, SCENE, "-o", out, "-j", jobs, "--coding", "neural")
+        assert result.code == 0
+        printed.append((result.err, [line.replace(str(out), "") for line in result.lines[:-1]]))
+    assert printed[0] == printed[1] and "smell" in printed[0][0]
+    assert (
+        files(tmp_path / "jobs1") == files(tmp_path / "jobs2") == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
+    )
+    for name in files(tmp_path / "jobs1"):
+        assert (tmp_path / "jobs1" / name).read_bytes() == (tmp_path / "jobs2" / name).read_bytes()
+
+
+def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: Run) -> None:
+    (dataset / "notes").mkdir()
+    (dataset / "notes" / "todo.txt").write_text("nothing")
+    out = tmp_path / "out"
+    command = ("encode", dataset, "-o", out, "--tasks", "rgb,semantic", "--dry-run")
+    result = run(*command)
+    assert result.code == 0 and not out.exists()
+    assert result.err == f"mtcodec: note: {dataset}: left out, as they are no images: notes/\n"
+    assert result.lines == [
+        f"{out}/train/1.mtc  rgb=1.png semantic=1.png  (without depth)",
+        f"{out}/val/2.mtc  rgb=2.png semantic=2.png",
+        "2 scenes to encode",
+    ]
+    (out / "val").mkdir(parents=True)
+    (out / "val/2.mtc").write_bytes(b"precious")
+    result = run(*command, "-q")
+    assert result.code == 1 and "val/2.mtc: exists already" in result.err  # as without --dry-run
+    result = run(*command, "-q", "--skip-existing")
+    assert (result.code, result.err) == (0, "")
+    assert result.lines[1:] == [f"{out}/val/2.mtc  is there already", "1 scene to encode, 1 there already"]
+    facts = [json.loads(line) for line in run(*command, "--skip-existing", "--json").lines]
+    assert facts[0] == {
+        "scene": "train/1", "file": f"{out}/train/1.mtc", "there": False,
+        "images": {task: f"{dataset}/{task}/train/1.png" for task in ("rgb", "semantic")},
+        "left_out": ["depth"],
+    }  # fmt: skip
+    assert [f["there"] for f in facts] == [False, True]
+    assert files(out) == ["val/2.mtc"]
+    assert run("encode", dataset, "--dry-run").lines[-1] == "2 scenes to encode"  # needs no output
+    fails(run(*command, "-q", "--quality", "normal=3"), 2, "settings for task 'normal'")
+
+
+# --- where scenes come from, and go to ----------------------------------------------------------
+
+
+def test_scenes_come_from_a_list(tmp_path: Path, run: Run) -> None:
+    listed = tmp_path / "list"
+    listed.write_text(f"{SCENE}\n\n{SCENES / '100060'}\n")
+    options = ("--tasks", "semantic", "-o", tmp_path / "out", "--quiet", "--force")
+    assert run("encode", "--files-from", listed, *options) == (0, b"", "")
+    assert files(tmp_path / "out") == ["100020.mtc", "100060.mtc"]
+    shutil.rmtree(tmp_path / "out")
+    more = f"{SCENES / '100060'}\n".encode()
+    assert run("encode", SCENE, "--files-from", "-", *options, stdin=more).code == 0
+    assert files(tmp_path / "out") == ["100020.mtc", "100060.mtc"]
+    fails(run("encode", *options), 2, "no scenes or datasets given")
+    fails(run("encode"), 2, "missing -o OUT")
+    fails(run("encode", "--files-from", tmp_path / "no", *options), 1, f"{tmp_path}/no: cannot read it")
+
+
+def test_a_file_or_a_directory(dataset: Path, tmp_path: Path, run: Run) -> None:
+    options = ("--tasks", "semantic", "--quiet", "-o")
+    for output, expected in (
+        ("file", ["file"]),
+        ("new/", ["new/100020.mtc"]),
+        ("dotted.mtc/", ["dotted.mtc/100020.mtc"]),
+        ("there", ["there/100020.mtc"]),
+    ):
+        place = tmp_path / "outputs"
+        (place / "there").mkdir(parents=True)
+        assert run("encode", SCENE, *options, f"{place}/{output}") == (0, b"", "")
+        assert files(place) == expected
+        shutil.rmtree(place)
+    shutil.rmtree(dataset / "rgb" / "val")
+    shutil.rmtree(dataset / "semantic" / "val")  # leaves one scene
+    assert run("encode", dataset, *options, tmp_path / "one.mtc") == (0, b"", "")
+    assert (tmp_path / "one.mtc").is_file()
+    assert run("encode", dataset, *options, "-").out == (tmp_path / "one.mtc").read_bytes()
+
+
+def test_keys_stay_within_the_output(
+    dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scene" / "below").mkdir(parents=True)
+    shutil.copy(SCENE / "semantic.png", tmp_path / "scene")
+    monkeypatch.chdir(tmp_path / "scene" / "below")
+    assert run("encode", "..", "-o", tmp_path / "out/", dataset, "--tasks", "semantic", "-q").code == 0
+    assert files(tmp_path / "out") == ["scene.mtc", "train/1.mtc", "val/2.mtc"]
+
+
+def test_images_without_a_partner_are_told(tmp_path: Path, pixels: Pixels, run: Run) -> None:
+    for task, times in (("rgb", ("5.10", "6.10")), ("depth", ("5.11", "6.20", "7.30"))):
+        for time in times:
+            write(tmp_path / "tum" / task / f"{time}.png", pixels[task])
+    result = run("encode", tmp_path / "tum", "-o", f"{tmp_path}/out/", *FAST)
+    assert result.code == 0 and files(tmp_path / "out") == ["5.10.mtc"]
+    told = f"mtcodec: note: {tmp_path}/tum: 3 images have no partner in time and are left out\n"
+    assert result.err == told
+    training = run("train", tmp_path / "tum", "--tasks", "rgb,depth", "-o", tmp_path / "x.safetensors")
+    assert training.code == 1 and training.err.startswith(told) and "1 scenes, of which 24" in training.err
+
+
+def test_datasets_of_any_layout_are_analysed(dataset: Path, tmp_path: Path, pixels: Pixels, run: Run) -> None:
+    for key in ("train/1", "val/2"):
+        for task in ("depth", "normal"):
+            write(dataset / task / f"{key}.png", pixels[task])
+    command = ("analyze", "reconstructions", dataset, "-o", tmp_path / "report", "--bpp", 2, "--json")
+    results = json.loads(run(*command, "--scenes", "val/2").out)
+    assert results["scenes"] == ["val/2"]
+    assert set(results["targets"][0]["weights"]["clevr"]["scenes"]) == {"val/2"}
+    results = json.loads(run("evaluate", dataset, "--against", "", "--quality", 50, "--json").out)
+    assert results["scenes"] == ["train/1", "val/2"]

@@ -1,0 +1,69 @@
+"""The command line as tests run it, and the files that they give it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imagecodecs
+import numpy as np
+
+from mtcodec.format.container import Reader
+
+
+class Result(NamedTuple):
+    """Exit code, standard output and standard error."""
+
+    code: int
+    out: bytes
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.decode().splitlines()
+
+
+Run = Callable[..., Result]
+
+
+def start(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs the command line as a process of its own."""
+    command = [sys.executable, "-m", "mtcodec", *map(str, arguments)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.run(command, **{**streams, **options}, check=False)
+
+
+def fails(result: Result, code: int, *fragments: str) -> None:
+    """One line on standard error, nothing on standard output."""
+    assert (result.code, result.out) == (code, b""), result
+    assert result.err.startswith("mtcodec: ") and result.err.count("\n") == 1, result
+    for fragment in fragments:
+        assert fragment in result.err
+
+
+def image(path: Path) -> np.ndarray:
+    """What a PNG or ``.npy`` file holds."""
+    if path.suffix == ".npy":
+        return np.load(path)
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+
+
+def write(path: Path, pixels: np.ndarray) -> Path:
+    """Write a PNG file, and the directories that it needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+    return path
+
+
+def files(directory: Path) -> list[str]:
+    """Paths of all files below a directory, sorted."""
+    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file())
+
+
+def codings(path: Path) -> dict[str, str]:
+    """The coding of every task of a file."""
+    header = Reader(path.read_bytes()).header
+    return {name: header.task(name).coding for name in header.tasks}
