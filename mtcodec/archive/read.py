@@ -62,7 +62,7 @@ class Opened:
         except ValueError as error:
             raise UsageError(f"cannot open it: {error}", path=self.path) from error
         except OSError as error:
-            raise SceneError(f"cannot read it: {error}", path=self.path) from error
+            raise SceneError(f"cannot read it: {error.strerror or error}", path=self.path) from error
         if not self.parts:
             raise SceneError("no archive: it has no parts", path=self.path)
         self._files: dict[int, pa.parquet.ParquetFile] = {}

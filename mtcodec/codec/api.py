@@ -97,19 +97,20 @@ class Codec:
         from mtcodec.codec import encoder
 
         given = settings if quality is None else {**settings, "quality": quality}
-        return encoder.encode(scene, self._needed(scene), _request({**vars(self.request), **given}))
+        request = _request({**vars(self.request), **given})
+        return encoder.encode(scene, self._needed(scene, request), request)
 
-    def _needed(self, scene: Mapping[str, Any]) -> list[Networks]:
+    def _needed(self, scene: Mapping[str, Any], request: Request) -> list[Networks]:
         """Networks that know any task of ``scene``."""
-        if self.request.coding == "classical" or not isinstance(scene, Mapping):
+        if request.coding == "classical" or not isinstance(scene, Mapping):
             return []
-        found = []
-        for path in self.paths:
-            if any(t.name in scene for t in model_config(describe(path)).tasks):
-                found.append(path)
+        known = {path: {t.name for t in model_config(describe(path)).tasks} for path in self.paths}
+        paths = [path for path in self.paths if not known[path].isdisjoint(scene)]
+        if not paths:
+            return []
         from mtcodec.engine.networks import load
 
-        return [load(path, self.device) for path in found]
+        return [load(path, self.device) for path in paths]
 
     def decode(
         self,

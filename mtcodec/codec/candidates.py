@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mtcodec.codec.request import Request
-from mtcodec.coders import classical, exact, neural
+from mtcodec.coders import classical, exact
 from mtcodec.coders.classical import Way
 from mtcodec.coders.coded import Coded
-from mtcodec.coders.neural import NeuralScene
-from mtcodec.engine.networks import Networks
 from mtcodec.format.quality import NETWORK_STEPS, lambda_of, to_step
 from mtcodec.format.section import SHARED
 from mtcodec.signal.measures import errors
 from mtcodec.signal.signal import Signal
+
+if TYPE_CHECKING:
+    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.engine.networks import Networks
 
 SMALL = 4096  # pixels up to which exact codings are tried for every task
 SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
@@ -60,6 +63,8 @@ class Candidates:
         """What networks make of the tasks they know; they know no higher qualities than they were trained
         for.
         """
+        from mtcodec.coders import neural  # needs torch
+
         steps = {SHARED: step} | {name: self.step(name, step) for name in networks.tasks}
         steps = {name: min(own, NETWORK_STEPS) for name, own in steps.items()}
         return neural.encode(networks, self.known(networks), steps)
@@ -136,9 +141,9 @@ class Candidates:
         return found
 
     def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
-        """For tasks of networks, the effort that a classical coding is worth; none where networks clearly win.
+        """For tasks of networks, the effort that a classical coding is worth; none where it clearly loses.
 
-        They clearly lose where even a quick draft costs no more, which is worth more time.
+        Networks clearly lose where even a quick draft costs no more: that is worth more time.
         """
         if made is None or self.request.coding == "neural":
             return {}

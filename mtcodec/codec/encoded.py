@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
 from mtcodec.coders.coded import Coded, attributes_of
-from mtcodec.coders.neural import NeuralScene
 from mtcodec.format import container, notes
 from mtcodec.format.header import NO_WEIGHTS, Header
 from mtcodec.format.section import NOTES, SHARED, Attributes, Section, mask_name
 from mtcodec.signal.holes import Holes
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.measures import measure
+
+if TYPE_CHECKING:
+    from mtcodec.coders.neural import NeuralScene
 
 
 @dataclass(frozen=True)

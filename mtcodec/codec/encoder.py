@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtcodec.codec import rate
 from mtcodec.codec.candidates import Candidates, choose
@@ -14,10 +14,12 @@ from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
 from mtcodec.coders import labels
 from mtcodec.coders.coded import Coded
-from mtcodec.coders.neural import NeuralScene
-from mtcodec.engine.networks import Networks
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import from_step
+
+if TYPE_CHECKING:
+    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.engine.networks import Networks
 
 
 class SceneEncoder:

@@ -172,6 +172,8 @@ def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
             raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
     for what, by_task in settings.items():
         for name in by_task:
-            exact_too = what != "a bound" and name in request.max_error
-            if name not in tasks or tasks[name].exact or exact_too:
+            exact_too = (
+                what != "a bound" and name in tasks and (tasks[name].exact or name in request.max_error)
+            )
+            if name not in tasks or exact_too:  # what is kept exactly keeps any bound
                 raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores exactly")

@@ -51,7 +51,8 @@ def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
         mode = about.get("mode", "RGB")
         if mode not in ("L", "RGB"):
             note(f"its {mode} colours are converted to RGB")
-        return np.asarray(file.read(rotate=True, mode=mode if mode == "L" else "RGB"))
+        kept = "L" if mode == "L" else "RGB"
+        return np.asarray(file.read(rotate=True, mode=kept))  # type: ignore[call-arg]
 
 
 def _tiff(path: Path, numbers: bool, note: Note) -> Array:

@@ -273,7 +273,6 @@ REFUSED = [
     ("--unit depth=0mm", "a unit is a length"),
     ("--unit depth", "not a unit: 'depth'"),
     ("--unit rgb=1mm", "a unit for task 'rgb', which the scene lacks or which has no lengths"),
-    ("--lossless semantic", "stores exactly"),
     ("--invalid depth=x", "not the value of a hole"),
     ("--invalid nothing", "not the value of a hole"),
     ("--invalid depth=1,2", "a hole of 2 numbers"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,7 +207,6 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "quality of nothing": ({"task_quality": {"smell": 1}}, "a quality for task 'smell'"),
     "quality of labels": ({"task_quality": {"semantic": 1}}, "a quality for task 'semantic'"),
     "quality and bound": ({"task_quality": {"depth": 1}, "max_error": {"depth": 1}}, "a quality for task"),
-    "bound of labels": ({"max_error": {"semantic": 1}}, "a bound for task 'semantic'"),
     "no bound": ({"max_error": {"depth": -1}}, "task depth: not a bound"),
     "holes of labels": ({"invalid": {"semantic": [(0.0,)]}}, "holes of task 'semantic'"),
     "holes of another shape": ({"invalid": {"rgb": [(1.0, 2.0)]}}, "task rgb: a hole of 2 numbers, not 3"),
@@ -562,3 +563,13 @@ def test_forged_payloads_end_in_an_error_or_in_pixels(small: Codec, scene: Scene
 def test_errors_say_where() -> None:
     error = MtcodecError("it is wrong", task="rgb").at(path="a.mtc", task="depth")
     assert str(error) == "a.mtc: task rgb: it is wrong" and error.task == "rgb"
+
+
+def test_classical_scenes_need_no_torch() -> None:
+    code = (
+        "import sys, numpy as np, mtcodec\n"
+        "data = mtcodec.encode({'rgb': np.zeros((128, 128, 3), np.uint8)}, coding='classical')\n"
+        "mtcodec.decode(data), mtcodec.info(data)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
