@@ -50,7 +50,7 @@ class OwnCodec(Codec):
     def networks_of(self, fingerprint: str) -> Networks:
         return self.own
 
-    def _needed(self, scene: object) -> list[Networks]:
+    def _needed(self, scene: object, request: object) -> list[Networks]:
         return [self.own]
 
 
