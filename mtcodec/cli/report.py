@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Measures = Mapping[str, Mapping[str, float]]
 """By task and measure."""
-SHOWN = {"psnr": "{:.1f} dB", "ms_ssim": "MS-SSIM {:.4f}", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
+SHOWN = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
 STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
 
 

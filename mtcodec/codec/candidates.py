@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mtcodec.codec.request import Request
@@ -24,15 +26,16 @@ CLEAR = {"color": 1.4, "depth": 2.5, "vectors": 1.8}
 """By column of settings: so many times the cost of a thorough encoding has a quick draft, as a rule at most
 (1.5 standard deviations of its logarithm above the mean of 16 pictures). Where the networks' cost is lower
 still, no thorough encoding is made."""
-RANGE = 192  # quality steps on both sides in which a setting that just reaches a PSNR is looked for
+NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
+CLOSE = 5, 3  # and below and above what quick encodings tell
 HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
 
 
 class Candidates:
     """Codings of signals; networks are given, as several may be compared."""
 
-    def __init__(self, signals: Mapping[str, Signal], request: Request) -> None:
-        self.signals, self.request = signals, request
+    def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
+        self.signals, self.request, self.effort = signals, request, effort or request.effort
         self._made: dict[tuple[str, str, int, float, str], Coded] = {}  # classical ones, by how they are made
         some = next(iter(signals.values()), None)
         small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
@@ -84,7 +87,7 @@ class Candidates:
         ``effort`` is what the usual one of requests, ``normal``, means for this task.
         """
         signal, weight = self.signals[name], self.weight(name, step)
-        effort = effort if self.request.effort == "normal" else self.request.effort
+        effort = effort if self.effort == "normal" else self.effort
         if not classical.possible(signal):
             return []
         ways = classical.ways(signal, weight, effort)
@@ -99,23 +102,32 @@ class Candidates:
     def reaching(self, name: str, psnr: float, around: int) -> list[Coded]:
         """Classical codings of a task that just reach a PSNR in dB, one of every way that can.
 
-        Settings of codecs are coarser than λ; this is for targets. ``around`` is a step near the target.
+        Settings of codecs are coarser than λ; this is for targets. Quick encodings, whose PSNR is nearly
+        right, tell where to look, and other speeds at a setting that just fails may do. ``around`` is a
+        step near the target.
         """
         signal, found = self.signals[name], []
-        if self.request.coding == "neural" or not classical.possible(signal):
-            return []
-        for way in classical.ways(signal, self.weight(name, around), self.request.effort):
-            low, high = (int(classical.settings(signal, way, self.weight(name, step), "normal")[0] + shift)
-                         for step, shift in ((around - RANGE, -2), (around + RANGE, 2)))  # fmt: skip
-            best: Coded | None = None
-            while low <= high and way.codec == "av1":
-                setting = (low + high) // 2
-                coded = self._make(name, way, way.round(setting), self.request.effort)
-                if errors(signal, coded.decoded)["psnr"] >= psnr:
-                    best, high = coded, setting - 1
-                else:
-                    low = setting + 1
-            found += [best] if best is not None else []
+        effort = "thorough" if self.effort == "normal" else self.effort
+        for way in classical.ways(signal, self.weight(name, around), "best"):
+            if way.codec != "av1" or not classical.possible(signal):
+                continue
+
+            def reached(setting: int, effort: str, way: Way = way) -> float:
+                coded = self._make(name, way, way.round(setting), effort)
+                return errors(signal, coded.decoded)["psnr"]
+
+            middle = int(classical.settings(signal, way, self.weight(name, around), "draft")[0])
+            near = range(max(middle - NEAR, 0), min(middle + NEAR, 100) + 1)
+            quick = bisect_left(near, psnr, key=partial(reached, effort="fast"))
+            close = near[max(quick - CLOSE[0], 0) : quick + CLOSE[1]]
+            first = bisect_left(close, psnr, key=partial(reached, effort=effort))
+            tried = [(close[first], effort)] if first < len(close) else []
+            tried += [(close[first - 1], own) for own in ("normal", "best") if first and own != effort]
+            found += [
+                self._make(name, way, way.round(setting), own)
+                for setting, own in tried
+                if reached(setting, own) >= psnr
+            ]
         return found
 
     def _make(self, name: str, way: Way, setting: float, effort: str) -> Coded:
@@ -155,7 +167,7 @@ class Candidates:
         return {
             name: "thorough" if drafts[name] <= costs[name] else "normal"
             for name in names
-            if all_leave or hopes[name] < costs[name] or self.request.effort == "best"
+            if all_leave or hopes[name] < costs[name] or self.effort == "best"
         }
 
 

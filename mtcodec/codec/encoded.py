@@ -15,7 +15,7 @@ from mtcodec.format.header import NO_WEIGHTS, Header
 from mtcodec.format.section import NOTES, SHARED, Attributes, Section, mask_name
 from mtcodec.signal.holes import Holes
 from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import measure
+from mtcodec.signal.measures import errors, measure
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
@@ -58,10 +58,11 @@ class Encoded:
         own = self.prepared.originals
         return {n: measure(own[n], c.decoded) for n, c in self.tasks.items() if not own[n].task.exact}
 
-    @property
+    @cached_property
     def psnr(self) -> dict[str, float]:
         """dB by task that is not kept exactly."""
-        return {name: own["psnr"] for name, own in self.measures.items()}
+        own = self.prepared.originals
+        return {n: errors(own[n], c.decoded)["psnr"] for n, c in self.tasks.items() if not own[n].task.exact}
 
     @property
     def poor(self) -> list[str]:

@@ -15,7 +15,7 @@ from mtcodec.codec.request import Request
 from mtcodec.coders import labels
 from mtcodec.coders.coded import Coded
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import from_step
+from mtcodec.format.quality import STEPS, from_step
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 class SceneEncoder:
     """Encodes one scene at any quality; what does not depend on it is made once."""
 
-    def __init__(self, prepared: Prepared, networks: Sequence[Networks], request: Request) -> None:
+    def __init__(
+        self, prepared: Prepared, networks: Sequence[Networks], request: Request, effort: str = ""
+    ) -> None:
         self.prepared, self.networks, self.request = prepared, networks, request
-        self.candidates = Candidates(prepared.signals, request)
+        self.candidates = Candidates(prepared.signals, request, effort)
+        self.hopeless = STEPS + 1  # from this quality on, networks have been found to cost clearly more
         self.masks: list[MaskSection] = []
         forms = [signal.form for signal in prepared.signals.values()]
         for form in (*forms, *(coded.form for coded in prepared.exact.values())):
@@ -37,17 +40,18 @@ class SceneEncoder:
 
     def at(self, step: int) -> Encoded:
         """The scene at a quality step."""
-        networks = choose(self.prepared.signals, self.networks, self.request, step)
+        networks = None
+        if step < self.hopeless:
+            networks = choose(self.prepared.signals, self.networks, self.request, step)
+            self.hopeless = STEPS + 1 if networks is not None else step
         made = None if networks is None else self.candidates.neural(networks, step)
         found = self.candidates.all(made, step)
         weights = {name: self.candidates.weight(name, step) for name in found}
         return self._encoded(decide(found, weights, self._parts(found, made)), made, step)
 
     def quick(self) -> SceneEncoder:
-        """The same with quicker encodings."""
-        if self.request.effort == "fast":
-            return self
-        return SceneEncoder(self.prepared, self.networks, replace(self.request, effort="fast"))
+        """The same with quicker encodings: their PSNR and bytes are nearly right."""
+        return SceneEncoder(self.prepared, self.networks, self.request, "fast")
 
     def refined(self, found: Encoded, step: int) -> Encoded:
         """``found``, which reaches its PSNRs at ``step``, with smaller classical codings that do so too."""

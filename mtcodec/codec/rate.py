@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded
 
 CLOSE = 4  # quality steps that a search may stay away from the best one
+CORRECTIONS = 5  # encodings at most to use what thorough ones save
 STRIDE = 32  # steps by which the quality found with quick encodings is corrected
 
 
@@ -54,7 +55,9 @@ def control(scene: Scene, request: Request) -> Encoded:
         if not request.best_effort:
             raise TargetError(f"{missed(found, request)} (--best-effort takes that)")
         return found
-    while step != better:  # what is thorough may do with less
+    for _ in range(CORRECTIONS):  # what is thorough may do with less
+        if step == better:
+            break
         closer = min(max(step + toward // 2, 0), STEPS)
         other = scene.at(closer)
         if not reached(other):

@@ -170,16 +170,18 @@ OVER_VALID: dict[str, Callable[[Array, Array], float]] = {
 """Measures over pixels that are no holes, by name (:attr:`mtcodec.tasks.Kind.measures`)."""
 
 
-def measure(signal: Signal, decoded: Array) -> dict[str, float]:
+def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, float]:
     """All measures of the kind of ``signal``.
 
     Args:
         decoded: shape and dtype of the original.
+        slow: those that take seconds for a large image, too.
 
     Returns:
         ``exact`` (0 or 1) for tasks that are kept exactly; otherwise what :func:`errors` gives, with
-        ``ms_ssim`` for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``, ``max_error``
-        (stored values) and ``abs_rel``. A measure over valid pixels is left out where there are none.
+        ``ms_ssim`` (slow) for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``,
+        ``max_error`` (stored values) and ``abs_rel``. A measure over valid pixels is left out where there
+        are none.
     """
     original, task = signal.original, signal.task
     if original.shape != decoded.shape or original.dtype != decoded.dtype:
@@ -191,9 +193,8 @@ def measure(signal: Signal, decoded: Array) -> dict[str, float]:
         return {"exact": float(np.array_equal(original, decoded, equal_nan=original.dtype.kind == "f"))}
     result = errors(signal, decoded)
     pair = _valid(signal, decoded)
-    for name in task.rules.measures:
-        if name == "ms_ssim":
-            result[name] = ms_ssim(original, decoded, peak_of(signal))
-        elif pair[0].size:
-            result[name] = OVER_VALID[name](*pair)
+    if pair[0].size:
+        result |= {name: OVER_VALID[name](*pair) for name in task.rules.measures}
+    if slow and "ms_ssim" in task.rules.slow_measures:
+        result["ms_ssim"] = ms_ssim(original, decoded, peak_of(signal))
     return result

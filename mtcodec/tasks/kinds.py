@@ -32,7 +32,8 @@ class Kind:
             and down.
         far_plane: True where a largest value far from all others means that nothing was measured.
         length: True where stored values are lengths, with a unit.
-        measures: names of functions of :mod:`mtcodec.signal.measures`, besides PSNR.
+        measures: names of functions of :mod:`mtcodec.signal.measures`, besides PSNR; slow_measures: those
+            that only evaluations wait for.
         floor: PSNR in dB under which an image is hardly usable.
         settings: which column of the table of classical codecs' settings suits it.
         colours: how pictures show it: ``rgb``, ``gray``, or the name of a colour map.
@@ -51,6 +52,7 @@ class Kind:
     far_plane: bool = False
     length: bool = False
     measures: tuple[str, ...] = ()
+    slow_measures: tuple[str, ...] = ()
     floor: float = 25.0
     settings: str = "color"
     colours: str = "rgb"
@@ -59,7 +61,7 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("color", "sRGB colours", measures=("ms_ssim",)),
+        Kind("color", "sRGB colours", slow_measures=("ms_ssim",)),
         Kind(
             "depth", "distances", channels=1, weight=3.0, scene_range=True, wide=True, far_plane=True,
             dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS), length=True,
