@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 SMALL = 4096  # pixels up to which exact codings are tried for every task
 SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
-CLEAR = {"color": 1.4, "depth": 2.5, "vectors": 1.8}
-"""By column of settings: so many times the cost of a thorough encoding has a quick draft, as a rule at most
-(1.5 standard deviations of its logarithm above the mean of 16 pictures). Where the networks' cost is lower
-still, no thorough encoding is made."""
+DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
+"""By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 16
+pictures, and as a rule at most (1.5 standard deviations of the logarithm more)."""
+LOSING = 1.3  # times the cost that a draft makes expect: networks that cost more clearly lose
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
 CLOSE = 5, 3  # and below and above what quick encodings tell
 HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
@@ -155,17 +155,18 @@ class Candidates:
     def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
         """For tasks of networks, the effort that a classical coding is worth; none where it clearly loses.
 
-        Networks clearly lose where even a quick draft costs no more: that is worth more time.
+        Where networks clearly lose, it is worth more time.
         """
         if made is None or self.request.coding == "neural":
             return {}
         names = [name for name in made.tasks if classical.possible(self.signals[name])]
         costs = {name: self.cost(name, made.tasks[name], step) for name in names}
         drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
-        hopes = {name: drafts[name] / CLEAR[self.signals[name].task.rules.settings] for name in names}
+        usual, most = ({n: DRAFT[self.signals[n].task.rules.settings][k] for n in names} for k in (0, 1))
+        hopes = {name: drafts[name] / most[name] for name in names}
         all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
         return {
-            name: "thorough" if drafts[name] <= costs[name] else "normal"
+            name: "thorough" if costs[name] > LOSING * drafts[name] / usual[name] else "normal"
             for name in names
             if all_leave or hopes[name] < costs[name] or self.effort == "best"
         }
@@ -176,11 +177,14 @@ def choose(
 ) -> Networks | None:
     """Of networks that know most tasks, those that cost least on a part in the middle of the scene.
 
-    None where none is able, or where drafts of classical codecs cost clearly less for every task.
+    None where none is able, where drafts of classical codecs cost clearly less for every task, or where all
+    qualities are beyond those that networks know.
     """
     if request.coding == "classical" or not signals:
         return None
     whole = Candidates(signals, request)
+    if request.coding == "auto" and min(whole.step(name, step) for name in signals) > NETWORK_STEPS:
+        return None
     most = max((len(whole.known(own)) for own in networks), default=0)
     able = [own for own in networks if most and len(whole.known(own)) == most]
     if not able or (len(able) == 1 and request.coding == "neural"):

@@ -232,7 +232,7 @@ def test_targets_are_reached(encode: Any) -> None:
     assert encode("--target-bpp", 8 * middle / (64 * 80))["bytes"] == found["bytes"]
     wanted = (low["tasks"]["rgb"]["psnr"] + high["tasks"]["rgb"]["psnr"]) / 2
     found = encode("--target-psnr", f"rgb={wanted}")
-    assert wanted <= found["tasks"]["rgb"]["psnr"] < wanted + 0.6
+    assert wanted <= found["tasks"]["rgb"]["psnr"] < wanted + 1  # settings of AV1 are that far apart
     assert found["said"] == ""
 
 
