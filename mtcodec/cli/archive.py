@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import find, note, open_file, progress_bar, silent, warn, with_listed
+from mtcodec.cli.common import (
+    check_tasks,
+    declared_by,
+    find,
+    note,
+    open_file,
+    progress_bar,
+    silent,
+    warn,
+    with_listed,
+)
 from mtcodec.errors import FormatError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -82,11 +92,13 @@ def pack(
     if output is None:
         raise UsageError("missing -o ARCHIVE")
     request = values.request(
+        known=declared_by(weights),
         quality=quality, tasks=task, invalid=invalid, max_error=max_error, lossless=lossless, unit=unit,
         coding=coding, effort=effort, measures=measures,
     )  # fmt: skip
     names = dict(values.assignments(name or [], "another name"))
     scenes = find(with_listed(datasets, files_from), request.tasks, names, tell=silent if quiet else note)
+    check_tasks(request, scenes)
     present = tasks_of(scenes, request.tasks)
     wanted = tuple(values.names(tasks) or present)
     missing = [one for one in wanted if one not in present]

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, BinaryIO
 import typer
 
 from mtcodec.errors import OutputError, SceneError, UsageError
-from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks import USUAL, Declarations, Task
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
+    from mtcodec.codec.request import Request
     from mtcodec.files.layouts import SceneFiles
     from mtcodec.format.container import Reader
 
@@ -85,6 +86,21 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
         except FormatError as error:
             raise error.at(path=name) from None
         yield reader
+
+
+def declared_by(weights: str) -> dict[str, Task]:
+    """The usual declarations, and those that weights bring besides."""
+    from mtcodec.codec.api import tasks_of
+    from mtcodec.weights import store
+
+    return tasks_of(store.resolve(weights))
+
+
+def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
+    """Raise UsageError where no scene has a task that has settings of its own."""
+    missing = request.tasks_named() - {task for scene in scenes for task in scene.files}
+    if missing:
+        raise UsageError(f"settings for task {min(missing)!r}, which no scene has")
 
 
 def set_threads(threads: int) -> None:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import find, note, refuse_existing, silent, with_listed
+from mtcodec.cli.common import check_tasks, declared_by, find, note, refuse_existing, silent, with_listed
 from mtcodec.cli.jobs import Job, Printing, collect, counted
-from mtcodec.codec.request import Request
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -94,11 +93,8 @@ def encode(
     targets = [bool(target_psnr), target_bpp is not None, target_bytes is not None, bool(quality)]
     if sum(targets) > 1:
         raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
-    from mtcodec.codec.api import tasks_of
-    from mtcodec.weights import store
-
     request = values.request(
-        known=tasks_of(store.resolve(weights)),
+        known=declared_by(weights),
         quality=quality, tasks=task, invalid=invalid, max_error=max_error, lossless=lossless, unit=unit,
         target_psnr=values.psnrs(target_psnr or []), target_bytes=target_bytes or 0, best_effort=best_effort,
         coding=coding, effort=effort, measures=measures,
@@ -165,13 +161,6 @@ def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:
         refuse_existing(path, force)
         if not several and not path.parent.is_dir():
             raise OutputError("no such directory", path=path.parent)
-
-
-def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
-    """Raise UsageError where no scene has a task that has settings of its own."""
-    missing = request.tasks_named() - {task for scene in scenes for task in scene.files}
-    if missing:
-        raise UsageError(f"settings for task {min(missing)!r}, which no scene has")
 
 
 def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
