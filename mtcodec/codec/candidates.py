@@ -25,7 +25,6 @@ SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which w
 DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
 """By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 16
 pictures, and as a rule at most (1.5 standard deviations of the logarithm more)."""
-LOSING = 1.3  # times the cost that a draft makes expect: networks that cost more clearly lose
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
 CLOSE = 5, 3  # and below and above what quick encodings tell
 HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
@@ -155,7 +154,7 @@ class Candidates:
     def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
         """For tasks of networks, the effort that a classical coding is worth; none where it clearly loses.
 
-        Where networks clearly lose, it is worth more time.
+        Where networks cost more than a draft makes expect of it, it is worth more time.
         """
         if made is None or self.request.coding == "neural":
             return {}
@@ -166,7 +165,7 @@ class Candidates:
         hopes = {name: drafts[name] / most[name] for name in names}
         all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
         return {
-            name: "thorough" if costs[name] > LOSING * drafts[name] / usual[name] else "normal"
+            name: "thorough" if costs[name] > drafts[name] / usual[name] else "normal"
             for name in names
             if all_leave or hopes[name] < costs[name] or self.effort == "best"
         }
