@@ -120,13 +120,15 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
     payloads: dict[str, bytes] = {}
     sections = []
     for section in kept:
-        own, payload = section.attributes, reader.payload(section.name)
+        own = section.attributes
         if section.name == NOTES:
-            left = notes.only(payload, wanted)
+            left = _notes(reader, wanted)
             if left is None:
                 continue
             payload = left
-        elif section.name in masks:
+        else:
+            payload = reader.payload(section.name)
+        if section.name in masks:
             section = replace(section, name=mask_name(masks.index(section.name)))
         elif own.mask is not None:
             own = replace(own, mask=masks.index(mask_name(own.mask)))
@@ -139,3 +141,11 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
         quality=reader.header.quality if neural else 0,
     )  # fmt: skip
     return build(header, payloads)
+
+
+def _notes(reader: Reader, tasks: Iterable[str]) -> bytes | None:
+    """The notes of some tasks; None where there are none, or they are damaged: no pixel needs them."""
+    try:
+        return notes.only(reader.payload(NOTES), tasks)
+    except SectionError:
+        return None

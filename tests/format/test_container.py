@@ -485,6 +485,17 @@ def test_extracting_equals_building_anew(tasks: tuple[str, ...]) -> None:
     assert extract(read(part), tasks[:1]) == extract(read(FILE), tasks[:1])
 
 
+def test_damaged_notes_are_left_out() -> None:
+    header = read(FILE).header
+    notes_at = header.section(NOTES)
+    assert notes_at is not None
+    damaged = bytearray(FILE)
+    damaged[notes_at.offset] ^= 1
+    part = extract(read(bytes(damaged)), ["depth"])
+    assert NOTES in payloads(extract(read(FILE), ["depth"])) and NOTES not in payloads(part)
+    assert payloads(part)["depth"] == PAYLOADS["depth"]
+
+
 def test_extracting_renumbers_holes() -> None:
     own = Attributes("uint16", 1, mask=0, hole_values=b"\0\0")
     tasks = [
