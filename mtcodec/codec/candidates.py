@@ -26,7 +26,7 @@ DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
 """By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 16
 pictures, and as a rule at most (1.5 standard deviations of the logarithm more)."""
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
-CLOSE = 5, 3  # and below and above what quick encodings tell
+CLOSE = 12, 3  # and below and above what quick encodings tell, of up to 0.9 dB less
 HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
 
 
