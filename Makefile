@@ -9,11 +9,11 @@ SCENE = tests/scenes/100020
 $(BIN)/mtcodec: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet "torch==2.13.0" || $(BIN)/pip install --quiet torch
 	$(BIN)/pip install --quiet -e .
 	touch $@
 
 $(VENV)/test-ready: $(BIN)/mtcodec
+	$(BIN)/pip install --quiet "torch==2.13.0" || $(BIN)/pip install --quiet torch
 	$(BIN)/pip install --quiet -e ".[test]"
 	touch $@
 

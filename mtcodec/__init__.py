@@ -5,24 +5,24 @@
     data = mtcodec.encode({"rgb": rgb, "depth": depth}, quality=60)
     depth = mtcodec.decode(data, tasks="depth")["depth"]
 
-Importing this package loads no torch; :func:`encode` and :func:`decode` do where networks are needed.
+Names are imported when they are first used: whoever only looks into files waits for no arrays.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import errors
-from mtcodec.codec.api import Codec, decode, encode, extract, info, load
+from mtcodec import errors, extras
 from mtcodec.errors import MtcodecError
-from mtcodec.tasks import Task
 
 if TYPE_CHECKING:
-    from mtcodec.archive.dataset import Archive
+    from mtcodec.archive.dataset import Archive as Archive
+    from mtcodec.codec.api import Codec, decode, encode, extract, info, load
+    from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
-__all__ = [
-    "Archive",
+__all__ = [  # without Archive: not everybody has torch
     "Codec",
     "MtcodecError",
     "Task",
@@ -33,11 +33,18 @@ __all__ = [
     "info",
     "load",
 ]
+_PLACES = {"Archive": "archive.dataset", "Task": "tasks"}
+_PLACES |= dict.fromkeys(("Codec", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Archive":  # needs torch
-        from mtcodec.archive.dataset import Archive
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "Archive":
+        extras.load("torch", "Archive", "train")
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return found
 
-        return Archive
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

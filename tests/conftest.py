@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin else, and starve each other
+
 import torch
 
 import mtcodec
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
+from mtcodec.engine import serial
+from mtcodec.engine.modules import MultiTask
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.multitask import MultiTask
+from mtcodec.models.entropy import order
 from mtcodec.tasks import USUAL
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
-from mtcodec.weights import file as weights
 
 SCENES = Path(__file__).parent / "scenes"
 TASKS = (USUAL["rgb"], USUAL["depth"], USUAL["normal"])
@@ -29,8 +34,8 @@ SMALL = {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _two_threads() -> Iterator[None]:
-    torch.set_num_threads(2)
+def _one_thread() -> Iterator[None]:
+    torch.set_num_threads(1)
     yield
 
 
@@ -54,7 +59,7 @@ def small_model(bundled: list[SceneFiles]) -> MultiTask:
     klt.initialise(model, Scenes([bundled], TASKS), crops=32)
     with torch.no_grad():  # entropy parameters that depend on latents and neighbours, as trained ones do
         for stream in model.streams.values():
-            for out in (stream.out_0, stream.out_1):
+            for out in (stream.leaves[name] for name in order.OUTPUTS):
                 out.weight.normal_(0, 0.1)
     return model
 
@@ -62,7 +67,7 @@ def small_model(bundled: list[SceneFiles]) -> MultiTask:
 @pytest.fixture(scope="session")
 def small_weights(small_model: MultiTask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    weights.save(path, small_model, {"note": "untrained"})
+    serial.save(path, small_model, {"note": "untrained"})
     return path
 
 

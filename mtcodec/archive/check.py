@@ -63,7 +63,7 @@ class Verified:
 def verify(
     opened: Opened,
     decoding: bool = False,
-    device: str = "auto",
+    device: str = "cpu",
     progress: Progress = lambda done, total: None,
 ) -> Verified:
     """Check every checksum of an archive and, if ``decoding``, decode everything.

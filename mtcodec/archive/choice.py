@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtcodec.archive.read import Opened, is_archive
+from mtcodec.archive.names import is_archive
+from mtcodec.archive.read import Opened
 from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request

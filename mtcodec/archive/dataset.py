@@ -43,7 +43,7 @@ class Archive(Dataset[Any]):
     Args:
         path: local, or a URL for fsspec (``s3://``, ``https://``).
         tasks: only these are fetched and decoded; default all.
-        device: where networks run: ``cpu``, ``cuda`` or ``auto``. Tensors are on the CPU.
+        device: where networks run: ``cpu`` or ``cuda``. Tensors are on the CPU.
         transform: called with every sample.
         max_pixels: scenes of larger images are errors; to set for archives of strangers.
 

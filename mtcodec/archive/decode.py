@@ -25,7 +25,7 @@ T = TypeVar("T")
 class ArchiveCodec(Codec):
     """Decodes the scenes of an archive with installed weights, or with the archive's own."""
 
-    def __init__(self, opened: Opened, device: str = "auto") -> None:
+    def __init__(self, opened: Opened, device: str = "cpu") -> None:
         super().__init__((), device)
         self.opened = opened
         self._found: dict[str, Networks] = {}
@@ -107,7 +107,7 @@ def _decode_alike(codec: Codec, rows: Sequence[tuple[str, Parts]], names: Sequen
 
 
 def scenes(
-    opened: Opened, tasks: Sequence[str] | None = None, device: str = "auto"
+    opened: Opened, tasks: Sequence[str] | None = None, device: str = "cpu"
 ) -> Iterator[tuple[str, Scene]]:
     """Keys and images of all scenes of an archive, in order; ``tasks``: only these."""
     codec = ArchiveCodec(opened, device)

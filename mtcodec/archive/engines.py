@@ -11,12 +11,14 @@ import os
 import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mtcodec.errors import DependencyError, MtcodecError, UsageError
+from mtcodec import extras
+from mtcodec.errors import MtcodecError, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 ENGINES = ("local", "ray")
 BLOCK = 8  # items that an actor of Ray gets at once
@@ -47,6 +49,9 @@ def _local(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Sub
         worker = make(*arguments)
         yield lambda work: map(worker, work)
         return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     context = get_context("spawn")  # a parent that holds torch's threads must not be forked
     pool = ProcessPoolExecutor(workers, context, _start, (make, arguments))
     ahead = 2 * workers  # work is taken no faster than results are
@@ -99,11 +104,9 @@ def _ray(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Submi
 
     What a lost worker was doing is done again by another one.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise DependencyError("the engine ray needs Ray: pip install 'mtcodec[ray]'") from error
+    extras.load("ray.data", "the engine ray", "ray")
+    import ray
+
     ours = not ray.is_initialized()
     if ours:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.errors import DependencyError, FormatError, UsageError
+from mtcodec import extras
+from mtcodec.archive.names import WEIGHTS
+from mtcodec.errors import FormatError, UsageError
 from mtcodec.format.header import NO_WEIGHTS, Header
 from mtcodec.format.section import NOTES, SHARED, is_mask
 from mtcodec.tasks import Task
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "mtcodec-archive-1"
-INDEX, WEIGHTS = "archive.json", "weights"
-PART = "part-{:05d}.parquet"
 HOLES = "holes"  # column of all sections of holes of a scene, one after the other
 FIXED = ("key", "height", "width", "header")
 METADATA = b"mtcodec"  # key of the schema's metadata
@@ -119,11 +119,9 @@ def arrow() -> Any:
     Raises:
         DependencyError: it is not installed.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise DependencyError("archives need pyarrow: pip install 'mtcodec[archive]'") from error
+    extras.load("pyarrow.parquet", "an archive", "archive")
+    import pyarrow
+
     return pyarrow
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import INDEX, About, about_of, arrow, column_of, payloads_of
+from mtcodec import extras
+from mtcodec.archive.layout import About, about_of, arrow, column_of, payloads_of
+from mtcodec.archive.names import INDEX
 from mtcodec.archive.ranges import RangeFile
 from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
 from mtcodec.format.container import Parts
@@ -50,15 +52,12 @@ class Opened:
         arrow()
         self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
+        fsspec = extras.load("fsspec", "an archive", "archive")
         try:
-            import fsspec
-
             self._fs, self._root = fsspec.core.url_to_fs(self.path)
             self.parts = self._list()
-        except ImportError as error:
-            raise DependencyError(
-                f"cannot open it: {error} (pip install 'mtcodec[archive]')", path=self.path
-            ) from error
+        except ImportError as error:  # it says which library a URL needs
+            raise DependencyError(f"cannot open it: {error}", path=self.path) from error
         except ValueError as error:
             raise UsageError(f"cannot open it: {error}", path=self.path) from error
         except OSError as error:
@@ -224,12 +223,3 @@ def _damage(path: str) -> Iterator[None]:
     except FormatError as error:
         error.at(path=path)
         raise
-
-
-def is_archive(path: str | Path) -> bool:
-    """Is it a local directory of parts, or a URL?"""
-    text = str(path)
-    if "://" in text:
-        return True
-    directory = Path(text)
-    return directory.is_dir() and any(directory.glob("part-*.parquet"))

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import FIXED, INDEX, PART, About, about_of, arrow, columns_of, index, schema
+from mtcodec.archive.layout import FIXED, About, about_of, arrow, columns_of, index, schema
+from mtcodec.archive.names import INDEX, PART
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.output import write_atomic
 from mtcodec.format.container import split

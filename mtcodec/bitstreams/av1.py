@@ -36,7 +36,7 @@ def encode_file(samples: Samples, bits: int, quality: int, speed: int) -> bytes:
         speed: 0 (best) to 10.
     """
     if bits == 8:
-        from PIL import Image
+        from PIL import AvifImagePlugin, Image  # noqa: F401  (saving would import all plugins)
 
         file = io.BytesIO()
         Image.fromarray(samples).save(

@@ -7,28 +7,22 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtcodec.bitstreams.binary_coder import EVEN, RARE, USUAL, RangeCoder
+from mtcodec.bitstreams.binary_coder import EVEN, RARE, USUAL, Odds, RangeCoder
 from mtcodec.errors import FormatError
 
-WORK_LIMIT = 2**17  # see work_limit
+LEAST, SHARE = 4096, 8  # see decision_limit
 NEW = 8  # movement ascribed to a boundary that has just begun
 REACH = 64  # the encoder looks this far for where a boundary went (no part of the format)
 
-
-class _Edge(NamedTuple):
-    """A boundary and its history."""
-
-    x: int
-    label: int
-    last: int = 0
-    older: int = 0
+_Edge = tuple[int, int, int, int]  # a boundary: its x, its label, its last and its older movement
 
 
 class _Fate(NamedTuple):
@@ -42,149 +36,203 @@ class _Fate(NamedTuple):
 _UNKNOWN = _Fate()
 
 
-def work_limit(height: int, width: int) -> int:
-    """Rows and boundaries that a contour stream of an image of this size may have."""
-    return min(WORK_LIMIT, height + 64 + height * width // 16)
+def decision_limit(height: int, width: int) -> int:
+    """Binary decisions that a contour stream of an image of this size may have.
+
+    Every row and every boundary of a row takes one at least; one takes a decoder 0.6 to 1.2 microseconds,
+    so this keeps it well below 0.3 s per million pixels.
+    """
+    return LEAST + height * width // SHARE
+
+
+def _around(start: tuple[int, int]) -> list[Odds]:
+    """Odds by the number of binary digits of a gap, at most 4: ``start`` for wide ones."""
+    return [*([*EVEN] for _ in range(4)), [*start]]
 
 
 class _Contours:
-    """The rows of a contour stream, one after the other."""
+    """The rows of a contour stream, one after the other. A decoder passes no decisions."""
 
-    def __init__(self, coder: RangeCoder, height: int, width: int, highest: int) -> None:
+    def __init__(self, coder: RangeCoder, width: int, highest: int) -> None:
         self.coder, self.width, self.highest = coder, width, highest
         self.above: list[_Edge] = []
-        self.work_left = work_limit(height, width)
+        self.smallest = width  # of the gaps between boundaries above
+        self.events = _around(RARE)
+        self.deaths = _around(RARE), [[*USUAL] for _ in range(5)]  # of another label than before, of the same
+        self.beginnings: defaultdict[int, Odds] = defaultdict(lambda: [*RARE])
+        self.labels: dict[int, Odds] = {}
+        self.lengths: dict[int, Odds] = {}
+        self.sizes: list[dict[int, Odds]] = [{} for _ in range(NEW + 2)]
+        # Does it move, and back (empty until used)? By the last movement, up to 2, and the older one's sign
+        self.moves: list[list[tuple[Odds, Odds]]]
+        self.moves = [[([*first], []) for _ in range(3)] for first in (EVEN, EVEN, USUAL)]
+        self.edge: tuple[Odds, Odds] = [*RARE], []  # of a boundary at x = 0
 
-    def code(
-        self, fates: Iterable[_Fate] = repeat(_UNKNOWN), right: _Fate = _UNKNOWN, event: int = 0
-    ) -> None:
-        """One row: ``fates`` of the boundaries above, ``right`` of the edge. A decoder passes nothing."""
-        above, self.above, self.end, self.label = self.above, [], 0, 0
-        self.spend()
-        gaps = [b - a for a, b in pairwise([*[edge.x for edge in above], self.width])]
-        narrow = min(min(gaps, default=self.width).bit_length(), 4)
-        event = self.coder.bit(("event", narrow), event, RARE if narrow == 4 else EVEN)
-        for edge, gap, fate in zip(above, gaps, fates, strict=False):
-            if event and self.dies(edge, gap, fate):
+    def event(self, event: int = 0) -> int:
+        """Does a boundary begin or end in the next row?"""
+        return self.coder.bit(self.events[min(self.smallest.bit_length(), 4)], event)
+
+    def follow(self, moves: Iterable[int] = repeat(0)) -> None:
+        """A row of the boundaries above, moved."""
+        if not self.above:
+            return
+        above, self.above = self.above, []
+        movement, place = self.movement, self.above.append
+        smallest, before = self.width, -self.width
+        for (x, label, last, older), move in zip(above, moves, strict=False):
+            moved = movement(x, last, older, move)
+            x += moved
+            place((x, label, moved, last))
+            if x - before < smallest:
+                smallest = x - before
+            before = x
+        self.smallest = min(smallest, self.width - before)
+        if self.smallest <= 0 or self.above[0][0] < 0:
+            raise FormatError("labels: impossible boundary")
+
+    def change(self, fates: Iterable[_Fate] = repeat(_UNKNOWN), right: _Fate = _UNKNOWN) -> None:
+        """A row in which boundaries begin or end: ``fates`` of those above, ``right`` of the edge."""
+        above, gaps, self.above, self.end, self.label = self.above, self.gaps(), [], 0, 0
+        for (x, label, last, older), gap, fate in zip(above, gaps, fates, strict=False):
+            if self.coder.bit(self.deaths[label == self.label][min(gap.bit_length(), 4)], fate.dies):
                 continue
-            moved = self.movement(edge, fate.moved)
-            if event:
-                self.begin(edge.x + moved, fate)
-            self.place(_Edge(edge.x + moved, edge.label, moved, edge.last))
-        if event:
-            self.begin(self.width, right)
+            moved = self.movement(x, last, older, fate.moved)
+            self.begin(x + moved, fate)
+            self.place((x + moved, label, moved, last))
+        self.begin(self.width, right)
+        self.smallest = min(self.gaps(), default=self.width)
 
-    def dies(self, edge: _Edge, gap: int, fate: _Fate) -> int:
-        same, bits = edge.label == self.label, min(gap.bit_length(), 4)
-        start = USUAL if same else RARE if bits == 4 else EVEN
-        return self.coder.bit(("dies", same, bits), fate.dies, start)
+    def gaps(self) -> list[int]:
+        """From each boundary to the next one, or to the edge."""
+        return [b - a for a, b in pairwise([*(edge[0] for edge in self.above), self.width])]
 
-    def movement(self, edge: _Edge, moved: int) -> int:
-        last, older = edge.last, edge.older
-        sign = -1 if last < 0 or (last == 0 and older < 0) else 1
-        last, older, moved = sign * last, sign * older, sign * moved
-        context = (min(last, 2), (older > 0) - (older < 0)) if edge.x else ("edge",)
-        start = RARE if edge.x == 0 else USUAL if last >= 2 else EVEN
-        if not self.coder.bit(("moves", *context), int(moved != 0), start):
+    def movement(self, x: int, last: int, older: int, moved: int) -> int:
+        sign = 1
+        if last < 0 or (last == 0 and older < 0):
+            sign, last, older, moved = -1, -last, -older, -moved
+        bit = self.coder.bit
+        moves, back = self.moves[last if last < 2 else 2][(older > 0) - (older < 0)] if x else self.edge
+        if not bit(moves, moved != 0):
             return 0
-        back = self.coder.bit(("back", *context), int(moved < 0), RARE if last or older else EVEN)
-        start = RARE if back or last < 2 else EVEN
-        size = 1 + self.coder.number("size", 9 if back else min(last, NEW), abs(moved) - 1, start)
-        return -sign * size if back else sign * size
+        if not back:
+            back[:] = RARE if last or older else EVEN
+        if bit(back, moved < 0):
+            return -sign * (1 + self.coder.number(self.sizes[NEW + 1], -moved - 1, RARE))
+        start = RARE if last < 2 else EVEN
+        return sign * (1 + self.coder.number(self.sizes[min(last, NEW)], moved - 1, start))
 
     def begin(self, stop: int, fate: _Fate) -> None:
         """Boundaries that begin between the last one placed and ``stop``."""
-        waiting = iter(fate.begins)
+        waiting, coder = iter(fate.begins), self.coder
         while (room := stop - self.end) > 0:
             new = next(waiting, None)
-            if not self.coder.bit(("begins", room.bit_length()), new is not None, RARE):
+            if not coder.bit(self.beginnings[room.bit_length()], new is not None):
                 break
             x, label, length = new or (0, 0, 0)
-            x = self.end + self.coder.uniform(room, x - self.end)
-            label = self.coder.number("label", 0, label)
-            length = self.coder.number("length", 0, length)
+            x = self.end + coder.uniform(room, x - self.end)
+            label = coder.number(self.labels, label)
+            length = coder.number(self.lengths, length)
             before = self.label
-            self.place(_Edge(x, label, -NEW, -NEW))
+            self.place((x, label, -NEW, -NEW))
             if length:
-                self.place(_Edge(x + length, before, NEW, NEW))
+                self.place((x + length, before, NEW, NEW))
 
     def place(self, edge: _Edge) -> None:
-        if not self.end <= edge.x < self.width or edge.label == self.label or edge.label > self.highest:
+        x, label = edge[:2]
+        if not self.end <= x < self.width or label == self.label or label > self.highest:
             raise FormatError("labels: impossible boundary")
-        self.spend()
         self.above.append(edge)
-        self.end, self.label = edge.x + 1, edge.label
-
-    def spend(self) -> None:
-        self.work_left -= 1
-        if self.work_left < 0:
-            raise FormatError("labels: too many boundaries")
+        self.end, self.label = x + 1, label
 
 
-def _nearest(x: int, label: int, edges: list[_Edge], first: int) -> int:
+def _nearest(x: int, label: int, edges: Sequence[tuple[int, ...]], first: int) -> int:
     """Index of the edge of this label nearest to ``x``, at least ``first``; -1 if none is within reach."""
     best, distance = -1, REACH + 1
-    for i in range(bisect_left(edges, _Edge(x - REACH, -1), first), len(edges)):
-        if edges[i].x - x >= distance:
+    for i in range(bisect_left(edges, (x - REACH,), first), len(edges)):
+        if edges[i][0] - x >= distance:
             break
-        if edges[i].label == label and abs(edges[i].x - x) < distance:
-            best, distance = i, abs(edges[i].x - x)
+        if edges[i][1] == label and abs(edges[i][0] - x) < distance:
+            best, distance = i, abs(edges[i][0] - x)
     return best
 
 
-def _fates(above: list[_Edge], row: list[_Edge], width: int) -> list[_Fate]:
+def _fates(above: list[_Edge], row: list[tuple[int, int]], width: int) -> list[_Fate]:
     """The encoder's choice, and last that for the right edge of the image.
 
     A boundary goes on as the nearest one of its label, if it is the nearest to that one too.
     """
-    moved = [now.x - edge.x for edge, now in zip(above, row, strict=False) if edge.label == now.label]
-    if len(moved) == len(above) == len(row) and max(map(abs, moved), default=0) <= REACH:
-        return [*(_Fate(False, m) for m in moved), _UNKNOWN]
     fates, first, label = [], 0, 0
-    for j, edge in enumerate([*above, _Edge(width, -1)]):
-        i = _nearest(edge.x, edge.label, row, first) if j < len(above) else len(row)
-        if i < 0 or (i < len(row) and _nearest(row[i].x, edge.label, above, j) != j):
+    for j, (place, own, *_) in enumerate([*above, (width, -1)]):
+        i = _nearest(place, own, row, first) if j < len(above) else len(row)
+        if i < 0 or (i < len(row) and _nearest(row[i][0], own, above, j) != j):
             fates.append(_Fate(dies=True))
             continue
         begins = []
         while first < i:
-            x, begun = row[first][:2]
-            closes = first + 1 < i and row[first + 1].label == label
-            begins.append((x, begun, row[first + 1].x - x if closes else 0))
+            x, begun = row[first]
+            closes = first + 1 < i and row[first + 1][1] == label
+            begins.append((x, begun, row[first + 1][0] - x if closes else 0))
             label = label if closes else begun
             first += 2 if closes else 1
-        fates.append(_Fate(False, row[i].x - edge.x if i < len(row) else 0, tuple(begins)))
-        first, label = i + 1, edge.label
+        fates.append(_Fate(False, row[i][0] - place if i < len(row) else 0, tuple(begins)))
+        first, label = i + 1, own
     return fates
 
 
-def encode_contours(image: NDArray[Any], changes: NDArray[np.bool_]) -> bytes:
-    """Contour stream of ``image`` (H, W); ``changes`` marks the pixels that differ from their left."""
+def _encode_row(contours: _Contours, row: list[tuple[int, int]]) -> None:
+    """``row``: the x and the label of its boundaries."""
+    above = contours.above
+    if [edge[1] for edge in above] == [label for _, label in row]:
+        moves = [x - edge[0] for (x, _), edge in zip(row, above, strict=True)]
+        if max(map(abs, moves), default=0) <= REACH:
+            contours.event(0)
+            contours.follow(moves)
+            return
+    *fates, right = _fates(above, row, contours.width)
+    if contours.event(any(fate.dies or fate.begins for fate in [*fates, right])):
+        contours.change(fates, right)
+    else:
+        contours.follow(fate.moved for fate in fates)
+
+
+def encode_contours(image: NDArray[Any]) -> bytes | None:
+    """Contour stream of ``image`` (H, W); None where it would have too many decisions."""
     height, width = image.shape
-    coder = RangeCoder()
-    contours = _Contours(coder, height, width, 65535)
-    columns, labels = np.nonzero(changes)[1].tolist(), image[changes].tolist()
-    edges = [_Edge(x, label) for x, label in zip(columns, labels, strict=True)]
-    ends = np.cumsum(np.count_nonzero(changes, axis=1)).tolist()
-    for start, end in zip([0, *ends], ends, strict=False):
-        *fates, right = _fates(contours.above, edges[start:end], width)
-        event = any(fate.dies or fate.begins for fate in [*fates, right])
-        contours.code(fates, right, event)
+    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
+    limit = decision_limit(height, width)
+    if height + np.count_nonzero(changes) > limit:
+        return None
+    coder = RangeCoder(limit)
+    contours = _Contours(coder, width, 65535)
+    edges = list(zip(np.nonzero(changes)[1].tolist(), image[changes].tolist(), strict=True))
+    start = 0
+    for end in np.cumsum(np.count_nonzero(changes, axis=1)).tolist():
+        _encode_row(contours, edges[start:end])
+        if coder.decisions > limit:
+            return None
+        start = end
     return coder.finish()
 
 
 def decode_contours(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:
     """The image of a contour stream, which must hold exactly one (else ``FormatError``)."""
-    coder = RangeCoder(payload)
-    contours = _Contours(coder, height, width, int(np.iinfo(dtype).max))
-    starts, labels = array("q"), array("H")  # of all runs, the first of a row possibly empty
-    for start in range(0, height * width, width):
-        contours.code()
-        starts.extend([start, *(start + edge.x for edge in contours.above)])
-        labels.extend([0, *(edge.label for edge in contours.above)])
+    coder = RangeCoder(decision_limit(height, width), payload)
+    contours = _Contours(coder, width, int(np.iinfo(dtype).max))
+    places, labels, counts = array("q"), array("H"), array("q")  # of all runs; how many a row has
+    for _ in range(height):
+        if contours.event():
+            contours.change()
+        else:
+            contours.follow()
+        places.append(0)  # before the first boundary, perhaps empty
+        labels.append(0)
+        row = contours.above
+        places.extend([edge[0] for edge in row])
+        labels.extend([edge[1] for edge in row])
+        counts.append(1 + len(row))
+    coder.check()
     if coder.finish() != payload:
         raise FormatError("labels: contour stream does not end where its payload ends")
-    starts.append(height * width)
-    bounds = np.frombuffer(starts, np.int64)
-    runs = np.frombuffer(labels, np.uint16).astype(dtype)
-    return np.repeat(runs, bounds[1:] - bounds[:-1]).reshape(height, width)
+    starts = np.array(places) + np.repeat(np.arange(height) * width, counts)
+    lengths = np.diff(starts, append=height * width)
+    return np.repeat(np.array(labels).astype(dtype), lengths).reshape(height, width)

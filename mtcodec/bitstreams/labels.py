@@ -1,4 +1,5 @@
-"""Lossless coding of class-id images: a contour stream, or JPEG XL or zstd where that is smaller.
+"""Lossless coding of class-id images: a contour stream, or JPEG XL or zstd where that is
+smaller or contours would decode slowly.
 
 ``docs/format.md`` ("Labels payload") has the layout.
 """
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from mtcodec.bitstreams import jxl
 from mtcodec.bitstreams.binary_coder import TOP
-from mtcodec.bitstreams.contours import decode_contours, encode_contours, work_limit
+from mtcodec.bitstreams.contours import decode_contours, encode_contours
 from mtcodec.bitstreams.zstd import decode_frame, encode_frame
 from mtcodec.errors import FormatError
 
@@ -27,10 +28,7 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     if image.ndim != 2 or image.size == 0 or image.dtype.name not in SAMPLES:
         raise ValueError(f"labels must be a uint8 or uint16 image, not {image.dtype} {image.shape}")
     raw = image.astype(SAMPLES[image.dtype.name]).tobytes()
-    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
-    payload = None
-    if len(image) + np.count_nonzero(changes) <= work_limit(len(image), image.shape[1]):
-        payload = encode_contours(image, changes)
+    payload = encode_contours(image)
     if payload is None or len(payload) > min(LONG, len(raw)):
         others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
         payload = min(filter(None, [payload, *others]), key=len)

@@ -72,14 +72,13 @@ class Encoder:
         escaped = magnitude > radius
         letters = (2 * magnitude - (symbols < 0)).astype(np.int32)
         letters[escaped] = 2 * radius[escaped] + 1
-        counts = np.bincount(index, minlength=len(self.tables.models))
         start = 0
-        for i in np.flatnonzero(counts):
-            self.coder.encode(letters[start : start + counts[i]], self.tables.models[i])
-            start += counts[i]
-        self._put_escapes(2 * (magnitude - radius - 1)[escaped] + (symbols < 0)[escaped])
+        for i, count in used(index):
+            self.coder.encode(letters[start : start + count], self.tables.models[i])
+            start += count
+        self.put_escapes(2 * (magnitude - radius - 1)[escaped] + (symbols < 0)[escaped])
 
-    def _put_escapes(self, values: Iterable[int]) -> None:
+    def put_escapes(self, values: Iterable[int]) -> None:
         numbers = [int(v) + 1 for v in values]
         if numbers:
             self.coder.encode(np.array([n.bit_length() - 1 for n in numbers], np.int32), _LENGTH)
@@ -104,6 +103,12 @@ class Encoder:
             front = (int.from_bytes(front, "big") + 1).to_bytes(len(front), "big")
         tail = (end & (1 << 64) - 1).to_bytes(8, "big")[:count]
         return (front + tail).rstrip(b"\0")
+
+
+def used(index: Indexes) -> list[tuple[int, int]]:
+    """Tables that occur in ``index``, and how often."""
+    counts = np.bincount(index).tolist()
+    return [(i, count) for i, count in enumerate(counts) if count]
 
 
 def _round_up(value: int, bits: int) -> int:
@@ -134,22 +139,25 @@ class Decoder:
     def take(self, index: Indexes, limit: int) -> Symbols:
         """Decode one step: a symbol, of magnitude up to ``limit``, for every entry of ``index``."""
         order = np.argsort(index, kind="stable")
-        counts = np.bincount(index, minlength=len(self.tables.models))
-        used = np.flatnonzero(counts)
-        groups = [self._decode(self.tables.models[i], int(counts[i])) for i in used]
-        letters = np.concatenate(groups) if groups else np.zeros(0, np.int32)
-        symbols = (letters + 1) // 2 * np.where(letters & 1, -1, 1)
+        letters, start = np.empty(len(index), np.int32), 0
+        for i, count in used(index):
+            own = self._decode(self.tables.models[i], count)
+            self.again.coder.encode(own, self.tables.models[i])
+            letters[start : start + count] = own
+            start += count
+        half = letters + 1 >> 1
+        symbols = np.where(letters & 1, -half, half)
         radius = self.tables.radius[index[order]]
         escaped = np.flatnonzero(letters > 2 * radius)
         if len(escaped):
             values = self._take_escapes(len(escaped))
+            self.again.put_escapes(values)
             magnitude = values // 2 + radius[escaped] + 1
             symbols[escaped] = np.where(values & 1, -magnitude, magnitude)
-        if np.abs(symbols).max(initial=0) > limit:  # a table's radius may exceed it, too
+        if len(symbols) and max(symbols.max(), -symbols.min()) > limit:  # a table's radius may exceed it, too
             raise FormatError("a decoded symbol is out of range")
         result = np.empty(len(index), np.int32)
         result[order] = symbols
-        self.again.put(result, index)
         return result
 
     def _take_escapes(self, count: int) -> npt.NDArray[np.int64]:

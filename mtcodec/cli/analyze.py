@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtcodec import extras
 from mtcodec.cli.common import find, make_directory, progress_bar, systems
-from mtcodec.cli.options import Dataset, Device, Json, Threads
+from mtcodec.cli.options import Dataset, Device, Json, Threads, number
 from mtcodec.cli.values import numbers
 from mtcodec.errors import SceneError
 from mtcodec.format.quality import DEFAULT
@@ -18,14 +19,18 @@ from mtcodec.format.quality import DEFAULT
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mtcodec.engine.networks import Networks
+    from mtcodec.engine.torch_networks import TorchNetworks
     from mtcodec.files.layouts import SceneFiles
 
-app = typer.Typer(no_args_is_help=True, help="What streams hold and cost: numbers and pictures.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="What streams hold and cost: numbers and pictures."
+)
 
 
 Weights = Annotated[str, typer.Option("--weights", help="Names or paths of weights, separated by commas.")]
-Quality = Annotated[float, typer.Option("--quality", min=0, max=100, help="Quality of all streams.")]
+Quality = Annotated[
+    float, typer.Option("--quality", min=0, max=100, callback=number, help="Quality of all streams.")
+]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many scenes; 0 takes all.")]
 Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for JSON and pictures.")]
 
@@ -36,17 +41,18 @@ def _scenes(dataset: Path, weights: str, limit: int) -> list[SceneFiles]:
     return find([dataset], Codec(weights.split(",")).tasks, limit=limit)
 
 
-def _networks(weights: str, device: str, threads: int) -> dict[str, Networks]:
+def _networks(weights: str, device: str, threads: int) -> dict[str, TorchNetworks]:
     """Networks by the name of their weights."""
-    return {name: codec.networks()[0] for name, codec in systems(weights, device, threads).items()}
+    from mtcodec.engine import torch_networks
+
+    codecs = systems(weights, device, threads)
+    return {name: torch_networks.load(codec.paths[0], device) for name, codec in codecs.items()}
 
 
-def _prepare_analysis(output: Path) -> None:
-    """Find out what is missing before any work, and make ``output``."""
-    from mtcodec.evaluation.plot import require_matplotlib
-
-    require_matplotlib()
-    make_directory(output)
+def _require_libraries() -> None:
+    """Raise DependencyError where a library is missing."""
+    for library in ("torch", "matplotlib"):
+        extras.load(library, "an analysis", "paper")
 
 
 def _finish_analysis(
@@ -74,14 +80,15 @@ def analyze_channels(
     quality: Quality = DEFAULT,
     limit: Limit = 0,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Bits of every channel of every stream, and of every task by stream."""
+    _require_libraries()
     from mtcodec.evaluation.paper import channels
 
     sources = _scenes(dataset, weights, limit)
-    _prepare_analysis(output)
+    make_directory(output)
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:
         results = channels.analyse(networks, sources, quality, progress)
@@ -98,10 +105,11 @@ def analyze_reconstructions(
     scenes: Annotated[str, typer.Option(help="Names of scenes, separated by commas.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="Without --scenes: the first so many; 0 takes all.")] = 2,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
+    _require_libraries()
     from mtcodec.evaluation.paper import reconstructions
 
     targets = numbers(bpp, "bits per pixel", 1e-4, 100)
@@ -112,7 +120,7 @@ def analyze_reconstructions(
             if name not in known:
                 raise SceneError(f"no scene {name!r}", path=dataset)
         sources = [known[name] for name in scenes.split(",")]
-    _prepare_analysis(output)
+    make_directory(output)
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:
         results, drawn = reconstructions.analyse(networks, sources, targets, progress)
@@ -128,14 +136,15 @@ def analyze_shared(
     quality: Quality = DEFAULT,
     limit: Limit = 0,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
+    _require_libraries()
     from mtcodec.evaluation.paper import shared
 
     sources = _scenes(dataset, weights, limit)
-    _prepare_analysis(output)
+    make_directory(output)
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:
         results, drawn = shared.analyse(networks, sources, quality, progress)
@@ -151,15 +160,16 @@ def analyze_subsets(
     quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "10,30,50,70,90",
     limit: Limit = 0,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
+    _require_libraries()
     from mtcodec.evaluation.paper import subsets
 
     qualities = numbers(quality, "qualities", 0, 100)
     sources = _scenes(dataset, f"{single},{weights}", limit)
-    _prepare_analysis(output)
+    make_directory(output)
     (reference,) = _networks(single, device, threads).values()
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:

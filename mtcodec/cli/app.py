@@ -8,21 +8,52 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from mtcodec.cli import analyze, weights
-from mtcodec.cli.archive import pack, unpack, verify
-from mtcodec.cli.decode import decode, extract, info
-from mtcodec.cli.encode import encode
-from mtcodec.cli.evaluate import evaluate
-from mtcodec.cli.train import train
 from mtcodec.errors import MtcodecError
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
+COMMANDS = {
+    "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "pack": "archive",
+    "unpack": "archive", "verify": "archive", "train": "train", "evaluate": "evaluate", "analyze": "analyze",
+    "weights": "weights",
+}  # fmt: skip
+"""Modules by command, each with a function of the command's name, or an ``app`` of commands."""
+
+
+class Program(TyperGroup):
+    """The commands; a module is imported when one of its commands is called, or listed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = {**dict.fromkeys(COMMANDS), **self.commands}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _load(cmd_name)
+        return self.commands.get(cmd_name)
+
+
+def _load(name: str) -> Any:
+    """A command, or a group of them."""
+    module = import_module(f"mtcodec.cli.{COMMANDS[name]}")
+    own = getattr(module, "app", None)
+    if own is None:
+        function = getattr(module, name)
+        paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+        own = typer.Typer(add_completion=False)
+        own.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(function)
+    command = typer.main.get_command(own)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
+    cls=Program,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -32,11 +63,6 @@ app = typer.Typer(
     "130 or 143 interrupted. "
     "MTCODEC_DEBUG=1 shows tracebacks; MTCODEC_WEIGHTS lists directories of further weights.",
 )
-for command in (encode, decode, info, extract, pack, unpack, verify, train, evaluate):
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    app.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(command)
-app.add_typer(analyze.app, name="analyze")
-app.add_typer(weights.app, name="weights")
 
 
 def _version(show: bool) -> None:
@@ -56,18 +82,25 @@ def _main(
     pass
 
 
-def _stop(number: int, _: object) -> NoReturn:
-    """Leave by an exception, so that half-written files are removed; with the exit code of the shells."""
-    for one in STOPS:
-        signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
-    sys.exit(128 + number)
-
-
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    before = {one: signal.signal(one, _stop) for one in STOPS}
+    """Leave by an exception, so that half-written files are removed; with the exit code of the shells."""
+    code = 0
+
+    def stop(number: int, _: object) -> NoReturn:
+        nonlocal code
+        for one in STOPS:
+            signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
+        code = 128 + number
+        sys.exit(code)
+
+    before = {one: signal.signal(one, stop) for one in STOPS}
     try:
         yield
+    except BaseException:
+        if code:  # a library that was being imported may have made another exception of it
+            sys.exit(code)
+        raise
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

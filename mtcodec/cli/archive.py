@@ -86,6 +86,7 @@ def pack(
     Run it again to go on after an interruption, or to add scenes: those that are there are left out.
     """
     from mtcodec.archive.choice import choose_weights, tasks_of
+    from mtcodec.archive.layout import arrow
     from mtcodec.archive.pack import Job
     from mtcodec.archive.pack import pack as run
 
@@ -104,6 +105,7 @@ def pack(
     missing = [one for one in wanted if one not in present]
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
+    arrow()  # it may be missing, which is told before any work
     job = Job(choose_weights(weights, scenes, wanted, request, output), wanted, request)
     started = time.monotonic()
     with progress_bar() as bar:
@@ -203,11 +205,11 @@ def verify(
     files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE", help=".mtc files and archives.")],
     decode: Annotated[bool, typer.Option("--decode", help="Decode everything, too.")] = False,
     max_pixels: options.MaxPixels = 0,
-    device: options.Device = "auto",
+    device: options.Device = "cpu",
     quiet: options.Quiet = False,
 ) -> None:
     """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
-    from mtcodec.archive.read import is_archive
+    from mtcodec.archive.names import is_archive
 
     damaged = 0
     with progress_bar() as bar:
@@ -238,8 +240,6 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: 
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.codec.api import Codec
-
     problems: list[FormatError] = []
     try:
         with open_file(name, max_pixels) as reader:
@@ -249,6 +249,8 @@ def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar
                 except FormatError as error:
                     problems.append(error.at(path=name))
             if decode and not problems:
+                from mtcodec.codec.api import Codec
+
                 Codec((), device).decode(reader)
     except FormatError as error:
         problems.append(error.at(path=name))

@@ -104,10 +104,11 @@ def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """Let networks use so many threads; 0: all cores."""
-    if threads:
-        import torch
+    """Let networks use so many threads; 0: all cores, for images that are large enough."""
+    from mtcodec.engine.threads import limit
 
+    limit(threads)
+    if threads and (torch := sys.modules.get("torch")):
         torch.set_num_threads(threads)
 
 

@@ -33,12 +33,12 @@ def decode(
     weights: Annotated[str, typer.Option(help="Weights besides the installed ones: names or paths.")] = "",
     max_pixels: options.MaxPixels = 0,
     threads: options.Threads = 0,
-    device: options.Device = "auto",
+    device: options.Device = "cpu",
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Decode a file, or some of its tasks, to images."""
-    from mtcodec.archive.read import is_archive
+    from mtcodec.archive.names import is_archive
     from mtcodec.codec.api import Codec
     from mtcodec.files.images import suffix_for, write_image
 
@@ -89,7 +89,7 @@ def _directory(file: str, output: Path | None) -> Path:
 
 def info(file: options.FileOrArchive, as_json: options.Json = False) -> None:
     """Show a file's sections, and what decoding each task needs; or the same of an archive."""
-    from mtcodec.archive.read import is_archive
+    from mtcodec.archive.names import is_archive
 
     if is_archive(file):
         print_archive(file, as_json)
@@ -135,7 +135,7 @@ def extract(
     force: options.Force = False,
 ) -> None:
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
-    from mtcodec.archive.read import Opened, is_archive
+    from mtcodec.archive.names import is_archive
     from mtcodec.format import container
 
     if output is None:
@@ -143,6 +143,7 @@ def extract(
     wanted = values.names(tasks) or []
     if is_archive(file):
         from mtcodec.archive.check import extract as run
+        from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
             run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total))

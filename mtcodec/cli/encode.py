@@ -47,7 +47,11 @@ def encode(
     ] = None,
     target_bpp: Annotated[
         float | None,
-        typer.Option(min=0, help="The best quality within so many bits per pixel, for all tasks."),
+        typer.Option(
+            min=0,
+            callback=options.number,
+            help="The best quality within so many bits per pixel, for all tasks.",
+        ),
     ] = None,
     target_bytes: Annotated[
         int | None, typer.Option(min=1, help="The best quality within so many bytes.")
@@ -72,7 +76,7 @@ def encode(
         int, typer.Option("-j", "--jobs", min=0, max=1024, help="Processes; 0: one for every core.")
     ] = 1,
     threads: options.Threads = 0,
-    device: options.Device = "auto",
+    device: options.Device = "cpu",
     force: options.Force = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,

@@ -48,7 +48,7 @@ def evaluate(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes for classical codecs.")] = 1,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""

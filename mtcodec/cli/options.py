@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +13,23 @@ from mtcodec.errors import UsageError
 from mtcodec.format.quality import DEFAULT
 from mtcodec.tasks import KINDS
 
-DEVICES = ("auto", "cpu", "cuda")
+
+def number(value: float | None) -> float | None:
+    """``value``; bad usage where it is NaN, which lies within any limits."""
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("not a number")
+    return value
 
 
-def _device(name: str) -> str:
-    if name not in DEVICES:
-        raise UsageError(f"device must be auto, cpu or cuda, not {name!r}")
-    return name
+def _device(*known: str) -> Callable[[str], str]:
+    """What checks the name of a device."""
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise UsageError(f"device must be {', '.join(known[:-1])} or {known[-1]}, not {name!r}")
+        return name
+
+    return check
 
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Output file; - is standard output.")]
@@ -25,7 +37,16 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output.
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, max=1024, help="Threads; 0 takes all cores.")]
-Device = Annotated[str, typer.Option("--device", callback=_device, help="auto, cpu or cuda.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", callback=_device("cpu", "cuda"),
+        help="Where networks run: cpu, or cuda, which needs mtcodec[train].",
+    ),
+]  # fmt: skip
+TrainingDevice = Annotated[
+    str, typer.Option("--device", callback=_device("auto", "cpu", "cuda"), help="auto, cpu or cuda.")
+]
 Dataset = Annotated[
     Path, typer.Argument(metavar="DATASET", help="Directory of scenes in any layout of encode --help.")
 ]

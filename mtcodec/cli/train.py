@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mtcodec import extras
 from mtcodec.cli.common import note, refuse_existing
-from mtcodec.cli.options import Device, Force, Quiet, Threads
+from mtcodec.cli.options import Force, Quiet, Threads, TrainingDevice, number
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import UsageError
 from mtcodec.files.listing import require_directory
@@ -33,7 +34,9 @@ def train(
         Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
     ] = None,
     init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
-    minutes: Annotated[float | None, typer.Option(min=0, help="Train for this long.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, callback=number, help="Train for this long.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Train for this many steps.")] = None,
     resume: Annotated[
         bool,
@@ -67,15 +70,19 @@ def train(
     ] = None,
     own_quality: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Share of crops with a quality for each task (fast: 0.3)."),
+        typer.Option(
+            min=0, max=1, callback=number, help="Share of crops with a quality for each task (fast: 0.3)."
+        ),
     ] = None,
     absent: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of crops that lack some tasks (fast: 0.2).")
+        float | None,
+        typer.Option(min=0, max=1, callback=number, help="Share of crops that lack some tasks (fast: 0.2)."),
     ] = None,
     shared_weight: Annotated[
         float | None,
         typer.Option(
             min=0,
+            callback=number,
             help="Cost of a shared bit, relative to a task's own (1): more makes tasks alone cheaper.",
         ),
     ] = None,
@@ -87,7 +94,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the initial weights and the crops (0).")] = None,
     threads: Threads = 0,
-    device: Device = "auto",
+    device: TrainingDevice = "auto",
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
@@ -101,6 +108,7 @@ def train(
         raise UsageError("missing --tasks")
     for path in datasets:
         require_directory(path)
+    extras.load("torch", "training", "train")
     from mtcodec.training import run
 
     given = {

@@ -13,7 +13,7 @@ from mtcodec.cli.options import Json
 if TYPE_CHECKING:
     from mtcodec.weights.file import WeightsInfo
 
-app = typer.Typer(no_args_is_help=True, help="List and show installed weights.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and show installed weights.")
 
 
 @app.command("list")

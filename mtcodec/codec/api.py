@@ -38,7 +38,7 @@ class Codec:
 
     Args:
         weights: names or paths; ``auto``: of all that are installed, every scene gets what suits it best.
-        device: where networks run: ``cpu``, ``cuda``, or ``auto``.
+        device: where networks run: ``cpu``, or ``cuda``, which needs torch.
         settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
 
     Raises:
@@ -47,7 +47,7 @@ class Codec:
     """
 
     def __init__(
-        self, weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any
+        self, weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "cpu", **settings: Any
     ) -> None:
         names = [weights] if isinstance(weights, (str, Path)) else list(weights)
         self.paths = list(dict.fromkeys(path for name in names for path in store.resolve(name)))
@@ -175,7 +175,7 @@ def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:
 
 
 def load(
-    weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "auto", **settings: Any
+    weights: str | Path | Sequence[str | Path] = store.AUTO, device: str = "cpu", **settings: Any
 ) -> Codec:
     """A codec for many scenes, see :class:`Codec`; ``weights`` are loaded at once."""
     codec = Codec(weights, device, **settings)
@@ -192,7 +192,7 @@ def encode(scene: Mapping[str, Any], quality: float | None = None, **settings: A
     return Codec(**own).encode(scene, quality, **settings)
 
 
-def decode(data: Data, tasks: str | Iterable[str] | None = None, device: str = "auto") -> Scene:
+def decode(data: Data, tasks: str | Iterable[str] | None = None, device: str = "cpu") -> Scene:
     """Arrays by task of a file, with the weights that it names, see :meth:`Codec.decode`."""
     return Codec((), device).decode(data, tasks)
 

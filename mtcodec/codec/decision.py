@@ -33,6 +33,8 @@ def decide(
         parts: what candidates read besides. With each combination of those that several tasks may
             read, every task takes its cheapest candidate that needs no others.
     """
+    if all(len(own) == 1 for own in candidates.values()):
+        return {name: own[0] for name, own in candidates.items()}
     best: tuple[float, dict[str, int]] | None = None
     shared = [part for part in parts if len({name for name, _ in part.readers}) > 1]
     alone = [part for part in parts if part not in shared]

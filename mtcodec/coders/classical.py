@@ -21,7 +21,7 @@ from mtcodec.bitstreams import av1, jxl
 from mtcodec.coders.coded import Coded
 from mtcodec.errors import FormatError
 from mtcodec.format.quality import STEPS, step_of
-from mtcodec.signal.mapping import Array
+from mtcodec.signal.mapping import Array, parts
 from mtcodec.signal.signal import Form, Signal
 
 Samples = npt.NDArray[Any]
@@ -165,9 +165,11 @@ def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
     bits = 8 if way.codec == "jxl" and signal.form.dtype == "uint8" and not _ranged(signal) else way.bits
     samples = to_samples(signal, bits)
     stream = codec.encode(samples, bits, setting, effort)
-    decoded = from_samples(signal.form, *codec.decode(stream, samples.shape))
-    payload = bytes([codec.id]) + stream
-    return Coded("classical", signal.form, payload, decoded, signal.squared_error(decoded))
+
+    def decode() -> Array:
+        return from_samples(signal.form, *codec.decode(stream, samples.shape))
+
+    return Coded("classical", signal.form, bytes([codec.id]) + stream, decode, signal.squared_error)
 
 
 def _ranged(signal: Signal) -> bool:
@@ -176,10 +178,13 @@ def _ranged(signal: Signal) -> bool:
 
 def to_samples(signal: Signal, bits: int) -> Samples:
     """Planes as unsigned samples of ``bits`` bits, (H, W) or (H, W, 3)."""
-    planes = np.moveaxis(signal.planes, 0, -1)
-    planes = planes[..., 0] if planes.shape[2] == 1 else planes
-    samples = np.rint(planes * float(2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
-    return np.ascontiguousarray(samples)
+    shape = signal.image.shape[:2] if signal.task.channels == 1 else signal.image.shape
+    samples = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
+    for rows in parts(signal.height, signal.width):
+        planes = np.moveaxis(signal.rows(rows), 0, -1)
+        own = np.rint(planes * float(2**bits - 1))
+        samples[rows] = own[..., 0] if samples.ndim == 2 else own
+    return samples
 
 
 def from_samples(form: Form, samples: Samples, bits: int) -> Array:

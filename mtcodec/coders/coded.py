@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,8 +22,9 @@ class Coded:
     Attributes:
         coding: of :data:`mtcodec.format.section.CODINGS`.
         form: how its samples stand for stored values; its holes are a section of their own.
-        decoded: stored values as decoding gives them.
-        error: sum of squared errors, see :meth:`mtcodec.signal.signal.Signal.squared_error`.
+        source: stored values as decoding gives them, or what makes them when they are first asked for.
+        distortion: sum of squared errors, see :meth:`mtcodec.signal.signal.Signal.squared_error`, or what
+            finds it.
         shared: True where decoding reads the shared section.
         quality: step of the networks.
     """
@@ -29,10 +32,20 @@ class Coded:
     coding: str
     form: Form
     payload: bytes
-    decoded: Array
-    error: float = 0.0
+    source: Array | Callable[[], Array]
+    distortion: float | Callable[[Array], float] = 0.0
     shared: bool = False
     quality: int | None = None
+
+    @cached_property
+    def decoded(self) -> Array:
+        """Stored values as decoding gives them."""
+        return self.source() if callable(self.source) else self.source
+
+    @cached_property
+    def error(self) -> float:
+        """Sum of squared errors."""
+        return self.distortion(self.decoded) if callable(self.distortion) else self.distortion
 
     @property
     def bits(self) -> int:

@@ -43,22 +43,19 @@ def encode(networks: Networks, signals: Mapping[str, Signal], steps: Mapping[str
     """
     streams = networks.graph.streams
     coders = {name: Encoder(networks.tables) for name in streams if name == SHARED or name in signals}
-    latents = networks.encode(
-        {name: signal.planes for name, signal in signals.items()},
-        steps,
-        lambda name, symbols, index: coders[name].put(symbols, index),
-    )
+    latents = networks.encode(signals, steps, lambda name, symbols, index: coders[name].put(symbols, index))
     payloads = {name: coder.finish() for name, coder in coders.items()}
     tasks = {}
     for name, signal in signals.items():
         size = (signal.height, signal.width)
-        decoded = signal.form.restore(networks.synthesise(name, latents, [steps], size)[0])
+
+        def decode(name: str = name, form: Form = signal.form, size: tuple[int, int] = size) -> Array:
+            return form.restore(networks.synthesise(name, latents, [steps], size)[0])
+
         own = steps[name] if name in streams and steps[name] != steps[SHARED] else None
         shared = SHARED in networks.graph.reads[name]
-        error = signal.squared_error(decoded)
-        tasks[name] = Coded(
-            "neural", signal.form, payloads.get(name, b""), decoded, error, shared, own
-        )  # a mixed codec has no streams of tasks' own
+        payload = payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
+        tasks[name] = Coded("neural", signal.form, payload, decode, signal.squared_error, shared, own)
     return NeuralScene(networks, payloads.get(SHARED), tasks, steps[SHARED])
 
 

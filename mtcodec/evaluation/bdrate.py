@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtcodec.errors import DependencyError
+from mtcodec import extras
 from mtcodec.evaluation.lines import Line, front, lossy_tasks, task_lines, total_lines
 
 Comparison = dict[str, Any]
@@ -23,10 +23,7 @@ NOTHING: Comparison = {"percent": None, "psnr": None, "share": 0.0}
 
 def require_scipy() -> None:
     """Raise :class:`DependencyError` where scipy is missing."""
-    try:
-        import scipy.interpolate  # noqa: F401
-    except ImportError as error:
-        raise DependencyError("BD-rates need scipy: install mtcodec[evaluate]") from error
+    extras.load("scipy.interpolate", "a BD-rate", "evaluate")
 
 
 def _mean_log(curve: Line, low: float, high: float) -> float:

@@ -27,7 +27,7 @@ import numpy as np
 
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.coders.classical import Samples, from_samples, to_samples
-from mtcodec.errors import DependencyError, MtcodecError, UsageError
+from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.evaluation import hyperprior, overhead
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.signal import Signal
@@ -178,12 +178,10 @@ def lossless_webp(labels: Array) -> bytes | None:
 
 def versions() -> dict[str, str]:
     """Versions of the libraries that do the work, by name."""
-    try:
-        import imagecodecs
-        import PIL
-        from PIL import features
-    except ImportError as error:
-        raise DependencyError("classical codecs need Pillow: install mtcodec[evaluate]") from error
+    import imagecodecs
+    import PIL
+    from PIL import features
+
     found = {"numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(imagecodecs.__version__)}
     for name in ("avif", "webp", "libjpeg_turbo"):
         found[f"pillow {name}"] = str(features.version(name))

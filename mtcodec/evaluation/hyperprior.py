@@ -20,12 +20,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtcodec.errors import DependencyError, MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec import extras
+from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.signal.mapping import Array, Range, to_planes
 from mtcodec.signal.signal import Form, Signal
 
@@ -42,14 +44,11 @@ OVERHEAD = _HEADER.size
 
 def _zoo() -> Any:
     """The package ``compressai.zoo``, its modules ``image`` and ``pretrained`` loaded."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the libraries that it imports
-            import compressai.zoo.image
-            import compressai.zoo.pretrained
-    except ImportError as error:
-        raise DependencyError(f"the codec {NAME!r} needs compressai: install mtcodec[train]") from error
-    return compressai.zoo
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries that it imports
+        for module in ("image", "pretrained"):
+            extras.load(f"compressai.zoo.{module}", f"the codec {NAME!r}", "paper")
+        return import_module("compressai.zoo")
 
 
 def checkpoint(quality: float, checkpoints: str) -> Path:

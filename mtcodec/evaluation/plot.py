@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.errors import DependencyError
+from mtcodec import extras
 from mtcodec.evaluation.lines import Line, lossy_tasks, task_lines, total_lines
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, syste
 
 def require_matplotlib() -> None:
     """Raise :class:`DependencyError` where matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise DependencyError("drawing curves needs matplotlib: install mtcodec[evaluate]") from error
+    extras.load("matplotlib", "drawing", "evaluate")
 
 
 def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:

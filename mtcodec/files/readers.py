@@ -18,6 +18,7 @@ from mtcodec.files.notes import Note
 from mtcodec.signal.mapping import Array
 
 Reader = Callable[[Path, bool, Note], Array]
+_ORIENTATION = 0x0112  # EXIF's
 
 
 def _png(path: Path, numbers: bool, note: Note) -> Array:
@@ -42,17 +43,15 @@ def _indexes(data: bytes) -> Array:
 
 
 def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
-    import imageio.v3 as iio
+    from PIL import Image, ImageOps
 
-    with iio.imopen(path, "r", plugin="pillow") as file:
-        about = file.metadata(exclude_applied=False)
-        if about.get("Orientation", 1) != 1:
+    with Image.open(path) as file:
+        if file.getexif().get(_ORIENTATION, 1) != 1:
             note("it is turned as its EXIF data say")
-        mode = about.get("mode", "RGB")
-        if mode not in ("L", "RGB"):
-            note(f"its {mode} colours are converted to RGB")
-        kept = "L" if mode == "L" else "RGB"
-        return np.asarray(file.read(rotate=True, mode=kept))  # type: ignore[call-arg]
+        if file.mode not in ("L", "RGB"):
+            note(f"its {file.mode} colours are converted to RGB")
+        upright = ImageOps.exif_transpose(file)
+        return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
 
 
 def _tiff(path: Path, numbers: bool, note: Note) -> Array:

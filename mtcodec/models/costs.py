@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from typing import Any
 
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.entropy import order
 from mtcodec.models.entropy.by_quality import Rows
-from mtcodec.models.multitask import Latents, MultiTask
+from mtcodec.models.entropy.stream import Stream
+from mtcodec.models.layers import Layers
+from mtcodec.models.structure import LATENT, Structure, key
 
 SIDE = 256  # of the scene that is counted
 
@@ -26,27 +27,34 @@ class Part:
 
 def table(config: ModelConfig) -> list[Part]:
     """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
-    model = MultiTask(config).eval()
-    names = config.task_names
-    side, steps, latents = SIDE // 16, torch.zeros(1, 1 + len(names), dtype=torch.int64), Latents()
-    parts = [Part("analysis", _size(model.g_a), _count(lambda: _analyse(model)), "encode")]
-    for name in model.graph.streams:
-        stream = model.stream(name)
-        y = torch.zeros(1, stream.channels, side, side)
-
-        def decode(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
-            shape = (1, side, side)
-            return model.stream(name).decode(rows, shape, condition, lambda step: torch.zeros_like(step.mu))
-
-        hyper = _count(lambda: stream.h_a(y))  # noqa: B023
-        walk = _count(lambda: model.walk(steps, decode, [name], latents))  # noqa: B023
-        parts.append(Part(f"hyper-analysis {name}", _size(stream.h_a), hyper, "encode"))
-        parts.append(Part(f"entropy {name}", _size(stream) - _size(stream.h_a), walk, "both"))
-    floats = {name: latents.floats(name) for name in model.graph.streams}
-    for name in names:
-        count = _count(lambda: model.synthesise(name, floats, steps))  # noqa: B023
-        parts.append(Part(f"synthesis {name}", _size(model.g_s[name]), count, "decode"))
+    structure, latent, vector = Structure(config), SIDE // LATENT, Size(0, 1)
+    parts = [Part("analysis", 0, 0.0, "encode")]
+    for read, _ in structure.graph.analyses:
+        own, net = structure.analyses[key(read)], Counter(structure.analyses[key(read)].layers)
+        own(net, Size(sum(config.task(name).channels for name in read), SIDE), vector)
+        parts[0].parameters += net.parameters
+        parts[0].kmac += net.kmac
+    for name, stream in structure.streams.items():
+        hyper, net = Counter(stream.layers), Counter(stream.layers)
+        stream.hyper_analysis(hyper, Size(stream.channels, latent))
+        walk(stream, net, latent)
+        tables = sum(math.prod(shape) for n, shape in stream.tables.items() if n != "offset")
+        parts.append(Part(f"hyper-analysis {name}", hyper.parameters, hyper.kmac, "encode"))
+        parts.append(Part(f"entropy {name}", net.parameters + tables, net.kmac, "both"))
+    for name, synthesis in structure.syntheses.items():
+        net = Counter(synthesis.layers)
+        synthesis(net, Size(sum(config.channels(n) for n in structure.graph.reads[name]), latent), vector)
+        parts.append(Part(f"synthesis {name}", net.parameters, net.kmac, "decode"))
     return parts + _totals(parts, config)
+
+
+def walk(stream: Stream, net: Counter, side: int) -> None:
+    """Count the integer networks of all steps of a stream."""
+    rows = Rows(**dict.fromkeys(("gain", "offset", "bias", "z_index"), Size(0, 1)))
+    condition = Size(stream.conditions, side) if stream.conditions else None
+    features, _, _ = stream.first(net, Size(stream.hyper, side // 4), rows, condition)
+    for step in range(1, order.STEPS):
+        stream.following(net, step, features, Size(stream.channels, side), rows)
 
 
 def _totals(parts: list[Part], config: ModelConfig) -> list[Part]:
@@ -64,18 +72,53 @@ def _totals(parts: list[Part], config: ModelConfig) -> list[Part]:
     return rows
 
 
-def _size(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+@dataclass(frozen=True)
+class Size:
+    """Channels and side of maps; arithmetic keeps the larger side."""
+
+    channels: int
+    side: int
+
+    def _with(self, other: Any) -> Size:
+        return other if isinstance(other, Size) and other.side > self.side else self
+
+    __add__ = __radd__ = __mul__ = __truediv__ = __floordiv__ = _with
 
 
-def _count(run: Callable[[], object]) -> float:
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        run()
-    return float(counter.get_total_flops()) / 2 / SIDE**2 / 1000
+class Counter:
+    """Operations that count; see :class:`mtcodec.models.layers.Operations`."""
 
+    def __init__(self, layers: Layers) -> None:
+        self.layers, self.parameters, self.kmac = layers, 0, 0.0
 
-def _analyse(model: MultiTask) -> object:
-    tasks = model.config.tasks
-    planes = {t.name: torch.zeros(1, t.channels, SIDE, SIDE) for t in tasks}
-    return model.analyse(planes, torch.ones(1, len(tasks)), torch.zeros(1, len(tasks) + 1))
+    def layer(self, name: str, x: Size) -> Size:
+        layer = self.layers[name]
+        shapes = list(layer.shapes.values())
+        weights = max(math.prod(shape) for shape in shapes)
+        side = x.side * layer.stride if layer.kind == "up" else x.side // layer.stride
+        self.parameters += sum(math.prod(shape) for shape in shapes)
+        self.kmac += weights * (x.side if layer.kind == "up" else side) ** 2 / SIDE**2 / 1000
+        return Size(layer.outputs, side)
+
+    def unshuffle(self, x: Size, side: int) -> Size:
+        return Size(x.channels * side**2, x.side // side)
+
+    def shuffle(self, x: Size, side: int) -> Size:
+        return Size(x.channels // side**2, x.side * side)
+
+    def cat(self, parts: Sequence[Size]) -> Size:
+        return Size(sum(part.channels for part in parts), parts[0].side)
+
+    def split(self, x: Size, channels: Sequence[int]) -> list[Size]:
+        return [Size(count, x.side) for count in channels]
+
+    def halves(self, x: Size) -> list[Size]:
+        return self.split(x, [x.channels // 2] * 2)
+
+    def where(self, mask: Size, x: Size, y: Size) -> Size:
+        return x
+
+    def _same(self, x: Size, *_: float) -> Size:
+        return x
+
+    leaky_relu = round_clamp = clamp = float64 = float32 = detached = _same

@@ -12,12 +12,21 @@ from mtcodec.tasks import Task
 
 Array = npt.NDArray[np.generic]
 Planes = npt.NDArray[np.float32]
-Values = npt.NDArray[np.float64]
+Values = npt.NDArray[np.floating[Any]]
 Valid = npt.NDArray[np.bool_]
 
 MAPPINGS = ("linear", "logarithmic")  # ids for ever; append only
 WIDE = 32.0  # values whose middle 98 % span more than this ratio are mapped logarithmically
 UNIT_TOLERANCE = 0.05  # mean deviation from length 1 up to which vectors count as unit vectors
+
+
+PART = 1 << 20  # pixels that are worked on at a time
+
+
+def parts(height: int, width: int) -> list[slice]:
+    """Rows of an image, in parts of about PART pixels."""
+    step = max(1, PART // width)
+    return [slice(row, row + step) for row in range(0, height, step)]
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,17 @@ def to_planes(image: Array, scale: Range) -> Planes:
     return np.ascontiguousarray(np.moveaxis(planes.clip(0.0, 1.0), -1, 0), np.float32)
 
 
-def to_values(planes: npt.NDArray[Any], scale: Range) -> Values:
-    """(C, H, W) planes to values within the range, (H, W, C), not yet rounded."""
-    shares = np.moveaxis(np.clip(planes, 0.0, 1.0).astype(np.float64), 0, -1)
+def to_values(planes: npt.NDArray[Any], scale: Range, dtype: str = "float64") -> Values:
+    """(C, H, W) planes to values within the range, (H, W, C), not yet rounded.
+
+    They are to be stored as ``dtype``: of up to 16 bits, float32 is fine enough for them.
+    """
+    shares = np.moveaxis(np.clip(planes, 0.0, 1.0), 0, -1)
+    if scale.mapping == "linear" and dtype in ("uint8", "int8", "uint16", "int16"):
+        shares = shares.astype(np.float32, copy=False)
+        near: Values = shares * np.float32(scale.span) + np.float32(scale.low)
+        return near
+    shares = shares.astype(np.float64)
     if scale.mapping == "linear":
         linear: Values = shares * scale.span + scale.low
         return linear
@@ -97,13 +114,18 @@ def to_stored(values: Values, dtype: str) -> Array:
 
 def to_unit(planes: npt.NDArray[Any]) -> Values:
     """Planes (C, H, W) of vectors n = 2 · plane − 1 with all lengths 1."""
-    vectors = planes.astype(np.float64) * 2.0 - 1.0
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=0), 1e-6)
-    return (vectors + 1.0) / 2.0
+    vectors = planes.astype(np.float32, copy=False) * 2.0 - 1.0
+    scale = 0.5 / np.maximum(np.sqrt(np.square(vectors).sum(axis=0)), 1e-6)
+    vectors *= scale
+    shares: Values = vectors + 0.5
+    return shares
 
 
 def are_unit(image: Array, scale: Range, valid: Valid | None) -> bool:
     """Do the stored vectors have length 1, but for rounding?"""
-    lengths = np.linalg.norm(to_planes(image, scale).astype(np.float64) * 2.0 - 1.0, axis=0)
-    lengths = lengths if valid is None else lengths[valid]
-    return lengths.size == 0 or float(np.abs(lengths - 1.0).mean()) <= UNIT_TOLERANCE
+    total, count = 0.0, 0
+    for rows in parts(*image.shape[:2]):
+        lengths = np.linalg.norm(to_planes(image[rows], scale) * 2.0 - 1.0, axis=0)
+        lengths = lengths if valid is None else lengths[valid[rows]]
+        total, count = total + float(np.abs(lengths - 1.0).sum(dtype=np.float64)), count + lengths.size
+    return total <= UNIT_TOLERANCE * count

@@ -7,7 +7,7 @@ alone, so a task that a user defines is measured like the built-in ones of its k
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,7 @@ def mse(original: Array, decoded: Array, peak: float) -> float:
     """Mean squared error over all values, scaled so that ``peak`` is 255; zero where there are none."""
     if original.size == 0:
         return 0.0
-    total = 0.0
-    step = max(1, PART * len(original) // original.size)
-    for start in range(0, len(original), step):  # in parts: float64 takes eight times the memory
-        rows = slice(start, start + step)
-        total += float(np.square(original[rows].astype(np.float64) - decoded[rows].astype(np.float64)).sum())
+    total = sum(float(np.square(part).sum()) for part in _differences(original, decoded))
     return total / original.size * (255.0 / peak) ** 2
 
 
@@ -135,30 +131,47 @@ def mean_angle(original: Array, decoded: Array) -> float:
 
     A decoded zero vector counts as 90 degrees.
     """
-    a, b = _vectors(original), _vectors(decoded)
-    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
-    cosine[other < 1e-9] = 0.0
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).mean())
+    total, count = 0.0, 0
+    for one, two in _parts(original, decoded):
+        a, b = _vectors(one), _vectors(two)
+        length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+        cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
+        cosine[other < 1e-9] = 0.0
+        total += float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).sum())
+        count += len(a)
+    return total / count
 
 
-def _difference(original: Array, decoded: Array) -> Floats:
-    return decoded.astype(np.float64) - original.astype(np.float64)
+def _parts(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
+    """Rows of both that are together of about PART values: float64 takes eight times the memory."""
+    step = max(1, PART * len(original) // max(original.size, 1))
+    for start in range(0, len(original), step):
+        yield original[start : start + step], decoded[start : start + step]
+
+
+def _differences(original: Array, decoded: Array) -> Iterator[Floats]:
+    for one, two in _parts(original, decoded):
+        yield two.astype(np.float64) - one.astype(np.float64)
 
 
 def _rmse(original: Array, decoded: Array) -> float:
-    return float(np.sqrt(np.mean(_difference(original, decoded) ** 2)))
+    total = sum(float(np.square(part).sum()) for part in _differences(original, decoded))
+    return math.sqrt(total / original.size)
 
 
 def _max_error(original: Array, decoded: Array) -> float:
-    return float(np.abs(_difference(original, decoded)).max())
+    return max(float(np.abs(part).max()) for part in _differences(original, decoded))
 
 
 def _abs_rel(original: Array, decoded: Array) -> float:
     """Mean of |error| / |value|, over values that are not zero."""
-    true = np.abs(original.astype(np.float64))
-    error = np.abs(_difference(original, decoded))
-    return float(np.mean(error[true > 0] / true[true > 0])) if (true > 0).any() else 0.0
+    total, count = 0.0, 0
+    for (one, _), error in zip(_parts(original, decoded), _differences(original, decoded)):
+        true = np.abs(one.astype(np.float64))
+        seen = true > 0
+        total += float((np.abs(error)[seen] / true[seen]).sum())
+        count += int(seen.sum())
+    return total / count if count else 0.0
 
 
 OVER_VALID: dict[str, Callable[[Array, Array], float]] = {

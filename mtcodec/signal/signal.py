@@ -20,11 +20,9 @@ import numpy.typing as npt
 from mtcodec.signal import holes as pits
 from mtcodec.signal import mapping as maps
 from mtcodec.signal.holes import Holes
-from mtcodec.signal.mapping import Array, Planes, Range
+from mtcodec.signal.mapping import PART, Array, Planes, Range, parts
 from mtcodec.tasks import Task
 from mtcodec.tasks.kinds import Values
-
-PART = 1 << 20  # values that are compared at a time
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,11 @@ class Form:
 
     def restore(self, planes: npt.NDArray[Any]) -> Array:
         """Stored values of decoded planes (C, H, W)."""
-        shares = maps.to_unit(planes) if self.unit_vectors else planes
-        image = maps.to_stored(maps.to_values(shares, self.scale), self.dtype)
+        channels, height, width = planes.shape
+        image = np.empty((height, width) if channels == 1 else (height, width, channels), self.dtype)
+        for rows in parts(height, width):
+            shares = maps.to_unit(planes[:, rows]) if self.unit_vectors else planes[:, rows]
+            image[rows] = maps.to_stored(maps.to_values(shares, self.scale, self.dtype), self.dtype)
         return pits.restore(image, self.holes)
 
     def crop(self, window: tuple[slice, slice]) -> Form:
@@ -76,6 +77,12 @@ class Signal:
         """(C, H, W) in [0, 1]."""
         return maps.to_planes(self.image, self.form.scale)
 
+    def rows(self, rows: slice) -> Planes:
+        """Some rows of the planes, which are kept for images that are not large."""
+        if self.height * self.width <= PART:
+            return self.planes[:, rows]
+        return maps.to_planes(self.image[rows], self.form.scale)
+
     @property
     def height(self) -> int:
         return int(self.image.shape[0])
@@ -91,12 +98,11 @@ class Signal:
 
     def squared_error(self, decoded: Array) -> float:
         """Sum over valid pixels of (255 · difference of planes)², mean over channels; the objective's D."""
-        planes, valid = maps.to_planes(decoded, self.form.scale), self.valid
-        total = 0.0
-        for row in range(0, self.height, step := max(1, PART // self.width)):
-            rows = slice(row, row + step)
-            squares = np.square(self.planes[:, rows].astype(np.float64) - planes[:, rows]).mean(axis=0)
-            total += float((squares if valid is None else squares[valid[rows]]).sum())
+        valid, total = self.valid, 0.0
+        for rows in parts(self.height, self.width):
+            squares = np.square(maps.to_planes(decoded[rows], self.form.scale) - self.rows(rows))
+            squares = squares if valid is None else squares[:, valid[rows]]
+            total += float(squares.sum(dtype=np.float64)) / len(squares)
         return total * 255.0**2
 
     def crop(self, window: tuple[slice, slice]) -> Signal:

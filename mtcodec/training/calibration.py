@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mtcodec.engine.modules import MultiTask
 from mtcodec.format import quality
 from mtcodec.models.entropy.by_quality import Rows
-from mtcodec.models.entropy.distribution import SCALES
-from mtcodec.models.entropy.stream import Step
-from mtcodec.models.multitask import MultiTask
+from mtcodec.models.entropy.scales import SCALES
+from mtcodec.models.entropy.walk import Step
 from mtcodec.training.dataset import Scenes
 
 
@@ -40,7 +40,7 @@ def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -
 
         def code(name: str, rows: Rows, condition: Tensor | None, y: dict[str, Tensor] = y) -> Tensor:
             stream = model.stream(name)
-            return stream.encode(y[name], stream.h_a(y[name]), rows, condition, put)
+            return stream.encode(y[name], stream.hyper_analysis(y[name]), rows, condition, put)
 
         model.walk(steps, code)
     return result

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.models import backbones
 from mtcodec.models.config import SHARED, ModelConfig
 from mtcodec.models.entropy import order
 from mtcodec.models.entropy.by_quality import GAIN_UNIT
-from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Batch, Scenes
 
@@ -98,7 +98,7 @@ def appended(old: int, new: int) -> Part:
 
 def inserted(old: int, new: int) -> Part:
     """Latents in the groups that they were in, new ones after the old ones of a group."""
-    before, after = order.groups(old), order.groups(new)
+    before, after = (torch.from_numpy(order.groups(count)) for count in (old, new))
     places = torch.empty(old, dtype=torch.long)
     for group in before.unique():
         own = before == group

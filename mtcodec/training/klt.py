@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtcodec.engine.modules import MultiTask
 from mtcodec.format.quality import NETWORK_STEPS, lambda_of
 from mtcodec.models.config import SHARED
-from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
 
 COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import NETWORK_STEPS
-from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import Balance, draw_qualities, objective
 

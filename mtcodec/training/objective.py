@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from mtcodec.engine.modules import Forward, MultiTask
 from mtcodec.format.quality import NETWORK_STEPS, lambda_of, step_of
 from mtcodec.models.config import SHARED
-from mtcodec.models.multitask import Forward, MultiTask
 from mtcodec.signal.mapping import UNIT_TOLERANCE
 from mtcodec.training.dataset import Batch
 

@@ -12,20 +12,19 @@ from typing import Any, cast
 
 import torch
 
+from mtcodec.engine import serial
+from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
-from mtcodec.models.multitask import MultiTask
-from mtcodec.models.serial import thaw
 from mtcodec.tasks import USUAL, Task
 from mtcodec.training import grow, klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import PRESETS, Plan, State, load_checkpoint, train
 from mtcodec.training.objective import BALANCES
-from mtcodec.weights import file as weights
 from mtcodec.weights import store
 
 
@@ -96,7 +95,7 @@ def train_weights(
             **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
             "lambdas": list(plan.lambdas), **summary,
         }  # fmt: skip
-        weights.save(output, average.cpu(), provenance, collect(average, scenes))
+        serial.save(output, average.cpu(), provenance, collect(average, scenes))
         average.to(plan.device)
 
     train(model, scenes, validation, plan, checkpoint, export, report, state)
@@ -128,8 +127,8 @@ def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State 
     if state is not None and "config" in state:
         model, what = MultiTask(ModelConfig.from_json(state["config"])), "the checkpoint"
     elif init:
-        model, what = weights.load(store.find(init))[0], init
-        thaw(model)
+        model, what = serial.load(store.find(init))[0], init
+        serial.thaw(model)
     else:
         return None
     own = model.config

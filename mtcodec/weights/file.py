@@ -12,6 +12,7 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,12 @@ from mtcodec.files.output import write_atomic
 from mtcodec.format.header import FINGERPRINT_BYTES
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mtcodec.bitstreams.range_coder import Tables
     from mtcodec.models.config import ModelConfig
-    from mtcodec.models.multitask import MultiTask
+
+    Array = np.ndarray[Any, Any]
 
 SUFFIX = ".safetensors"
 FORMAT = "mtcodec-weights-1"
@@ -65,7 +69,20 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def describe(path: Path) -> WeightsInfo:
-    """Everything in the header of the weights file ``path``; reads no tensors."""
+    """Everything in the header of the weights file ``path``; reads no tensors.
+
+    Raises:
+        WeightsInvalid: damaged.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise WeightsInvalid(f"cannot read it: {error.strerror}", path=path) from error
+    return _describe(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)
+def _describe(path: Path, _modified: int, _size: int) -> WeightsInfo:
     header = read_header(path)
     try:
         config, training = json.loads(header["config"]), json.loads(header.get("training", "{}"))
@@ -103,17 +120,30 @@ def digest_of(config: str, tensors: dict[str, Any]) -> str:
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        digest.update(array.tobytes())
+        digest.update(array.data if array.size else b"")
     return digest.hexdigest()[: 2 * DIGEST_BYTES]
 
 
-# --- networks ------------------------------------------------------------------------------------
+# --- tensors -------------------------------------------------------------------------------------
 
 
-def load(path: Path) -> tuple[MultiTask, Tables]:
-    """Rebuild the networks and probability tables of the weights file ``path``.
+@dataclass(frozen=True)
+class Weights:
+    """A whole weights file.
 
-    The model is in evaluation mode, its integer layers frozen.
+    Attributes:
+        tensors: of the networks by name (:mod:`mtcodec.models.tensors`).
+        tables: probability tables.
+    """
+
+    info: WeightsInfo
+    config: ModelConfig
+    tensors: dict[str, Array]
+    tables: Tables
+
+
+def load(path: Path) -> Weights:
+    """Everything in the weights file ``path``, checked.
 
     Raises:
         WeightsInvalid: damaged (the digest does not match) or not what its configuration says.
@@ -122,10 +152,9 @@ def load(path: Path) -> tuple[MultiTask, Tables]:
     from safetensors.numpy import load_file
 
     from mtcodec.bitstreams.range_coder import Tables
-    from mtcodec.models import serial
-    from mtcodec.models.entropy.distribution import SCALES
+    from mtcodec.models.entropy.scales import SCALES
+    from mtcodec.models.tensors import check
 
-    unusable = (SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError)
     info = describe(path)
     try:
         tensors = load_file(path)
@@ -134,27 +163,23 @@ def load(path: Path) -> tuple[MultiTask, Tables]:
         tables = Tables(tensors.pop("tables.counts"), tensors.pop("tables.lengths"))
         if len(tables.lengths) != SCALES:
             raise ValueError(f"{len(tables.lengths)} probability tables, not {SCALES}")
-        model = serial.from_tensors(model_config(info), tensors)
+        config = model_config(info)
+        check(config, tensors)
     except WeightsInvalid:
         raise
-    except (*unusable, AssertionError, MtcodecError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, MtcodecError) as error:
         raise WeightsInvalid(f"not usable: {error}", path=path) from error
-    return model, tables
+    return Weights(info, config, tensors, tables)
 
 
-def save(
-    path: Path, model: MultiTask, training: dict[str, Any], histograms: list[dict[int, int]] | None = None
-) -> str:
-    """Write ``model`` to ``path`` (through a temporary file) and return its digest.
+def save(path: Path, config: str, tensors: dict[str, Array], training: dict[str, Any]) -> str:
+    """Write a weights file (through a temporary file) and return its digest.
 
-    ``histograms`` are symbols seen by table, to fit the probability tables to.
+    Args:
+        config: the model's configuration as JSON.
     """
     from safetensors.numpy import save as to_bytes
 
-    from mtcodec.models import serial
-
-    tensors = serial.to_tensors(model, histograms)
-    config = json.dumps(model.config.to_json())
     digest = digest_of(config, tensors)
     metadata = {
         "format": FORMAT, "config": config, "training": json.dumps(training), "fingerprint": digest,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from mtcodec.bitstreams import jxl
-from mtcodec.bitstreams.binary_coder import RARE, RangeCoder
-from mtcodec.bitstreams.contours import WORK_LIMIT, encode_contours
+from mtcodec.bitstreams.binary_coder import EVEN, RARE, RangeCoder
+from mtcodec.bitstreams.contours import decision_limit, encode_contours
 from mtcodec.bitstreams.labels import decode_labels, encode_labels
 from mtcodec.errors import FormatError
 
 Image = NDArray[Any]
 DTYPES = ["uint8", "uint16"]
+NOISE = np.random.default_rng(7).bytes(50_000)
 
 
 def discs(height: int, width: int, count: int, seed: int = 0, dtype: str = "uint8") -> Image:
@@ -121,8 +123,8 @@ def test_contours_hold_any_image(data: st.DataObject, dtype: str) -> None:
     """Also those images for which ``encode_labels`` prefers zstd."""
     image = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8)))
     height, width = image.shape
-    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
-    payload = encode_contours(image, changes)
+    payload = encode_contours(image)
+    assert payload is not None
     assert np.array_equal(decode_labels(payload, height, width, dtype), image)
 
 
@@ -194,12 +196,12 @@ def contours(height: int, width: int, highest: int = 255) -> bytes:
 
 
 def huge_number() -> bytes:
-    coder = RangeCoder()
-    coder.bit(("event", 4), 1, RARE)
-    coder.bit(("begins", 5), 1, RARE)
+    coder = RangeCoder(100)
+    coder.bit([*RARE], 1)  # an event
+    coder.bit([*RARE], 1)  # a boundary begins
     coder.uniform(16, 0)
-    for k in range(32):
-        coder.bit(("label", 0, k), 1)
+    for _ in range(32):
+        coder.bit([*EVEN], 1)
     return coder.finish()
 
 
@@ -275,20 +277,75 @@ def test_hostile_pictures(name: str) -> None:
         decode_labels(make(), 16, 16, "uint8")
 
 
-def test_too_many_boundaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    payload = encode_labels(discs(32, 32, 6))
-    monkeypatch.setattr("mtcodec.bitstreams.contours.WORK_LIMIT", 40)
-    with pytest.raises(FormatError, match="too many boundaries"):
-        decode_labels(payload, 32, 32, "uint8")
-    assert check(discs(32, 32, 6))[0] in (0xFE, 0xFF)
+# --- decisions of a contour stream ------------------------------------------------------------------------
+
+
+@contextmanager
+def limit_of(limit: int) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtcodec.bitstreams.contours.decision_limit", lambda height, width: limit)
+        yield
+
+
+def test_limit_of_decisions() -> None:
+    assert [decision_limit(*size) for size in ((1, 7), (480, 640))] == [4096, 42496]
+
+
+def test_as_many_decisions_as_are_allowed() -> None:
+    """The encoder's last allowed number of decisions is the decoder's."""
+    image = discs(32, 32, 6)
+    payload = encode_contours(image)
+    allowed = []
+    for limit in range(500):
+        with limit_of(limit):
+            made = encode_contours(image)
+            assert made in (None, payload)
+            try:
+                decoded = decode_labels(payload or b"", 32, 32, "uint8")
+            except FormatError as error:
+                assert made is None and "too many decisions" in str(error)
+            else:
+                assert made is not None and np.array_equal(decoded, image)
+                allowed.append(limit)
+    assert allowed == [*range(allowed[0], 500)]
+    with limit_of(allowed[0] - 1):
+        assert check(image)[0] in (0xFE, 0xFF)
+
+
+def test_many_short_contours_are_no_contour_stream() -> None:
+    """Contours would be smaller, but slow."""
+    rng = np.random.default_rng(4)
+    lines = 6 * np.arange(1, 42) + np.cumsum(rng.choice([-1, 0, 0, 0, 0, 0, 0, 1], (256, 41)), axis=0)
+    image = np.count_nonzero(lines[:, None] <= np.arange(256)[:, None], axis=2).astype(np.uint8)
+    with limit_of(10**9):
+        slow = encode_labels(image)
+    assert slow[0] < 0xF0
+    payload = check(image)
+    assert payload[0] >= 0xF0 and len(payload) > len(slow)
+    with pytest.raises(FormatError, match="too many decisions"):
+        decode_labels(slow, 256, 256, "uint8")
 
 
 def test_too_many_rows() -> None:
-    with pytest.raises(FormatError, match="too many boundaries"):
-        decode_labels(bytes(1000), WORK_LIMIT + 1, 1, "uint8")
-    with pytest.raises(FormatError, match="truncated"):
-        decode_labels(b"\0", WORK_LIMIT + 1, 1, "uint8")
-    check(np.zeros((WORK_LIMIT + 1, 1), np.uint8))
+    rows = 5000  # each one takes a decision, though hardly a bit
+    with pytest.raises(FormatError, match="too many decisions"):
+        decode_labels(bytes(1000), rows, 1, "uint8")
+    check(np.zeros((rows, 1), np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(1 << 16, 4), (1 << 12, 64), (512, 512), (16, 1 << 14)])
+@pytest.mark.parametrize("payload", [bytes(50_000), b"\xef" + b"\xff" * 50_000, b"\x40" + NOISE])
+def test_any_payload_ends_after_so_many_decisions(payload: bytes, shape: tuple[int, int]) -> None:
+    coders = list[RangeCoder]()
+
+    def make(*arguments: Any) -> RangeCoder:
+        coders.append(RangeCoder(*arguments))
+        return coders[-1]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(FormatError, match="labels: "):
+        patch.setattr("mtcodec.bitstreams.contours.RangeCoder", make)
+        decode_labels(payload, *shape, "uint16")
+    assert coders[0].decisions <= decision_limit(*shape) + 6000  # looks only after whole bytes
 
 
 @pytest.mark.parametrize(("height", "width", "dtype"), [(0, 4, "uint8"), (4, -1, "uint8"), (4, 4, "float32")])

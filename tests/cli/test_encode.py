@@ -292,7 +292,7 @@ REFUSED = [
     ("--quality semantic=9", "a quality for task 'semantic', which the scene lacks or stores exactly"),
     ("--coding psychic", "not 'psychic', but one of auto, neural, classical"),
     ("--effort none", "not 'none', but one of fast, normal, best"),
-    ("--device abacus", "device must be auto, cpu or cuda, not 'abacus'"),
+    ("--device abacus", "device must be cpu or cuda, not 'abacus'"),
     ("--task smell", "not a declaration: 'smell' (name:kind)"),
     ("--task smell:odour", "task smell: unknown kind 'odour' (known: color, "),
     ("--task rgb:image:99", "task rgb: channels must be 1 to 16, not 99"),

@@ -63,7 +63,7 @@ ERRORS = [
     ("decode FILE --tasks smell", 2, "no task 'smell' in this file (it has depth, normal, rgb, semantic)"),
     ("decode FILE --tasks shared", 2, "no task 'shared'"),
     ("extract FILE --tasks rgb,x -o x.mtc", 2, "no task 'x'"),
-    ("decode FILE --device abacus", 2, "device must be auto, cpu or cuda"),
+    ("decode FILE --device abacus", 2, "device must be cpu or cuda"),
     ("info NOTHING", 3, "NOTHING: not an mtc file"),
     ("decode NOISE", 3, "NOISE: not an mtc file"),
     ("info -", 3, "-: not an mtc file"),

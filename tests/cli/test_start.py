@@ -20,7 +20,10 @@ from mtcodec import cli
 from mtcodec.format.header import parse
 
 SCENE = SCENES / "100020"
-WITHOUT_TORCH = """
+HEAVY = {"torch", "compressai", "matplotlib", "ray", "scipy", "pyarrow", "pandas", "imageio", "tifffile",
+         "OpenEXR", "multiprocessing"}  # fmt: skip
+OF_ARCHIVES = {"pyarrow", "pandas", "multiprocessing"}  # pyarrow imports pandas where that is installed
+LIGHT = """
 import sys
 sys.argv[1:] = {arguments!r}
 from mtcodec.cli import main
@@ -28,27 +31,93 @@ try:
     main()
 except SystemExit as end:
     print("exit code", end.code)
-heavy = {{"torch", "compressai", "matplotlib", "ray", "scipy", "pyarrow", "pandas"}} & set(sys.modules)
+heavy = {heavy!r} & set(sys.modules)
 assert not heavy, heavy
 """
 
 
-def light(code: int, *arguments: object) -> None:
-    """Run the command line as a process that imports nothing heavy."""
-    script = WITHOUT_TORCH.format(arguments=list(map(str, arguments)))
+def light(code: int, *arguments: object, heavy: set[str] = HEAVY) -> None:
+    """Run the command line as a process that imports nothing ``heavy``."""
+    script = LIGHT.format(arguments=list(map(str, arguments)), heavy=heavy)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"exit code {code}".encode()), done
 
 
-def test_reading_what_needs_no_networks_imports_no_torch(file: Path, labels: Path, tmp_path: Path) -> None:
-    light(0, "info", file)
-    light(0, "info", file, "--json")
+def test_looking_into_files_imports_no_arrays(file: Path, labels: Path, tmp_path: Path) -> None:
+    for arguments in (
+        ("info", file),
+        ("info", file, "--json"),
+        ("info", labels),
+        ("extract", file, "--tasks", "depth", "-o", tmp_path / "depth.mtc"),
+        ("verify", file, labels),
+        ("weights", "list"),
+        ("--version",),
+    ):
+        light(0, *arguments, heavy={*HEAVY, "numpy", "rich", "PIL", "imagecodecs"})
+
+
+def test_importing_the_package_imports_no_arrays() -> None:
+    script = "import sys, mtcodec; assert 'encode' in dir(mtcodec) and 'numpy' not in sys.modules"
+    script += "; from mtcodec import *; assert load and 'numpy' in sys.modules and 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'smell'"):
+        mtcodec.smell  # noqa: B018
+
+
+@pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
+def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
+    path, part = tmp_path / "x.mtc", tmp_path / "part.mtc"
+    light(0, "encode", SCENE, "-o", path, "--coding", coding, "--effort", "fast")
+    light(0, "decode", path)
+    assert files(tmp_path / "x") == ["depth.png", "normal.png", "rgb.png", "semantic.png"]
+    light(0, "extract", path, "--tasks", "depth", "-o", part)
+    light(0, "decode", part, "-o", tmp_path / "y")
+    light(0, "verify", path, part, "--decode")
+
+
+@pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
+def test_commands_of_archives_import_no_torch(coding: str, tmp_path: Path) -> None:
+    archive, heavy = tmp_path / "archive", HEAVY - OF_ARCHIVES
+    more = ("--coding", coding, "--effort", "fast", "--workers", 1)
+    light(0, "pack", SCENE, "-o", archive, *more, heavy=heavy)
+    light(0, "info", archive, heavy=heavy)
+    light(0, "verify", archive, "--decode", heavy=heavy)
+    light(0, "extract", archive, "--tasks", "depth", "-o", tmp_path / "part", heavy=heavy)
+    light(0, "unpack", archive, "-o", tmp_path / "images", "--workers", 1, heavy=heavy)
+    assert len(files(tmp_path / "images")) == 4
+
+
+def test_parts_without_networks_are_decoded_without_torch(file: Path, labels: Path, tmp_path: Path) -> None:
     light(0, "decode", labels)
     assert files(labels.with_suffix("")) == ["semantic.png"]
-    light(0, "extract", file, "--tasks", "depth", "-o", tmp_path / "depth.mtc")
-    light(0, "verify", file, tmp_path / "depth.mtc")
     light(0, "decode", file, "--tasks", "semantic", "-o", tmp_path / "part")
-    light(0, "weights", "list")
+
+
+@pytest.mark.parametrize(
+    ("library", "message", "arguments"),
+    [
+        ("torch", "training needs torch: pip install 'mtcodec[train]'",
+         ("train", SCENES, "--tasks", "rgb", "-o", "x.safetensors")),
+        ("torch", "an analysis needs torch: pip install 'mtcodec[paper]'",
+         ("analyze", "channels", SCENES, "-o", "x")),
+        ("matplotlib", "an analysis needs matplotlib: pip install 'mtcodec[paper]'",
+         ("analyze", "subsets", SCENES, "-o", "x", "--single", "clevr")),
+        ("scipy.interpolate", "a BD-rate needs scipy: pip install 'mtcodec[evaluate]'",
+         ("evaluate", SCENES, "--coding", "classical")),
+        ("matplotlib", "drawing needs matplotlib: pip install 'mtcodec[evaluate]'",
+         ("evaluate", SCENES, "--coding", "classical", "--against", "", "-o", "x")),
+        ("pyarrow", "an archive needs pyarrow: pip install 'mtcodec[archive]'", ("pack", SCENES, "-o", "x")),
+        ("fsspec", "an archive needs fsspec: pip install 'mtcodec[archive]'", ("info", "memory://x")),
+    ],
+)  # fmt: skip
+def test_missing_libraries_are_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, message: str,
+    arguments: tuple[object, ...],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, library, None)
+    fails(run(*arguments), 1, message)
+    assert files(tmp_path) == []
 
 
 def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_path: Path) -> None:
@@ -59,7 +128,7 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
         (1, ("encode", SCENE, "-o", tmp_path / "no" / "x.mtc")),
         (2, ("encode", SCENE, "-o", new, "--quality", "101")),
         (2, ("encode", SCENE, "-o", new, "--coding", "psychic")),
-        (2, ("encode", SCENE, "-o", new, "--device", "abacus")),
+        (2, ("encode", SCENE, "-o", new, "--device", "auto")),
         (2, ("encode", SCENE, "-o", new, "--max-error", "albedo=3")),
         (4, ("encode", SCENE, "-o", new, "--weights", "nope")),
         (0, ("encode", SCENES, "-o", f"{tmp_path}/out", "--dry-run")),
@@ -73,18 +142,12 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
     assert files(tmp_path) == ["scene.mtc"]
 
 
-def test_decoding_classical_sections_imports_no_torch(tmp_path: Path, run: Run) -> None:
-    path = tmp_path / "x.mtc"
-    assert run("encode", SCENE, "-o", path, "--coding", "classical", "--effort", "fast", "-q").code == 0
-    light(0, "decode", path)
-    assert files(tmp_path / "x") == ["depth.png", "normal.png", "rgb.png", "semantic.png"]
-    light(0, "verify", path, "--decode")
-
-
 def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
     """Every command line without arguments, and the command it calls."""
-    below = getattr(command, "commands", {}).items()
-    return [(path, command), *(found for name, sub in below for found in commands(sub, (*path, name)))]
+    found = [(path, command)]
+    for name in getattr(command, "commands", {}):
+        found += commands(command.get_command(None, name), (*path, name))
+    return found
 
 
 COMMANDS = commands(typer.main.get_command(cli.app))

@@ -19,13 +19,13 @@ import mtcodec
 from mtcodec import Codec, MtcodecError
 from mtcodec.codec.encoded import Encoded
 from mtcodec.codec.prepare import Scene
+from mtcodec.engine import serial
+from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import FormatError, LimitError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.format.container import Reader, build
 from mtcodec.format.quality import lambda_of, to_step
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.multitask import MultiTask
 from mtcodec.tasks import USUAL, Task
-from mtcodec.weights import file as weights
 
 NEURAL = ("rgb", "depth", "normal")
 PLAIN = Codec(())  # without weights
@@ -434,7 +434,7 @@ def test_a_file_without_networks_names_no_weights(small: Codec, scene: Scene) ->
 def test_a_task_is_added_by_declaring_it(scene: Scene, tmp_path: Path) -> None:
     heat = Task("heat", "image", 2, ("uint8", "float32"))
     model = MultiTask(ModelConfig((USUAL["rgb"], heat), **SMALL))
-    weights.save(tmp_path / "five.safetensors", model, {})
+    serial.save(tmp_path / "five.safetensors", model, {})
     codec = mtcodec.load(tmp_path / "five.safetensors", device="cpu", coding="neural")
     assert codec.tasks["heat"] == heat and "heat" not in USUAL
     two = {"rgb": scene["rgb"], "heat": scene["rgb"][..., :2].astype(np.float32) / 7 - 3}

@@ -16,7 +16,8 @@ from tools.seeds import seeds
 from tools.targets import TARGETS, outcome
 
 from mtcodec import Codec
-from mtcodec.archive.layout import INDEX, METADATA
+from mtcodec.archive.layout import METADATA
+from mtcodec.archive.names import INDEX
 from mtcodec.archive.read import Opened
 from mtcodec.errors import FormatError
 

@@ -248,7 +248,7 @@ def test_without_compressai(scene: SceneFiles, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "compressai", None)
     monkeypatch.setitem(sys.modules, "compressai.zoo", None)
     hyperprior.model.cache_clear()
-    with pytest.raises(DependencyError, match=r"compressai: install mtcodec\[train\]") as caught:
+    with pytest.raises(DependencyError, match=r"compressai: pip install 'mtcodec\[paper\]'") as caught:
         evaluate({"plain": Plain()}, [scene], [50], ["hyperprior"], info=plain_info)
     assert "\n" not in str(caught.value) and caught.value.exit_code == 1
 

@@ -19,17 +19,18 @@ from mtcodec import cli
 from mtcodec.bitstreams.range_coder import Encoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.engine.networks import Networks, load
+from mtcodec.engine import serial
+from mtcodec.engine.modules import MultiTask
+from mtcodec.engine.torch_networks import TorchNetworks as Networks
+from mtcodec.engine.torch_networks import load
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.evaluation.paper import channels, reconstructions, shared, subsets
 from mtcodec.evaluation.paper.coded import code, code_lengths, compare, encode, paint, read_scenes, stored
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.multitask import MultiTask
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
-from mtcodec.weights import file as weights
 
 NAMES = ("rgb", "depth", "normal")
 
@@ -39,7 +40,7 @@ def make(architecture: str, bundled: list[SceneFiles], folder: Path) -> Path:
     model = MultiTask(replace(ModelConfig(TASKS, architecture), **SMALL))
     klt.initialise(model, Scenes([bundled[:3]], TASKS), crops=16)
     path = folder / f"{architecture}.safetensors"
-    weights.save(path, model, {"note": "untrained"})
+    serial.save(path, model, {"note": "untrained"})
     return path
 
 
@@ -88,8 +89,9 @@ def test_channels_add_up_to_sections(
     for task, reads in own.graph.reads.items():
         assert list(found["tasks"][task]) == list(reads)
     back = Codec(own.info.path, "cpu").decode(coded.data)
-    for name in NAMES:  # the latents are those of the file
-        assert np.array_equal(stored(coded, name, paint(own, coded, name)[0]), back[name])
+    for name in NAMES:  # the latents are those of the file; torch and onnxruntime round differently
+        painted = stored(coded, name, paint(own, coded, name)[0]).astype(np.int64)
+        assert np.abs(painted - back[name]).max() <= 1
 
 
 def test_swap_with_itself_changes_nothing(conditional: Networks, bundled: list[SceneFiles]) -> None:

@@ -13,6 +13,8 @@ from conftest import SMALL, TASKS
 
 import mtcodec
 from mtcodec.codec.prepare import Scene
+from mtcodec.engine import serial
+from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.format import container
@@ -22,7 +24,7 @@ from mtcodec.format.section import Attributes, Section
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES, ModelConfig, preset
 from mtcodec.models.entropy.by_quality import Rows
-from mtcodec.models.multitask import MultiTask
+from mtcodec.models.entropy.stream import canonical
 from mtcodec.training import klt
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import Plan, train
@@ -67,9 +69,9 @@ def test_it_learns_and_codes(
     before = fixed_loss(model, scenes)
     plan = Plan(steps=28, batch=2, crop=64, warmup=3, full=0.0, precision="float32", rate=1e-2, ema=0.5)
     path = tmp_path / "w.safetensors"
-    train(model, scenes, None, plan, tmp_path / "w.ckpt", lambda m, s: weights.save(path, m, s) and None)
+    train(model, scenes, None, plan, tmp_path / "w.ckpt", lambda m, s: serial.save(path, m, s) and None)
     codec = mtcodec.load(path, device="cpu", coding="neural")
-    trained = codec.networks()[0].model
+    trained, _ = serial.load(path)
     assert trained.config == model.config
     after = fixed_loss(trained, scenes)
     assert after < 0.9 * before  # seen: 0.44 to 0.81
@@ -118,19 +120,22 @@ def test_conditioning_is_all_that_tells_shared_from_conditional(scenes: Scenes) 
             def code(name: str, rows: Rows, condition: torch.Tensor | None) -> torch.Tensor:
                 given[name] = condition  # noqa: B023
                 stream = model.stream(name)  # noqa: B023
-                return stream.encode(y[name], stream.h_a(y[name]), rows, condition, lambda *_: None)  # noqa: B023
+                z = stream.hyper_analysis(y[name])  # noqa: B023
+                return stream.encode(y[name], z, rows, condition, lambda *_: None)  # noqa: B023
 
             latents = model.walk(steps, code)
         assert list(given) == ["shared", *NAMES] and given["shared"] is None
         for name in NAMES:
             assert (given[name] is not None) == (architecture == "conditional")
-            assert (model.stream(name).conditions > 0) == (architecture == "conditional")
+            assert (model.stream(name).structure.conditions > 0) == (architecture == "conditional")
         if architecture == "conditional":
-            assert torch.equal(given["rgb"], latents.canonical("shared"))
+            assert torch.equal(
+                given["rgb"], canonical(model.stream("rgb"), latents.y_hat["shared"], latents.rows["shared"])
+            )
 
 
 def test_a_mixed_codec_has_one_quality(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
-    weights.save(tmp_path / "m.safetensors", MultiTask(tiny("mixed")), {})
+    serial.save(tmp_path / "m.safetensors", MultiTask(tiny("mixed")), {})
     codec = mtcodec.load(tmp_path / "m.safetensors", device="cpu", coding="neural")
     with pytest.raises(UsageError, match="one quality for all tasks"):
         codec.encode(scene, 50, task_quality={"depth": 80})
@@ -145,7 +150,7 @@ def forge(path: Path, sections: dict[str, bytes]) -> bytes:
 def test_sections_that_do_not_fit_the_architecture_are_refused(tmp_path: Path) -> None:
     paths = {name: tmp_path / f"{name}.safetensors" for name in ("mixed", "disjoint", "conditional")}
     for architecture, path in paths.items():
-        weights.save(path, MultiTask(tiny(architecture)), {})
+        serial.save(path, MultiTask(tiny(architecture)), {})
     cases = [
         ("mixed", {"shared": b"", "rgb": b"1"}, "not empty"),
         ("mixed", {"rgb": b""}, "does not fit the weights"),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
+from mtcodec.engine.modules import StreamModel
 from mtcodec.models.entropy import order
-from mtcodec.models.entropy.stream import SYMBOL_LIMIT, Z_LIMIT, Step, StreamModel
+from mtcodec.models.entropy.stream import SYMBOL_LIMIT, Z_LIMIT, Stream, latent
+from mtcodec.models.entropy.walk import Step
 
 
 @pytest.mark.parametrize("size", [(6, 4, 8), (5, 4, 4), (2, 8, 4)])
 def test_every_symbol_is_coded_in_one_step(size: tuple[int, int, int]) -> None:
     masks = order.masks(*size)
     assert len(masks) == order.STEPS
-    assert (torch.stack(masks).sum(dim=0) == 1).all()
+    assert (np.stack(masks).sum(axis=0) == 1).all()
     groups = order.groups(size[0])
     for mask in masks:
         for channel in range(1, size[0]):
@@ -32,9 +35,9 @@ def test_steps_see_neighbours() -> None:
 @torch.no_grad()
 def test_decoding_walks_as_encoding_did() -> None:
     torch.manual_seed(0)
-    stream = StreamModel(6, 4, 16, conditions=6).eval()
-    for out in stream.outputs:
-        out.weight.normal_(0, 0.3)
+    stream = StreamModel(Stream(6, 4, 16, conditions=6)).eval()
+    for name in order.OUTPUTS:
+        stream.leaves[name].weight.normal_(0, 0.3)
     rows = stream.rows(torch.tensor([300, 2048]))
     y, condition = 5 * torch.randn(2, 6, 8, 12), torch.randint(-255, 256, (2, 6, 8, 12)).float()
     sent: list[torch.Tensor] = []
@@ -44,8 +47,8 @@ def test_decoding_walks_as_encoding_did() -> None:
         sent.append(symbols * step.mask)
         limits.append(step.limit)
 
-    y_hat = stream.encode(y, stream.h_a(y), rows, condition, put)
+    y_hat = stream.encode(y, stream.hyper_analysis(y), rows, condition, put)
     assert limits == [Z_LIMIT, *[SYMBOL_LIMIT] * order.STEPS]
     symbols = iter(sent)
     assert torch.equal(stream.decode(rows, (2, 8, 12), condition, lambda step: next(symbols)), y_hat)
-    assert (stream.latent(y_hat, rows) - y).abs().max() < 4  # in units of the coarsest step
+    assert (latent(y_hat, rows) - y).abs().max() < 4  # in units of the coarsest step

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
+
+from mtcodec.files.images import read_image, write_image
 
 
 def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -20,7 +21,7 @@ def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
 def main(scene: Path, decoded: Path, output: Path) -> None:
     columns = []
     for path in sorted(decoded.glob("*.png")):
-        pair = [iio.imread(scene / path.name), iio.imread(path)]
+        pair = [read_image(scene / path.name), read_image(path)]
         low, high = float(pair[0].min()), float(pair[0].max())
         tiles = [displayable(image, low, high) for image in pair]
         gap = np.full((8, tiles[0].shape[1], 3), 255, np.uint8)
@@ -28,7 +29,7 @@ def main(scene: Path, decoded: Path, output: Path) -> None:
             np.concatenate([tiles[0], gap, tiles[1]]),
             np.full((tiles[0].shape[0] * 2 + 8, 8, 3), 255, np.uint8),
         ]
-    iio.imwrite(output, np.concatenate(columns[:-1], axis=1))
+    write_image(output, np.concatenate(columns[:-1], axis=1))
     print(f"{output}: originals above, reconstructions below")
 
 

@@ -3,7 +3,7 @@
     python tests/tools/determinism.py write DIR [--weights NAME_OR_FILE...]
     python tests/tools/determinism.py check DIR
 
-Whatever differs between the two (torch, numpy, instruction set, threads, device) is what is tested. ``write``
+Whatever differs between the two (onnxruntime, numpy, instruction set, threads) is what is tested. ``write``
 leaves a folder for each weights file: files, digests of their symbols, and their pixels. The weights are
 those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 import torch
 from torch import nn
 
@@ -30,11 +31,10 @@ from tools import symbols
 from tools.symbols import Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
+from mtcodec.engine import sessions
+from mtcodec.engine.modules import IntConv, MultiTask, StreamModel
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.models.entropy.integer import IntConv
-from mtcodec.models.entropy.stream import StreamModel
-from mtcodec.models.multitask import MultiTask
 from mtcodec.weights import store as installed
 
 TESTS = Path(__file__).parents[1]
@@ -75,17 +75,38 @@ class Setting:
 
     Attributes:
         batch: files that share a pass.
-        prepare: changes the networks.
+        prepare: changes the networks (torch).
         around: what encoding and decoding run inside.
+        device: of torch.
+        options: of onnxruntime, which runs them where there are any.
     """
 
     batch: int = 1
     prepare: Callable[[MultiTask], object] = lambda model: None
     around: Callable[[], AbstractContextManager[object]] = nullcontext
     device: str = "cpu"
+    options: Callable[[], ort.SessionOptions] | None = None
 
     def load(self, path: Path) -> OwnCodec:
-        return OwnCodec(path, self.device, self.prepare)
+        if self.options is not None:
+            return symbols.codec(path, self.options)
+        return symbols.torch_codec(path, self.device, self.prepare)
+
+
+def options(
+    level: str = "ORT_ENABLE_ALL", threads: int = 1, parallel: bool = False
+) -> Callable[[], ort.SessionOptions]:
+    """Options of onnxruntime: optimisation of graphs, threads, and nodes side by side."""
+
+    def make() -> ort.SessionOptions:
+        own = sessions.settings()
+        own.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+        own.intra_op_num_threads = own.inter_op_num_threads = threads
+        if parallel:
+            own.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        return own
+
+    return make
 
 
 @contextlib.contextmanager
@@ -123,7 +144,13 @@ def entropy_double(model: MultiTask) -> None:
 
 
 SETTINGS = {
-    "plain": Setting(),
+    "plain": Setting(options=options()),
+    "onnxruntime, no optimisation": Setting(options=options("ORT_DISABLE_ALL")),
+    "onnxruntime, basic": Setting(options=options("ORT_ENABLE_BASIC")),
+    "onnxruntime, extended, batches of 3": Setting(batch=3, options=options("ORT_ENABLE_EXTENDED")),
+    "onnxruntime, 2 threads": Setting(options=options(threads=2)),
+    "onnxruntime, parallel": Setting(batch=7, options=options(threads=2, parallel=True)),
+    "torch": Setting(),
     "1 thread": Setting(around=lambda: threads(1)),
     "contiguous": Setting(prepare=lambda model: model.to(memory_format=torch.contiguous_format)),  # type: ignore[call-overload]
     "batches of 3": Setting(batch=3),
@@ -208,29 +235,32 @@ def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
 
 def write(directory: Path, path: Path) -> None:
     """Files of all scenes by the weights ``path``, and what is seen in them, go to ``directory``."""
-    codec = OwnCodec(path)
+    codec = symbols.codec(path)
     made = encode(codec)
     files = {name: data for name, (data, _) in made.items()}
     digests, images = decode(codec, files)
     for name, (_, written) in made.items():
-        if digests[name] | written != digests[name] or not written:
+        if not written or not symbols.same(digests[name], written):
             raise SystemExit(f"{path}: {name} decodes to other symbols than were encoded")
     store(directory, codec, files, (digests, images))
 
 
 def read(source: Path, target: Path, path: Path) -> None:
     """Decode what lies in ``source`` with the weights ``path``; what is seen goes to ``target``."""
-    codec, (_, files, _) = OwnCodec(path), restore(source)
+    codec, (_, files, _) = symbols.codec(path), restore(source)
     store(target, codec, files, decode(codec, files))
 
 
 def check(directory: Path) -> None:
     for folder in sorted(directory.iterdir()):
         fingerprint, files, (digests, images) = restore(folder)
-        codec = OwnCodec(installed.find_fingerprint(fingerprint))
+        codec = symbols.codec(installed.find_fingerprint(fingerprint))
         here = decode(codec, files)
         wrong = [
-            f"{name}/{n}" for name in files for n in digests[name] if here[0][name][n] != digests[name][n]
+            f"{name}/{n}"
+            for name in files
+            for n in digests[name]
+            if here[0][name].get(n, digests[name][n]) != digests[name][n]
         ]
         apart = spread(files, [images, here[1]])
         again = {name: data for name, (data, _) in encode(codec).items()}
@@ -265,7 +295,7 @@ def main() -> None:
     else:
         check(arguments.directory)
     if arguments.command != "serve":
-        print(f"torch {torch.__version__}, numpy {np.__version__}")
+        print(f"onnxruntime {ort.__version__}, numpy {np.__version__}")
 
 
 if __name__ == "__main__":

@@ -52,15 +52,15 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
 
     import mtcodec
     from mtcodec.coders import classical
+    from mtcodec.engine import serial
+    from mtcodec.engine.modules import MultiTask
     from mtcodec.files.layouts import find_scenes
     from mtcodec.files.scene import read_scene
     from mtcodec.models.config import ModelConfig
-    from mtcodec.models.multitask import MultiTask
     from mtcodec.signal import signal as signals
     from mtcodec.tasks import USUAL
     from mtcodec.training import klt
     from mtcodec.training.dataset import Scenes
-    from mtcodec.weights import file as weights
 
     found = find_scenes(SCENES)
     paths = [directory / "small.safetensors", directory / "others.safetensors"]
@@ -68,7 +68,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
         torch.manual_seed(seed)
         model = MultiTask(ModelConfig(TASKS, **SMALL))
         klt.initialise(model, Scenes([found], TASKS), crops=32)
-        weights.save(path, model, {"note": "untrained"})
+        serial.save(path, model, {"note": "untrained"})
     codec, other = (mtcodec.load(path, "cpu", coding="neural") for path in paths)
     scene = read_scene(found[1])
     window = slice(90, 154), slice(60, 140)
@@ -322,9 +322,6 @@ def outcome_of(codec: Codec, kind: str, data: bytes) -> str:
 
 
 def work(weights: Path, connection: Connection) -> None:
-    import torch
-
-    torch.set_num_threads(1)
     codec = Codec(weights, "cpu")
     codec.networks()
     connection.send("ready")

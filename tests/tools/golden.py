@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools import determinism
 from tools.sections import file_of
-from tools.symbols import OwnCodec
+from tools.symbols import OwnCodec, torch_codec
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
@@ -141,8 +141,10 @@ def make_small_weights(path: Path) -> None:
     """Untrained networks whose linear paths fit the bundled scenes and whose other nets are not idle."""
     import torch
 
+    from mtcodec.engine import serial
+    from mtcodec.engine.modules import MultiTask
     from mtcodec.models.config import ModelConfig
-    from mtcodec.models.multitask import MultiTask
+    from mtcodec.models.entropy import order
     from mtcodec.training import klt
     from mtcodec.training.dataset import Scenes
 
@@ -152,17 +154,17 @@ def make_small_weights(path: Path) -> None:
     klt.initialise(model, Scenes([find_scenes(determinism.TESTS / "scenes")], pair), crops=32)
     with torch.no_grad():
         for stream in model.streams.values():
-            for out in (stream.out_0, stream.out_1):
-                out.weight.normal_(0, 0.1)
+            for layer in order.OUTPUTS:
+                stream.leaves[layer].weight.normal_(0, 0.1)
     path.parent.mkdir(exist_ok=True)
-    weights.save(path, model, {"note": "untrained, for golden files"})
+    serial.save(path, model, {"note": "untrained, for golden files"})
 
 
 def make(name: str, root: Path = HERE) -> None:
     path = entries()[name]
     if name == SMALL and not path.is_file():
         make_small_weights(path)
-    codec = OwnCodec(path)
+    codec = torch_codec(path)
     write: Callable[[OwnCodec], dict[str, bytes]] = codings if name == SMALL else released
     files = write(codec)
     for old in (root / name).glob("*.mtc"):

@@ -159,8 +159,7 @@ def seeds() -> dict[str, list[bytes]]:
     return {
         "container": [_boxed(data, mode) for data in files for mode in range(3)],
         "labels": [head + labels.encode_labels(i) for head, i in sized],
-        "contours": [head + contours.encode_contours(i, np.diff(i, axis=1, prepend=i.dtype.type(0)) != 0)
-                     for head, i in sized[:-1]],
+        "contours": [head + (contours.encode_contours(i) or b"") for head, i in sized[:-1]],
         "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
         "exact": [_section(s, coded) for s, coded in whole + bounded if coded.form.holes is None],
         "holes": [_holes(s) for s in _signals() if s.form.holes is not None],

@@ -12,17 +12,19 @@ from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
+import onnxruntime as ort
 import torch
 
 from mtcodec import Codec
 from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import neural
-from mtcodec.engine.networks import Networks, device_of
+from mtcodec.engine import serial, sessions
+from mtcodec.engine.modules import IntConv, MultiTask
+from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.format.container import Reader
 from mtcodec.format.section import SHARED, Section
-from mtcodec.models.entropy.integer import IntConv
-from mtcodec.models.multitask import MultiTask
 from mtcodec.weights import file as weights
 
 Steps = list[tuple[Symbols, Indexes]]
@@ -35,14 +37,9 @@ EXACT = ("labels", "stepped", "raw")  # codings whose values are the same everyw
 class OwnCodec(Codec):
     """A codec of networks of its own, which may be changed: :class:`Codec` shares them with others."""
 
-    def __init__(
-        self, path: Path, device: str = "cpu", prepare: Callable[[MultiTask], object] = lambda model: None
-    ) -> None:
-        super().__init__(path, device, coding="neural")
-        model, tables = weights.load(path)
-        model.to(device_of(device))
-        prepare(model)
-        self.own = Networks(model, tables, weights.describe(path), device_of(device))
+    def __init__(self, path: Path, own: Networks) -> None:
+        super().__init__(path, coding="neural")
+        self.own = own
 
     def networks(self) -> list[Networks]:
         return [self.own]
@@ -52,6 +49,21 @@ class OwnCodec(Codec):
 
     def _needed(self, scene: object, request: object) -> list[Networks]:
         return [self.own]
+
+
+def torch_codec(
+    path: Path, device: str = "cpu", prepare: Callable[[MultiTask], object] = lambda model: None
+) -> OwnCodec:
+    """Networks run by torch, after ``prepare`` has changed them."""
+    model, tables = serial.load(path)
+    model.to(device)
+    prepare(model)
+    return OwnCodec(path, TorchNetworks(model, tables, weights.describe(path), device))
+
+
+def codec(path: Path, options: Callable[[], ort.SessionOptions] = sessions.settings) -> OwnCodec:
+    """Networks run by onnxruntime."""
+    return OwnCodec(path, sessions.Sessions(weights.load(path), options))
 
 
 @dataclass
@@ -81,12 +93,16 @@ def digest_of_values(image: npt.NDArray) -> str:
 
 
 @contextmanager
-def layers_watched(model: MultiTask, batch: int) -> Iterator[dict[str, list[str]]]:
+def layers_watched(networks: Networks, batch: int) -> Iterator[dict[str, list[str]]]:
     """Afterwards: digests of all outputs of integer layers, by stream, for each scene of a batch.
 
-    They tell differences that rounding would hide here, and perhaps not elsewhere.
+    They tell differences that rounding would hide here, and perhaps not elsewhere. Only torch shows them.
     """
     digests: dict[str, list[str]] = {}
+    if not isinstance(networks, TorchNetworks):
+        yield digests
+        return
+    model = networks.model
     sums = {name: [hashlib.sha256() for _ in range(batch)] for name in model.graph.streams}
 
     def watch(name: str, layer: IntConv) -> torch.utils.hooks.RemovableHandle:
@@ -123,7 +139,7 @@ def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None 
     wanted = list(readers[0].header.tasks if tasks is None else tasks)
     with (
         mock.patch.object(neural, "Decoder", Recorder),
-        layers_watched(codec.own.model, len(files)) as computed,
+        layers_watched(codec.own, len(files)) as computed,
     ):
         images = codec.decode_batch(readers, wanted)
     streams = _streams(codec, [n for n in wanted if readers[0].header.task(n).neural])
@@ -132,10 +148,16 @@ def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None 
     for i, (reader, scene) in enumerate(zip(readers, images)):
         steps = {name: coders[k * len(files) + i].steps for k, name in enumerate(streams)}
         digests = {name: digest_of(own) for name, own in steps.items()}
-        digests |= {name + LAYERS: computed[name][i] for name in streams}
+        digests |= {name + LAYERS: computed[name][i] for name in streams if name in computed}
         exact = [n for n in wanted if reader.header.task(n).coding in EXACT]
         seen.append(Seen(steps, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
     return seen
+
+
+def same(seen: Digests, written: Digests) -> bool:
+    """Are all sections alike, and all layers that both know?"""
+    sections, others = ({n for n in own if not n.endswith(LAYERS)} for own in (seen, written))
+    return sections == others and all(seen[n] == written[n] for n in seen.keys() & written.keys())
 
 
 def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digests]:
@@ -152,13 +174,13 @@ def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digest
             self.steps.append((symbols, index))
             super().put(symbols, index)
 
-    with mock.patch.object(neural, "Encoder", Recorder), layers_watched(codec.own.model, 1) as computed:
+    with mock.patch.object(neural, "Encoder", Recorder), layers_watched(codec.own, 1) as computed:
         data = codec.encode(scene, quality)
     sections = {s.name: s for s in reader_of(data).header.sections}
     streams = [n for n in codec.own.graph.streams if n == SHARED or (n in codec.own.tasks and n in scene)]
     assert len(coders) in (0, len(streams))
     digests = {name: digest_of(own.steps) for name, own in zip(streams, coders)}
-    digests |= {name + LAYERS: computed[name][0] for name in digests}
+    digests |= {name + LAYERS: own[0] for name, own in computed.items() if name in digests}
     digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.task}
     return data, digests
 

@@ -148,9 +148,8 @@ def contours(data: bytes) -> None:
     image = outlines.decode_contours(given.rest(), *size, dtype)
     _check(image, size, dtype)
     if image.size <= SMALL:
-        changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
-        again = outlines.encode_contours(image, changes)
-        assert np.array_equal(outlines.decode_contours(again, *size, dtype), image)
+        again = outlines.encode_contours(image)
+        assert again is None or np.array_equal(outlines.decode_contours(again, *size, dtype), image)
 
 
 def zstd(data: bytes) -> None:

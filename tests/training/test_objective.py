@@ -9,9 +9,9 @@ import pytest
 import torch
 from conftest import SMALL, TASKS
 
+from mtcodec.engine.modules import MultiTask
 from mtcodec.format.quality import NETWORK_STEPS, lambda_of, step_of
 from mtcodec.models.config import ModelConfig
-from mtcodec.models.multitask import MultiTask
 from mtcodec.training.dataset import Batch
 from mtcodec.training.objective import DIRECTION, Balance, draw_qualities, objective, vector_squares
 

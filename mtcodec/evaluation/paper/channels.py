@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.evaluation.paper import pictures
 from mtcodec.evaluation.paper.coded import CodedScene, about, code, read_scenes
 from mtcodec.files.layouts import SceneFiles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-def bits_of(networks: Networks, scenes: Sequence[CodedScene]) -> dict[str, Any]:
+def bits_of(networks: TorchNetworks, scenes: Sequence[CodedScene]) -> dict[str, Any]:
     """Means over scenes, all in bits per pixel.
 
     Returns:
@@ -55,7 +55,7 @@ def bits_of(networks: Networks, scenes: Sequence[CodedScene]) -> dict[str, Any]:
 
 
 def analyse(
-    systems: Mapping[str, Networks],
+    systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,

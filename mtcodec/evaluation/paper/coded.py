@@ -16,15 +16,15 @@ from mtcodec.codec import encoder
 from mtcodec.codec.encoded import Encoded
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
-from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
 from mtcodec.format.container import Reader
 from mtcodec.format.header import Header
 from mtcodec.models.entropy.by_quality import Rows
-from mtcodec.models.entropy.stream import Step
-from mtcodec.models.multitask import ALIGNMENT
+from mtcodec.models.entropy.walk import Step
+from mtcodec.models.structure import ALIGNMENT
 from mtcodec.signal.mapping import Array, to_planes
 from mtcodec.signal.measures import errors
 from mtcodec.signal.signal import Signal
@@ -58,7 +58,7 @@ class CodedScene:
         return self.header.height * self.header.width
 
 
-def read_scenes(networks: Sequence[Networks], sources: Sequence[SceneFiles]) -> list[Scene]:
+def read_scenes(networks: Sequence[TorchNetworks], sources: Sequence[SceneFiles]) -> list[Scene]:
     """The images of ``sources``, with exactly the tasks of ``networks``, which must agree on them.
 
     Raises:
@@ -81,7 +81,7 @@ def read_scenes(networks: Sequence[Networks], sources: Sequence[SceneFiles]) -> 
     return scenes
 
 
-def about(networks: Mapping[str, Networks], sources: Sequence[SceneFiles]) -> dict[str, Any]:
+def about(networks: Mapping[str, TorchNetworks], sources: Sequence[SceneFiles]) -> dict[str, Any]:
     """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
     weights = {
         label: {
@@ -111,7 +111,7 @@ def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def encode(networks: Networks, scene: Scene, quality: float) -> Encoded:
+def encode(networks: TorchNetworks, scene: Scene, quality: float) -> Encoded:
     """``scene`` as a file, all of whose tasks these networks code.
 
     Raises:
@@ -125,13 +125,13 @@ def encode(networks: Networks, scene: Scene, quality: float) -> Encoded:
     return encoded
 
 
-def code(networks: Networks, scene: Scene, quality: float) -> CodedScene:
+def code(networks: TorchNetworks, scene: Scene, quality: float) -> CodedScene:
     """Encode ``scene`` and read its file back, stream by stream."""
     return read(networks, encode(networks, scene, quality))
 
 
 @torch.inference_mode()
-def read(networks: Networks, encoded: Encoded) -> CodedScene:
+def read(networks: TorchNetworks, encoded: Encoded) -> CodedScene:
     """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
     data, model = encoded.data, networks.model
     reader = Reader(data)
@@ -175,7 +175,7 @@ def original(coded: CodedScene, task: str) -> Array:
 
 @torch.inference_mode()
 def paint(
-    networks: Networks, coded: CodedScene, task: str, latents: Mapping[str, Tensor] | None = None
+    networks: TorchNetworks, coded: CodedScene, task: str, latents: Mapping[str, Tensor] | None = None
 ) -> list[Array]:
     """Planes of ``task`` as the scene's file gives them, with some streams' latents replaced.
 

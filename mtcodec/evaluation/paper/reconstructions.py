@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.codec.encoded import Encoded
-from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.evaluation.paper import pictures
 from mtcodec.evaluation.paper.coded import (
     CodedScene,
@@ -44,7 +44,7 @@ class Found:
         return self.step * 100 / STEPS
 
 
-def search(networks: Networks, scenes: Sequence[Scene], target: float) -> Found:
+def search(networks: TorchNetworks, scenes: Sequence[Scene], target: float) -> Found:
     """Bisection over quality for mean bits per pixel ``target``; outside, the nearest end."""
 
     def at(step: int) -> Found:
@@ -62,7 +62,7 @@ def search(networks: Networks, scenes: Sequence[Scene], target: float) -> Found:
 
 
 def analyse(
-    systems: Mapping[str, Networks],
+    systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     targets: Sequence[float],
     progress: Progress = lambda what, done, total: None,
@@ -91,7 +91,7 @@ def analyse(
     return {**about(systems, sources), "targets": rows}, drawn
 
 
-def _measure(networks: Networks, coded: CodedScene) -> dict[str, Any]:
+def _measure(networks: TorchNetworks, coded: CodedScene) -> dict[str, Any]:
     tasks = {}
     for task in networks.tasks:
         needed = (coded.header.section(name) for name in coded.header.needs(task))
@@ -102,7 +102,7 @@ def _measure(networks: Networks, coded: CodedScene) -> dict[str, Any]:
 
 
 def _draw(
-    systems: Mapping[str, Networks], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
+    systems: Mapping[str, TorchNetworks], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
 ) -> bytes:
     """Rows: scenes and their tasks; columns: the original, then all of ``systems``."""
     some, count = next(iter(systems.values())), len(next(iter(coded.values())))

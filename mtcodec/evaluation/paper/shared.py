@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.errors import UsageError
 from mtcodec.evaluation.paper import pictures
 from mtcodec.evaluation.paper.coded import CodedScene, about, code, compare, original, paint, read_scenes
@@ -31,7 +31,7 @@ KINDS = ("position", "channel")
 CHUNK = 16  # knocked-out latents that go through the synthesis at once
 
 
-def check(networks: Networks) -> None:
+def check(networks: TorchNetworks) -> None:
     """Raise :class:`UsageError` unless there is a shared stream and tasks' own."""
     graph = networks.graph
     if SHARED not in graph.streams or not graph.separable:
@@ -48,7 +48,7 @@ def _mean(errors: Sequence[Errors]) -> Errors:
 # --- swap ----------------------------------------------------------------------------------------
 
 
-def swap(networks: Networks, a: CodedScene, b: CodedScene, task: str) -> dict[str, Errors]:
+def swap(networks: TorchNetworks, a: CodedScene, b: CodedScene, task: str) -> dict[str, Errors]:
     """``task`` of scene ``a`` decoded with the shared latent of ``b`` and its own latent of ``a``.
 
     Returns:
@@ -62,7 +62,7 @@ def swap(networks: Networks, a: CodedScene, b: CodedScene, task: str) -> dict[st
     }
 
 
-def _swaps(networks: Networks, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
+def _swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
     """Every scene with the next one's shared latent: ``pairs``, and ``tasks`` with means over pairs.
 
     ``shared_share`` of a task says which latent the picture follows: error to the own latent's scene over
@@ -94,7 +94,7 @@ def average(coded: Sequence[CodedScene], stream: str, kind: str, without: int) -
     return mean if kind == "position" else mean.mean(dim=(2, 3), keepdim=True).expand_as(mean)
 
 
-def _averages(networks: Networks, coded: Sequence[CodedScene]) -> dict[str, Any]:
+def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str, Any]:
     """By task ``plain`` and, by kind of average, ``shared`` and ``own``: that latent averaged away."""
     result: dict[str, Any] = {}
     for task in networks.tasks:
@@ -115,7 +115,7 @@ def _averages(networks: Networks, coded: Sequence[CodedScene]) -> dict[str, Any]
 
 
 def knock_out(
-    networks: Networks, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
+    networks: TorchNetworks, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
 ) -> list[float]:
     """MSE of ``task`` with every set of shared channels at its ``mean`` (1, N, h, w), set by set."""
     result: list[float] = []
@@ -130,7 +130,7 @@ def knock_out(
 
 
 def _knock_outs(
-    networks: Networks, coded: Sequence[CodedScene], tick: Callable[[int], None]
+    networks: TorchNetworks, coded: Sequence[CodedScene], tick: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     """``channel``, ``bpp`` and mean ``increase`` of every task's MSE by shared channel, largest first."""
     count = networks.model.config.shared_latents
@@ -157,7 +157,7 @@ def _knock_outs(
 
 
 def analyse(
-    systems: Mapping[str, Networks],
+    systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
     progress: Progress = lambda what, done, total: None,
@@ -204,7 +204,7 @@ def _mse(coded: CodedScene, task: str, planes: Any) -> str:
     return f"{compare(coded, task, planes)['mse']:.1f}"
 
 
-def _draw_swaps(networks: Networks, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
+def _draw_swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
     """Rows: pairs and their tasks; columns from A over the two mixtures to B."""
     pairs = [(k, (k + 1) % len(coded)) for k in range(min(EXAMPLES, len(coded) if len(coded) > 2 else 1))]
     tasks = list(networks.tasks.values())
@@ -230,7 +230,7 @@ def _draw_swaps(networks: Networks, coded: Sequence[CodedScene], names: Sequence
     return pictures.to_png(figure)
 
 
-def _draw_averages(networks: Networks, coded: Sequence[CodedScene]) -> bytes:
+def _draw_averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> bytes:
     """The first scene: decoded, and with the shared or the own latent replaced by an average."""
     one, tasks = coded[0], list(networks.tasks.values())
     variants = [(kind, which) for which in ("shared", "own") for kind in KINDS]

@@ -8,7 +8,7 @@ from itertools import combinations, pairwise
 from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.engine.networks import Networks
+from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.errors import UsageError
 from mtcodec.evaluation.lines import front
 from mtcodec.evaluation.paper import pictures
@@ -34,7 +34,7 @@ def subsets(tasks: Sequence[str]) -> list[tuple[str, ...]]:
     return [s for n in range(1, len(tasks) + 1) for s in combinations(tasks, n)]
 
 
-def measure(networks: Networks, scenes: Sequence[Scene], quality: float) -> dict[str, Any]:
+def measure(networks: TorchNetworks, scenes: Sequence[Scene], quality: float) -> dict[str, Any]:
     """Means over scenes at one quality.
 
     Returns:
@@ -118,8 +118,8 @@ def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | N
 
 
 def analyse(
-    systems: Mapping[str, Networks],
-    single: Networks,
+    systems: Mapping[str, TorchNetworks],
+    single: TorchNetworks,
     sources: Sequence[SceneFiles],
     qualities: Sequence[float],
     progress: Progress = lambda what, done, total: None,
@@ -143,7 +143,7 @@ def analyse(
     scenes = read_scenes([single, *systems.values()], sources)
     steps, total = 0, len(single_qualities) + len(systems) * len(qualities)
 
-    def run(label: str, networks: Networks, grid: Sequence[float]) -> list[dict[str, Any]]:
+    def run(label: str, networks: TorchNetworks, grid: Sequence[float]) -> list[dict[str, Any]]:
         nonlocal steps
         rows = []
         for quality in grid:

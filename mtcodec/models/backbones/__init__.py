@@ -1,4 +1,4 @@
-"""Backbones: what the transforms are made of, one file each; this module imports no torch.
+"""Backbones: what the transforms are made of, one file each. Imports no torch.
 
 To add one, write its file, with a :class:`mtcodec.models.backbones.backbone.Backbone` called ``BACKBONE``,
 and name it in :data:`BACKBONES`.
@@ -17,6 +17,6 @@ BACKBONES = {"fast": "fast", "scale-hyperprior": "scale_hyperprior"}
 
 
 def load(name: str) -> Backbone:
-    """The backbone called ``name``, a key of :data:`BACKBONES`; imports torch."""
+    """The backbone called ``name``, a key of :data:`BACKBONES`."""
     backbone: Backbone = import_module(f"{__name__}.{BACKBONES[name]}").BACKBONE
     return backbone

@@ -8,50 +8,55 @@ a ``basis``, which training starts as their Karhunen–Loève transform, scaled 
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from dataclasses import dataclass
 
 from mtcodec.models.backbones.backbone import Backbone, Names
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.layers import Layer, Layers, Maps, Operations, depthwise, within
 
 PATCH, BLOCK = 8, 16
+HIDDEN = 64  # channels of the networks that modulate
 
 
-class Block(nn.Module):
-    """x + 1×1(leaky(1×1(depthwise 3×3(x)))), expanding the channels twice in between."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-        self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.project = nn.Conv2d(2 * channels, channels, 1)
-        with torch.no_grad():
-            self.project.weight *= 0.3
-
-    def forward(self, x: Tensor) -> Tensor:
-        update: Tensor = self.project(F.leaky_relu(self.expand(self.depthwise(x)), 0.05))
-        return x + update
+def block_layers(channels: int) -> Layers:
+    return {
+        "depthwise": depthwise(channels),
+        "expand": Layer(channels, 2 * channels),
+        "project": Layer(2 * channels, channels, gain=0.3),
+    }
 
 
-class Modulation(nn.Module):
-    """Scale and shift of every channel from a small vector (qualities, presence of tasks)."""
-
-    def __init__(self, inputs: int, channels: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(inputs, 64)
-        self.output = nn.Linear(64, 2 * channels)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
-
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        scale, shift = self.output(F.leaky_relu(self.hidden(vector)))[:, :, None, None].chunk(2, 1)
-        modulated: Tensor = x * (1 + scale) + shift
-        return modulated
+def blocks_layers(name: str, channels: int, count: int) -> Layers:
+    return {
+        n: layer for i in range(count) for n, layer in within(f"{name}.{i}", block_layers(channels)).items()
+    }
 
 
-class Analysis(nn.Module):
-    """g_a: all tasks' planes in [0, 1], absent ones zero after centring → latents of all streams.
+def blocks(net: Operations, name: str, count: int, x: Maps) -> Maps:
+    """x + 1×1(leaky(1×1(depthwise 3×3(x)))), several times, expanding the channels twice in between."""
+    for i in range(count):
+        y = net.layer(f"{name}.{i}.expand", net.layer(f"{name}.{i}.depthwise", x))
+        x = x + net.layer(f"{name}.{i}.project", net.leaky_relu(y, 0.05))
+    return x
+
+
+def modulation_layers(inputs: int, channels: int) -> Layers:
+    return {
+        "hidden": Layer(inputs, HIDDEN, "dense"),
+        "output": Layer(HIDDEN, 2 * channels, "dense", gain=0.0),
+    }
+
+
+def modulate(net: Operations, name: str, x: Maps, vector: Maps) -> Maps:
+    """Scale and shift every channel by what a small vector (qualities, presence of tasks) says."""
+    hidden = net.leaky_relu(net.layer(f"{name}.hidden", vector), 0.01)
+    scale, shift = net.halves(net.layer(f"{name}.output", hidden))
+    return x * (1.0 + scale) + shift
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """g_a: all tasks' planes, centred on zero, absent ones zero → latents of all streams.
 
     ::
 
@@ -60,58 +65,78 @@ class Analysis(nn.Module):
               └────────unshuffle 16─► 1×1 (linear) ───────────────────────────────────────────────────────┘
     """
 
-    def __init__(
-        self, channels: int, latents: int, vector: int, wide: tuple[int, int], deep: tuple[int, int]
-    ) -> None:
-        super().__init__()
-        (c8, n8), (c16, n16) = wide, deep
-        self.basis = nn.Conv2d(channels * PATCH**2, c8, 1)
-        self.stem = nn.Conv2d(c8, c8, 1)
-        self.modulate_8 = Modulation(vector, c8)
-        self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
-        self.down = nn.Conv2d(4 * c8, c16, 1)
-        self.modulate_16 = Modulation(vector, c16)
-        self.blocks_16 = nn.Sequential(*(Block(c16) for _ in range(n16)))
-        self.out = nn.Conv2d(c16, latents, 1)
-        self.linear = nn.Conv2d(channels * BLOCK**2, latents, 1)
+    channels: int
+    latents: int
+    vector: int
+    wide: tuple[int, int]
+    deep: tuple[int, int]
 
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        y = self.linear(F.pixel_unshuffle(x, BLOCK).contiguous(memory_format=torch.channels_last))
-        x = F.pixel_unshuffle(x, PATCH).contiguous(memory_format=torch.channels_last)
-        x = self.blocks_8(self.modulate_8(self.stem(self.basis(x)), vector))
-        x = self.down(F.pixel_unshuffle(x, 2))
-        x = self.blocks_16(self.modulate_16(x, vector))
-        latents: Tensor = self.out(x) + y
-        return latents
+    @property
+    def halo(self) -> int:
+        return -(-self.wide[1] // 2) + self.deep[1]
+
+    @property
+    def layers(self) -> Layers:
+        (c8, n8), (c16, n16) = self.wide, self.deep
+        return {
+            "basis": Layer(self.channels * PATCH**2, c8),
+            "stem": Layer(c8, c8),
+            **within("modulate_8", modulation_layers(self.vector, c8)),
+            **blocks_layers("blocks_8", c8, n8),
+            "down": Layer(4 * c8, c16),
+            **within("modulate_16", modulation_layers(self.vector, c16)),
+            **blocks_layers("blocks_16", c16, n16),
+            "out": Layer(c16, self.latents),
+            "linear": Layer(self.channels * BLOCK**2, self.latents),
+        }
+
+    def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
+        y = net.layer("linear", net.unshuffle(x, BLOCK))
+        x = net.layer("stem", net.layer("basis", net.unshuffle(x, PATCH)))
+        x = blocks(net, "blocks_8", self.wide[1], modulate(net, "modulate_8", x, vector))
+        x = net.layer("down", net.unshuffle(x, 2))
+        x = blocks(net, "blocks_16", self.deep[1], modulate(net, "modulate_16", x, vector))
+        return net.layer("out", x) + y
 
 
-class Synthesis(nn.Module):
-    """g_s of one task: its latents → planes centred on zero, (B, C, H, W); the mirror of g_a."""
+@dataclass(frozen=True)
+class Synthesis:
+    """g_s of one task: its latents → planes centred on zero, (B, C, H, W); the mirror of g_a.
 
-    def __init__(
-        self, latents: int, channels: int, vector: int, wide: tuple[int, int], deep: tuple[int, int]
-    ) -> None:
-        super().__init__()
-        (c8, n8), (c16, n16) = wide, deep
-        self.stem = nn.Conv2d(latents, c16, 1)
-        self.modulate_16 = Modulation(vector, c16)
-        self.blocks_16 = nn.Sequential(*(Block(c16) for _ in range(n16)))
-        self.up = nn.Conv2d(c16, 4 * c8, 1)
-        self.modulate_8 = Modulation(vector, c8)
-        self.blocks_8 = nn.Sequential(*(Block(c8) for _ in range(n8)))
-        self.head = nn.Conv2d(c8, c8, 1)
-        self.basis = nn.Conv2d(c8, channels * PATCH**2, 1)
-        self.linear = nn.Conv2d(latents, channels * BLOCK**2, 1)
+    Its last layers work in float32: pixels of lower precision would limit the PSNR.
+    """
 
-    def forward(self, latent: Tensor, vector: Tensor) -> Tensor:
-        latent = latent.contiguous(memory_format=torch.channels_last)
-        x = self.stem(latent)
-        x = self.blocks_16(self.modulate_16(x, vector))
-        x = F.pixel_shuffle(self.up(x), 2).contiguous(memory_format=torch.channels_last)
-        x = self.blocks_8(self.modulate_8(x, vector))
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 pixels would cap the PSNR
-            blocks = F.pixel_shuffle(self.linear(latent.to(self.linear.weight.dtype)), BLOCK)
-            return F.pixel_shuffle(self.basis(self.head(x.to(self.head.weight.dtype))), PATCH) + blocks
+    latents: int
+    channels: int
+    vector: int
+    wide: tuple[int, int]
+    deep: tuple[int, int]
+
+    @property
+    def halo(self) -> int:
+        return -(-self.wide[1] // 2) + self.deep[1]
+
+    @property
+    def layers(self) -> Layers:
+        (c8, n8), (c16, n16) = self.wide, self.deep
+        return {
+            "stem": Layer(self.latents, c16),
+            **within("modulate_16", modulation_layers(self.vector, c16)),
+            **blocks_layers("blocks_16", c16, n16),
+            "up": Layer(c16, 4 * c8),
+            **within("modulate_8", modulation_layers(self.vector, c8)),
+            **blocks_layers("blocks_8", c8, n8),
+            "head": Layer(c8, c8, precise=True),
+            "basis": Layer(c8, self.channels * PATCH**2, precise=True),
+            "linear": Layer(self.latents, self.channels * BLOCK**2, precise=True),
+        }
+
+    def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
+        x = modulate(net, "modulate_16", net.layer("stem", latent), vector)
+        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", self.deep[1], x)), 2)
+        x = blocks(net, "blocks_8", self.wide[1], modulate(net, "modulate_8", x, vector))
+        coarse = net.shuffle(net.layer("linear", latent), BLOCK)
+        return net.shuffle(net.layer("basis", net.layer("head", x)), PATCH) + coarse
 
 
 def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:

@@ -2,90 +2,100 @@
 
 The layers of the Scale Hyperprior (Ballé et al. 2018), a first layer ("head") for every task, and a
 synthesis for every task; latents at 1/16. Outputs equal those of compressai's ``ScaleHyperprior`` with the
-same weights (``tests/models/test_backbones.py``); the layers are written out here because decoding does
-without compressai.
+same weights (``tests/models/test_backbones.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from dataclasses import dataclass
 
 from mtcodec.models.backbones.backbone import Backbone, Names
 from mtcodec.models.config import ModelConfig
+from mtcodec.models.layers import Layer, Layers, Maps, Operations
 
-BETA_MIN = 1e-6
+HALO = 3  # 5×5 kernels at 1/2, 1/4, 1/8 and 1/16
 
 
-class GDN(nn.Module):
-    """y_i = x_i / sqrt(β_i + Σ_j γ_ij x_j²), or times the root if ``inverse`` (Ballé et al. 2016).
+def down(inputs: int, outputs: int) -> Layer:
+    return Layer(inputs, outputs, kernel=5, stride=2)
 
-    β and γ are kept non-negative by storing their roots.
+
+def up(inputs: int, outputs: int) -> Layer:
+    return Layer(inputs, outputs, "up", kernel=5, stride=2)
+
+
+def chain(net: Operations, layers: Layers, x: Maps) -> Maps:
+    """One layer after the other."""
+    for name in layers:
+        x = net.layer(name, x)
+    return x
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """g_a: planes of T tasks, (B, ΣC, H, W) → latents at 1/16; T·``head`` channels in between.
+
+    ``vector`` is not used: quality acts through the streams' gains alone.
     """
 
-    def __init__(self, channels: int, inverse: bool = False) -> None:
-        super().__init__()
-        self.inverse = inverse
-        self.beta_root = nn.Parameter(torch.ones(channels))
-        # a gradient through a square vanishes at zero: off the diagonal start just beside it
-        roots = torch.full((channels, channels), 2.0**-9)
-        roots.diagonal().add_(0.1**0.5)
-        self.gamma_root = nn.Parameter(roots)
+    channels: tuple[int, ...]
+    latents: int
+    head: int
+    halo = HALO
 
-    def forward(self, x: Tensor) -> Tensor:
-        gamma = self.gamma_root.square()[:, :, None, None]
-        norm = F.conv2d(x.square(), gamma, self.beta_root.square() + BETA_MIN)
-        return x * (torch.sqrt(norm) if self.inverse else torch.rsqrt(norm))
+    def head_layers(self, task: int) -> Layers:
+        name = f"heads.{task}"
+        return {
+            f"{name}.0": down(self.channels[task], self.head),
+            f"{name}.1": Layer(self.head, self.head, "gdn"),
+        }
+
+    @property
+    def trunk_layers(self) -> Layers:
+        width = len(self.channels) * self.head
+        norm = Layer(width, width, "gdn")
+        layers = (down(width, width), norm, down(width, width), norm, down(width, self.latents))
+        return {f"trunk.{i}": layer for i, layer in enumerate(layers)}
+
+    @property
+    def layers(self) -> Layers:
+        heads = (self.head_layers(i) for i in range(len(self.channels)))
+        return {**{name: layer for own in heads for name, layer in own.items()}, **self.trunk_layers}
+
+    def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
+        parts = net.split(x, self.channels)
+        heads = [chain(net, self.head_layers(i), part) for i, part in enumerate(parts)]
+        return chain(net, self.trunk_layers, net.cat(heads))
 
 
-def down(c_in: int, c_out: int) -> nn.Conv2d:
-    return nn.Conv2d(c_in, c_out, 5, stride=2, padding=2)
+@dataclass(frozen=True)
+class Synthesis:
+    """g_s of one task: its latents → planes centred on zero; the mirror of g_a with one task's head.
 
+    ``vector`` is not used.
+    """
 
-def up(c_in: int, c_out: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(c_in, c_out, 5, stride=2, padding=2, output_padding=1)
+    latents: int
+    channels: int
+    head: int
+    width: int
+    halo = HALO
 
-
-class Analysis(nn.Module):
-    """g_a: planes of T tasks, (B, ΣC, H, W) → latents at 1/16; T·``head`` channels in between."""
-
-    def __init__(self, channels: Sequence[int], latents: int, head: int) -> None:
-        super().__init__()
-        width = len(channels) * head
-        self.channels = list(channels)
-        self.heads = nn.ModuleList(nn.Sequential(down(c, head), GDN(head)) for c in channels)
-        self.trunk = nn.Sequential(
-            *(down(width, width), GDN(width), down(width, width), GDN(width), down(width, latents))
+    @property
+    def layers(self) -> Layers:
+        wide, narrow = Layer(self.width, self.width, "igdn"), Layer(self.head, self.head, "igdn")
+        layers = (
+            *(up(self.latents, self.width), wide, up(self.width, self.width), wide),
+            *(up(self.width, self.head), narrow, up(self.head, self.channels)),
         )
+        return {f"layers.{i}": layer for i, layer in enumerate(layers)}
 
-    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        """``vector`` is not used: quality acts through the streams' gains alone."""
-        parts = x.split(self.channels, dim=1)
-        y: Tensor = self.trunk(torch.cat([head(part) for head, part in zip(self.heads, parts)], dim=1))
-        return y
-
-
-class Synthesis(nn.Module):
-    """g_s of one task: its latents → planes centred on zero; the mirror of g_a with one task's head."""
-
-    def __init__(self, latents: int, channels: int, head: int, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *(up(latents, width), GDN(width, inverse=True), up(width, width), GDN(width, inverse=True)),
-            *(up(width, head), GDN(head, inverse=True), up(head, channels)),
-        )
-
-    def forward(self, latent: Tensor, vector: Tensor) -> Tensor:
-        """``vector`` is not used: quality acts through the streams' gains alone."""
-        planes: Tensor = self.layers(latent)
-        return planes.float()
+    def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
+        return net.float32(chain(net, self.layers, latent))
 
 
 def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
-    channels = [t.channels for t in config.tasks if t.name in read]
+    channels = tuple(t.channels for t in config.tasks if t.name in read)
     return Analysis(channels, sum(config.channels(name) for name in made), config.head)
 
 

@@ -7,20 +7,23 @@ entropy model has a context network for every step but the first.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
 
 STEPS = 2
 
 
-def groups(channels: int) -> Tensor:
+def groups(channels: int) -> npt.NDArray[np.int64]:
     """The group of every channel, (channels,): those of one group are coded in the same places."""
-    return (torch.arange(channels) >= (channels + 1) // 2).long()
+    return (np.arange(channels) >= (channels + 1) // 2).astype(np.int64)
 
 
-def masks(channels: int, height: int, width: int) -> list[Tensor]:
-    """By step, where it codes: boolean (channels, height, width). Every place belongs to one step."""
-    rows, columns = torch.arange(height)[:, None], torch.arange(width)[None, :]
+@lru_cache(maxsize=4)
+def masks(channels: int, height: int, width: int) -> list[npt.NDArray[np.bool_]]:
+    """By step, where it codes: (channels, height, width), not to be changed. Every place belongs to one."""
+    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
     steps = (rows + columns + groups(channels)[:, None, None]) % STEPS
     return [steps == k for k in range(STEPS)]
 

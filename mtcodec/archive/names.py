@@ -1,0 +1,17 @@
+"""How an archive and its files are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+INDEX, WEIGHTS = "archive.json", "weights"
+PART = "part-{:05d}.parquet"
+
+
+def is_archive(path: str | Path) -> bool:
+    """Is it a local directory of parts, or a URL?"""
+    text = str(path)
+    if "://" in text:
+        return True
+    directory = Path(text)
+    return directory.is_dir() and any(directory.glob("part-*.parquet"))

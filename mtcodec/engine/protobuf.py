@@ -1,0 +1,85 @@
+"""Graphs in the bytes of the Open Neural Network Exchange format (ONNX), which onnxruntime reads.
+
+A message of protocol buffers is a row of fields: a key (number · 8 + type), then a varint (type 0),
+four bytes (type 5), or a length and so many bytes (type 2). So little of it is needed that it is
+written here: the package ``onnx`` takes longer to import than decoding a scene takes. Tests read the
+graphs with it. Numbers of fields are those of ``onnx.proto3``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Attribute = int | float | str | Sequence[int]
+IR_VERSION, OPSET = 8, 17
+TYPES = {"float32": 1, "int64": 7, "bool": 9, "float64": 11}  # of tensors
+
+
+_SMALL = [bytes([value]) for value in range(128)]
+
+
+def _varint(value: int) -> bytes:
+    if 0 <= value < 128:
+        return _SMALL[value]
+    value &= (1 << 64) - 1  # negative numbers are written as 64 bits
+    result = bytearray()
+    while value > 127:
+        result.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*result, value])
+
+
+def _int(number: int, value: int) -> bytes:
+    return _varint(number << 3) + _varint(value)
+
+
+def _bytes(number: int, value: bytes | str) -> bytes:
+    data = value.encode() if isinstance(value, str) else value
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def tensor(name: str, values: Array) -> bytes:
+    """A TensorProto."""
+    dims = b"".join(_int(1, side) for side in values.shape)
+    kind = _int(2, TYPES[values.dtype.name])
+    return dims + kind + _bytes(8, name) + _bytes(9, np.ascontiguousarray(values).tobytes())
+
+
+def node(
+    operator: str, inputs: Iterable[str], outputs: Iterable[str], attributes: Mapping[str, Attribute]
+) -> bytes:
+    """A NodeProto."""
+    names = b"".join(_bytes(1, name) for name in inputs) + b"".join(_bytes(2, name) for name in outputs)
+    own = b"".join(_bytes(5, _attribute(name, value)) for name, value in attributes.items())
+    return names + _bytes(4, operator) + own
+
+
+def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, int):
+        return _bytes(1, name) + _int(3, value) + _int(20, 2)
+    if isinstance(value, float):
+        return _bytes(1, name) + _varint(2 << 3 | 5) + struct.pack("<f", value) + _int(20, 1)
+    if isinstance(value, str):
+        return _bytes(1, name) + _bytes(4, value) + _int(20, 3)
+    return _bytes(1, name) + b"".join(_int(8, number) for number in value) + _int(20, 7)
+
+
+def value_info(name: str, rank: int) -> bytes:
+    """A ValueInfoProto of a float32 tensor of any size."""
+    shape = b"".join(_bytes(1, _bytes(2, f"{name}_{i}")) for i in range(rank))
+    return _bytes(1, name) + _bytes(2, _bytes(1, _int(1, TYPES["float32"]) + _bytes(2, shape)))
+
+
+def model(
+    nodes: Iterable[bytes], tensors: Iterable[bytes], inputs: Iterable[bytes], outputs: Iterable[bytes]
+) -> bytes:
+    """A ModelProto."""
+    parts = [(1, own) for own in nodes] + [(2, b"networks")] + [(5, own) for own in tensors]
+    parts += [(11, own) for own in inputs] + [(12, own) for own in outputs]
+    graph = b"".join(_bytes(number, own) for number, own in parts)
+    return _int(1, IR_VERSION) + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _int(2, OPSET))
