@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
+from mtcodec.engine import threads
 from mtcodec.errors import MtcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _local(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Sub
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    context = get_context("spawn")  # a parent that holds torch's threads must not be forked
+    context = get_context("spawn")  # a parent that holds threads must not be forked
     pool = ProcessPoolExecutor(workers, context, _start, (make, arguments))
     ahead = 2 * workers  # work is taken no faster than results are
 
@@ -84,9 +84,7 @@ def _call(item: Any) -> Any:
 
 def _made(make: Make, arguments: tuple[Any, ...]) -> Worker:
     """A worker that leaves the other cores to the others; where it cannot be made, its calls raise why."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+    threads.limit(1)
     try:
         return make(*arguments)
     except MtcodecError as error:

@@ -24,6 +24,7 @@ QUALITIES = {
     10: tuple(range(0, 101, 2)),
 }  # libavif's that differ: it makes 64 quantisers of them, those of 10 bits in another way
 MAX_SIDE = 1 << 16
+MANY, THREADS = 1 << 17, 4  # pixels from which on so many threads encode an image
 _DELIMITER, _SEQUENCE, _FRAME = b"\x12\x00", 0x0A, 0x32  # OBU headers with a size field
 
 
@@ -34,13 +35,17 @@ def encode_file(samples: Samples, bits: int, quality: int, speed: int) -> bytes:
         bits: 8 (uint8 samples) or 10 (uint16). Of 8 bits, the encoder is tuned for PSNR.
         quality: libavif's, 0 to 100.
         speed: 0 (best) to 10.
+
+    Large images are encoded by several threads. The bytes depend on there being more than one, so that it is
+    the size that decides, not the machine.
     """
+    threads = THREADS if samples.shape[0] * samples.shape[1] >= MANY else 1
     if bits == 8:
         from PIL import AvifImagePlugin, Image  # noqa: F401  (saving would import all plugins)
 
         file = io.BytesIO()
         Image.fromarray(samples).save(
-            file, "AVIF", quality=quality, speed=speed, max_threads=1, advanced={"tune": "psnr"},
+            file, "AVIF", quality=quality, speed=speed, max_threads=threads, advanced={"tune": "psnr"},
             subsampling="4:4:4" if samples.ndim == 3 else "4:0:0",
         )  # fmt: skip
         return file.getvalue()
@@ -51,7 +56,7 @@ def encode_file(samples: Samples, bits: int, quality: int, speed: int) -> bytes:
         samples = np.repeat(samples[..., None], 3, axis=2)
     pixels = "400" if grey else "444"
     data = imagecodecs.avif_encode(
-        samples, quality, speed=speed, pixelformat=pixels, bitspersample=bits, numthreads=1
+        samples, quality, speed=speed, pixelformat=pixels, bitspersample=bits, numthreads=threads
     )
     return bytes(data)
 

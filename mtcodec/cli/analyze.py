@@ -52,7 +52,7 @@ def _networks(weights: str, device: str, threads: int) -> dict[str, TorchNetwork
 def _require_libraries() -> None:
     """Raise DependencyError where a library is missing."""
     for library in ("torch", "matplotlib"):
-        extras.load(library, "an analysis", "paper")
+        extras.load(library, "an analysis", "train,evaluate")
 
 
 def _finish_analysis(

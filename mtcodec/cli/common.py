@@ -108,8 +108,6 @@ def set_threads(threads: int) -> None:
     from mtcodec.engine.threads import limit
 
     limit(threads)
-    if threads and (torch := sys.modules.get("torch")):
-        torch.set_num_threads(threads)
 
 
 def find(

@@ -41,7 +41,7 @@ Device = Annotated[
     str,
     typer.Option(
         "--device", callback=_device("cpu", "cuda"),
-        help="Where networks run: cpu, or cuda, which needs mtcodec[train].",
+        help="Where networks run: cpu, or cuda, which needs mtcodec\\[train].",
     ),
 ]  # fmt: skip
 TrainingDevice = Annotated[

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec.codec.request import Request
 from mtcodec.coders import classical, exact
 from mtcodec.coders.classical import Way
 from mtcodec.coders.coded import Coded
+from mtcodec.engine import threads
 from mtcodec.format.quality import NETWORK_STEPS, lambda_of, to_step
 from mtcodec.format.section import SHARED
+from mtcodec.signal.mapping import PART
 from mtcodec.signal.measures import errors
 from mtcodec.signal.signal import Signal
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
     from mtcodec.engine.networks import Networks
 
+R = TypeVar("R")
 SMALL = 4096  # pixels up to which exact codings are tried for every task
 SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
 DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
@@ -39,6 +42,11 @@ class Candidates:
         some = next(iter(signals.values()), None)
         small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
         self._exact = {name: exact.encode(signal) for name, signal in signals.items()} if small else {}
+
+    def _each(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
+        """For all tasks, side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
+        large = any(signal.height * signal.width > PART for signal in self.signals.values())
+        return [function(name) for name in names] if large else threads.each(function, names)
 
     # --- costs ---------------------------------------------------------------------------------------
 
@@ -65,7 +73,7 @@ class Candidates:
         """What networks make of the tasks they know; they know no higher qualities than they were trained
         for.
         """
-        from mtcodec.coders import neural  # needs torch
+        from mtcodec.coders import neural  # needs onnxruntime
 
         steps = {SHARED: step} | {name: self.step(name, step) for name in networks.tasks}
         steps = {name: min(own, NETWORK_STEPS) for name, own in steps.items()}
@@ -142,10 +150,12 @@ class Candidates:
         found: dict[str, list[Coded]] = {}
         tasks = made.tasks if made is not None else {}
         efforts = self._efforts(made, step)
+        wanted = [name for name in self.signals if name not in tasks or name in efforts]
+        classical = self._each(lambda n: self.classical(n, step, efforts.get(n, "thorough")), wanted)
+        made_of = dict(zip(wanted, classical))
         for name, signal in self.signals.items():
             own = [tasks[name]] if name in tasks else []
-            if name not in tasks or name in efforts:
-                own += self.classical(name, step, efforts.get(name, "thorough"))
+            own += made_of.get(name, [])
             if name in self._exact:
                 own.append(self._exact[name])
             found[name] = own or [exact.encode(signal)]
@@ -159,7 +169,7 @@ class Candidates:
         if made is None or self.request.coding == "neural":
             return {}
         names = [name for name in made.tasks if classical.possible(self.signals[name])]
-        costs = {name: self.cost(name, made.tasks[name], step) for name in names}
+        costs = dict(zip(names, self._each(lambda n: self.cost(n, made.tasks[n], step), names)))
         drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
         usual, most = ({n: DRAFT[self.signals[n].task.rules.settings][k] for n in names} for k in (0, 1))
         hopes = {name: drafts[name] / most[name] for name in names}
@@ -189,8 +199,12 @@ def choose(
     if not able or (len(able) == 1 and request.coding == "neural"):
         return able[0] if able else None
     sample = _sample(signals, request)
-    made = {i: sample.neural(own, step) for i, own in enumerate(able)}
-    costs = {i: {n: sample.cost(n, c, step) for n, c in own.tasks.items()} for i, own in made.items()}
+
+    def tried(own: Networks) -> tuple[NeuralScene, dict[str, float]]:
+        made = sample.neural(own, step)
+        return made, {name: sample.cost(name, coded, step) for name, coded in made.tasks.items()}
+
+    made, costs = (dict(enumerate(own)) for own in zip(*threads.each(tried, able)))
     best = min(costs, key=lambda i: 8 * len(made[i].shared or b"") + sum(costs[i].values()))
     if request.coding == "neural" or request.effort == "best":
         return able[best]

@@ -77,7 +77,7 @@ def _decode_neural(
     networks: Callable[[str], object],
     report: Lost,
 ) -> list[Scene]:
-    from mtcodec.coders import neural  # needs torch
+    from mtcodec.coders import neural  # needs onnxruntime
     from mtcodec.engine.networks import Networks
 
     own = networks(readers[0].header.fingerprint)

@@ -1,4 +1,4 @@
-"""What a container holds, without decoding it and without torch."""
+"""What a container holds, without decoding it."""
 
 from __future__ import annotations
 

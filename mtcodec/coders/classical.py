@@ -166,8 +166,10 @@ def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
     samples = to_samples(signal, bits)
     stream = codec.encode(samples, bits, setting, effort)
 
+    shape = samples.shape  # the samples themselves are not kept
+
     def decode() -> Array:
-        return from_samples(signal.form, *codec.decode(stream, samples.shape))
+        return from_samples(signal.form, *codec.decode(stream, shape))
 
     return Coded("classical", signal.form, bytes([codec.id]) + stream, decode, signal.squared_error)
 

@@ -11,7 +11,7 @@ import numpy as np
 from mtcodec.errors import FormatError
 from mtcodec.format.section import WHOLE, Attributes
 from mtcodec.signal.holes import Holes, Mask
-from mtcodec.signal.mapping import Array, Range
+from mtcodec.signal.mapping import PART, Array, Range
 from mtcodec.signal.signal import Form
 
 
@@ -37,10 +37,17 @@ class Coded:
     shared: bool = False
     quality: int | None = None
 
-    @cached_property
+    @property
     def decoded(self) -> Array:
-        """Stored values as decoding gives them."""
-        return self.source() if callable(self.source) else self.source
+        """Stored values as decoding gives them; kept for images that are not large."""
+        if not callable(self.source):
+            return self.source
+        kept: Array | None = self.__dict__.get("_decoded")
+        if kept is None:
+            kept = self.source()
+            if kept.shape[0] * kept.shape[1] <= PART:
+                self.__dict__["_decoded"] = kept
+        return kept
 
     @cached_property
     def error(self) -> float:

@@ -81,7 +81,7 @@ class Graph:
     def __init__(self, layers: Layers, tensors: Mapping[str, Array], prefix: str) -> None:
         self.layers, self.tensors, self.prefix = layers, tensors, prefix
         self.nodes: list[bytes] = []
-        self.initializers: dict[str, bytes] = {}
+        self.initializers: dict[str, tuple[bytes, Array]] = {}
         self.inputs: list[bytes] = []
         self.outputs: list[bytes] = []
         self.count = 0

@@ -43,11 +43,12 @@ def _bytes(number: int, value: bytes | str) -> bytes:
     return _varint(number << 3 | 2) + _varint(len(data)) + data
 
 
-def tensor(name: str, values: Array) -> bytes:
-    """A TensorProto."""
+def tensor(name: str, values: Array) -> tuple[bytes, Array]:
+    """A TensorProto: its first bytes, and those of its values, which are copied only when a model is made."""
     dims = b"".join(_int(1, side) for side in values.shape)
-    kind = _int(2, TYPES[values.dtype.name])
-    return dims + kind + _bytes(8, name) + _bytes(9, np.ascontiguousarray(values).tobytes())
+    head = dims + _int(2, TYPES[values.dtype.name]) + _bytes(8, name)
+    raw = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    return head + _varint(9 << 3 | 2) + _varint(len(raw)), raw
 
 
 def node(
@@ -76,10 +77,16 @@ def value_info(name: str, rank: int) -> bytes:
 
 
 def model(
-    nodes: Iterable[bytes], tensors: Iterable[bytes], inputs: Iterable[bytes], outputs: Iterable[bytes]
+    nodes: Iterable[bytes],
+    tensors: Iterable[tuple[bytes, Array]],
+    inputs: Iterable[bytes],
+    outputs: Iterable[bytes],
 ) -> bytes:
     """A ModelProto."""
-    parts = [(1, own) for own in nodes] + [(2, b"networks")] + [(5, own) for own in tensors]
-    parts += [(11, own) for own in inputs] + [(12, own) for own in outputs]
-    graph = b"".join(_bytes(number, own) for number, own in parts)
-    return _int(1, IR_VERSION) + _bytes(7, graph) + _bytes(8, _bytes(1, "") + _int(2, OPSET))
+    parts: list[Any] = [*(_bytes(1, own) for own in nodes), _bytes(2, b"networks")]
+    for head, raw in tensors:
+        parts += [_varint(5 << 3 | 2) + _varint(len(head) + len(raw)), head, raw.data]
+    parts += [_bytes(11, own) for own in inputs] + [_bytes(12, own) for own in outputs]
+    graph = _varint(7 << 3 | 2) + _varint(sum(len(part) for part in parts))
+    opset = _bytes(8, _bytes(1, "") + _int(2, OPSET))
+    return b"".join([_int(1, IR_VERSION), graph, *parts, opset])

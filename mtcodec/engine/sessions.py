@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -86,7 +86,7 @@ def assemble(
         for one, part in zip(whole, make(strip)):
             one[:, :, strip.inner] = part[:, :, first : first + strip.inner.stop - strip.inner.start]
 
-    threads.run([partial(put, strip) for strip in cut])
+    threads.each(put, cut)
     return whole
 
 
@@ -230,7 +230,7 @@ class Sessions(Networks):
             first = rows[0] - strip.outer.start * LATENT
             planes[:, :, slice(*rows)] = part[:, :, first : first + rows[1] - rows[0], : size[1]]
 
-        threads.run([partial(paint, strip) for strip in strips(height, width, own.halo)])
+        threads.each(paint, strips(height, width, own.halo))
         return planes
 
     # ---------------------------------------------------------------------------------------------------

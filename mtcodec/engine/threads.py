@@ -1,18 +1,29 @@
-"""Threads: parts of a large image are worked on side by side; a small one takes no more than one."""
+"""Threads: what is independent and takes long is done side by side. None of them waits by spinning."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 _limit = 0
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def limit(threads: int) -> None:
-    """Use no more than so many threads; 0: as many as there are cores for this process."""
+    """Use no more than so many threads; 0: as many as there are cores for this process.
+
+    torch, which is imported for other devices and for training, is told as well.
+    """
     global _limit
     _limit = threads
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # torch looks at it when it is imported
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(threads)
 
 
 def cores() -> int:
@@ -20,13 +31,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run(parts: Sequence[Callable[[], None]]) -> None:
-    """Do all of ``parts``, several at a time."""
+def each(function: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+    """The results of ``function`` for all of ``parts``, several at a time."""
     count = min(_limit or cores(), len(parts))
-    if count == 1:
-        for part in parts:
-            part()
-        return
+    if count <= 1:
+        return [function(part) for part in parts]
     with ThreadPoolExecutor(count) as pool:
-        for done in [pool.submit(part) for part in parts]:
-            done.result()
+        return list(pool.map(function, parts))

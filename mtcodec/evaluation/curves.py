@@ -84,7 +84,7 @@ Mapper = Callable[[Iterable[Job]], Iterator[list[list[float]]]]
 def workers_pool(workers: int) -> Iterator[Mapper]:
     """A function that measures jobs in order, in ``workers`` processes (1: in this one).
 
-    The processes are spawned, not forked: a parent that holds torch's threads must not be forked.
+    The processes are spawned, not forked: a parent that holds threads must not be forked.
     """
     if workers <= 1:
         yield lambda jobs: map(_measure, jobs)

@@ -81,9 +81,9 @@ class Yardstick:
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""
         found = {"python": platform.python_version(), "machine": platform.machine()}
-        torch = sys.modules.get("torch")
-        if torch is not None:
-            found["torch"] = str(torch.__version__)
+        for name in ("onnxruntime", "torch"):
+            if name in sys.modules:
+                found[name] = str(sys.modules[name].__version__)
         if self.against:
             found |= classical.versions()
         return found | (hyperprior.versions() if hyperprior.NAME in self.against else {})

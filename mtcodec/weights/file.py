@@ -37,7 +37,7 @@ MAX_HEADER = 1 << 20
 
 @dataclass(frozen=True)
 class WeightsInfo:
-    """What a weights file says about itself, read without torch."""
+    """What a weights file says about itself, read without its tensors."""
 
     name: str
     path: Path

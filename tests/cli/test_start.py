@@ -20,7 +20,7 @@ from mtcodec import cli
 from mtcodec.format.header import parse
 
 SCENE = SCENES / "100020"
-HEAVY = {"torch", "compressai", "matplotlib", "ray", "scipy", "pyarrow", "pandas", "imageio", "tifffile",
+HEAVY = {"torch", "compressai", "matplotlib", "ray", "scipy", "pyarrow", "pandas", "tifffile",
          "OpenEXR", "multiprocessing"}  # fmt: skip
 OF_ARCHIVES = {"pyarrow", "pandas", "multiprocessing"}  # pyarrow imports pandas where that is installed
 LIGHT = """
@@ -98,9 +98,9 @@ def test_parts_without_networks_are_decoded_without_torch(file: Path, labels: Pa
     [
         ("torch", "training needs torch: pip install 'mtcodec[train]'",
          ("train", SCENES, "--tasks", "rgb", "-o", "x.safetensors")),
-        ("torch", "an analysis needs torch: pip install 'mtcodec[paper]'",
+        ("torch", "an analysis needs torch: pip install 'mtcodec[train,evaluate]'",
          ("analyze", "channels", SCENES, "-o", "x")),
-        ("matplotlib", "an analysis needs matplotlib: pip install 'mtcodec[paper]'",
+        ("matplotlib", "an analysis needs matplotlib: pip install 'mtcodec[train,evaluate]'",
          ("analyze", "subsets", SCENES, "-o", "x", "--single", "clevr")),
         ("scipy.interpolate", "a BD-rate needs scipy: pip install 'mtcodec[evaluate]'",
          ("evaluate", SCENES, "--coding", "classical")),

@@ -27,7 +27,7 @@ from mtcodec.engine.modules import IntConv
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, worst_sum
 from mtcodec.weights import store as weights
 
-ENVIRONMENTS = {
+ENVIRONMENTS = {  # torch reads them
     "no vectors": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "1"},
     "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
     "AVX-512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "OMP_NUM_THREADS": "2"},
@@ -35,9 +35,10 @@ ENVIRONMENTS = {
 
 
 class Elsewhere:
-    """Another process, which carries out commands of ``determinism.py``."""
+    """Another process, which carries out commands of ``determinism.py`` in a setting of its own."""
 
-    def __init__(self, environment: dict[str, str], python: str = sys.executable) -> None:
+    def __init__(self, environment: dict[str, str], setting: str, python: str = sys.executable) -> None:
+        self.setting = setting
         self.process = subprocess.Popen(
             [python, determinism.__file__, "serve"],
             env={**os.environ, "PYTHONPATH": str(determinism.TESTS.parent), **environment},
@@ -46,7 +47,7 @@ class Elsewhere:
 
     def start(self, *words: object) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write("\t".join(map(str, words)) + "\n")
+        self.process.stdin.write("\t".join(map(str, (*words, self.setting))) + "\n")
         self.process.stdin.flush()
 
     def wait(self) -> None:
@@ -59,9 +60,14 @@ class Elsewhere:
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[dict[str, Elsewhere]]:
-    processes = {name: Elsewhere(environment) for name, environment in ENVIRONMENTS.items()}
-    others = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of torch
-    processes |= {f"other {i}": Elsewhere({}, python) for i, python in enumerate(others) if python}
+    processes = {name: Elsewhere(environment, "torch") for name, environment in ENVIRONMENTS.items()}
+    others = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of libraries
+    processes |= {
+        f"other {i}, {setting}": Elsewhere({}, setting, python)
+        for i, python in enumerate(others)
+        for setting in ("plain", "torch")
+        if python
+    }
     yield processes
     for process in processes.values():
         process.end()

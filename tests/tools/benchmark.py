@@ -1,10 +1,11 @@
-"""Time scenes, one thread, warm, beside Pillow's AVIF of the same images.
+"""Time scenes, warm, beside AVIF and JPEG XL of the same images.
 
-    OMP_NUM_THREADS=1 python tests/tools/benchmark.py SCENE_DIR... [--mosaic] [--runs N]
+    python tests/tools/benchmark.py SCENE_DIR... [--mosaic] [--weights NAME] [--quality Q] [--runs N]
 
-Prints median milliseconds of processor time of ``mtcodec.encode`` and ``decode`` with their defaults, of
-decoding single tasks, and of AVIF (speed 4, 4:4:4, Pillow's default quality; depth as 8 bits), and seconds
-of whole processes. ``--mosaic``: four scenes side by side become one.
+Prints median milliseconds of processor time of ``mtcodec.encode`` with its defaults and with
+``coding="neural"``, of decoding both, all tasks and single ones, and of AVIF (Pillow, speed 4, 4:4:4, its
+default quality; depth as 8 bits) and JPEG XL (imagecodecs, effort 7, distance 1), and seconds of whole
+processes. ``--mosaic``: four scenes side by side become one.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
-import torch
 from PIL import Image
 
 import mtcodec
 from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import scene_directory
 from mtcodec.files.scene import read_scene
+from mtcodec.format.quality import DEFAULT
 
 TASKS = ("rgb", "depth", "normal")
 
@@ -69,45 +71,74 @@ def avif(scene: Scene) -> list[bytes]:
     return files
 
 
-def report(label: str, scene: Scene, runs: int) -> None:
-    data = mtcodec.encode(scene, device="cpu")
-    ours = median_ms(lambda: mtcodec.encode(scene, device="cpu"), runs)
-    files = avif(scene)
-    theirs = median_ms(lambda: avif(scene), runs)
+def jxl(scene: Scene) -> list[bytes]:
+    """The images as JPEG XL files."""
+    return [
+        imagecodecs.jpegxl_encode(image, effort=7, distance=1.0, numthreads=1) for image in scene.values()
+    ]
+
+
+def report(label: str, path: Path | None, scene: Scene, weights: str, quality: float, runs: int) -> None:
     height, width = next(iter(scene.values())).shape[:2]
-    print(f"{label} ({width}×{height}, {', '.join(scene)}): {len(data)} bytes, AVIF {sum(map(len, files))}")
-    print(f"  encode {ours:.0f} ms, AVIF {theirs:.0f} ms, ratio {ours / theirs:.2f}")
-    rows = {"all tasks": list(scene), **{name: [name] for name in scene}}
-    for name, tasks in rows.items():
-        print(f"  decode {name}: {median_ms(lambda: mtcodec.decode(data, tasks, 'cpu'), runs):.1f} ms")
-    alone = median_ms(lambda: [np.asarray(Image.open(io.BytesIO(file))) for file in files], runs)
-    print(f"  decode AVIF: {alone:.1f} ms", flush=True)
-    processes(data, max(runs // 3, 1))
+    print(f"{label} ({width}×{height}, {', '.join(scene)}), quality {quality:g}")
+    codec = mtcodec.load(weights)
+
+    def decode_avif() -> list[object]:
+        return [np.asarray(Image.open(io.BytesIO(file))) for file in avif_files]
+
+    def decode_jxl() -> list[object]:
+        return [imagecodecs.jpegxl_decode(file, numthreads=1) for file in jxl_files]
+
+    avif_files, jxl_files = avif(scene), jxl(scene)
+    for name, encode, decode, files in (
+        ("AVIF", avif, decode_avif, avif_files), ("JPEG XL", jxl, decode_jxl, jxl_files),
+    ):  # fmt: skip
+        times = median_ms(lambda: encode(scene), runs), median_ms(decode, runs)
+        size = sum(map(len, files))
+        print(f"  {name}: {size} bytes, encode {times[0]:.0f} ms, decode {times[1]:.1f} ms")
+    for coding in ("auto", "neural"):
+        data = codec.encode(scene, quality, coding=coding)
+        ours = median_ms(lambda: codec.encode(scene, quality, coding=coding), runs)
+        rows = {"all": list(scene), **{name: [name] for name in scene}}
+        parts = [f"{n} {median_ms(lambda: codec.decode(data, t), runs):.1f}" for n, t in rows.items()]
+        print(
+            f"  {coding}: {len(data)} bytes, encode {ours:.0f} ms, decode {', '.join(parts)} ms", flush=True
+        )
+    if path is not None:
+        processes(path, quality, max(runs // 2, 3))
 
 
-def processes(data: bytes, runs: int) -> None:
+def processes(path: Path, quality: float, runs: int) -> None:
+    """Seconds of whole processes, by the clock."""
     command = [sys.executable, "-m", "mtcodec"]
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "scene.mtc"
-        file.write_bytes(data)
-        for label, rest in (("info", ["info", str(file)]), ("decode", ["decode", str(file), "--force"])):
+        file = str(Path(directory) / "scene.mtc")
+        words = {
+            "encode": ["encode", str(path), "-o", file, "--force", "--quality", f"{quality:g}"],
+            "info": ["info", file],
+            "decode": ["decode", file, "--force"],
+        }
+        found = []
+        for label, rest in words.items():
             run = lambda: subprocess.run([*command, *rest], check=True, capture_output=True)  # noqa: E731
-            print(f"  process: {label} {median_ms(run, runs, time.perf_counter) / 1000:.2f} s")
+            found.append(f"{label} {median_ms(run, runs, time.perf_counter) / 1000:.2f} s")
+        print(f"  processes: {', '.join(found)}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("scenes", nargs="+", type=Path)
     parser.add_argument("--mosaic", action="store_true")
+    parser.add_argument("--weights", default="auto")
+    parser.add_argument("--quality", type=float, default=DEFAULT)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     scenes = [read_scene(scene_directory(path), tasks=TASKS) for path in arguments.scenes]
     if arguments.mosaic:
-        report("mosaic", mosaic(scenes), arguments.runs)
+        report("mosaic", None, mosaic(scenes), arguments.weights, arguments.quality, arguments.runs)
     else:
         for path, scene in zip(arguments.scenes, scenes):
-            report(str(path), scene, arguments.runs)
+            report(str(path), path, scene, arguments.weights, arguments.quality, arguments.runs)
 
 
 if __name__ == "__main__":

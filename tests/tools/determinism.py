@@ -5,7 +5,8 @@
 
 Whatever differs between the two (onnxruntime, numpy, instruction set, threads) is what is tested. ``write``
 leaves a folder for each weights file: files, digests of their symbols, and their pixels. The weights are
-those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input.
+those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input, with
+the name of a setting.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ SETTINGS = {
     "onnxruntime, 2 threads": Setting(options=options(threads=2)),
     "onnxruntime, parallel": Setting(batch=7, options=options(threads=2, parallel=True)),
     "torch": Setting(),
-    "1 thread": Setting(around=lambda: threads(1)),
+    "2 threads": Setting(around=lambda: threads(2)),
     "contiguous": Setting(prepare=lambda model: model.to(memory_format=torch.contiguous_format)),  # type: ignore[call-overload]
     "batches of 3": Setting(batch=3),
     "batches of 7": Setting(batch=7),
@@ -233,9 +234,9 @@ def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
 # --- commands ------------------------------------------------------------------------------------
 
 
-def write(directory: Path, path: Path) -> None:
+def write(directory: Path, path: Path, setting: str = "plain") -> None:
     """Files of all scenes by the weights ``path``, and what is seen in them, go to ``directory``."""
-    codec = symbols.codec(path)
+    codec = SETTINGS[setting].load(path)
     made = encode(codec)
     files = {name: data for name, (data, _) in made.items()}
     digests, images = decode(codec, files)
@@ -245,9 +246,9 @@ def write(directory: Path, path: Path) -> None:
     store(directory, codec, files, (digests, images))
 
 
-def read(source: Path, target: Path, path: Path) -> None:
+def read(source: Path, target: Path, path: Path, setting: str) -> None:
     """Decode what lies in ``source`` with the weights ``path``; what is seen goes to ``target``."""
-    codec, (_, files, _) = symbols.codec(path), restore(source)
+    codec, (_, files, _) = SETTINGS[setting].load(path), restore(source)
     store(target, codec, files, decode(codec, files))
 
 
@@ -260,7 +261,7 @@ def check(directory: Path) -> None:
             f"{name}/{n}"
             for name in files
             for n in digests[name]
-            if here[0][name].get(n, digests[name][n]) != digests[name][n]
+            if not n.endswith(symbols.LAYERS) and here[0][name].get(n) != digests[name][n]
         ]
         apart = spread(files, [images, here[1]])
         again = {name: data for name, (data, _) in encode(codec).items()}
@@ -275,8 +276,8 @@ def check(directory: Path) -> None:
 
 def serve() -> None:
     for line in sys.stdin:
-        command, *paths = line.rstrip("\n").split("\t")
-        {"write": write, "read": read}[command](*map(Path, paths))
+        command, *paths, setting = line.rstrip("\n").split("\t")
+        {"write": write, "read": read}[command](*map(Path, paths), setting=setting)
         print("done", flush=True)
 
 
