@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mtcodec.engine.networks import Networks
 
 BATCH = 16  # scenes that are decoded at a time
-PIXELS = 1 << 21  # of scenes that share a pass through the networks, where there is more than one
+PIXELS = 1 << 18  # of scenes that share a pass through the networks, where there is more than one
 
 T = TypeVar("T")
 

@@ -23,6 +23,7 @@ queue = constriction.stream.queue
 
 PRECISION = 24
 MAX_BITS = 17  # of an escaped value
+DAMAGED = "entropy-coded data are damaged"
 MARGIN = 2  # words of zeros after a payload, so that the decoder never runs out of them
 
 
@@ -133,18 +134,21 @@ class Decoder:
         try:
             symbols: npt.NDArray[np.int32] = self.coder.decode(model, count)
         except AssertionError as error:  # constriction's word for impossible bytes
-            raise FormatError("entropy-coded data are damaged") from error
+            raise FormatError(DAMAGED) from error
         return symbols
 
     def take(self, index: Indexes, limit: int) -> Symbols:
         """Decode one step: a symbol, of magnitude up to ``limit``, for every entry of ``index``."""
         order = np.argsort(index, kind="stable")
-        letters, start = np.empty(len(index), np.int32), 0
-        for i, count in used(index):
-            own = self._decode(self.tables.models[i], count)
-            self.again.coder.encode(own, self.tables.models[i])
-            letters[start : start + count] = own
-            start += count
+        models, decode, encode, groups = self.tables.models, self.coder.decode, self.again.coder.encode, []
+        try:
+            for i, count in used(index):
+                own = decode(models[i], count)
+                encode(own, models[i])
+                groups.append(own)
+        except AssertionError as error:
+            raise FormatError(DAMAGED) from error
+        letters = np.concatenate(groups) if groups else np.empty(0, np.int32)
         half = letters + 1 >> 1
         symbols = np.where(letters & 1, -half, half)
         radius = self.tables.radius[index[order]]

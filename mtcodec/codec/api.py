@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mtcodec.codec import decoder
 from mtcodec.codec.decoder import Lost, Scene
 from mtcodec.codec.request import Request
+from mtcodec.engine import threads
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.format import container
 from mtcodec.format.container import Reader
@@ -64,7 +65,7 @@ class Codec:
         """Its networks, loaded once in a process."""
         from mtcodec.engine.networks import load
 
-        return [load(path, self.device) for path in self.paths]
+        return threads.each(lambda path: load(path, self.device), self.paths)
 
     def networks_of(self, fingerprint: str) -> Networks:
         """The networks that a file was made with: its own, or installed ones."""
@@ -110,7 +111,7 @@ class Codec:
             return []
         from mtcodec.engine.networks import load
 
-        return [load(path, self.device) for path in paths]
+        return threads.each(lambda path: load(path, self.device), paths)
 
     def decode(
         self,

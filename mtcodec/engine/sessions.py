@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from mtcodec.engine import threads
 from mtcodec.engine.arrays import Arrays
 from mtcodec.engine.graph import Graph
 from mtcodec.engine.networks import Networks, Put, Take
+from mtcodec.engine.runtime import ort
 from mtcodec.models.entropy import by_quality, walk
 from mtcodec.models.entropy.by_quality import TABLE_LIMITS, Rows
 from mtcodec.models.entropy.stream import Stream
@@ -203,10 +203,10 @@ class Sessions(Networks):
         shape = (len(steps), aligned(size[0]) // LATENT, aligned(size[1]) // LATENT)
 
         def give(step: Step) -> Array:
-            values = np.zeros(step.index.shape, np.float32)
+            values, places = np.zeros(step.index.shape, np.float32), np.flatnonzero(step.mask)
             for i in range(len(steps)):
-                index = step.index[i][step.mask].astype(np.uint8)
-                values[i][step.mask] = take(i, index, step.limit)
+                index = step.index[i].reshape(-1)[places].astype(np.uint8)
+                values[i].reshape(-1)[places] = take(i, index, step.limit)
             return values
 
         def code(name: str, rows: Rows, condition: Array | None) -> Array:
@@ -222,6 +222,9 @@ class Sessions(Networks):
         y_hat = self.arithmetic.cat([latents.floats(name) for name in reads])
         vector = self._vector(self.structure.qualities(reads, self.columns(steps)))
         run, (batch, _, height, width) = self.transform(f"g_s.{task}"), y_hat.shape
+        cut = strips(height, width, own.halo)
+        if len(cut) == 1:
+            return run(y_hat.astype(np.float32), vector)[0][:, :, : size[0], : size[1]]
         planes = np.empty((batch, self.tasks[task].channels, *size), np.float32)
 
         def paint(strip: Strip) -> None:
@@ -230,7 +233,7 @@ class Sessions(Networks):
             first = rows[0] - strip.outer.start * LATENT
             planes[:, :, slice(*rows)] = part[:, :, first : first + rows[1] - rows[0], : size[1]]
 
-        threads.each(paint, strips(height, width, own.halo))
+        threads.each(paint, cut)
         return planes
 
     # ---------------------------------------------------------------------------------------------------

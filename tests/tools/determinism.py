@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import torch
 from torch import nn
+
+from mtcodec.engine.runtime import ort
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools import symbols

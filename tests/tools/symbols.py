@@ -12,7 +12,6 @@ from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 import torch
 
 from mtcodec import Codec
@@ -22,6 +21,7 @@ from mtcodec.coders import neural
 from mtcodec.engine import serial, sessions
 from mtcodec.engine.modules import IntConv, MultiTask
 from mtcodec.engine.networks import Networks
+from mtcodec.engine.runtime import ort
 from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.format.container import Reader
 from mtcodec.format.section import SHARED, Section
