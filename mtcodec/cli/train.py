@@ -35,7 +35,10 @@ def train(
     ] = None,
     init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
     minutes: Annotated[
-        float | None, typer.Option(min=0, callback=number, help="Train for this long.")
+        float | None,
+        typer.Option(
+            min=0, callback=number, help="Train for this long; with neither this nor --steps: until stopped."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Train for this many steps.")] = None,
     resume: Annotated[
@@ -44,6 +47,16 @@ def train(
             "--resume", help="Go on from the checkpoint beside the output, with its model and its settings."
         ),
     ] = False,
+    decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            callback=number,
+            metavar="MINUTES",
+            help="Make weights of a run without an end: from its checkpoint, which stays as it is, let the "
+            "rate fall to zero.",
+        ),
+    ] = None,
     architecture: Annotated[
         str, typer.Option(help=f"{', '.join(ARCHITECTURES)}; default: conditional.")
     ] = "",
@@ -101,6 +114,9 @@ def train(
     """Train weights on datasets; the log and the checkpoint lie beside the output."""
     if output is None or output.suffix != ".safetensors":
         raise UsageError("missing -o FILE.safetensors")
+    if decay and (minutes or steps):
+        raise UsageError("--decay goes without --minutes and --steps")
+    resume = resume or bool(decay)
     if not resume:
         refuse_existing(output, force)
     declared = parse(tasks, USUAL) if tasks else []
@@ -112,7 +128,7 @@ def train(
     from mtcodec.training import run
 
     given = {
-        "minutes": minutes, "steps": steps, "batch": batch, "crop": crop, "rate": rate,
+        "minutes": minutes, "steps": steps, "decay": decay, "batch": batch, "crop": crop, "rate": rate,
         "lambdas": lambda_list(lambdas), "balance": balance, "own": own_quality, "drop": absent,
         "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
     }  # fmt: skip

@@ -30,6 +30,7 @@ DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
 pictures, and as a rule at most (1.5 standard deviations of the logarithm more)."""
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
 CLOSE = 12, 3  # and below and above what quick encodings tell, of up to 0.9 dB less
+QUICK = 1 << 17  # pixels up to which networks take no longer than finding out that they are hopeless
 HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
 
 
@@ -206,7 +207,8 @@ def choose(
 
     made, costs = (dict(enumerate(own)) for own in zip(*threads.each(tried, able)))
     best = min(costs, key=lambda i: 8 * len(made[i].shared or b"") + sum(costs[i].values()))
-    if request.coding == "neural" or request.effort == "best":
+    pixels = max(signal.height * signal.width for signal in signals.values())
+    if request.coding == "neural" or request.effort == "best" or pixels <= QUICK:
         return able[best]
     possible = all(classical.possible(sample.signals[name]) for name in costs[best])
     hopeless = possible and all(

@@ -26,10 +26,15 @@ EMA_EVERY = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of one run, kept in its checkpoint. Exactly one of ``steps`` and ``minutes`` ends it."""
+    """Settings of one run, kept in its checkpoint.
+
+    ``steps`` or ``minutes`` end it, with a rate that falls along a cosine. Without them it has no end and
+    holds its rate; ``decay`` makes weights of it, as often as they are wanted.
+    """
 
     steps: int = 0
     minutes: float = 0.0
+    decay: float = 0.0  # minutes in which the rate falls to zero; the checkpoint stays as it was
     batch: int = 4
     crop: int = 128
     full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
@@ -125,13 +130,16 @@ def train(
 
     Args:
         checkpoint: written every ``save_minutes`` and at the end. The log lies beside it, one JSON object a
-            line.
-        export: called with the averaged model and a summary after every checkpoint.
+            line, and that of ``plan.decay``.
+        export: called with the averaged model and a summary after every checkpoint of a run that has an end,
+            and at the end of ``plan.decay``.
         report: called with every log record.
         state: of a checkpoint (:func:`load_checkpoint`), to go on exactly where the run was.
     """
-    if (plan.steps > 0) == (plan.minutes > 0):
+    if plan.steps > 0 and plan.minutes > 0:
         raise UsageError("a training takes either a number of steps or of minutes")
+    if plan.decay and state is None:
+        raise UsageError("a rate decays from a checkpoint")
     device = plan.device
     torch.manual_seed(plan.seed)
     rng = random.Random(plan.seed)
@@ -154,8 +162,9 @@ def train(
     bfloat16 = plan.precision == "bfloat16" or (
         plan.precision == "auto" and faster_in_bfloat16(model, scenes, plan)
     )
-    log = checkpoint.with_suffix(".log.jsonl")
-    if state is None:
+    began = spent
+    log = checkpoint.with_suffix(".decay.jsonl" if plan.decay else ".log.jsonl")
+    if state is None or plan.decay:
         log.unlink(missing_ok=True)
     size = max(plan.crop, 64)
 
@@ -167,10 +176,12 @@ def train(
             "step": step, "spent": spent,
             "torch_rng": torch.get_rng_state(), "python_rng": list(rng.getstate()[1]),
         }  # fmt: skip
-        temporary = checkpoint.with_suffix(".tmp")
-        torch.save(now, temporary)
-        temporary.replace(checkpoint)
-        export(averaged, summary)
+        if not plan.decay:
+            temporary = checkpoint.with_suffix(".tmp")
+            torch.save(now, temporary)
+            temporary.replace(checkpoint)
+        if plan.steps or plan.minutes or plan.decay:
+            export(averaged, summary)
 
     def record(entry: dict[str, Any]) -> None:
         with log.open("a") as file:
@@ -184,11 +195,10 @@ def train(
     while True:
         now = time.monotonic()
         spent, clock = spent + (now - clock), now
-        done = step / plan.steps if plan.steps else spent / (60 * plan.minutes)
+        done = share_done(plan, step, spent, began)
         if done >= 1:
             break
-        level = plan.final_rate + (plan.rate - plan.final_rate) * cosine(done)
-        learning_rate = level * min(1.0, (step + 1) / plan.warmup)
+        learning_rate = rate_at(plan, done) * min(1.0, (step + 1) / plan.warmup)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * group["scale"]
         large = done >= 1 - plan.full
@@ -254,9 +264,29 @@ def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
     return update
 
 
-def cosine(done: float) -> float:
-    """Learning rate at a share ``done`` of the run, relative to its peak."""
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+def share_done(plan: Plan, step: int, spent: float, began: float) -> float:
+    """How much of a run is done, 0 to 1; nothing ever of one without an end.
+
+    ``spent`` are its seconds, ``began`` those after which the rate began to decay.
+    """
+    if plan.decay:
+        return (spent - began) / (60 * plan.decay)
+    if plan.steps:
+        return step / plan.steps
+    return spent / (60 * plan.minutes) if plan.minutes else 0.0
+
+
+def rate_at(plan: Plan, done: float) -> float:
+    """Learning rate after the share ``done`` of a run.
+
+    The decay of a rate that was held is one less a square root (Hägele et al. 2024).
+    """
+    if plan.decay:
+        return plan.rate * (1 - math.sqrt(min(1.0, done)))
+    if not (plan.steps or plan.minutes):
+        return plan.rate
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    return plan.final_rate + (plan.rate - plan.final_rate) * cosine
 
 
 def faster_in_bfloat16(model: MultiTask, scenes: Scenes, plan: Plan) -> bool:

@@ -111,7 +111,7 @@ def planned(given: Mapping[str, Any], init: str, state: State | None) -> Plan:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     before = dict((state or {}).get("plan", {"init": Path(init).stem}))
-    if given.get("steps") or given.get("minutes"):
+    if given.get("steps") or given.get("minutes") or given.get("decay"):
         before |= {"steps": 0, "minutes": 0.0}
     return Plan(**{**before, **given, "device": device})
 

@@ -255,6 +255,45 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
     assert weights.describe(out).training["steps"] == 4
 
 
+def test_a_run_without_an_end_gives_weights_when_they_are_wanted(scenes: Scenes, tmp_path: Path) -> None:
+    """It holds its rate and exports nothing; a decay does, and leaves the checkpoint to the run."""
+    plan = Plan(batch=2, crop=64, log_every=1, warmup=2, precision="float32", save_minutes=0.0, rate=1e-3)
+    checkpoint, exported = tmp_path / "w.ckpt", []
+
+    class Stop(Exception):
+        pass
+
+    def stop(record: dict[str, object]) -> None:
+        if record.get("step") == 6 and "loss" in record:
+            raise Stop
+
+    def export(model: MultiTask, summary: dict[str, object]) -> None:
+        exported.append(summary["steps"])
+
+    with pytest.raises(Stop):
+        train(model_for(scenes), scenes, None, plan, checkpoint, export, stop)
+    log = [json.loads(line) for line in (tmp_path / "w.log.jsonl").read_text().splitlines()]
+    rates = [entry["rate"] for entry in log if "rate" in entry]
+    assert rates == [5e-4, *[1e-3] * 5] and not exported
+    before, state = checkpoint.read_bytes(), load_checkpoint(checkpoint)
+    decaying = Plan(**{**plan.__dict__, "decay": 0.03, "save_minutes": 5.0})
+    train(
+        MultiTask(ModelConfig.from_json(state["config"])),
+        scenes,
+        None,
+        decaying,
+        checkpoint,
+        export,
+        state=state,
+    )
+    assert checkpoint.read_bytes() == before and len(exported) == 1 and exported[0] > 5
+    log = [json.loads(line) for line in (tmp_path / "w.decay.jsonl").read_text().splitlines()]
+    rates = [entry["rate"] for entry in log if "rate" in entry]
+    assert rates == sorted(rates, reverse=True) and rates[0] < 1e-3 and len(set(rates)) > 1
+    with pytest.raises(UsageError, match="decays from a checkpoint"):
+        train(model_for(scenes), scenes, None, decaying, tmp_path / "x.ckpt", export)
+
+
 def test_checkpoints_that_are_none(tmp_path: Path) -> None:
     out = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match=r"w\.ckpt: no checkpoint"):
