@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mtcodec.bitstreams.range_coder import Tables
-from mtcodec.engine.modules import PARAMETERS, IntConv, MultiTask, StreamModel
+from mtcodec.engine.modules import PARAMETERS, MultiTask, StreamModel
+from mtcodec.engine.torch_layers import IntConv
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.entropy import fit
 from mtcodec.models.entropy.by_quality import TABLE_LIMITS

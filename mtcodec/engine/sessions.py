@@ -8,7 +8,6 @@ another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +19,7 @@ from mtcodec.engine.arrays import Arrays
 from mtcodec.engine.graph import Graph
 from mtcodec.engine.networks import Networks, Put, Take
 from mtcodec.engine.runtime import ort
+from mtcodec.engine.strips import Strip, assemble, strips
 from mtcodec.models.entropy import by_quality, walk
 from mtcodec.models.entropy.by_quality import TABLE_LIMITS, Rows
 from mtcodec.models.entropy.stream import Stream
@@ -30,7 +30,6 @@ from mtcodec.weights.file import Weights
 
 Array = np.ndarray[Any, Any]
 HYPER = 4  # latents' places along the side of a hyper-latent's
-WHOLE = 4096  # latents' places, of 16×16 pixels, up to which an image is not cut into strips
 Names = tuple[str, ...]
 Run = Callable[..., list[Array]]
 """A graph that is ready to run: its inputs in order → its outputs."""
@@ -50,44 +49,6 @@ def settings() -> ort.SessionOptions:
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False  # what is free is given back
     options.log_severity_level = 3
     return options
-
-
-@dataclass(frozen=True)
-class Strip:
-    """Rows of latents: those to be made, and those to make them of."""
-
-    inner: slice
-    outer: slice
-
-
-def strips(height: int, width: int, halo: int, multiple: int = 1) -> list[Strip]:
-    """Strips of a latent of this size, whose results are those of the whole: ``halo`` is what they see.
-
-    Their rows and ``halo`` are multiples of ``multiple``.
-    """
-    rows = height if height * width <= WHOLE else max(WHOLE // width // multiple * multiple, 2 * halo)
-    return [
-        Strip(slice(row, end := min(row + rows, height)), slice(max(row - halo, 0), min(end + halo, height)))
-        for row in range(0, height, rows)
-    ]
-
-
-def assemble(
-    shape: tuple[int, Sequence[int], int, int], cut: Sequence[Strip], make: Callable[[Strip], list[Array]]
-) -> tuple[Array, ...]:
-    """Maps of ``shape`` (B, channels of each, H, W) of their strips."""
-    if len(cut) == 1:
-        return tuple(make(cut[0]))
-    batch, channels, height, width = shape
-    whole = tuple(np.empty((batch, count, height, width), np.float32) for count in channels)
-
-    def put(strip: Strip) -> None:
-        first = strip.inner.start - strip.outer.start
-        for one, part in zip(whole, make(strip)):
-            one[:, :, strip.inner] = part[:, :, first : first + strip.inner.stop - strip.inner.start]
-
-    threads.each(put, cut)
-    return whole
 
 
 class StreamSessions(Arrays):

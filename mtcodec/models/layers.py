@@ -1,7 +1,7 @@
 """What networks are made of: layers, which have parameters, and the operations between them.
 
 The structure of a network is a function over :class:`Operations`, said once. torch computes it
-(:mod:`mtcodec.engine.modules`: training, CUDA), and graphs for onnxruntime are made of it
+(:mod:`mtcodec.engine.torch_layers`: training, CUDA), and graphs for onnxruntime are made of it
 (:mod:`mtcodec.engine.graph`). Imports no torch.
 """
 

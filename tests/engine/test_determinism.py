@@ -23,7 +23,7 @@ from tools.determinism import COARSE, CUDA, RELEASED, SETTINGS, Result
 from tools.symbols import Digests, OwnCodec, same, torch_codec
 
 from mtcodec.engine import serial
-from mtcodec.engine.modules import IntConv
+from mtcodec.engine.torch_layers import IntConv
 from mtcodec.models.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, worst_sum
 from mtcodec.weights import store as weights
 

@@ -7,7 +7,7 @@ import pytest
 from tools import symbols
 
 from mtcodec.codec.prepare import Scene
-from mtcodec.engine import sessions
+from mtcodec.engine import strips
 from mtcodec.weights import store
 
 
@@ -19,8 +19,8 @@ def test_strips_give_what_the_whole_image_gives(
     codec = symbols.codec(store.find(weights))
     data, written = symbols.encode(codec, tall, 70)
     (whole,) = symbols.decode(codec, [data])
-    monkeypatch.setattr(sessions, "WHOLE", 16)
-    assert len(sessions.strips(32, 12, 4, 4)) > 2
+    monkeypatch.setattr(strips, "WHOLE", 16)
+    assert len(strips.strips(32, 12, 4, 4)) > 2
     again, same = symbols.encode(codec, tall, 70)
     (parts,) = symbols.decode(codec, [data])
     assert parts.digests == whole.digests and symbols.same(parts.digests, written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtcodec.engine.modules import GDN, Net
+from mtcodec.engine.torch_layers import GDN, Net
 from mtcodec.models.backbones import scale_hyperprior as paper
 from mtcodec.models.layers import BETA_MIN, Layer
 

@@ -34,7 +34,8 @@ from tools.symbols import Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.engine import sessions
-from mtcodec.engine.modules import IntConv, MultiTask, StreamModel
+from mtcodec.engine.modules import MultiTask, StreamModel
+from mtcodec.engine.torch_layers import IntConv
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.weights import store as installed

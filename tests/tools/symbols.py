@@ -19,9 +19,10 @@ from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, T
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import neural
 from mtcodec.engine import serial, sessions
-from mtcodec.engine.modules import IntConv, MultiTask
+from mtcodec.engine.modules import MultiTask
 from mtcodec.engine.networks import Networks
 from mtcodec.engine.runtime import ort
+from mtcodec.engine.torch_layers import IntConv
 from mtcodec.engine.torch_networks import TorchNetworks
 from mtcodec.format.container import Reader
 from mtcodec.format.section import SHARED, Section

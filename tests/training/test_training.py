@@ -16,7 +16,8 @@ from conftest import SCENES, SMALL, TASKS
 import mtcodec
 from mtcodec.cli.values import size_values
 from mtcodec.engine import serial
-from mtcodec.engine.modules import IntConv, MultiTask, Net, round_clamp
+from mtcodec.engine.modules import MultiTask
+from mtcodec.engine.torch_layers import IntConv, Net, round_clamp
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
