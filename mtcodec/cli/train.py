@@ -100,8 +100,9 @@ def train(
         ),
     ] = None,
     held_out: Annotated[
-        int, typer.Option(min=0, help="Scenes kept for validation, in equal shares of the datasets.")
-    ] = 24,
+        int | None,
+        typer.Option(min=0, help="Scenes kept for validation (24), in equal shares of the datasets."),
+    ] = None,
     precision: Annotated[
         str | None, typer.Option(help="float32, bfloat16, or auto: the faster one (the default).")
     ] = None,

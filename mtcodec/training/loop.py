@@ -48,6 +48,7 @@ class Plan:
     lambdas: tuple[float, ...] = ()  # one of these λ for each crop; empty: anything in the range
     balance: str = "declared"  # weights of the tasks' errors: declared, uncertainty or equal
     shared_weight: float = 1.0  # cost of a shared bit relative to a task's own
+    held_out: int = 24  # scenes kept for validation
     init: str = ""  # name of the weights it starts from
     seed: int = 0
     precision: str = "auto"  # float32, bfloat16, or auto: the faster of the two

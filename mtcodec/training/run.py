@@ -39,7 +39,7 @@ def train_weights(
     sizes: Mapping[str, Size] | None = None,
     init: str = "",
     resume: bool = False,
-    held_out: int = 24,
+    held_out: int | None = None,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
     note: Note = ignore,
@@ -55,7 +55,8 @@ def train_weights(
             (:mod:`mtcodec.training.grow`).
         init: name or path of weights to start from.
         resume: go on from the checkpoint, which rebuilds the model and the plan.
-        held_out: scenes that are kept for validation, the last ones of every dataset in equal shares.
+        held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
+            default as many as the plan says.
         note: takes lines about the datasets.
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
@@ -66,6 +67,8 @@ def train_weights(
     checkpoint = output.with_suffix(".ckpt")
     state = load_checkpoint(checkpoint) if resume else None
     plan = planned(settings, init, state)
+    if held_out is not None:
+        plan = replace(plan, held_out=held_out)
     for name, all_of_them in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
         if name and name not in all_of_them:
             raise UsageError(f"{name!r} is not one of {', '.join(all_of_them)}")
@@ -74,9 +77,9 @@ def train_weights(
     if not tasks or any(t.exact for t in tasks):
         raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
     known = {**USUAL, **{task.name: task for task in tasks}}
-    training, kept = split([(path, find_scenes(path, known, note=note)) for path in datasets], held_out)
+    training, kept = split([(path, find_scenes(path, known, note=note)) for path in datasets], plan.held_out)
     scenes = Scenes(training, tasks)
-    validation = Scenes(kept, tasks) if held_out else None
+    validation = Scenes(kept, tasks) if plan.held_out else None
     if old is not None:
         config = resized(old.config, sizes or {})
         if state is not None and "config" in state and config != old.config:

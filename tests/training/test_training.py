@@ -238,7 +238,7 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
     }
     run.train_weights([SCENES], TASKS[:2], out, settings=first, held_out=0, architecture="shared",
                       sizes=SMALL)  # fmt: skip
-    run.train_weights([SCENES], (), out, settings={"steps": 3}, held_out=0, resume=True)
+    run.train_weights([SCENES], (), out, settings={"steps": 3}, resume=True)  # held_out as before
     info = weights.describe(out)
     assert weights.model_config(info) == replace(preset(TASKS[:2], "shared"), **SMALL)
     assert info.training["steps"] == 3 and (info.training["rate"], info.training["own"]) == (1e-3, 0.0)
