@@ -55,15 +55,9 @@ def modulate(net: Operations, name: str, x: Maps, vector: Maps) -> Maps:
 
 
 @dataclass(frozen=True)
-class Analysis:
-    """g_a: all tasks' planes, centred on zero, absent ones zero → latents of all streams.
-
-    ::
-
-        (B, ΣC, H, W) ─unshuffle 8─► 1×1 ─► blocks at 1/8 ─► unshuffle 2, 1×1 ─► blocks at 1/16 ─► 1×1 ─► +
-              │                       ▲ qualities, presence                     ▲                         ▲
-              └────────unshuffle 16─► 1×1 (linear) ───────────────────────────────────────────────────────┘
-    """
+class Sizes:
+    """Of a transform: channels of planes, of latents and of the vector that modulates; (channels, blocks) at
+    1/8 and at 1/16."""
 
     channels: int
     latents: int
@@ -73,7 +67,19 @@ class Analysis:
 
     @property
     def halo(self) -> int:
+        """Latents: a block sees one place beyond, of which those at 1/8 are half as wide."""
         return -(-self.wide[1] // 2) + self.deep[1]
+
+
+class Analysis(Sizes):
+    """g_a: all tasks' planes, centred on zero, absent ones zero → latents of all streams.
+
+    ::
+
+        (B, ΣC, H, W) ─unshuffle 8─► 1×1 ─► blocks at 1/8 ─► unshuffle 2, 1×1 ─► blocks at 1/16 ─► 1×1 ─► +
+              │                       ▲ qualities, presence                     ▲                         ▲
+              └────────unshuffle 16─► 1×1 (linear) ───────────────────────────────────────────────────────┘
+    """
 
     @property
     def layers(self) -> Layers:
@@ -99,22 +105,11 @@ class Analysis:
         return net.layer("out", x) + y
 
 
-@dataclass(frozen=True)
-class Synthesis:
+class Synthesis(Sizes):
     """g_s of one task: its latents → planes centred on zero, (B, C, H, W); the mirror of g_a.
 
     Its last layers work in float32: pixels of lower precision would limit the PSNR.
     """
-
-    latents: int
-    channels: int
-    vector: int
-    wide: tuple[int, int]
-    deep: tuple[int, int]
-
-    @property
-    def halo(self) -> int:
-        return -(-self.wide[1] // 2) + self.deep[1]
 
     @property
     def layers(self) -> Layers:
@@ -148,7 +143,7 @@ def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
     reads = config.graph.reads[task]
     latents = sum(config.channels(name) for name in reads)
-    return Synthesis(latents, config.task(task).channels, len(reads), config.decoder_8, config.decoder_16)
+    return Synthesis(config.task(task).channels, latents, len(reads), config.decoder_8, config.decoder_16)
 
 
 BACKBONE = Backbone(
