@@ -52,7 +52,7 @@ def settings() -> ort.SessionOptions:
 
 
 class StreamSessions(Arrays):
-    """The networks of one stream; see :class:`mtcodec.models.entropy.walk.Networks`."""
+    """The networks of one stream; see :class:`mtcodec.models.entropy.walk.StreamNetworks`."""
 
     def __init__(
         self, structure: Stream, tensors: Mapping[str, Array], prefix: str, options: ort.SessionOptions

@@ -24,7 +24,7 @@ class Step:
     limit: int  # largest magnitude of a symbol
 
 
-class Networks(Arithmetic, Protocol):
+class StreamNetworks(Arithmetic, Protocol):
     """The integer networks of a stream, run by an engine; see :class:`Stream` for their arguments."""
 
     structure: Stream
@@ -43,7 +43,7 @@ class Networks(Arithmetic, Protocol):
 Walk = Generator[Step, Maps, Maps]
 
 
-def walk(networks: Networks, rows: Rows, shape: tuple[int, int, int], condition: Maps | None) -> Walk:
+def walk(networks: StreamNetworks, rows: Rows, shape: tuple[int, int, int], condition: Maps | None) -> Walk:
     """Walk through the steps of a stream; returns ŷ in units of 1/16 symbol, (B, N, H, W).
 
     Yields every :class:`Step` and is sent its symbols (B, C, H, W), of which those outside of
@@ -66,7 +66,7 @@ def walk(networks: Networks, rows: Rows, shape: tuple[int, int, int], condition:
 
 
 def encode(
-    networks: Networks,
+    networks: StreamNetworks,
     y: Maps,
     z: Maps,
     rows: Rows,
@@ -91,7 +91,7 @@ def encode(
 
 
 def decode(
-    networks: Networks,
+    networks: StreamNetworks,
     rows: Rows,
     shape: tuple[int, int, int],
     condition: Maps | None,
