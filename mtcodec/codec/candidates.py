@@ -31,7 +31,7 @@ pictures, and as a rule at most (1.5 standard deviations of the logarithm more).
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
 CLOSE = 12, 3  # and below and above what quick encodings tell, of up to 0.9 dB less
 QUICK = 1 << 17  # pixels up to which networks take no longer than finding out that they are hopeless
-HOPELESS = 1.3  # times the cost of quick drafts that networks may have on a sample to be used at all
+HOPELESS = 1.2  # times what a thorough encoding is expected to cost: the most that networks may on a sample
 
 
 class Candidates:
@@ -63,6 +63,10 @@ class Candidates:
     def cost(self, name: str, coded: Coded, step: int) -> float:
         """Bits + λ · weight · error."""
         return coded.bits + self.weight(name, step) * coded.error
+
+    def usual(self, name: str) -> float:
+        """So many times the cost of a thorough encoding has a draft of the task in the mean."""
+        return DRAFT[self.signals[name].task.rules.settings][0]
 
     # --- coders --------------------------------------------------------------------------------------
 
@@ -172,11 +176,10 @@ class Candidates:
         names = [name for name in made.tasks if classical.possible(self.signals[name])]
         costs = dict(zip(names, self._each(lambda n: self.cost(n, made.tasks[n], step), names)))
         drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
-        usual, most = ({n: DRAFT[self.signals[n].task.rules.settings][k] for n in names} for k in (0, 1))
-        hopes = {name: drafts[name] / most[name] for name in names}
+        hopes = {name: drafts[name] / DRAFT[self.signals[name].task.rules.settings][1] for name in names}
         all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
         return {
-            name: "thorough" if costs[name] > drafts[name] / usual[name] else "normal"
+            name: "thorough" if costs[name] > drafts[name] / self.usual(name) else "normal"
             for name in names
             if all_leave or hopes[name] < costs[name] or self.effort == "best"
         }
@@ -212,7 +215,7 @@ def choose(
         return able[best]
     possible = all(classical.possible(sample.signals[name]) for name in costs[best])
     hopeless = possible and all(
-        cost > HOPELESS * min(draft for _, draft in sample.drafts(name, step))
+        cost > HOPELESS * min(draft for _, draft in sample.drafts(name, step)) / sample.usual(name)
         for name, cost in costs[best].items()
     )
     return None if hopeless else able[best]
