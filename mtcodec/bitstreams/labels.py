@@ -20,8 +20,10 @@ from mtcodec.errors import FormatError
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
 ZSTD, JXL = 0xFF, 0xFE  # first byte of a payload that is a zstd frame, or a JPEG XL code stream
 LEVEL = 15
-LONG = 512, 128  # bytes of a contour stream from which on others are tried, and pixels for each: of 28 images
-# of labels and holes (real/test, varied/test) none was smaller in another form below that
+LONG = 512  # bytes of a contour stream up to which nothing else is tried,
+PIXELS = (
+    128  # nor while it has so many pixels a byte: none of 28 images of labels and holes was smaller otherwise
+)
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
@@ -30,7 +32,7 @@ def encode_labels(image: NDArray[Any]) -> bytes:
         raise ValueError(f"labels must be a uint8 or uint16 image, not {image.dtype} {image.shape}")
     raw = image.astype(SAMPLES[image.dtype.name]).tobytes()
     payload = encode_contours(image)
-    if payload is None or len(payload) > min(max(LONG[0], image.size // LONG[1]), len(raw)):
+    if payload is None or len(payload) > min(max(LONG, image.size // PIXELS), len(raw)):
         others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
         payload = min(filter(None, [payload, *others]), key=len)
     return payload
