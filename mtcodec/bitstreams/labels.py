@@ -21,9 +21,7 @@ SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype
 ZSTD, JXL = 0xFF, 0xFE  # first byte of a payload that is a zstd frame, or a JPEG XL code stream
 LEVEL = 15
 LONG = 512  # bytes of a contour stream up to which nothing else is tried,
-PIXELS = (
-    128  # nor while it has so many pixels a byte: none of 28 images of labels and holes was smaller otherwise
-)
+PIXELS = 128  # nor while a byte of it has so many pixels: of 28 images none was smaller in another form
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
