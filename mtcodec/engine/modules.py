@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -66,7 +67,7 @@ class StreamModel(Net):
         return self.structure.following(self, step, features, y_hat, rows)
 
     def native(self, array: Any) -> Tensor:
-        return torch.from_numpy(array).to(self.log_gain.device)
+        return constant(array.shape, array.tobytes(), str(self.log_gain.device))
 
     def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         return x.expand(shape)
@@ -109,6 +110,12 @@ class StreamModel(Net):
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""
         return x + torch.rand_like(x) - 0.5 if self.training else x.round()
+
+
+@lru_cache(maxsize=16)
+def constant(shape: tuple[int, ...], data: bytes, device: str) -> Tensor:
+    """Truth values, not to be changed; copied to a device once."""
+    return torch.frombuffer(bytearray(data), dtype=torch.bool).reshape(shape).to(device)
 
 
 def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
@@ -199,9 +206,9 @@ class MultiTask(nn.Module):
         here = {name: present[:, i, None, None, None] for i, name in enumerate(names)}
         result: dict[str, Tensor] = {}
         for read, made in self.graph.analyses:
-            columns = [names.index(name) for name in read]
-            vector = torch.cat([present[:, columns], self.structure.qualities(made, steps)], dim=1)
             net, own = self.g_a[key(read)], self.structure.analyses[key(read)]
+            seen = [present[:, i : i + 1] for i, name in enumerate(names) if name in read]
+            vector = torch.cat([*seen, self.structure.qualities(net, made, steps)], dim=1)  # type: ignore[arg-type]
             x = inputs(net, given, here, read)  # type: ignore[arg-type]
             y = own(net, *_like(net, x, vector[:, :, None, None]))  # type: ignore[arg-type]
             result |= zip(made, y.split([self.config.channels(name) for name in made], dim=1))
@@ -223,7 +230,7 @@ class MultiTask(nn.Module):
         reads, net, own = self.graph.reads[task], self.g_s[task], self.structure.syntheses[task]
         y_hat = torch.cat([latents[name] for name in reads], dim=1)
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        vector = self.structure.qualities(reads, steps)[:, :, None, None]
+        vector = self.structure.qualities(net, reads, steps)[:, :, None, None]  # type: ignore[arg-type]
         planes: Tensor = own(net, *_like(net, y_hat, vector)) + 0.5  # type: ignore[arg-type]
         return planes
 

@@ -181,7 +181,7 @@ class Sessions(Networks):
     ) -> npt.NDArray[np.float32]:
         reads, own = self.graph.reads[task], self.structure.syntheses[task]
         y_hat = self.arithmetic.cat([latents.floats(name) for name in reads])
-        vector = self._vector(self.structure.qualities(reads, self.columns(steps)))
+        vector = self._vector(self.structure.qualities(self.arithmetic, reads, self.columns(steps)))
         run, (batch, _, height, width) = self.transform(f"g_s.{task}"), y_hat.shape
         cut = strips(height, width, own.halo)
         if len(cut) == 1:
@@ -213,7 +213,7 @@ class Sessions(Networks):
         result: dict[str, Array] = {}
         for read, made in self.graph.analyses:
             presence = np.array([[here[name] for name in read]])
-            vector = np.concatenate([presence, self.structure.qualities(made, columns)], axis=1)
+            vector = np.concatenate([presence, self.structure.qualities(self.arithmetic, made, columns)], axis=1)
             ends = np.cumsum([self.config.channels(name) for name in made])
             run, own = self.transform(f"g_a.{key(read)}"), self.structure.analyses[key(read)]
 

@@ -108,9 +108,10 @@ class Structure:
         """Column of the quality steps that is a stream's."""
         return 0 if stream == SHARED else 1 + self.config.task_names.index(stream)
 
-    def qualities(self, streams: Iterable[str], steps: Maps) -> Maps:
+    def qualities(self, net: Arithmetic, streams: Iterable[str], steps: Maps) -> Maps:
         """Qualities of ``streams`` as the transforms see them, −0.5 to 0.5, (B, streams)."""
-        return steps[:, [self.column(name) for name in streams]] / NETWORK_STEPS - 0.5
+        columns = (self.column(name) for name in streams)
+        return net.cat([steps[:, column : column + 1] for column in columns]) / NETWORK_STEPS - 0.5
 
     def walk(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from mtcodec.training.dataset import Scenes
 def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -> list[dict[int, int]]:
     """Histogram of symbols by table over random crops at random qualities: ``rounds`` batches of 8."""
     model.eval()
-    rng = random.Random(seed)
+    generator = torch.Generator().manual_seed(seed)
     result: list[dict[int, int]] = [{} for _ in range(SCALES)]
 
     def put(step: Step, symbols: Tensor) -> None:
@@ -33,7 +32,7 @@ def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -
                 table[int(symbol)] = table.get(int(symbol), 0) + int(count)
 
     for k in range(rounds):
-        batch = scenes.batch(8, 256, 0.0, rng)
+        batch = scenes.batch(8, 256, generator=generator)
         step = round((k + 0.5) / rounds * quality.NETWORK_STEPS)
         steps = torch.full((8, 1 + len(scenes.tasks)), step)
         y = model.analyse(batch.planes, batch.present, steps)

@@ -1,12 +1,12 @@
-"""Random crops of scenes held in memory as stored (8- or 16-bit), so that two cores keep up."""
+"""Random crops of scenes in memory: all pixels of a task lie in one tensor, so that a batch is one gather."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -15,9 +15,11 @@ from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
 from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Planes
 from mtcodec.signal.signal import Signal
 from mtcodec.tasks import Task
+
+LEVELS = 2**16 - 1  # of planes
+EIGHT_BITS = LEVELS // 255  # what planes of 8 bits are multiples of
 
 
 @dataclass
@@ -27,6 +29,26 @@ class Batch:
     valid: dict[str, Tensor]  # (B, 1, H, W), 1 where there is a measurement; only of tasks that have holes
 
 
+@dataclass
+class Pixels:
+    """A task's pixels of all scenes, one after the other.
+
+    Attributes:
+        values: (N, C), uint8 where planes have no more levels, else int16 of 2**16 levels from −2**15 on.
+        valid: (N,), where there is a measurement; None if everywhere.
+        start: (scenes,), where a scene's pixels begin; −1 where it lacks the task.
+    """
+
+    values: Tensor
+    valid: Tensor | None
+    start: Tensor
+
+    def planes(self, places: Tensor) -> Tensor:
+        """Planes of pixels at ``places`` (B, H, W): (B, C, H, W) in [0, 1]."""
+        some = self.values[places].permute(0, 3, 1, 2).float()
+        return some / 255 if self.values.dtype == torch.uint8 else (some + 2**15) / LEVELS
+
+
 class Scenes:
     """Scenes of datasets in memory, their holes filled; tasks that a scene lacks are absent.
 
@@ -34,80 +56,131 @@ class Scenes:
     """
 
     def __init__(self, datasets: Sequence[Sequence[SceneFiles]], tasks: Sequence[Task]) -> None:
-        self.tasks = tuple(tasks)
-        self.scenes: list[dict[str, Signal]] = []
-        self.ranges: list[range] = []  # of every dataset in ``scenes``
-        for dataset in datasets:
-            start = len(self.scenes)
-            for files in dataset:
-                self.scenes.append(self._read(files))
-            self.ranges.append(range(start, len(self.scenes)))
-        if not all(self.ranges) or not self.ranges:
+        read = [[read_signals(files, tasks) for files in dataset] for dataset in datasets]
+        if not all(read) or not read:
             raise SceneError("no scenes to train on")
-
-    def _read(self, files: SceneFiles) -> dict[str, Signal]:
-        """Signals of one scene; its images must be as the tasks declare."""
-        known = {task.name: task for task in self.tasks}
-        images = read_scene(files, known, list(known))
-        for name, image in images.items():
-            if declare(name, image, known) != known[name]:
-                raise SceneError(
-                    f"an image {image.shape}, but the task has {known[name].channels} channels",
-                    path=files.files[name], task=name,
-                )  # fmt: skip
-        return {name: signals.make(known[name], image) for name, image in images.items()}
+        self.tasks = tuple(tasks)
+        scenes = [signals for dataset in read for signals in dataset]
+        some = [next(iter(own.values())) for own in scenes]
+        self.sizes = torch.tensor([(signal.height, signal.width) for signal in some])  # (scenes, 2)
+        counts = torch.tensor([len(dataset) for dataset in read])
+        self.ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)  # first scene, number
+        self.pixels = {task.name: flat(task, [own.get(task.name) for own in scenes]) for task in tasks}
 
     def __len__(self) -> int:
-        return len(self.scenes)
+        return len(self.sizes)
 
-    def planes(self, index: int, top: int, left: int, size: int, flip: bool) -> dict[str, Planes]:
-        """One crop of one scene, mirrored if ``flip`` (the x component of vectors changes sign).
+    def to(self, device: str) -> Scenes:
+        """Move all pixels to ``device``, where batches are then made."""
+        self.sizes, self.ranges = self.sizes.to(device), self.ranges.to(device)
+        for own in self.pixels.values():
+            own.values, own.start = own.values.to(device), own.start.to(device)
+            own.valid = None if own.valid is None else own.valid.to(device)
+        return self
 
-        (C, H, W), or (C + 1, H, W) for tasks with holes: the last plane is 1 where there is a measurement.
-        """
-        result = {}
-        window = slice(top, top + size), slice(left, left + size)
-        for task in self.tasks:
-            if task.name not in self.scenes[index]:
-                continue
-            own = self.scenes[index][task.name].crop(window)
-            crop = own.planes
-            if own.valid is not None:
-                crop = np.concatenate([crop, own.valid[None].astype(np.float32)])
-            if flip:
-                crop = crop[:, :, ::-1].copy()
-                if task.rules.unit_vectors:
-                    crop[0] = 1.0 - crop[0]
-            result[task.name] = crop
-        return result
-
-    def batch(self, count: int, size: int, drop: float, rng: random.Random) -> Batch:
+    def batch(self, count: int, size: int, drop: float = 0.0, generator: torch.Generator | None = None) -> Batch:
         """``count`` random crops of ``size``×``size``; tasks are dropped in a share ``drop`` of them.
 
         A dropped crop keeps a random, non-empty, proper subset of its tasks.
         """
-        shape = {t.name: (count, t.channels, size, size) for t in self.tasks}
-        planes = {name: np.zeros(s, np.float32) for name, s in shape.items()}
-        valid: dict[str, Planes] = {}
-        present = np.zeros((count, len(self.tasks)), np.float32)
-        for i in range(count):
-            index = rng.choice(rng.choice(self.ranges))
-            some = next(iter(self.scenes[index].values()))
-            top, left = (rng.randrange(max(1, n - size + 1)) for n in (some.height, some.width))
-            crop = self.planes(index, top, left, size, flip=rng.random() < 0.5)
-            names = list(crop)
-            if len(names) > 1 and rng.random() < drop:
-                names = rng.sample(names, rng.randrange(1, len(names)))
-            for j, task in enumerate(self.tasks):
-                if task.name in names:
-                    image = crop[task.name]
-                    if image.shape[1:] != (size, size):  # a scene smaller than the crop
-                        pad = [(0, 0), *((0, size - n) for n in image.shape[1:])]
-                        image = np.pad(image, pad, mode="edge")
-                    planes[task.name][i] = image[: task.channels]
-                    present[i, j] = 1
-                    if len(image) > task.channels:
-                        mask = valid.setdefault(task.name, np.ones((count, 1, size, size), np.float32))
-                        mask[i] = image[task.channels :]
-        tensors = ({n: torch.from_numpy(p) for n, p in some.items()} for some in (planes, valid))
-        return Batch(next(tensors), torch.from_numpy(present), next(tensors))
+
+        def random(*shape: int) -> Tensor:
+            return torch.rand(*shape, device=self.sizes.device, generator=generator)
+
+        first, number = self.ranges[below(random(count), len(self.ranges))].unbind(1)
+        index = first + below(random(count), number)
+        height, width = self.sizes[index].unbind(1)
+        top = below(random(count), (height - size + 1).clamp_min(1))
+        left = below(random(count), (width - size + 1).clamp_min(1))
+        flip = random(count) < 0.5
+        here = torch.stack([own.start[index] >= 0 for own in self.pixels.values()], dim=1)
+        return self.crops(index, top, left, size, flip, here & kept(here, drop, random))
+
+    def middles(self, index: Tensor, size: int) -> Batch:
+        """The middles of the scenes ``index`` (B,), ``size``×``size``, with all their tasks."""
+        top, left = ((self.sizes[index] - size).clamp_min(0) // 2).unbind(1)
+        here = torch.stack([own.start[index] >= 0 for own in self.pixels.values()], dim=1)
+        return self.crops(index, top, left, size, torch.zeros_like(here[:, 0]), here)
+
+    def crops(
+        self, index: Tensor, top: Tensor, left: Tensor, size: int, flip: Tensor, present: Tensor
+    ) -> Batch:
+        """Crops of the scenes ``index``, mirrored where ``flip``: the x component of vectors changes sign.
+
+        ``index``, ``top``, ``left`` and ``flip`` are (B,), ``present`` (B, T). Scenes smaller than the crop
+        are continued with the pixels of their edges.
+        """
+        height, width = self.sizes[index].unbind(1)
+        steps = torch.arange(size, device=index.device)
+        columns = torch.where(flip[:, None], width.clamp_max(size)[:, None] - 1 - steps, steps)
+        columns = (left[:, None] + columns).clamp_min(0).minimum(width[:, None] - 1)
+        rows = (top[:, None] + steps).minimum(height[:, None] - 1)
+        places = rows[:, :, None] * width[:, None, None] + columns[:, None, :]
+        planes, valid = {}, {}
+        for i, task in enumerate(self.tasks):
+            own, here = self.pixels[task.name], present[:, i, None, None, None]
+            inside = own.start[index].clamp_min(0)[:, None, None] + places * here[:, 0]
+            crop = own.planes(inside)
+            if task.rules.unit_vectors:
+                x = torch.where(flip[:, None, None], 1 - crop[:, 0], crop[:, 0])
+                crop = torch.cat([x[:, None], crop[:, 1:]], dim=1)
+            planes[task.name] = (crop * here).contiguous()
+            if own.valid is not None:
+                valid[task.name] = torch.where(here, own.valid[inside][:, None], True).float()
+        return Batch(planes, present.float(), valid)
+
+
+def below(share: Tensor, limit: Tensor | int) -> Tensor:
+    """Integers from 0 to ``limit`` − 1 for random numbers from 0 to 1."""
+    whole = (share.double() * limit).long()
+    return whole.clamp_max(limit - 1) if isinstance(limit, int) else whole.minimum(limit - 1)
+
+
+def kept(here: Tensor, drop: float, random: Callable[..., Tensor]) -> Tensor:
+    """Which tasks (B, T) of those that are ``here`` a crop keeps, if some are dropped in a share of them."""
+    order = (random(*here.shape) + ~here).argsort(1).argsort(1)  # those that are there come first
+    number = here.sum(1)
+    fewer = 1 + below(random(len(here)), (number - 1).clamp_min(1))
+    dropped = (random(len(here)) < drop) & (number > 1)
+    return order < torch.where(dropped, fewer, number)[:, None]
+
+
+def read_signals(files: SceneFiles, tasks: Sequence[Task]) -> dict[str, Signal]:
+    """Signals of one scene; its images must be as the tasks declare."""
+    known = {task.name: task for task in tasks}
+    images = read_scene(files, known, list(known))
+    for name, image in images.items():
+        if declare(name, image, known) != known[name]:
+            raise SceneError(
+                f"an image {image.shape}, but the task has {known[name].channels} channels",
+                path=files.files[name], task=name,
+            )  # fmt: skip
+    return {name: signals.make(known[name], image) for name, image in images.items()}
+
+
+def flat(task: Task, signals: Sequence[Signal | None]) -> Pixels:
+    """The pixels of a task, of the scenes that have it."""
+    there = [signal for signal in signals if signal is not None]
+    sizes = torch.tensor([0 if signal is None else signal.height * signal.width for signal in signals])
+    start = torch.where(sizes > 0, sizes.cumsum(0) - sizes, -1)
+    parts = [levels(signal) for signal in there] or [np.zeros((1, task.channels), np.uint16)]
+    if all((part % EIGHT_BITS == 0).all() for part in parts):
+        values = np.concatenate([(part // EIGHT_BITS).astype(np.uint8) for part in parts])
+    else:
+        values = np.concatenate([(part - 2.0**15).astype(np.int16) for part in parts])
+    valid = None
+    if any(signal.valid is not None for signal in there):
+        valid = torch.from_numpy(np.concatenate([measured(signal) for signal in there]))
+    return Pixels(torch.from_numpy(values), valid, start)
+
+
+def levels(signal: Signal) -> npt.NDArray[np.uint16]:
+    """Planes in 2**16 levels, (H · W, C)."""
+    planes = signal.planes.reshape(len(signal.planes), -1)
+    return np.rint(planes.T * np.float32(LEVELS)).astype(np.uint16)
+
+
+def measured(signal: Signal) -> npt.NDArray[np.bool_]:
+    """Where there is a measurement, (H · W,)."""
+    there = np.ones((signal.height, signal.width), bool) if signal.valid is None else signal.valid
+    return there.flatten()

@@ -7,7 +7,6 @@ ones of tasks' own streams begin with linear components of what was lost before.
 
 from __future__ import annotations
 
-import random
 
 import torch
 from torch import Tensor
@@ -161,7 +160,7 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes, crops: int
     """
     assert model.backbone.blocks is not None
     block = model.backbone.blocks[1]
-    batch = scenes.batch(crops, 4 * block, 0.0, random.Random(0))
+    batch = scenes.batch(crops, 4 * block, generator=torch.Generator().manual_seed(0))
     steps = torch.full((crops, 1 + len(model.config.tasks)), START_STEP)
     decoded = model.eval()(batch.planes, batch.present, steps).planes
     model.train()

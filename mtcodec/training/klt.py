@@ -10,7 +10,6 @@ that unit steps are the best uniform quantiser of orthonormal components
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 
 import torch
@@ -72,7 +71,7 @@ def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0
     if model.backbone.blocks is None:
         return
     patch, block = model.backbone.blocks
-    batch = scenes.batch(crops, 4 * block, 0.0, random.Random(seed))
+    batch = scenes.batch(crops, 4 * block, generator=torch.Generator().manual_seed(seed))
     parts, steps = stack(model, batch, patch)
     names = model.config.task_names
     for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):

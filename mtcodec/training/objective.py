@@ -19,18 +19,19 @@ MEMORY = 0.99  # of the running means of errors
 BALANCES = ("declared", "uncertainty", "equal")
 
 
-def draw_qualities(count: int, tasks: int, own: float, lambdas: Sequence[float] = ()) -> Tensor:
+def draw_qualities(
+    count: int, tasks: int, own: float, lambdas: Sequence[float] = (), device: str = "cpu"
+) -> Tensor:
     """Quality steps (count, 1 + tasks): shared, then by task; equal except in a share ``own``.
 
     They are those of ``lambdas``, one drawn for each scene, or else anywhere in the range.
     """
+    base = torch.randint(0, NETWORK_STEPS + 1, (count, 1), device=device)
     if lambdas:
-        choices = torch.tensor([min(step_of(lam), NETWORK_STEPS) for lam in lambdas])
-        base = choices[torch.randint(0, len(choices), (count, 1))]
-    else:
-        base = torch.randint(0, NETWORK_STEPS + 1, (count, 1))
-    shift = torch.randint(-NETWORK_STEPS // 2, NETWORK_STEPS // 2 + 1, (count, tasks))
-    shift = shift * (torch.rand(count, 1) < own)
+        drawn = base % len(lambdas)
+        base = sum(((drawn == i) * min(step_of(lam), NETWORK_STEPS) for i, lam in enumerate(lambdas)), 0 * base)
+    shift = torch.randint(-NETWORK_STEPS // 2, NETWORK_STEPS // 2 + 1, (count, tasks), device=device)
+    shift = shift * (torch.rand(count, 1, device=device) < own)
     return torch.cat([base, (base + shift).clamp(0, NETWORK_STEPS)], dim=1)
 
 
@@ -43,13 +44,14 @@ class Balance(nn.Module):
     geometric mean is that of the declared weights.
     """
 
+    declared: Tensor
     errors: Tensor
     seen: Tensor
 
     def __init__(self, model: MultiTask, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.declared = torch.tensor([t.weight for t in model.config.tasks])
+        self.register_buffer("declared", torch.tensor([t.weight for t in model.config.tasks]), False)
         self.register_buffer("errors", torch.zeros(len(self.declared)))  # running means of MSE·255²
         self.register_buffer("seen", torch.zeros(len(self.declared)))  # their weights, up to 1
 
@@ -58,8 +60,9 @@ class Balance(nn.Module):
         if self.kind == "declared":
             return self.declared
         logs = torch.zeros_like(self.declared)
-        if self.kind == "uncertainty" and bool((self.seen > 0).all()):
-            logs = -torch.log((self.errors / self.seen).clamp_min(1e-6)).cpu()
+        if self.kind == "uncertainty":
+            means = (self.errors / self.seen.clamp_min(1e-6)).clamp_min(1e-6)
+            logs = torch.where((self.seen > 0).all(), -means.log(), 0.0)
         return torch.exp(logs - logs.mean() + self.declared.log().mean())
 
     @torch.no_grad()
@@ -109,7 +112,8 @@ def objective(
     parts: dict[str, Tensor] = {n: b / pixels for n, b in out.bits.items()}
     loss = torch.stack([b * (shared_weight if n == SHARED else 1.0) for n, b in parts.items()]).sum(0)
     result = {f"bpp_{n}": b.mean() for n, b in parts.items()}
-    weights = (balance or Balance(model, "declared")).weights()
+    declared = balance or Balance(model, "declared").to(loss.device)
+    weights = declared.weights()
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
         decoded, original = out.planes[task.name], batch.planes[task.name]
@@ -121,7 +125,7 @@ def objective(
         else:
             share = here
         error = squares.mean(dim=(1, 2, 3)) * 255**2 * here
-        loss = loss + lambda_of(steps[:, i + 1]) * weights[i].to(error.device) * error
+        loss = loss + lambda_of(steps[:, i + 1]) * weights[i] * error
         result[f"mse_{task.name}"] = error.sum() / share.sum().clamp(min=1e-3)
-    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(steps.new_tensor(NETWORK_STEPS / 2))).sqrt()
+    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(NETWORK_STEPS / 2)).sqrt()
     return {"loss": balanced.mean(), **result}

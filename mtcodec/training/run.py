@@ -23,8 +23,9 @@ from mtcodec.tasks import USUAL, Task
 from mtcodec.training import grow, klt
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
-from mtcodec.training.loop import PRESETS, Plan, State, load_checkpoint, train
+from mtcodec.training.loop import State, load_checkpoint, train
 from mtcodec.training.objective import BALANCES
+from mtcodec.training.plan import PRESETS, Plan
 from mtcodec.weights import store
 
 
@@ -98,8 +99,10 @@ def train_weights(
             **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
             "lambdas": list(plan.lambdas), **summary,
         }  # fmt: skip
+        scenes.to("cpu")
         serial.save(output, average.cpu(), provenance, collect(average, scenes))
         average.to(plan.device)
+        scenes.to(plan.device)
 
     train(model, scenes, validation, plan, checkpoint, export, report, state)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -53,7 +52,7 @@ def scenes(bundled: list[SceneFiles]) -> Scenes:
 
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
-    batch = scenes.batch(8, 64, 0.0, random.Random(7))
+    batch = scenes.batch(8, 64, generator=torch.Generator().manual_seed(7))
     steps = torch.full((8, 4), NETWORK_STEPS // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
 
@@ -107,7 +106,7 @@ def test_sizes_of_the_architectures() -> None:
 
 
 def test_conditioning_is_all_that_tells_shared_from_conditional(scenes: Scenes) -> None:
-    batch = scenes.batch(1, 64, 0.0, random.Random(0))
+    batch = scenes.batch(1, 64, generator=torch.Generator().manual_seed(0))
     steps = torch.full((1, 4), 900)
     for architecture in ("shared", "conditional"):
         torch.manual_seed(3)

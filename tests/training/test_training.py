@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +30,9 @@ from mtcodec.models.layers import Layer
 from mtcodec.tasks import USUAL
 from mtcodec.training import grow, klt, run
 from mtcodec.training.dataset import Scenes
-from mtcodec.training.loop import Plan, load_checkpoint, train
+from mtcodec.training.loop import load_checkpoint, train
 from mtcodec.training.objective import draw_qualities, objective
+from mtcodec.training.plan import Plan
 from mtcodec.weights import file as weights
 from mtcodec.weights import store
 
@@ -44,9 +44,13 @@ def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
     return model
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
-    batch = scenes.batch(8, 64, 0.0, random.Random(7))
+    batch = scenes.batch(8, 64, 0.0, seeded(7))
     steps = torch.full((8, 4), NETWORK_STEPS // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
 
@@ -164,11 +168,13 @@ def test_quality_steps() -> None:
 
 
 def test_crops_mirror_the_x_component_of_normals(scenes: Scenes) -> None:
-    plain, mirrored = (scenes.planes(0, 10, 20, 64, flip) for flip in (False, True))
-    assert np.array_equal(plain["rgb"][:, :, ::-1], mirrored["rgb"])
-    assert np.allclose(plain["normal"][0, :, ::-1], 1 - mirrored["normal"][0])
-    assert np.array_equal(plain["normal"][1:, :, ::-1], mirrored["normal"][1:])
-    batch = scenes.batch(64, 64, 0.5, random.Random(0))
+    zero, both = torch.zeros(2, dtype=torch.long), torch.ones(2, 3, dtype=torch.bool)
+    crops = scenes.crops(zero, zero + 10, zero + 20, 64, torch.tensor([False, True]), both)
+    plain, mirrored = ({n: p[i] for n, p in crops.planes.items()} for i in range(2))
+    assert torch.equal(plain["rgb"].flip(2), mirrored["rgb"])
+    assert torch.allclose(plain["normal"][0].flip(1), 1 - mirrored["normal"][0])
+    assert torch.equal(plain["normal"][1:].flip(2), mirrored["normal"][1:])
+    batch = scenes.batch(64, 64, 0.5, seeded(0))
     absent = batch.present.sum(1)
     assert absent.min() >= 1 and (absent < 3).any() and (absent == 3).any()
     assert all((batch.planes[t.name][batch.present[:, i] == 0] == 0).all() for i, t in enumerate(TASKS))
@@ -306,11 +312,10 @@ def test_checkpoints_that_are_none(tmp_path: Path) -> None:
 
 def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
     scenes = Scenes([bundled[:1], bundled[1:4]], TASKS)
-    rng = random.Random(0)
-    first = scenes.scenes[0]["rgb"].image
-    only = [scenes.planes(0, 0, 0, 256, flip)["rgb"] for flip in (False, True)]
-    assert first.shape[:2] == (256, 256)
-    drawn = [scenes.batch(1, 256, 0.0, rng).planes["rgb"][0].numpy() for _ in range(200)]
+    assert scenes.sizes[0].tolist() == [256, 256]
+    whole = scenes.middles(torch.zeros(1, dtype=torch.long), 256).planes["rgb"][0]
+    only = [whole, whole.flip(2)]
+    drawn = scenes.batch(200, 256, generator=seeded(0)).planes["rgb"]
     share = sum(any((image == one).all() for one in only) for image in drawn) / len(drawn)
     assert 0.4 < share < 0.6
 
@@ -341,7 +346,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
         for parameter in old.parameters():
             parameter += 0.02 * torch.randn_like(parameter)
     widened = {k: v for k, v in LARGER.items() if k not in ("latents", "shared_latents", "hyper")}
-    batch, steps = scenes.batch(2, 64, 0.0, random.Random(1)), torch.full((2, 4), 1000)
+    batch, steps = scenes.batch(2, 64, 0.0, seeded(1)), torch.full((2, 4), 1000)
     for sizes, same_bits in ((widened, True), (LARGER, False)):
         new = MultiTask(replace(old.config, **sizes))
         klt.initialise(new, scenes, crops=32)
@@ -357,7 +362,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
 def test_new_latents_take_up_what_is_lost(small_model: MultiTask, scenes: Scenes) -> None:
     config = replace(small_model.config, latents=60)
     new = grow.grown(small_model, config, scenes)
-    batch, steps = scenes.batch(8, 64, 0.0, random.Random(2)), torch.full((8, 4), grow.START_STEP)
+    batch, steps = scenes.batch(8, 64, 0.0, seeded(2)), torch.full((8, 4), grow.START_STEP)
     with torch.no_grad():
         before, after = (m.eval()(batch.planes, batch.present, steps) for m in (small_model, new))
     for name, planes in batch.planes.items():
