@@ -36,8 +36,8 @@ class Arrays:
     def detached(self, x: Array) -> Array:
         return x
 
-    def native(self, array: Array) -> Array:
-        return array
+    def arange(self, count: int) -> Array:
+        return np.arange(count)
 
     def expand(self, x: Array, shape: tuple[int, ...]) -> Array:
         return np.broadcast_to(x, shape)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -66,8 +65,8 @@ class StreamModel(Net):
     def following(self, step: int, features: Tensor, y_hat: Tensor, rows: Rows) -> tuple[Tensor, ...]:
         return self.structure.following(self, step, features, y_hat, rows)
 
-    def native(self, array: Any) -> Tensor:
-        return constant(array.shape, array.tobytes(), str(self.log_gain.device))
+    def arange(self, count: int) -> Tensor:
+        return torch.arange(count, device=self.log_gain.device)
 
     def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         return x.expand(shape)
@@ -110,12 +109,6 @@ class StreamModel(Net):
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""
         return x + torch.rand_like(x) - 0.5 if self.training else x.round()
-
-
-@lru_cache(maxsize=16)
-def constant(shape: tuple[int, ...], data: bytes, device: str) -> Tensor:
-    """Truth values, not to be changed; copied to a device once."""
-    return torch.frombuffer(bytearray(data), dtype=torch.bool).reshape(shape).to(device)
 
 
 def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:

@@ -13,26 +13,16 @@ from mtcodec.models.entropy.integer import BIAS_LIMIT, BIAS_UNIT, STEP, WEIGHT_L
 from mtcodec.models.layers import BETA_MIN, Layer, Layers
 
 
-class _Round(torch.autograd.Function):
-    """Round to integers and clamp; the gradient passes where nothing was clamped."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
-        ctx.save_for_backward((x >= low) & (x <= high))
-        return x.round().clamp_(low, high)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (inside,) = ctx.saved_tensors
-        return grad * inside, None, None
-
-
 def round_clamp(x: Tensor, low: float, high: float) -> Tensor:
-    """Nearest integer (ties to even) within [low, high], differentiable straight through."""
+    """Nearest integer (ties to even) within [low, high], differentiable straight through.
+
+    The gradient passes where nothing was clamped. Sums are exact: what rounding adds is a multiple of the last
+    digit of ``x``. (A function of torch's autograd lost its gradients when torch 2.11 compiled it.)
+    """
     if not (torch.is_grad_enabled() and x.requires_grad):
         return x.round().clamp_(low, high)
-    result: Tensor = _Round.apply(x, low, high)  # type: ignore[no-untyped-call]
-    return result
+    inside = x.clamp(low, high)
+    return inside + (inside.round() - inside).detach()
 
 
 def move(fn: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:

@@ -15,11 +15,13 @@ import torch
 from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import UsageError
 from mtcodec.format.quality import NETWORK_STEPS
+from mtcodec.training import processes
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.objective import draw_qualities, objective
 from mtcodec.training.optimisation import EMA_EVERY, Optimisation
 from mtcodec.training.plan import Plan, rate_at, share_done
 
+AGREE_EVERY = 10  # steps after which processes agree on the time
 VALIDATED = (10, 50, 90)  # qualities in percent of the networks' range
 
 State = dict[str, Any]
@@ -97,27 +99,32 @@ def train(
         raise UsageError("a training takes either a number of steps or of minutes")
     if plan.decay and state is None:
         raise UsageError("a rate decays from a checkpoint")
+    first = processes.rank() == 0
     torch.manual_seed(plan.seed)
     model.to(device=plan.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     scenes.to(plan.device)
     if held_out is not None:
         held_out.to(plan.device)
-    bfloat16 = plan.precision == "bfloat16" or (
-        plan.precision == "auto" and faster_in_bfloat16(model, scenes, plan)
-    )
+    bfloat16 = plan.precision == "bfloat16"
+    if plan.precision == "auto":
+        bfloat16 = bool(processes.agreed(faster_in_bfloat16(model, scenes, plan), plan.device))
     optimisation = Optimisation(model, scenes, plan, bfloat16)
     step, spent = 0, 0.0
     if state is not None:
         optimisation.load_state(state)
         step, spent = state["step"], state["spent"]
-    began = spent
+    if not first:  # crops of its own
+        torch.manual_seed(plan.seed + step + processes.rank())
+    began = agreed = spent
     log = checkpoint.with_suffix(".decay.jsonl" if plan.decay else ".log.jsonl")
-    if state is None or plan.decay:
+    if first and (state is None or plan.decay):
         log.unlink(missing_ok=True)
     size = max(plan.crop, 64)
 
     def save(**more: Any) -> None:
         """Validate, write the checkpoint, and export."""
+        if not first:
+            return
         summary = validate(optimisation.average, held_out, 2 * size) if held_out else {}
         record({"step": step, "validation": summary, **more})
         if not plan.decay:
@@ -129,6 +136,8 @@ def train(
             export(optimisation.average, {"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
 
     def record(entry: dict[str, Any]) -> None:
+        if not first:
+            return
         with log.open("a") as file:
             file.write(json.dumps(entry) + "\n")
         report(entry)
@@ -139,7 +148,9 @@ def train(
     while True:
         now = time.monotonic()
         spent, clock = spent + (now - clock), now
-        done = share_done(plan, step, spent, began)
+        if step % AGREE_EVERY == 0 or not processes.several():
+            agreed = processes.agreed(spent, plan.device)
+        done = share_done(plan, step, agreed, began)
         if done >= 1:
             break
         rate = rate_at(plan, done) * min(1.0, (step + 1) / plan.warmup)

@@ -6,10 +6,11 @@ import copy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtcodec.engine.modules import MultiTask
-from mtcodec.training.dataset import Scenes
+from mtcodec.training import processes
+from mtcodec.training.dataset import Batch, Scenes
 from mtcodec.training.objective import Balance, draw_qualities, objective
 from mtcodec.training.plan import Plan
 
@@ -20,8 +21,9 @@ WARMED = 3  # passes before a graph of CUDA is captured
 class Optimisation:
     """A model in training, with all that changes along it; :meth:`state` is what a checkpoint keeps.
 
-    On CUDA the kernels of a forward and backward pass are captured once and replayed (a CUDA graph): small
-    networks otherwise wait for Python. Nothing in a pass may therefore read values back from the device.
+    On CUDA a forward and backward pass is compiled, and its kernels are captured once and replayed (a CUDA
+    graph): small networks otherwise wait for Python. Nothing in a pass may therefore read values back from the
+    device.
     """
 
     def __init__(self, model: MultiTask, scenes: Scenes, plan: Plan, bfloat16: bool) -> None:
@@ -31,14 +33,20 @@ class Optimisation:
         self.balance = Balance(model, plan.balance).to(plan.device)
         self.optimizer = make_optimizer(model, plan)
         self.parameters = list(model.parameters())
+        self.cuda = plan.device.startswith("cuda")
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
+        self.parts = self.forward
+        if self.cuda:
+            options = {"fallback_random": True}  # noise from torch's own generator
+            self.parts = torch.compile(self.forward, dynamic=False, options=options)
         self.names: list[str] = []
         self.sums: Tensor | None = None  # of the parts of the objective since they were last asked for
 
     def step(self, count: int, side: int, rate: float) -> None:
         """Learn from ``count`` crops of ``side``×``side``. Steps with infinite gradients are left out."""
         self.gradients(count, side)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        processes.average_gradients(self.parameters)
+        norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
         assert self.sums is not None
         self.sums[-1] += norm
         for group in self.optimizer.param_groups:
@@ -47,7 +55,7 @@ class Optimisation:
         self.optimizer.step()
 
     def gradients(self, count: int, side: int) -> None:
-        if not self.plan.device.startswith("cuda"):
+        if not self.cuda:
             self.optimizer.zero_grad(set_to_none=True)
             self.passes(count, side)
             return
@@ -72,18 +80,23 @@ class Optimisation:
 
     def passes(self, count: int, side: int) -> None:
         """Forward and backward."""
-        plan, device = self.plan, self.plan.device
+        plan = self.plan
         batch = self.scenes.batch(count, side, plan.drop)
-        steps = draw_qualities(count, len(self.scenes.tasks), self.own, plan.lambdas, device)
-        with torch.autocast(device, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
-            out = self.model(batch.planes, batch.present, steps)
-        parts = objective(self.model, out, batch, steps, self.balance, plan.shared_weight)
+        steps = draw_qualities(count, len(self.scenes.tasks), self.own, plan.lambdas, plan.device)
+        parts = self.parts(batch, steps)
         parts["loss"].backward()
         values = torch.stack([*(value.detach() for value in parts.values()), parts["loss"].new_zeros(())])
         if self.sums is None:
             self.names, self.sums = [*parts, "gradient"], torch.zeros_like(values)
         self.sums += values
         self.balance.update(torch.stack([parts[f"mse_{n}"].detach() for n in self.model.config.task_names]))
+
+    def forward(self, batch: Batch, steps: Tensor) -> dict[str, Tensor]:
+        """The objective and its parts."""
+        kind = self.plan.device.partition(":")[0]
+        with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
+            out = self.model(batch.planes, batch.present, steps)
+        return objective(self.model, out, batch, steps, self.balance, self.plan.shared_weight)
 
     def means(self, steps: int) -> dict[str, float]:
         """The parts of the objective and the norm of the gradient, means of the last ``steps``."""
@@ -100,7 +113,7 @@ class Optimisation:
         self.averaged += 1
 
     def state(self) -> dict[str, Any]:
-        cuda = torch.cuda.get_rng_state() if self.plan.device.startswith("cuda") else torch.empty(0)
+        cuda = torch.cuda.get_rng_state() if self.cuda else torch.empty(0)
         return {
             "model": self.model.state_dict(), "average": self.average.state_dict(),
             "averaged": self.averaged, "optimizer": self.optimizer.state_dict(),
@@ -114,14 +127,14 @@ class Optimisation:
         self.optimizer.load_state_dict(state["optimizer"])
         self.balance.load_state_dict(state["balance"])
         torch.set_rng_state(state["torch_rng"].cpu())
-        if self.plan.device.startswith("cuda") and state["cuda_rng"].numel():
+        if self.cuda and state["cuda_rng"].numel():
             torch.cuda.set_rng_state(state["cuda_rng"].cpu())
 
 
 def make_optimizer(model: MultiTask, plan: Plan) -> torch.optim.Optimizer:
     """AdamW; bases and linear paths, which start as good transforms, move at a twentieth of the rate."""
-    slow: list[torch.nn.Parameter] = []
-    fast: list[torch.nn.Parameter] = []
+    slow: list[nn.Parameter] = []
+    fast: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (slow if ".linear." in name or ".basis." in name else fast).append(parameter)
     if plan.optimizer == "adam":

@@ -20,7 +20,7 @@ from mtcodec.files.notes import Note, ignore
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.tasks import USUAL, Task
-from mtcodec.training import grow, klt
+from mtcodec.training import grow, klt, processes
 from mtcodec.training.calibration import collect
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import State, load_checkpoint, train
@@ -119,7 +119,7 @@ def planned(given: Mapping[str, Any], init: str, state: State | None) -> Plan:
     before = dict((state or {}).get("plan", {"init": Path(init).stem}))
     if given.get("steps") or given.get("minutes") or given.get("decay"):
         before |= {"steps": 0, "minutes": 0.0}
-    return Plan(**{**before, **given, "device": device})
+    return Plan(**{**before, **given, "device": processes.start(device)})
 
 
 def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State | None) -> MultiTask | None:

@@ -14,7 +14,7 @@ from mtcodec.models.entropy.walk import Step
 
 @pytest.mark.parametrize("size", [(6, 4, 8), (5, 4, 4), (2, 8, 4)])
 def test_every_symbol_is_coded_in_one_step(size: tuple[int, int, int]) -> None:
-    masks = order.masks(*size)
+    masks = order.masks(np.arange, *size)
     assert len(masks) == order.STEPS
     assert (np.stack(masks).sum(axis=0) == 1).all()
     groups = order.groups(size[0])
@@ -26,7 +26,7 @@ def test_every_symbol_is_coded_in_one_step(size: tuple[int, int, int]) -> None:
 
 def test_steps_see_neighbours() -> None:
     """A checkerboard: around a symbol of the last step all are known, and those of other channels."""
-    first, second = order.masks(4, 4, 4)
+    first, second = order.masks(np.arange, 4, 4, 4)
     assert (first[:, 1:-1, 1:-1] == second[:, :-2, 1:-1]).all()
     assert (first[:, 1:-1, 1:-1] == second[:, 1:-1, 2:]).all()
     assert (first[:2] == second[2:]).all()

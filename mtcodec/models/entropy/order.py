@@ -7,10 +7,12 @@ entropy model has a context network for every step but the first.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+
+from mtcodec.models.layers import Maps
 
 STEPS = 2
 
@@ -20,12 +22,14 @@ def groups(channels: int) -> npt.NDArray[np.int64]:
     return (np.arange(channels) >= (channels + 1) // 2).astype(np.int64)
 
 
-@lru_cache(maxsize=4)
-def masks(channels: int, height: int, width: int) -> list[npt.NDArray[np.bool_]]:
-    """By step, where it codes: (channels, height, width), not to be changed. Every place belongs to one."""
-    rows, columns = np.arange(height)[:, None], np.arange(width)[None, :]
-    steps = (rows + columns + groups(channels)[:, None, None]) % STEPS
-    return [steps == k for k in range(STEPS)]
+def masks(arange: Callable[[int], Maps], channels: int, height: int, width: int) -> list[Maps]:
+    """By step, where it codes: (channels, height, width). Every place belongs to one.
+
+    ``arange`` makes the integers from 0 on, as an engine has them.
+    """
+    places = (arange(height)[:, None] + arange(width)) % STEPS
+    group = (arange(channels) >= (channels + 1) // 2)[:, None, None]
+    return [places == (k + STEPS - 1 * group) % STEPS for k in range(STEPS)]
 
 
 def context_layers(step: int) -> tuple[str, str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from mtcodec.models.entropy import order
 from mtcodec.models.entropy.by_quality import GAIN_UNIT, Rows
@@ -33,34 +31,35 @@ class StreamNetworks(Arithmetic, Protocol):
 
     def following(self, step: int, features: Maps, y_hat: Maps, rows: Rows) -> tuple[Maps, ...]: ...
 
-    def native(self, array: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Maps:
-        """An array as this engine has them."""
+    def arange(self, count: int) -> Maps:
+        """The integers from 0 to ``count`` − 1, (count,)."""
 
     def expand(self, x: Maps, shape: tuple[int, ...]) -> Maps:
         """``x`` repeated to ``shape``."""
 
 
-Walk = Generator[Step, Maps, Maps]
-
-
-def walk(networks: StreamNetworks, rows: Rows, shape: tuple[int, int, int], condition: Maps | None) -> Walk:
+def decode(
+    networks: StreamNetworks,
+    rows: Rows,
+    shape: tuple[int, int, int],
+    condition: Maps | None,
+    take: Callable[[Step], Maps],
+) -> Maps:
     """Walk through the steps of a stream; returns ŷ in units of 1/16 symbol, (B, N, H, W).
 
-    Yields every :class:`Step` and is sent its symbols (B, C, H, W), of which those outside of
+    ``take(step)`` gives the symbols of every :class:`Step`, (B, C, H, W), of which those outside of its
     ``mask`` are ignored. ``shape`` is (B, H, W) of the latents, H and W multiples of 4.
     """
     (batch, height, width), own = shape, networks.structure
     z_shape = own.hyper, height // 4, width // 4
     z_index = networks.expand(rows.z_index, (batch, *z_shape))
-    z_hat = yield Step(0, z_index, networks.native(np.ones(z_shape, bool)), Z_LIMIT)
+    z_hat = take(Step(0, z_index, networks.expand(networks.arange(1) == 0, z_shape), Z_LIMIT))
     features, mu, index = networks.first(z_hat, rows, condition)
     y_hat: Maps = None
-    for k, places in enumerate(order.masks(own.channels, height, width)):
-        mask = networks.native(places)
+    for k, mask in enumerate(order.masks(networks.arange, own.channels, height, width)):
         if k:
             mu, index = networks.following(k, features, y_hat, rows)
-        symbols = yield Step(mu, index, mask, SYMBOL_LIMIT)
-        decoded = symbols * MEAN_UNIT + mu
+        decoded = take(Step(mu, index, mask, SYMBOL_LIMIT)) * MEAN_UNIT + mu
         y_hat = networks.where(mask, decoded, y_hat) if k else decoded * mask
     return y_hat
 
@@ -77,31 +76,12 @@ def encode(
 
     ``symbols`` are rounded, differentiable straight through.
     """
-    steps = walk(networks, rows, (y.shape[0], y.shape[2], y.shape[3]), condition)
-    step = next(steps)
-    symbols = networks.round_clamp(networks.float32(z), -step.limit, step.limit)
     target = networks.float32(y) * (rows.gain / GAIN_UNIT)
-    while True:
+
+    def code(step: Step) -> Maps:
+        wanted = networks.float32(z) if step.limit == Z_LIMIT else target - step.mu / MEAN_UNIT
+        symbols = networks.round_clamp(wanted, -step.limit, step.limit)
         put(step, symbols)
-        try:
-            step = steps.send(symbols)
-        except StopIteration as end:
-            return end.value
-        symbols = networks.round_clamp(target - step.mu / MEAN_UNIT, -step.limit, step.limit)
+        return symbols
 
-
-def decode(
-    networks: StreamNetworks,
-    rows: Rows,
-    shape: tuple[int, int, int],
-    condition: Maps | None,
-    take: Callable[[Step], Maps],
-) -> Maps:
-    """The mirror of :func:`encode`: ``take(step)`` gives the symbols; returns ŷ."""
-    steps = walk(networks, rows, shape, condition)
-    step = next(steps)
-    while True:
-        try:
-            step = steps.send(take(step))
-        except StopIteration as end:
-            return end.value
+    return decode(networks, rows, (y.shape[0], y.shape[2], y.shape[3]), condition, code)
