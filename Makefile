@@ -1,10 +1,11 @@
-# make demo | test | check | evaluate
+# make demo | test | check | fuzz | train-clevr | train-general | export-clevr | export-general
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
 .PHONY: demo test check fuzz fuzz-ci format clean
+.PHONY: train-clevr train-general export-clevr export-general need-clevr need-general
 
 $(BIN)/mtcodec: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +55,35 @@ fuzz: $(VENV)/fuzz-ready  ## hostile bytes into the decoders, for SECONDS; what 
 
 fuzz-ci:  ## two minutes of the same, with seeds that do not change
 	$(MAKE) fuzz SECONDS=120 SEED=1
+
+$(VENV)/train-ready: $(BIN)/mtcodec
+	$(BIN)/pip install --quiet "torch==2.13.0" || $(BIN)/pip install --quiet torch
+	$(BIN)/pip install --quiet -e ".[train,evaluate]"
+	touch $@
+
+RUNS ?= runs
+THREADS ?= 1
+MINUTES ?= 40
+TRAIN = OMP_WAIT_POLICY=PASSIVE nice -n 15 $(BIN)/mtcodec train --threads $(THREADS)
+DATA_clevr = "$(CLEVR)"
+DATA_general = "$(VARIED)" "$(VARIED)" "$(REAL)" "$(CLEVR)"
+SETTINGS_clevr = --batch 8 --rate 3e-3 --own-quality 0.3 --absent 0.1
+SETTINGS_general = --batch 8 --rate 3e-3 --own-quality 0.1 --absent 0.1 --held-out 8
+
+need-clevr:
+	@test -n "$(CLEVR)" || { echo "say where scenes are: make train-clevr CLEVR=path/to/clevr/train" >&2; exit 1; }
+
+need-general:
+	@test -n "$(VARIED)" -a -n "$(REAL)" -a -n "$(CLEVR)" || { echo "say where scenes are: make train-general" \
+	"VARIED=path/to/varied/train REAL=path/to/real/train CLEVR=path/to/clevr/train" >&2; exit 1; }
+
+train-clevr train-general: train-%: need-% $(VENV)/train-ready  ## go on with RUNS/NAME, from the shipped weights, until stopped
+	@mkdir -p "$(RUNS)"
+	if test -e "$(RUNS)/$*.ckpt"; then set -- --resume; else set -- --init $* $(SETTINGS_$*); fi; \
+	$(TRAIN) $(DATA_$*) "$$@" -o "$(RUNS)/$*.safetensors"
+
+export-clevr export-general: export-%: need-% $(VENV)/train-ready  ## weights of that run, MINUTES later; it goes on
+	$(TRAIN) $(DATA_$*) --decay $(MINUTES) -o "$(RUNS)/$*.safetensors"
 
 format: $(VENV)/check-ready
 	$(BIN)/ruff format .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +27,8 @@ from mtcodec.errors import FormatError, SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
+    from mtcodec.codec.request import Request
+    from mtcodec.files.layouts import SceneFiles
 
 NOTES = 20  # lines about scenes that are shown
 
@@ -64,6 +66,14 @@ def pack(
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
+    learn: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="First train weights on the dataset, for so long (2h, 90m), or auto: until an hour gains "
+            "less than 1 %. They are used, and kept in the archive, if they pay.",
+        ),
+    ] = "",
     measures: options.Measures = False,
     part_scenes: Annotated[
         int,
@@ -106,7 +116,11 @@ def pack(
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
-    job = Job(choose_weights(weights, scenes, wanted, request, output), wanted, request)
+    minutes = values.minutes(learn) if learn else None
+    chosen = choose_weights(weights, scenes, wanted, request, output)
+    if minutes is not None:
+        chosen = _learn(scenes, wanted, request, chosen, output, minutes, skip_errors, quiet)
+    job = Job(chosen, wanted, request)
     started = time.monotonic()
     with progress_bar() as bar:
 
@@ -121,6 +135,46 @@ def pack(
     _print(summary, str(output), time.monotonic() - started, as_json, quiet)
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
+
+
+def _learn(
+    scenes: Sequence[SceneFiles],
+    tasks: Sequence[str],
+    request: Request,
+    start: Path | None,
+    output: Path,
+    minutes: float,
+    skip_errors: bool,
+    quiet: bool,
+) -> Path | None:
+    """The weights that a dataset is packed with after training some on it for so many minutes; 0: auto."""
+    from mtcodec import extras
+    from mtcodec.archive.names import is_archive
+
+    tell = silent if quiet else note
+    if is_archive(output):
+        tell(f"{output} has scenes already: its weights are used")
+        return start
+    lossy = [request.tasks[name] for name in tasks if name in request.tasks]
+    lossy = [task for task in lossy if not task.exact and task.name not in request.max_error]
+    if not lossy or request.coding == "classical":
+        raise UsageError("nothing to learn: no task is left to networks")
+    extras.load("torch", "learning", "train")
+    from mtcodec.archive.learn import compare, division, learn
+    from mtcodec.cli.train import progress
+
+    training, held = division(scenes, tasks)
+    folder = output.with_name(output.name + ".learn")
+    tell(f"learning from {len(training)} scenes; {len(held)} others are kept to compare on; see {folder}")
+    learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,
+                    report=(lambda record: None) if quiet else progress)  # fmt: skip
+    candidates = dict.fromkeys([learned, start, None])
+    tried = compare(list(candidates), held, len(scenes), tasks, request)
+    for one in tried:
+        name = "no networks" if one.weights is None else one.weights.stem
+        share = one.cost / tried[0].cost
+        tell(f"{name}: {one.scene_bytes:.0f} bytes a scene, cost of the whole dataset {share:.3f}")
+    return tried[0].weights
 
 
 def _print(summary: Summary, output: str, seconds: float, as_json: bool, quiet: bool) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mtcodec import extras
+from mtcodec.archive.names import is_archive
 from mtcodec.cli.common import note, refuse_existing
 from mtcodec.cli.options import Force, Quiet, Threads, TrainingDevice, number
 from mtcodec.cli.values import lambda_list, size_values
-from mtcodec.errors import UsageError
+from mtcodec.errors import DependencyError, OutputError, UsageError
 from mtcodec.files.listing import require_directory
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES
-from mtcodec.tasks import USUAL, parse
+from mtcodec.tasks import USUAL, Task, parse
+
+if TYPE_CHECKING:
+    from mtcodec.training import run
 
 
 def train(
@@ -23,7 +29,8 @@ def train(
         list[Path],
         typer.Argument(
             metavar="DATASET",
-            help="Directories of scenes in any layout of encode --help; each gives equally many crops.",
+            help="Directories of scenes in any layout of encode --help, or archives; each gives equally "
+            "many crops.",
         ),
     ],
     tasks: Annotated[
@@ -112,7 +119,7 @@ def train(
     force: Force = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train weights on datasets; the log and the checkpoint lie beside the output."""
+    """Train weights on datasets; the log, its plot and the checkpoint lie beside the output."""
     if output is None or output.suffix != ".safetensors":
         raise UsageError("missing -o FILE.safetensors")
     if decay and (minutes or steps):
@@ -124,9 +131,20 @@ def train(
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
     for path in datasets:
-        require_directory(path)
+        if not is_archive(path):
+            require_directory(path)
     extras.load("torch", "training", "train")
     from mtcodec.training import run
+    from mtcodec.training.plot import plot
+
+    log, picture = (".decay.jsonl", ".decay.png") if decay else (".log.jsonl", ".png")
+
+    def report(record: dict[str, Any]) -> None:
+        if not quiet:
+            progress(record)
+        if "validation" in record:
+            with suppress(DependencyError, OutputError):  # training goes on without a picture
+                plot(output.with_suffix(log), output.with_suffix(picture))
 
     given = {
         "minutes": minutes, "steps": steps, "decay": decay, "batch": batch, "crop": crop, "rate": rate,
@@ -134,23 +152,79 @@ def train(
         "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
     }  # fmt: skip
     run.train_weights(
-        datasets, declared, output, init=init, resume=resume, held_out=held_out, threads=threads,
-        architecture=architecture, backbone=backbone, sizes=size_values(sizes),
-        settings=run.settings(preset, given),
-        report=(lambda _: None) if quiet else _print_training, note=note,
+        lambda tasks: [scenes_of(path, tasks) for path in datasets], declared, output,
+        settings=run.settings(preset, given), architecture=architecture, backbone=backbone, sizes=size_values(sizes), init=init, resume=resume,
+        held_out=held_out, threads=threads, report=report,
     )  # fmt: skip
 
 
-def _print_training(record: dict[str, Any]) -> None:
-    """One line of progress for a record of the training log."""
-    if "loss" in record:
+def scenes_of(path: Path, tasks: Sequence[Task]) -> run.Dataset:
+    """The scenes of a directory or of an archive."""
+    from mtcodec.training import run
+
+    if not is_archive(path):
+        return run.on_disk([path], note)(tasks)[0]
+    from mtcodec.archive.read import Opened
+    from mtcodec.archive.sources import sources
+
+    return run.Dataset(run.name_of(path), sources(Opened(path)))
+
+
+class Progress:
+    """One line of progress for every record of training logs; each begins with its plan."""
+
+    def __init__(self) -> None:
+        self.plan: dict[str, Any] = {}
+        self.last: dict[str, Any] | None = None  # record with a loss
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        if "plan" in record:
+            self.plan, self.last = record["plan"], None
+        elif "loss" in record:
+            typer.echo("  ".join(self.parts(record)), err=True)
+            self.last = record
+        elif record.get("validation"):
+            parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
+            typer.echo(f"step {record['step']} validation  " + "  ".join(parts), err=True)
+
+    def parts(self, record: dict[str, Any]) -> list[str]:
         bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
-        text = (
-            f"step {record['step']} ({100 * record['done']:.1f} %)  loss {record['loss']:.4f}  bpp {bpp:.4f}"
-        )
-    elif record.get("validation"):
-        parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
-        text = f"step {record['step']} validation  " + "  ".join(parts)
-    else:
-        return
-    typer.echo(text, err=True)
+        return [
+            f"step {record['step']} ({100 * record['done']:.1f} %)",
+            f"loss {record['loss']:.4f}",
+            f"bpp {bpp:.4f}",
+            *crops_a_second(self.plan, self.last, record),
+            duration(record["minutes"]),
+            *time_left(record["minutes"], record["done"], self.plan.get("decay", 0.0)),
+        ]
+
+
+progress = Progress()
+
+
+def crops_a_second(plan: dict[str, Any], last: dict[str, Any] | None, record: dict[str, Any]) -> list[str]:
+    """``33.1 crops/s`` of this process since the last record, or nothing where that cannot be told."""
+    if last is None or record["minutes"] <= last["minutes"]:
+        return []
+    before, large = (one["done"] >= 1 - plan["full"] for one in (last, record))
+    if large != before:
+        return []
+    batch = max(1, plan["batch"] // 4) if large else plan["batch"]  # large: fewer, of twice the size
+    crops = batch * (record["step"] - last["step"])
+    return [f"{crops / (record['minutes'] - last['minutes']) / 60:.1f} crops/s"]
+
+
+def time_left(minutes: float, done: float, decay: float = 0.0) -> list[str]:
+    """``1 h 20 min left`` after some minutes and a share of a run; nothing for one without an end.
+
+    Of a ``decay``, minutes that it takes, ``done`` is the share; ``minutes`` are those of the whole run.
+    """
+    if not 0 < done < 1:
+        return []
+    return [f"{duration((1 - done) * (decay or minutes / done))} left"]
+
+
+def duration(minutes: float) -> str:
+    """``1 h 20 min``."""
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

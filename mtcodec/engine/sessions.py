@@ -213,7 +213,9 @@ class Sessions(Networks):
         result: dict[str, Array] = {}
         for read, made in self.graph.analyses:
             presence = np.array([[here[name] for name in read]])
-            vector = np.concatenate([presence, self.structure.qualities(self.arithmetic, made, columns)], axis=1)
+            vector = np.concatenate(
+                [presence, self.structure.qualities(self.arithmetic, made, columns)], axis=1
+            )
             ends = np.cumsum([self.config.channels(name) for name in made])
             run, own = self.transform(f"g_a.{key(read)}"), self.structure.analyses[key(read)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,8 @@ from mtcodec.models.layers import BETA_MIN, Layer, Layers
 def round_clamp(x: Tensor, low: float, high: float) -> Tensor:
     """Nearest integer (ties to even) within [low, high], differentiable straight through.
 
-    The gradient passes where nothing was clamped. Sums are exact: what rounding adds is a multiple of the last
-    digit of ``x``. (A function of torch's autograd lost its gradients when torch 2.11 compiled it.)
+    The gradient passes where nothing was clamped. Sums are exact: what rounding adds is a multiple of the
+    last digit of ``x``. (A function of torch's autograd lost its gradients when torch 2.11 compiled it.)
     """
     if not (torch.is_grad_enabled() and x.requires_grad):
         return x.round().clamp_(low, high)

@@ -13,10 +13,13 @@ from torch import Tensor
 from mtcodec.codec.prepare import declare
 from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import read_scene
+from mtcodec.files.scene import Scene, read_scene
 from mtcodec.signal import signal as signals
 from mtcodec.signal.signal import Signal
-from mtcodec.tasks import Task
+from mtcodec.tasks import Declarations, Task
+
+Source = SceneFiles | Callable[[Declarations, Sequence[str]], Scene]
+"""A scene on disk, or what reads one from elsewhere: declarations and names of tasks → images."""
 
 LEVELS = 2**16 - 1  # of planes
 EIGHT_BITS = LEVELS // 255  # what planes of 8 bits are multiples of
@@ -50,13 +53,14 @@ class Pixels:
 
 
 class Scenes:
-    """Scenes of datasets in memory, their holes filled; tasks that a scene lacks are absent.
+    """Scenes of datasets in memory, their holes filled; tasks that a scene lacks are absent. Scenes
+    that have none of them are left out.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
     """
 
-    def __init__(self, datasets: Sequence[Sequence[SceneFiles]], tasks: Sequence[Task]) -> None:
-        read = [[read_signals(files, tasks) for files in dataset] for dataset in datasets]
+    def __init__(self, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> None:
+        read = [[own for source in dataset if (own := read_signals(source, tasks))] for dataset in datasets]
         if not all(read) or not read:
             raise SceneError("no scenes to train on")
         self.tasks = tuple(tasks)
@@ -78,7 +82,9 @@ class Scenes:
             own.valid = None if own.valid is None else own.valid.to(device)
         return self
 
-    def batch(self, count: int, size: int, drop: float = 0.0, generator: torch.Generator | None = None) -> Batch:
+    def batch(
+        self, count: int, size: int, drop: float = 0.0, generator: torch.Generator | None = None
+    ) -> Batch:
         """``count`` random crops of ``size``×``size``; tasks are dropped in a share ``drop`` of them.
 
         A dropped crop keeps a random, non-empty, proper subset of its tasks.
@@ -145,15 +151,16 @@ def kept(here: Tensor, drop: float, random: Callable[..., Tensor]) -> Tensor:
     return order < torch.where(dropped, fewer, number)[:, None]
 
 
-def read_signals(files: SceneFiles, tasks: Sequence[Task]) -> dict[str, Signal]:
+def read_signals(source: Source, tasks: Sequence[Task]) -> dict[str, Signal]:
     """Signals of one scene; its images must be as the tasks declare."""
     known = {task.name: task for task in tasks}
-    images = read_scene(files, known, list(known))
+    files = source if isinstance(source, SceneFiles) else None
+    images = source(known, list(known)) if callable(source) else read_scene(source, known, list(known))
     for name, image in images.items():
         if declare(name, image, known) != known[name]:
             raise SceneError(
                 f"an image {image.shape}, but the task has {known[name].channels} channels",
-                path=files.files[name], task=name,
+                path=files.files[name] if files else None, task=name,
             )  # fmt: skip
     return {name: signals.make(known[name], image) for name, image in images.items()}
 
@@ -177,7 +184,8 @@ def flat(task: Task, signals: Sequence[Signal | None]) -> Pixels:
 def levels(signal: Signal) -> npt.NDArray[np.uint16]:
     """Planes in 2**16 levels, (H · W, C)."""
     planes = signal.planes.reshape(len(signal.planes), -1)
-    return np.rint(planes.T * np.float32(LEVELS)).astype(np.uint16)
+    found: npt.NDArray[np.uint16] = np.rint(planes.T * np.float32(LEVELS)).astype(np.uint16)
+    return found
 
 
 def measured(signal: Signal) -> npt.NDArray[np.bool_]:

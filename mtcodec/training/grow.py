@@ -7,7 +7,6 @@ ones of tasks' own streams begin with linear components of what was lost before.
 
 from __future__ import annotations
 
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -126,14 +126,16 @@ def train(
         if not first:
             return
         summary = validate(optimisation.average, held_out, 2 * size) if held_out else {}
-        record({"step": step, "validation": summary, **more})
         if not plan.decay:
             temporary = checkpoint.with_suffix(".tmp")
             torch.save({"config": model.config.to_json(), "plan": asdict(plan), "step": step, "spent": spent,
                         **optimisation.state()}, temporary)  # fmt: skip
             temporary.replace(checkpoint)
         if plan.steps or plan.minutes or plan.decay:
-            export(optimisation.average, {"steps": step, "minutes": round(spent / 60, 1), "validation": summary})
+            export(
+                optimisation.average, {"steps": step, "minutes": round(spent / 60, 1), "validation": summary}
+            )
+        record({"step": step, "validation": summary, **more})
 
     def record(entry: dict[str, Any]) -> None:
         if not first:

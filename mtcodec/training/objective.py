@@ -29,7 +29,9 @@ def draw_qualities(
     base = torch.randint(0, NETWORK_STEPS + 1, (count, 1), device=device)
     if lambdas:
         drawn = base % len(lambdas)
-        base = sum(((drawn == i) * min(step_of(lam), NETWORK_STEPS) for i, lam in enumerate(lambdas)), 0 * base)
+        base = sum(
+            ((drawn == i) * min(step_of(lam), NETWORK_STEPS) for i, lam in enumerate(lambdas)), 0 * base
+        )
     shift = torch.randint(-NETWORK_STEPS // 2, NETWORK_STEPS // 2 + 1, (count, tasks), device=device)
     shift = shift * (torch.rand(count, 1, device=device) < own)
     return torch.cat([base, (base + shift).clamp(0, NETWORK_STEPS)], dim=1)

@@ -22,8 +22,8 @@ class Optimisation:
     """A model in training, with all that changes along it; :meth:`state` is what a checkpoint keeps.
 
     On CUDA a forward and backward pass is compiled, and its kernels are captured once and replayed (a CUDA
-    graph): small networks otherwise wait for Python. Nothing in a pass may therefore read values back from the
-    device.
+    graph): small networks otherwise wait for Python. Nothing in a pass may therefore read values back from
+    the device.
     """
 
     def __init__(self, model: MultiTask, scenes: Scenes, plan: Plan, bfloat16: bool) -> None:
@@ -37,8 +37,8 @@ class Optimisation:
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         self.parts = self.forward
         if self.cuda:
-            options = {"fallback_random": True}  # noise from torch's own generator
-            self.parts = torch.compile(self.forward, dynamic=False, options=options)
+            own = torch.compile(self.forward, dynamic=False, options={"fallback_random": True})
+            self.parts = own  # with noise from torch's own generator
         self.names: list[str] = []
         self.sums: Tensor | None = None  # of the parts of the objective since they were last asked for
 
@@ -109,7 +109,8 @@ class Optimisation:
     def update_average(self) -> None:
         """Exponential moving average, over at most the last tenth of what it has seen."""
         weight = max(1 - self.plan.ema, 10 / (10 + self.averaged))
-        torch._foreach_lerp_(list(self.average.parameters()), self.parameters, weight)
+        ours: list[Tensor] = [*self.average.parameters()]
+        torch._foreach_lerp_(ours, [*self.model.parameters()], weight)
         self.averaged += 1
 
     def state(self) -> dict[str, Any]:

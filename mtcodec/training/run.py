@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
@@ -15,22 +15,49 @@ import torch
 from mtcodec.engine import serial
 from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.layouts import find_scenes
 from mtcodec.files.notes import Note, ignore
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.tasks import USUAL, Task
 from mtcodec.training import grow, klt, processes
 from mtcodec.training.calibration import collect
-from mtcodec.training.dataset import Scenes
+from mtcodec.training.dataset import Scenes, Source
 from mtcodec.training.loop import State, load_checkpoint, train
 from mtcodec.training.objective import BALANCES
 from mtcodec.training.plan import PRESETS, Plan
 from mtcodec.weights import store
 
 
+@dataclass(frozen=True)
+class Dataset:
+    """Scenes to train on, and what weights are to call them."""
+
+    name: str
+    scenes: Sequence[Source]
+
+
+Find = Callable[[Sequence[Task]], Sequence[Dataset]]
+"""Finds datasets when the tasks are known."""
+
+
+def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
+    """The scenes under directories, which are named by the last two parts of their paths."""
+
+    def find(tasks: Sequence[Task]) -> list[Dataset]:
+        known = {**USUAL, **{task.name: task for task in tasks}}
+        return [Dataset(name_of(path), find_scenes(path, known, note=note)) for path in paths]
+
+    return find
+
+
+def name_of(path: Path) -> str:
+    """What the weights' file calls a dataset."""
+    return "/".join(path.absolute().parts[-2:])
+
+
 def train_weights(
-    datasets: Sequence[Path],
+    find: Find,
     tasks: Sequence[Task],
     output: Path,
     *,
@@ -43,9 +70,8 @@ def train_weights(
     held_out: int | None = None,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
-    note: Note = ignore,
 ) -> None:
-    """Train on the scenes of ``datasets`` and write ``output``.
+    """Train on the scenes that ``find`` finds, and write ``output``.
 
     Args:
         tasks: of a new model; may be empty where there is one already, whose tasks they must else be.
@@ -58,7 +84,6 @@ def train_weights(
         resume: go on from the checkpoint, which rebuilds the model and the plan.
         held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
             default as many as the plan says.
-        note: takes lines about the datasets.
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
@@ -77,8 +102,8 @@ def train_weights(
     tasks = old.config.tasks if old else tuple(tasks)
     if not tasks or any(t.exact for t in tasks):
         raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
-    known = {**USUAL, **{task.name: task for task in tasks}}
-    training, kept = split([(path, find_scenes(path, known, note=note)) for path in datasets], plan.held_out)
+    datasets = find(tasks)
+    training, kept = split(datasets, plan.held_out)
     scenes = Scenes(training, tasks)
     validation = Scenes(kept, tasks) if plan.held_out else None
     if old is not None:
@@ -95,7 +120,8 @@ def train_weights(
 
     def export(average: MultiTask, summary: dict[str, Any]) -> None:
         provenance = {
-            "dataset": " + ".join(names(datasets)), "scenes": len(scenes), "date": str(date.today()),
+            "dataset": " + ".join(dataset.name for dataset in datasets),
+            "scenes": len(scenes), "date": str(date.today()),
             **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
             "lambdas": list(plan.lambdas), **summary,
         }  # fmt: skip
@@ -145,23 +171,17 @@ def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State 
     return model
 
 
-def split(
-    found: Sequence[tuple[Path, list[SceneFiles]]], held_out: int
-) -> tuple[list[list[SceneFiles]], list[list[SceneFiles]]]:
+def split(datasets: Sequence[Dataset], held_out: int) -> tuple[list[list[Source]], list[list[Source]]]:
     """The scenes of every dataset to train on, and the last ones, in equal shares, for validation."""
     training, kept = [], []
-    for i, (path, scenes) in enumerate(found):
-        count = held_out // len(found) + (i < held_out % len(found))
+    for i, dataset in enumerate(datasets):
+        scenes = list(dataset.scenes)
+        count = held_out // len(datasets) + (i < held_out % len(datasets))
         if len(scenes) <= count:
-            raise SceneError(f"{len(scenes)} scenes, of which {count} would be held out", path=path)
+            raise SceneError(f"{dataset.name}: {len(scenes)} scenes, of which {count} would be held out")
         training.append(scenes[: len(scenes) - count])
         kept.append(scenes[len(scenes) - count :])
     return training, [scenes for scenes in kept if scenes]
-
-
-def names(datasets: Sequence[Path]) -> list[str]:
-    """What the weights' file calls the datasets: the last two parts of their paths."""
-    return ["/".join(path.absolute().parts[-2:]) for path in datasets]
 
 
 def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:

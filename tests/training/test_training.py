@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from conftest import SCENES, SMALL, TASKS
@@ -35,6 +34,8 @@ from mtcodec.training.objective import draw_qualities, objective
 from mtcodec.training.plan import Plan
 from mtcodec.weights import file as weights
 from mtcodec.weights import store
+
+FOUND = run.on_disk([SCENES])
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -219,15 +220,13 @@ def test_weights_are_found_by_name_and_fingerprint(
 def test_train_weights_end_to_end(tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
     out = tmp_path / "w.safetensors"
-    run.train_weights([SCENES], TASKS, out, settings=settings, held_out=2)
-    run.train_weights(
-        [SCENES], TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out)
-    )
+    run.train_weights(FOUND, TASKS, out, settings=settings, held_out=2)
+    run.train_weights(FOUND, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out))
     assert weights.describe(tmp_path / "x.safetensors").training["init"] == out.stem
     with pytest.raises(UsageError, match="categories"):
-        run.train_weights([SCENES], [USUAL["semantic"]], out, settings=settings)
+        run.train_weights(FOUND, [USUAL["semantic"]], out, settings=settings)
     with pytest.raises(SceneError, match="held out"):
-        run.train_weights([SCENES], TASKS, out, settings=settings, held_out=6)
+        run.train_weights(FOUND, TASKS, out, settings=settings, held_out=6)
 
 
 def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
@@ -242,9 +241,9 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
         "rate": 1e-3,
         "own": 0.0,
     }
-    run.train_weights([SCENES], TASKS[:2], out, settings=first, held_out=0, architecture="shared",
+    run.train_weights(FOUND, TASKS[:2], out, settings=first, held_out=0, architecture="shared",
                       sizes=SMALL)  # fmt: skip
-    run.train_weights([SCENES], (), out, settings={"steps": 3}, resume=True)  # held_out as before
+    run.train_weights(FOUND, (), out, settings={"steps": 3}, resume=True)  # held_out as before
     info = weights.describe(out)
     assert weights.model_config(info) == replace(preset(TASKS[:2], "shared"), **SMALL)
     assert info.training["steps"] == 3 and (info.training["rate"], info.training["own"]) == (1e-3, 0.0)
@@ -253,11 +252,17 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
     for wrong in ({"tasks": TASKS}, {"architecture": "mixed"}, {"sizes": {"latents": 14}}):
         with pytest.raises(UsageError, match="the checkpoint has"):
             run.train_weights(
-                [SCENES], wrong.pop("tasks", ()), out, settings={}, resume=True, held_out=0, **wrong
+                run.on_disk([SCENES]),
+                wrong.pop("tasks", ()),
+                out,
+                settings={},
+                resume=True,
+                held_out=0,
+                **wrong,
             )
     del state["config"], state["plan"]  # of a version that kept neither
     torch.save(state, tmp_path / "w.ckpt")
-    run.train_weights([SCENES], TASKS[:2], out, settings={**first, "steps": 4}, resume=True, held_out=0,
+    run.train_weights(FOUND, TASKS[:2], out, settings={**first, "steps": 4}, resume=True, held_out=0,
                       architecture="shared", sizes=SMALL)  # fmt: skip
     assert weights.describe(out).training["steps"] == 4
 
@@ -304,10 +309,10 @@ def test_a_run_without_an_end_gives_weights_when_they_are_wanted(scenes: Scenes,
 def test_checkpoints_that_are_none(tmp_path: Path) -> None:
     out = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match=r"w\.ckpt: no checkpoint"):
-        run.train_weights([SCENES], TASKS, out, settings={"steps": 1}, resume=True)
+        run.train_weights(FOUND, TASKS, out, settings={"steps": 1}, resume=True)
     (tmp_path / "w.ckpt").write_bytes(b"nothing of the kind")
     with pytest.raises(UsageError, match="not a checkpoint"):
-        run.train_weights([SCENES], TASKS, out, settings={"steps": 1}, resume=True)
+        run.train_weights(FOUND, TASKS, out, settings={"steps": 1}, resume=True)
 
 
 def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
@@ -321,12 +326,12 @@ def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) 
 
 
 def test_held_out_scenes_come_from_every_dataset(bundled: list[SceneFiles]) -> None:
-    found = [(Path("a"), bundled[:3]), (Path("b"), bundled[3:6])]
+    found = [run.Dataset("a", bundled[:3]), run.Dataset("b", bundled[3:6])]
     training, kept = run.split(found, 3)
     assert [len(s) for s in training] == [1, 2] and kept == [bundled[1:3], bundled[5:6]]
     with pytest.raises(SceneError, match="a: 3 scenes, of which 3"):
         run.split(found, 6)
-    assert run.names([Path("/data/clevr/train")]) == ["clevr/train"]
+    assert run.on_disk([SCENES])(())[0].name == "tests/scenes"
 
 
 # --- growing -------------------------------------------------------------------------------------
