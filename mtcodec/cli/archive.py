@@ -149,12 +149,13 @@ def _learn(
 ) -> Path | None:
     """The weights that a dataset is packed with after training some on it for so many minutes; 0: auto."""
     from mtcodec import extras
+    from mtcodec.archive.choice import choose_weights
     from mtcodec.archive.names import is_archive
 
     tell = silent if quiet else note
     if is_archive(output):
         tell(f"{output} has scenes already: its weights are used")
-        return start
+        return choose_weights("auto", scenes, tasks, request, output)
     lossy = [request.tasks[name] for name in tasks if name in request.tasks]
     lossy = [task for task in lossy if not task.exact and task.name not in request.max_error]
     if not lossy or request.coding == "classical":
@@ -169,6 +170,8 @@ def _learn(
     learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,
                     report=(lambda record: None) if quiet else progress)  # fmt: skip
     candidates = dict.fromkeys([learned, start, None])
+    if request.coding == "neural":
+        del candidates[None]
     tried = compare(list(candidates), held, len(scenes), tasks, request)
     for one in tried:
         name = "no networks" if one.weights is None else one.weights.stem

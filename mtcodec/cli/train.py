@@ -153,8 +153,8 @@ def train(
     }  # fmt: skip
     run.train_weights(
         lambda tasks: [scenes_of(path, tasks) for path in datasets], declared, output,
-        settings=run.settings(preset, given), architecture=architecture, backbone=backbone, sizes=size_values(sizes), init=init, resume=resume,
-        held_out=held_out, threads=threads, report=report,
+        settings=run.settings(preset, given), architecture=architecture, backbone=backbone,
+        sizes=size_values(sizes), init=init, resume=resume, held_out=held_out, threads=threads, report=report,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_a_dataset_is_packed_with_what_it_taught(small_weights: Path, tmp_path: 
     assert "learning from 4 scenes; 2 others are kept" in told
     learned = tmp_path / "archive.learn" / "learned.safetensors"
     lines = [line for line in told.splitlines() if "bytes a scene" in line]
-    assert len(lines) == 3 and "learned: " in lines[0] and "cost of the whole dataset 1.000" in lines[0]
+    assert len(lines) == 2 and "learned: " in lines[0] and "cost of the whole dataset 1.000" in lines[0]
     about = Opened(archive).about
     assert about.fingerprint == describe(learned).fingerprint and (archive / str(about.weights)).is_file()
     assert describe(learned).training["init"] == "small"
