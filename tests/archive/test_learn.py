@@ -13,7 +13,7 @@ import torch
 from conftest import SCENES, TASKS
 
 from mtcodec.archive import learn as learning
-from mtcodec.archive.learn import Tried, compare, costs_of, division, learned_enough
+from mtcodec.archive.learn import compare, costs_of, division, learned_enough
 from mtcodec.archive.pack import Job, pack
 from mtcodec.archive.read import Opened
 from mtcodec.archive.sources import sources
@@ -56,7 +56,7 @@ def test_learning_stops_where_it_gains_nothing(
     monkeypatch.setattr(learning, "learned_enough", lambda log: bool(costs_of(log)))
     monkeypatch.setattr(learning, "DECAY", 0.0)
     told: list[dict[str, object]] = []
-    settings = {"save_minutes": 0.0, "log_every": 1}
+    settings = {"save_minutes": 0.02, "log_every": 1}
     real = learning.run_settings
     monkeypatch.setattr(learning, "run_settings", lambda fits: {**real(fits), **settings})
     monkeypatch.setattr(learning, "LEAST_DECAY", 0.01)
@@ -67,14 +67,13 @@ def test_learning_stops_where_it_gains_nothing(
 
 
 def test_what_is_learned_must_pay(bundled: list[SceneFiles], small_weights: Path) -> None:
-    """The weights' file counts, which few scenes are not worth; a fraction of the errors is not looked at."""
-    request = Request(quality=30, coding="auto")
-    few, many = (
-        compare([small_weights, None], bundled[:1], total, ("rgb", "depth"), request) for total in (1, 10**9)
-    )
-    assert isinstance(few[0], Tried) and few[0].weights is None
-    by_weights = {one.weights: one for one in many}
-    assert by_weights[small_weights].scene_bytes > 0 and len(many) == 2
+    """The weights' file counts once, where any scene needs it; scenes as often as there are."""
+    request, tasks = Request(quality=30, coding="neural"), ("rgb", "depth")
+    one, two = (compare([small_weights, None], bundled[:1], total, tasks, request) for total in (1, 2))
+    assert [tried.weights for tried in one] == [None, small_weights] and one[0].scene_bytes > 0
+    scene = two[1].cost - one[1].cost
+    assert one[1].cost - scene == pytest.approx(8 * small_weights.stat().st_size)
+    assert two[0].cost == pytest.approx(2 * one[0].cost)
     with pytest.raises(SceneError, match="none of the scenes"):
         compare([None], [], 5, ("rgb",), request)
 
