@@ -32,7 +32,6 @@ class Group:
     part: int
     group: int
     rows: int
-    sizes: dict[str, int]  # bytes in the file by column
 
 
 class Opened:
@@ -114,6 +113,17 @@ class Opened:
     @property
     def rows(self) -> int:
         return sum(g.rows for g in self.groups)
+
+    def sizes(self, group: Group) -> dict[str, int]:
+        """Bytes in the file by column.
+
+        Not for damaged archives: pyarrow 26 ends the process where a column's statistics contradict
+        themselves, which is an error like any other where the column is read.
+        """
+        with _damage(self.parts[group.part]):
+            row_group = self._file(group.part).metadata.row_group(group.group)
+            columns = [row_group.column(c) for c in range(row_group.num_columns)]
+            return {c.path_in_schema: c.total_compressed_size for c in columns}
 
     def column(self, group: Group, names: Sequence[str]) -> pa.Table:
         """Some columns of a group."""
@@ -207,9 +217,7 @@ def _groups(part: int, meta: Any) -> Iterator[Group]:
     """The row groups that the footer of a part declares."""
     for g in range(meta.num_row_groups):
         group = meta.row_group(g)
-        columns = [group.column(c) for c in range(group.num_columns)]
-        sizes = {c.path_in_schema: c.total_compressed_size for c in columns}
-        yield Group(part, g, group.num_rows, sizes)
+        yield Group(part, g, group.num_rows)
 
 
 @contextmanager

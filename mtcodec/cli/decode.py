@@ -108,7 +108,7 @@ def print_archive(path: str, as_json: bool) -> None:
     about = opened.about
     sizes: dict[str, int] = {}
     for group in opened.groups:
-        for column, size in group.sizes.items():
+        for column, size in opened.sizes(group).items():
             sizes[column] = sizes.get(column, 0) + size
     facts = {
         "archive": path, "scenes": opened.rows, "parts": len(opened.parts), "bytes": sum(sizes.values()),
