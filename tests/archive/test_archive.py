@@ -606,7 +606,8 @@ def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypat
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
     columns = [
-        sum(remote.sizes(g)[n] for n in ("key", "header", "shared", "holes", "depth")) for g in remote.groups
+        sum(local.opened.sizes(group)[name] for name in ("key", "header", "shared", "holes", "depth"))
+        for group in local.opened.groups
     ]
     assert Handler.sent - footers <= 1.05 * sum(columns)
     assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
