@@ -21,8 +21,9 @@ Samples = npt.NDArray[Any]  # uint8 or uint16
 
 QUALITIES = {
     8: tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100),
-    10: tuple(range(0, 101, 2)),
-}  # libavif's that differ: it makes 64 quantisers of them, those of 10 bits in another way
+    10: tuple(range(0, 99, 2)),
+}  # libavif's that differ: it makes 64 quantisers of them, those of 10 bits in another way, where 100 makes
+# another kind of picture
 MAX_SIDE = 1 << 16
 MANY, THREADS = 1 << 17, 4  # pixels from which on so many threads encode an image
 _DELIMITER, _SEQUENCE, _FRAME = b"\x12\x00", 0x0A, 0x32  # OBU headers with a size field

@@ -39,7 +39,7 @@ class Candidates:
 
     def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
         self.signals, self.request, self.effort = signals, request, effort or request.effort
-        self._made: dict[tuple[str, str, int, float, str], Coded] = {}  # classical ones, by how they are made
+        self._made: dict[tuple[str, str, float, str], Coded] = {}  # classical ones, by how they are made
         some = next(iter(signals.values()), None)
         small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
         self._exact = {name: exact.encode(signal) for name, signal in signals.items()} if small else {}
@@ -143,7 +143,7 @@ class Candidates:
         return found
 
     def _make(self, name: str, way: Way, setting: float, effort: str) -> Coded:
-        key = (name, way.codec, way.bits, setting, effort)
+        key = (name, way.name, setting, effort)
         if key not in self._made:
             self._made[key] = classical.encode(self.signals[name], way, setting, effort)
         return self._made[key]

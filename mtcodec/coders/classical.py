@@ -4,12 +4,15 @@
 
     planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ Form.restore
 
-A payload is a byte that names the codec, then its stream. To add a codec, write its bytes in ``bitstreams``
+Unit vectors are projected to two planes, which lie side by side in one picture
+(:mod:`mtcodec.signal.projection`). A payload is a byte that names the codec, the projection, if there is one,
+then the codec's stream. To add a codec, write its bytes in ``bitstreams``
 and add it to :data:`CODECS`, with its settings by λ in :data:`WAYS`. Imports no torch.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +25,7 @@ from mtcodec.coders.coded import Coded
 from mtcodec.errors import FormatError
 from mtcodec.format.quality import STEPS, step_of
 from mtcodec.signal.mapping import Array, parts
+from mtcodec.signal.projection import Projection
 from mtcodec.signal.signal import Form, Signal
 
 Samples = npt.NDArray[Any]
@@ -83,12 +87,18 @@ class Way:
         settings: the codec's setting that costs least, at every 192nd quality step of λ · weight, linear in
             between; by columns, of which :attr:`mtcodec.tasks.Kind.settings` names one.
         steps: where it has been seen to cost less than the others for some pictures, by columns.
+        projected: of unit vectors, two planes of them. Its table is over λ · weight · gain of the projection.
     """
 
     codec: str
     bits: int
     settings: dict[str, Sequence[float]]
     steps: dict[str, tuple[int, int]]
+    projected: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.codec}-{self.bits}" + "-projected" * self.projected
 
     def setting(self, column: str, step: int) -> float:
         points = self.settings[column]
@@ -97,12 +107,13 @@ class Way:
     def round(self, setting: float) -> float:
         """The nearest setting that the codec has."""
         if self.codec == "av1":
-            return float(min(max(round(setting), 0), 100))
+            return float(min(max(round(setting), 0), av1.QUALITIES[self.bits][-1]))
         return min(max(float(f"{setting:.2g}"), 0.01), 25.0)
 
 
 # Measured on 17 pictures of training scenes (docs/results.md): the setting that costs least for all of them
-# together, at most 384×384 pixels of each, AV1 at speed 4 and JPEG XL at effort 7.
+# together, at most 384×384 pixels of each, AV1 at speed 4 and JPEG XL at effort 7; projected vectors on 15 at
+# speed 6.
 WAYS = (
     Way(
         "av1", 8,
@@ -121,6 +132,16 @@ WAYS = (
             "vectors": (0, 0, 1, 6, 14.5, 26, 33, 45, 54.5, 66.5, 76, 86.5, 91, 93, 94.5),
         },
         {"color": (960, STEPS), "depth": (960, STEPS), "vectors": (960, STEPS)},
+    ),
+    Way(
+        "av1", 8,
+        {"vectors": (0, 1, 6, 11, 22, 30, 38, 47, 55, 68, 77, 84, 90, 93, 95)}, {"vectors": (0, 2304)},
+        projected=True,
+    ),
+    Way(
+        "av1", 10,
+        {"vectors": (0, 0, 1, 8, 16, 29, 36, 48, 56, 68, 76, 82, 88, 90, 92)}, {"vectors": (768, STEPS)},
+        projected=True,
     ),
     Way(
         "jxl", 16,
@@ -142,15 +163,31 @@ def possible(signal: Signal) -> bool:
 
 def ways(signal: Signal, lam: float, effort: str) -> list[Way]:
     """The ways worth trying at this λ · weight."""
-    column, step = signal.task.rules.settings, step_of(lam)
-    able = [way for way in WAYS if max(signal.height, signal.width) <= CODECS[way.codec].max_side]
-    usual = [way for way in able if way.steps[column][0] <= step <= way.steps[column][1]]
+    column, projection = signal.task.rules.settings, signal.projection
+    able = [way for way in WAYS if suits(way, signal)]
+    if projection is not None and not projection.torn:
+        able = [way for way in able if way.projected] or able
+    usual = [way for way in able if way.steps[column][0] <= _step(way, signal, lam) <= way.steps[column][1]]
     return usual if usual and effort != "best" else able
+
+
+def suits(way: Way, signal: Signal) -> bool:
+    """Can ``signal`` be coded in this way?"""
+    if way.projected and signal.projection is None:
+        return False
+    sides = signal.height, signal.width * (1 + way.projected)
+    return max(sides) <= CODECS[way.codec].max_side
+
+
+def _step(way: Way, signal: Signal, lam: float) -> int:
+    """Where in its table a way is at this λ · weight."""
+    projection = signal.projection if way.projected else None
+    return step_of(lam if projection is None else lam * projection.gain)
 
 
 def settings(signal: Signal, way: Way, lam: float, effort: str) -> list[float]:
     """Settings of a way at this λ · weight: the usual one, for the effort ``best`` its neighbours too."""
-    own = way.setting(signal.task.rules.settings, step_of(lam))
+    own = way.setting(signal.task.rules.settings, _step(way, signal, lam))
     tried = [own]
     if effort == "best":
         tried += [own * 1.2, own / 1.2] if way.codec == "jxl" else [own - NEIGHBOURS, own + NEIGHBOURS]
@@ -163,36 +200,71 @@ def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
     if effort in ("normal", "thorough") and signal.height * signal.width > LARGE:
         effort = "fast"
     bits = 8 if way.codec == "jxl" and signal.form.dtype == "uint8" and not _ranged(signal) else way.bits
-    samples = to_samples(signal, bits)
+    projection = signal.projection if way.projected else None
+    samples = to_samples(signal, bits, projection)
+    head = bytes([codec.id]) if projection is None else pack_projection(codec.id, projection)
     stream = codec.encode(samples, bits, setting, effort)
 
     shape = samples.shape  # the samples themselves are not kept
 
     def decode() -> Array:
-        return from_samples(signal.form, *codec.decode(stream, shape))
+        return from_samples(signal.form, *codec.decode(stream, shape), projection)
 
-    return Coded("classical", signal.form, bytes([codec.id]) + stream, decode, signal.squared_error)
+    return Coded("classical", signal.form, head + stream, decode, signal.squared_error)
 
 
 def _ranged(signal: Signal) -> bool:
     return signal.task.scene_range(signal.form.dtype)
 
 
-def to_samples(signal: Signal, bits: int) -> Samples:
-    """Planes as unsigned samples of ``bits`` bits, (H, W) or (H, W, 3)."""
-    shape = signal.image.shape[:2] if signal.task.channels == 1 else signal.image.shape
-    samples = np.empty(shape, np.uint8 if bits == 8 else np.uint16)
-    for rows in parts(signal.height, signal.width):
-        planes = np.moveaxis(signal.rows(rows), 0, -1)
-        own = np.rint(planes * float(2**bits - 1))
+def to_samples(signal: Signal, bits: int, projection: Projection | None = None) -> Samples:
+    """Planes as unsigned samples of ``bits`` bits, (H, W), (H, W, 3), or projected (H, 2 · W)."""
+    height, width = signal.height, signal.width
+    shape = (height, 2 * width) if projection else signal.image.shape
+    samples = np.empty(shape if signal.task.channels > 1 else shape[:2], np.uint8 if bits == 8 else np.uint16)
+    for rows in parts(height, width):
+        if projection is not None:
+            planes = np.concatenate(projection.to_planes(signal.vectors(rows)), axis=1)[None]
+        else:
+            planes = signal.rows(rows)
+        own = np.rint(np.moveaxis(planes, 0, -1) * float(2**bits - 1))
         samples[rows] = own[..., 0] if samples.ndim == 2 else own
     return samples
 
 
-def from_samples(form: Form, samples: Samples, bits: int) -> Array:
+def from_samples(form: Form, samples: Samples, bits: int, projection: Projection | None = None) -> Array:
     """Stored values of decoded samples."""
     planes = np.moveaxis(samples.reshape(*samples.shape[:2], -1), -1, 0).astype(np.float32)
-    return form.restore(planes / float(2**bits - 1))
+    planes /= float(2**bits - 1)
+    if projection is not None:
+        halves = np.stack(np.split(planes[0], 2, axis=1))
+        planes = np.empty((3, *halves.shape[1:]), np.float32)
+        for rows in parts(*halves.shape[1:]):
+            planes[:, rows] = projection.to_vectors(halves[:, rows]) * 0.5 + 0.5
+    return form.restore(planes)
+
+
+PROJECTED = 128  # in the byte that names the codec
+_PROJECTION = struct.Struct("<3bB")
+
+
+def pack_projection(codec: int, projection: Projection) -> bytes:
+    """Codec and projection as a payload begins with them."""
+    return bytes([codec | PROJECTED]) + _PROJECTION.pack(*projection.direction, projection.scale)
+
+
+def parse_projection(payload: bytes, form: Form) -> Projection:
+    """The projection of a payload that has one.
+
+    Raises:
+        FormatError: damaged.
+    """
+    if len(payload) < 1 + _PROJECTION.size or not form.unit_vectors:
+        raise FormatError("a projection of what is no unit vectors")
+    *direction, scale = _PROJECTION.unpack_from(payload, 1)
+    if not any(direction):
+        raise FormatError("a projection around no direction")
+    return Projection((direction[0], direction[1], direction[2]), scale)
 
 
 def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
@@ -203,8 +275,12 @@ def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
     """
     if form.channels not in (1, 3):
         raise FormatError("a classical section of neither one nor three channels")
-    codec = next((c for c in CODECS.values() if c.id == (payload[0] if payload else -1)), None)
+    first = payload[0] if payload else 255
+    codec = next((c for c in CODECS.values() if c.id == first & ~PROJECTED), None)
     if codec is None:
         raise FormatError("an unknown classical codec")
+    if first & PROJECTED:
+        projection, stream = parse_projection(payload, form), payload[1 + _PROJECTION.size :]
+        return from_samples(form, *codec.decode(stream, (height, 2 * width)), projection)
     shape = (height, width) if form.channels == 1 else (height, width, form.channels)
     return from_samples(form, *codec.decode(payload[1:], shape))

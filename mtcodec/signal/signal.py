@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from mtcodec.signal import holes as pits
 from mtcodec.signal import mapping as maps
 from mtcodec.signal.holes import Holes
 from mtcodec.signal.mapping import PART, Array, Planes, Range, parts
+from mtcodec.signal.projection import Projection, suited
 from mtcodec.tasks import Task
 from mtcodec.tasks.kinds import Values
 
@@ -82,6 +83,18 @@ class Signal:
         if self.height * self.width <= PART:
             return self.planes[:, rows]
         return maps.to_planes(self.image[rows], self.form.scale)
+
+    def vectors(self, rows: slice) -> Planes:
+        """Some rows of unit vectors, (3, rows, W) of length 1."""
+        vectors: Planes = maps.to_unit(self.rows(rows)) * 2 - 1
+        return vectors
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """Two planes that show unit vectors; None of other images."""
+        if not self.form.unit_vectors:
+            return None
+        return suited([partial(self.vectors, rows) for rows in parts(self.height, self.width)])
 
     @property
     def height(self) -> int:

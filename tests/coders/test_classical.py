@@ -22,7 +22,8 @@ from mtcodec.signal.signal import Signal
 from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
-NAMES = {f"{way.codec}-{way.bits}": way for way in WAYS}
+NAMES = {way.name: way for way in WAYS}
+SETTINGS = [(way, column) for way in WAYS for column in way.settings]
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -43,8 +44,12 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
     return replace(made, original=image, image=image)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=NAMES)
-@pytest.mark.parametrize("column", sorted({kind.settings for kind in KINDS.values()}))
+def test_every_kind_has_settings() -> None:
+    for kind in KINDS.values():
+        assert {"av1-8", "av1-10", "jxl-16"} <= {way.name for way in WAYS if kind.settings in way.settings}
+
+
+@pytest.mark.parametrize(("way", "column"), SETTINGS, ids=[f"{way.name}-{column}" for way, column in SETTINGS])
 def test_settings_get_better_with_lambda(way: Way, column: str) -> None:
     found = [way.setting(column, step) for step in range(0, STEPS + 1, 16)]
     better = found if way.codec == "av1" else [-setting for setting in found]
@@ -72,8 +77,9 @@ def test_one_setting_of_few_ways_is_tried_at_every_quality(name: str, effort: st
 
 def test_the_best_effort_tries_neighbours_and_all_ways() -> None:
     lam = float(lambda_of(1500))
-    assert classical.ways(of("rgb"), lam, "best") == [*WAYS]
-    for way in WAYS:
+    ways = classical.ways(of("rgb"), lam, "best")
+    assert ways == [way for way in WAYS if not way.projected]
+    for way in ways:
         own = classical.settings(of("rgb"), way, lam, "best")
         assert len(set(own)) == 3 and own[0] == way.round(way.setting("color", 1500))
         assert min(own) < own[0] < max(own)
@@ -105,8 +111,10 @@ def test_what_classical_codecs_can_code() -> None:
 # --- sections ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", NAMES.values(), ids=NAMES)
-@pytest.mark.parametrize("name", list(TASKS))
+CODED = [(way, name) for way in WAYS for name in TASKS if name == "normal" or not way.projected]
+
+
+@pytest.mark.parametrize(("way", "name"), CODED, ids=[f"{way.name}-{name}" for way, name in CODED])
 def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene: Scene) -> None:
     image = scene[name].copy()
     if name != "rgb":
@@ -114,7 +122,7 @@ def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene:
     made = signals.make(TASKS[name], image)
     setting = way.round(way.setting(made.task.rules.settings, 1900))
     coded = classical.encode(made, way, setting, "fast")
-    assert coded.payload[0] == CODECS[way.codec].id and coded.coding == "classical" and not coded.shared
+    assert coded.payload[0] & 127 == CODECS[way.codec].id and coded.coding == "classical" and not coded.shared
     back = read(file_of({name: coded}, (256, 256)), name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
     assert np.array_equal(back, coded.decoded)
@@ -152,6 +160,31 @@ FORGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "another codec": (lambda p: b"\x00" + p[1:], "not a JPEG XL"),
     "half a stream": (lambda p: p[:40], "cut off"),
 }
+
+
+PROJECTED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "no projection": (lambda p: p[:4], "no unit vectors"),
+    "no direction": (lambda p: p[:1] + bytes(3) + p[4:], "no direction"),
+    "three planes": (lambda p: b"\x01" + p[5:], "another shape"),
+    "nothing after it": (lambda p: p[:5], "not the expected parts"),
+}
+
+
+@pytest.mark.parametrize(("forge", "message"), PROJECTED.values(), ids=PROJECTED)
+def test_refuses_projections(forge: Callable[[bytes], bytes], message: str, scene: Scene) -> None:
+    made = signals.make(USUAL["normal"], scene["normal"])
+    coded = classical.encode(made, NAMES["av1-8-projected"], 40, "draft")
+    file = file_of({"normal": coded}, (256, 256))
+    with pytest.raises(SectionError, match=f"section normal: .*{message}"):
+        read(with_payload(file, "normal", forge(coded.payload)), "normal")
+
+
+def test_only_unit_vectors_have_projections(scene: Scene) -> None:
+    made = signals.make(USUAL["normal"], scene["normal"])
+    coded = classical.encode(made, NAMES["av1-8-projected"], 40, "draft")
+    colours = replace(coded, form=replace(coded.form, unit_vectors=False))
+    with pytest.raises(SectionError, match="no unit vectors"):
+        read(file_of({"rgb": colours}, (256, 256)), "rgb")
 
 
 @pytest.mark.parametrize(("forge", "message"), FORGED.values(), ids=FORGED)

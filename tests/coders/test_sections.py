@@ -52,7 +52,12 @@ def encode_steps(signal: Signal) -> Coded:
 
 def encode_classical(way: Way) -> Callable[[Signal], Coded]:
     setting = 90.0 if way.codec == "av1" else 0.3
-    return lambda signal: classical.encode(signal, way, setting, "draft")
+
+    def encode(signal: Signal) -> Coded:
+        own = way if classical.suits(way, signal) else WAYS[0]  # images of vectors of other lengths
+        return classical.encode(signal, own, setting, "draft")
+
+    return encode
 
 
 def encode_labels(signal: Signal) -> Coded:
@@ -78,6 +83,7 @@ class Kind:
 PICTURES = (RGB, DEPTH, NORMAL, declare("albedo", "image"))
 INTEGER = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in INTEGERS)
 FLOAT = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in FLOATS)
+VECTORS = tuple((NORMAL, d) for d in NORMAL.rules.dtypes)
 DATA = tuple((Task("data", "data", c, DTYPES), d) for c in (1, 2, 3) for d in DTYPES if d != "bool")
 KINDS = {
     "labels": Kind(encode_labels, tuple((SEMANTIC, d) for d in SEMANTIC.dtypes), True),
@@ -85,7 +91,9 @@ KINDS = {
     "lossless": Kind(exact.encode, DATA + INTEGER + FLOAT, True),
     "bounded": Kind(encode_bounded, INTEGER + FLOAT),
     "holes": Kind(encode_steps, INTEGER + FLOAT),
-    **{f"{way.codec}-{way.bits}": Kind(encode_classical(way), INTEGER + FLOAT) for way in WAYS},
+    **{
+        way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT) for way in WAYS
+    },
 }
 
 

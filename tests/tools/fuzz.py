@@ -79,7 +79,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     shared["depth"][10:30, 5:40], shared["normal"][10:30, 5:40] = 0, 128
     floats = {"depth": whole["depth"].astype(np.float32) / 1000}
     floats["depth"][5:9] = np.nan
-    ways = dict(zip(("rgb", "depth", "normal"), (classical.WAYS[0], classical.WAYS[-1], classical.WAYS[1])))
+    ways = dict(zip(("rgb", "depth", "normal"), (classical.WAYS[0], classical.WAYS[-1], classical.WAYS[2])))
     lossy = {
         name: classical.encode(
             signals.make(USUAL[name], holes[name]), way, 40 if way.codec == "av1" else 1, "draft"

@@ -128,8 +128,12 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
     for way in classical.WAYS:
         setting = 60.0 if way.codec == "av1" else 1.0
         images = {name: signals.make(USUAL[name], image) for name, image in holes.items()}
-        coded = {name: classical.encode(own, way, setting, "fast") for name, own in images.items()}
-        files[f"classical-{way.codec}-{way.bits}"] = file_of(coded, (32, 40))
+        coded = {
+            name: classical.encode(own, way, setting, "fast")
+            for name, own in images.items()
+            if classical.suits(way, own)
+        }
+        files[f"classical-{way.name}"] = file_of(coded, (32, 40))
     gray = signals.make(USUAL["mist"], normal[..., 0])
     files["classical-jxl-8"] = file_of(
         {"mist": classical.encode(gray, classical.WAYS[-1], 1.0, "fast")}, (32, 40)

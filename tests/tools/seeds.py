@@ -78,6 +78,7 @@ def _lossy() -> list[tuple[Signal, classical.Way, Coded]]:
         (signal, way, classical.encode(signal, way, 40 if way.codec == "av1" else 2.0, "draft"))
         for signal in _signals()
         for way in classical.WAYS
+        if classical.suits(way, signal)
     ]
 
 
