@@ -5,14 +5,14 @@
     archive/part-00000.parquet   key, height, width, header, shared, holes, one column per task, notes
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
-            archive.json         names, rows and bytes of the parts, for readers that cannot list a directory
+            archive.json         names, rows, bytes of parts and of their columns
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
@@ -167,8 +167,46 @@ def about_of(found: pa.Schema) -> About:
     return about
 
 
-def index(about: About, parts: Sequence[tuple[str, int, int]]) -> bytes:
-    """``archive.json``: (name, rows, bytes) of every part."""
-    listed = [{"name": name, "rows": rows, "bytes": size} for name, rows, size in parts]
+@dataclass(frozen=True)
+class PartFacts:
+    """What the index says of a part.
+
+    Attributes:
+        name: of its file.
+        rows: scenes in it; bytes: of the file.
+        columns: bytes by column, compressed as they are.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    columns: dict[str, int]
+
+
+def index(about: About, parts: Sequence[PartFacts]) -> bytes:
+    """``archive.json``."""
+    listed = [asdict(part) for part in parts]
     facts = {"format": FORMAT, "fingerprint": about.fingerprint, "parts": listed}
     return json.dumps(facts, indent=1).encode()
+
+
+def parse_index(data: bytes) -> list[PartFacts]:
+    """The parts that ``archive.json`` lists.
+
+    Raises:
+        FormatError: damaged.
+    """
+    try:
+        listed = json.loads(data)["parts"]
+        parts = [
+            PartFacts(
+                str(own["name"]), int(own["rows"]), int(own["bytes"]),
+                {str(name): int(size) for name, size in own["columns"].items()},
+            )
+            for own in listed
+        ]  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise FormatError("damaged") from error
+    if any("/" in part.name for part in parts):
+        raise FormatError("damaged")
+    return parts

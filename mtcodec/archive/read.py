@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
-from mtcodec.archive.layout import About, about_of, arrow, column_of, payloads_of
+from mtcodec.archive.layout import About, about_of, arrow, column_of, parse_index, payloads_of
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.ranges import RangeFile
 from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
@@ -41,6 +41,8 @@ class Opened:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
         max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.header.check_pixels`).
         groups: all row groups, in order.
+        sizes: bytes by column, as the index tells; empty without one. (pyarrow 26 ends the process when it
+            is asked for those of a damaged part.)
 
     Raises:
         SceneError: no archive there. FormatError: damaged. UsageError: a path that cannot be.
@@ -53,6 +55,7 @@ class Opened:
         self.path = str(path).rstrip("/")
         fsspec = extras.load("fsspec", "an archive", "archive")
         try:
+            self.sizes: Counter[str] = Counter()
             self._fs, self._root = fsspec.core.url_to_fs(self.path)
             self.parts = self._list()
         except ImportError as error:  # it says which library a URL needs
@@ -71,15 +74,14 @@ class Opened:
     def _list(self) -> list[str]:
         """Paths of the parts: as the index tells, else as the directory has them."""
         try:
-            listed = json.loads(self._fs.cat_file(f"{self._root}/{INDEX}"))
-            names = [str(part["name"]) for part in listed["parts"]]
+            listed = parse_index(self._fs.cat_file(f"{self._root}/{INDEX}"))
+            names = [part.name for part in listed]
+            self.sizes = sum((Counter(part.columns) for part in listed), Counter())
         except FileNotFoundError:
             found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
             names = sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet"))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise FormatError("damaged", path=f"{self.path}/{INDEX}") from error
-        if any("/" in name for name in names):
-            raise FormatError("damaged", path=f"{self.path}/{INDEX}")
+        except FormatError as error:
+            raise error.at(path=f"{self.path}/{INDEX}") from None
         return [f"{self._root}/{name}" for name in names]
 
     def _open_all(self) -> About:
@@ -113,17 +115,6 @@ class Opened:
     @property
     def rows(self) -> int:
         return sum(g.rows for g in self.groups)
-
-    def sizes(self, group: Group) -> dict[str, int]:
-        """Bytes in the file by column.
-
-        Not for damaged archives: pyarrow 26 ends the process where a column's statistics contradict
-        themselves, which is an error like any other where the column is read.
-        """
-        with _damage(self.parts[group.part]):
-            row_group = self._file(group.part).metadata.row_group(group.group)
-            columns = [row_group.column(c) for c in range(row_group.num_columns)]
-            return {c.path_in_schema: c.total_compressed_size for c in columns}
 
     def column(self, group: Group, names: Sequence[str]) -> pa.Table:
         """Some columns of a group."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import FIXED, About, about_of, arrow, columns_of, index, schema
+from mtcodec.archive.layout import FIXED, About, PartFacts, about_of, arrow, columns_of, index, schema
 from mtcodec.archive.names import INDEX, PART
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.output import write_atomic
@@ -105,11 +106,7 @@ class Writer:
     def finish(self) -> None:
         """Write the last part and the index of all."""
         self.flush()
-        pa = arrow()
-        parts = []
-        for name in part_names(self.directory):
-            path = self.directory / name
-            parts.append((name, pa.parquet.read_metadata(path).num_rows, path.stat().st_size))
+        parts = [_facts(self.directory / name) for name in part_names(self.directory)]
         write_atomic(self.directory / INDEX, index(self.about, parts))
 
     def keep_weights(self, read: Callable[[], bytes]) -> None:
@@ -119,6 +116,15 @@ class Writer:
         if not target.exists():
             target.parent.mkdir(exist_ok=True)
             write_atomic(target, read())
+
+
+def _facts(path: Path) -> PartFacts:
+    """Of a finished part, for the index."""
+    meta, sizes = arrow().parquet.read_metadata(path), Counter[str]()
+    for group in map(meta.row_group, range(meta.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            sizes[column.path_in_schema] += column.total_compressed_size
+    return PartFacts(path.name, meta.num_rows, path.stat().st_size, dict(sizes))
 
 
 def _read_part(path: Path) -> tuple[About, list[str]]:

@@ -101,15 +101,12 @@ def info(file: options.FileOrArchive, as_json: options.Json = False) -> None:
 
 
 def print_archive(path: str, as_json: bool) -> None:
-    """What an archive holds, as the footers of its parts tell."""
+    """What an archive holds, as its index and the footers of its parts tell."""
     from mtcodec.archive.read import Opened
 
     opened = Opened(path)
     about = opened.about
-    sizes: dict[str, int] = {}
-    for group in opened.groups:
-        for column, size in opened.sizes(group).items():
-            sizes[column] = sizes.get(column, 0) + size
+    sizes = dict(opened.sizes)
     facts = {
         "archive": path, "scenes": opened.rows, "parts": len(opened.parts), "bytes": sum(sizes.values()),
         "fingerprint": about.fingerprint, "tasks": [t.name for t in about.tasks],
@@ -123,9 +120,10 @@ def print_archive(path: str, as_json: bool) -> None:
     typer.echo(f"{path}: {opened.rows} scenes in {parts}, weights {about.fingerprint}, {settings}")
     for column, size in sizes.items():
         typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
-    for task in about.tasks:
+    for task in about.tasks if sizes else []:
         needed = about.needs([task.name])
-        typer.echo(f"  to decode {task.name}: {sum(sizes[n] for n in needed)} bytes ({' + '.join(needed)})")
+        total = sum(sizes.get(name, 0) for name in needed)
+        typer.echo(f"  to decode {task.name}: {total} bytes ({' + '.join(needed)})")
 
 
 def extract(

@@ -69,7 +69,7 @@ def suited(parts: Sequence[Callable[[], Numbers]]) -> Projection:
 
     Around their mean, but where that tears some apart, around the axis that tears fewest.
     """
-    mean = sum(np.asarray(part().reshape(3, -1).mean(axis=1)) for part in parts) / len(parts)
+    mean: Numbers = np.mean([part().reshape(3, -1).mean(axis=1) for part in parts], axis=0)
     length = float(np.linalg.norm(mean))
     around = [_stored(mean / length)] if length > SHORTEST else []
     if not around or _torn(parts, around[0]):
@@ -109,6 +109,6 @@ def turned(vectors: Numbers, direction: Sequence[int], back: bool = False) -> Pl
     return result
 
 
-def _stored(direction: Sequence[float]) -> tuple[int, int, int]:
-    x, y, z = (int(v) for v in np.rint(np.asarray(direction) * UNITS[0]))
+def _stored(direction: Numbers) -> tuple[int, int, int]:
+    x, y, z = (int(v) for v in np.rint(direction * UNITS[0]))
     return x, y, z

@@ -125,6 +125,10 @@ def test_rows_are_files(archive: Path, dataset: Path, small: Codec) -> None:
     assert sorted(p.name for p in archive.glob("*.parquet")) == [f"part-{k:05d}.parquet" for k in range(3)]
     listed = json.loads((archive / "archive.json").read_text())
     assert [p["rows"] for p in listed["parts"]] == [4, 4, 2]
+    for part in listed["parts"]:
+        payloads = sum(part["columns"].values())
+        assert 0 < payloads < part["bytes"] == (archive / part["name"]).stat().st_size
+    assert listed["parts"][0]["columns"]["depth"] > listed["parts"][2]["columns"]["depth"]
     assert not list(archive.glob(".*"))
 
 
@@ -605,11 +609,8 @@ def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypat
     footers = Handler.sent
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
-    columns = [
-        sum(local.opened.sizes(group)[name] for name in ("key", "header", "shared", "holes", "depth"))
-        for group in local.opened.groups
-    ]
-    assert Handler.sent - footers <= 1.05 * sum(columns)
+    columns = sum(local.opened.sizes[name] for name in ("key", "header", "shared", "holes", "depth"))
+    assert Handler.sent - footers <= 1.05 * columns
     assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
 
 

@@ -146,6 +146,22 @@ def test_keys_that_are_no_text(made: Made, tmp_path: Path) -> None:
         list(Opened(tmp_path).all_entries())
 
 
+PART = '{"name": "a", "rows": 1, "bytes": 2, "columns": {}}'
+INDEXES = ["[]", '{"parts": 3}', '{"parts": [{}]}']
+INDEXES += [
+    f'{{"parts": [{PART.replace(*change)}]}}'
+    for change in (("{}", "7"), ('"a"', '"../a"'), ("1", "1e999"), ("2", "null"))
+]
+
+
+@pytest.mark.parametrize("index", INDEXES)
+def test_a_damaged_index(index: str, made: Made, tmp_path: Path) -> None:
+    (tmp_path / "part-00000.parquet").write_bytes(part_from(made[1]))
+    (tmp_path / INDEX).write_text(index)
+    with pytest.raises(FormatError, match="damaged"):
+        Opened(tmp_path)
+
+
 def test_an_index_without_end(made: Made, tmp_path: Path) -> None:
     (tmp_path / "part-00000.parquet").write_bytes(part_from(made[1]))
     (tmp_path / INDEX).write_bytes(b'{"parts": ' + b"[" * 10**6)

@@ -23,7 +23,7 @@ from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
 NAMES = {way.name: way for way in WAYS}
-SETTINGS = [(way, column) for way in WAYS for column in way.settings]
+SETTINGS = {f"{way.name}-{column}": (way, column) for way in WAYS for column in way.settings}
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -49,7 +49,7 @@ def test_every_kind_has_settings() -> None:
         assert {"av1-8", "av1-10", "jxl-16"} <= {way.name for way in WAYS if kind.settings in way.settings}
 
 
-@pytest.mark.parametrize(("way", "column"), SETTINGS, ids=[f"{way.name}-{column}" for way, column in SETTINGS])
+@pytest.mark.parametrize(("way", "column"), SETTINGS.values(), ids=SETTINGS)
 def test_settings_get_better_with_lambda(way: Way, column: str) -> None:
     found = [way.setting(column, step) for step in range(0, STEPS + 1, 16)]
     better = found if way.codec == "av1" else [-setting for setting in found]
@@ -111,10 +111,15 @@ def test_what_classical_codecs_can_code() -> None:
 # --- sections ----------------------------------------------------------------------------------------
 
 
-CODED = [(way, name) for way in WAYS for name in TASKS if name == "normal" or not way.projected]
+CODED = {
+    f"{way.name}-{name}": (way, name)
+    for way in WAYS
+    for name in TASKS
+    if name == "normal" or not way.projected
+}
 
 
-@pytest.mark.parametrize(("way", "name"), CODED, ids=[f"{way.name}-{name}" for way, name in CODED])
+@pytest.mark.parametrize(("way", "name"), CODED.values(), ids=CODED)
 def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene: Scene) -> None:
     image = scene[name].copy()
     if name != "rgb":

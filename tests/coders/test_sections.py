@@ -91,9 +91,7 @@ KINDS = {
     "lossless": Kind(exact.encode, DATA + INTEGER + FLOAT, True),
     "bounded": Kind(encode_bounded, INTEGER + FLOAT),
     "holes": Kind(encode_steps, INTEGER + FLOAT),
-    **{
-        way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT) for way in WAYS
-    },
+    **{way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT) for way in WAYS},
 }
 
 
