@@ -19,14 +19,14 @@ EFFORT = 7
 PATCHLESS = (
     6,
     4,
-)  # efforts below which repeated patches, as of text, have no frame of their own: lossy, lossless
+)  # efforts up to which repeated patches, as of text, have no frame of their own: lossy, lossless
 SIGNATURE = b"\xff\x0a"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width : height
 
 
-def encode_samples(samples: Samples) -> bytes:
+def encode_samples(samples: Samples, effort: int = EFFORT) -> bytes:
     """A lossless code stream of (H, W) or (H, W, 3) samples, uint8 or uint16."""
-    return _encode(samples, EFFORT, lossless=True)
+    return _encode(samples, effort, lossless=True)
 
 
 def encode_lossy(samples: Samples, distance: float, effort: int = EFFORT) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,7 +120,7 @@ def pack(
     minutes = values.minutes(learn) if learn else None
     chosen = choose_weights(weights, scenes, wanted, request, output)
     if minutes is not None:
-        chosen = _learn(scenes, wanted, request, chosen, output, minutes, skip_errors, quiet)
+        chosen = _learn(scenes, wanted, request, weights, chosen, output, minutes, skip_errors, quiet)
     job = Job(chosen, wanted, request)
     started = time.monotonic()
     with progress_bar() as bar:
@@ -141,13 +142,18 @@ def _learn(
     scenes: Sequence[SceneFiles],
     tasks: Sequence[str],
     request: Request,
-    start: Path | None,
+    weights: str,
+    chosen: Path | None,
     output: Path,
     minutes: float,
     skip_errors: bool,
     quiet: bool,
 ) -> Path | None:
-    """The weights that a dataset is packed with after training some on it for so many minutes; 0: auto."""
+    """The weights that a dataset is packed with after training some on it for so many minutes; 0: auto.
+
+    ``chosen`` are those of ``weights`` that suit a sample best beside classical codecs; training starts from
+    those whose networks do.
+    """
     from mtcodec import extras
     from mtcodec.archive.choice import choose_weights
     from mtcodec.archive.names import is_archive
@@ -164,12 +170,13 @@ def _learn(
     from mtcodec.archive.learn import compare, division, learn
     from mtcodec.cli.train import progress
 
+    start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
     training, held = division(scenes, tasks)
     folder = output.with_name(output.name + ".learn")
     tell(f"learning from {len(training)} scenes; {len(held)} others are kept to compare on; see {folder}")
     learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,
                     report=(lambda record: None) if quiet else progress)  # fmt: skip
-    candidates = dict.fromkeys([learned, start, None])
+    candidates = dict.fromkeys([learned, start, chosen, None])
     if request.coding == "neural":
         del candidates[None]
     tried = compare(list(candidates), held, len(scenes), tasks, request)

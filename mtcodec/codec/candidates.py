@@ -42,7 +42,9 @@ class Candidates:
         self._made: dict[tuple[str, str, float, str], Coded] = {}  # classical ones, by how they are made
         some = next(iter(signals.values()), None)
         small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
-        self._exact = {name: exact.encode(signal) for name, signal in signals.items()} if small else {}
+        self._exact = (
+            {name: exact.encode(own, 0.0, request.effort) for name, own in signals.items()} if small else {}
+        )
 
     def _each(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
         """For all tasks, side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
@@ -163,7 +165,7 @@ class Candidates:
             own += made_of.get(name, [])
             if name in self._exact:
                 own.append(self._exact[name])
-            found[name] = own or [exact.encode(signal)]
+            found[name] = own or [exact.encode(signal, 0.0, self.request.effort)]
         return found
 
     def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:

@@ -147,7 +147,7 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
         signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
         originals[name] = signal
         if task.exact or name in request.max_error or tiny:
-            made[name] = exact.encode(signal, bounds.get(name, 0.0))
+            made[name] = exact.encode(signal, bounds.get(name, 0.0), request.effort)
         else:
             lossy[name] = signal
         if task.kind == "data":

@@ -128,3 +128,28 @@ def test_times(text: str, minutes: float) -> None:
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="not a time"):
         values.minutes(text)
+
+
+def test_training_starts_from_the_networks_that_suit(
+    bundled: list[SceneFiles], small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those whose networks cost least, also where classical codecs do without any."""
+    from mtcodec.archive import choice
+    from mtcodec.cli import archive as command
+
+    asked, started = [], []
+
+    def choose(name: str, scenes: object, tasks: object, request: Request, output: Path) -> Path | None:
+        asked.append((name, request.coding))
+        return small_weights
+
+    def learn(scenes: object, tasks: object, start: Path, *rest: object, **more: object) -> Path:
+        started.append(start)
+        return small_weights
+
+    monkeypatch.setattr(choice, "choose_weights", choose)
+    monkeypatch.setattr(learning, "learn", learn)
+    request = Request(quality=30)
+    tasks = ("rgb", "depth", "normal")
+    command._learn(bundled, tasks, request, "auto", None, tmp_path / "a", 1.0, False, True)
+    assert asked == [("auto", "neural")] and started == [small_weights]

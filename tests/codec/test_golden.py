@@ -19,6 +19,7 @@ from tools.symbols import codec as open_codec
 from mtcodec.bitstreams.labels import JXL, ZSTD
 from mtcodec.bitstreams.range_coder import Encoder
 from mtcodec.coders import labels
+from mtcodec.coders.classical import PROJECTED
 from mtcodec.format import container
 from mtcodec.format.header import Header
 from mtcodec.format.section import CODINGS, DTYPES, MAPPINGS, NOTES, SHARED, Attributes, Section, is_mask
@@ -103,7 +104,7 @@ def test_every_coding_has_a_golden_file() -> None:
     firsts = {reader.payload(s.name)[0] for reader, s in sections if s.coding == "labels"}
     assert {JXL, ZSTD} < firsts and min(firsts) < 0xF0
     classical = [reader.payload(s.name) for reader, s in sections if s.coding == "classical"]
-    assert {payload[0] for payload in classical} == {0, 1}
+    assert {payload[0] for payload in classical} == {0, 1, 1 | PROJECTED}
 
 
 # --- the container -------------------------------------------------------------------------------
