@@ -87,7 +87,7 @@ def learn(
 
     training, held = scenes
     known = () if start is None else model_config(describe(start)).tasks
-    fits = all(task in known for task in tasks)
+    fits = all(any(task.alike(own) for own in known) for task in tasks)
     read = Tolerant(skip_errors)
     dataset = run.Dataset(folder.stem, [read.source(files) for files in (*training, *held)])
     output = folder / "learned.safetensors"

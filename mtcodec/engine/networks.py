@@ -49,7 +49,7 @@ class Networks(ABC):
     def knows(self, task: Task) -> bool:
         """Can they code images of ``task``?"""
         own = self.tasks.get(task.name)
-        return own is not None and (own.kind, own.channels) == (task.kind, task.channels)
+        return own is not None and own.alike(task)
 
     @abstractmethod
     def encode(self, signals: Mapping[str, Signal], steps: Mapping[str, int], put: Put) -> Latents:

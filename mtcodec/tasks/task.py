@@ -64,6 +64,10 @@ class Task:
         """True where values are kept exactly, whatever the quality."""
         return self.rules.exact
 
+    def alike(self, other: Task) -> bool:
+        """Do networks for one code the other? Accepted dtypes, units and weights do not matter to them."""
+        return (self.name, self.kind, self.channels) == (other.name, other.kind, other.channels)
+
     def scene_range(self, dtype: str) -> bool:
         """True where values are scaled by the scene's own minimum and maximum."""
         return self.rules.scene_range or dtype in FLOATS

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_learning_stops_where_it_gains_nothing(
     monkeypatch.setattr(learning, "run_settings", lambda fits: {**real(fits), **settings})
     monkeypatch.setattr(learning, "LEAST_DECAY", 0.01)
     scenes = division(bundled, ("rgb", "depth", "normal"))
-    path = learning.learn(scenes, TASKS, small_weights, tmp_path / "x.learn", 0.0, report=told.append)
+    tasks = [replace(task, dtypes=("uint8",), weight=9.0) for task in TASKS]  # weights know them all the same
+    path = learning.learn(scenes, tasks, small_weights, tmp_path / "x.learn", 0.0, report=told.append)
+    assert describe(path).training["init"] == "small"
     assert path.is_file() and (path.parent / "learned.ckpt").is_file()
     assert sum("plan" in record for record in told) == 2 and told[-1]["end"]
 
