@@ -25,7 +25,7 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import read_scene
+from mtcodec.files.scene import read_scene, scaled
 from mtcodec.format.header import NO_WEIGHTS, Header, parse
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.weights.file import describe
@@ -92,17 +92,17 @@ class Packer:
         notes: list[str] = []
         try:
             scene = read_scene(files, self.codec.tasks, self.job.tasks, notes.append)
-            data, more = self.encode(scene)
+            data, more = self.encode(scene, scaled(files, scene))
         except MtcodecError as error:
             return Made(files.key, error=error.at(path=files.label), notes=notes)
         return Made(files.key, data, notes=notes + more)
 
-    def encode(self, scene: Mapping[str, Any]) -> tuple[bytes, list[str]]:
-        """The file of a scene as arrays by task, and lines for people."""
+    def encode(self, scene: Mapping[str, Any], units: Mapping[str, str] = {}) -> tuple[bytes, list[str]]:
+        """The file of a scene as arrays by task, and lines for people; ``units`` as the dataset tells."""
         unknown = sorted(set(scene) - set(self.job.tasks))
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
-        encoded = self.codec.encode_measured(scene, **vars(self.job.request.only(scene)))
+        encoded = self.codec.encode_measured(scene, **vars(self.job.request.only(scene, units)))
         return encoded.data, list(encoded.prepared.notes)
 
 

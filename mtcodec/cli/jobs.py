@@ -69,14 +69,15 @@ class Job:
         return result
 
     def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> Encoded:
-        from mtcodec.files.scene import read_scene
+        from mtcodec.files.scene import read_scene, scaled
 
         images = read_scene(source, self.request.tasks, self.wanted, tell)
         own: dict[str, Any] = {}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
-        return self._codec().encode_measured(images, **{**vars(self.request.only(images)), **own})
+        request = self.request.only(images, scaled(source, images))
+        return self._codec().encode_measured(images, **{**vars(request), **own})
 
     def _codec(self) -> Codec:
         from mtcodec.codec.api import Codec

@@ -71,15 +71,16 @@ class Request:
             if not length or number == 0:
                 raise UsageError(f"a unit is a length in mm, cm or m, not {unit!r}", task=name)
 
-    def only(self, tasks: Collection[str]) -> Request:
+    def only(self, tasks: Collection[str], units: Mapping[str, str] = {}) -> Request:
         """The same without settings of tasks that are not among ``tasks``; for datasets whose scenes
-        differ.
+        differ. ``units`` are those that a dataset tells, where the request has no other.
         """
         kept: dict[str, Any] = {
             name: {task: value for task, value in getattr(self, name).items() if task in tasks}
             for name in BY_TASK
         }
-        return replace(self, **kept)
+        own = {task: unit for task, unit in units.items() if task in tasks}
+        return replace(self, **{**kept, "units": {**own, **kept["units"]}})
 
     def tasks_named(self) -> set[str]:
         """Tasks that have settings of their own."""

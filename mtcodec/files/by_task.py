@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtcodec.files import association
+from mtcodec.files import association, scales
 from mtcodec.files.listing import Files, Listing, add, walk
 from mtcodec.files.search import SceneFiles, Search
 
@@ -97,4 +97,12 @@ def _joined(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
             images.setdefault(key, {})[task] = Path(path)
-    return [SceneFiles(key, files, f"{search.dataset}: scene {key}") for key, files in images.items()]
+    units = scales.of_depth(search.dataset, by_task.get("depth", ()), search.note)
+    used = str(search.dataset / scales.CAMERAS)
+    search.others = [path for path in search.others if path != used or not units]
+    return [
+        SceneFiles(
+            key, files, f"{search.dataset}: scene {key}", {"depth": units[key]} if key in units else {}
+        )
+        for key, files in images.items()
+    ]

@@ -63,6 +63,13 @@ def read_scene(
     return scene
 
 
+def scaled(source: SceneFiles, scene: Scene) -> dict[str, str]:
+    """The units of ``source`` that hold for images of ``scene``: those of integers."""
+    return {
+        name: unit for name, unit in source.units.items() if name in scene and scene[name].dtype.kind in "ui"
+    }
+
+
 def _check_sizes(scene: Scene, paths: Mapping[str, Path]) -> None:
     """Raise SceneError naming two files whose images differ in size."""
     first = next(iter(scene))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtcodec.files.listing import Listing
@@ -21,11 +21,13 @@ class SceneFiles:
         key: its name in its dataset: a relative path with ``/`` and without ``..``.
         files: by task; all images of the scene, also of tasks that nobody declared.
         label: what messages call the scene.
+        units: by task, the length of a stored step where its layout defines it; of integer images.
     """
 
     key: str
     files: dict[str, Path]
     label: str
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class Search:

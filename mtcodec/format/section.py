@@ -200,7 +200,8 @@ def _check(name: str, coding: str, own: Attributes, masks: int) -> None:
         fits = coding == "raw" and own == usual(name, None)
     else:
         fits = not (own.mapping != "linear" and (own.range is None or own.range[0] <= 0))
-        fits &= not (own.unit_vectors and (own.channels != 3 or own.range is not None))
+        vectors = (-1.0, 1.0) if own.dtype in FLOATS else None
+        fits &= not (own.unit_vectors and (own.channels != 3 or own.range != vectors))
         fits &= own.quality is None or coding == "neural"
         fits &= own.mask is None or own.mask < masks
         fits &= coding in ("neural", "classical") or (own.mapping == "linear" and not own.unit_vectors)

@@ -56,7 +56,7 @@ def usual_values(task: Task, dtype: str) -> list[Values]:
     """
     shares = task.rules.hole_shares
     if np.dtype(dtype).kind == "f":
-        return [(0.0,)] if 0.0 in shares and not task.rules.unit_vectors else []
+        return [(0.0,) * task.channels] if 0.0 in shares else []
     top = int(np.iinfo(dtype).max)
     found: dict[float, None] = {}
     for share in shares:

@@ -56,12 +56,15 @@ def whole_range(dtype: str) -> Range:
 def value_range(task: Task, image: Array, valid: Valid | None = None) -> Range:
     """The range that ``image`` is scaled by: the scene's own, or the dtype's (see ``Task.scene_range``).
 
-    ``valid`` (H, W) leaves out holes; without any valid pixel the range is that of zeros.
+    ``valid`` (H, W) leaves out holes; without any valid pixel the range is that of zeros. Of floats that are
+    unit vectors it is −1 to 1.
     """
     if not task.scene_range(image.dtype.name):
         return whole_range(image.dtype.name)
     values = image if valid is None else image[valid]
-    return Range(float(values.min()), float(values.max())) if values.size else Range(0.0, 0.0)
+    found = Range(float(values.min()), float(values.max())) if values.size else Range(0.0, 0.0)
+    inside = max(-found.low, found.high) <= 1 + UNIT_TOLERANCE
+    return Range(-1.0, 1.0) if task.rules.unit_vectors and inside else found
 
 
 def mapping_for(task: Task, image: Array, valid: Valid | None, scale: Range) -> str:

@@ -121,9 +121,9 @@ def ms_ssim(original: Array, decoded: Array, peak: float) -> float:
 
 
 def _vectors(image: Array) -> Floats:
-    """(H, W, 3) stored values to (H*W, 3) vectors: ``n = stored/max * 2 - 1``."""
-    peak = float(np.iinfo(image.dtype.name).max)
-    return image.reshape(-1, image.shape[-1]).astype(np.float64) / peak * 2.0 - 1.0
+    """(H, W, 3) stored values to (H*W, 3) vectors: ``n = stored/max * 2 - 1`` of integers."""
+    values = image.reshape(-1, image.shape[-1]).astype(np.float64)
+    return values if image.dtype.kind == "f" else values / float(np.iinfo(image.dtype.name).max) * 2.0 - 1.0
 
 
 def mean_angle(original: Array, decoded: Array) -> float:

@@ -26,8 +26,8 @@ class Kind:
         exact: True where values are kept exactly, always.
         scene_range: True where integers too are scaled by the scene's own range; floats always are.
         wide: True where values that span several orders of magnitude are mapped logarithmically.
-        unit_vectors: True where pixels are vectors ``n = 2 · stored / max − 1`` of length 1, mirrored by
-            changing the sign of x.
+        unit_vectors: True where pixels are vectors of length 1, of integers ``n = 2 · stored / max − 1``,
+            mirrored by changing the sign of x.
         hole_shares: stored values that mean a hole, as shares of an integer dtype's largest value; rounded up
             and down.
         far_plane: True where a largest value far from all others means that nothing was measured.
@@ -69,7 +69,8 @@ KINDS = {
             settings="depth", colours="viridis",
         ),
         Kind(
-            "vectors", "unit vectors, stored as round((n + 1) / 2 · max)", weight=1.25, unit_vectors=True,
+            "vectors", "unit vectors: integers round((n + 1) / 2 · max), or floats -1 to 1", weight=1.25,
+            dtypes=("uint8", "uint16", *FLOATS), unit_vectors=True,
             hole_shares=(0.0, 0.5), measures=("angle_deg",), settings="vectors",
         ),
         Kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from decimal import Decimal
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.association import LIMIT, match
 from mtcodec.files.layouts import SceneFiles, find_scenes, scene_directory
-from mtcodec.files.scene import read_scene
+from mtcodec.files.scene import read_scene, scaled
 from mtcodec.tasks import USUAL, declare
 
 COLOURS = imagecodecs.png_encode(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
@@ -50,6 +51,12 @@ def refused(root: Path, *fragments: str, names: Mapping[str, str] = {}) -> None:
     assert message.startswith(str(root)) and "\n" not in message
     for fragment in fragments:
         assert fragment in message
+
+
+def refused_at(path: Path, root: Path, message: str) -> None:
+    with pytest.raises(SceneError, match=message) as caught:
+        find_scenes(root)
+    assert caught.value.path == path
 
 
 # --- scene directories ---------------------------------------------------------------------------
@@ -378,7 +385,9 @@ def test_tum_images_are_associated_by_index_files(tmp_path: Path) -> None:
     make(tmp_path, "rgb/a b.png", "rgb/second.png", "depth/x.png", "depth/unlisted.png")
     index(tmp_path, "rgb", "7.5 rgb/a b.png\r", "8.25   rgb/second.png")
     index(tmp_path, "depth", "8.2599 depth/x.png")
-    assert tum(tmp_path) == ({"8.25": ("rgb/second.png", "depth/x.png")}, 2)
+    step = "a step of depth is 0.2mm, as in TUM RGB-D sequences (--unit depth=… says otherwise)"
+    assert tum(tmp_path, step) == ({"8.25": ("rgb/second.png", "depth/x.png")}, 2)
+    assert [s.units for s in find_scenes(tmp_path)] == [{"depth": "0.2mm"}]
     (tmp_path / "depth.txt").unlink()  # names are no timestamps: directories by task
     assert [s.key for s in find_scenes(tmp_path)] == ["a b", "second", "unlisted", "x"]
 
@@ -403,6 +412,45 @@ def test_tum_images_of_further_tasks_go_with_their_rgb(tmp_path: Path) -> None:
     assert tum(tmp_path, *notes) == (TUM, 4)
     index(tmp_path, "rgb", *(f"{t} rgb/{t}.png" for t in RGB_TIMES))
     assert tum(tmp_path, *notes) == (TUM, 4)
+
+
+# --- what layouts say of lengths ---------------------------------------------------------------------
+
+
+def test_bop_cameras_scale_depth(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{name}/{k:06d}.png" for name in ("rgb", "depth") for k in (0, 3, 7)),
+         "mask/000000_000000.png")  # fmt: skip
+    cameras = {k: {"cam_K": [1.0] * 9, "depth_scale": scale} for k, scale in (("0", 0.1), ("3", 1.0))}
+    (tmp_path / "scene_camera.json").write_text(json.dumps(cameras))
+    (tmp_path / "scene_gt.json").write_text("{}")
+    steps = [
+        f"a step of depth is {unit}, as scene_camera.json says (--unit depth=… says otherwise)"
+        for unit in ("0.1mm", "1mm")
+    ]
+    left = ("left out, as they belong to no scene: mask/", "left out, as they are no images: scene_gt.json")
+    assert list(found(tmp_path, *steps, *left)) == ["000000", "000003", "000007"]
+    units = {s.key: s.units for s in find_scenes(tmp_path)}
+    assert units == {"000000": {"depth": "0.1mm"}, "000003": {"depth": "1mm"}, "000007": {}}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"0": 3}', '{"0": {"depth_scale": "x"}}', '{"0": {"depth_scale": -1}}',
+             '{"0": {"depth_scale": 1e999}}', '{"x": {"depth_scale": 1}}', "[" * 100_000]
+)  # fmt: skip
+def test_damaged_cameras(text: str, tmp_path: Path) -> None:
+    make(tmp_path, "rgb/000000.png", "depth/000000.png")
+    (tmp_path / "scene_camera.json").write_text(text)
+    refused_at(tmp_path / "scene_camera.json", tmp_path, "not a file of cameras as in BOP datasets")
+
+
+def test_units_are_those_of_integers(tmp_path: Path) -> None:
+    make(tmp_path, "rgb/000000.png", "depth/000000.png")
+    (tmp_path / "scene_camera.json").write_text('{"0": {"depth_scale": 0.1}}')
+    (scene,) = find_scenes(tmp_path)
+    images = read_scene(scene)
+    assert scaled(scene, images) == {"depth": "0.1mm"}
+    assert scaled(scene, {"rgb": images["rgb"]}) == {}
+    assert scaled(scene, {"depth": images["depth"].astype(np.float32)}) == {}
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:

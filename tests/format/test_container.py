@@ -339,6 +339,10 @@ HOSTILE = {
     "logarithms of labels": (plain("55 01 09 0100 0200" + END), f"section semantic: {FIELDS}"),
     "vectors of two numbers": (forge("12 10 04" + END), f"section rgb: {FIELDS}"),
     "vectors with a range": (forge("12 21 0c 0100 0200" + END), f"section rgb: {FIELDS}"),
+    "vectors of floats without a range": (forge("14 29 04" + END), f"section normal: {FIELDS}"),
+    "vectors of floats of another range": (
+        forge("14 29 0c 00000000 0000803f" + END), f"section normal: {FIELDS}",
+    ),
     "vectors in steps": (plain("64" + END), f"section normal: {FIELDS}"),
     "raw vectors": (plain("84" + END), f"section normal: {FIELDS}"),
     "raw with a range": (plain("93 09 08 00000000 0000803f" + END), f"section depth: {FIELDS}"),

@@ -106,6 +106,31 @@ def test_spheres_survive(dtype: str, back: bool) -> None:
         assert measure(signals.make(USUAL["normal"], image), decoded)["psnr"] > least
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("coding", ["classical", "auto"])
+def test_vectors_of_floats(dtype: str, coding: str) -> None:
+    """They come back as floats of length 1; zero vectors and NaN are holes."""
+    image = np.ascontiguousarray(np.moveaxis(globe(128), 0, -1)).astype(dtype)
+    image[:10, :12], image[20:30, 90:] = 0, np.nan
+    made = signals.make(USUAL["normal"], image)
+    assert made.form.unit_vectors and made.valid is not None and (~made.valid).sum() == 120 + 380
+    decoded = mtcodec.decode(mtcodec.encode({"normal": image}, quality=70, coding=coding))["normal"]
+    assert (
+        decoded.dtype == image.dtype and not decoded[:10, :12].any() and np.isnan(decoded[20:30, 90:]).all()
+    )
+    assert np.allclose(np.linalg.norm(decoded[made.valid].astype(float), axis=-1), 1, atol=2e-3)
+    found = measure(made, decoded)
+    assert found["psnr"] > 40 and found["angle_deg"] < 1.5
+
+
+def test_floats_that_are_no_unit_vectors_keep_their_range() -> None:
+    image = np.random.default_rng(0).uniform(0, 5, (40, 40, 3)).astype(np.float32)
+    made = signals.make(USUAL["normal"], image)
+    assert not made.form.unit_vectors and made.projection is None and made.form.scale.high > 4.9
+    decoded = mtcodec.decode(mtcodec.encode({"normal": image}, quality=100, coding="classical"))["normal"]
+    assert np.abs(decoded - image).max() < 0.5
+
+
 def test_directions_of_all_kinds_side_by_side() -> None:
     """Where neighbours point to opposite sides, three planes may cost less; either way they come back."""
     image = stored(everywhere(64 * 64).reshape(3, 64, 64))
