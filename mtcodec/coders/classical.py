@@ -154,6 +154,8 @@ WAYS = (
     ),
 )  # fmt: skip
 NEIGHBOURS = 4.0  # AV1's settings that the effort ``best`` tries beside the usual one
+PROJECTED = 128  # in the byte that names the codec
+_PROJECTION = struct.Struct("<3bB")
 
 
 def possible(signal: Signal) -> bool:
@@ -242,10 +244,6 @@ def from_samples(form: Form, samples: Samples, bits: int, projection: Projection
         for rows in parts(*halves.shape[1:]):
             planes[:, rows] = projection.to_vectors(halves[:, rows]) * 0.5 + 0.5
     return form.restore(planes)
-
-
-PROJECTED = 128  # in the byte that names the codec
-_PROJECTION = struct.Struct("<3bB")
 
 
 def pack_projection(codec: int, projection: Projection) -> bytes:
