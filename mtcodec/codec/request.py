@@ -73,13 +73,15 @@ class Request:
 
     def only(self, tasks: Collection[str], units: Mapping[str, str] = {}) -> Request:
         """The same without settings of tasks that are not among ``tasks``; for datasets whose scenes
-        differ. ``units`` are those that a dataset tells, where the request has no other.
+        differ. ``units`` are those that a dataset tells, for tasks of lengths that the request has no
+        other for.
         """
         kept: dict[str, Any] = {
             name: {task: value for task, value in getattr(self, name).items() if task in tasks}
             for name in BY_TASK
         }
-        own = {task: unit for task, unit in units.items() if task in tasks}
+        lengths = (task for task in units if task in tasks and task in self.tasks)
+        own = {task: units[task] for task in lengths if self.tasks[task].rules.length}
         return replace(self, **{**kept, "units": {**own, **kept["units"]}})
 
     def tasks_named(self) -> set[str]:

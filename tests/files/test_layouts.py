@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.association import LIMIT, match
 from mtcodec.files.layouts import SceneFiles, find_scenes, scene_directory
@@ -451,6 +452,10 @@ def test_units_are_those_of_integers(tmp_path: Path) -> None:
     assert scaled(scene, images) == {"depth": "0.1mm"}
     assert scaled(scene, {"rgb": images["rgb"]}) == {}
     assert scaled(scene, {"depth": images["depth"].astype(np.float32)}) == {}
+    told = {"depth": "0.1mm"}
+    assert Request().only(images, told).units == told
+    assert Request(units={"depth": "1mm"}).only(images, told).units == {"depth": "1mm"}
+    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, told).units == {}
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:
