@@ -20,7 +20,6 @@ Where it happened is told by attributes; the message that people see is put toge
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound="MtcodecError")
@@ -31,7 +30,8 @@ class MtcodecError(Exception):
 
     Attributes:
         reason: what is wrong, without where.
-        path: the file or directory; scene: its key or label; task; section. None where unknown.
+        path: the file or directory, as ``str()`` says it; scene: its key or label; task; section.
+            None where unknown.
         exit_code: what the command line returns.
     """
 
@@ -41,7 +41,7 @@ class MtcodecError(Exception):
         self,
         reason: str,
         *,
-        path: str | Path | None = None,
+        path: object = None,
         scene: str | None = None,
         task: str | None = None,
         section: str | None = None,

@@ -151,7 +151,7 @@ def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | Non
         elif done:
             typer.echo(f"{path}  is there already")
         else:
-            shown = " ".join(f"{n}={Path(p).name}" for n, p in files.items())
+            shown = " ".join(f"{n}={scene.files[n].name}" for n in files)
             typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
     if not as_json:
         typer.echo(f"{counted(count - there)} to encode" + f", {there} there already" * bool(there))

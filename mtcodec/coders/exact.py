@@ -29,6 +29,7 @@ EFFORTS = {
 }
 """Of JPEG XL, by channels and effort. On depth, 9 needs 6 to 28 % fewer bytes than 7 in 5 times its time, and
 10 another 1 to 9 % in 15 times; on colours 9 needs 2 to 7 % fewer."""
+SPARSE = 0.5  # share of valid pixels under which ``raw`` may be smaller than pictures
 LARGE = 1 << 21  # pixels of an image from which on the effort is ``fast``
 
 
@@ -65,7 +66,8 @@ def exact(signal: Signal, effort: str = "normal") -> list[Coded]:
         found.append(_steps(signal, image, limits, 0.0, None, effort))
         if task.exact:
             found.append(labels.encode(image))
-    if not any(found):
+    sparse = signal.valid is not None and float(signal.valid.mean()) < SPARSE
+    if sparse or not any(found):
         found.append(_raw(signal))
     return [coded for coded in found if coded is not None]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec.errors import SceneError
+from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
 from mtcodec.files.readers import READERS
+from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -37,7 +38,7 @@ def read_image(path: Path, task: Task | None = None, note: Note = ignore) -> Arr
     return image
 
 
-def read_with_alpha(path: Path, name: str, task: Task | None, note: Note) -> tuple[Array, Array | None]:
+def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> tuple[Array, Array | None]:
     """An image as :func:`read_image` gives it, and its alpha, (H, W); None where all is opaque.
 
     ``name`` is what notes call the image. A task that declares two or four channels has no alpha.
@@ -46,6 +47,8 @@ def read_with_alpha(path: Path, name: str, task: Task | None, note: Note) -> tup
     numbers = task is None or task.exact
     try:
         image = READERS[suffix](path, numbers, lambda line: note(f"{name}: {line}"))
+    except MtcodecError as error:
+        raise error.at(path=path) from None
     except Exception as error:  # readers raise whatever their libraries do
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise SceneError(f"cannot read it: {reason}", path=path) from error
@@ -67,7 +70,7 @@ def read_with_alpha(path: Path, name: str, task: Task | None, note: Note) -> tup
     return np.ascontiguousarray(image), alpha
 
 
-def _checked(path: Path, image: Array) -> Array:
+def _checked(path: Source, image: Array) -> Array:
     """``image``; SceneError unless it can be one of any task."""
     if image.ndim not in (2, 3):
         raise SceneError(f"not an image: an array of shape {image.shape}", path=path)

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import by_task, directories
+from mtcodec.files import by_task, directories, trees
 from mtcodec.files.listing import Listing, require_directory, scan
 from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
@@ -51,7 +51,8 @@ def find_scenes(
     if search.is_scene(root):
         found = [search.scene(dataset, root)]
     else:
-        found = by_task.scenes(search, root) or directories.scenes(search, root)
+        layouts = (trees.scenes, by_task.scenes, directories.scenes)
+        found = next((own for layout in layouts if (own := layout(search, root))), [])
     if not found:
         raise SceneError(_nothing(root, declared), path=dataset)
     search.tell()

@@ -56,6 +56,10 @@ class Naming:
         self._declared, self._names, self._note = declared, names, note
         self._unused = set(names)
 
+    def given(self, name: str) -> bool:
+        """Does the caller say what ``name`` means?"""
+        return self.rank(name)[0] == GIVEN
+
     def rank(self, name: str) -> tuple[int, str]:
         """How sure it is what ``name`` means (0 is surest), and the task."""
         plain = clean(name)

@@ -10,21 +10,21 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from mtcodec.files.notes import Note
+from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
 
-Reader = Callable[[Path, bool, Note], Array]
+Reader = Callable[[Source, bool, Note], Array]
 _ORIENTATION = 0x0112  # EXIF's
 
 
-def _png(path: Path, numbers: bool, note: Note) -> Array:
+def _png(source: Source, numbers: bool, note: Note) -> Array:
     import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
 
-    data = path.read_bytes()
+    data = source.read_bytes()
     bits, colours = data[24:26] if len(data) > 26 else (8, 0)  # of the header
     if numbers and colours == 3:
         note("the indexes of its palette are kept, not the colours")
@@ -42,10 +42,10 @@ def _indexes(data: bytes) -> Array:
         return np.asarray(file)
 
 
-def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
+def _jpeg(source: Source, numbers: bool, note: Note) -> Array:
     from PIL import Image, ImageOps
 
-    with Image.open(path) as file:
+    with Image.open(io.BytesIO(source.read_bytes())) as file:
         if file.getexif().get(_ORIENTATION, 1) != 1:
             note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
@@ -54,10 +54,10 @@ def _jpeg(path: Path, numbers: bool, note: Note) -> Array:
         return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
 
 
-def _tiff(path: Path, numbers: bool, note: Note) -> Array:
+def _tiff(source: Source, numbers: bool, note: Note) -> Array:
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(io.BytesIO(source.read_bytes())) as file:
         series = file.series[0]
         if len(file.series) > 1:
             note(f"only the first of its {len(file.series)} images is read")
@@ -69,13 +69,13 @@ def _tiff(path: Path, numbers: bool, note: Note) -> Array:
     return image
 
 
-def _exr(path: Path, numbers: bool, note: Note) -> Array:
+def _exr(source: Source, numbers: bool, note: Note) -> Array:
     import OpenEXR
 
     # OpenEXR prints a warning for damaged pixels, then holds no part
     with (
         contextlib.redirect_stdout(io.StringIO()),
-        OpenEXR.File(str(path), separate_channels=True) as file,
+        OpenEXR.File(str(source), separate_channels=True) as file,
     ):
         if not file.parts:
             raise ValueError("damaged pixel data")
@@ -90,9 +90,8 @@ def _exr(path: Path, numbers: bool, note: Note) -> Array:
     raise ValueError(f"channels {', '.join(channels)}; one image has one, R G B (A), or X Y Z")
 
 
-def _array(path: Path, numbers: bool, note: Note) -> Array:
-    with path.open("rb") as file:
-        image: Array = np.lib.format.read_array(file, allow_pickle=False)
+def _array(source: Source, numbers: bool, note: Note) -> Array:
+    image: Array = np.lib.format.read_array(io.BytesIO(source.read_bytes()), allow_pickle=False)
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
+from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
@@ -39,7 +39,7 @@ def read_scene(
         SceneError: no image, an unreadable one, or images of several sizes.
     """
     scene: Scene = {}
-    paths: dict[str, Path] = {}
+    paths: dict[str, Source] = {}
     for name, path in source.files.items():
         own_alpha = name[: MAX_NAME - len(ALPHA)] + ALPHA
         if tasks is not None and name not in tasks and own_alpha not in tasks:
@@ -70,7 +70,7 @@ def scaled(source: SceneFiles, scene: Scene) -> dict[str, str]:
     }
 
 
-def _check_sizes(scene: Scene, paths: Mapping[str, Path]) -> None:
+def _check_sizes(scene: Scene, paths: Mapping[str, Source]) -> None:
     """Raise SceneError naming two files whose images differ in size."""
     first = next(iter(scene))
     height, width = scene[first].shape[:2]
@@ -78,6 +78,6 @@ def _check_sizes(scene: Scene, paths: Mapping[str, Path]) -> None:
         if image.shape[:2] != (height, width):
             raise SceneError(
                 f"{image.shape[1]}×{image.shape[0]} pixels, but {paths[first]} has {width}×{height} "
-                "(--tasks chooses images that belong together)",
+                "(all images of a scene have one size: choose with --tasks, or resize one)",
                 path=paths[name],
             )

@@ -10,6 +10,7 @@ from pathlib import Path
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, once, some
+from mtcodec.files.sources import Source
 from mtcodec.tasks import Declarations
 
 
@@ -25,7 +26,7 @@ class SceneFiles:
     """
 
     key: str
-    files: dict[str, Path]
+    files: Mapping[str, Source]
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
 

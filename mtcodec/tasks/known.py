@@ -30,7 +30,7 @@ USUAL: Declarations = {
         *(declare(name, "image", 1) for name in _GRAYS),
         *(declare(name, "categories") for name in _LABELS),
         *(declare(name, "vectors") for name in _VECTORS),
-        *(declare(name, "depth") for name in ("disparity", "depth_euclidean")),
+        *(declare(name, "depth") for name in ("disparity", "depth_euclidean", "velodyne_raw")),
     )
 }
 

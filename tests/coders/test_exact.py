@@ -106,6 +106,16 @@ def test_depth_of_any_bits_is_lossless(dtype: str) -> None:
     assert coded.coding == "raw" and back.tobytes() == image.tobytes()
 
 
+def test_depth_of_mostly_holes_is_no_picture() -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:128, :192]
+    depth = (5000 + 40 * rows + 7 * columns).astype(np.uint16)
+    depth[rng.random(depth.shape) > 0.05] = 0
+    coded = exact.encode(signals.make(USUAL["depth"], depth))
+    assert coded.coding == "raw" and np.array_equal(coded.decoded, depth)
+    assert len(coded.payload) < 0.2 * depth.nbytes
+
+
 @pytest.mark.parametrize("dtype", [*INTEGERS, "bool"])
 def test_labels_of_any_integer_dtype(dtype: str) -> None:
     """The lowest and the highest value, few values anywhere, all values, one value."""

@@ -1,0 +1,23 @@
+"""Where an image lies: a path, or what can be read like one."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Source(Protocol):
+    """A :class:`pathlib.Path`, a member of a tar file, a cell of a table, or a layer of an EXR file.
+
+    ``str()`` of it is what messages call it.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called, with its suffix."""
+
+    @property
+    def suffix(self) -> str:
+        """Its format, as a file's suffix: ``.png``."""
+
+    def read_bytes(self) -> bytes:
+        """All of it; raises OSError or ValueError."""

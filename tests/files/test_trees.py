@@ -1,0 +1,162 @@
+"""Well-known datasets as they are downloaded: scenes, tasks, units and what is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from mtcodec.errors import SceneError
+from mtcodec.files.images import write_image
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.search import SceneFiles
+
+RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+SPARSE = np.where(np.arange(24).reshape(4, 6) % 5 == 0, 2560, 0).astype(np.uint16)  # 10 m, or nothing
+STEP = "3.90625mm"
+DRIVE = "2011_09_26_drive_0001_sync"
+
+
+def put(root: Path, files: dict[str, NDArray[np.generic] | str]) -> None:
+    """Images and texts by path within ``root``."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content)
+        elif path.suffix == ".jpg":
+            Image.fromarray(content).save(path)
+        else:
+            write_image(path, content)
+
+
+def scenes_of(root: Path) -> tuple[dict[str, SceneFiles], list[str]]:
+    """Scenes by key, and notes without the dataset's path."""
+    lines: list[str] = []
+    found = find_scenes(root, note=lines.append)
+    return {scene.key: scene for scene in found}, [line.removeprefix(f"{root}: ") for line in lines]
+
+
+# --- KITTI ---------------------------------------------------------------------------------------
+
+UNIT_NOTES = [
+    f"a step of {task} is {STEP}, as in KITTI (--unit {task}=… says otherwise)"
+    for task in ("depth", "velodyne_raw")
+]
+
+
+@pytest.fixture
+def kitti(tmp_path: Path) -> Path:
+    """Annotated depth and raw colours in one directory, as their archives unpack; frame 4 has no depth."""
+    proj, raw = f"train/{DRIVE}/proj_depth", f"2011_09_26/{DRIVE}"
+    depths = {
+        f"{proj}/{kind}/image_0{camera}/0000000005.png": SPARSE
+        for kind in ("groundtruth", "velodyne_raw")
+        for camera in (2, 3)
+    }
+    colours = {f"{raw}/image_0{camera}/data/000000000{n}.png": RGB for camera in (2, 3) for n in (4, 5)}
+    others = {
+        f"{raw}/oxts/data/0000000004.txt": "",
+        f"{raw}/image_02/timestamps.txt": "",
+        "2011_09_26/calib.txt": "",
+    }
+    put(tmp_path / "kitti", {**depths, **colours, **others})
+    return tmp_path / "kitti"
+
+
+def test_kitti_joins_annotated_depth_and_raw_colours(kitti: Path) -> None:
+    scenes, notes = scenes_of(kitti)
+    assert list(scenes) == [f"{DRIVE}/image_0{camera}/000000000{n}" for camera in (2, 3) for n in (4, 5)]
+    assert set(scenes[f"{DRIVE}/image_02/0000000004"].files) == {"rgb"}
+    scene = scenes[f"{DRIVE}/image_03/0000000005"]
+    images = read_scene(scene)
+    assert images.keys() == {"depth", "rgb", "velodyne_raw"} and np.array_equal(images["depth"], SPARSE)
+    assert scaled(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
+    assert notes == [
+        *UNIT_NOTES,
+        f"left out, as they are no images: 2011_09_26/{DRIVE}/image_02/timestamps.txt, "
+        f"2011_09_26/{DRIVE}/oxts/, 2011_09_26/calib.txt",
+    ]
+
+
+def test_a_drive_of_kitti_alone(kitti: Path) -> None:
+    scenes, notes = scenes_of(kitti / "train" / DRIVE)
+    assert list(scenes) == ["image_02/0000000005", "image_03/0000000005"] and notes == UNIT_NOTES
+    scenes, _ = scenes_of(kitti / "2011_09_26" / DRIVE)
+    assert next(iter(scenes)) == "image_02/0000000004" and scenes["image_02/0000000004"].units == {}
+
+
+def test_selected_frames_of_kitti(tmp_path: Path) -> None:
+    kinds = {"image": RGB, "groundtruth_depth": SPARSE, "velodyne_raw": SPARSE}
+    root = tmp_path / "depth_selection"
+    put(root / "val_selection_cropped", {
+        f"{kind}/{DRIVE}_{kind}_0000000005_image_02.png": image for kind, image in kinds.items()
+    })  # fmt: skip
+    put(root / "val_selection_cropped", {f"intrinsics/{DRIVE}_image_0000000005_image_02.txt": ""})
+    put(root / "test_depth_completion_anonymous",
+        {"image/0000000007.png": RGB, "velodyne_raw/0000000007.png": SPARSE})  # fmt: skip
+    scenes, notes = scenes_of(root)
+    assert {key: list(scene.files) for key, scene in scenes.items()} == {
+        "test_depth_completion_anonymous/0000000007": ["rgb", "velodyne_raw"],
+        f"val_selection_cropped/{DRIVE}/image_02/0000000005": ["depth", "rgb", "velodyne_raw"],
+    }
+    assert notes[-1] == "left out, as they are no images: val_selection_cropped/intrinsics/"
+    own, _ = scenes_of(root / "val_selection_cropped")
+    assert own[f"{DRIVE}/image_02/0000000005"].units == {"depth": STEP, "velodyne_raw": STEP}
+    own, _ = scenes_of(root / "test_depth_completion_anonymous")
+    assert own["0000000007"].units == {"velodyne_raw": STEP}
+
+
+def test_a_date_alone_is_not_kitti(tmp_path: Path) -> None:
+    put(tmp_path, {"2011_09_26/rgb.png": RGB, "2011_09_26/depth.png": SPARSE})
+    scenes, notes = scenes_of(tmp_path)
+    assert list(scenes["2011_09_26"].files) == ["depth", "rgb"] and notes == []
+
+
+# --- ScanNet -------------------------------------------------------------------------------------
+
+
+def test_frames_exported_from_scannet_differ_in_size(tmp_path: Path) -> None:
+    put(
+        tmp_path, {"color/0.jpg": RGB, "depth/0.png": SPARSE[:2, :3], "pose/0.txt": "", "intrinsic/k.txt": ""}
+    )
+    scenes, notes = scenes_of(tmp_path)
+    assert notes[-1] == "left out, as they are no images: intrinsic/, pose/"
+    with pytest.raises(SceneError) as caught:
+        read_scene(scenes["0"])
+    assert str(caught.value) == (
+        f"{tmp_path}/color/0.jpg: 6×4 pixels, but {tmp_path}/depth/0.png has 3×2 "
+        "(all images of a scene have one size: choose with --tasks, or resize one)"
+    )
+    assert list(read_scene(scenes["0"], tasks=["depth"])) == ["depth"]
+
+
+# --- TartanAir -----------------------------------------------------------------------------------
+
+
+def test_both_cameras_of_tartanair(tmp_path: Path) -> None:
+    metres, ids = np.full((4, 6), 2.5, np.float32), np.full((4, 6), 7, np.uint8)
+    run = "office/Easy/P001"
+    for side in ("left", "right"):
+        put(tmp_path, {
+            f"{run}/image_{side}/000000_{side}.png": RGB,
+            f"{run}/depth_{side}/000000_{side}_depth.npy": metres,
+            f"{run}/pose_{side}.txt": "",
+        })  # fmt: skip
+    flow = np.zeros((4, 6, 2), np.float32)
+    put(tmp_path / run, {"seg_left/000000_left_seg.npy": ids, "flow/000000_000001_flow.npy": flow})
+    scenes, notes = scenes_of(tmp_path)
+    assert list(scenes) == [f"{run}/left/000000", f"{run}/right/000000"]
+    images = read_scene(scenes[f"{run}/left/000000"])
+    assert images.keys() == {"depth", "rgb", "semantic"}
+    assert images["depth"].dtype == np.float32 and np.array_equal(images["semantic"], ids)
+    assert notes == [
+        f"left out, as they belong to no scene: {run}/flow/",
+        f"left out, as they are no images: {run}/pose_left.txt, {run}/pose_right.txt",
+    ]
+    own, _ = scenes_of(tmp_path / run)
+    assert list(own) == ["left/000000", "right/000000"]
