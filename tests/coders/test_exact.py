@@ -110,10 +110,10 @@ def test_depth_of_mostly_holes_is_no_picture() -> None:
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[:128, :192]
     depth = (5000 + 40 * rows + 7 * columns).astype(np.uint16)
-    depth[rng.random(depth.shape) > 0.05] = 0
+    depth[rng.random(depth.shape) > 0.16] = 0
     coded = exact.encode(signals.make(USUAL["depth"], depth))
     assert coded.coding == "raw" and np.array_equal(coded.decoded, depth)
-    assert len(coded.payload) < 0.2 * depth.nbytes
+    assert len(coded.payload) < 0.3 * depth.nbytes
 
 
 @pytest.mark.parametrize("dtype", [*INTEGERS, "bool"])
