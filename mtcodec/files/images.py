@@ -10,7 +10,7 @@ import numpy as np
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
-from mtcodec.files.readers import READERS
+from mtcodec.files.readers import ALPHA, READERS
 from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import DTYPES, Task
@@ -52,7 +52,7 @@ def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> t
     except Exception as error:  # readers raise whatever their libraries do
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise SceneError(f"cannot read it: {reason}", path=path) from error
-    image, alpha = _split(_checked(path, image), task, suffix != ".npy")
+    image, alpha = _split(_checked(path, image), task, suffix in ALPHA)
     if alpha is not None and (alpha == _opaque(alpha)).all():
         note(f"{name}: its alpha says that all is opaque, and is dropped")
         alpha = None

@@ -1,4 +1,4 @@
-"""Files of images to arrays, by format: PNG, JPEG, TIFF, EXR and ``.npy``.
+"""Files of images to arrays, by format: PNG, JPEG, TIFF, EXR, ``.npy`` and HDF5.
 
 A reader gives (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA. Where ``numbers`` is
 true, pixels are numbers (class ids, or of unknown meaning) and not colours: those of a palette are its
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib import format as formats
 
+from mtcodec.files import hdf5
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
@@ -91,11 +94,27 @@ def _exr(source: Source, numbers: bool, note: Note) -> Array:
 
 
 def _array(source: Source, numbers: bool, note: Note) -> Array:
-    image: Array = np.lib.format.read_array(io.BytesIO(source.read_bytes()), allow_pickle=False)
+    data = source.read_bytes()
+    file = io.BytesIO(data)
+    read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
+    version = formats.read_magic(file)
+    if version not in read:
+        raise ValueError(f"an array of version {version}")
+    shape, _, dtype = read[version](file)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize != len(data) - file.tell():
+        raise ValueError("not as many numbers as it declares")
+    file.seek(0)
+    image: Array = formats.read_array(file, allow_pickle=False)
     return image.astype(image.dtype.newbyteorder("="), copy=False)
+
+
+def _hdf5(source: Source, numbers: bool, note: Note) -> Array:
+    return hdf5.read(source)
 
 
 READERS: dict[str, Reader] = {
     ".png": _png, ".jpg": _jpeg, ".jpeg": _jpeg, ".tif": _tiff, ".tiff": _tiff, ".exr": _exr, ".npy": _array,
+    ".hdf5": _hdf5, ".h5": _hdf5,
 }  # fmt: skip
 SUFFIXES = tuple(READERS)
+ALPHA = (".png", ".tif", ".tiff", ".exr")  # those whose formats have a place for alpha

@@ -160,3 +160,71 @@ def test_both_cameras_of_tartanair(tmp_path: Path) -> None:
     ]
     own, _ = scenes_of(tmp_path / run)
     assert list(own) == ["left/000000", "right/000000"]
+
+
+# --- Hypersim ------------------------------------------------------------------------------------
+
+
+def hypersim(root: Path, frames: tuple[int, ...] = (0, 1)) -> dict[str, NDArray[np.generic]]:
+    """A scene as it is downloaded; returns what the HDF5 files of every frame hold."""
+    h5py = pytest.importorskip("h5py")
+    ids = np.full((4, 6), -1, np.int16)
+    ids[:, 2:] = 12
+    vectors = np.zeros((4, 6, 3), np.float16)
+    vectors[..., 2] = 1
+    distance = np.linspace(1, 4, 24, dtype=np.float16).reshape(4, 6)
+    distance[0, 0] = np.nan
+    held: dict[str, NDArray[np.generic]] = {
+        "final color": (RGB * 0.25).astype(np.float16), "geometry depth_meters": distance,
+        "geometry normal_cam": vectors, "geometry semantic": ids,
+    }  # fmt: skip
+    images = root / "ai_001_001" / "images"
+    for frame in frames:
+        for name, image in held.items():
+            kind, task = name.split()
+            path = images / f"scene_cam_00_{kind}_hdf5" / f"frame.{frame:04d}.{task}.hdf5"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with h5py.File(path, "w") as file:
+                file.create_dataset("dataset", data=image, compression="gzip")
+        put(images, {
+            f"scene_cam_00_final_preview/frame.{frame:04d}.tonemap.jpg": RGB,
+            f"scene_cam_00_final_preview/frame.{frame:04d}.color.jpg": RGB,
+            f"scene_cam_00_geometry_preview/frame.{frame:04d}.normal_cam.png": RGB,
+        })  # fmt: skip
+    put(root / "ai_001_001", {"_detail/cam_00/metadata_camera.csv": "", "_detail/cam_00/positions.hdf5": ""})
+    return {name.split()[1]: image for name, image in held.items()}
+
+
+def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
+    held = hypersim(tmp_path)
+    scenes, notes = scenes_of(tmp_path)
+    assert list(scenes) == ["ai_001_001/cam_00/0000", "ai_001_001/cam_00/0001"]
+    images = read_scene(scenes["ai_001_001/cam_00/0001"])
+    assert {name: image.dtype.name for name, image in images.items()} == {
+        "color_hdr": "float16", "depth": "float16", "normal": "float16", "rgb": "uint8", "semantic": "int16",
+    }  # fmt: skip
+    for task, name in (("color_hdr", "color"), ("depth", "depth_meters"), ("semantic", "semantic")):
+        assert np.array_equal(images[task], held[name], equal_nan=task == "depth")
+    assert notes == [
+        "color is read as color_hdr, as in Hypersim (--name color=color keeps its name)",
+        "depth_meters is read as depth (--name depth_meters=depth_meters keeps its name)",
+        "normal_cam is read as normal (--name normal_cam=normal_cam keeps its name)",
+        "left out, as they belong to no scene: ai_001_001/_detail/, "
+        "ai_001_001/images/scene_cam_00_final_preview/frame.0000.color.jpg, "
+        "ai_001_001/images/scene_cam_00_final_preview/frame.0001.color.jpg, "
+        "ai_001_001/images/scene_cam_00_geometry_preview/",
+        "left out, as they are no images: ai_001_001/_detail/",
+    ]
+    own, _ = scenes_of(tmp_path / "ai_001_001")
+    assert list(own) == ["cam_00/0000", "cam_00/0001"]
+    lines: list[str] = []
+    find_scenes(tmp_path, names={"color": "color"}, note=lines.append)
+    assert not any("color is read" in line for line in lines)
+
+
+def test_the_preview_of_colours_counts_where_hypersim_has_no_tone_mapped_one(tmp_path: Path) -> None:
+    hypersim(tmp_path, (3,))
+    preview = tmp_path / "ai_001_001/images/scene_cam_00_final_preview"
+    (preview / "frame.0003.tonemap.jpg").unlink()
+    scenes, _ = scenes_of(tmp_path)
+    assert scenes["ai_001_001/cam_00/0003"].files["rgb"] == preview / "frame.0003.color.jpg"
