@@ -79,9 +79,10 @@ def declare(name: str, image: Array, known: Declarations) -> Task:
     if task is None:
         return Task(name, "data", channels, DTYPES)
     if image.dtype.name not in task.dtypes and image.dtype.name not in task.rules.dtypes:
+        kinds = ", ".join(task.rules.dtypes)
+        hint = f" ({name}:image has floats, too)" if task.kind == "color" and image.dtype.kind == "f" else ""
         raise SceneError(
-            f"{image.dtype.name} values, but a task of kind {task.kind} has {', '.join(task.rules.dtypes)}",
-            task=name,
+            f"{image.dtype.name} values, but a task of kind {task.kind} has {kinds}{hint}", task=name
         )
     if channels != task.channels:
         if task.kind not in ("image", "color", "categories") or channels == 2:

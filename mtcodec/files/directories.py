@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtcodec.files import layered
 from mtcodec.files.listing import Listing, scan
 from mtcodec.files.naming import cuts
 from mtcodec.files.search import SceneFiles, Search
@@ -19,12 +20,13 @@ def scenes(search: Search, root: Listing) -> list[SceneFiles]:
     search.others += root.others
     for name in root.directories:
         directory = search.dataset / name
-        listing = scan(str(directory))
+        listing, own = layered.taken(search, scan(str(directory)), name + "/")
+        found += own
         if search.is_scene(listing):
             found.append(search.scene(directory, listing))
             continue
         inside, misfits = _named(search, listing, name + "/")
-        if inside:
+        if inside or own:
             found += inside
             search.misfits += misfits
             search.leave_beside(directory, listing)

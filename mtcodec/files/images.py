@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.files import exr
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
 from mtcodec.files.readers import ALPHA, READERS
@@ -18,6 +19,7 @@ from mtcodec.tasks.task import MAX_CHANNELS
 
 PNG_LEVEL = 4  # a quarter of the time of the usual 6, for files 0.5 (depth) to 8 % (rgb) larger
 FLAT = 0.8  # labels have at least this share of pixels that are equal to their left neighbours
+WHOLE = ("uint16", "int32")  # dtypes of labels that are stored as floats
 JPEGS = (".jpg", ".jpeg")
 
 
@@ -52,7 +54,7 @@ def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> t
     except Exception as error:  # readers raise whatever their libraries do
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise SceneError(f"cannot read it: {reason}", path=path) from error
-    image, alpha = _split(_checked(path, image), task, suffix in ALPHA)
+    image, alpha = _split(_checked(path, image), task, suffix in ALPHA and exr.has_alpha(path))
     if alpha is not None and (alpha == _opaque(alpha)).all():
         note(f"{name}: its alpha says that all is opaque, and is dropped")
         alpha = None
@@ -65,6 +67,8 @@ def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> t
         and (image[..., :1] == image).all()
     ):
         image = image[..., 0]
+    if task is not None and task.kind == "categories":
+        image = _whole(image, lambda line: note(f"{name}: {line}"))
     if suffix in JPEGS and numbers and (task is not None or _looks_like_labels(image)):
         note(f"{name}: a JPEG file, which changes labels where they meet; PNG keeps them")
     return np.ascontiguousarray(image), alpha
@@ -91,6 +95,19 @@ def _split(image: Array, task: Task | None, has_alpha: bool) -> tuple[Array, Arr
     if channels not in (2, 4) or (task is not None and task.channels == channels):
         return image, None
     return image[..., :-1], np.ascontiguousarray(image[..., -1])
+
+
+def _whole(image: Array, note: Note) -> Array:
+    """Labels as integers, which renderers may store as floats; other floats stay."""
+    if image.dtype.kind != "f" or not (np.isfinite(image).all() and (image == np.rint(image)).all()):
+        return image
+    low, high = float(image.min()), float(image.max())
+    fitting = (d for d in WHOLE if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
+    dtype = next(fitting, None)
+    if dtype is None:
+        return image
+    note(f"its whole numbers are kept as {dtype}, not as {image.dtype}")
+    return image.astype(dtype)
 
 
 def _opaque(alpha: Array) -> int | float:

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import by_task, directories, trees
+from mtcodec.files import by_task, directories, layered, trees
 from mtcodec.files.listing import Listing, require_directory, scan
 from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
@@ -42,21 +42,33 @@ def find_scenes(
         note: takes a line about every name that means something else, and about what is left out.
 
     Raises:
-        SceneError: not a directory, no layout fits, or two files for one task of a scene.
+        SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
+            scene.
         UsageError: ``names`` gives a name that no task can have.
     """
-    require_directory(dataset)
     search = Search(dataset, declared, names, note)
-    root = scan(str(dataset))
-    if search.is_scene(root):
-        found = [search.scene(dataset, root)]
-    else:
-        layouts = (trees.scenes, by_task.scenes, directories.scenes)
-        found = next((own for layout in layouts if (own := layout(search, root))), [])
-    if not found:
-        raise SceneError(_nothing(root, declared), path=dataset)
+    found = _in_file(search) if dataset.is_file() else _in_directory(search)
     search.tell()
     return sorted(found, key=lambda scene: scene.key)
+
+
+def _in_file(search: Search) -> list[SceneFiles]:
+    suffix = search.dataset.suffix.lower()
+    if suffix == ".exr":
+        return [layered.scene(search)]
+    raise SceneError("not a directory, nor an EXR file of several layers", path=search.dataset)
+
+
+def _in_directory(search: Search) -> list[SceneFiles]:
+    require_directory(search.dataset)
+    root, found = layered.taken(search, scan(str(search.dataset)))
+    if search.is_scene(root):
+        return [*found, search.scene(search.dataset, root)]
+    layouts = (trees.scenes, by_task.scenes, directories.scenes)
+    found += next((own for layout in layouts if (own := layout(search, root))), [])
+    if not found:
+        raise SceneError(_nothing(root, search.naming.declared), path=search.dataset)
+    return found
 
 
 def scene_directory(

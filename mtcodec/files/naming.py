@@ -18,6 +18,7 @@ from mtcodec.tasks.task import NAME, RESERVED
 
 GIVEN, OWN, PLURAL, ALIAS, UNKNOWN = 0, 1, 2, 3, 1000  # ranks; aliases have 3 and up, in their order
 MAX_NAME = 31  # characters
+HDR = "color_hdr"  # what colours of floats are called, which have no largest value
 _RANKS = {alias: rank for rank, alias in enumerate(ALIASES, ALIAS)}
 _CUT = re.compile(r"[_\-. ]+|(?<=[A-Za-z])(?=\d)")
 _DOMAIN = re.compile(r"(point_\d+_view_\d+)_domain_(\w+)")
@@ -53,7 +54,7 @@ class Naming:
         for name, task in names.items():
             if not NAME.fullmatch(task) or RESERVED.fullmatch(task):
                 raise UsageError(f"not a task name: {task!r}, given for {name!r}")
-        self._declared, self._names, self._note = declared, names, note
+        self.declared, self._names, self._note = declared, names, note
         self._unused = set(names)
 
     def given(self, name: str) -> bool:
@@ -68,13 +69,13 @@ class Naming:
                 self._unused.discard(given)
                 return GIVEN, self._names[given]
         # a usual task may stand for another one where that is absent: depth_euclidean
-        if plain in self._declared and (plain not in ALIASES or plain not in USUAL):
+        if plain in self.declared and (plain not in ALIASES or plain not in USUAL):
             return OWN, plain
         single = plain.removesuffix("s")
-        if single in self._declared and single not in ALIASES:
+        if single in self.declared and single not in ALIASES:
             return PLURAL, single
         for alias in (plain, single):
-            if ALIASES.get(alias) in self._declared:
+            if ALIASES.get(alias) in self.declared:
                 return _RANKS[alias], ALIASES[alias]
         return UNKNOWN, plain
 
@@ -100,7 +101,7 @@ class Naming:
         holders: dict[str, str] = {}
         for (rank, task), name, path in sorted((self.rank(name), name, path) for name, path in items):
             if PLURAL <= rank < UNKNOWN and task in found and holders[task] != name:
-                if clean(name) not in self._declared:
+                if clean(name) not in self.declared:
                     self._note(f"{name} keeps its name, as {task} is there: {holders[task]}")
                 rank, task = UNKNOWN, clean(name)
             elif ALIAS <= rank < UNKNOWN:

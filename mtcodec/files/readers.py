@@ -7,7 +7,6 @@ indexes, and those of one, two or four bits are not stretched to 255. Readers ra
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib import format as formats
 
-from mtcodec.files import hdf5
+from mtcodec.files import exr, hdf5
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
@@ -73,24 +72,7 @@ def _tiff(source: Source, numbers: bool, note: Note) -> Array:
 
 
 def _exr(source: Source, numbers: bool, note: Note) -> Array:
-    import OpenEXR
-
-    # OpenEXR prints a warning for damaged pixels, then holds no part
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        OpenEXR.File(str(source), separate_channels=True) as file,
-    ):
-        if not file.parts:
-            raise ValueError("damaged pixel data")
-        if len(file.parts) > 1:
-            note(f"only the first of its {len(file.parts)} parts is read")
-        channels = {name: channel.pixels for name, channel in file.channels().items()}
-    if len(channels) == 1:
-        return np.asarray(next(iter(channels.values())))
-    for order in ("RGB", "RGBA", "XYZ", "YA"):
-        if channels.keys() == set(order):
-            return np.stack([channels[name] for name in order], axis=-1)
-    raise ValueError(f"channels {', '.join(channels)}; one image has one, R G B (A), or X Y Z")
+    return exr.read(source, note)
 
 
 def _array(source: Source, numbers: bool, note: Note) -> Array:

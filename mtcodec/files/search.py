@@ -45,6 +45,7 @@ class Search:
         self.dataset, self.note = dataset, once(note, f"{dataset}: ")
         self.naming = Naming(declared, names, self.note)
         self.misfits: list[str] = []
+        self._sources: dict[str, Source] = {}
         self.others: list[str] = []
 
     def is_scene(self, listing: Listing) -> bool:
@@ -60,7 +61,13 @@ class Search:
     def made(self, key: str, images: list[tuple[str, str]], label: str) -> SceneFiles:
         """A scene of images by name."""
         files = self.naming.assign(images)
-        return SceneFiles(key, {task: Path(path) for task, path in files.items()}, label)
+        found = {task: self._sources.get(path) or Path(path) for task, path in files.items()}
+        return SceneFiles(key, found, label)
+
+    def source(self, source: Source) -> str:
+        """What stands for ``source`` where paths of images are asked for."""
+        self._sources[str(source)] = source
+        return str(source)
 
     def leave_beside(self, directory: Path, listing: Listing) -> None:
         """Leave out what is no image in a directory of images."""

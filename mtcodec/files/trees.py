@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
 from mtcodec.files.listing import Listing, scan, walk
+from mtcodec.files.naming import HDR
 from mtcodec.files.search import SceneFiles, Search
 
 DEPTH, WIDTH = 4, 3  # how many levels of directories are looked at for a sign, and how many of each directory
@@ -75,7 +76,7 @@ TREES = (
             (rf"{_HYPERSIM}_final_preview/frame\.(?P<k3>\d{{4}})\.color\.jpg", "rgb"),
             (rf"{_HYPERSIM}_(?:final|geometry)_hdf5/frame\.(?P<k3>\d{{4}})\.(?P<task>\w+)\.hdf5", ""),
         ),
-        renamed={"color": "color_hdr"},
+        renamed={"color": HDR},
     ),
     Tree(
         "TartanAir",
