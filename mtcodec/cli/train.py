@@ -131,7 +131,7 @@ def train(
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
     for path in datasets:
-        if not is_archive(path):
+        if not is_archive(path) and not path.is_file():
             require_directory(path)
     extras.load("torch", "training", "train")
     from mtcodec.training import run

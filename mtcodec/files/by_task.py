@@ -53,7 +53,7 @@ def scenes(search: Search, root: Listing) -> list[SceneFiles]:
 
 def _walked(search: Search, name: str) -> _Directory:
     naming, others = search.naming, list[str]()
-    found = list(walk(str(search.dataset / name), others))
+    found = list(walk(search.scan, str(search.dataset / name), others))
     images = [(prefix + naming.key(stem), path) for prefix, stem, path in found]
     short = [(prefix + naming.short_key(stem, name), path) for prefix, stem, path in found]
     if len({key for key, _ in short}) < len({key for key, _ in images}):
@@ -97,7 +97,7 @@ def _joined(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
     images: dict[str, dict[str, Source]] = {}
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
-            images.setdefault(key, {})[task] = Path(path)
+            images.setdefault(key, {})[task] = search.opened(path)
     units = scales.of_depth(search.dataset, by_task.get("depth", ()), search.note)
     used = str(search.dataset / scales.CAMERAS)
     search.others = [path for path in search.others if path != used or not units]

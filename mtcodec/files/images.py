@@ -11,8 +11,8 @@ from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files import exr
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
-from mtcodec.files.readers import ALPHA, READERS
-from mtcodec.files.sources import Source
+from mtcodec.files.readers import ALPHA, READERS, SUFFIXES
+from mtcodec.files.sources import Absent, Source
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -43,12 +43,17 @@ def read_image(path: Path, task: Task | None = None, note: Note = ignore) -> Arr
 def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> tuple[Array, Array | None]:
     """An image as :func:`read_image` gives it, and its alpha, (H, W); None where all is opaque.
 
-    ``name`` is what notes call the image. A task that declares two or four channels has no alpha.
+    ``name`` is what notes call the image. A task that declares two or four channels has no alpha. Absent is
+    raised where the source holds nothing.
     """
-    suffix = path.suffix.lower()
     numbers = task is None or task.exact
     try:
+        suffix = path.suffix.lower()
+        if suffix not in READERS:
+            raise ValueError(f"not an image of a known format ({', '.join(SUFFIXES)})")
         image = READERS[suffix](path, numbers, lambda line: note(f"{name}: {line}"))
+    except Absent:
+        raise
     except MtcodecError as error:
         raise error.at(path=path) from None
     except Exception as error:  # readers raise whatever their libraries do

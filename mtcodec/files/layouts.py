@@ -19,11 +19,12 @@ What is left out is named in a note, but for what is hidden.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import by_task, directories, layered, trees
-from mtcodec.files.listing import Listing, require_directory, scan
+from mtcodec.files import by_task, directories, layered, shards, tables, trees
+from mtcodec.files.listing import Listing, require_directory, scan, walk
 from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
@@ -53,22 +54,58 @@ def find_scenes(
 
 
 def _in_file(search: Search) -> list[SceneFiles]:
-    suffix = search.dataset.suffix.lower()
-    if suffix == ".exr":
+    """Scenes of a dataset that is one file."""
+    path = search.dataset
+    if path.suffix.lower() == ".exr":
         return [layered.scene(search)]
-    raise SceneError("not a directory, nor an EXR file of several layers", path=search.dataset)
+    if path.suffix.lower() not in (shards.SUFFIX, tables.SUFFIX):
+        raise SceneError("not a directory, nor a tar, Parquet or EXR file of scenes", path=path)
+    found = _held(search, path)
+    if not found:
+        raise SceneError("no scenes found: it holds no images that are named after tasks", path=path)
+    return found
 
 
 def _in_directory(search: Search) -> list[SceneFiles]:
+    """Scenes of a directory; files that hold scenes count where nothing else is found."""
     require_directory(search.dataset)
-    root, found = layered.taken(search, scan(str(search.dataset)))
-    if search.is_scene(root):
-        return [*found, search.scene(search.dataset, root)]
-    layouts = (trees.scenes, by_task.scenes, directories.scenes)
-    found += next((own for layout in layouts if (own := layout(search, root))), [])
+    root = search.scan(str(search.dataset))
+    found = _laid_out(search, root)
+    if not found:
+        search.misfits.clear()
+        search.others.clear()
+        files = list[str]()
+        list(walk(search.scan, str(search.dataset), files))
+        for path in map(Path, files):
+            inside = path.relative_to(search.dataset).with_suffix("").as_posix()
+            own = _held(search, path, f"{inside}/")
+            found += own
+            if not own:
+                search.others.append(str(path))
     if not found:
         raise SceneError(_nothing(root, search.naming.declared), path=search.dataset)
     return found
+
+
+def _held(search: Search, path: Path, prefix: str = "") -> list[SceneFiles]:
+    """Scenes of a tar or Parquet file, their keys with ``prefix``; none of others."""
+    suffix = path.suffix.lower()
+    if suffix == tables.SUFFIX:
+        return tables.scenes(search, path, prefix)
+    if suffix != shards.SUFFIX:
+        return []
+    shard = shards.Shard(search, path)
+    found = _laid_out(shard, shard.scan(str(path)))
+    return [replace(scene, key=prefix + scene.key) for scene in found]
+
+
+def _laid_out(search: Search, root: Listing) -> list[SceneFiles]:
+    """Scenes of a directory, or of what is read like one."""
+    root, found = layered.taken(search, root)
+    if search.is_scene(root):
+        return [*found, search.scene(search.dataset, root)]
+    layouts = (trees.scenes, by_task.scenes, directories.scenes)
+    return found + next((own for layout in layouts if (own := layout(search, root))), [])
 
 
 def scene_directory(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,21 @@ class Listing(NamedTuple):
     directories: list[str]
     others: list[str]
 
+    def add(self, name: str, path: str) -> None:
+        """A file; what has the suffix of an image counts as one, so that reading it tells what is wrong."""
+        stem, dot, suffix = name.rpartition(".")
+        if stem and dot + suffix.lower() in SUFFIXES:
+            self.images.append((stem, path))
+        else:
+            self.others.append(path)
+
+    def ordered(self) -> Listing:
+        return Listing(sorted(self.images, key=lambda i: i[1]), sorted(self.directories), sorted(self.others))
+
+
+Scan = Callable[[str], Listing]
+"""What lies in a directory."""
+
 
 def add(files: Files, key: str, path: str, task: str) -> None:
     """Put ``path`` into ``files``; an image of ``task`` that is there already is a :class:`SceneError`."""
@@ -40,8 +55,6 @@ def add(files: Files, key: str, path: str, task: str) -> None:
 def scan(directory: str) -> Listing:
     """What lies in ``directory``.
 
-    What has the suffix of an image counts as one, so that reading it tells what is wrong with it.
-
     Raises:
         SceneError: it cannot be listed.
     """
@@ -49,21 +62,19 @@ def scan(directory: str) -> Listing:
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                stem, dot, suffix = entry.name.rpartition(".")
                 if entry.name.startswith("."):
                     continue
-                if stem and dot + suffix.lower() in SUFFIXES:
-                    found.images.append((stem, entry.path))
-                elif entry.is_dir():
+                image = entry.name.lower().endswith(SUFFIXES)
+                if not image and entry.is_dir():
                     found.directories.append(entry.name)
                 else:
-                    found.others.append(entry.path)
+                    found.add(entry.name, entry.path)
     except OSError as error:
         raise SceneError(f"cannot list it: {error.strerror}", path=error.filename or directory) from error
-    return Listing(sorted(found.images, key=lambda i: i[1]), sorted(found.directories), sorted(found.others))
+    return found.ordered()
 
 
-def walk(directory: str, others: list[str], prefix: str = "") -> Iterator[tuple[str, str, str]]:
+def walk(scan: Scan, directory: str, others: list[str], prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """Directory within the first ``directory`` (empty or ending in ``/``), stem and path of every image.
 
     Paths of files that are no images are put into ``others``.
@@ -73,7 +84,7 @@ def walk(directory: str, others: list[str], prefix: str = "") -> Iterator[tuple[
     for stem, path in found.images:
         yield prefix, stem, path
     for name in found.directories:
-        yield from walk(f"{directory}/{name}", others, f"{prefix}{name}/")
+        yield from walk(scan, f"{directory}/{name}", others, f"{prefix}{name}/")
 
 
 def require_directory(path: Path) -> None:

@@ -9,7 +9,7 @@ from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import Absent, Source
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
@@ -44,7 +44,11 @@ def read_scene(
         own_alpha = name[: MAX_NAME - len(ALPHA)] + ALPHA
         if tasks is not None and name not in tasks and own_alpha not in tasks:
             continue
-        image, alpha = read_with_alpha(path, name, declared.get(name), note)
+        try:
+            image, alpha = read_with_alpha(path, name, declared.get(name), note)
+        except Absent:
+            note(f"{name}: there is none")
+            continue
         if tasks is None or name in tasks:
             scene[name], paths[name] = image, path
         if alpha is None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtcodec.files import listing as listings
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, once, some
@@ -48,6 +49,10 @@ class Search:
         self._sources: dict[str, Source] = {}
         self.others: list[str] = []
 
+    def scan(self, directory: str) -> Listing:
+        """What lies in a directory of the dataset."""
+        return listings.scan(directory)
+
     def is_scene(self, listing: Listing) -> bool:
         """Is one of these images named after a task?"""
         return any(self.naming.knows(stem) for stem, _ in listing.images)
@@ -56,13 +61,17 @@ class Search:
         """All images of a directory as one scene; what else it holds is left out."""
         self.leave_beside(directory, listing)
         name = directory.name if directory.name not in ("", "..") else directory.resolve().name
+        name = name if directory.is_dir() else directory.stem
         return self.made(name or "root", listing.images, str(directory))
 
     def made(self, key: str, images: list[tuple[str, str]], label: str) -> SceneFiles:
         """A scene of images by name."""
         files = self.naming.assign(images)
-        found = {task: self._sources.get(path) or Path(path) for task, path in files.items()}
-        return SceneFiles(key, found, label)
+        return SceneFiles(key, {task: self.opened(path) for task, path in files.items()}, label)
+
+    def opened(self, path: str) -> Source:
+        """The source that a path of an image stands for."""
+        return self._sources.get(path) or Path(path)
 
     def source(self, source: Source) -> str:
         """What stands for ``source`` where paths of images are asked for."""

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+MAX_BYTES = 1 << 30  # of an image in a file of many
+
+
+class Absent(Exception):
+    """A source turns out to hold nothing."""
+
 
 class Source(Protocol):
     """A :class:`pathlib.Path`, a member of a tar file, a cell of a table, or a layer of an EXR file.
@@ -20,4 +26,10 @@ class Source(Protocol):
         """Its format, as a file's suffix: ``.png``."""
 
     def read_bytes(self) -> bytes:
-        """All of it; raises OSError or ValueError."""
+        """All of it; raises OSError or ValueError, or Absent."""
+
+
+def safe(name: str) -> bool:
+    """Is it a path that stays inside the directory it is put into?"""
+    parts = name.split("/")
+    return all(part not in ("", ".", "..") and "\\" not in part and "\0" not in part for part in parts)

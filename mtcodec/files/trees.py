@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
-from mtcodec.files.listing import Listing, scan, walk
+from mtcodec.files.listing import Listing, walk
 from mtcodec.files.naming import HDR
 from mtcodec.files.search import SceneFiles, Search
 
@@ -92,7 +92,7 @@ TREES = (
 
 def scenes(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
-    names = [search.dataset.resolve().name, *_directories(str(search.dataset), root)]
+    names = [search.dataset.resolve().name, *_directories(search, str(search.dataset), root)]
     for tree in TREES:
         if any(re.fullmatch(tree.sign, name) for name in names):
             found = _scenes(search, tree)
@@ -101,17 +101,17 @@ def scenes(search: Search, root: Listing) -> list[SceneFiles]:
     return []
 
 
-def _directories(path: str, listing: Listing, depth: int = DEPTH) -> Iterator[str]:
+def _directories(search: Search, path: str, listing: Listing, depth: int = DEPTH) -> Iterator[str]:
     """Names of directories, and of those in the first ones of them."""
     yield from listing.directories
     for name in listing.directories[:WIDTH] if depth > 1 else ():
-        yield from _directories(f"{path}/{name}", scan(f"{path}/{name}"), depth - 1)
+        yield from _directories(search, f"{path}/{name}", search.scan(f"{path}/{name}"), depth - 1)
 
 
 def _scenes(search: Search, tree: Tree) -> list[SceneFiles]:
     images: dict[str, dict[str, tuple[int, list[str]]]] = {}
     others, misfits = list[str](), list[str]()
-    for prefix, _, path in walk(str(search.dataset), others):
+    for prefix, _, path in walk(search.scan, str(search.dataset), others):
         known = tree.match(prefix + PurePath(path).name)
         if known is None:
             misfits.append(path)
@@ -129,7 +129,7 @@ def _scenes(search: Search, tree: Tree) -> list[SceneFiles]:
     if not images:
         return []
     found = [_scene(search, tree, key, own) for key, own in images.items()]
-    used = {str(path.parent) for scene in found for path in scene.files.values() if isinstance(path, Path)}
+    used = {str(PurePath(str(path)).parent) for scene in found for path in scene.files.values()}
     search.misfits += shortened(misfits, used)
     search.others += shortened(others, used)
     return found
