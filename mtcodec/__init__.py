@@ -18,7 +18,7 @@ from mtcodec.errors import MtcodecError
 
 if TYPE_CHECKING:
     from mtcodec.archive.dataset import Archive as Archive
-    from mtcodec.codec.api import Codec, decode, encode, extract, info, load
+    from mtcodec.codec.api import Codec, attachments, decode, encode, extract, info, load
     from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ __all__ = [  # without Archive: not everybody has torch
     "Codec",
     "MtcodecError",
     "Task",
+    "attachments",
     "decode",
     "encode",
     "errors",
@@ -34,7 +35,7 @@ __all__ = [  # without Archive: not everybody has torch
     "load",
 ]
 _PLACES = {"Archive": "archive.dataset", "Task": "tasks"}
-_PLACES |= dict.fromkeys(("Codec", "decode", "encode", "extract", "info", "load"), "codec.api")
+_PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 
 def __getattr__(name: str) -> Any:

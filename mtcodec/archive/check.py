@@ -10,6 +10,7 @@ from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.coders import attached
 from mtcodec.errors import FormatError, OutputError
 from mtcodec.format import container
 
@@ -30,7 +31,7 @@ def extract(
         if any(output.glob("part-*.parquet")):
             raise OutputError("has an archive already", path=output)
         writer, neural = Writer(output, opened.about.only(tasks), PART_ROWS), False
-        for done, (key, parts) in enumerate(opened.all_entries(tasks, notes=True), 1):
+        for done, (key, parts) in enumerate(opened.all_entries(tasks, beside=True), 1):
             if isinstance(parts, FormatError):
                 raise parts
             own = [name for name in tasks if name in parts.header.tasks]
@@ -79,6 +80,7 @@ def verify(
                 raise parts
             for section in parts.header.sections:
                 parts.payload(section.name)
+            attached.read(parts)
             if decoding:
                 decode(codec, [(key, parts)], parts.header.tasks)
         except FormatError as error:

@@ -2,7 +2,7 @@
 
 ::
 
-    archive/part-00000.parquet   key, height, width, header, shared, holes, one column per task, notes
+    archive/part-00000.parquet   key, height, width, header, shared, holes, one column per task, notes, files
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
             archive.json         names, rows, bytes of parts and of their columns
@@ -19,7 +19,7 @@ from mtcodec import extras
 from mtcodec.archive.names import WEIGHTS
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.format.header import NO_WEIGHTS, Header
-from mtcodec.format.section import NOTES, SHARED, is_mask
+from mtcodec.format.section import ATTACHED, NOTES, SHARED, is_mask
 from mtcodec.tasks import Task
 from mtcodec.weights.file import SUFFIX
 
@@ -62,7 +62,7 @@ class About:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the binary columns of payloads."""
-        return (SHARED, HOLES, *self.names, NOTES)
+        return (SHARED, HOLES, *self.names, NOTES, *([ATTACHED] if self.settings.get("attach") else []))
 
     @property
     def weights(self) -> str | None:

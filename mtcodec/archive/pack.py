@@ -24,6 +24,7 @@ from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.files import attached
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene, scaled
 from mtcodec.format.header import NO_WEIGHTS, Header, parse
@@ -38,11 +39,13 @@ class Job:
     Attributes:
         weights: path of the weights' file; None: no networks.
         tasks: names of those that are read, and that the archive has.
+        attach: names of files that scenes have beside their images, as they were given.
     """
 
     weights: Path | None
     tasks: tuple[str, ...]
     request: Request
+    attach: tuple[str, ...] = ()
 
     def codec(self) -> Codec:
         """The codec, whose networks are loaded when they are first needed."""
@@ -53,16 +56,20 @@ class Job:
         known = self.codec().tasks
         tasks = tuple(known.get(name) or Task(name, "data", 1, DTYPES) for name in self.tasks)
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
-        return About(fingerprint, tasks, settings_of(self.request))
+        return About(fingerprint, tasks, settings_of(self.request, self.attach))
 
 
-def settings_of(request: Request) -> dict[str, Any]:
+def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
     """What an archive tells of the request: quality, coding, effort, and whatever else is not the default.
 
-    Declarations of tasks are told beside it.
+    Declarations of tasks are told beside it; of files, the names.
     """
     usual, always = vars(Request()), ("quality", "coding", "effort")
-    told = {n: v for n, v in vars(request).items() if n != "tasks" and (n in always or v != usual[n])}
+    apart = ("tasks", "attach")
+    told = {n: v for n, v in vars(request).items() if n not in apart and (n in always or v != usual[n])}
+    names = [*attach, *request.attach]
+    if names:
+        told["attach"] = names
     settings: dict[str, Any] = json.loads(json.dumps(told, default=dict))
     return settings
 
@@ -92,17 +99,23 @@ class Packer:
         notes: list[str] = []
         try:
             scene = read_scene(files, self.codec.tasks, self.job.tasks, notes.append)
-            data, more = self.encode(scene, scaled(files, scene))
+            data, more = self.encode(scene, scaled(files, scene), attached.read(files))
         except MtcodecError as error:
             return Made(files.key, error=error.at(path=files.label), notes=notes)
         return Made(files.key, data, notes=notes + more)
 
-    def encode(self, scene: Mapping[str, Any], units: Mapping[str, str] = {}) -> tuple[bytes, list[str]]:
-        """The file of a scene as arrays by task, and lines for people; ``units`` as the dataset tells."""
+    def encode(
+        self, scene: Mapping[str, Any], units: Mapping[str, str] = {}, attach: Mapping[str, bytes] = {}
+    ) -> tuple[bytes, list[str]]:
+        """The file of a scene as arrays by task, and lines for people; ``units`` as the dataset tells.
+
+        ``attach``: contents of files to keep, besides those of the request.
+        """
         unknown = sorted(set(scene) - set(self.job.tasks))
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
-        encoded = self.codec.encode_measured(scene, **vars(self.job.request.only(scene, units)))
+        own = vars(self.job.request.only(scene, units))
+        encoded = self.codec.encode_measured(scene, **{**own, "attach": {**own["attach"], **attach}})
         return encoded.data, list(encoded.prepared.notes)
 
 

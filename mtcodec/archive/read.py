@@ -16,7 +16,7 @@ from mtcodec.archive.ranges import RangeFile
 from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
 from mtcodec.format.container import Parts
 from mtcodec.format.header import MAX_PIXELS, Header
-from mtcodec.format.section import NOTES
+from mtcodec.format.section import ATTACHED, NOTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,21 +130,21 @@ class Opened:
         """Keys of the scenes of a group, in order."""
         return [key or "" for key in self.column(group, ["key"])["key"].to_pylist()]
 
-    def entries(self, group: Group, tasks: Sequence[str] | None = None, notes: bool = False) -> list[Entry]:
+    def entries(self, group: Group, tasks: Sequence[str] | None = None, beside: bool = False) -> list[Entry]:
         """Key and sections of every row of a group: all of them, or those that ``tasks`` need.
 
         Headers are read first, then only columns that some row needs. Rows whose header is damaged have the
         error instead.
 
         Args:
-            notes: those, too.
+            beside: notes and files, too.
         """
         table = self.column(group, ["key", "header"])
         rows = zip(table["key"].to_pylist(), table["header"].to_pylist())
         stored: list[dict[str, bytes | None]] = [{} for _ in range(group.rows)]
         entries = [_entry(self.path, *row, own, self.max_pixels) for row, own in zip(rows, stored)]
         names = {
-            n for _, parts in entries if isinstance(parts, Parts) for n in wanted(parts.header, tasks, notes)
+            n for _, parts in entries if isinstance(parts, Parts) for n in wanted(parts.header, tasks, beside)
         }
         columns = [name for name in self.about.columns if name in names]
         table = self.column(group, columns) if columns else table
@@ -154,10 +154,10 @@ class Opened:
                 stored[i] |= payloads_of(parts.header, {name: values[name][i] for name in columns})
         return entries
 
-    def all_entries(self, tasks: Sequence[str] | None = None, notes: bool = False) -> Iterator[Entry]:
+    def all_entries(self, tasks: Sequence[str] | None = None, beside: bool = False) -> Iterator[Entry]:
         """:meth:`entries` of all groups."""
         for group in self.groups:
-            yield from self.entries(group, tasks, notes)
+            yield from self.entries(group, tasks, beside)
 
     def weights_bytes(self) -> bytes:
         """The weights' file of the archive.
@@ -171,12 +171,12 @@ class Opened:
             raise WeightsNotFound(f"its weights {self.about.weights} are missing", path=self.path) from error
 
 
-def wanted(header: Header, tasks: Sequence[str] | None, notes: bool) -> set[str]:
-    """The columns of a scene that hold ``tasks`` (None: everything), and ``notes``."""
+def wanted(header: Header, tasks: Sequence[str] | None, beside: bool) -> set[str]:
+    """The columns of a scene that hold ``tasks`` (None: everything), and what lies ``beside``."""
     if tasks is None:
         return {column_of(section.name) for section in header.sections}
     needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
-    return needed | ({NOTES} if notes and header.section(NOTES) else set())
+    return needed | {name for name in (NOTES, ATTACHED) if beside and header.section(name)}
 
 
 def entry(

@@ -10,8 +10,11 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec.decoder import Scene
+from mtcodec.coders import attached
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import suffix_for, write_image
+from mtcodec.files.output import write_atomic
+from mtcodec.format.container import Parts
 
 Work = tuple[int, Sequence[int]]
 """A group, and which of its rows."""
@@ -88,12 +91,30 @@ class Unpacker:
         index, rows = work
         if self.group != index:
             self.group = index
-            self.entries = self.opened.entries(self.opened.groups[index], self.tasks)
+            self.entries = self.opened.entries(self.opened.groups[index], self.tasks, beside=True)
         for first in range(0, len(rows), BATCH):
             few = [self.entries[row] for row in rows[first : first + BATCH]]
-            for key, scene in decode(self.codec, few, self.tasks):
+            for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
+                assert isinstance(parts, Parts)
+                files = _files(key, parts)
                 write_images(safe(self.output, key), scene, self.force)
+                for name, content in files.items():
+                    write_new(safe(self.output, key) / name, content, self.force)
         return len(rows)
+
+
+def _files(key: str, parts: Parts) -> dict[str, bytes]:
+    """What a scene has beside its images."""
+    try:
+        return attached.read(parts)
+    except FormatError as error:
+        raise error.at(scene=key) from None
+
+
+def write_new(path: Path, content: bytes, force: bool) -> None:
+    if path.exists() and not force:
+        raise OutputError("exists already (--force overwrites it)", path=path)
+    write_atomic(path, content)
 
 
 def write_images(directory: Path, scene: Scene, force: bool) -> None:

@@ -25,6 +25,7 @@ from mtcodec.cli.common import (
     with_listed,
 )
 from mtcodec.errors import FormatError, SceneError, UsageError
+from mtcodec.format.section import ATTACHED
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
@@ -76,6 +77,7 @@ def pack(
         ),
     ] = "",
     measures: options.Measures = False,
+    attach: options.Attach = None,
     part_scenes: Annotated[
         int,
         typer.Option(
@@ -109,7 +111,8 @@ def pack(
         coding=coding, effort=effort, measures=measures,
     )  # fmt: skip
     names = dict(values.assignments(name or [], "another name"))
-    scenes = find(with_listed(datasets, files_from), request.tasks, names, tell=silent if quiet else note)
+    scenes = find(with_listed(datasets, files_from), request.tasks, names,
+                  tell=silent if quiet else note, attach=attach or ())  # fmt: skip
     check_tasks(request, scenes)
     present = tasks_of(scenes, request.tasks)
     wanted = tuple(values.names(tasks) or present)
@@ -121,7 +124,7 @@ def pack(
     chosen = choose_weights(weights, scenes, wanted, request, output)
     if minutes is not None:
         chosen = _learn(scenes, wanted, request, weights, chosen, output, minutes, skip_errors, quiet)
-    job = Job(chosen, wanted, request)
+    job = Job(chosen, wanted, request, tuple(attach or ()))
     started = time.monotonic()
     with progress_bar() as bar:
 
@@ -304,12 +307,16 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: 
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
+    from mtcodec.coders import attached
+
     problems: list[FormatError] = []
     try:
         with open_file(name, max_pixels) as reader:
             for section in reader.header.sections:
                 try:
                     reader.payload(section.name)
+                    if section.name == ATTACHED:
+                        attached.read(reader)
                 except FormatError as error:
                     problems.append(error.at(path=name))
             if decode and not problems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -116,11 +116,12 @@ def find(
     names: Mapping[str, str] | None = None,
     limit: int = 0,
     tell: Callable[[str], None] = note,
+    attach: Sequence[str] = (),
 ) -> list[SceneFiles]:
     """Scenes of ``datasets``, or the first ``limit``."""
     from mtcodec.files.layouts import find_scenes
 
-    found = [scene for path in datasets for scene in find_scenes(path, declared, names or {}, tell)]
+    found = [scene for path in datasets for scene in find_scenes(path, declared, names or {}, tell, attach)]
     return found[: limit or None]
 
 

@@ -19,9 +19,11 @@ from mtcodec.cli.common import (
     warn,
 )
 from mtcodec.errors import FormatError, OutputError, UsageError
+from mtcodec.format.section import ATTACHED
 
 if TYPE_CHECKING:
     from mtcodec.errors import SectionError
+    from mtcodec.format.container import Reader
 
 
 def decode(
@@ -54,6 +56,7 @@ def decode(
         if any(reader.header.task(name).neural for name in wanted):
             set_threads(threads)
         lost: list[SectionError] = []
+        beside = _beside(reader, directory, force, lost)
         try:
             codec = Codec(weights.split(",") if weights else (), device)
             images = codec.decode(reader, wanted, lost.append)
@@ -66,10 +69,31 @@ def decode(
         write_image(path, image)
         if not quiet:
             typer.echo(str(path))
+    for name, content in beside.items():
+        make_directory(directory)
+        emit(content, directory / name, force)
+        if not quiet:
+            typer.echo(str(directory / name))
     for loss in lost:
-        warn(f"{file}: task {loss.task or loss.section} is lost: {loss}")
+        what = f"task {loss.task or loss.section}" if loss.section != ATTACHED else "what is attached"
+        warn(f"{file}: {what} is lost: {loss}")
     if lost:
         raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
+
+
+def _beside(reader: Reader, directory: Path, force: bool, lost: list[SectionError]) -> dict[str, bytes]:
+    """Files that are kept beside the images; damage is added to ``lost``."""
+    from mtcodec.coders import attached
+    from mtcodec.errors import SectionError
+
+    try:
+        files = attached.read(reader)
+    except SectionError as error:
+        lost.append(error)
+        return {}
+    for name in files:
+        refuse_existing(directory / name, force)
+    return files
 
 
 def _directory(file: str, output: Path | None) -> Path:

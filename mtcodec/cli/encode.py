@@ -63,6 +63,7 @@ def encode(
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
     measures: options.Measures = False,
+    attach: options.Attach = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out scenes whose file is there already.")
     ] = False,
@@ -105,7 +106,7 @@ def encode(
     )  # fmt: skip
     tell = silent if quiet else note
     names = dict(values.assignments(name or [], "another name"))
-    scenes = find(with_listed(inputs, files_from), request.tasks, names, tell=tell)
+    scenes = find(with_listed(inputs, files_from), request.tasks, names, tell=tell, attach=attach or ())
     wanted = values.names(tasks)
     for scene in scenes:
         for one in wanted or []:
@@ -146,12 +147,14 @@ def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | Non
         left = [n for n in scene.files if n not in files]
         there, count = there + done, count + 1
         if as_json:
-            facts = {"scene": scene.key, "file": str(path), "there": done, "images": files, "left_out": left}
+            facts = {"scene": scene.key, "file": str(path), "there": done, "images": files, "left_out": left,
+                     "attached": {n: str(p) for n, p in scene.attached.items()}}  # fmt: skip
             typer.echo(json.dumps(facts))
         elif done:
             typer.echo(f"{path}  is there already")
         else:
             shown = " ".join(f"{n}={scene.files[n].name}" for n in files)
+            shown += "".join(f" +{name}" for name in scene.attached)
             typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
     if not as_json:
         typer.echo(f"{counted(count - there)} to encode" + f", {there} there already" * bool(there))

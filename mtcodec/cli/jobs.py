@@ -69,10 +69,11 @@ class Job:
         return result
 
     def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> Encoded:
+        from mtcodec.files import attached
         from mtcodec.files.scene import read_scene, scaled
 
         images = read_scene(source, self.request.tasks, self.wanted, tell)
-        own: dict[str, Any] = {}
+        own: dict[str, Any] = {"attach": attached.read(source)}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             own["target_bytes"] = max(1, int(self.bpp * height * width / 8))

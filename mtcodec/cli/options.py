@@ -111,6 +111,14 @@ Unit = Annotated[
         "1m (floats).",
     ),
 ]  # fmt: skip
+Attach = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--attach", metavar="NAME",
+        help="A small file to keep in each scene's file and to give back beside its images: camera.json in "
+        "the directory of the scene's images, pose/{key}.txt, or any other path; repeatable, 64 kB in all.",
+    ),
+]  # fmt: skip
 Coding = Annotated[
     str,
     typer.Option(

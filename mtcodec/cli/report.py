@@ -49,6 +49,8 @@ def print_file(found: Mapping[str, Any], as_json: bool = False, weights: str = "
         own += f"  quality {section['quality']:g}" if "quality" in section else ""
         typer.echo(f"  {section['name']:<10} {cost}{own}")
     typer.echo(f"  {'overhead':<10} {found['overhead_bytes']:>8} bytes")
+    for file in found["files"]:
+        typer.echo(f"  attached {file['name']}: {file['bytes']} bytes")
     for task, own in found["tasks"].items():
         measured = _measures(task, own, found)
         typer.echo(f"  to decode {task}: {own['bytes']} bytes ({' + '.join(own['sections'])}){measured}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mtcodec.codec import decoder
 from mtcodec.codec.decoder import Lost, Scene
 from mtcodec.codec.request import Request
+from mtcodec.coders import attached
 from mtcodec.engine import threads
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.format import container
@@ -207,6 +208,15 @@ def info(data: Data) -> dict[str, Any]:
     from mtcodec.codec.info import summary
 
     return summary(reader_of(data))
+
+
+def attachments(data: Data) -> dict[str, bytes]:
+    """Contents by name of the files that are kept beside a scene's images.
+
+    Raises:
+        FormatError: damaged.
+    """
+    return attached.read(reader_of(data))
 
 
 def extract(data: Data, tasks: str | Iterable[str]) -> bytes:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
+from mtcodec.coders import attached
 from mtcodec.coders.coded import Coded, attributes_of
 from mtcodec.format import container, notes
 from mtcodec.format.header import NO_WEIGHTS, Header
-from mtcodec.format.section import NOTES, SHARED, Attributes, Section, mask_name
+from mtcodec.format.section import ATTACHED, NOTES, SHARED, Attributes, Section, mask_name
 from mtcodec.signal.holes import Holes
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.measures import errors, measure
@@ -93,6 +94,8 @@ class Encoded:
         told = self._notes()
         if told:
             add(NOTES, "raw", notes.pack(told), Attributes())
+        if self.request.attach:
+            add(ATTACHED, "raw", attached.pack(self.request.attach), Attributes())
         fingerprint, quality = NO_WEIGHTS, 0
         if self.neural is not None:
             fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.quality

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mtcodec.coders import attached
 from mtcodec.errors import SectionError, WeightsError
 from mtcodec.format import notes
 from mtcodec.format.container import Reader
@@ -56,6 +57,7 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
         "complete": reader.complete,
         "sections": [describe(s) for s in header.sections],
         "tasks": tasks,
+        "files": [{"name": name, "bytes": len(own)} for name, own in _files(reader).items()],
     }
 
 
@@ -63,6 +65,14 @@ def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
     """Notes by task; none where they are missing or damaged."""
     try:
         return notes.parse(reader.payload(NOTES)) if reader.header.section(NOTES) else {}
+    except SectionError:
+        return {}
+
+
+def _files(reader: Reader) -> dict[str, bytes]:
+    """Files beside the images; none where they are missing or damaged."""
+    try:
+        return attached.read(reader)
     except SectionError:
         return {}
 

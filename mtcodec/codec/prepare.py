@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtcodec.codec.request import Request
-from mtcodec.coders import exact
+from mtcodec.coders import attached, exact
 from mtcodec.coders.coded import Coded
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.format.header import MAX_PIXELS, MAX_SIDE
@@ -129,6 +129,7 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     arrays = check(scene)
     tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
     _check_request(tasks, request)
+    attached.check(request.attach, tasks)
     bounds = {
         name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
         for name, bound in request.max_error.items()

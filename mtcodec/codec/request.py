@@ -38,6 +38,7 @@ class Request:
         tasks: declarations of tasks; those not declared are kept exactly.
         units: by task, the length of one stored step, to be noted in the file.
         measures: note PSNR and so on in the file.
+        attach: contents by name of small files to keep beside the images, 64 kB in all.
     """
 
     quality: float = DEFAULT
@@ -53,6 +54,7 @@ class Request:
     tasks: Declarations = field(default_factory=lambda: USUAL)
     units: Mapping[str, str] = field(default_factory=dict)
     measures: bool = False
+    attach: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for value in (self.quality, *self.task_quality.values()):

@@ -18,12 +18,13 @@ What is left out is named in a note, but for what is hidden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files import by_task, directories, layered, shards, tables, trees
+from mtcodec.files.attached import used, with_attached
 from mtcodec.files.listing import Listing, require_directory, scan, walk
 from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
@@ -33,7 +34,11 @@ __all__ = ["SceneFiles", "find_scenes", "scene_directory"]
 
 
 def find_scenes(
-    dataset: Path, declared: Declarations = USUAL, names: Mapping[str, str] = {}, note: Note = ignore
+    dataset: Path,
+    declared: Declarations = USUAL,
+    names: Mapping[str, str] = {},
+    note: Note = ignore,
+    attach: Sequence[str] = (),
 ) -> list[SceneFiles]:
     """The scenes of ``dataset``, in order of their keys; opens no image.
 
@@ -41,6 +46,7 @@ def find_scenes(
         declared: tasks that are known by name.
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
+        attach: names of other files to keep, see :func:`mtcodec.files.attached.with_attached`.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
@@ -49,6 +55,8 @@ def find_scenes(
     """
     search = Search(dataset, declared, names, note)
     found = _in_file(search) if dataset.is_file() else _in_directory(search)
+    found = [with_attached(scene, attach) for scene in found] if attach else found
+    search.others = used(found, search.others)
     search.tell()
     return sorted(found, key=lambda scene: scene.key)
 

@@ -23,6 +23,7 @@ class SceneFiles:
         key: its name in its dataset: a relative path with ``/`` and without ``..``.
         files: by task; all images of the scene, also of tasks that nobody declared.
         label: what messages call the scene.
+        attached: by name, paths of other files that are kept with it.
         units: by task, the length of a stored step where its layout defines it; of integer images.
     """
 
@@ -30,6 +31,7 @@ class SceneFiles:
     files: Mapping[str, Source]
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Search:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from mtcodec.errors import FormatError, SectionError, UsageError
 from mtcodec.format import notes
 from mtcodec.format.header import MAX_HEADER, MAX_PIXELS, NO_WEIGHTS, Header, check_pixels, pack, parse
-from mtcodec.format.section import NOTES, SHARED, Section, checksum_of, is_mask, mask_name
+from mtcodec.format.section import ATTACHED, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
 
 Source = bytes | BinaryIO
 
@@ -107,7 +107,8 @@ def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
 
 
 def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
-    """A container of ``tasks`` only, their payloads unchanged; nothing is decoded.
+    """A container of ``tasks`` only, their payloads unchanged, and of files beside them; nothing is
+    decoded.
 
     Raises:
         UsageError: a task that the file lacks. FormatError: damage to what is kept.
@@ -115,7 +116,7 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
     wanted = {name for task in tasks for name in reader.header.needs(task)}
     if not wanted:
         raise UsageError("no tasks to extract")
-    kept = [s for s in reader.header.sections if s.name in wanted or s.name == NOTES]
+    kept = [s for s in reader.header.sections if s.name in wanted or s.name in (NOTES, ATTACHED)]
     masks = [s.name for s in kept if is_mask(s.name)]
     payloads: dict[str, bytes] = {}
     sections = []

@@ -14,6 +14,7 @@ from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.format.cursor import Cursor, varint
 from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.format.section import (
+    ATTACHED,
     NOTES,
     SHARED,
     Section,
@@ -144,9 +145,10 @@ def parse(data: bytes) -> Header:
 
 
 def _check(header: Header, flags: int) -> None:
-    """Order and meaning of sections: shared, holes, tasks, notes; each of the first three of use."""
+    """Order and meaning of sections: shared, holes, tasks, notes, files; each of the first three of use."""
     names = [s.name for s in header.sections]
-    order = [0 if n == SHARED else 1 if is_mask(n) else 3 if n == NOTES else 2 for n in names]
+    last = {NOTES: 3, ATTACHED: 4}
+    order = [0 if n == SHARED else 1 if is_mask(n) else last.get(n, 2) for n in names]
     if len(set(names)) != len(names) or order != sorted(order):
         raise FormatError("sections repeat or are out of order")
     neural = [s for s in header.sections if s.neural and s.name != SHARED]

@@ -17,9 +17,10 @@ from mtcodec.format.quality import NETWORK_STEPS
 from mtcodec.tasks.kinds import FLOATS
 from mtcodec.tasks.task import NAME, RESERVED
 
-SHARED, NOTES = "shared", "notes"
+SHARED, NOTES, ATTACHED = "shared", "notes", "files"
 CODES = {2: "rgb", 3: "depth", 4: "normal", 5: "semantic"}  # of names, for ever; append only
-HOLES_CODE, NOTES_CODE, CUSTOM_CODE = 0, 1, 15
+HOLES_CODE, NOTES_CODE, ATTACHED_CODE, CUSTOM_CODE = 0, 1, 6, 15
+BESIDE = {NOTES_CODE: NOTES, ATTACHED_CODE: ATTACHED}  # sections that no pixel needs
 CODINGS = ("neural", "classical", "labels", "stepped", "raw")  # ids for ever; append only
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "bool")  # ids for ever; append only  # fmt: skip
@@ -87,7 +88,7 @@ class Section:
     @property
     def task(self) -> bool:
         """True where it is a task's."""
-        return self.name not in (SHARED, NOTES) and not is_mask(self.name)
+        return self.name not in (SHARED, *BESIDE.values()) and not is_mask(self.name)
 
 
 def is_mask(name: str) -> bool:
@@ -134,10 +135,8 @@ def pack_section(section: Section) -> bytes:
     """The bytes of a descriptor; that of the shared section has nothing but its end."""
     if section.name == SHARED:
         return _pack_end(section)
-    codes = {name: code for code, name in CODES.items()}
-    code = HOLES_CODE if is_mask(section.name) else NOTES_CODE if section.name == NOTES else codes.get(
-        section.name, CUSTOM_CODE
-    )  # fmt: skip
+    codes = {name: code for code, name in (CODES | BESIDE).items()}
+    code = HOLES_CODE if is_mask(section.name) else codes.get(section.name, CUSTOM_CODE)
     own = section.attributes
     plain = own == usual(section.name, own.range)
     out = bytearray([code | (not plain) << 4 | CODINGS.index(section.coding) << 5])
@@ -196,7 +195,7 @@ def _check(name: str, coding: str, own: Attributes, masks: int) -> None:
     """Raise FormatError for attributes that do not go with a coding or with each other."""
     if is_mask(name):
         fits = coding == "labels" and own == usual(name, None)
-    elif name == NOTES:
+    elif name in BESIDE.values():
         fits = coding == "raw" and own == usual(name, None)
     else:
         fits = not (own.mapping != "linear" and (own.range is None or own.range[0] <= 0))
@@ -222,10 +221,8 @@ def _parse_name(cursor: Cursor, code: int, masks: int) -> str:
         if masks == MAX_MASKS:
             raise FormatError("too many sections of holes")
         return mask_name(masks)
-    if code == NOTES_CODE:
-        return NOTES
-    if code in CODES:
-        return CODES[code]
+    if code in CODES | BESIDE:
+        return (CODES | BESIDE)[code]
     if code != CUSTOM_CODE:
         raise FormatError(f"section of unknown task {code}")
     name = cursor.take(cursor.byte()).decode("ascii", "replace")

@@ -15,7 +15,7 @@ from mtcodec.errors import UsageError
 from mtcodec.tasks.kinds import DTYPES, FLOATS, KINDS, Kind
 
 NAME = re.compile("[a-z_][a-z0-9_]{0,30}")
-RESERVED = re.compile(r"shared|notes|holes\d*")  # names of sections that are no tasks
+RESERVED = re.compile(r"shared|notes|files|holes\d*")  # names of sections that are no tasks
 MAX_CHANNELS = 16
 
 

@@ -19,6 +19,7 @@ from mtcodec.format import notes
 from mtcodec.format.container import Parts, Reader, build, extract, split
 from mtcodec.format.header import NO_WEIGHTS, Header, pack, parse
 from mtcodec.format.section import (
+    ATTACHED,
     CODES,
     CODINGS,
     DTYPES,
@@ -37,6 +38,7 @@ FINGERPRINT = "01234567"
 SEAL = Section(SHARED, "neural", Attributes())
 MASK = Section("holes0", "labels", Attributes("uint8", 1))
 REMARKS = Section(NOTES, "raw", Attributes())
+BESIDE = Section(ATTACHED, "raw", Attributes())
 RGB = Section("rgb", "neural", Attributes())
 DEPTH = Section("depth", "neural", Attributes("uint16", 1, (7002, 24724)))
 NORMAL = Section("normal", "neural", Attributes(unit_vectors=True))
@@ -199,7 +201,7 @@ def files(draw: st.DrawFn) -> tuple[Header, dict[str, bytes]]:
     neural = any(s.neural for s in tasks)
     described = [SEAL] if neural and draw(st.booleans()) else []
     described += [replace(MASK, name=mask_name(k)) for k in range(len(used))] + tasks
-    described += [REMARKS] if draw(st.booleans()) else []
+    described += [own for own in (REMARKS, BESIDE) if draw(st.booleans())]
     fingerprint = draw(st.binary(min_size=4, max_size=4)).hex() if neural else NO_WEIGHTS
     height = draw(st.integers(1, 1 << 20))
     width = draw(st.integers(1, min(1 << 20, (1 << 28) // height)))
@@ -292,7 +294,10 @@ HOSTILE = {
     "17 holes": (plain(*[MASKS] * 17, HOLED), "too many sections of holes"),
     "holes that are not there": (plain(HOLED), f"section depth: {FIELDS}"),
     "holes of another index": (plain(MASKS, HOLED.replace("28 00", "28 01")), f"section depth: {FIELDS}"),
-    "reserved task": (forge("06" + END), "section of unknown task 6"),
+    "files twice": (plain(IDS, "86" + END, "86" + END), "sections repeat or are out of order"),
+    "files before notes": (plain(IDS, "86" + END, "81" + END), "sections repeat or are out of order"),
+    "files before a task": (plain("86" + END, IDS), "sections repeat or are out of order"),
+    "reserved task": (forge("07" + END), "section of unknown task 7"),
     "last reserved task": (forge("0e" + END), "section of unknown task 14"),
     "empty name": (forge("0f 00" + END), "section with an invalid name"),
     "name of 32 letters": (forge("0f 20" + "61" * 32 + END), "section with an invalid name"),
@@ -302,6 +307,7 @@ HOSTILE = {
     "known task by name": (forge("0f 03 726762" + END), "section with an invalid name"),
     "shared by name": (forge("0f 06 736861726564" + END), "section with an invalid name"),
     "notes by name": (forge("0f 05 6e6f746573" + END), "section with an invalid name"),
+    "files by name": (forge("0f 05 66696c6573" + END), "section with an invalid name"),
     "holes by name": (forge("0f 06 686f6c657330" + END), "section with an invalid name"),
     "reserved coding": (plain("a2" + END), "section rgb: unknown coding"),
     "last reserved coding": (plain("e2" + END), "section rgb: unknown coding"),
@@ -356,6 +362,8 @@ HOSTILE = {
     "holes in steps": (plain("60" + END, HOLED), f"section holes0: {FIELDS}"),
     "notes in steps": (plain(IDS, "61" + END), f"section notes: {FIELDS}"),
     "notes of one channel": (plain(IDS, "91 00 00" + END), f"section notes: {FIELDS}"),
+    "files in steps": (plain(IDS, "66" + END), f"section files: {FIELDS}"),
+    "files of one channel": (plain(IDS, "96 00 00" + END), f"section files: {FIELDS}"),
     "payload above 2^28": (forge("02 8180808001 00000000"), "length of section rgb is out of range"),
     "shared payload above 2^28": (
         forge(COLOUR, flags="31", shared="8180808001 00000000"), "length of section shared is out of range"
@@ -524,6 +532,20 @@ def test_extracting_reads_only_what_it_keeps() -> None:
     with pytest.raises(SectionError) as caught:
         extract(read(cut), ["rgb", "depth"])
     assert caught.value.section == "depth"
+
+
+def test_extracting_keeps_files_and_refuses_to_lose_them() -> None:
+    described = (
+        Section("semantic", "labels", Attributes("uint8", 1)),
+        Section("a", "raw", Attributes()),
+        BESIDE,
+    )
+    contents = {"semantic": b"ids", "a": b"a", ATTACHED: b"files"}
+    data = build(Header(NO_WEIGHTS, 1, 1, 0, described), contents)
+    part = extract(read(data), ["a"])
+    assert payloads(part) == {"a": b"a", ATTACHED: b"files"}
+    with pytest.raises(SectionError, match="section files: damaged"):
+        extract(read(data[:-1] + b"!"), ["a"])
 
 
 @pytest.mark.parametrize("tasks", [[], ["mist"], ["rgb", "mist"], [SHARED], [NOTES], ["holes0"], [""]])

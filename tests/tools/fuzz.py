@@ -94,6 +94,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
         codec.encode(whole, 10), codec.encode(whole, 52, task_quality={"depth": 68}, measures=True),
         codec.encode(holes, 38), codec.encode(shared, 38, units={"depth": "1mm"}),
         codec.encode({"semantic": scene["semantic"]}),
+        codec.encode({"semantic": scene["semantic"]}, attach={"a.txt": b"abc" * 30, "b.json": b"{}"}),
         codec.encode({**data, "semantic": whole["semantic"] > 2}),
         codec.encode(holes, max_error={"depth": 3, "normal": 2}),
         codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}),
@@ -218,7 +219,7 @@ def fields(rng: random.Random, box: Box) -> None:
         new = replace(old, coding=rng.choice(CODINGS))
     elif rng.random() < 0.2:
         new = replace(
-            old, name=rng.choice(("rgb", "depth", "normal", "semantic", "smell", "holes0", "notes"))
+            old, name=rng.choice(("rgb", "depth", "normal", "semantic", "smell", "holes0", "notes", "files"))
         )
     if new.name not in {s.name for k, s in enumerate(sections) if k != at}:
         box.payloads[new.name] = box.payloads[old.name]

@@ -11,12 +11,12 @@ from tools.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, 
 from mtcodec.archive import layout
 from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
-from mtcodec.coders import classical, exact
+from mtcodec.coders import attached, classical, exact
 from mtcodec.coders.coded import Coded, attributes_of
 from mtcodec.format import notes
 from mtcodec.format.container import build, split
 from mtcodec.format.header import Header, parse
-from mtcodec.format.section import NOTES, SHARED, Attributes, Section
+from mtcodec.format.section import ATTACHED, NOTES, SHARED, Attributes, Section
 from mtcodec.signal import signal as signals
 from mtcodec.signal.signal import Signal
 from mtcodec.tasks import USUAL, Task, declare
@@ -117,8 +117,10 @@ def _neural_file() -> bytes:
         Section("depth", "neural", depth),
         Section("semantic", "labels", Attributes("int16", 1, (-4, 9))),
         Section(NOTES, "raw", Attributes()),
+        Section(ATTACHED, "raw", Attributes()),
     )
     payloads = {s.name: bytes(range(1, 20)) for s in sections}
+    payloads[ATTACHED] = attached.pack({"camera.json": b"{}" * 9, "pose.txt": b"1 0 0"})
     payloads[NOTES] = notes.pack({"depth": {"unit": "1mm", "psnr": 40.1}})
     return build(Header(FINGERPRINT, 9, 8, 1000, sections), payloads)
 

@@ -32,14 +32,16 @@ from mtcodec.bitstreams import range_coder
 from mtcodec.bitstreams import zstd as frame
 from mtcodec.codec.decoder import DECODERS
 from mtcodec.codec.info import summary
+from mtcodec.coders import attached
 from mtcodec.coders.coded import form_of
 from mtcodec.coders.labels import decode_mask
 from mtcodec.engine.networks import Networks
-from mtcodec.errors import FormatError, WeightsNotFound
+from mtcodec.errors import FormatError, SectionError, WeightsNotFound
 from mtcodec.format import container
 from mtcodec.format.container import Parts, Reader, build, split
 from mtcodec.format.header import NO_WEIGHTS, Header, check_pixels, pack, parse
 from mtcodec.format.section import (
+    ATTACHED,
     CODINGS,
     DTYPES,
     FORMATS,
@@ -59,7 +61,7 @@ NULL = 0xFFFF  # length of a column that is null
 NAMES = ("rgb", "depth", "normal", "semantic", "smell")
 FINGERPRINT = "11" * 4
 Row = dict[str, "bytes | None"]
-ABOUT = layout.About(FINGERPRINT, tuple(USUAL[name] for name in NAMES[:4]))
+ABOUT = layout.About(FINGERPRINT, tuple(USUAL[name] for name in NAMES[:4]), {"attach": ["a.txt"]})
 
 
 class Input:
@@ -263,13 +265,17 @@ def box(data: bytes) -> None:
         file = _verified(head, rest) if mode == 2 else head + rest
     reader = Reader(io.BytesIO(file), MAX_PIXELS)
     json.dumps(summary(reader))
+    with suppress(SectionError):
+        names = attached.read(reader)
+        assert not attached.problem(names, reader.header.tasks)
     kept = []
     for section in reader.header.sections:
         with suppress(FormatError):
             reader.payload(section.name)
             kept.append(section.name)
     for name in reader.header.tasks:
-        if reader.header.section(NOTES) is None and set(reader.header.needs(name)) <= set(kept):
+        beside = {ATTACHED} & {s.name for s in reader.header.sections}
+        if reader.header.section(NOTES) is None and {*reader.header.needs(name), *beside} <= set(kept):
             part = container.extract(reader, [name])
             assert parse(part).tasks == (name,)
     front, payloads = split(file)

@@ -1,0 +1,91 @@
+"""``--attach``: small files go with a scene through every command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tools.commands import Run, fails, files, write
+
+import mtcodec
+
+CAMERA = b'{"fx": 525.0}'
+
+
+@pytest.fixture
+def scenes(tmp_path: Path, pixels: dict[str, np.ndarray]) -> Path:
+    """Two directories of scenes with a camera's file."""
+    for name in ("a", "b"):
+        for task in ("depth", "semantic"):
+            write(tmp_path / "data" / name / f"{task}.png", pixels[task])
+        (tmp_path / "data" / name / "camera.json").write_bytes(CAMERA + name.encode())
+    return tmp_path / "data"
+
+
+def test_encode_info_extract_verify_decode(run: Run, scenes: Path, tmp_path: Path) -> None:
+    listed = run("encode", scenes, "--attach", "camera.json", "--dry-run")
+    assert listed.lines[0] == "a.mtc  depth=depth.png semantic=semantic.png +camera.json"
+    (facts, _) = map(
+        json.loads, run("encode", scenes, "--attach", "camera.json", "--dry-run", "--json").lines
+    )
+    assert facts["attached"] == {"camera.json": str(scenes / "a" / "camera.json")}
+    out = tmp_path / "out"
+    done = run("encode", scenes, "-o", out, "--attach", "camera.json")
+    assert done.code == 0 and "camera.json" not in done.err
+    assert mtcodec.attachments(out / "b.mtc") == {"camera.json": CAMERA + b"b"}
+    assert "  attached camera.json: 14 bytes" in run("info", out / "b.mtc").lines
+    part = tmp_path / "part.mtc"
+    assert run("extract", out / "b.mtc", "--tasks", "semantic", "-o", part).code == 0
+    assert run("verify", part).code == 0
+    images = tmp_path / "images"
+    assert run("decode", part, "-o", images).lines == [
+        str(images / n) for n in ("semantic.png", "camera.json")
+    ]
+    assert (images / "camera.json").read_bytes() == CAMERA + b"b"
+    (images / "semantic.png").unlink()
+    fails(run("decode", part, "-o", images), 1, f"{images / 'camera.json'}: exists already")
+    assert files(images) == ["camera.json"]
+    assert run("decode", part, "-o", images, "--force").code == 0
+
+
+def test_damage_to_them_costs_no_image(run: Run, scenes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.mtc"
+    assert run("encode", scenes / "a", "-o", file, "--attach", "camera.json").code == 0
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    done = run("decode", file)
+    assert done.code == 3 and files(tmp_path / "a") == ["depth.png", "semantic.png"]
+    assert "what is attached is lost: section files: damaged (checksum)" in done.err
+    assert "section files: damaged (checksum)" in run("verify", file).err
+    fails(run("extract", file, "--tasks", "depth", "-o", "-"), 3, "section files: damaged (checksum)")
+    assert run("info", file).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("nowhere.json", 1, "cannot attach it: No such file or directory"),
+        ("de pth.txt", 2, "not a plain file name: 'de pth.txt'"),
+        ("depth.png", 2, "depth.png is what an image of the scene is called"),
+    ],
+)
+def test_refuses(name: str, code: int, message: str, run: Run, scenes: Path, tmp_path: Path) -> None:
+    (scenes / "a" / "de pth.txt").write_text("")
+    fails(run("encode", scenes / "a", "-o", tmp_path / "x.mtc", "--attach", name, "-q"), code, message)
+    assert not (tmp_path / "x.mtc").exists()
+
+
+def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
+    archive, part = tmp_path / "archive", tmp_path / "part"
+    arguments = ("--coding", "classical", "--workers", 1)
+    assert run("pack", scenes, "-o", archive, "--attach", "camera.json", *arguments).code == 0
+    assert "attach ['camera.json']" in run("info", archive).lines[0]
+    assert run("extract", archive, "--tasks", "semantic", "-o", part).code == 0
+    for place in (archive, part):
+        out = tmp_path / f"from-{place.name}"
+        assert run("verify", place).code == 0
+        assert run("unpack", place, "-o", out, "--workers", 1).code == 0
+        assert (out / "b" / "camera.json").read_bytes() == CAMERA + b"b"
+    fails(run("unpack", part, "-o", out, "--workers", 1), 1, "exists already")
+    fails(run("pack", scenes, "-o", archive, *arguments, "-q"), 2, "with other weights, tasks or settings")
