@@ -211,7 +211,7 @@ def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: 
     assert facts[0] == {
         "scene": "train/1", "file": f"{out}/train/1.mtc", "there": False,
         "images": {task: f"{dataset}/{task}/train/1.png" for task in ("rgb", "semantic")},
-        "left_out": ["depth"],
+        "left_out": ["depth"], "attached": {},
     }  # fmt: skip
     assert [f["there"] for f in facts] == [False, True]
     assert files(out) == ["val/2.mtc"]
