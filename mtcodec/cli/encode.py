@@ -87,7 +87,9 @@ def encode(
     A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene
     directories; or directories named after tasks, in which equal paths are one scene (rgb/train/1.png,
     depth/train/1.png; Taskonomy's and Omnidata's names are known); or it is a TUM RGB-D sequence, whose rgb
-    and depth images are associated by time. What nobody declares is kept exactly.
+    and depth images are associated by time. Hypersim, KITTI and others, tar and Parquet files of images, and
+    EXR files of several layers are read as they lie, too (docs/datasets.md). What nobody declares is kept
+    exactly.
 
     One scene becomes the file OUT. Several scenes, or one if OUT is an existing directory or ends in /,
     become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for

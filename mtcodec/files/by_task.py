@@ -98,12 +98,17 @@ def _joined(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
             images.setdefault(key, {})[task] = search.opened(path)
-    units = scales.of_depth(search.dataset, by_task.get("depth", ()), search.note)
-    used = str(search.dataset / scales.CAMERAS)
-    search.others = [path for path in search.others if path != used or not units]
+    units = {task: scales.of_domain(task, by_task.get(task, {}), search.note) for task in scales.DEPTHS}
+    told = scales.of_depth(search.dataset, by_task.get("depth", ()), search.note)
+    if told:
+        units["depth"] = told
+        search.others = [path for path in search.others if path != str(search.dataset / scales.CAMERAS)]
     return [
         SceneFiles(
-            key, files, f"{search.dataset}: scene {key}", {"depth": units[key]} if key in units else {}
+            key,
+            files,
+            f"{search.dataset}: scene {key}",
+            {task: own[key] for task, own in units.items() if key in own},
         )
         for key, files in images.items()
     ]

@@ -1,15 +1,18 @@
 """Layouts of datasets: which image files make up each scene.
 
-:func:`find_scenes` tells these apart; where several fit, the first counts:
+:func:`find_scenes` tells these apart; where several fit, the first counts. EXR files of several layers are
+scenes wherever they lie (:mod:`mtcodec.files.layered`), and so is what a tar or Parquet file holds, where
+nothing else is found (:mod:`mtcodec.files.shards`, :mod:`mtcodec.files.tables`).
 
 1. One scene: images named after tasks. ``rgb.png depth.png``
-2. TUM RGB-D: as 3, but ``rgb`` and ``depth`` were taken at times of their own, see
+2. Trees of well-known datasets, see :mod:`mtcodec.files.trees`.
+3. TUM RGB-D: as 4, but ``rgb`` and ``depth`` were taken at times of their own, see
    :mod:`mtcodec.files.association`. ``rgb/1305031102.175304.png depth/1305031102.160407.png``
-3. Directories named after tasks; equal paths in them, up to the suffix, are one scene.
+4. Directories named after tasks; equal paths in them, up to the suffix, are one scene.
    ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. What tells the task in the names of files is
    cut off: ``depth_zbuffer/allensville/point_0_view_1_domain_depth_zbuffer.png`` is
    ``allensville/point_0_view_1``. Other directories with images of such paths are tasks of their own.
-4. Directories that are scenes as in 1. ``0001/rgb.png 0001/depth.png`` Or images with the names of a scene
+5. Directories that are scenes as in 1. ``0001/rgb.png 0001/depth.png`` Or images with the names of a scene
    and a task, in the dataset or its directories. ``0001_rgb.png 0001_depth.png``
 
 What names mean is told by :mod:`mtcodec.files.naming`. All images of a scene are its tasks, declared or not.

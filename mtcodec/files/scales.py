@@ -1,22 +1,27 @@
 """What a stored step of depth means, where a layout defines it.
 
 TUM RGB-D sequences (``rgb.txt``, ``depth.txt``) have 5000 steps a metre. ``scene_camera.json`` of BOP
-datasets has ``depth_scale``, millimetres a step, for every image by its number.
+datasets has ``depth_scale``, millimetres a step, for every image by its number. Depth that is named as in
+Taskonomy and Omnidata, ``point_0_view_1_domain_depth_zbuffer``, has 512 steps a metre.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files import association
+from mtcodec.files.listing import Files
 from mtcodec.files.notes import Note
 
-TUM = "0.2mm"
+TUM, TASKONOMY = "0.2mm", "1.953125mm"
+DEPTHS = ("depth", "depth_euclidean")  # tasks that Taskonomy gives in such steps
 CAMERAS = "scene_camera.json"
+_DEPTH = re.compile(r"point_\d+_view_\d+_domain_depth_(?:zbuffer|euclidean)\.png$")
 MAX_BYTES = 1 << 26  # of a file of cameras
 
 
@@ -39,6 +44,14 @@ def of_depth(dataset: Path, keys: Iterable[str], note: Note) -> dict[str, str]:
     found = {key: f"{scales[int(key)]:g}mm" for key in keys if key.isdecimal() and int(key) in scales}
     for unit in sorted(set(found.values())):
         note(f"a step of depth is {unit}, as {CAMERAS} says (--unit depth=… says otherwise)")
+    return found
+
+
+def of_domain(task: str, images: Files, note: Note) -> dict[str, str]:
+    """Lengths of a step by key, of images of a task whose names say that they are Taskonomy's depth."""
+    found = {key: TASKONOMY for key, path in images.items() if _DEPTH.search(path)}
+    if found:
+        note(f"a step of {task} is {TASKONOMY}, as in Taskonomy (--unit {task}=… says otherwise)")
     return found
 
 

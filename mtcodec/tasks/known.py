@@ -19,7 +19,8 @@ _COLOURS = ("albedo", "diffuse_reflectance", "diffuse_illumination", "residual",
 _GRAYS = ("reshading", "shading", "edge_occlusion", "edge_texture", "keypoints2d", "keypoints3d",
           "principal_curvature", "mist", "shadow", "ao", "infrared", "ir")  # fmt: skip
 _LABELS = ("instance", "semantic_instance", "render_entity_id", "segment_unsup2d", "segment_unsup25d",
-           "fragments", "object_index", "material_index", "indexob", "indexma", "panoptic")  # fmt: skip
+           "fragments", "object_index", "material_index", "indexob", "indexma", "panoptic",
+           "mask_valid")  # fmt: skip
 _VECTORS = ("normal_world", "normal_bump_cam", "normal_bump_world")
 
 USUAL: Declarations = {

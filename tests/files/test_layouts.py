@@ -324,6 +324,10 @@ def test_taskonomy(tmp_path: Path) -> None:
         for name, task in (("depth_zbuffer", "depth"), ("segment_semantic", "semantic"))
     ]
     both = {"rgb": "rgb", "mask_valid": "depth_zbuffer", "depth_euclidean": "depth_euclidean"}
+    notes += [
+        f"a step of {task} is 1.953125mm, as in Taskonomy (--unit {task}=… says otherwise)"
+        for task in ("depth", "depth_euclidean")
+    ]
     scenes = found(tmp_path, *notes)
     assert scenes[two] == {
         name: f"{name}/{two}_domain_{suffix}.png" for name, suffix in (both | {"normal": "normal"}).items()
@@ -341,7 +345,8 @@ def test_euclidean_depth_takes_the_place_of_an_absent_zbuffer(empty: bool, tmp_p
     if empty:
         (tmp_path / "depth_zbuffer").mkdir()
     note = "depth_euclidean is read as depth (--name depth_euclidean=depth_euclidean keeps its name)"
-    assert found(tmp_path, note) == {
+    unit = "a step of depth is 1.953125mm, as in Taskonomy (--unit depth=… says otherwise)"
+    assert found(tmp_path, note, unit) == {
         "point_0_view_1": {"depth": "depth_euclidean/point_0_view_1_domain_depth_euclidean.png",
                            "rgb": "rgb/point_0_view_1_domain_rgb.png"}
     }  # fmt: skip

@@ -14,6 +14,7 @@ from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene, scaled
 from mtcodec.files.search import SceneFiles
+from mtcodec.tasks import USUAL
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 SPARSE = np.where(np.arange(24).reshape(4, 6) % 5 == 0, 2560, 0).astype(np.uint16)  # 10 m, or nothing
@@ -228,3 +229,75 @@ def test_the_preview_of_colours_counts_where_hypersim_has_no_tone_mapped_one(tmp
     (preview / "frame.0003.tonemap.jpg").unlink()
     scenes, _ = scenes_of(tmp_path)
     assert scenes["ai_001_001/cam_00/0003"].files["rgb"] == preview / "frame.0003.color.jpg"
+
+
+# --- Taskonomy, Omnidata -------------------------------------------------------------------------
+
+
+def test_every_task_of_taskonomy(tmp_path: Path) -> None:
+    tasks = [
+        "depth_euclidean",
+        "depth_zbuffer",
+        "edge_occlusion",
+        "edge_texture",
+        "keypoints2d",
+        "keypoints3d",
+        "mask_valid",
+        "normal",
+        "principal_curvature",
+        "reshading",
+        "rgb",
+        "segment_semantic",
+        "segment_unsup2d",
+        "segment_unsup25d",
+    ]
+    colours = ("normal", "principal_curvature", "reshading", "rgb")
+    domain = {"mask_valid": "depth_zbuffer", "segment_semantic": "segmentsemantic"}
+    key = "allensville/point_0_view_1"
+    for task in tasks:
+        image = RGB if task in colours else SPARSE
+        put(tmp_path, {f"{task}/{key}_domain_{domain.get(task, task)}.png": image})
+    for name in ("nonfixated_matches", "points", "point_info"):
+        put(tmp_path, {f"{name}/{key}_domain_fixatedpose.json": "{}"})
+    scenes, notes = scenes_of(tmp_path)
+    images = read_scene(scenes[key])
+    read_as = {"depth_zbuffer": "depth", "segment_semantic": "semantic"}
+    assert set(images) == {read_as.get(task, task) for task in tasks}
+    assert scaled(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
+    assert all(name in USUAL for name in images)
+    assert notes[-1] == "left out, as they are no images: nonfixated_matches/, point_info/, points/"
+
+
+# --- NYU, Habitat --------------------------------------------------------------------------------
+
+
+def test_pairs_of_nyu(tmp_path: Path) -> None:
+    put(
+        tmp_path / "test",
+        {f"0000{k}_{n}.png": i for k in (0, 1) for n, i in (("colors", RGB), ("depth", SPARSE))},
+    )
+    scenes, _ = scenes_of(tmp_path / "test")
+    assert {key: list(scene.files) for key, scene in scenes.items()} == {
+        "00000": ["depth", "rgb"], "00001": ["depth", "rgb"],
+    }  # fmt: skip
+    put(tmp_path / "train", {"attic_out/1.jpg": RGB, "attic_out/1.png": SPARSE, "attic_out/2.jpg": RGB})
+    scenes, notes = scenes_of(tmp_path / "train")
+    assert list(scenes) == ["attic_out/1"] and list(scenes["attic_out/1"].files) == ["depth", "rgb"]
+    assert notes == [
+        "of pairs of images, jpg is read as rgb (--name jpg=… says otherwise)",
+        "of pairs of images, png is read as depth (--name png=… says otherwise)",
+        "left out, as they belong to no scene: attic_out/2.jpg",
+    ]
+    (scene,) = find_scenes(tmp_path / "train", names={"png": "semantic"})
+    assert list(scene.files) == ["rgb", "semantic"]
+
+
+def test_arrays_of_habitat(tmp_path: Path) -> None:
+    metres = np.linspace(0, 5, 24, dtype=np.float32).reshape(4, 6, 1)
+    put(
+        tmp_path,
+        {"rgb/00000.png": RGB, "depth/00000.npy": metres, "semantic/00000.npy": SPARSE.astype(np.int32)},
+    )
+    images = read_scene(scenes_of(tmp_path)[0]["00000"])
+    assert images["depth"].dtype == np.float32 and np.array_equal(images["depth"], metres[..., 0])
+    assert images["semantic"].dtype == np.int32
