@@ -20,6 +20,7 @@ from mtcodec.files.sources import Source
 from mtcodec.signal.mapping import Array
 
 Reader = Callable[[Source, bool, Note], Array]
+MAX_SAMPLES = 1 << 30
 _ORIENTATION = 0x0112  # EXIF's
 
 
@@ -27,6 +28,7 @@ def _png(source: Source, numbers: bool, note: Note) -> Array:
     import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
 
     data = source.read_bytes()
+    _check_size(int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"))
     bits, colours = data[24:26] if len(data) > 26 else (8, 0)  # of the header
     if numbers and colours == 3:
         note("the indexes of its palette are kept, not the colours")
@@ -35,6 +37,12 @@ def _png(source: Source, numbers: bool, note: Note) -> Array:
     if numbers and bits < 8:
         return image.astype(np.uint8) // np.uint8(255 // ((1 << bits) - 1))
     return image
+
+
+def _check_size(*sides: int) -> None:
+    """Raise ValueError for more samples than an image may have; a small file may declare many."""
+    if math.prod(sides) > MAX_SAMPLES:
+        raise ValueError(f"{'×'.join(map(str, sides))} samples are more than {MAX_SAMPLES}")
 
 
 def _indexes(data: bytes) -> Array:
@@ -63,6 +71,7 @@ def _tiff(source: Source, numbers: bool, note: Note) -> Array:
         series = file.series[0]
         if len(file.series) > 1:
             note(f"only the first of its {len(file.series)} images is read")
+        _check_size(*series.shape)
         image: Array = series.asarray()
     if series.axes == "SYX":  # channels are stored one after the other
         return np.moveaxis(image, 0, -1)

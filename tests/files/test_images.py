@@ -419,6 +419,20 @@ def test_refuses_an_archive_of_arrays_and_exr_channels_of_no_meaning(tmp_path: P
         refused(path, lambda: read_image(path, DEPTH), f"channels {', '.join(sorted(names))}; one image has")
 
 
+def test_refuses_files_that_declare_more_than_an_image_has(tmp_path: Path) -> None:
+    path = tmp_path / "rgb.png"
+    write(path, picture(3, "uint8"))
+    data = bytearray(path.read_bytes())
+    data[16:24] = b"\x7f\xff\xff\xff" * 2
+    path.write_bytes(data)
+    refused(path, lambda: read_image(path, RGB), "samples are more than")
+    path = tmp_path / "depth.npy"
+    np.save(path, picture(1, "float32"))
+    data = bytearray(path.read_bytes().replace(b"(5, 7)", b"(5,79)"))
+    path.write_bytes(data)
+    refused(path, lambda: read_image(path, DEPTH), "not as many numbers as it declares")
+
+
 # --- writing -------------------------------------------------------------------------------------
 
 

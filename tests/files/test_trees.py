@@ -235,22 +235,10 @@ def test_the_preview_of_colours_counts_where_hypersim_has_no_tone_mapped_one(tmp
 
 
 def test_every_task_of_taskonomy(tmp_path: Path) -> None:
-    tasks = [
-        "depth_euclidean",
-        "depth_zbuffer",
-        "edge_occlusion",
-        "edge_texture",
-        "keypoints2d",
-        "keypoints3d",
-        "mask_valid",
-        "normal",
-        "principal_curvature",
-        "reshading",
-        "rgb",
-        "segment_semantic",
-        "segment_unsup2d",
-        "segment_unsup25d",
-    ]
+    depths, edges = ["depth_euclidean", "depth_zbuffer"], ["edge_occlusion", "edge_texture"]
+    segments = ["segment_semantic", "segment_unsup2d", "segment_unsup25d"]
+    points = ["keypoints2d", "keypoints3d", "principal_curvature", "reshading", "mask_valid"]
+    tasks = ["rgb", "normal", *depths, *edges, *segments, *points]
     colours = ("normal", "principal_curvature", "reshading", "rgb")
     domain = {"mask_valid": "depth_zbuffer", "segment_semantic": "segmentsemantic"}
     key = "allensville/point_0_view_1"
