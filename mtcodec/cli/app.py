@@ -20,7 +20,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
     "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "pack": "archive",
     "unpack": "archive", "verify": "archive", "train": "train", "evaluate": "evaluate", "analyze": "analyze",
-    "weights": "weights",
+    "weights": "weights", "compare": "compare",
 }  # fmt: skip
 """Modules by command, each with a function of the command's name, or an ``app`` of commands."""
 

@@ -159,19 +159,15 @@ def systems(weights: str, device: str, threads: int, coding: str = "neural") -> 
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error, if that is a terminal: call with what, done, total."""
-    if not sys.stderr.isatty():
+def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress on standard error, if that is a terminal: call with what, done, total.
+
+    It is shown from a second on, so that short work leaves the terminal alone.
+    """
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from mtcodec.cli.progress import Bar
 
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-
-        def update(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
-        yield update
+    with Bar() as bar:
+        yield bar.update

@@ -64,6 +64,10 @@ MaxPixels = Annotated[
         help="Refuse images of more pixels, which take memory and time; 0: the format's limit, 2^28.",
     ),
 ]  # fmt: skip
+Only = Annotated[str, typer.Option("--tasks", help="Only these, e.g. rgb,depth; default: all.")]
+MoreWeights = Annotated[
+    str, typer.Option("--weights", help="Weights besides the installed ones: names or paths.")
+]
 
 # --- of encoding -------------------------------------------------------------------------------------
 

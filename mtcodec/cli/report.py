@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +15,14 @@ Measures = Mapping[str, Mapping[str, float]]
 """By task and measure."""
 SHOWN = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
 STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of a table with a head; columns are as wide as they need, and empty ones are left out."""
+    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
+    widths = {k: max(len(row[k]) for row in rows) for k in kept}
+    for row in rows:
+        yield "  ".join(f"{row[k]:<{widths[k]}}" for k in kept).rstrip()
 
 
 def decibels(measures: Measures) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from mtcodec.errors import SectionError, WeightsError
+from mtcodec.errors import SectionError, UsageError, WeightsError
 from mtcodec.format import notes
 from mtcodec.format.container import Reader
 from mtcodec.format.header import NO_WEIGHTS
 from mtcodec.format.quality import from_step
 from mtcodec.format.section import NOTES, SHARED, Section
+from mtcodec.tasks import units
 from mtcodec.weights import store
 
 
@@ -65,6 +67,19 @@ def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
         return notes.parse(reader.payload(NOTES)) if reader.header.section(NOTES) else {}
     except SectionError:
         return {}
+
+
+def units_of(reader: Reader) -> dict[str, str]:
+    """By task, the length of a stored step as the notes tell it; what is no length is left out."""
+    found = {}
+    for name, own in _notes(reader).items():
+        try:
+            number, unit = units.parse(str(own.get("unit", "")))
+        except UsageError:
+            continue
+        if 0 < number < math.inf and unit:
+            found[name] = str(own["unit"])
+    return found
 
 
 def weights_name(fingerprint: str) -> str | None:
