@@ -17,6 +17,22 @@ SHOWN = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
 STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
 
 
+def amount(count: float) -> str:
+    """``882 B``, ``1.25 MB``: bytes in three digits."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} B" if units[0] == "B" else f"{count:.3g} {units[0]}"
+
+
+def duration(seconds: float) -> str:
+    """``0.25 s``, ``42 s``, ``12 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table with a head; columns are as wide as they need, and empty ones are left out."""
     kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
