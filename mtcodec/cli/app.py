@@ -21,7 +21,7 @@ COMMANDS = {
     "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "pack": "archive",
     "unpack": "archive", "verify": "archive", "train": "train", "evaluate": "evaluate", "analyze": "analyze",
     "weights": "weights", "compare": "compare",
-    "stats": "stats",
+    "stats": "stats", "bench": "bench",
 }  # fmt: skip
 """Modules by command, each with a function of the command's name, or an ``app`` of commands."""
 
