@@ -33,35 +33,46 @@ if TYPE_CHECKING:
 
 NOTES = 20  # lines about scenes that are shown
 
-Workers = Annotated[int, typer.Option("--workers", min=0, max=1024, help="Processes; 0: one for every core.")]
 Engine = Annotated[
     str,
-    typer.Option("--engine", help="local: processes; ray: the cluster of RAY_ADDRESS, see docs/archives.md."),
-]
+    typer.Option(
+        "--engine", metavar="ENGINE", rich_help_panel=options.MACHINE,
+        autocompletion=options.one_of("local", "ray"),
+        help="local: processes of this machine; ray: the cluster of RAY_ADDRESS, see docs/archives.md.",
+    ),
+]  # fmt: skip
 Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or a URL (s3://, https://).")]
 
 
 def pack(
     datasets: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DATASET", help="Directories of scenes in any layout of encode --help."),
+        typer.Argument(metavar="DATASET...", help="Directories of scenes in any layout of encode --help."),
     ] = None,
-    files_from: options.FilesFrom = "",
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
-            "--output",
-            metavar="ARCHIVE",
+            "-o", "--output", metavar="ARCHIVE",
             help="Directory of the archive; a run that was stopped goes on.",
         ),
     ] = None,
     quality: options.Quality = None,
+    max_error: options.MaxError = None,
+    lossless: options.Lossless = "",
     tasks: options.Tasks = "",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    skip_errors: options.SkipErrors = False,
+    files_from: options.FilesFrom = "",
+    part_scenes: Annotated[
+        int,
+        typer.Option(
+            "--part-scenes", metavar="N", min=1, rich_help_panel=options.MANY,
+            help="Scenes of one Parquet file; a killed run does at most these again.",
+        ),
+    ] = 8192,
     task: options.TaskDeclarations = None,
     name: options.Names = None,
-    lossless: options.Lossless = "",
-    max_error: options.MaxError = None,
     unit: options.Unit = None,
     invalid: options.Invalid = None,
     coding: options.Coding = "auto",
@@ -70,26 +81,15 @@ def pack(
     learn: Annotated[
         str,
         typer.Option(
-            metavar="TIME",
+            "--learn", metavar="TIME", rich_help_panel=options.CODING,
             help="First train weights on the dataset, for so long (2h, 90m), or auto: until an hour gains "
             "less than 1 %. They are used, and kept in the archive, if they pay.",
         ),
     ] = "",
     measures: options.Measures = False,
-    part_scenes: Annotated[
-        int,
-        typer.Option(
-            "--part-scenes", min=1, help="Scenes of one Parquet file; a killed run does at most these again."
-        ),
-    ] = 8192,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.")
-    ] = False,
+    workers: options.Workers = 0,
     engine: Engine = "local",
-    workers: Workers = 0,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Encode datasets into an archive: Parquet files with one row a scene and one column a task.
 
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
@@ -224,19 +224,24 @@ def _table(summary: Summary, output: str, seconds: float) -> None:
 def unpack(
     archive: Source,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory for scenes' images.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory for scenes' images."),
     ] = None,
-    tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; others are not read.")] = "",
-    keys: Annotated[
-        str, typer.Option(help="Only these scenes, separated by commas; @FILE: one a line.")
+    tasks: Annotated[
+        str,
+        typer.Option("--tasks", metavar="TASKS", help="Only these, e.g. depth; others are not read."),
     ] = "",
-    max_pixels: options.MaxPixels = 0,
-    engine: Engine = "local",
-    workers: Workers = 0,
+    keys: Annotated[
+        str,
+        typer.Option("--keys", metavar="KEYS", help="Only these scenes, e.g. a,b; @FILE: one a line."),
+    ] = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
+    workers: options.Workers = 0,
+    engine: Engine = "local",
+    max_pixels: options.MaxPixels = 0,
 ) -> None:
-    """Decode an archive's scenes to OUTPUT/KEY/TASK.png (.npy where PNG cannot hold it)."""
+    """Decode an archive's scenes to DIR/KEY/TASK.png (.npy where PNG cannot hold it)."""
     from mtcodec.archive.read import Opened
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.format.header import MAX_PIXELS
@@ -266,8 +271,10 @@ def _keys(keys: str) -> list[str] | None:
 
 
 def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE", help=".mtc files and archives.")],
-    decode: Annotated[bool, typer.Option("--decode", help="Decode everything, too.")] = False,
+    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode everything, too, which takes longer.")
+    ] = False,
     max_pixels: options.MaxPixels = 0,
     device: options.Device = "cpu",
     quiet: options.Quiet = False,

@@ -23,30 +23,28 @@ def bench(
     quality: options.Quality = None,
     tasks: options.Only = "",
     runs: Annotated[
-        int, typer.Option("--runs", min=1, max=1000, help="Times that each is timed; medians count.")
+        int, typer.Option("--runs", metavar="N", min=1, help="Times that each is timed; medians count.")
     ] = 3,
-    threads: Annotated[
-        int,
-        typer.Option(
-            "--threads",
-            min=0,
-            max=1024,
-            help="1: processor time, as if on one core; else so many threads (0: all cores), by the clock.",
-        ),
-    ] = 1,
+    max_error: options.MaxError = None,
+    lossless: options.Lossless = "",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
     task: options.TaskDeclarations = None,
     name: options.Names = None,
-    lossless: options.Lossless = "",
-    max_error: options.MaxError = None,
     unit: options.Unit = None,
     invalid: options.Invalid = None,
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
+    threads: Annotated[
+        int,
+        typer.Option(
+            "--threads", metavar="N", min=0, max=1024, rich_help_panel=options.MACHINE,
+            help="1: processor time, as if on one core; else so many threads (0: all cores), by the clock.",
+        ),
+    ] = 1,
     device: options.Device = "cpu",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Time encoding and decoding of your scene on this machine, beside PNG, JPEG XL and AVIF.
 
     AVIF (speed 4, 8 or 10 bits) and JPEG XL (effort 7) get the setting that just reaches our PSNR; labels are

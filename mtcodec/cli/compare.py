@@ -29,14 +29,14 @@ def compare(
             help="Exit code 1 if a scene has less PSNR, e.g. rgb=38; repeatable.",
         ),
     ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
     task: options.TaskDeclarations = None,
     name: options.Names = None,
     unit: options.Unit = None,
     invalid: options.Invalid = None,
     weights: options.MoreWeights = "",
     device: options.Device = "cpu",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Measure how close decoded scenes are to their originals, of this codec or any other.
 

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 def decode(
     file: options.File,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory; default: FILE without its suffix.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory; default: FILE without its suffix."),
     ] = None,
-    tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; default: all.")] = "",
-    weights: Annotated[str, typer.Option(help="Weights besides the installed ones: names or paths.")] = "",
-    max_pixels: options.MaxPixels = 0,
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    tasks: options.Only = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
+    weights: options.MoreWeights = "",
+    threads: options.Threads = 0,
+    device: options.Device = "cpu",
+    max_pixels: options.MaxPixels = 0,
 ) -> None:
     """Decode a file, or some of its tasks, to images."""
     from mtcodec.archive.names import is_archive
@@ -128,7 +129,7 @@ def print_archive(path: str, as_json: bool) -> None:
 
 def extract(
     file: options.FileOrArchive,
-    tasks: Annotated[str, typer.Option(help="Tasks to keep, e.g. depth,normal.")],
+    tasks: Annotated[str, typer.Option("--tasks", metavar="TASKS", help="Tasks to keep, e.g. depth,normal.")],
     output: options.Output = None,
     force: options.Force = False,
 ) -> None:

@@ -23,64 +23,80 @@ if TYPE_CHECKING:
 def encode(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="SCENES", help="Scene directories, or datasets to encode whole."),
+        typer.Argument(metavar="SCENES...", help="Scene directories, or datasets to encode whole."),
     ] = None,
-    files_from: options.FilesFrom = "",
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
     ] = "",
     quality: options.Quality = None,
-    tasks: options.Tasks = "",
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    lossless: options.Lossless = "",
     max_error: options.MaxError = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
+    lossless: options.Lossless = "",
+    tasks: options.Tasks = "",
+    force: options.Force = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "-j", "--jobs", metavar="N", min=0, max=1024, rich_help_panel=options.MANY,
+            help="Processes, each of which encodes scenes; 0: one for every core.",
+        ),
+    ] = 1,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only list what would be encoded, and what would be left out.",
+            rich_help_panel=options.MANY,
+        ),
+    ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Leave out scenes whose file is there already.",
+            rich_help_panel=options.MANY,
+        ),
+    ] = False,
+    skip_errors: options.SkipErrors = False,
+    files_from: options.FilesFrom = "",
     target_psnr: Annotated[
         list[str] | None,
         typer.Option(
-            "--target-psnr",
-            metavar="TASK=DB",
+            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
             help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
         ),
     ] = None,
     target_bpp: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=options.number,
+            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
             help="The best quality within so many bits per pixel, for all tasks.",
         ),
     ] = None,
     target_bytes: Annotated[
-        int | None, typer.Option(min=1, help="The best quality within so many bytes.")
+        int | None,
+        typer.Option(
+            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
+            help="The best quality within so many bytes.",
+        ),
     ] = None,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Take the nearest file where a target is out of reach.")
+        bool,
+        typer.Option(
+            "--best-effort", help="Take the nearest file where a target is out of reach.",
+            rich_help_panel=options.TARGETS,
+        ),
     ] = False,
+    task: options.TaskDeclarations = None,
+    name: options.Names = None,
+    unit: options.Unit = None,
+    invalid: options.Invalid = None,
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
     measures: options.Measures = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out scenes whose file is there already.")
-    ] = False,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be encoded, and what would be left out.")
-    ] = False,
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, max=1024, help="Processes; 0: one for every core.")
-    ] = 1,
     threads: options.Threads = 0,
     device: options.Device = "cpu",
-    force: options.Force = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
     A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene

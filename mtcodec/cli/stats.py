@@ -19,23 +19,29 @@ def stats(
     dataset: options.Dataset,
     tasks: options.Only = "",
     sample: Annotated[
-        int, typer.Option("--sample", min=1, help="Scenes that are read and encoded, spread over all.")
+        int,
+        typer.Option(
+            "--sample", metavar="N", min=1, help="Scenes that are read and encoded, spread over all."
+        ),
     ] = 10,
     no_estimate: Annotated[bool, typer.Option("--no-estimate", help="Encode nothing.")] = False,
     quality: Annotated[
-        str, typer.Option("--quality", help="Qualities to encode the sample at, separated by commas.")
+        str,
+        typer.Option(
+            "--quality", metavar="QUALITIES", help="Qualities to encode the sample at, separated by commas."
+        ),
     ] = "40,65,85",
+    max_error: options.MaxError = None,
+    lossless: options.Lossless = "",
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
     task: options.TaskDeclarations = None,
     name: options.Names = None,
-    lossless: options.Lossless = "",
-    max_error: options.MaxError = None,
     unit: options.Unit = None,
     invalid: options.Invalid = None,
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
 ) -> None:
     """Show what a dataset holds: scenes, tasks, sizes, units, holes, bytes; and what encoding it would give.
 
@@ -43,7 +49,7 @@ def stats(
     of at most 200 scenes tell, holes those of the sample. The estimate encodes the sample by one thread and
     divides the processor time for all scenes by the cores of this machine.
     """
-    qualities = values.numbers(quality, "qualities", 0, 100)
+    qualities = values.quality_list(quality)
     request = values.request(
         known=declared_by(weights), tasks=task, invalid=invalid, max_error=max_error, lossless=lossless,
         unit=unit, coding=coding, effort=effort,

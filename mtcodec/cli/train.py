@@ -15,7 +15,6 @@ from mtcodec.cli.common import note, refuse_existing
 from mtcodec.cli.options import Force, Quiet, Threads, TrainingDevice, number
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import DependencyError, OutputError, UsageError
-from mtcodec.files.listing import require_directory
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES
 from mtcodec.tasks import USUAL, Task, parse
@@ -23,31 +22,46 @@ from mtcodec.tasks import USUAL, Task, parse
 if TYPE_CHECKING:
     from mtcodec.training import run
 
+NETWORK = "Network"
+SETTINGS = "Training (the defaults are right for most)"
+
 
 def train(
     datasets: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATASET",
+            metavar="DATASET...",
             help="Directories of scenes in any layout of encode --help, or archives; each gives equally "
             "many crops.",
         ),
     ],
     tasks: Annotated[
         str,
-        typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3; default: those of --init."),
+        typer.Option(
+            "--tasks",
+            metavar="TASKS",
+            help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3; default: those of --init.",
+        ),
     ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Weights file (.safetensors).")
     ] = None,
-    init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
+    init: Annotated[
+        str, typer.Option("--init", metavar="WEIGHTS", help="Weights to start from: a name or path.")
+    ] = "",
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0, callback=number, help="Train for this long; with neither this nor --steps: until stopped."
+            "--minutes",
+            min=0,
+            callback=number,
+            metavar="N",
+            help="Train for this long; with neither this nor --steps: until stopped.",
         ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Train for this many steps.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=0, metavar="N", help="Train for this many steps.")
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -64,60 +78,150 @@ def train(
             "rate fall to zero.",
         ),
     ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
     architecture: Annotated[
-        str, typer.Option(help=f"{', '.join(ARCHITECTURES)}; default: conditional.")
+        str,
+        typer.Option(
+            "--architecture",
+            metavar="NAME",
+            rich_help_panel=NETWORK,
+            help=f"{', '.join(ARCHITECTURES)}; default: conditional.",
+        ),
     ] = "",
-    backbone: Annotated[str, typer.Option(help=f"{', '.join(BACKBONES)}; default: fast.")] = "",
+    backbone: Annotated[
+        str,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            rich_help_panel=NETWORK,
+            help=f"{', '.join(BACKBONES)}; default: fast.",
+        ),
+    ] = "",
     sizes: Annotated[
         str,
         typer.Option(
+            "--sizes",
             metavar="NAME=N,…",
+            rich_help_panel=NETWORK,
             help="Sizes of the networks other than the usual ones, e.g. latents=192,encoder_16=256x5 "
             "(docs/training.md); those of --init grow.",
         ),
     ] = "",
-    preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
-    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
-    crop: Annotated[
-        int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            rich_help_panel=SETTINGS,
+            help="Settings where none are given: fast or paper.",
+        ),
+    ] = "fast",
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", min=1, metavar="N", rich_help_panel=SETTINGS, help="Crops a step (fast: 4, paper: 64)."
+        ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 6e-3, paper: 1e-5).")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            "--crop",
+            min=64,
+            metavar="N",
+            rich_help_panel=SETTINGS,
+            help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            metavar="X",
+            rich_help_panel=SETTINGS,
+            help="Peak learning rate (fast: 6e-3, paper: 1e-5).",
+        ),
+    ] = None,
     lambdas: Annotated[
-        str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
+        str,
+        typer.Option(
+            "--lambda",
+            metavar="L,...",
+            rich_help_panel=SETTINGS,
+            help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.",
+        ),
     ] = "",
     balance: Annotated[
-        str | None, typer.Option(help="Weights of tasks' errors: declared, uncertainty or equal.")
+        str | None,
+        typer.Option(
+            "--balance",
+            metavar="HOW",
+            rich_help_panel=SETTINGS,
+            help="Weights of tasks' errors: declared, uncertainty or equal.",
+        ),
     ] = None,
     own_quality: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, callback=number, help="Share of crops with a quality for each task (fast: 0.3)."
+            "--own-quality",
+            min=0,
+            max=1,
+            callback=number,
+            metavar="SHARE",
+            rich_help_panel=SETTINGS,
+            help="Share of crops with a quality for each task (fast: 0.3).",
         ),
     ] = None,
     absent: Annotated[
         float | None,
-        typer.Option(min=0, max=1, callback=number, help="Share of crops that lack some tasks (fast: 0.2)."),
+        typer.Option(
+            "--absent",
+            min=0,
+            max=1,
+            callback=number,
+            metavar="SHARE",
+            rich_help_panel=SETTINGS,
+            help="Share of crops that lack some tasks (fast: 0.2).",
+        ),
     ] = None,
     shared_weight: Annotated[
         float | None,
         typer.Option(
+            "--shared-weight",
             min=0,
             callback=number,
+            metavar="X",
+            rich_help_panel=SETTINGS,
             help="Cost of a shared bit, relative to a task's own (1): more makes tasks alone cheaper.",
         ),
     ] = None,
     held_out: Annotated[
         int | None,
-        typer.Option(min=0, help="Scenes kept for validation (24), in equal shares of the datasets."),
+        typer.Option(
+            "--held-out",
+            min=0,
+            metavar="N",
+            rich_help_panel=SETTINGS,
+            help="Scenes kept for validation (24), in equal shares of the datasets.",
+        ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, or auto: the faster one (the default).")
+        str | None,
+        typer.Option(
+            "--precision",
+            metavar="NAME",
+            rich_help_panel=SETTINGS,
+            help="float32, bfloat16, or auto: the faster one (the default).",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the initial weights and the crops (0).")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", rich_help_panel=SETTINGS, help="Of the initial weights and the crops (0)."
+        ),
+    ] = None,
     threads: Threads = 0,
     device: TrainingDevice = "auto",
-    force: Force = False,
-    quiet: Quiet = False,
 ) -> None:
     """Train weights on datasets; the log, its plot and the checkpoint lie beside the output."""
     if output is None or output.suffix != ".safetensors":
@@ -130,6 +234,8 @@ def train(
     declared = parse(tasks, USUAL) if tasks else []
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
+    from mtcodec.files.listing import require_directory
+
     for path in datasets:
         if not is_archive(path):
             require_directory(path)

@@ -44,7 +44,7 @@ def test_the_sample_is_encoded_at_every_quality(run: Run, dataset: Path) -> None
     assert low["seconds"] == pytest.approx(2 * low["scene_seconds"] / low["cores"])
     lines = run("stats", dataset, *how, "--sample", 1).lines
     assert lines[-2].split()[0] == "20" and "holes and the estimate are those of 1" in lines[-5]
-    fails(run("stats", dataset, "--quality", "x"), 2, "not a list of qualities")
+    fails(run("stats", dataset, "--quality", "x"), 2, "not a quality")
     fails(run("stats", dataset, "--tasks", "flow"), 1, "no scene has an image of task 'flow'")
 
 
