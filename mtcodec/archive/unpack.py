@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
@@ -12,11 +13,21 @@ from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec.decoder import Scene
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import suffix_for, write_image
+from mtcodec.format.container import Parts
+from mtcodec.format.header import Header
 
 Work = tuple[int, Sequence[int]]
 """A group, and which of its rows."""
 Progress = Callable[[int, int], None]
 """Called with scenes done and scenes in all."""
+
+
+class Unpacked(NamedTuple):
+    """What was done: scenes, the bytes of their streams, and those of the images written."""
+
+    scenes: int = 0
+    read: int = 0
+    written: int = 0
 
 
 def unpack(
@@ -29,8 +40,8 @@ def unpack(
     workers: int = 1,
     force: bool = False,
     progress: Progress = lambda done, total: None,
-) -> int:
-    """Write images to ``output``/<key>/<task>.png (or .npy) and return the number of scenes.
+) -> Unpacked:
+    """Write images to ``output``/<key>/<task>.png (or .npy).
 
     Args:
         tasks, keys: all without them.
@@ -44,12 +55,12 @@ def unpack(
     names = list(opened.about.names if tasks is None else tasks)
     opened.about.needs(names)
     work = work_of(opened, workers or os.cpu_count() or 1, keys)
-    total, done = sum(len(rows) for _, rows in work), 0
+    total, done = sum(len(rows) for _, rows in work), Unpacked()
     arguments = (opened.path, opened.max_pixels, names, output, force)
     with engine(engine_name, workers, Unpacker, arguments) as submit:
-        for written in submit(work):
-            done += written
-            progress(done, total)
+        for part in submit(work):
+            done = Unpacked(*(old + new for old, new in zip(done, part)))
+            progress(done.scenes, total)
     return done
 
 
@@ -83,21 +94,30 @@ class Unpacker:
         self.codec = ArchiveCodec(self.opened)
         self.group, self.entries = -1, list[Entry]()
 
-    def __call__(self, work: Work) -> int:
-        """Write the images of some rows of a group; returns the number of scenes."""
+    def __call__(self, work: Work) -> Unpacked:
+        """Write the images of some rows of a group."""
         index, rows = work
         if self.group != index:
             self.group = index
             self.entries = self.opened.entries(self.opened.groups[index], self.tasks)
+        read = written = 0
         for first in range(0, len(rows), BATCH):
             few = [self.entries[row] for row in rows[first : first + BATCH]]
             for key, scene in decode(self.codec, few, self.tasks):
-                write_images(safe(self.output, key), scene, self.force)
-        return len(rows)
+                written += write_images(safe(self.output, key), scene, self.force)
+            read += sum(_size(parts.header, self.tasks) for _, parts in few if isinstance(parts, Parts))
+        return Unpacked(len(rows), read, written)
 
 
-def write_images(directory: Path, scene: Scene, force: bool) -> None:
-    """The images of a scene, under the names of their tasks."""
+def _size(header: Header, tasks: Sequence[str]) -> int:
+    """Bytes of the header and of the sections that ``tasks`` need."""
+    needed = {part for name in tasks if name in header.tasks for part in header.needs(name)}
+    return header.size + sum(section.length for section in header.sections if section.name in needed)
+
+
+def write_images(directory: Path, scene: Scene, force: bool) -> int:
+    """Write the images of a scene, under the names of their tasks; returns their bytes on disk."""
+    written = 0
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -107,6 +127,8 @@ def write_images(directory: Path, scene: Scene, force: bool) -> None:
         if path.exists() and not force:
             raise OutputError("exists already (--force overwrites it)", path=path)
         write_image(path, image)
+        written += path.stat().st_size
+    return written
 
 
 def safe(output: Path, key: str) -> Path:

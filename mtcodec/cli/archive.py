@@ -24,6 +24,7 @@ from mtcodec.cli.common import (
     warn,
     with_listed,
 )
+from mtcodec.cli.report import counted, total
 from mtcodec.errors import FormatError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -118,12 +119,15 @@ def pack(
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
     minutes = values.minutes(learn) if learn else None
-    chosen = choose_weights(weights, scenes, wanted, request, output)
+    with progress_bar(quiet) as bar:
+        bar("choosing weights", 0, 0)
+        chosen = choose_weights(weights, scenes, wanted, request, output)
     if minutes is not None:
         chosen = _learn(scenes, wanted, request, weights, chosen, output, minutes, skip_errors, quiet)
     job = Job(chosen, wanted, request)
     started = time.monotonic()
-    with progress_bar() as bar:
+    with progress_bar(quiet) as bar:
+        bar("starting", 0, 0)
 
         def show(summary: Summary, total: int) -> None:
             seconds = max(time.monotonic() - started, 1e-3)
@@ -192,7 +196,7 @@ def _print(summary: Summary, output: str, seconds: float, as_json: bool, quiet: 
         warn(f"skipped: {error}")
     if not quiet:
         for line, count in summary.notes.most_common(NOTES):
-            note(f"{line} ({count} scene{'s' * (count != 1)})")
+            note(f"{line} ({counted(count)})")
         if len(summary.notes) > NOTES:
             note(f"and {len(summary.notes) - NOTES} more such lines")
     if as_json:
@@ -205,16 +209,15 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
     return {
         "scenes": summary.scenes, "before": summary.before,
         "skipped": {key: str(error) for key, error in summary.skipped.items()},
-        "bytes": summary.total, "bpp": round(8 * summary.total / max(summary.pixels, 1), 6),
+        "bytes_read": summary.read, "bytes": summary.total,
+        "bpp": round(8 * summary.total / max(summary.pixels, 1), 6),
         "columns": summary.columns, "seconds": round(seconds, 1),
     }  # fmt: skip
 
 
 def _table(summary: Summary, output: str, seconds: float) -> None:
-    before = f", {summary.before} were there" if summary.before else ""
-    skipped = f", {len(summary.skipped)} skipped" if summary.skipped else ""
-    rate = summary.scenes / max(seconds, 1e-3)
-    typer.echo(f"{output}: {summary.scenes} scenes in {seconds:.1f} s ({rate:.1f}/s){before}{skipped}")
+    line = total(summary.scenes, summary.read, summary.total, seconds, summary.before, len(summary.skipped))
+    typer.echo(f"{output}: {line}")
     rows = [*summary.columns.items(), ("in all", summary.total)] if summary.scenes else []
     for name, size in rows:
         each, bpp = size / summary.scenes, 8 * size / summary.pixels
@@ -249,15 +252,15 @@ def unpack(
     if output is None:
         raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
-    with progress_bar() as bar:
+    with progress_bar(quiet) as bar:
         done = run(
             Opened(archive, max_pixels or MAX_PIXELS), output,
             values.names(tasks), _keys(keys), engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip
     if not quiet:
-        seconds = time.monotonic() - started
-        typer.echo(f"{output}: {done} scenes in {seconds:.1f} s ({done / max(seconds, 1e-3):.1f}/s)")
+        line = total(done.scenes, done.read, done.written, time.monotonic() - started)
+        typer.echo(f"{output}: {line}")
 
 
 def _keys(keys: str) -> list[str] | None:
@@ -283,7 +286,7 @@ def verify(
     from mtcodec.archive.names import is_archive
 
     damaged = 0
-    with progress_bar() as bar:
+    with progress_bar(quiet) as bar:
         for name in files:
             check = _verify_archive if is_archive(name) else _verify_file
             scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
@@ -291,7 +294,7 @@ def verify(
                 typer.echo(f"mtcodec: {problem}", err=True)
             damaged += len(problems)
             if not quiet and not problems:
-                typer.echo(f"{name}: {scenes} scene{'s' * (scenes != 1)}, undamaged")
+                typer.echo(f"{name}: {counted(scenes)}, undamaged")
     if damaged:
         raise FormatError(f"{damaged} damaged")
 

@@ -6,8 +6,9 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import typer
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from mtcodec.codec.request import Request
     from mtcodec.files.layouts import SceneFiles
     from mtcodec.format.container import Reader
+
+
+W = TypeVar("W")
+R = TypeVar("R")
 
 
 def warn(message: str) -> None:
@@ -156,6 +161,22 @@ def systems(weights: str, device: str, threads: int, coding: str = "neural") -> 
             raise UsageError(f"two weights called {name!r}: rename one of the files")
         codecs[name] = load(given, device, coding=coding)
     return codecs
+
+
+@contextmanager
+def submitter(worker: Callable[[W], R], count: int, jobs: int) -> Iterator[Callable[[list[W]], Iterator[R]]]:
+    """What gives the results of ``worker`` for work of ``count`` items, in order; ``jobs`` processes, 0: all.
+
+    ``worker`` is a dataclass, made anew in every process.
+    """
+    if count <= 1 or jobs == 1:
+        yield lambda work: map(worker, work)
+        return
+    from mtcodec.archive.engines import engine
+
+    arguments = tuple(getattr(worker, field.name) for field in fields(worker))  # type: ignore[arg-type]
+    with engine("local", jobs, type(worker), arguments) as submit:
+        yield submit
 
 
 @contextmanager

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import check_tasks, declared_by, find, note, refuse_existing, silent, with_listed
-from mtcodec.cli.jobs import Job, Printing, collect, counted
+from mtcodec.cli import options, report, values
+from mtcodec.cli.common import (
+    check_tasks,
+    declared_by,
+    find,
+    note,
+    refuse_existing,
+    silent,
+    submitter,
+    with_listed,
+)
+from mtcodec.cli.jobs import Job, Printing, collect
+from mtcodec.cli.report import counted
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -35,13 +45,7 @@ def encode(
     force: options.Force = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "-j", "--jobs", metavar="N", min=0, max=1024, rich_help_panel=options.MANY,
-            help="Processes, each of which encodes scenes; 0: one for every core.",
-        ),
-    ] = 1,
+    jobs: options.Jobs = 1,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -141,15 +145,11 @@ def encode(
     maker = Job(request, weights, device, threads, target_bpp, wanted, force, several)
     printing = Printing(as_json, quiet, several, output == "-", weights)
     started = time.monotonic()
-    if len(work) <= 1 or jobs == 1:
-        done = collect(map(maker, work), len(work), skip_errors, printing)
-    else:
-        from mtcodec.archive.engines import engine
-
-        with engine("local", jobs, Job, tuple(vars(maker).values())) as submit:
-            done = collect(submit(work), len(work), skip_errors, printing)
+    with submitter(maker, len(work), jobs) as submit:
+        done = collect(submit(work), len(work), skip_errors, printing)
     if several and not quiet and not as_json:
-        done.show(sum(there), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        typer.echo(report.total(done.scenes, done.read, done.bytes, seconds, sum(there), len(done.failed)))
     if done.failed:
         raise SceneError(f"{len(done.failed)} of {len(work)} scenes could not be encoded")
 

@@ -110,6 +110,13 @@ SkipErrors = Annotated[
         "--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.", rich_help_panel=MANY
     ),
 ]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "-j", "--jobs", metavar="N", min=0, max=1024, rich_help_panel=MANY,
+        help="Processes, each of which works on scenes; 0: one for every core.",
+    ),
+]  # fmt: skip
 Only = Annotated[
     str, typer.Option("--tasks", metavar="TASKS", help="Only these, e.g. rgb,depth; default: all.")
 ]

@@ -25,7 +25,7 @@ PATIENCE = 1.0  # seconds
 class Bar:
     """A bar with the time that is left; a spinner with the time that has passed while the end is unknown."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float | None = None) -> None:
         self._columns = (
             SpinnerColumn(), TextColumn("{task.description:<20}"), BarColumn(), _Share(), _Time(),
         )  # fmt: skip
@@ -34,7 +34,7 @@ class Bar:
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it is not for the terminal
         )  # fmt: skip
         self._task = self._progress.add_task("working", total=None)
-        self._timer = threading.Timer(patience, self._progress.start)
+        self._timer = threading.Timer(PATIENCE if patience is None else patience, self._progress.start)
         self._timer.daemon = True
 
     def update(self, what: str, done: int, total: int) -> None:

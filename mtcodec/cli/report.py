@@ -33,6 +33,19 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
+def counted(count: int) -> str:
+    """``1 scene``, ``2 scenes``."""
+    return f"{count} scene{'s' * (count != 1)}"
+
+
+def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0) -> str:
+    """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before."""
+    share = f" ({written / read:.1%})" if read else ""
+    line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}, {duration(seconds)}"
+    line += f", {scenes / max(seconds, 1e-3):.3g} scenes/s" if scenes else ""
+    return line + f", {there} were there" * bool(there) + f", {failed} failed" * bool(failed)
+
+
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table with a head; columns are as wide as they need, and empty ones are left out."""
     kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]

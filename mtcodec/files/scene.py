@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mtcodec.errors import SceneError
@@ -68,6 +68,12 @@ def scaled(source: SceneFiles, scene: Scene) -> dict[str, str]:
     return {
         name: unit for name, unit in source.units.items() if name in scene and scene[name].dtype.kind in "ui"
     }
+
+
+def stored(source: SceneFiles, tasks: Collection[str] | None = None) -> int:
+    """Bytes on disk of the images of ``tasks``; None: of all."""
+    paths = (path for name, path in source.files.items() if tasks is None or name in tasks)
+    return sum(path.stat().st_size for path in paths if path.exists())
 
 
 def _check_sizes(scene: Scene, paths: Mapping[str, Path]) -> None:
