@@ -16,7 +16,7 @@ from mtcodec.errors import FormatError, SceneError
 from mtcodec.evaluation.compare import Images, Source
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.scene import ALPHA, read_scene, scaled
 from mtcodec.tasks import USUAL, Declarations
 
 SUFFIX = ".mtc"
@@ -34,6 +34,9 @@ class OnDisk:
         return self.files.label
 
     def read(self, tasks: Sequence[str] | None) -> Images:
+        there = {*self.files.files, *(f"{name}{ALPHA}" for name in self.files.files)}
+        if tasks is not None and there.isdisjoint(tasks):
+            return Images({})
         images = read_scene(self.files, self.declared, tasks)
         return Images(images, scaled(self.files, images))
 

@@ -130,18 +130,19 @@ def compare_scenes(
         raise SceneError("no scene of the one is called like a scene of the other")
     rows: dict[str, dict[str, Measures]] = {}
     only: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
-    for key, (one, two) in pairs.items():
+    for done, (key, (one, two)) in enumerate(pairs.items()):
+        progress(done, len(pairs))
         first, second = one.read(tasks), two.read(tasks)
         own = settings._replace(units={**first.units, **settings.units})
         try:
-            rows[key] = compare(first.images, second.images, own)
+            if first.images.keys() & second.images.keys():
+                rows[key] = compare(first.images, second.images, own)
         except MtcodecError as error:
             raise error.at(path=two.label) from None
         for missing, here, there in ((only[0], first, second), (only[1], second, first)):
             names = [name for name in here.images if name not in there.images]
             if names:
                 missing[key] = names
-        progress(len(rows), len(pairs))
     summary = summarise(rows)
     for name in tasks or ():
         if name not in summary:

@@ -92,6 +92,8 @@ def test_datasets_files_and_archives_are_compared_by_key(run: Run, dataset: Path
         assert rgb["scenes"] == 2 and rgb["psnr"] == pytest.approx(sum(psnrs.values()) / 2)
         assert rgb["worst"] == min(psnrs, key=lambda key: psnrs[key]) and psnrs[rgb["worst"]] > 25
         assert found["summary"]["depth"]["scenes"] == 1 and found["summary"]["semantic"]["exact"] == 1
+    only = json.loads(run("compare", dataset, archive, "--tasks", "depth", "--json").out)
+    assert list(only["scenes"]) == ["train/1"]  # the other has none
     result = run("compare", out, archive)
     assert (result.code, result.lines[0]) == (0, "means over 2 scenes")
     assert all("exact" in line for line in result.lines[2:])

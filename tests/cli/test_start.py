@@ -56,6 +56,11 @@ def test_looking_into_files_imports_no_arrays(file: Path, labels: Path, tmp_path
         light(0, *arguments, heavy={*HEAVY, "numpy", "rich", "PIL", "imagecodecs"})
 
 
+def test_help_imports_no_arrays() -> None:
+    for arguments in (("--help",), ("encode", "--help"), ("compare", "--help"), ("train", "--help")):
+        light(0, *arguments, heavy={*HEAVY, "numpy", "PIL", "imagecodecs", "onnxruntime"})
+
+
 def test_importing_the_package_imports_no_arrays() -> None:
     script = "import sys, mtcodec; assert 'encode' in dir(mtcodec) and 'numpy' not in sys.modules"
     script += "; from mtcodec import *; assert load and 'numpy' in sys.modules and 'torch' not in sys.modules"
@@ -137,6 +142,9 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
         (1, ("pack", "nowhere", "-o", tmp_path / "archive")),
         (1, ("train", "nowhere", "--tasks", "rgb", "-o", tmp_path / "x.safetensors")),
         (1, ("evaluate", "nowhere")),
+        (1, ("stats", "nowhere")),
+        (1, ("bench", "nowhere")),
+        (2, ("compare", SCENE, "nowhere", "--fail-below", "rgb")),
     ):
         light(code, *arguments)
     assert files(tmp_path) == ["scene.mtc"]
