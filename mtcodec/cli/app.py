@@ -19,7 +19,7 @@ from mtcodec.errors import MtcodecError
 STOPS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
     "Scenes": {"encode": "encode", "decode": "decode", "info": "decode", "extract": "decode"},
-    "Datasets": {"stats": "stats", "pack": "archive", "unpack": "archive", "verify": "archive"},
+    "Datasets": {"stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify"},
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},
 }

@@ -104,6 +104,14 @@ Workers = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]  # fmt: skip
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine", metavar="ENGINE", rich_help_panel=MACHINE,
+        autocompletion=one_of("local", "ray"),
+        help="local: processes of this machine; ray: the cluster of RAY_ADDRESS, see docs/archives.md.",
+    ),
+]  # fmt: skip
 SkipErrors = Annotated[
     bool,
     typer.Option(

@@ -40,7 +40,9 @@ def counted(count: int) -> str:
 
 def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0) -> str:
     """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before."""
-    share = f" ({written / read:.1%})" if read else ""
+    share = ""
+    if read:
+        share = f" ({written / read:.1%})" if written < 2 * read else f" (×{written / read:.3g})"
     line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}, {duration(seconds)}"
     line += f", {scenes / max(seconds, 1e-3):.3g} scenes/s" if scenes else ""
     return line + f", {there} were there" * bool(there) + f", {failed} failed" * bool(failed)

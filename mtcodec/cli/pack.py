@@ -1,12 +1,11 @@
-"""``mtcodec pack``, ``unpack`` and ``verify``."""
+"""``mtcodec pack``."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,14 +17,13 @@ from mtcodec.cli.common import (
     declared_by,
     find,
     note,
-    open_file,
     progress_bar,
     silent,
     warn,
     with_listed,
 )
 from mtcodec.cli.report import counted, total
-from mtcodec.errors import FormatError, SceneError, UsageError
+from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
@@ -33,16 +31,6 @@ if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
 
 NOTES = 20  # lines about scenes that are shown
-
-Engine = Annotated[
-    str,
-    typer.Option(
-        "--engine", metavar="ENGINE", rich_help_panel=options.MACHINE,
-        autocompletion=options.one_of("local", "ray"),
-        help="local: processes of this machine; ray: the cluster of RAY_ADDRESS, see docs/archives.md.",
-    ),
-]  # fmt: skip
-Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or a URL (s3://, https://).")]
 
 
 def pack(
@@ -89,7 +77,7 @@ def pack(
     ] = "",
     measures: options.Measures = False,
     workers: options.Workers = 0,
-    engine: Engine = "local",
+    engine: options.Engine = "local",
 ) -> None:  # fmt: skip
     """Encode datasets into an archive: Parquet files with one row a scene and one column a task.
 
@@ -172,7 +160,7 @@ def _learn(
         raise UsageError("nothing to learn: no task is left to networks")
     extras.load("torch", "learning", "train")
     from mtcodec.archive.learn import compare, division, learn
-    from mtcodec.cli.train import progress
+    from mtcodec.cli.log import progress
 
     start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
     training, held = division(scenes, tasks)
@@ -222,110 +210,3 @@ def _table(summary: Summary, output: str, seconds: float) -> None:
     for name, size in rows:
         each, bpp = size / summary.scenes, 8 * size / summary.pixels
         typer.echo(f"  {name:<10} {size:>12} bytes  {each:10.1f} a scene  {bpp:8.4f} bpp")
-
-
-def unpack(
-    archive: Source,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Directory for scenes' images."),
-    ] = None,
-    tasks: Annotated[
-        str,
-        typer.Option("--tasks", metavar="TASKS", help="Only these, e.g. depth; others are not read."),
-    ] = "",
-    keys: Annotated[
-        str,
-        typer.Option("--keys", metavar="KEYS", help="Only these scenes, e.g. a,b; @FILE: one a line."),
-    ] = "",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-    workers: options.Workers = 0,
-    engine: Engine = "local",
-    max_pixels: options.MaxPixels = 0,
-) -> None:
-    """Decode an archive's scenes to DIR/KEY/TASK.png (.npy where PNG cannot hold it)."""
-    from mtcodec.archive.read import Opened
-    from mtcodec.archive.unpack import unpack as run
-    from mtcodec.format.header import MAX_PIXELS
-
-    if output is None:
-        raise UsageError("missing -o DIRECTORY")
-    started = time.monotonic()
-    with progress_bar(quiet) as bar:
-        done = run(
-            Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), _keys(keys), engine_name=engine, workers=workers, force=force,
-            progress=lambda k, total: bar("unpacking", k, total),
-        )  # fmt: skip
-    if not quiet:
-        line = total(done.scenes, done.read, done.written, time.monotonic() - started)
-        typer.echo(f"{output}: {line}")
-
-
-def _keys(keys: str) -> list[str] | None:
-    """``a,b``, or the lines of the file of ``@FILE``; None for all."""
-    if not keys.startswith("@"):
-        return values.names(keys)
-    try:
-        return [line.strip() for line in Path(keys[1:]).read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SceneError(f"cannot read it: {error}", path=keys[1:]) from error
-
-
-def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
-    decode: Annotated[
-        bool, typer.Option("--decode", help="Decode everything, too, which takes longer.")
-    ] = False,
-    max_pixels: options.MaxPixels = 0,
-    device: options.Device = "cpu",
-    quiet: options.Quiet = False,
-) -> None:
-    """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
-    from mtcodec.archive.names import is_archive
-
-    damaged = 0
-    with progress_bar(quiet) as bar:
-        for name in files:
-            check = _verify_archive if is_archive(name) else _verify_file
-            scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
-            for problem in problems:
-                typer.echo(f"mtcodec: {problem}", err=True)
-            damaged += len(problems)
-            if not quiet and not problems:
-                typer.echo(f"{name}: {counted(scenes)}, undamaged")
-    if damaged:
-        raise FormatError(f"{damaged} damaged")
-
-
-Bar = Callable[[int, int], None]
-Found = tuple[int, list[FormatError]]
-"""Number of scenes, and what is damaged."""
-
-
-def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.archive.check import verify as run
-    from mtcodec.archive.read import Opened
-    from mtcodec.format.header import MAX_PIXELS
-
-    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
-    return result.scenes, list(result.damaged.values())
-
-
-def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    problems: list[FormatError] = []
-    try:
-        with open_file(name, max_pixels) as reader:
-            for section in reader.header.sections:
-                try:
-                    reader.payload(section.name)
-                except FormatError as error:
-                    problems.append(error.at(path=name))
-            if decode and not problems:
-                from mtcodec.codec.api import Codec
-
-                Codec((), device).decode(reader)
-    except FormatError as error:
-        problems.append(error.at(path=name))
-    return 1, problems
