@@ -29,7 +29,10 @@ def evaluate(
         str, typer.Option(help="neural: the networks alone; auto or classical: as for encode.")
     ] = "neural",
     against: Annotated[
-        str, typer.Option(help="Codecs to compare with: jpeg, webp, avif, jxl, hyperprior; empty for none.")
+        str,
+        typer.Option(
+            help="Codecs to compare with: jpeg, webp, avif, avif-tuned, jxl, hyperprior; empty for none."
+        ),
     ] = "jpeg,webp,avif,jxl",
     reference: Annotated[
         str,
