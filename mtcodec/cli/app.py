@@ -19,8 +19,8 @@ from mtcodec.errors import MtcodecError
 STOPS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
     "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "pack": "archive",
-    "unpack": "archive", "verify": "archive", "train": "train", "evaluate": "evaluate", "analyze": "analyze",
-    "weights": "weights",
+    "unpack": "archive", "verify": "archive", "view": "view", "train": "train", "evaluate": "evaluate",
+    "analyze": "analyze", "weights": "weights",
 }  # fmt: skip
 """Modules by command, each with a function of the command's name, or an ``app`` of commands."""
 

@@ -133,13 +133,20 @@ def mean_angle(original: Array, decoded: Array) -> float:
     """
     total, count = 0.0, 0
     for one, two in _parts(original, decoded):
-        a, b = _vectors(one), _vectors(two)
-        length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-        cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
-        cosine[other < 1e-9] = 0.0
-        total += float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).sum())
-        count += len(a)
+        found = angles(one, two)
+        total += float(found.sum())
+        count += len(found)
     return total / count
+
+
+def angles(original: Array, decoded: Array) -> Floats:
+    """Angles in degrees, (N), between stored vectors, (…, 3), as :func:`mean_angle` counts them."""
+    a, b = _vectors(original), _vectors(decoded)
+    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
+    cosine[other < 1e-9] = 0.0
+    result: Floats = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return result
 
 
 def _parts(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
