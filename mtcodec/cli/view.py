@@ -83,7 +83,8 @@ def view(
     data = page(scenes.title, scenes.count, found)
     emit(data, path, force)
     if not quiet:
-        typer.echo(f"{path}: {len(found)} of {scenes.count} scenes, {len(data)} bytes", err=True)
+        shown = f"{len(found)} of " * (len(found) < scenes.count) + f"{scenes.count} scenes"
+        typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
     if open_it:
         _open(path)
     _tell_damage(file, found)
@@ -165,4 +166,5 @@ def _tell_damage(file: str, found: list[SceneView]) -> None:
         for problem in one.problems:
             warn(f"{file}: {problem}" if len(found) == 1 else f"{file}: scene {one.name}: {problem}")
     if damaged:
-        raise FormatError(f"{len(damaged)} of {len(found)} scenes damaged, as the page shows", path=file)
+        share = f"{len(damaged)} of {len(found)} scenes " if len(found) > 1 else ""
+        raise FormatError(f"{share}damaged, as the page shows", path=file)

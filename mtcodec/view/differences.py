@@ -10,7 +10,7 @@ from mtcodec.signal.signal import Signal
 from mtcodec.tasks import units
 from mtcodec.view import colours
 from mtcodec.view.colours import Bytes, Floats
-from mtcodec.view.looks import Scale, lengths, number, sample
+from mtcodec.view.looks import Scale, lengths, numbers, sample
 from mtcodec.view.pictures import smaller
 
 TAIL = 0.5  # percent of the largest errors that share the last colour
@@ -43,5 +43,5 @@ def painted(errors: Floats, unit: str, shape: tuple[int, int]) -> tuple[Bytes, S
     values = sample(errors, None)
     top = float(np.percentile(values, 100 - TAIL)) or float(errors.max()) or 1.0
     ticks = [0.0, top / 2, top]
-    texts, shown = lengths(ticks) if unit == "m" else (tuple(map(number, ticks)), unit)
+    texts, shown = lengths(ticks) if unit == "m" else (numbers(ticks), unit)
     return colours.mapped(smaller(errors / top, shape), colours.ERRORS), Scale(colours.ERRORS, texts, shown)

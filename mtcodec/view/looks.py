@@ -15,7 +15,7 @@ from mtcodec.view.colours import Bytes, Floats
 from mtcodec.view.pictures import nearest, smaller
 
 SAMPLES = 1 << 20  # values that a range is estimated from
-TAIL = 0.5  # percent of values at either end that a range leaves out
+TAIL = 2.0  # percent of values at either end that a range leaves out
 IDS = 16  # that a legend lists
 
 
@@ -49,16 +49,11 @@ class Look:
     Attributes:
         form: ``colours`` (three channels), ``map`` or ``labels``.
         limits: values at both ends of the scale.
-        smooth: as JPEG it keeps its look.
     """
 
     form: str
     limits: Range
     scale: Scale | None = None
-
-    @property
-    def smooth(self) -> bool:
-        return self.form == "colours"
 
 
 def look(signal: Signal, unit: str) -> Look:
@@ -72,7 +67,7 @@ def look(signal: Signal, unit: str) -> Look:
     if _channels(image) >= 3:
         return Look("colours", limits)
     name = colours.VALUES if rules.colours == "viridis" else "gray"
-    return Look("map", limits, _scale(name, limits, signal, unit))
+    return Look("map", limits, scale=_scale(name, limits, signal, unit))
 
 
 def _channels(image: Array) -> int:
@@ -114,20 +109,35 @@ def _scale(name: str, limits: Range, signal: Signal, unit: str) -> Scale:
         middle = (limits.low * limits.high) ** 0.5
     ends = [limits.low, middle, limits.high] if limits.span > 0 else [limits.low]
     if not signal.task.rules.length:
-        return Scale(name, tuple(f"{value:.3g}" for value in ends), "")
+        return Scale(name, _marked(numbers(ends), limits, signal), "")
     metres = [value * units.step(signal.task, signal.original.dtype.name, unit) for value in ends]
-    return Scale(name, *lengths(metres))
+    ticks, shown = lengths(metres)
+    return Scale(name, _marked(ticks, limits, signal), shown)
+
+
+def _marked(ticks: tuple[str, ...], limits: Range, signal: Signal) -> tuple[str, ...]:
+    """Ticks whose ends tell that values lie beyond."""
+    if len(ticks) == 1:
+        return ticks
+    values, margin = sample(signal.original, signal.valid), limits.span / 50
+    below = "≤ " if (values < limits.low - margin).any() else ""
+    above = "≥ " if (values > limits.high + margin).any() else ""
+    return below + ticks[0], *ticks[1:-1], above + ticks[-1]
 
 
 def lengths(metres: list[float]) -> tuple[tuple[str, ...], str]:
     """Lengths as numbers of one unit, and the unit."""
     small = max(map(abs, metres)) < 1
-    return tuple(number(1000 * value if small else value) for value in metres), "mm" if small else "m"
+    return numbers([1000 * value if small else value for value in metres]), "mm" if small else "m"
 
 
-def number(value: float) -> str:
-    """Three digits that count, or all before the point."""
-    return f"{value:.0f}" if abs(value) >= 100 or value == 0 else f"{value:.3g}"
+def numbers(values: list[float]) -> tuple[str, ...]:
+    """Numbers with so many decimals that the largest has three digits."""
+    top = max(map(abs, values))
+    if top and not 0.01 <= top < 1e5:
+        return tuple(f"{value:.3g}" for value in values)
+    decimals = 0 if top >= 100 else 1 if top >= 10 else 2
+    return tuple(f"{value:.{decimals}f}" if value else "0" for value in values)
 
 
 def paint(own: Look, image: Array, shape: tuple[int, int]) -> Bytes:
@@ -136,9 +146,9 @@ def paint(own: Look, image: Array, shape: tuple[int, int]) -> Bytes:
         picked = nearest(image, shape)
         ids, index = np.unique(picked, return_inverse=True)
         return colours.of_ids(ids)[index.reshape(shape)]
-    if own.form == "map":
+    if own.scale is not None:
         plane = image if image.ndim == 2 else image[..., 0]
-        return colours.mapped(smaller(_shares(plane, own.limits), shape), own.scale.colours)  # type: ignore[union-attr]
+        return colours.mapped(smaller(_shares(plane, own.limits), shape), own.scale.colours)
     shares = smaller(_shares(image[..., :3], own.limits), shape)
     if image.dtype.kind == "f" and own.limits.low >= 0:  # linear light
         shares = np.clip(shares, 0, 1) ** (1 / 2.2)

@@ -32,11 +32,11 @@ def scene(view: SceneView, index: int, alone: bool) -> str:
     opener = "" if alone else f'<a class="opener" href="#scene-{index}" aria-label="Open {name}"></a>'
     brief = "" if alone else f'<p class="brief">{_brief(view, psnr)}</p>'
     problem = f'<p class="problem">{esc(view.problem)}</p>' if view.problem else ""
-    parts = ""
+    parts, tasks = "", f'<figure class="task">{_lost(name, 4, 3)}</figure>'
     if view.facts:
         parts = f'<div class="full">{_hero(view)}{_bytes(view)}</div>'
         tasks = "".join(task(own, view, k) for k, own in enumerate(view.tasks))
-        problem += f'<div class="tasks of-{min(len(view.tasks), 6)}">{tasks}</div>'
+    problem += f'<div class="tasks of-{min(max(len(view.tasks), 1), 6)}">{tasks}</div>'
     heading = f'<h{level} class="name" tabindex="-1"><bdi>{name}</bdi></h{level}>'
     return (
         f'<article class="scene{" alone open" if alone else ""}" id="scene-{index}" {data}>'
@@ -47,7 +47,7 @@ def scene(view: SceneView, index: int, alone: bool) -> str:
 def _brief(view: SceneView, psnr: float | None) -> str:
     """Below a card."""
     if not view.facts:
-        return "damaged"
+        return f'<span class="problem">{esc(view.problem)}</span>'
     lost = sum(own.decoded is None for own in view.tasks)
     shown = texts.size(view.facts["bytes"])
     shown += f" · {psnr:.1f} dB" if psnr is not None else ""
@@ -91,10 +91,10 @@ def _bytes(view: SceneView) -> str:
         width = 1000 * count / total
         bar += f'<rect x="{at:.2f}" width="{width:.2f}" height="10" fill="{hue}"/>'
         at += width
-        told = f'<span class="coding">{esc(coding)}</span>' if coding else ""
+        told = f" <span>{esc(coding)}</span>" if coding else ""
         items += (
-            f"<li>{swatch(hue)}<b>{esc(name)}</b> <span>{texts.size(count)}</span> "
-            f"<span>{100 * count / total:.1f} %</span> {told}</li>"
+            f"<li>{swatch(hue)}<p><b>{esc(name)}</b>{told}</p> <p><span>{texts.size(count)}</span> "
+            f"<span>{texts.percent(count / total)}</span></p></li>"
         )
     return (
         '<section class="bytes" aria-label="Bytes by section">'
@@ -115,14 +115,17 @@ def task(own: TaskView, view: SceneView, index: int) -> str:
     enlarge = '<button type="button" class="enlarge" aria-pressed="false">Enlarge</button>'
     caption = f'<h3>{swatch(hue)}{name}</h3><p class="measure">{esc(headline)}</p>{enlarge}'
     problem = f'<p class="problem">{esc(own.problem)}</p>' if own.problem else ""
-    body = (
-        f'<div class="lost" role="img" aria-label="{name} is damaged"></div>'
-        if own.decoded is None
-        else _pictures(own)
-    )
+    body = _lost(name, view.facts["width"], view.facts["height"]) if own.decoded is None else _pictures(own)
     return (
         f'<figure class="task" data-task="{name}"><figcaption>{caption}</figcaption>{body}<div class="about">'
         f'{problem}{_scales(own)}<p class="detail">{esc(_detail(own, view))}</p></div></figure>'
+    )
+
+
+def _lost(name: str, width: int, height: int) -> str:
+    """What stands for a picture that is damaged."""
+    return (
+        f'<svg class="lost" viewBox="0 0 {width} {height}" role="img" aria-label="{name} is damaged"></svg>'
     )
 
 
@@ -135,7 +138,7 @@ def _pictures(own: TaskView) -> str:
     if own.error is not None and own.error_scale is not None:
         top = f"{own.error_scale.ticks[-1]} {own.error_scale.unit}"
         images += _image(own.error, "error", f"{name}, errors from 0 to {esc(top)}")
-    images += _image(own.original, "original", f"{name}, original")
+    images += f'<span class="over">{_image(own.original, "original", f"{name}, original")}</span>'
     return (
         f'<div class="compare both">{images}<input class="at" type="range" min="0" max="100" value="50" '
         f'aria-label="{name}: how much of the original is seen">'
@@ -159,7 +162,7 @@ def _scales(own: TaskView) -> str:
         shown += _scale(own.error_scale, "errors", "error")
     if own.labels:
         ids = "".join(
-            f'<li title="{label.share:.1%} of pixels">{swatch(label.colour)}{label.id}</li>'
+            f'<li title="{texts.percent(label.share)} of pixels">{swatch(label.colour)}{label.id}</li>'
             for label in own.labels
         )
         more = f"<li>and {own.others} more</li>" if own.others else ""
@@ -182,7 +185,8 @@ def _detail(own: TaskView, view: SceneView) -> str:
     needs = view.facts["tasks"][own.name]
     coding = next(s["coding"] for s in view.facts["sections"] if s["name"] == own.name)
     told: Sequence[str] = [
-        f"decoding it alone reads {texts.size(needs['bytes'])} ({' + '.join(needs['sections'])})",
-        coding, *texts.details(own), *([f"holes {own.holes:.1%}, hatched"] if own.holes else []), own.dtype,
+        f"{texts.size(needs['bytes'])} to decode it alone ({' + '.join(needs['sections'])})",
+        coding, *texts.details(own), own.dtype,
+        *([f"{texts.percent(own.holes)} holes, hatched"] if own.holes else []),
     ]  # fmt: skip
     return " · ".join(told)

@@ -58,6 +58,20 @@ function errors() {
   body.classList.toggle("erring", toggle(button, button.getAttribute("aria-pressed") !== "true"));
 }
 one(".tools .errors").addEventListener("click", errors);
+function zoom() {
+  const shown = one(".zoom span"), next = {1: 2, 2: 4, 4: 8, 8: 1}[shown.textContent];
+  shown.textContent = next;
+  body.style.setProperty("--zoom", next);
+  body.classList.toggle("zoomed", next > 1);
+}
+one(".zoom").addEventListener("click", zoom);
+document.addEventListener("pointermove", event => {
+  const box = event.target.closest?.(".open .compare");
+  if (!box) return;
+  const bounds = box.getBoundingClientRect();
+  body.style.setProperty("--x", 100 * (event.clientX - bounds.left) / bounds.width + "%");
+  body.style.setProperty("--y", 100 * (event.clientY - bounds.top) / bounds.height + "%");
+});
 for (const button of all(".enlarge")) {
   button.addEventListener("click", () => {
     const on = toggle(button, button.closest(".task").classList.toggle("large"));
@@ -115,7 +129,9 @@ if (cards) {
 document.addEventListener("keydown", event => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
   const card = event.target.closest(".cards .scene:not(.open)");
-  if (event.key === "e" && !body.classList.contains("plain") && (opened() || !cards)) errors();
+  const seen = opened() || !cards;
+  if (event.key === "z" && seen) zoom();
+  else if (event.key === "e" && seen && !body.classList.contains("plain")) errors();
   else if (!cards) return;
   else if (event.key === "Escape" && opened()) back();
   else if (opened() && event.key === "ArrowLeft") step(-1);

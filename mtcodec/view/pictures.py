@@ -13,6 +13,7 @@ from mtcodec.view.colours import Bytes, Floats
 
 STRIPE = 4  # pixels of a stripe
 DARK, LIGHT = 108, 150  # gray levels of stripes, to be seen on white and on black
+NOISE = 70  # quality of maps of errors, whose noise costs most bytes
 LOSSLESS = 1 << 18  # pixels up to which the only scene's colours are kept exactly
 
 
@@ -36,7 +37,8 @@ class Sizing:
 
     Attributes:
         side: pixels of the longer side; larger images are made smaller.
-        quality: of JPEG, for photographs and normals.
+        quality: of JPEG.
+        lossless: colours of images of so many pixels are kept; maps of others, if there are any.
     """
 
     side: int

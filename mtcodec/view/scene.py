@@ -31,7 +31,7 @@ from mtcodec.signal.signal import Signal
 from mtcodec.tasks import KINDS, Declarations, Task
 from mtcodec.view import differences
 from mtcodec.view.looks import Label, Look, Scale, legend, look, paint
-from mtcodec.view.pictures import Picture, Sizing, encoded, hatched
+from mtcodec.view.pictures import NOISE, Picture, Sizing, encoded, hatched
 
 _NO_HOLES = np.zeros((1, 1), np.uint8)
 
@@ -215,12 +215,14 @@ def _draw(own: TaskView, section: Section, image: Array, original: Array | None,
     if own.task.exact or own.measures.get("mse") == 0:
         return
     errors, unit = differences.differences(truth, image, own.unit)
+    if not sizing.lossless:
+        shape = (max(1, shape[0] // 2), max(1, shape[1] // 2))
     colours, own.error_scale = differences.painted(errors, unit, shape)
-    own.error = encoded(hatched(colours, valid), 0 if sizing.lossless else sizing.quality)
+    own.error = encoded(hatched(colours, valid), 0 if sizing.lossless else NOISE)
 
 
 def quality_of(seen: Look, sizing: Sizing, shape: tuple[int, int]) -> int:
     """The quality of a picture as JPEG, 0 to keep its colours."""
     if seen.form == "labels" or shape[0] * shape[1] <= sizing.lossless:
         return 0
-    return sizing.quality if seen.smooth or not sizing.lossless else 0
+    return sizing.quality if seen.form == "colours" or not sizing.lossless else 0

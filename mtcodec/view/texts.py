@@ -17,14 +17,18 @@ FIRST = {"angle_deg": "angle", "rmse": "RMSE", "psnr": "PSNR"}
 
 
 def size(count: float) -> str:
-    """``882 bytes``, ``71.5 kB``."""
-    if count < 1000:
-        return f"{count:.0f} byte{'s' * (count != 1)}"
-    for unit in ("kB", "MB"):
+    """``9,882 bytes``, ``71.5 kB``."""
+    if count < 9999.5:
+        return f"{count:,.0f} byte{'s' * (count != 1)}"
+    for unit in ("kB", "MB", "GB"):
         count /= 1000
-        if count < 999.5:
-            return f"{count:.3g} {unit}"
-    return f"{count / 1000:.3g} GB"
+        if count < 999.5 or unit == "GB":
+            break
+    return f"{count:.{2 if count < 9.995 else 1 if count < 99.95 else 0}f} {unit}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def plural(count: int, what: str) -> str:
@@ -52,7 +56,7 @@ def measure(own: TaskView, name: str) -> str:
         return f"{value:.2f}°"
     if name in ("rmse", "max_error"):
         return units.shown(own.task, own.dtype, value, own.unit)
-    return f"{value:.2%}" if name == "abs_rel" else f"{value:.4f}"
+    return f"{100 * value:.2f} %" if name == "abs_rel" else f"{value:.4f}"
 
 
 def headline(own: TaskView) -> str:
@@ -93,11 +97,16 @@ def decibels(view: SceneView) -> float | None:
 
 def sections(facts: Mapping[str, Any], order: Sequence[str]) -> list[tuple[str, int, str, str]]:
     """Name, bytes, coding and colour of all that a file consists of; ``order``: of the tasks."""
+    place = {name: k for k, name in enumerate(order, 1)}
     hues = {name: colours.TASKS[k % len(colours.TASKS)] for k, name in enumerate(order)}
     rows = [("header", int(facts["overhead_bytes"]), "", colours.SECTIONS["header"])]
-    for section in facts["sections"]:
+    last = len(order) + 1
+    for section in sorted(
+        facts["sections"], key=lambda own: place.get(own["name"], last * (own["name"] == NOTES))
+    ):
         name = section["name"]
         plain = "holes" if is_mask(name) else name
         colour = colours.SECTIONS[plain] if name in (SHARED, NOTES) or is_mask(name) else hues[name]
+        name = "holes" if name == "holes0" else name
         rows.append((name, section["bytes"], section.get("coding", ""), colour))
     return rows
