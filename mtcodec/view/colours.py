@@ -12,8 +12,10 @@ Floats = npt.NDArray[np.floating]
 
 ANCHORS = {
     "gray": "000000 ffffff",
-    "viridis": "440154 482878 3e4a89 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
-    "magma": "000004 180f3e 451077 721f81 9f2f7f cd4071 f1605d fd9567 fec98d fcfdbf",
+    "viridis": "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c "
+    "1fa088 28ae80 3fbc73 5ec962 84d44b addc30 d8e219 fde725",
+    "magma": "000004 0a0822 1d1147 36106b 51127c 6a1c81 832681 9c2e7f b73779 "
+    "d0416f e75263 f56b5c fc8961 fea772 fec488 fde2a3 fcfdbf",
 }
 """Evenly spaced colours of a map, linear in between; two are of van der Walt and Smith (CC0)."""
 VALUES, ERRORS = "viridis", "magma"
@@ -57,7 +59,7 @@ def of_ids(ids: npt.NDArray[Any]) -> Bytes:
     """(N, 3): a colour for every id, the same in every picture; 0, usually the background, is dark."""
     numbers = ids.astype(np.float64)
     hue = 2 * np.pi * np.mod(numbers * GOLDEN, 1)
-    light = np.where(numbers == 0, 0.32, 0.71 - 0.09 * np.mod(numbers, 3))
+    light = np.where(numbers == 0, 0.32, 0.8 - 0.1 * np.mod(numbers, 4))
     chroma = np.where(numbers == 0, 0.0, 0.13)
     lab = np.stack([light, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
     linear = np.clip((lab @ _LMS.T) ** 3 @ _RGB.T, 0, 1)

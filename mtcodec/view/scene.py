@@ -19,7 +19,7 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
 from mtcodec.codec.prepare import declare
 from mtcodec.coders.coded import form_of
-from mtcodec.errors import MtcodecError, SectionError, WeightsError
+from mtcodec.errors import MtcodecError, SectionError, UsageError, WeightsError
 from mtcodec.files.scene import ALPHA, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.format.container import Reader
@@ -28,7 +28,7 @@ from mtcodec.signal import signal as signals
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.measures import measure
 from mtcodec.signal.signal import Signal
-from mtcodec.tasks import KINDS, Declarations, Task
+from mtcodec.tasks import KINDS, Declarations, Task, units
 from mtcodec.view import differences
 from mtcodec.view.looks import Label, Look, Scale, legend, look, paint
 from mtcodec.view.pictures import NOISE, Picture, Sizing, encoded, hatched
@@ -126,7 +126,7 @@ def view(
         section = header.task(one)
         own = TaskView(one, _declared(one, section, images.get(one), declared), section.attributes.dtype)
         told = result.facts["tasks"][one]
-        own.unit = str(told.get("unit", "") or (files.units.get(one, "") if files else ""))
+        own.unit = _unit(own, told.get("unit") or (files.units.get(one) if files else None))
         if one in images:
             own.measures = {key: value for key, value in told.items() if isinstance(value, float)}
             _draw(own, section, images[one], originals.get(one), sizing)
@@ -153,6 +153,15 @@ def _decode(
             raise
         images = codec.decode(reader, plain, lose)
         return images, lost | {name: error.reason for name in wanted if name not in plain}
+
+
+def _unit(own: TaskView, told: object) -> str:
+    """The length of a stored step, if ``told`` is one; notes may say anything."""
+    try:
+        units.step(own.task, own.dtype, str(told or ""))
+    except UsageError:
+        return ""
+    return str(told or "")
 
 
 def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
