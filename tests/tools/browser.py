@@ -30,13 +30,23 @@ LONGEST = 60.0  # seconds that an answer may take
 
 
 class Browser:
-    """One page. ``with Browser(800, 600) as page: page.go(path)``"""
+    """One page at a time.
 
-    def __init__(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
+    ::
+
+        with Browser() as page:
+            page.fresh(800, 600)
+            page.go(path)
+
+    Attributes:
+        errors: of the page since it is there: exceptions, complaints, addresses that it asked for.
+    """
+
+    def __init__(self) -> None:
         assert CHROMIUM is not None
-        self.size, self.dark, self.touch = (width, height), dark, touch
         self.errors: list[str] = []
         self._at, self._buffer = 0, b""
+        self._session = self._target = ""
 
     def __enter__(self) -> Browser:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -52,19 +62,23 @@ class Browser:
         )
         os.close(theirs_in)
         os.close(theirs_out)
-        self._session: str | None = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        width, height = self.size
-        mobile = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": self.touch}
-        self.call("Emulation.setDeviceMetricsOverride", **mobile)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if self.dark else "light"}
+        return self
+
+    def fresh(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
+        """A new page in a window of so many pixels."""
+        old, self._session, self.errors = self._target, "", []
+        self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        if old:
+            self.call("Target.closeTarget", targetId=old)
+        self._session = self.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
+        window = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
+        self.call("Emulation.setDeviceMetricsOverride", **window)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
-        if self.touch:
+        if touch:
             self.call("Emulation.setTouchEmulationEnabled", enabled=True)
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._process.kill()

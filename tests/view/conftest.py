@@ -47,6 +47,11 @@ def data(pixels: Pixels) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def labels_only(data: bytes) -> bytes:
+    return mtcodec.extract(data, ["semantic"])
+
+
+@pytest.fixture(scope="session")
 def directory(pixels: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The original, whose rgb is red, and whose depth is 100 mm more."""
     path = tmp_path_factory.mktemp("original") / "scene"
