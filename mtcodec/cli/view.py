@@ -160,11 +160,13 @@ def _open(path: Path) -> None:
 
 
 def _tell_damage(file: str, found: list[SceneView]) -> None:
-    """Warn of all that could not be shown; FormatError where that is damage."""
-    damaged = [one for one in found if one.lost]
+    """Warn of all that could not be shown; raise an error where scenes are not whole."""
     for one in found:
         for problem in one.problems:
             warn(f"{file}: {problem}" if len(found) == 1 else f"{file}: scene {one.name}: {problem}")
-    if damaged:
-        share = f"{len(damaged)} of {len(found)} scenes " if len(found) > 1 else ""
-        raise FormatError(f"{share}damaged, as the page shows", path=file)
+    errors = [one.errors for one in found if one.errors]
+    if errors:
+        damage = [error for own in errors for error in own if isinstance(error, FormatError)]
+        share = f"{len(errors)} of {len(found)} scenes " if len(found) > 1 else ""
+        what = "damaged" if damage else "not decoded"
+        raise type((damage or errors[0])[0])(f"{share}{what}, as the page shows", path=file)

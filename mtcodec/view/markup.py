@@ -51,7 +51,7 @@ def _brief(view: SceneView, psnr: float | None) -> str:
     lost = sum(own.decoded is None for own in view.tasks)
     shown = texts.size(view.facts["bytes"])
     shown += f" · {psnr:.1f} dB" if psnr is not None else ""
-    return shown + (f" · {lost} of {texts.plural(len(view.tasks), 'task')} damaged" if lost else "")
+    return shown + (f" · {lost} of {texts.plural(len(view.tasks), 'task')} not decoded" if lost else "")
 
 
 def hero(count: int, versus: str) -> str:
@@ -123,9 +123,9 @@ def task(own: TaskView, view: SceneView, index: int) -> str:
 
 
 def _lost(name: str, width: int, height: int) -> str:
-    """What stands for a picture that is damaged."""
+    """What stands for a picture that nobody can draw."""
     return (
-        f'<svg class="lost" viewBox="0 0 {width} {height}" role="img" aria-label="{name} is damaged"></svg>'
+        f'<svg class="lost" viewBox="0 0 {width} {height}" role="img" aria-label="{name}, not decoded"></svg>'
     )
 
 

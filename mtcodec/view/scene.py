@@ -43,7 +43,8 @@ class TaskView:
     Attributes:
         holes: share of pixels. labels, others: a legend of ids, and how many it leaves out.
         measures: of the decoded image, by name; from the original, or as the file notes them.
-        problem: why there is no decoded image, or no comparison.
+        lost: why there is no decoded image.
+        problem: the same, or why there is no comparison.
     """
 
     name: str
@@ -59,6 +60,7 @@ class TaskView:
     others: int = 0
     holes: float = 0.0
     measures: Mapping[str, float] = field(default_factory=dict)
+    lost: MtcodecError | None = None
     problem: str = ""
 
 
@@ -69,13 +71,15 @@ class SceneView:
     Attributes:
         facts: of :func:`mtcodec.codec.info.summary`; empty where the file cannot be read at all.
         original_bytes: of the original files of all its tasks, 0 where they are not all there.
-        problem: why there is nothing to see.
+        error: why there is nothing to see.
+        problem: the same, or why there is no comparison.
     """
 
     name: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     tasks: list[TaskView] = field(default_factory=list)
     original_bytes: int = 0
+    error: MtcodecError | None = None
     problem: str = ""
 
     @property
@@ -84,9 +88,9 @@ class SceneView:
         return any(own.original for own in self.tasks)
 
     @property
-    def lost(self) -> bool:
-        """Is anything missing that should be seen?"""
-        return not self.facts or any(own.decoded is None for own in self.tasks)
+    def errors(self) -> list[MtcodecError]:
+        """Why it is not seen whole."""
+        return [error for error in (self.error, *(own.lost for own in self.tasks)) if error is not None]
 
     @property
     def problems(self) -> list[str]:
@@ -130,7 +134,8 @@ def view(
         if one in images:
             own.measures = {key: value for key, value in told.items() if isinstance(value, float)}
             _draw(own, section, images[one], originals.get(one), sizing)
-        own.problem = own.problem or lost.get(one, "")
+        own.lost = lost.get(one)
+        own.problem = own.lost.reason if own.lost else own.problem
         result.tasks.append(own)
     result.tasks.sort(key=lambda own: own.task.kind != "color")
     return result
@@ -138,12 +143,12 @@ def view(
 
 def _decode(
     reader: Reader, wanted: Sequence[str], codec: Codec
-) -> tuple[Mapping[str, Array], dict[str, str]]:
+) -> tuple[Mapping[str, Array], dict[str, MtcodecError]]:
     """Images by task, and why others are lost."""
-    lost: dict[str, str] = {}
+    lost: dict[str, MtcodecError] = {}
 
     def lose(error: SectionError) -> None:
-        lost[error.task or error.section or ""] = str(error.reason)
+        lost[error.task or error.section or ""] = error
 
     try:
         return codec.decode(reader, wanted, lose), lost
@@ -152,7 +157,7 @@ def _decode(
         if not plain:
             raise
         images = codec.decode(reader, plain, lose)
-        return images, lost | {name: error.reason for name in wanted if name not in plain}
+        return images, lost | {name: error for name in wanted if name not in plain}
 
 
 def _unit(own: TaskView, told: object) -> str:

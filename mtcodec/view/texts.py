@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from mtcodec.errors import FormatError
 from mtcodec.format.section import NOTES, SHARED, is_mask
 from mtcodec.signal.measures import PSNR_CAP
 from mtcodec.tasks import units
@@ -62,7 +63,7 @@ def measure(own: TaskView, name: str) -> str:
 def headline(own: TaskView) -> str:
     """How good a task is, in a few letters; "" where nobody knows."""
     if own.decoded is None:
-        return "damaged"
+        return "damaged" if isinstance(own.lost, FormatError) else "not decoded"
     if own.task.exact or own.measures.get("exact") == 1:
         return "exact" if own.measures.get("exact", 1) else "differs"
     if own.measures.get("mse") == 0:

@@ -30,7 +30,7 @@ def views(
     for name, reader in scenes.entries:
         progress(len(found), scenes.shown)
         if isinstance(reader, MtcodecError):
-            found.append(SceneView(name, problem=reader.reason))
+            found.append(SceneView(name, error=reader, problem=reader.reason))
             continue
         only = scenes.count == len(originals) == 1
         source = originals[0] if only else original_of(name, originals)
@@ -39,5 +39,5 @@ def views(
         except MtcodecError as error:
             if scenes.count == 1:
                 raise
-            found.append(SceneView(name, problem=error.reason))
+            found.append(SceneView(name, error=error, problem=error.reason))
     return found

@@ -9,7 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from tools.browser import CHROMIUM, Browser
-from view.conftest import BLUE, RED, Make
+from tools.pages import BLUE, RED, Make
 
 from mtcodec.files.search import SceneFiles
 

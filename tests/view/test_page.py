@@ -10,7 +10,7 @@ from importlib.resources import files
 import imagecodecs
 import numpy as np
 import pytest
-from view.conftest import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
+from tools.pages import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
 
 import mtcodec
 from mtcodec.files.search import SceneFiles
