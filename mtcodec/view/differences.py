@@ -26,8 +26,9 @@ def differences(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats,
     if rules.unit_vectors:
         errors, name = angles(original, decoded).reshape(original.shape[:2]), "°"
     else:
-        squares = np.square(decoded.astype(np.float32) - original.astype(np.float32))
-        errors = np.sqrt(squares if squares.ndim == 2 else squares.mean(axis=-1))
+        with np.errstate(invalid="ignore", over="ignore"):  # holes may be infinite
+            errors = np.abs(decoded.astype(np.float32) - original.astype(np.float32))
+            errors = errors if errors.ndim == 2 else np.sqrt(np.square(errors).mean(axis=-1))
         name = ""
         if rules.length:
             errors, name = errors * units.step(signal.task, original.dtype.name, unit), "m"

@@ -108,11 +108,12 @@ def _scale(name: str, limits: Range, signal: Signal, unit: str) -> Scale:
     if limits.mapping == "logarithmic":
         middle = (limits.low * limits.high) ** 0.5
     ends = [limits.low, middle, limits.high] if limits.span > 0 else [limits.low]
+    note = " (log)" if limits.mapping == "logarithmic" else ""
     if not signal.task.rules.length:
-        return Scale(name, _marked(numbers(ends), limits, signal), "")
+        return Scale(name, _marked(numbers(ends), limits, signal), note.strip())
     metres = [value * units.step(signal.task, signal.original.dtype.name, unit) for value in ends]
     ticks, shown = lengths(metres)
-    return Scale(name, _marked(ticks, limits, signal), shown)
+    return Scale(name, _marked(ticks, limits, signal), shown + note)
 
 
 def _marked(ticks: tuple[str, ...], limits: Range, signal: Signal) -> tuple[str, ...]:
@@ -133,10 +134,12 @@ def lengths(metres: list[float]) -> tuple[tuple[str, ...], str]:
 
 def numbers(values: list[float]) -> tuple[str, ...]:
     """Numbers with so many decimals that the largest has three digits."""
-    top = max(map(abs, values))
-    if top and not 0.01 <= top < 1e5:
+    sizes = [abs(value) for value in values if value]
+    top = max(sizes, default=0.0)
+    if sizes and (top < 0.01 or top >= 1e5 or min(sizes) < top / 100):
         return tuple(f"{value:.3g}" for value in values)
-    decimals = 0 if top >= 100 else 1 if top >= 10 else 2
+    whole = all(value.is_integer() for value in values)
+    decimals = 0 if whole or top >= 100 else 1 if top >= 10 else 2
     return tuple(f"{value:.{decimals}f}" if value else "0" for value in values)
 
 

@@ -136,8 +136,7 @@ def _pictures(own: TaskView) -> str:
     if own.original is None:
         return f'<div class="compare">{images}</div>'
     if own.error is not None and own.error_scale is not None:
-        top = f"{own.error_scale.ticks[-1]} {own.error_scale.unit}"
-        images += _image(own.error, "error", f"{name}, errors from 0 to {esc(top)}")
+        images += _image(own.error, "error", f"{name}, errors from 0 to {esc(_with_unit(own.error_scale))}")
     images += f'<span class="over">{_image(own.original, "original", f"{name}, original")}</span>'
     return (
         f'<div class="compare both">{images}<input class="at" type="range" min="0" max="100" value="50" '
@@ -171,13 +170,19 @@ def _scales(own: TaskView) -> str:
 
 
 def _scale(scale: Scale, role: str, what: str) -> str:
-    ticks = [*scale.ticks[:-1], f"{scale.ticks[-1]} {scale.unit}".strip()]
+    ticks = [*scale.ticks[:-1], _with_unit(scale)]
     ticks[0] = f"{what} {ticks[0]}".strip()
     return (
         f'<div class="scale {role}"><svg viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">'
         f'<rect width="100" height="1" fill="url(#map-{scale.colours})"/></svg>'
         f"<p>{''.join(f'<span>{esc(tick)}</span>' for tick in ticks)}</p></div>"
     )
+
+
+def _with_unit(scale: Scale) -> str:
+    """The end of a scale."""
+    space = "" if scale.unit in ("", "°") else " "
+    return scale.ticks[-1] + space + scale.unit
 
 
 def _detail(own: TaskView, view: SceneView) -> str:

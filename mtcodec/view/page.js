@@ -30,7 +30,10 @@ for (const box of all(".both")) {
   input.step = "any";
   input.addEventListener("input", () => move(box, Number(input.value)));
   input.addEventListener("keydown", event => {
-    const steps = {ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2, PageDown: -10, PageUp: 10, Home: -100, End: 100};
+    const steps = {
+      ArrowLeft: -2, ArrowDown: -2, ArrowRight: 2, ArrowUp: 2,
+      PageDown: -10, PageUp: 10, Home: -100, End: 100,
+    };
     if (!(event.key in steps) || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
@@ -122,7 +125,9 @@ function neighbour(card, key) {
 }
 if (cards) {
   window.addEventListener("hashchange", show);
-  for (const button of all(".step")) button.addEventListener("click", () => step(Number(button.dataset.step)));
+  for (const button of all(".step")) {
+    button.addEventListener("click", () => step(Number(button.dataset.step)));
+  }
   for (const input of all(".order input")) input.addEventListener("change", () => sort(input.value));
   show();
 }

@@ -22,7 +22,7 @@ def page(title: str, count: int, found: Sequence[SceneView]) -> bytes:
     body = articles if alone else _sheet(title, count, found) + f'<div class="cards">{articles}</div>'
     html = Template(_part("page.html")).substitute(
         title=esc(f"{title} – mtcodec"), policy=_policy(style, script), style=style, script=script,
-        view=_classes(alone, found), gradients=markup.gradients(), body=body, note=esc(_note(len(found))),
+        view=_classes(alone, found), gradients=markup.gradients(), body=body, note=esc(_note(alone, found)),
     )  # fmt: skip
     return html.encode("utf-8", "replace")
 
@@ -72,10 +72,13 @@ def _sheet(title: str, count: int, found: Sequence[SceneView]) -> str:
     )
 
 
-def _note(count: int) -> str:
-    size = sizing(count)
-    exact = " (smaller ones of a single scene as they are)" if size.lossless else ""
+def _note(alone: bool, found: Sequence[SceneView]) -> str:
+    """How far pictures of the page are those of the file."""
+    size = sizing(1 if alone else len(found))
+    facts = found[0].facts if alone else {}
+    if facts and size.keeps(facts["height"], facts["width"]):
+        return "Pictures on this page show every pixel as it was decoded."
     return (
         f"Pictures on this page are at most {size.side} pixels wide or high, and photographs and normals are "
-        f"JPEG of quality {size.quality}{exact}. Bytes and measures are those of the file itself."
+        f"JPEG of quality {size.quality}. Bytes and measures are those of the file itself."
     )

@@ -45,6 +45,10 @@ class Sizing:
     quality: int
     lossless: int = 0
 
+    def keeps(self, height: int, width: int) -> bool:
+        """Do pictures of an image keep its pixels?"""
+        return self.shape(height, width) == (height, width) and height * width <= self.lossless
+
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the picture of an image."""
         scale = min(1.0, self.side / max(height, width))

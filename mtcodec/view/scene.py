@@ -237,6 +237,6 @@ def _draw(own: TaskView, section: Section, image: Array, original: Array | None,
 
 def quality_of(seen: Look, sizing: Sizing, shape: tuple[int, int]) -> int:
     """The quality of a picture as JPEG, 0 to keep its colours."""
-    if seen.form == "labels" or shape[0] * shape[1] <= sizing.lossless:
+    if seen.form == "labels" or sizing.keeps(*shape):
         return 0
     return sizing.quality if seen.form == "colours" or not sizing.lossless else 0
