@@ -8,7 +8,8 @@ from html import escape as esc
 from mtcodec.view import colours, texts
 from mtcodec.view.looks import Scale
 from mtcodec.view.pictures import Picture
-from mtcodec.view.scene import SceneView, TaskView
+from mtcodec.view.scene import SceneView
+from mtcodec.view.task import TaskView
 
 
 def gradients() -> str:

@@ -11,7 +11,8 @@ from mtcodec.format.section import NOTES, SHARED, is_mask
 from mtcodec.signal.measures import PSNR_CAP
 from mtcodec.tasks import units
 from mtcodec.view import colours
-from mtcodec.view.scene import SceneView, TaskView
+from mtcodec.view.scene import SceneView
+from mtcodec.view.task import TaskView
 
 FIRST = {"angle_deg": "angle", "rmse": "RMSE", "psnr": "PSNR"}
 """Measures that tell most of a task, the first that it has."""

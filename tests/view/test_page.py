@@ -14,7 +14,9 @@ from tools.pages import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
 
 import mtcodec
 from mtcodec.files.search import SceneFiles
+from mtcodec.format import container, notes
 from mtcodec.format.container import Reader
+from mtcodec.format.section import NOTES
 from mtcodec.signal import signal as signals
 from mtcodec.signal.measures import measure
 from mtcodec.tasks import USUAL
@@ -163,15 +165,19 @@ def test_notes_of_a_stranger_are_no_markup(pixels: Pixels, make: Make) -> None:
     data = mtcodec.encode({"depth": pixels["depth"]}, 60, coding="classical", measures=True)
     html = make({"office": data})
     assert "RMSE" in Tree(html).root.all("figure")[0].text
-    from mtcodec.format import container, notes
-    from mtcodec.format.section import NOTES
-
     reader = Reader(data)
     payloads = {s.name: reader.payload(s.name) for s in reader.header.sections}
-    for unit in ("<b>1mm", "0mm", "9" * 60):
-        payloads[NOTES] = notes.pack({"depth": {"unit": unit, "psnr": 40.0}})
+    for told in (
+        {"unit": "<b>1mm", "psnr": "<b>high"},
+        {"unit": "0mm", "rmse": float("nan"), "psnr": float("inf")},
+        {"unit": "9" * 60, "psnr": 10**90, "exact": 0},
+        {"bytes": "<b>", "sections": 5, "bpp": "x", "unit": 7},
+    ):
+        payloads[NOTES] = notes.pack({"depth": told})
         root = Tree(make({"office": container.build(reader.header, payloads)})).root
-        assert not root.all("figure")[0].all("b")
+        figure = root.all("figure")[0]
+        assert not figure.all("b") and " mm" not in figure.all("p", "measure")[0].text
+        assert "bytes to decode it alone (" in figure.text
 
 
 def test_damage_is_shown_in_its_place(data: bytes, original: SceneFiles, make: Make) -> None:
