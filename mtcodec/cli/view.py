@@ -51,6 +51,7 @@ def view(
     tasks: Annotated[str, typer.Option(help="Only these, e.g. rgb,depth; default: all.")] = "",
     task: options.TaskDeclarations = None,
     name: options.Names = None,
+    weights: Annotated[str, typer.Option(help="Weights besides the installed ones: names or paths.")] = "",
     limit: Annotated[int, typer.Option(min=0, help="Scenes that are shown at most; 0: all.")] = LIMIT,
     open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     max_pixels: options.MaxPixels = 0,
@@ -71,7 +72,7 @@ def view(
     from mtcodec.codec.api import Codec
 
     declared = values.declarations(task or [])
-    codec = Codec((), device, tasks=declared)
+    codec = Codec(weights.split(",") if weights else (), device, tasks=declared)
     names = dict(values.assignments(name or [], "another name"))
     originals = find([original], codec.tasks, names, tell=silent if quiet else note) if original else []
     set_threads(threads)
@@ -121,8 +122,9 @@ def _scenes(
         from mtcodec.archive.decode import ArchiveCodec
         from mtcodec.archive.read import Opened
 
-        opened = Opened(file, most)
-        return sources.of_archive(opened, ArchiveCodec(opened, codec.device), tasks, limit)
+        own = ArchiveCodec(Opened(file, most), codec.device)
+        own.paths, own.tasks = codec.paths, codec.tasks
+        return sources.of_archive(own.opened, own, tasks, limit)
     if Path(file).is_dir():
         return sources.of_directory(Path(file), codec, most, limit)
     reader = stack.enter_context(open_file(file, max_pixels))

@@ -26,9 +26,8 @@ def differences(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats,
     if rules.unit_vectors:
         errors, name = angles(original, decoded).reshape(original.shape[:2]), "°"
     else:
-        with np.errstate(invalid="ignore", over="ignore"):  # holes may be infinite
-            errors = np.abs(decoded.astype(np.float32) - original.astype(np.float32))
-            errors = errors if errors.ndim == 2 else np.sqrt(np.square(errors).mean(axis=-1))
+        errors = np.abs(decoded.astype(np.float32) - original.astype(np.float32))
+        errors = errors if errors.ndim == 2 else np.sqrt(np.square(errors).mean(axis=-1))
         name = ""
         if rules.length:
             errors, name = errors * units.step(signal.task, original.dtype.name, unit), "m"

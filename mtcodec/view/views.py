@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from mtcodec.errors import MtcodecError
 from mtcodec.files.search import SceneFiles
 from mtcodec.view.pictures import sizing
@@ -35,7 +37,8 @@ def views(
         only = scenes.count == len(originals) == 1
         source = originals[0] if only else original_of(name, originals)
         try:
-            found.append(view(name, reader, scenes.codec, size, tasks, source))
+            with np.errstate(all="ignore"):  # values may be as large as floats can be
+                found.append(view(name, reader, scenes.codec, size, tasks, source))
         except MtcodecError as error:
             if scenes.count == 1:
                 raise

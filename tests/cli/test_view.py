@@ -124,7 +124,7 @@ def test_damage_is_shown_and_told(run: Run, data: bytes, file: Path, encoded: Pa
 
 
 def test_without_their_weights_networks_show_what_needs_none(
-    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, file: Path, small_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MTCODEC_WEIGHTS", "")
     result = run("view", file, "-o", "-")
@@ -133,6 +133,8 @@ def test_without_their_weights_networks_show_what_needs_none(
     assert result.code == 4 and seen == ["semantic"] and len(figures) == 4
     assert re.search("task depth: .*weights", result.err) and "not decoded, as the page shows" in result.err
     fails(run("view", file, "-o", "-", "--tasks", "depth"), 4, "weights")
+    whole = run("view", file, "-o", "-", "--weights", small_weights)
+    assert whole.code == 0 and len(Tree(whole.out).root.all("img")) == 4
 
 
 def test_large_images_are_refused_on_request(run: Run, labels: Path) -> None:
