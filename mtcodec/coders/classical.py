@@ -237,12 +237,14 @@ def from_samples(form: Form, samples: Samples, bits: int, transform: Transform =
     height, width = samples.shape[:2]
     planes = np.empty((3, height, width // 2 if isinstance(transform, Projection) else width), np.float32)
     for rows in parts(height, width):
-        own = np.moveaxis(samples[rows], -1, 0).astype(np.float32) / top
+        if isinstance(transform, Rotation):
+            planes[:, rows] = transform.back(samples[rows], top)
+            continue
+        own = samples[rows].astype(np.float32) / top
         if isinstance(transform, Projection):
-            halves = np.stack(np.split(own.T, 2, axis=1))
-            planes[:, rows] = transform.to_vectors(halves) * 0.5 + 0.5
+            planes[:, rows] = transform.to_vectors(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5
         else:
-            planes[:, rows] = own if transform is None else transform.back(own)
+            planes[:, rows] = np.moveaxis(own, -1, 0)
     return form.restore(planes)
 
 

@@ -50,11 +50,14 @@ class Rotation:
         turned: Planes = np.tensordot(axes, planes.astype(np.float32, copy=False) - MIDDLE, 1) + MIDDLE
         return turned
 
-    def back(self, planes: Numbers) -> Planes:
-        """The inverse; colours may lie outside [0, 1]."""
-        axes = self.matrix.T / SCALE
-        colours: Planes = np.tensordot(axes, planes.astype(np.float32, copy=False) - MIDDLE, 1) + MIDDLE
-        return colours
+    def back(self, samples: Numbers, top: float) -> Planes:
+        """The inverse, of samples (rows, W, 3) of 0 to ``top``; colours (3, rows, W) may lie outside [0, 1]."""
+        axes = self.matrix / SCALE
+        spread = np.ones((samples.size // 3, 4), np.float32)  # with a column for what is added
+        spread[:, :3] = samples.reshape(-1, 3)
+        added = MIDDLE - axes.sum(axis=0) * MIDDLE
+        colours = spread @ np.concatenate([axes / np.float32(top), added[None]])
+        return np.moveaxis(colours.reshape(samples.shape), -1, 0)
 
 
 def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:

@@ -48,7 +48,8 @@ def test_every_colour_fits_and_comes_back(vector: tuple[int, int, int]) -> None:
     cube = np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3))
     turned = rotation.turned(cube)
     assert turned.min() >= 0 and turned.max() <= 1
-    assert np.allclose(rotation.back(turned), cube, atol=1e-6)
+    samples = np.moveaxis(turned.reshape(3, 9, 81), 0, -1) * 1023
+    assert np.allclose(rotation.back(samples, 1023).reshape(cube.shape), cube, atol=1e-6)
 
 
 def test_a_picture_of_one_colour_has_a_rotation() -> None:
