@@ -18,11 +18,13 @@ from mtcodec.errors import MtcodecError
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
-    "Scenes": {"encode": "encode", "decode": "decode", "info": "decode", "extract": "decode"},
+    "Scenes": {
+        "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
+    },
     "Datasets": {"stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify"},
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},
-}
+}  # fmt: skip
 """Modules by command, each with a function of the command's name, or an ``app`` of commands."""
 COMMANDS = {name: module for group in GROUPS.values() for name, module in group.items()}
 

@@ -31,7 +31,7 @@ def evaluate(
         str,
         typer.Option(
             "--against", metavar="CODECS",
-            help="Codecs to compare with: jpeg, webp, avif, jxl, hyperprior; empty for none.",
+            help="Codecs to compare with: jpeg, webp, avif, avif-tuned, jxl, hyperprior; empty for none.",
         ),
     ] = "jpeg,webp,avif,jxl",
     quality: Annotated[

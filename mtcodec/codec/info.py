@@ -42,7 +42,7 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
     for task in header.tasks:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
-        tasks[task] = {"bytes": count, "bpp": bpp(count), "sections": list(needed)} | told.get(task, {})
+        tasks[task] = told.get(task, {}) | {"bytes": count, "bpp": bpp(count), "sections": list(needed)}
     neural = header.neural
     return {
         "file": file,

@@ -81,17 +81,23 @@ def _angles(original: Array, decoded: Array) -> Iterator[Floats]:
     A decoded zero vector counts as 90 degrees.
     """
     for one, two in _parts(original, decoded):
-        a, b = _vectors(one), _vectors(two)
-        length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-        cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
-        cosine[other < 1e-9] = 0.0
-        yield np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        yield angles(one, two)
+
+
+def angles(original: Array, decoded: Array) -> Floats:
+    """Angles in degrees, (N), between stored vectors, (…, 3); a decoded zero vector counts as 90."""
+    a, b = _vectors(original), _vectors(decoded)
+    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
+    cosine[other < 1e-9] = 0.0
+    result: Floats = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return result
 
 
 def _mean_angle(original: Array, decoded: Array) -> float:
     total, count = 0.0, 0
-    for angles in _angles(original, decoded):
-        total, count = total + float(angles.sum()), count + len(angles)
+    for own in _angles(original, decoded):
+        total, count = total + float(own.sum()), count + len(own)
     return total / count
 
 

@@ -78,6 +78,7 @@ def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
     light(0, "extract", path, "--tasks", "depth", "-o", part)
     light(0, "decode", part, "-o", tmp_path / "y")
     light(0, "verify", path, part, "--decode")
+    light(0, "view", path, "--original", SCENE)
 
 
 @pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
@@ -139,6 +140,9 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
         (0, ("encode", SCENES, "-o", f"{tmp_path}/out", "--dry-run")),
         (1, ("decode", "nowhere.mtc")),
         (2, ("decode", file, "--tasks", "smell")),
+        (1, ("view", "nowhere.mtc")),
+        (2, ("view", file, "--tasks", "smell")),
+        (1, ("view", file, "--original", "nowhere")),
         (1, ("pack", "nowhere", "-o", tmp_path / "archive")),
         (1, ("train", "nowhere", "--tasks", "rgb", "-o", tmp_path / "x.safetensors")),
         (1, ("evaluate", "nowhere")),
