@@ -1,10 +1,10 @@
-# make demo | test | check | fuzz | train-clevr | train-general | export-clevr | export-general
+# make demo | test | check | man | fuzz | train-clevr | train-general | export-clevr | export-general
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
-.PHONY: demo test check fuzz fuzz-ci format clean
+.PHONY: demo test check fuzz fuzz-ci format man clean
 .PHONY: train-clevr train-general export-clevr export-general need-clevr need-general
 
 $(BIN)/mtcodec: pyproject.toml
@@ -88,6 +88,9 @@ export-clevr export-general: export-%: need-% $(VENV)/train-ready  ## weights of
 format: $(VENV)/check-ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+man: $(BIN)/mtcodec  ## the manual page, out of the help: man build/man/mtcodec.1
+	$(BIN)/python tests/tools/man.py build/man/mtcodec.1
 
 clean:
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache

@@ -19,6 +19,7 @@ from mtcodec.errors import MtcodecError
 if TYPE_CHECKING:
     from mtcodec.archive.dataset import Archive as Archive
     from mtcodec.codec.api import Codec, attachments, decode, encode, extract, info, load
+    from mtcodec.evaluation.compare import compare
     from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [  # without Archive: not everybody has torch
     "MtcodecError",
     "Task",
     "attachments",
+    "compare",
     "decode",
     "encode",
     "errors",
@@ -34,7 +36,7 @@ __all__ = [  # without Archive: not everybody has torch
     "info",
     "load",
 ]
-_PLACES = {"Archive": "archive.dataset", "Task": "tasks"}
+_PLACES = {"Archive": "archive.dataset", "Task": "tasks", "compare": "evaluation.compare"}
 _PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 

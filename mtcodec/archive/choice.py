@@ -13,6 +13,7 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError
+from mtcodec.evaluation.stats import spread
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
 from mtcodec.format.quality import lambda_of, to_step
@@ -30,7 +31,7 @@ SAMPLE, SIDE = 8, 256  # scenes that decide on weights, and the pixels of a side
 def tasks_of(scenes: Sequence[SceneFiles], declared: Declarations) -> tuple[str, ...]:
     """Names of all tasks that ``scenes`` have; alpha, which only images tell, of a sample of them."""
     names = dict.fromkeys(name for files in scenes for name in files.files)
-    for files in _sample(scenes):
+    for files in spread(scenes, SAMPLE):
         try:
             names |= dict.fromkeys(read_scene(files, declared))
         except MtcodecError:
@@ -70,7 +71,7 @@ def cheapest(
     """
     codecs = [Codec(path, **vars(replace(request, target_psnr={}, target_bytes=0))) for path in paths]
     costs = [0.0] * len(codecs)
-    for files in _sample(scenes):
+    for files in spread(scenes, SAMPLE):
         try:
             scene = _part(read_scene(files, request.tasks, tasks))
             made = [cost(codec.encode_measured(scene), request) for codec in codecs]
@@ -78,11 +79,6 @@ def cheapest(
             continue
         costs = [total + own for total, own in zip(costs, made)]
     return min(zip(costs, paths))[1] if paths else None
-
-
-def _sample(scenes: Sequence[SceneFiles]) -> list[SceneFiles]:
-    count = min(SAMPLE, len(scenes))
-    return [scenes[i * len(scenes) // count] for i in range(count)]
 
 
 def _part(scene: Mapping[str, Array]) -> dict[str, Array]:

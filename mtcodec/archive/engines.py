@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -75,6 +77,7 @@ _own: list[Worker] = []  # the worker of a process of a pool, set when it starts
 
 
 def _start(make: Make, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, lambda number, frame: sys.exit(128 + number))  # without a traceback
     _own.append(_made(make, arguments))
 
 

@@ -26,7 +26,7 @@ from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files import attached
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.scene import read_scene, scaled, stored
 from mtcodec.format.header import NO_WEIGHTS, Header, parse
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.weights.file import describe
@@ -79,11 +79,13 @@ class Made:
     """What a worker made of a scene.
 
     Attributes:
-        data: the scene's file. error: why there is none. notes: lines for people.
+        data: the scene's file. read: bytes of its images on disk. error: why there is no file.
+        notes: lines for people.
     """
 
     key: str
     data: bytes = b""
+    read: int = 0
     error: MtcodecError | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -102,7 +104,7 @@ class Packer:
             data, more = self.encode(scene, scaled(files, scene), attached.read(files))
         except MtcodecError as error:
             return Made(files.key, error=error.at(path=files.label), notes=notes)
-        return Made(files.key, data, notes=notes + more)
+        return Made(files.key, data, stored(files, scene), notes=notes + more)
 
     def encode(
         self, scene: Mapping[str, Any], units: Mapping[str, str] = {}, attach: Mapping[str, bytes] = {}
@@ -125,7 +127,7 @@ class Summary:
 
     Attributes:
         scenes: encoded now; ``before``: there already.
-        pixels: of the scenes encoded now.
+        pixels: of the scenes encoded now; read: bytes of their images on disk; total: of their files.
         columns: bytes of payloads by column.
         skipped: what was wrong, by key.
         notes: lines for people, and of how many scenes.
@@ -134,14 +136,16 @@ class Summary:
     scenes: int = 0
     before: int = 0
     pixels: int = 0
+    read: int = 0
     total: int = 0
     columns: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, MtcodecError] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, header: Header, size: int) -> None:
-        """Count a scene's file of so many bytes."""
+    def add(self, header: Header, size: int, read: int = 0) -> None:
+        """Count a scene's file of so many bytes, made of so many."""
         self.scenes += 1
+        self.read += read
         self.pixels += header.height * header.width
         self.total += size
         for section in header.sections:
@@ -223,7 +227,7 @@ def _write(
                 if header.neural and job.weights is not None:
                     writer.keep_weights(job.weights.read_bytes)
                 writer.add(made.key, made.data)
-                summary.add(header, len(made.data))
+                summary.add(header, len(made.data), made.read)
             elif skip_errors:
                 summary.skipped[made.key] = made.error
             else:

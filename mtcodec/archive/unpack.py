@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
@@ -15,11 +16,21 @@ from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import suffix_for, write_image
 from mtcodec.files.output import write_atomic
 from mtcodec.format.container import Parts
+from mtcodec.format.header import Header
+from mtcodec.format.section import ATTACHED
 
 Work = tuple[int, Sequence[int]]
 """A group, and which of its rows."""
 Progress = Callable[[int, int], None]
 """Called with scenes done and scenes in all."""
+
+
+class Unpacked(NamedTuple):
+    """What was done: scenes, the bytes of their streams, and those of the files written."""
+
+    scenes: int = 0
+    read: int = 0
+    written: int = 0
 
 
 def unpack(
@@ -32,8 +43,8 @@ def unpack(
     workers: int = 1,
     force: bool = False,
     progress: Progress = lambda done, total: None,
-) -> int:
-    """Write images to ``output``/<key>/<task>.png (or .npy) and return the number of scenes.
+) -> Unpacked:
+    """Write images to ``output``/<key>/<task>.png (or .npy).
 
     Args:
         tasks, keys: all without them.
@@ -47,12 +58,12 @@ def unpack(
     names = list(opened.about.names if tasks is None else tasks)
     opened.about.needs(names)
     work = work_of(opened, workers or os.cpu_count() or 1, keys)
-    total, done = sum(len(rows) for _, rows in work), 0
+    total, done = sum(len(rows) for _, rows in work), Unpacked()
     arguments = (opened.path, opened.max_pixels, names, output, force)
     with engine(engine_name, workers, Unpacker, arguments) as submit:
-        for written in submit(work):
-            done += written
-            progress(done, total)
+        for part in submit(work):
+            done = Unpacked(*(old + new for old, new in zip(done, part)))
+            progress(done.scenes, total)
     return done
 
 
@@ -86,48 +97,65 @@ class Unpacker:
         self.codec = ArchiveCodec(self.opened)
         self.group, self.entries = -1, list[Entry]()
 
-    def __call__(self, work: Work) -> int:
-        """Write the images of some rows of a group; returns the number of scenes."""
+    def __call__(self, work: Work) -> Unpacked:
+        """Write the images of some rows of a group."""
         index, rows = work
         if self.group != index:
             self.group = index
             self.entries = self.opened.entries(self.opened.groups[index], self.tasks, beside=True)
+        read = written = 0
         for first in range(0, len(rows), BATCH):
             few = [self.entries[row] for row in rows[first : first + BATCH]]
             for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
                 assert isinstance(parts, Parts)
-                files = _files(key, parts)
-                write_images(safe(self.output, key), scene, self.force)
-                for name, content in files.items():
-                    write_new(safe(self.output, key) / name, content, self.force)
-        return len(rows)
+                beside = _beside(key, parts)
+                directory = safe(self.output, key)
+                written += write_images(directory, scene, self.force)
+                written += write_files(directory, beside, self.force)
+                read += _size(parts.header, self.tasks)
+        return Unpacked(len(rows), read, written)
 
 
-def _files(key: str, parts: Parts) -> dict[str, bytes]:
-    """What a scene has beside its images."""
+def _beside(key: str, parts: Parts) -> dict[str, bytes]:
+    """The files that a scene has beside its images."""
     try:
         return attached.read(parts)
     except FormatError as error:
         raise error.at(scene=key) from None
 
 
-def write_new(path: Path, content: bytes, force: bool) -> None:
-    if path.exists() and not force:
-        raise OutputError("exists already (--force overwrites it)", path=path)
-    write_atomic(path, content)
+def _size(header: Header, tasks: Sequence[str]) -> int:
+    """Bytes of the header, of the sections that ``tasks`` need and of attached files."""
+    needed = {part for name in tasks if name in header.tasks for part in header.needs(name)} | {ATTACHED}
+    return header.size + sum(section.length for section in header.sections if section.name in needed)
 
 
-def write_images(directory: Path, scene: Scene, force: bool) -> None:
-    """The images of a scene, under the names of their tasks."""
+def write_images(directory: Path, scene: Scene, force: bool) -> int:
+    """Write the images of a scene, under the names of their tasks; returns their bytes on disk."""
+    written = 0
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make it: {error.strerror}", path=directory) from error
     for name, image in scene.items():
         path = directory / f"{name}{suffix_for(image)}"
-        if path.exists() and not force:
-            raise OutputError("exists already (--force overwrites it)", path=path)
+        _check_new(path, force)
         write_image(path, image)
+        written += path.stat().st_size
+    return written
+
+
+def write_files(directory: Path, files: Mapping[str, bytes], force: bool) -> int:
+    """Write what a scene has beside its images; returns the bytes."""
+    for name, content in files.items():
+        _check_new(directory / name, force)
+        write_atomic(directory / name, content)
+    return sum(map(len, files.values()))
+
+
+def _check_new(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise OutputError("exists already (--force overwrites it)", path=path)
 
 
 def safe(output: Path, key: str) -> Path:

@@ -1,13 +1,14 @@
 """AV1 still pictures without the AVIF boxes around them, which are most of a small picture.
 
-A *stream* is a sequence header OBU and a frame OBU of a reduced still picture, full range, YCbCr of BT.601,
-either monochrome or 4:4:4, of 8 or 10 bits. The boxes are put back for libavif to decode it; the stream's
-own header is read before that, so that a picture of another size is refused before anything is allocated.
+A *stream* is a sequence header OBU and a frame OBU of a reduced still picture, full range, either monochrome
+or 4:4:4, of 10 bits. Channels 0, 1 and 2 are its planes V, Y and U, which libavif gives as red, green and
+blue where no matrix is applied: colours are turned elsewhere. The boxes are put back for libavif to decode
+it; the stream's own header is read before that, so that a picture of another size is refused before anything
+is allocated.
 """
 
 from __future__ import annotations
 
-import io
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -15,63 +16,71 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcodec.bitstreams import libavif
 from mtcodec.errors import FormatError
 
-Samples = npt.NDArray[Any]  # uint8 or uint16
+Samples = npt.NDArray[Any]  # uint16
 
-QUALITIES = {
-    8: tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100),
-    10: tuple(range(0, 99, 2)),
-}  # libavif's that differ: it makes 64 quantisers of them, those of 10 bits in another way, where 100 makes
-# another kind of picture
+BITS = 10
+_YUV = 1, 2, 0  # channels that are Y, U and V
+QUALITIES = tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100)
+"""libavif's that differ: it makes 64 quantisers of them."""
 MAX_SIDE = 1 << 16
-MANY, THREADS = 1 << 17, 4  # pixels from which on so many threads encode an image
+MANY, THREADS = 1 << 17, 4  # pixels from which so many threads encode an image
 _DELIMITER, _SEQUENCE, _FRAME = b"\x12\x00", 0x0A, 0x32  # OBU headers with a size field
+_OPTIONS = {"tune": "psnr", "enable-cdef": "1"}  # libaom leaves CDEF out of still pictures otherwise
+_FLAT = {"tune-content": "screen", "enable-intrabc": "0"}  # palettes, for what is smooth between edges
 
 
-def encode_file(samples: Samples, bits: int, quality: int, speed: int) -> bytes:
+def encode_file(samples: Samples, quality: int, speed: int, flat: bool = False) -> bytes:
     """An AVIF file of (H, W) or (H, W, 3) samples.
 
     Args:
-        bits: 8 (uint8 samples) or 10 (uint16). Of 8 bits, the encoder is tuned for PSNR.
         quality: libavif's, 0 to 100.
         speed: 0 (best) to 10.
+        flat: the picture is smooth between edges, as depth is.
 
     Large images are encoded by several threads. The bytes depend on there being more than one, so that it is
     the size that decides, not the machine.
     """
     threads = THREADS if samples.shape[0] * samples.shape[1] >= MANY else 1
-    if bits == 8:
-        from PIL import AvifImagePlugin, Image  # noqa: F401  (saving would import all plugins)
+    planes = [samples] if samples.ndim == 2 else [samples[..., channel] for channel in _YUV]
+    options = _OPTIONS | _FLAT if flat else _OPTIONS
+    file = libavif.encode(planes, BITS, quality, speed, threads, options)
+    return _encode_simply(samples, quality, speed, threads) if file is None else file
 
-        file = io.BytesIO()
-        Image.fromarray(samples).save(
-            file, "AVIF", quality=quality, speed=speed, max_threads=threads, advanced={"tune": "psnr"},
-            subsampling="4:4:4" if samples.ndim == 3 else "4:0:0",
-        )  # fmt: skip
-        return file.getvalue()
+
+def encode_samples(samples: Samples, quality: int, speed: int, flat: bool = False) -> bytes:
+    """A stream of samples; see :func:`encode_file`."""
+    stream = unwrap(encode_file(samples, quality, speed, flat))
+    assert parse(stream).mono == (samples.ndim == 2), "libavif made another kind of picture"
+    return stream
+
+
+def _encode_simply(samples: Samples, quality: int, speed: int, threads: int) -> bytes:
+    """An AVIF file, by libavif's defaults."""
     import imagecodecs
 
     grey = samples.ndim == 2
     if grey:  # imagecodecs codes a plain 2-D array losslessly, whatever the quality
         samples = np.repeat(samples[..., None], 3, axis=2)
-    pixels = "400" if grey else "444"
-    data = imagecodecs.avif_encode(
-        samples, quality, speed=speed, pixelformat=pixels, bitspersample=bits, numthreads=threads
+    quality = min(quality, 98)  # 100 makes another kind of picture
+    pixels, matrix = ("400", None) if grey else ("444", 0)
+    return bytes(
+        imagecodecs.avif_encode(
+            samples,
+            quality,
+            speed=speed,
+            pixelformat=pixels,
+            bitspersample=BITS,
+            matrix=matrix,
+            numthreads=threads,
+        )
     )
-    return bytes(data)
 
 
-def encode_samples(samples: Samples, bits: int, quality: int, speed: int) -> bytes:
-    """A stream of samples; see :func:`encode_file`."""
-    stream = unwrap(encode_file(samples, bits, quality, speed))
-    header = parse(stream)
-    assert (header.bits, header.mono) == (bits, samples.ndim == 2), "libavif made another kind of picture"
-    return stream
-
-
-def decode_samples(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
-    """Samples of ``stream``, which must have ``shape``, (H, W) or (H, W, 3), and their bits.
+def decode_samples(stream: bytes, shape: tuple[int, ...]) -> Samples:
+    """Samples of ``stream``, which must have ``shape``, (H, W) or (H, W, 3).
 
     Raises:
         FormatError: damaged, or anything but a picture of that shape.
@@ -87,9 +96,9 @@ def decode_samples(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]
         raise FormatError("damaged AV1 picture") from error
     if header.mono and samples.ndim == 3:  # grey, decoded as equal channels
         samples = np.ascontiguousarray(samples[..., 0])
-    if samples.shape != shape or samples.dtype != (np.uint8 if header.bits == 8 else np.uint16):
+    if samples.shape != shape or samples.dtype != np.uint16:
         raise FormatError("AV1 picture of another shape")
-    return samples, header.bits
+    return samples
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,6 @@ class Picture:
     level: int
     height: int
     width: int
-    bits: int
     mono: bool
 
 
@@ -151,10 +159,11 @@ def parse(stream: bytes) -> Picture:
     widths = bits.take(4) + 1, bits.take(4) + 1
     width, height = (bits.take(n) + 1 for n in widths)
     bits.take(6)  # superblocks, intra filters, super-resolution, CDEF, restoration
-    deep, mono = bits.take(1), profile == 0 and bool(bits.take(1))
-    if bool(profile) == mono or (profile == 0 and not mono):
+    if not bits.take(1):
+        raise FormatError("AV1 picture: not of 10 bits")
+    if profile == 0 and not bits.take(1):
         raise FormatError("AV1 picture: subsampled colours")
-    return Picture(profile, level, height, width, 10 if deep else 8, mono)
+    return Picture(profile, level, height, width, mono=profile == 0)
 
 
 # --- the boxes of AVIF (ISO/IEC 14496-12 and 23000-22) ----------------------------------------------
@@ -168,14 +177,14 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
 def wrap(stream: bytes, picture: Picture) -> bytes:
     """An AVIF file of ``stream``."""
     channels = 1 if picture.mono else 3
-    flags = (picture.bits == 10) << 6 | (0x1C if picture.mono else 0)
+    flags = 0x40 | (0x1C if picture.mono else 0)  # 10 bits
     zero = bytes(4)  # version and flags of a full box
     properties = _box(
         b"ipco",
         _box(b"ispe", zero, struct.pack(">II", picture.width, picture.height)),
-        _box(b"pixi", zero, bytes([channels, *[picture.bits] * channels])),
+        _box(b"pixi", zero, bytes([channels, *[BITS] * channels])),
         _box(b"av1C", bytes([0x81, picture.profile << 5 | picture.level, flags, 0])),
-        _box(b"colr", b"nclx", struct.pack(">HHHB", 1, 13, 6, 0x80)),  # BT.709, sRGB, BT.601, full range
+        _box(b"colr", b"nclx", struct.pack(">HHHB", 2, 2, 6 * picture.mono, 0x80)),  # no matrix, full range
     )
     associations = _box(b"ipma", zero, struct.pack(">IHB4B", 1, 1, 4, 1, 2, 0x83, 4))
     entry = _box(b"infe", b"\x02\0\0\0", struct.pack(">HH4s", 1, 0, b"av01"), b"\0")

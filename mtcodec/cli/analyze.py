@@ -11,10 +11,10 @@ import typer
 
 from mtcodec import extras
 from mtcodec.cli.common import find, make_directory, progress_bar, systems
-from mtcodec.cli.options import Dataset, Device, Json, Threads, number
-from mtcodec.cli.values import numbers
+from mtcodec.cli.options import Dataset, Device, Json, Limit, Threads
+from mtcodec.cli.values import numbers, quality_list
 from mtcodec.errors import SceneError
-from mtcodec.format.quality import DEFAULT
+from mtcodec.format.quality import DEFAULT, WORDS, number_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,11 +27,13 @@ app = typer.Typer(
 )
 
 
-Weights = Annotated[str, typer.Option("--weights", help="Names or paths of weights, separated by commas.")]
-Quality = Annotated[
-    float, typer.Option("--quality", min=0, max=100, callback=number, help="Quality of all streams.")
+Weights = Annotated[
+    str,
+    typer.Option("--weights", metavar="WEIGHTS", help="Names or paths of weights, separated by commas."),
 ]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="Only the first so many scenes; 0 takes all.")]
+Quality = Annotated[
+    str, typer.Option("--quality", metavar="Q", help=f"Quality of all streams: 0 to 100, {', '.join(WORDS)}.")
+]
 Into = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Directory for JSON and pictures.")]
 
 
@@ -77,7 +79,7 @@ def analyze_channels(
     dataset: Dataset,
     output: Into,
     weights: Weights = "clevr",
-    quality: Quality = DEFAULT,
+    quality: Quality = f"{DEFAULT:g}",
     limit: Limit = 0,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -91,7 +93,7 @@ def analyze_channels(
     make_directory(output)
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results = channels.analyse(networks, sources, quality, progress)
+        results = channels.analyse(networks, sources, number_of(quality), progress)
     drawn = channels.draw(results)
     _finish_analysis("channels", results, drawn, channels.format_table(results), output, as_json)
 
@@ -101,9 +103,15 @@ def analyze_reconstructions(
     dataset: Dataset,
     output: Into,
     weights: Weights = "clevr",
-    bpp: Annotated[str, typer.Option(help="Bits per pixel of all tasks, separated by commas.")] = "0.2,0.04",
-    scenes: Annotated[str, typer.Option(help="Names of scenes, separated by commas.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="Without --scenes: the first so many; 0 takes all.")] = 2,
+    bpp: Annotated[
+        str, typer.Option("--bpp", metavar="BITS", help="Bits per pixel of all tasks, separated by commas.")
+    ] = "0.2,0.04",
+    scenes: Annotated[
+        str, typer.Option("--scenes", metavar="KEYS", help="Names of scenes, separated by commas.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="Without --scenes: the first N; 0: all.")
+    ] = 2,
     threads: Threads = 0,
     device: Device = "cpu",
     as_json: Json = False,
@@ -133,7 +141,7 @@ def analyze_shared(
     dataset: Dataset,
     output: Into,
     weights: Weights = "clevr",
-    quality: Quality = DEFAULT,
+    quality: Quality = f"{DEFAULT:g}",
     limit: Limit = 0,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -147,7 +155,7 @@ def analyze_shared(
     make_directory(output)
     networks = _networks(weights, device, threads)
     with progress_bar() as progress:
-        results, drawn = shared.analyse(networks, sources, quality, progress)
+        results, drawn = shared.analyse(networks, sources, number_of(quality), progress)
     _finish_analysis("shared", results, drawn, shared.format_table(results), output, as_json)
 
 
@@ -155,9 +163,14 @@ def analyze_shared(
 def analyze_subsets(
     dataset: Dataset,
     output: Into,
-    single: Annotated[str, typer.Option(help="Weights of architecture single to compare with.")],
+    single: Annotated[
+        str,
+        typer.Option("--single", metavar="WEIGHTS", help="Weights of architecture single to compare with."),
+    ],
     weights: Weights = "clevr",
-    quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "10,30,50,70,90",
+    quality: Annotated[
+        str, typer.Option("--quality", metavar="QUALITIES", help="Qualities, separated by commas.")
+    ] = "10,30,50,70,90",
     limit: Limit = 0,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -167,7 +180,7 @@ def analyze_subsets(
     _require_libraries()
     from mtcodec.evaluation.paper import subsets
 
-    qualities = numbers(quality, "qualities", 0, 100)
+    qualities = quality_list(quality)
     sources = _scenes(dataset, f"{single},{weights}", limit)
     make_directory(output)
     (reference,) = _networks(single, device, threads).values()

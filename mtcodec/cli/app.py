@@ -17,12 +17,16 @@ from typer.core import TyperGroup
 from mtcodec.errors import MtcodecError
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-COMMANDS = {
-    "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "pack": "archive",
-    "unpack": "archive", "verify": "archive", "train": "train", "evaluate": "evaluate", "analyze": "analyze",
-    "weights": "weights",
+GROUPS = {
+    "Scenes": {
+        "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
+    },
+    "Datasets": {"stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify"},
+    "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
+    "Networks": {"train": "train", "weights": "weights"},
 }  # fmt: skip
 """Modules by command, each with a function of the command's name, or an ``app`` of commands."""
+COMMANDS = {name: module for group in GROUPS.values() for name, module in group.items()}
 
 
 class Program(TyperGroup):
@@ -49,19 +53,21 @@ def _load(name: str) -> Any:
         own.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(function)
     command = typer.main.get_command(own)
     command.name = name
+    setattr(command, "rich_help_panel", next(group for group, own in GROUPS.items() if name in own))  # noqa: B010
     return command
 
 
 app = typer.Typer(
     cls=Program,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Store pixel-aligned images of one scene (rgb, depth, normals, labels) as one small file.\n\n"
     "Exit codes: 0 done, 1 failed, 2 usage, 3 damaged or hostile input, 4 weights missing, "
-    "130 or 143 interrupted. "
-    "MTCODEC_DEBUG=1 shows tracebacks; MTCODEC_WEIGHTS lists directories of further weights.",
+    "130 or 143 interrupted.\n\n"
+    "Environment: MTCODEC_WEIGHTS lists directories of further weights, MTCODEC_DEBUG=1 shows tracebacks, "
+    "NO_COLOR turns colours off. A shell completes commands, options and values after "
+    "mtcodec --install-completion.",
 )
 
 
@@ -76,7 +82,7 @@ def _version(show: bool) -> None:
 @app.callback()
 def _main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     pass
@@ -110,7 +116,7 @@ def _stoppable() -> Iterator[None]:
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
     try:
-        app(standalone_mode=True)
+        app(prog_name="mtcodec", standalone_mode=True)
     except MtcodecError as error:
         if os.environ.get("MTCODEC_DEBUG"):
             raise

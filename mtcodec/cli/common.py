@@ -6,8 +6,9 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import typer
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from mtcodec.codec.request import Request
     from mtcodec.files.layouts import SceneFiles
     from mtcodec.format.container import Reader
+
+
+W = TypeVar("W")
+R = TypeVar("R")
 
 
 def warn(message: str) -> None:
@@ -160,19 +165,31 @@ def systems(weights: str, device: str, threads: int, coding: str = "neural") -> 
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on standard error, if that is a terminal: call with what, done, total."""
-    if not sys.stderr.isatty():
+def submitter(worker: Callable[[W], R], count: int, jobs: int) -> Iterator[Callable[[list[W]], Iterator[R]]]:
+    """What gives the results of ``worker`` for work of ``count`` items, in order; ``jobs`` processes, 0: all.
+
+    ``worker`` is a dataclass, made anew in every process.
+    """
+    if count <= 1 or jobs == 1:
+        yield lambda work: map(worker, work)
+        return
+    from mtcodec.archive.engines import engine
+
+    arguments = tuple(getattr(worker, field.name) for field in fields(worker))  # type: ignore[arg-type]
+    with engine("local", jobs, type(worker), arguments) as submit:
+        yield submit
+
+
+@contextmanager
+def progress_bar(quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Progress on standard error, if that is a terminal: call with what, done, total.
+
+    It is shown from a second on, so that short work leaves the terminal alone.
+    """
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from mtcodec.cli.progress import Bar
 
-    columns = (TextColumn("{task.description:<20}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-
-        def update(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
-        yield update
+    with Bar() as bar:
+        yield bar.update

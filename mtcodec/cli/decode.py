@@ -3,112 +3,75 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mtcodec.cli import options, report, values
-from mtcodec.cli.common import (
-    emit,
-    make_directory,
-    open_file,
-    progress_bar,
-    refuse_existing,
-    set_threads,
-    warn,
-)
-from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.format.section import ATTACHED
-
-if TYPE_CHECKING:
-    from mtcodec.errors import SectionError
-    from mtcodec.format.container import Reader
+from mtcodec.cli.common import emit, open_file, progress_bar, submitter, warn
+from mtcodec.cli.decoding import Decoder, work_of
+from mtcodec.errors import FormatError, UsageError
 
 
 def decode(
-    file: options.File,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help=".mtc files, or directories of them; - is standard input.",
+        ),
+    ],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory; default: FILE without its suffix.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory; default: FILE without its suffix."),
     ] = None,
-    tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; default: all.")] = "",
-    weights: Annotated[str, typer.Option(help="Weights besides the installed ones: names or paths.")] = "",
-    max_pixels: options.MaxPixels = 0,
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    tasks: options.Only = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
-) -> None:
-    """Decode a file, or some of its tasks, to images."""
-    from mtcodec.archive.names import is_archive
-    from mtcodec.codec.api import Codec
-    from mtcodec.files.images import suffix_for, write_image
+    jobs: options.Jobs = 1,
+    skip_errors: Annotated[
+        bool,
+        typer.Option(
+            "--skip-errors", help="Go on past files that cannot be decoded; exit code 3.",
+            rich_help_panel=options.MANY,
+        ),
+    ] = False,
+    weights: options.MoreWeights = "",
+    threads: options.Threads = 0,
+    device: options.Device = "cpu",
+    max_pixels: options.MaxPixels = 0,
+) -> None:  # fmt: skip
+    """Decode files, or some of their tasks, to images.
 
-    if is_archive(file):
-        raise UsageError(f"{file} is an archive: mtcodec unpack decodes it")
-    directory = _directory(file, output)
-    with open_file(file, max_pixels) as reader:
-        wanted = values.names(tasks) or list(reader.header.tasks)
-        for name in wanted:
-            reader.header.task(name)
-            for suffix in (".png", ".npy"):
-                refuse_existing(directory / (name + suffix), force)
-        if any(reader.header.task(name).neural for name in wanted):
-            set_threads(threads)
-        lost: list[SectionError] = []
-        beside = _beside(reader, directory, force, lost)
-        try:
-            codec = Codec(weights.split(",") if weights else (), device)
-            images = codec.decode(reader, wanted, lost.append)
-        except FormatError as error:
-            raise error.at(path=file) from None
-    if images:
-        make_directory(directory)
-    for name, image in images.items():
-        path = directory / (name + suffix_for(image))
-        write_image(path, image)
-        if not quiet:
-            typer.echo(str(path))
-    for name, content in beside.items():
-        make_directory(directory)
-        emit(content, directory / name, force)
-        if not quiet:
-            typer.echo(str(directory / name))
-    for loss in lost:
-        what = f"task {loss.task or loss.section}" if loss.section != ATTACHED else "what is attached"
-        warn(f"{file}: {what} is lost: {loss}")
-    if lost:
-        raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
-
-
-def _beside(reader: Reader, directory: Path, force: bool, lost: list[SectionError]) -> dict[str, bytes]:
-    """Files that are kept beside the images; damage is added to ``lost``."""
-    from mtcodec.coders import attached
-    from mtcodec.errors import SectionError
-
-    try:
-        files = attached.read(reader)
-    except SectionError as error:
-        lost.append(error)
-        return {}
-    for name in files:
-        refuse_existing(directory / name, force)
-    return files
-
-
-def _directory(file: str, output: Path | None) -> Path:
-    """Where images go."""
-    if output is None:
-        if file == "-":
-            raise UsageError("standard input needs -o DIR")
-        output = Path(file).with_suffix("")
-        if output == Path(file):
-            raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
-    if str(output) == "-":
-        raise UsageError("images go to a directory, not to standard output")
-    if output.exists() and not output.is_dir():
-        raise OutputError("exists and is not a directory", path=output)
-    return output
+    One file becomes DIR/TASK.png (.npy where PNG cannot hold it). Several files, or a directory of them,
+    become DIR/KEY/TASK.png, where KEY is the name of the file, or its path in the directory; without -o, the
+    images lie beside each file.
+    """
+    started = time.monotonic()
+    work, several = work_of(files, output)
+    decoder = Decoder(
+        values.names(tasks), weights.split(",") if weights else [], device, threads, max_pixels, force
+    )
+    scenes = read = written = 0
+    failed: list[str] = []
+    with progress_bar(quiet) as bar, submitter(decoder, len(work), jobs) as submit:
+        bar("decoding", 0, len(work) if several else 0)
+        for result in submit(work):
+            result.show(quiet)
+            if result.error is not None and not (several and skip_errors):
+                raise result.error
+            if result.error is not None:
+                failed.append(str(result.error))
+            scenes += result.error is None
+            read, written = read + result.read, written + result.written
+            bar("decoding", scenes + len(failed), len(work) if several else 0)
+    for line in failed:
+        warn(f"skipped: {line}")
+    if several and not quiet:
+        typer.echo(report.total(scenes, read, written, time.monotonic() - started, failed=len(failed)))
+    if failed:
+        raise FormatError(f"{len(failed)} of {len(work)} files could not be decoded")
 
 
 def info(file: options.FileOrArchive, as_json: options.Json = False) -> None:
@@ -152,7 +115,7 @@ def print_archive(path: str, as_json: bool) -> None:
 
 def extract(
     file: options.FileOrArchive,
-    tasks: Annotated[str, typer.Option(help="Tasks to keep, e.g. depth,normal.")],
+    tasks: Annotated[str, typer.Option("--tasks", metavar="TASKS", help="Tasks to keep, e.g. depth,normal.")],
     output: options.Output = None,
     force: options.Force = False,
 ) -> None:

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import check_tasks, declared_by, find, note, refuse_existing, silent, with_listed
-from mtcodec.cli.jobs import Job, Printing, collect, counted
+from mtcodec.cli import options, report, values
+from mtcodec.cli.common import (
+    check_tasks,
+    declared_by,
+    find,
+    note,
+    refuse_existing,
+    silent,
+    submitter,
+    with_listed,
+)
+from mtcodec.cli.jobs import Job, Printing, collect
+from mtcodec.cli.report import counted
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -23,65 +33,75 @@ if TYPE_CHECKING:
 def encode(
     inputs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="SCENES", help="Scene directories, or datasets to encode whole."),
+        typer.Argument(metavar="SCENES...", help="Scene directories, or datasets to encode whole."),
     ] = None,
-    files_from: options.FilesFrom = "",
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
     ] = "",
     quality: options.Quality = None,
-    tasks: options.Tasks = "",
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    lossless: options.Lossless = "",
     max_error: options.MaxError = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
+    lossless: options.Lossless = "",
+    tasks: options.Tasks = "",
+    attach: options.Attach = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    jobs: options.Jobs = 1,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only list what would be encoded, and what would be left out.",
+            rich_help_panel=options.MANY,
+        ),
+    ] = False,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing", help="Leave out scenes whose file is there already.",
+            rich_help_panel=options.MANY,
+        ),
+    ] = False,
+    skip_errors: options.SkipErrors = False,
+    files_from: options.FilesFrom = "",
     target_psnr: Annotated[
         list[str] | None,
         typer.Option(
-            "--target-psnr",
-            metavar="TASK=DB",
+            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
             help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
         ),
     ] = None,
     target_bpp: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=options.number,
+            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
             help="The best quality within so many bits per pixel, for all tasks.",
         ),
     ] = None,
     target_bytes: Annotated[
-        int | None, typer.Option(min=1, help="The best quality within so many bytes.")
+        int | None,
+        typer.Option(
+            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
+            help="The best quality within so many bytes.",
+        ),
     ] = None,
     best_effort: Annotated[
-        bool, typer.Option("--best-effort", help="Take the nearest file where a target is out of reach.")
+        bool,
+        typer.Option(
+            "--best-effort", help="Take the nearest file where a target is out of reach.",
+            rich_help_panel=options.TARGETS,
+        ),
     ] = False,
+    task: options.TaskDeclarations = None,
+    name: options.Names = None,
+    unit: options.Unit = None,
+    invalid: options.Invalid = None,
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
     measures: options.Measures = False,
-    attach: options.Attach = None,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out scenes whose file is there already.")
-    ] = False,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be encoded, and what would be left out.")
-    ] = False,
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, max=1024, help="Processes; 0: one for every core.")
-    ] = 1,
     threads: options.Threads = 0,
     device: options.Device = "cpu",
-    force: options.Force = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
     A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene
@@ -128,15 +148,11 @@ def encode(
     maker = Job(request, weights, device, threads, target_bpp, wanted, force, several)
     printing = Printing(as_json, quiet, several, output == "-", weights)
     started = time.monotonic()
-    if len(work) <= 1 or jobs == 1:
-        done = collect(map(maker, work), len(work), skip_errors, printing)
-    else:
-        from mtcodec.archive.engines import engine
-
-        with engine("local", jobs, Job, tuple(vars(maker).values())) as submit:
-            done = collect(submit(work), len(work), skip_errors, printing)
+    with submitter(maker, len(work), jobs) as submit:
+        done = collect(submit(work), len(work), skip_errors, printing)
     if several and not quiet and not as_json:
-        done.show(sum(there), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        typer.echo(report.total(done.scenes, done.read, done.bytes, seconds, sum(there), len(done.failed)))
     if done.failed:
         raise SceneError(f"{len(done.failed)} of {len(work)} scenes could not be encoded")
 

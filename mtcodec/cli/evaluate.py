@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtcodec.cli import options
 from mtcodec.cli.common import find, progress_bar, systems
 from mtcodec.cli.options import Dataset, Device, Json, Threads
-from mtcodec.cli.values import numbers
+from mtcodec.cli.values import quality_list
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
@@ -22,39 +23,62 @@ def evaluate(
     weights: Annotated[
         str,
         typer.Option(
-            help="Names or paths of the weights to compare, separated by commas; auto as for encode."
+            "--weights", metavar="WEIGHTS",
+            help="Names or paths of the weights to compare, separated by commas; auto as for encode.",
         ),
     ] = "clevr",
-    coding: Annotated[
-        str, typer.Option(help="neural: the networks alone; auto or classical: as for encode.")
-    ] = "neural",
     against: Annotated[
-        str, typer.Option(help="Codecs to compare with: jpeg, webp, avif, jxl, hyperprior; empty for none.")
+        str,
+        typer.Option(
+            "--against", metavar="CODECS",
+            help="Codecs to compare with: jpeg, webp, avif, avif-tuned, jxl, hyperprior; empty for none.",
+        ),
     ] = "jpeg,webp,avif,jxl",
+    quality: Annotated[
+        str, typer.Option("--quality", metavar="QUALITIES", help="Qualities, separated by commas.")
+    ] = "0,20,40,60,80,100",
+    limit: options.Limit = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory for CSV, JSON and plot."),
+    ] = None,
+    as_json: Json = False,
+    coding: Annotated[
+        str,
+        typer.Option(
+            "--coding", metavar="CODING", rich_help_panel=options.CODING,
+            autocompletion=options.one_of("neural", "auto", "classical"),
+            help="neural: the networks alone; auto or classical: as for encode.",
+        ),
+    ] = "neural",
     reference: Annotated[
         str,
-        typer.Option(help="What BD-rates refer to; default: the first weights of architecture single."),
+        typer.Option(
+            "--reference", metavar="NAME", rich_help_panel=options.CODING,
+            help="What BD-rates refer to; default: the first weights of architecture single.",
+        ),
     ] = "",
     hyperprior_checkpoints: Annotated[
         str,
         typer.Option(
-            metavar="DIR", help="Checkpoints of hyperprior: a directory, or a path with {q} for the quality."
+            "--hyperprior-checkpoints", metavar="DIR", rich_help_panel=options.CODING,
+            help="Checkpoints of hyperprior: a directory, or a path with {q} for the quality.",
         ),
     ] = "",
-    quality: Annotated[str, typer.Option(help="Qualities, separated by commas.")] = "0,20,40,60,80,100",
-    limit: Annotated[int, typer.Option(min=0, help="Only the first so many scenes; 0 takes all.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory for CSV, JSON and plot.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes for classical codecs.")] = 1,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, help="Processes for classical codecs.",
+            rich_help_panel=options.MACHINE,
+        ),
+    ] = 1,
     threads: Threads = 0,
     device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
     from mtcodec.codec.api import Codec
 
-    qualities = numbers(quality, "qualities", 0, 100)
+    qualities = quality_list(quality)
     declared = Codec(weights.split(",")).tasks
     scenes = find([dataset], declared, limit=limit)
     from mtcodec.evaluation import report, tables

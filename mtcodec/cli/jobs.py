@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ class Result:
 
     label: str
     path: Path
+    read: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     measures: dict[str, dict[str, float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -59,8 +60,10 @@ class Job:
             result.error = located(error, source)
             return result
         from mtcodec.codec import rate
+        from mtcodec.files.scene import stored
         from mtcodec.format.container import Reader
 
+        result.read = stored(source, encoded.tasks)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.data), str(path), encoded.measures)
         result.notes += encoded.prepared.notes
@@ -120,24 +123,17 @@ class Printing:
 
 @dataclass
 class Totals:
-    """What a run has done."""
+    """What a run has done; bytes of images read, and of files."""
 
     scenes: int = 0
+    read: int = 0
     bytes: int = 0
-    pixels: int = 0
     failed: list[str] = field(default_factory=list)
 
-    def add(self, facts: Mapping[str, Any]) -> None:
+    def add(self, result: Result) -> None:
         self.scenes += 1
-        self.bytes += facts["bytes"]
-        self.pixels += facts["height"] * facts["width"]
-
-    def show(self, there: int, seconds: float) -> None:
-        """Print a line; ``there`` is the number of scenes that were left out, as their files exist."""
-        each = f", {8 * self.bytes / self.pixels:.4f} bpp" if self.pixels else ""
-        before = f", {there} were there" if there else ""
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        typer.echo(f"{counted(self.scenes)}, {self.bytes} bytes{each}, {seconds:.1f} s{before}{failed}")
+        self.read += result.read
+        self.bytes += result.facts["bytes"]
 
 
 def collect(results: Iterable[Result], total: int, skip_errors: bool, printing: Printing) -> Totals:
@@ -147,24 +143,20 @@ def collect(results: Iterable[Result], total: int, skip_errors: bool, printing: 
         MtcodecError: the first failure, unless those are skipped.
     """
     done = Totals()
-    with progress_bar() as bar:
+    with progress_bar(printing.quiet) as bar:
+        bar("encoding", 0, total if total > 1 else 0)
         for result in results:
             if result.error is None:
-                done.add(result.facts)
+                done.add(result)
                 printing.show(result)
             elif skip_errors:
                 done.failed.append(str(result.error))
             else:
                 raise result.error
-            bar("encoding", done.scenes + len(done.failed), total)
+            bar("encoding", done.scenes + len(done.failed), total if total > 1 else 0)
     for line in done.failed:
         warn(f"skipped: {line}")
     return done
-
-
-def counted(count: int) -> str:
-    """``1 scene``, ``2 scenes``."""
-    return f"{count} scene{'s' * (count != 1)}"
 
 
 def located(error: MtcodecError, source: SceneFiles) -> MtcodecError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +15,45 @@ Measures = Mapping[str, Mapping[str, float]]
 """By task and measure."""
 SHOWN = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
 STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
+
+
+def amount(count: float) -> str:
+    """``882 B``, ``1.25 MB``: bytes in three digits."""
+    units = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.0f} B" if units[0] == "B" else f"{count:.3g} {units[0]}"
+
+
+def duration(seconds: float) -> str:
+    """``0.25 s``, ``42 s``, ``12 min``, ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def counted(count: int) -> str:
+    """``1 scene``, ``2 scenes``."""
+    return f"{count} scene{'s' * (count != 1)}"
+
+
+def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0) -> str:
+    """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before."""
+    share = ""
+    if read:
+        share = f" ({written / read:.1%})" if written < 2 * read else f" (×{written / read:.3g})"
+    line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}, {duration(seconds)}"
+    line += f", {scenes / max(seconds, 1e-3):.3g} scenes/s" if scenes else ""
+    return line + f", {there} were there" * bool(there) + f", {failed} failed" * bool(failed)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Lines of a table with a head; columns are as wide as they need, and empty ones are left out."""
+    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
+    widths = {k: max(len(row[k]) for row in rows) for k in kept}
+    for row in rows:
+        yield "  ".join(f"{row[k]:<{widths[k]}}" for k in kept).rstrip()
 
 
 def decibels(measures: Measures) -> str:

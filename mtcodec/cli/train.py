@@ -12,10 +12,10 @@ import typer
 from mtcodec import extras
 from mtcodec.archive.names import is_archive
 from mtcodec.cli.common import note, refuse_existing
+from mtcodec.cli.log import progress
 from mtcodec.cli.options import Force, Quiet, Threads, TrainingDevice, number
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import DependencyError, OutputError, UsageError
-from mtcodec.files.listing import require_directory
 from mtcodec.models.backbones import BACKBONES
 from mtcodec.models.config import ARCHITECTURES
 from mtcodec.tasks import USUAL, Task, parse
@@ -23,102 +23,180 @@ from mtcodec.tasks import USUAL, Task, parse
 if TYPE_CHECKING:
     from mtcodec.training import run
 
+NETWORK = "Network"
+SETTINGS = "Training (the defaults are right for most)"
+
 
 def train(
     datasets: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATASET",
+            metavar="DATASET...",
             help="Directories of scenes in any layout of encode --help, or archives; each gives equally "
             "many crops.",
         ),
     ],
     tasks: Annotated[
         str,
-        typer.Option(help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3; default: those of --init."),
+        typer.Option(
+            "--tasks", metavar="TASKS",
+            help="Tasks, e.g. rgb,depth,normal or rgb,albedo:image:3; default: those of --init.",
+        ),
     ] = "",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Weights file (.safetensors).")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE",
+            help="Weights file (.safetensors).",
+        ),
     ] = None,
-    init: Annotated[str, typer.Option(help="Weights to start from: a name or path.")] = "",
+    init: Annotated[
+        str,
+        typer.Option(
+            "--init", metavar="WEIGHTS",
+            help="Weights to start from: a name or path.",
+        ),
+    ] = "",
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0, callback=number, help="Train for this long; with neither this nor --steps: until stopped."
+            "--minutes", min=0, callback=number, metavar="N",
+            help="Train for this long; with neither this nor --steps: until stopped.",
         ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Train for this many steps.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", min=0, metavar="N",
+            help="Train for this many steps.",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Go on from the checkpoint beside the output, with its model and its settings."
+            "--resume",
+            help="Go on from the checkpoint beside the output, with its model and its settings.",
         ),
     ] = False,
     decay: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=number,
-            metavar="MINUTES",
+            min=0, callback=number, metavar="MINUTES",
             help="Make weights of a run without an end: from its checkpoint, which stays as it is, let the "
             "rate fall to zero.",
         ),
     ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
     architecture: Annotated[
-        str, typer.Option(help=f"{', '.join(ARCHITECTURES)}; default: conditional.")
+        str,
+        typer.Option(
+            "--architecture", metavar="NAME", rich_help_panel=NETWORK,
+            help=f"{', '.join(ARCHITECTURES)}; default: conditional.",
+        ),
     ] = "",
-    backbone: Annotated[str, typer.Option(help=f"{', '.join(BACKBONES)}; default: fast.")] = "",
+    backbone: Annotated[
+        str,
+        typer.Option(
+            "--backbone", metavar="NAME", rich_help_panel=NETWORK,
+            help=f"{', '.join(BACKBONES)}; default: fast.",
+        ),
+    ] = "",
     sizes: Annotated[
         str,
         typer.Option(
-            metavar="NAME=N,…",
+            "--sizes", metavar="NAME=N,…", rich_help_panel=NETWORK,
             help="Sizes of the networks other than the usual ones, e.g. latents=192,encoder_16=256x5 "
             "(docs/training.md); those of --init grow.",
         ),
     ] = "",
-    preset: Annotated[str, typer.Option(help="Settings where none are given: fast or paper.")] = "fast",
-    batch: Annotated[int | None, typer.Option(min=1, help="Crops a step (fast: 4, paper: 64).")] = None,
-    crop: Annotated[
-        int | None, typer.Option(min=64, help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).")
+    preset: Annotated[
+        str,
+        typer.Option(
+            "--preset", metavar="NAME", rich_help_panel=SETTINGS,
+            help="Settings where none are given: fast or paper.",
+        ),
+    ] = "fast",
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            "--batch", min=1, metavar="N", rich_help_panel=SETTINGS,
+            help="Crops a step (fast: 4, paper: 64).",
+        ),
     ] = None,
-    rate: Annotated[float | None, typer.Option(help="Peak learning rate (fast: 6e-3, paper: 1e-5).")] = None,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            "--crop", min=64, metavar="N", rich_help_panel=SETTINGS,
+            help="Side of the crops, a multiple of 64 (fast: 128, paper: 256).",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", metavar="X", rich_help_panel=SETTINGS,
+            help="Peak learning rate (fast: 6e-3, paper: 1e-5).",
+        ),
+    ] = None,
     lambdas: Annotated[
-        str, typer.Option("--lambda", help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.")
+        str,
+        typer.Option(
+            "--lambda", metavar="L,...", rich_help_panel=SETTINGS,
+            help="Fixed λ, e.g. 0.001,0.01,0.1; else drawn over the whole range.",
+        ),
     ] = "",
     balance: Annotated[
-        str | None, typer.Option(help="Weights of tasks' errors: declared, uncertainty or equal.")
+        str | None,
+        typer.Option(
+            "--balance", metavar="HOW", rich_help_panel=SETTINGS,
+            help="Weights of tasks' errors: declared, uncertainty or equal.",
+        ),
     ] = None,
     own_quality: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1, callback=number, help="Share of crops with a quality for each task (fast: 0.3)."
+            "--own-quality", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            help="Share of crops with a quality for each task (fast: 0.3).",
         ),
     ] = None,
     absent: Annotated[
         float | None,
-        typer.Option(min=0, max=1, callback=number, help="Share of crops that lack some tasks (fast: 0.2)."),
+        typer.Option(
+            "--absent", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            help="Share of crops that lack some tasks (fast: 0.2).",
+        ),
     ] = None,
     shared_weight: Annotated[
         float | None,
         typer.Option(
-            min=0,
-            callback=number,
+            "--shared-weight", min=0, callback=number, metavar="X", rich_help_panel=SETTINGS,
             help="Cost of a shared bit, relative to a task's own (1): more makes tasks alone cheaper.",
         ),
     ] = None,
     held_out: Annotated[
         int | None,
-        typer.Option(min=0, help="Scenes kept for validation (24), in equal shares of the datasets."),
+        typer.Option(
+            "--held-out", min=0, metavar="N", rich_help_panel=SETTINGS,
+            help="Scenes kept for validation (24), in equal shares of the datasets.",
+        ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32, bfloat16, or auto: the faster one (the default).")
+        str | None,
+        typer.Option(
+            "--precision", metavar="NAME", rich_help_panel=SETTINGS,
+            help="float32, bfloat16, or auto: the faster one (the default).",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the initial weights and the crops (0).")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", rich_help_panel=SETTINGS,
+            help="Of the initial weights and the crops (0).",
+        ),
+    ] = None,
     threads: Threads = 0,
     device: TrainingDevice = "auto",
-    force: Force = False,
-    quiet: Quiet = False,
-) -> None:
+) -> None:  # fmt: skip
     """Train weights on datasets; the log, its plot and the checkpoint lie beside the output."""
     if output is None or output.suffix != ".safetensors":
         raise UsageError("missing -o FILE.safetensors")
@@ -130,6 +208,8 @@ def train(
     declared = parse(tasks, USUAL) if tasks else []
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
+    from mtcodec.files.listing import require_directory
+
     for path in datasets:
         if not is_archive(path) and not path.is_file():
             require_directory(path)
@@ -168,63 +248,3 @@ def scenes_of(path: Path, tasks: Sequence[Task]) -> run.Dataset:
     from mtcodec.archive.sources import sources
 
     return run.Dataset(run.name_of(path), sources(Opened(path)))
-
-
-class Progress:
-    """One line of progress for every record of training logs; each begins with its plan."""
-
-    def __init__(self) -> None:
-        self.plan: dict[str, Any] = {}
-        self.last: dict[str, Any] | None = None  # record with a loss
-
-    def __call__(self, record: dict[str, Any]) -> None:
-        if "plan" in record:
-            self.plan, self.last = record["plan"], None
-        elif "loss" in record:
-            typer.echo("  ".join(self.parts(record)), err=True)
-            self.last = record
-        elif record.get("validation"):
-            parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
-            typer.echo(f"step {record['step']} validation  " + "  ".join(parts), err=True)
-
-    def parts(self, record: dict[str, Any]) -> list[str]:
-        bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
-        return [
-            f"step {record['step']} ({100 * record['done']:.1f} %)",
-            f"loss {record['loss']:.4f}",
-            f"bpp {bpp:.4f}",
-            *crops_a_second(self.plan, self.last, record),
-            duration(record["minutes"]),
-            *time_left(record["minutes"], record["done"], self.plan.get("decay", 0.0)),
-        ]
-
-
-progress = Progress()
-
-
-def crops_a_second(plan: dict[str, Any], last: dict[str, Any] | None, record: dict[str, Any]) -> list[str]:
-    """``33.1 crops/s`` of this process since the last record, or nothing where that cannot be told."""
-    if last is None or record["minutes"] <= last["minutes"]:
-        return []
-    before, large = (one["done"] >= 1 - plan["full"] for one in (last, record))
-    if large != before:
-        return []
-    batch = max(1, plan["batch"] // 4) if large else plan["batch"]  # large: fewer, of twice the size
-    crops = batch * (record["step"] - last["step"])
-    return [f"{crops / (record['minutes'] - last['minutes']) / 60:.1f} crops/s"]
-
-
-def time_left(minutes: float, done: float, decay: float = 0.0) -> list[str]:
-    """``1 h 20 min left`` after some minutes and a share of a run; nothing for one without an end.
-
-    Of a ``decay``, minutes that it takes, ``done`` is the share; ``minutes`` are those of the whole run.
-    """
-    if not 0 < done < 1:
-        return []
-    return [f"{duration((1 - done) * (decay or minutes / done))} left"]
-
-
-def duration(minutes: float) -> str:
-    """``1 h 20 min``."""
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"

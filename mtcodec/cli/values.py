@@ -8,7 +8,7 @@ from typing import Any
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import DEFAULT
+from mtcodec.format.quality import DEFAULT, number_of
 from mtcodec.tasks import USUAL, Declarations, parse
 
 
@@ -62,20 +62,14 @@ def declarations(values: Sequence[str], known: Declarations = USUAL) -> dict[str
 
 
 def qualities(values: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """``["60", "depth=80"]`` to (60.0, {"depth": 80.0})."""
-    general, own = None, {}
+    """``["60", "depth=high"]`` to (60.0, {"depth": 78.0})."""
+    general, own = None, dict[str, float]()
     for value in values:
-        name, equals, number = value.rpartition("=")
-        try:
-            quality = float(number)
-        except ValueError:
-            raise UsageError(f"not a quality: {value!r} (0 to 100, or task=0..100)") from None
-        if not 0 <= quality <= 100:
-            raise UsageError(f"quality must be 0 to 100, not {number}")
+        name, equals, text = value.rpartition("=")
         if equals:
-            own[name] = quality
+            own[name] = number_of(text)
         elif general is None:
-            general = quality
+            general = number_of(text)
         else:
             raise UsageError("more than one general quality")
     return (DEFAULT if general is None else general), own
@@ -171,3 +165,8 @@ def numbers(text: str, what: str, low: float, high: float) -> list[float]:
     if not all(low <= value <= high for value in values):
         raise UsageError(f"{what} must be {low:g} to {high:g}, not {text}")
     return values
+
+
+def quality_list(text: str) -> list[float]:
+    """``"20,high"`` to [20.0, 78.0]."""
+    return [number_of(item.strip()) for item in text.split(",")]

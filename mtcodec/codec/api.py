@@ -15,6 +15,7 @@ from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.format import container
 from mtcodec.format.container import Reader
 from mtcodec.format.header import MAX_PIXELS
+from mtcodec.format.quality import number_of
 from mtcodec.tasks import USUAL, Task
 from mtcodec.weights import store
 from mtcodec.weights.file import describe, model_config
@@ -77,13 +78,13 @@ class Codec:
                 return load(path, self.device)
         return load(store.find_fingerprint(fingerprint), self.device)
 
-    def encode(self, scene: Mapping[str, Any], quality: float | None = None, **settings: Any) -> bytes:
+    def encode(self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any) -> bytes:
         """The bytes of an ``.mtc`` file of one scene.
 
         Args:
             scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of
                 one size.
-            quality: 0 (smallest) to 100 (best).
+            quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.format.quality.WORDS`.
             settings: other fields of :class:`mtcodec.codec.request.Request` for this scene.
 
         Raises:
@@ -93,7 +94,7 @@ class Codec:
         return self.encode_measured(scene, quality, **settings).data
 
     def encode_measured(
-        self, scene: Mapping[str, Any], quality: float | None = None, **settings: Any
+        self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
     ) -> Encoded:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
         from mtcodec.codec import encoder
@@ -150,8 +151,11 @@ class Codec:
 
 
 def _request(settings: Mapping[str, Any]) -> Request:
+    given = dict(settings)
+    if isinstance(given.get("quality"), str):
+        given["quality"] = number_of(given["quality"])
     try:
-        return Request(**settings)
+        return Request(**given)
     except TypeError as error:
         raise UsageError(f"no such setting: {error}") from error
 
@@ -187,7 +191,7 @@ def load(
     return codec
 
 
-def encode(scene: Mapping[str, Any], quality: float | None = None, **settings: Any) -> bytes:
+def encode(scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any) -> bytes:
     """The bytes of an ``.mtc`` file of one scene, see :class:`Codec` for ``weights`` and ``device``, and
     :meth:`Codec.encode` for the others."""
     own = {name: settings.pop(name) for name in ("weights", "device") if name in settings}

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 SMALL = 4096  # pixels up to which exact codings are tried for every task
 SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
-DRAFT = {"color": (1.22, 1.4), "depth": (1.8, 2.5), "vectors": (1.4, 1.8)}
-"""By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 16
-pictures, and as a rule at most (1.5 standard deviations of the logarithm more)."""
+DRAFT = {"color": (1.24, 1.44), "depth": (1.49, 1.77), "vectors": (1.41, 1.68)}
+"""By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 10
+to 18 pictures at four qualities, and as a rule at most (1.5 standard deviations of the logarithm more)."""
 NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
 CLOSE = 12, 3  # and below and above what quick encodings tell, of up to 0.9 dB less
 QUICK = 1 << 17  # pixels up to which networks take no longer than finding out that they are hopeless
@@ -90,7 +90,7 @@ class Candidates:
         """The ways of classical codecs worth trying for a task, with their costs at the quickest speed."""
         signal, weight = self.signals[name], self.weight(name, step)
         found = []
-        for way in classical.ways(signal, weight, "draft"):
+        for way in classical.ways(signal, "draft"):
             (setting,) = classical.settings(signal, way, weight, "draft")
             found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
         return found
@@ -104,7 +104,7 @@ class Candidates:
         effort = effort if self.effort == "normal" else self.effort
         if not classical.possible(signal):
             return []
-        ways = classical.ways(signal, weight, effort)
+        ways = classical.ways(signal, effort)
         if effort != "best" and len(ways) > 1:
             ways = [min(self.drafts(name, step), key=lambda pair: pair[1])[0]]
         return [
@@ -122,7 +122,7 @@ class Candidates:
         """
         signal, found = self.signals[name], []
         effort = "thorough" if self.effort == "normal" else self.effort
-        for way in classical.ways(signal, self.weight(name, around), "best"):
+        for way in classical.ways(signal, "best"):
             if way.codec != "av1" or not classical.possible(signal):
                 continue
 

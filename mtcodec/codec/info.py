@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mtcodec.coders import attached
-from mtcodec.errors import SectionError, WeightsError
+from mtcodec.errors import SectionError, UsageError, WeightsError
 from mtcodec.format import notes
 from mtcodec.format.container import Reader
 from mtcodec.format.header import NO_WEIGHTS
 from mtcodec.format.quality import from_step
 from mtcodec.format.section import NOTES, SHARED, Section
+from mtcodec.tasks import units
 from mtcodec.weights import store
 
 
@@ -41,7 +43,7 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
     for task in header.tasks:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
-        tasks[task] = {"bytes": count, "bpp": bpp(count), "sections": list(needed)} | told.get(task, {})
+        tasks[task] = told.get(task, {}) | {"bytes": count, "bpp": bpp(count), "sections": list(needed)}
     neural = header.neural
     return {
         "file": file,
@@ -75,6 +77,19 @@ def _files(reader: Reader) -> dict[str, bytes]:
         return attached.read(reader)
     except SectionError:
         return {}
+
+
+def units_of(reader: Reader) -> dict[str, str]:
+    """By task, the length of a stored step as the notes tell it; what is no length is left out."""
+    found = {}
+    for name, own in _notes(reader).items():
+        try:
+            number, unit = units.parse(str(own.get("unit", "")))
+        except UsageError:
+            continue
+        if 0 < number < math.inf and unit:
+            found[name] = str(own["unit"])
+    return found
 
 
 def weights_name(fingerprint: str) -> str | None:

@@ -122,12 +122,12 @@ def container_overhead(payload: bytes, codec: str) -> int:
     """Bytes of the file ``payload`` that are not coded picture; see the table above.
 
     Args:
-        codec: ``jpeg``, ``webp``, ``avif`` or ``jxl``; digits at its end (a bit depth) are ignored.
+        codec: ``jpeg``, ``webp``, ``avif`` or ``jxl``; what follows (``avif10``, ``avif-tuned``) is ignored.
 
     Raises:
         MtcodecError: the bytes are not a file of that codec.
     """
-    family = codec.rstrip("0123456789")
+    family = codec.removesuffix("-tuned").rstrip("0123456789")
     if family not in _PICTURES:
         raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(_PICTURES)})")
     try:

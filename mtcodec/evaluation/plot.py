@@ -20,6 +20,7 @@ OURS = (
 CLASSICAL: dict[str, dict[str, Any]] = {
     "avif": {"color": "#1f5fa8", "label": "AVIF", "marker": "s"},
     "avif10": {"color": "#1f5fa8", "label": "AVIF 10 bit", "marker": "s", "linestyle": "--"},
+    "avif-tuned": {"color": "#5f9be0", "label": "AVIF, our settings", "marker": "s"},
     "jxl": {"color": "#1c8a5a", "label": "JPEG XL", "marker": "^"},
     "jxl16": {"color": "#1c8a5a", "label": "JPEG XL 16 bit", "marker": "^", "linestyle": "--"},
     "webp": {"color": "#8a5cb0", "label": "WebP 4:2:0", "marker": "D"},

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("system", "quality", "task", "images", "bytes", "payload_bytes", "bpp"),
-    *("psnr", "mse", "ms_ssim", "angle_deg", "rmse", "max_error", "abs_rel", "exact"),
+    *("psnr", "mse", "ms_ssim", "angle_deg", "angle_median_deg", "rmse", "max_error", "abs_rel", "delta"),
+    *("exact", "differing"),
     *("encode_ms", "decode_ms", "ratio", "ratio_payload", "extrapolated"),
 )
 

@@ -33,12 +33,18 @@ class Layer:
     file: Path
     layer: str
     channels: tuple[Place, ...]
+    share: float = 1  # of the channels of the file
 
     @property
     def name(self) -> str:
         return f"{self.file.name}:{self.layer}"
 
     suffix = ".exr"
+
+    @property
+    def size(self) -> int:
+        """Its share of the file, whose channels are compressed together."""
+        return round(self.share * self.file.stat().st_size)
 
     def read_bytes(self) -> bytes:
         return self.file.read_bytes()
@@ -75,7 +81,8 @@ def layers(path: Path) -> list[Layer]:
         parts = _opened(path, header_only=True)
     except Exception:  # reading it as an image tells what is wrong
         return []
-    return [Layer(path, name, tuple(places)) for name, places in _layers(parts).items()]
+    count = sum(map(len, parts))
+    return [Layer(path, name, tuple(places), len(places) / count) for name, places in _layers(parts).items()]
 
 
 def has_alpha(source: Source) -> bool:

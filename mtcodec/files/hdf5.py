@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ def read(source: Source) -> Array:
     Raises:
         DependencyError: h5py is not installed. ValueError, OSError: anything else than one plain array.
     """
+    with found(source) as dataset:
+        image: Array = np.asarray(dataset[()])
+    return image.astype(image.dtype.newbyteorder("="), copy=False)
+
+
+@contextmanager
+def found(source: Source) -> Iterator[Any]:
+    """The dataset of h5py that holds the array; no value is read yet. Raises what :func:`read` does."""
     h5py = extras.load("h5py", "an HDF5 file", "hdf5")
     place = source if isinstance(source, Path) else io.BytesIO(source.read_bytes())
     with h5py.File(place, "r") as file:
@@ -39,8 +49,7 @@ def read(source: Source) -> Array:
         _check_link(h5py, file, names[0])
         dataset = file[names[0]]
         _check(h5py, dataset)
-        image: Array = np.asarray(dataset[()])
-    return image.astype(image.dtype.newbyteorder("="), copy=False)
+        yield dataset
 
 
 def _datasets(h5py: Any, file: Any) -> list[str]:

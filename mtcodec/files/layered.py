@@ -11,13 +11,15 @@ from mtcodec.files.listing import Listing
 from mtcodec.files.naming import GIVEN, HDR, OWN
 from mtcodec.files.search import SceneFiles, Search
 
+SUFFIX = ".exr"
+
 
 def taken(search: Search, listing: Listing, prefix: str = "") -> tuple[Listing, list[SceneFiles]]:
     """What is left of a directory, and its EXR files of several layers as scenes.
 
     Files with a task's own name are images of that task. Whether others have layers, the first one tells.
     """
-    files = [(stem, path) for stem, path in listing.images if path.lower().endswith(".exr")]
+    files = [(stem, path) for stem, path in listing.images if path.lower().endswith(SUFFIX)]
     files = [(stem, path) for stem, path in files if search.naming.rank(stem)[0] > OWN]
     if not files or len(exr.layers(Path(files[0][1]))) < 2:
         return listing, []

@@ -33,7 +33,9 @@ from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
 
-__all__ = ["SceneFiles", "find_scenes", "scene_directory"]
+__all__ = ["FILES", "SceneFiles", "find_scenes", "scene_directory"]
+
+FILES = (layered.SUFFIX, shards.SUFFIX, tables.SUFFIX)  # of files that may hold scenes
 
 
 def find_scenes(
@@ -67,10 +69,10 @@ def find_scenes(
 def _in_file(search: Search) -> list[SceneFiles]:
     """Scenes of a dataset that is one file."""
     path = search.dataset
-    if path.suffix.lower() == ".exr":
-        return [layered.scene(search)]
-    if path.suffix.lower() not in (shards.SUFFIX, tables.SUFFIX):
+    if path.suffix.lower() not in FILES:
         raise SceneError("not a directory, nor a tar, Parquet or EXR file of scenes", path=path)
+    if path.suffix.lower() == layered.SUFFIX:
+        return [layered.scene(search)]
     found = _held(search, path)
     if not found:
         raise SceneError("no scenes found: it holds no images that are named after tasks", path=path)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import Absent, Source
+from mtcodec.files.sources import Absent, Source, size_of
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
@@ -72,6 +73,16 @@ def scaled(source: SceneFiles, scene: Scene) -> dict[str, str]:
     return {
         name: unit for name, unit in source.units.items() if name in scene and scene[name].dtype.kind in "ui"
     }
+
+
+def stored(source: SceneFiles, tasks: Collection[str] | None = None) -> int:
+    """Bytes on disk of the images of ``tasks``; None: of all."""
+    total = 0
+    for name, own in source.files.items():
+        if tasks is None or name in tasks:
+            with suppress(Absent, FileNotFoundError):
+                total += size_of(own)
+    return total
 
 
 def _check_sizes(scene: Scene, paths: Mapping[str, Source]) -> None:

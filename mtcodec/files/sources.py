@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import io
+from pathlib import Path
+from typing import BinaryIO, Protocol
 
 MAX_BYTES = 1 << 30  # of an image in a file of many
 
@@ -11,8 +13,8 @@ class Absent(Exception):
     """A source turns out to hold nothing."""
 
 
-class Source(Protocol):
-    """A :class:`pathlib.Path`, a member of a tar file, a cell of a table, or a layer of an EXR file.
+class Held(Protocol):
+    """A member of a tar file, a cell of a table, or a layer of an EXR file.
 
     ``str()`` of it is what messages call it.
     """
@@ -27,6 +29,27 @@ class Source(Protocol):
 
     def read_bytes(self) -> bytes:
         """All of it; raises OSError or ValueError, or Absent."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in its file; raises the same."""
+
+
+Source = Path | Held
+
+
+def size_of(source: Source) -> int:
+    """Bytes on disk.
+
+    Raises:
+        OSError, ValueError: it cannot be read. Absent: there is none.
+    """
+    return source.stat().st_size if isinstance(source, Path) else source.size
+
+
+def opened(source: Source) -> BinaryIO:
+    """A file of its bytes; of a path only those that are asked for are read."""
+    return source.open("rb") if isinstance(source, Path) else io.BytesIO(source.read_bytes())
 
 
 def safe(name: str) -> bool:

@@ -46,6 +46,10 @@ class Cell:
         data = self.read_bytes()
         return next((suffix for magic, suffix in MAGIC.items() if data.startswith(magic)), "")
 
+    @property
+    def size(self) -> int:
+        return len(self.read_bytes())
+
     def read_bytes(self) -> bytes:
         with _damage(self.file):
             value = _group(self.file, self.file.stat().st_mtime_ns, self.group)(self.column)[self.row].as_py()

@@ -6,15 +6,17 @@ One object by task, of ``unit`` (a length such as ``0.2mm``) and measures of the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mtcodec.errors import SectionError
+from mtcodec.errors import SectionError, UsageError
 from mtcodec.format.section import NOTES
+from mtcodec.tasks import units
 
 MAX_BYTES = 1 << 16
 Notes = Mapping[str, Mapping[str, Any]]
-"""By task and name: a number or a text."""
+"""By task and name: a finite number, or the unit."""
 
 
 def pack(notes: Notes) -> bytes:
@@ -33,11 +35,23 @@ def parse(payload: bytes) -> dict[str, dict[str, Any]]:
             raise ValueError("too long")
         notes = json.loads(payload)
         for own in notes.values():
-            if not all(isinstance(v, (int, float, str)) and len(str(v)) < 100 for v in own.values()):
-                raise ValueError("neither numbers nor texts")
+            if not all(_is_unit(v) if name == "unit" else _is_number(v) for name, v in own.items()):
+                raise ValueError("a measure that is no number, or a unit that is no length")
         return {str(task): dict(own) for task, own in notes.items()}
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (ValueError, OverflowError, AttributeError, TypeError, RecursionError) as error:
         raise SectionError(f"damaged notes: {error}", section=NOTES) from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_unit(value: Any) -> bool:
+    try:
+        number, unit = units.parse(value) if isinstance(value, str) and len(value) < 100 else (0.0, "")
+    except UsageError:
+        return False
+    return bool(unit) and 0 < number < math.inf
 
 
 def only(payload: bytes, tasks: Iterable[str]) -> bytes | None:

@@ -10,13 +10,32 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from mtcodec.errors import UsageError
+
 DEFAULT = 65.0
 """λ = 0.10: photographs and scans have about 40 dB in rgb (17 scenes: 36 to 43), renderings more."""
+WORDS = {"low": 45.0, "medium": DEFAULT, "high": 78.0, "visually-lossless": 90.0}
+"""Words that people may say instead."""
 STEPS = 2688
 """The step of quality 100."""
 NETWORK_STEPS = 2048
 """The highest step that networks are trained for."""
 LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of steps 0 and NETWORK_STEPS
+
+
+def number_of(quality: str | float) -> float:
+    """``"high"``, ``"60"`` or 60.0 as a number.
+
+    Raises:
+        UsageError: neither a word of :data:`WORDS` nor a number from 0 to 100.
+    """
+    try:
+        number = WORDS[quality] if quality in WORDS else float(quality)
+    except ValueError:
+        raise UsageError(f"not a quality: {quality!r} (0 to 100, {', '.join(WORDS)})") from None
+    if not 0 <= number <= 100:
+        raise UsageError(f"quality must be 0 to 100, not {quality}")
+    return number
 
 
 def lambda_of(step: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mtcodec.tasks import Task
 
+LEAST = 1e-300
 Array = npt.NDArray[np.generic]
 Planes = npt.NDArray[np.float32]
 Values = npt.NDArray[np.floating[Any]]
@@ -86,7 +87,11 @@ def to_planes(image: Array, scale: Range) -> Planes:
         planes = np.log(planes.clip(low, high))
         low, high = float(np.log(low)), float(np.log(high))
     planes -= low
-    planes *= 1.0 / (high - low) if high != low else 0.0
+    span = high - low
+    if 0 < span < LEAST:  # its inverse is infinite
+        planes /= span
+    else:
+        planes *= 1.0 / span if span else 0.0
     return np.ascontiguousarray(np.moveaxis(planes.clip(0.0, 1.0), -1, 0), np.float32)
 
 

@@ -15,15 +15,13 @@ import numpy.typing as npt
 from mtcodec.errors import UsageError
 from mtcodec.signal.mapping import Array
 from mtcodec.signal.signal import Signal
+from mtcodec.signal.similarity import ms_ssim
 
 PSNR_CAP = 99.0
 """PSNR of identical images, in dB: a finite number, so that means over scenes stay finite."""
 
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the five scales of MS-SSIM (Wang, Simoncelli, Bovik 2003, section 3.2)."""
-
-WINDOW = 11
-"""Side of the Gaussian window of SSIM in pixels; its standard deviation is 1.5."""
+DELTA = 1.25
+"""Depth within this factor counts as near: the δ of depth estimation."""
 
 PART = 1 << 20
 """Values that are compared at a time."""
@@ -60,64 +58,15 @@ def errors(signal: Signal, decoded: Array) -> dict[str, float]:
 
 
 def _valid(signal: Signal, decoded: Array) -> tuple[Array, Array]:
-    """Original and decoded without the holes of the original: (H, W, …), or (N, …) where there are holes."""
-    where = signal.valid
-    return (signal.original, decoded) if where is None else (signal.original[where], decoded[where])
+    """Original and decoded without the holes of the original: (H, W, …), or (N, …) where there are holes.
 
-
-def _blur(planes: Floats, window: Floats) -> Floats:
-    """Separable filter over the last two axes, valid positions only."""
-    for _ in range(2):
-        size = planes.shape[-2] - len(window) + 1
-        total = np.zeros((*planes.shape[:-2], size, planes.shape[-1]))
-        for k, weight in enumerate(window):
-            total += planes[..., k : k + size, :] * weight
-        planes = np.ascontiguousarray(np.swapaxes(total, -1, -2))
-    return planes
-
-
-def _ssim_terms(x: Floats, y: Floats, peak: float, window: Floats) -> tuple[Floats, Floats]:
-    """Per channel: mean of luminance x contrast-structure, and mean of contrast-structure alone."""
-    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mu_x, mu_y, xx, yy, xy = _blur(np.stack([x, y, x * x, y * y, x * y]), window)
-    contrast = (2 * (xy - mu_x * mu_y) + c2) / (xx - mu_x**2 + yy - mu_y**2 + c2)
-    luminance = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
-    return (luminance * contrast).mean((-1, -2)), contrast.mean((-1, -2))
-
-
-def _halve(planes: Floats) -> Floats:
-    """2x2 averages; an odd last row or column is dropped."""
-    height, width = planes.shape[-2] // 2 * 2, planes.shape[-1] // 2 * 2
-    even = planes[..., :height, :width]
-    return (even[..., ::2, ::2] + even[..., 1::2, ::2] + even[..., ::2, 1::2] + even[..., 1::2, 1::2]) / 4
-
-
-def scale_count(height: int, width: int) -> int:
-    """Scales of MS-SSIM that the image allows: the window must fit; five from 176 pixels on."""
-    side = min(height, width)
-    return max(1, sum(side >> scale >= WINDOW for scale in range(len(SCALE_WEIGHTS))))
-
-
-def ms_ssim(original: Array, decoded: Array, peak: float) -> float:
-    """Multi-scale structural similarity (Wang et al. 2003), per channel, then averaged; 1 is identical.
-
-    Images with a side below 176 pixels use fewer scales, with the exponents of those scaled to sum
-    to one, and below 11 pixels a smaller window: such values compare with each other only.
+    Decoded values that are not finite count as 0.
     """
-    x, y = (np.moveaxis(np.atleast_3d(i).astype(np.float64), -1, 0) for i in (original, decoded))
-    scales = scale_count(*x.shape[-2:])
-    weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
-    positions = np.arange(min(WINDOW, *x.shape[-2:]), dtype=np.float64)
-    window = np.exp(-((positions - positions.mean()) ** 2) / (2 * 1.5**2))
-    window /= window.sum()
-    result = np.ones(len(x))
-    for scale, weight in enumerate(weights):
-        full, contrast = _ssim_terms(x, y, peak, window)
-        term = full if scale == scales - 1 else contrast
-        result *= np.maximum(term, 0.0) ** weight
-        if scale < scales - 1:
-            x, y = _halve(x), _halve(y)
-    return float(result.mean())
+    where, original = signal.valid, signal.original
+    pair = (original, decoded) if where is None else (original[where], decoded[where])
+    if decoded.dtype.kind != "f" or np.isfinite(pair[1]).all():
+        return pair
+    return pair[0], np.nan_to_num(pair[1], nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _vectors(image: Array) -> Floats:
@@ -126,20 +75,34 @@ def _vectors(image: Array) -> Floats:
     return values if image.dtype.kind == "f" else values / float(np.iinfo(image.dtype.name).max) * 2.0 - 1.0
 
 
-def mean_angle(original: Array, decoded: Array) -> float:
-    """Mean angle in degrees between stored vectors, (…, 3), both normalised first.
+def _angles(original: Array, decoded: Array) -> Iterator[Floats]:
+    """Angles in degrees between stored vectors, (…, 3), both normalised first.
 
     A decoded zero vector counts as 90 degrees.
     """
-    total, count = 0.0, 0
     for one, two in _parts(original, decoded):
-        a, b = _vectors(one), _vectors(two)
-        length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-        cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
-        cosine[other < 1e-9] = 0.0
-        total += float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))).sum())
-        count += len(a)
+        yield angles(one, two)
+
+
+def angles(original: Array, decoded: Array) -> Floats:
+    """Angles in degrees, (N), between stored vectors, (…, 3); a decoded zero vector counts as 90."""
+    a, b = _vectors(original), _vectors(decoded)
+    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
+    cosine[other < 1e-9] = 0.0
+    result: Floats = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return result
+
+
+def _mean_angle(original: Array, decoded: Array) -> float:
+    total, count = 0.0, 0
+    for own in _angles(original, decoded):
+        total, count = total + float(own.sum()), count + len(own)
     return total / count
+
+
+def _median_angle(original: Array, decoded: Array) -> float:
+    return float(np.median(np.concatenate(list(_angles(original, decoded)))))
 
 
 def _parts(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
@@ -174,13 +137,42 @@ def _abs_rel(original: Array, decoded: Array) -> float:
     return total / count if count else 0.0
 
 
+def _delta(original: Array, decoded: Array) -> float:
+    """Share of the values above zero that are off by a factor below 1.25."""
+    near, count = 0, 0
+    for one, two in _parts(original, decoded):
+        true, found = one.astype(np.float64), two.astype(np.float64)
+        true, found = true[true > 0], found[true > 0]
+        near += int(((found < DELTA * true) & (true < DELTA * found)).sum())
+        count += len(true)
+    return near / count if count else 1.0
+
+
 OVER_VALID: dict[str, Callable[[Array, Array], float]] = {
     "rmse": _rmse,
     "max_error": _max_error,
     "abs_rel": _abs_rel,
-    "angle_deg": mean_angle,
+    "delta": _delta,
+    "angle_deg": _mean_angle,
+    "angle_median_deg": _median_angle,
 }
 """Measures over pixels that are no holes, by name (:attr:`mtcodec.tasks.Kind.measures`)."""
+
+
+def holes_differ(signal: Signal, decoded: Array) -> int:
+    """Pixels where a hole of the original has another stored value, or a measurement became such a hole."""
+    old, new = (image.reshape(*image.shape[:2], -1) for image in (signal.original, decoded))
+    holes = signal.form.holes
+    floats = new.dtype.kind == "f"
+    became = ~np.isfinite(new).all(-1) if floats else np.zeros(new.shape[:2], bool)
+    if holes is None:
+        return int(became.sum())
+    for value in holes.values:
+        became |= (new == value).all(-1)
+    same = old == new
+    if floats:
+        same |= np.isnan(old) & np.isnan(new)
+    return int(np.where(holes.valid, became, ~same.all(-1)).sum())
 
 
 def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, float]:
@@ -191,10 +183,11 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
         slow: those that take seconds for a large image, too.
 
     Returns:
-        ``exact`` (0 or 1) for tasks that are kept exactly; otherwise what :func:`errors` gives, with
-        ``ms_ssim`` (slow) for colour, ``angle_deg`` (degrees) for vectors, and for depth ``rmse``,
-        ``max_error`` (stored values) and ``abs_rel``. A measure over valid pixels is left out where there
-        are none.
+        ``exact`` (0 or 1) for tasks that are kept exactly, with ``differing`` (slow), the share of pixels.
+        Otherwise what :func:`errors` gives, with ``ms_ssim`` (slow) for colour, ``angle_deg`` and
+        ``angle_median_deg`` (slow) for vectors, and for depth ``rmse``, ``max_error`` (stored values),
+        ``abs_rel`` and ``delta`` (slow), the share that is off by a factor below 1.25. A measure over valid
+        pixels is left out where there are none.
     """
     original, task = signal.original, signal.task
     if original.shape != decoded.shape or original.dtype != decoded.dtype:
@@ -203,11 +196,22 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
             task=task.name,
         )
     if task.exact:
-        return {"exact": float(np.array_equal(original, decoded, equal_nan=original.dtype.kind == "f"))}
+        return _exactness(original, decoded, slow)
     result = errors(signal, decoded)
-    pair = _valid(signal, decoded)
+    pair, rules = _valid(signal, decoded), task.rules
+    wanted = (*rules.measures, *rules.slow_measures) if slow else rules.measures
     if pair[0].size:
-        result |= {name: OVER_VALID[name](*pair) for name in task.rules.measures}
-    if slow and "ms_ssim" in task.rules.slow_measures:
+        result |= {name: OVER_VALID[name](*pair) for name in wanted if name in OVER_VALID}
+    if "ms_ssim" in wanted:
         result["ms_ssim"] = ms_ssim(original, decoded, peak_of(signal))
+    return result
+
+
+def _exactness(original: Array, decoded: Array, slow: bool) -> dict[str, float]:
+    result = {"exact": float(np.array_equal(original, decoded, equal_nan=original.dtype.kind == "f"))}
+    if slow:
+        differ = original != decoded
+        if original.dtype.kind == "f":
+            differ &= ~(np.isnan(original) & np.isnan(decoded))
+        result["differing"] = float(differ.reshape(*original.shape[:2], -1).any(-1).mean())
     return result

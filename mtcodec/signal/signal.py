@@ -19,9 +19,11 @@ import numpy.typing as npt
 
 from mtcodec.signal import holes as pits
 from mtcodec.signal import mapping as maps
+from mtcodec.signal import projection, rotation
 from mtcodec.signal.holes import Holes
 from mtcodec.signal.mapping import PART, Array, Planes, Range, parts
-from mtcodec.signal.projection import Projection, suited
+from mtcodec.signal.projection import Projection
+from mtcodec.signal.rotation import Rotation
 from mtcodec.tasks import Task
 from mtcodec.tasks.kinds import Values
 
@@ -50,6 +52,15 @@ class Form:
         for rows in parts(height, width):
             shares = maps.to_unit(planes[:, rows]) if self.unit_vectors else planes[:, rows]
             image[rows] = maps.to_stored(maps.to_values(shares, self.scale, self.dtype), self.dtype)
+        return pits.restore(image, self.holes)
+
+    def look_up(self, shares: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
+        """Stored values of decoded samples (H, W) or (H, W, C); sample i is ``shares[i]`` in [0, 1]."""
+        values = maps.to_values(shares[None, None], self.scale, self.dtype)
+        table = maps.to_stored(values, self.dtype).ravel()
+        image = np.empty(samples.shape, self.dtype)
+        for rows in parts(*samples.shape[:2]):  # indexes are taken as 64 bits
+            image[rows] = table[samples[rows]]
         return pits.restore(image, self.holes)
 
     def crop(self, window: tuple[slice, slice]) -> Form:
@@ -94,7 +105,12 @@ class Signal:
         """Two planes that show unit vectors; None of other images."""
         if not self.form.unit_vectors:
             return None
-        return suited([partial(self.vectors, rows) for rows in parts(self.height, self.width)])
+        return projection.suited([partial(self.vectors, rows) for rows in parts(self.height, self.width)])
+
+    @cached_property
+    def rotation(self) -> Rotation:
+        """Axes that suit the colours of an image of three channels."""
+        return rotation.suited([partial(self.rows, rows) for rows in parts(self.height, self.width)])
 
     @property
     def height(self) -> int:

@@ -65,13 +65,14 @@ KINDS = {
         Kind(
             "depth", "distances", channels=1, weight=3.0, scene_range=True, wide=True, far_plane=True,
             dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS), length=True,
-            hole_shares=(0.0, 1.0), measures=("rmse", "max_error", "abs_rel"), floor=32.0,
-            settings="depth", colours="viridis",
+            hole_shares=(0.0, 1.0), measures=("rmse", "max_error", "abs_rel"), slow_measures=("delta",),
+            floor=32.0, settings="depth", colours="viridis",
         ),
         Kind(
             "vectors", "unit vectors: integers round((n + 1) / 2 · max), or floats -1 to 1", weight=1.25,
             dtypes=("uint8", "uint16", *FLOATS), unit_vectors=True,
-            hole_shares=(0.0, 0.5), measures=("angle_deg",), settings="vectors",
+            hole_shares=(0.0, 0.5), measures=("angle_deg",), slow_measures=("angle_median_deg",),
+            settings="vectors",
         ),
         Kind(
             "categories", "class ids, always exact", channels=1, dtypes=(*INTEGERS, "bool"), exact=True,

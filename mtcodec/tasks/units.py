@@ -53,5 +53,9 @@ def shown(task: Task, dtype: str, steps: float, given: str = "") -> str:
     """``steps`` of stored values as people read them: ``3.2 mm``, or a plain number."""
     if not task.rules.length:
         return f"{steps:.3g}"
-    metres = steps * step(task, dtype, given)
+    return length(steps * step(task, dtype, given))
+
+
+def length(metres: float) -> str:
+    """``3.2 mm``, ``1.25 m``."""
     return f"{metres:.3g} m" if metres >= 1 else f"{1000 * metres:.3g} mm"

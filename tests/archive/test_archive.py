@@ -155,7 +155,7 @@ def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small:
 def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: Path) -> None:
     from mtcodec.files.images import read_image
 
-    assert unpack(Opened(archive), tmp_path / "all") == 10
+    assert unpack(Opened(archive), tmp_path / "all").scenes == 10
     found = content(archive)
     for files in find_scenes(dataset):
         directory = tmp_path / "all" / files.key
@@ -168,7 +168,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
                 np.abs(back.astype(int) - image).max() <= 1 + int(np.ptp(image)) // 4096
             )  # a batch rounds differently
     keys = ["s4", "other"]
-    assert unpack(Opened(archive), tmp_path / "some", ["normal", "depth"], keys) == 2
+    assert unpack(Opened(archive), tmp_path / "some", ["normal", "depth"], keys).scenes == 2
     assert sorted(
         p.relative_to(tmp_path / "some").as_posix() for p in (tmp_path / "some").rglob("*.png")
     ) == [
@@ -177,7 +177,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
     ]
     with pytest.raises(OutputError, match="exists already"):
         unpack(Opened(archive), tmp_path / "some", ["depth"], keys)
-    assert unpack(Opened(archive), tmp_path / "some", ["depth"], keys, force=True) == 2
+    assert unpack(Opened(archive), tmp_path / "some", ["depth"], keys, force=True).scenes == 2
     with pytest.raises(UsageError, match="no scene 'nobody'"):
         unpack(Opened(archive), tmp_path / "none", keys=["s4", "nobody"])
     with pytest.raises(UsageError, match="no task 'smell'"):
@@ -188,7 +188,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
 def test_processes_give_the_same_bytes(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     pack(find_scenes(dataset), tmp_path / "a", job, workers=2)
     assert content(tmp_path / "a") == content(archive)
-    assert unpack(Opened(tmp_path / "a"), tmp_path / "out", ["semantic"], workers=2) == 10
+    assert unpack(Opened(tmp_path / "a"), tmp_path / "out", ["semantic"], workers=2).scenes == 10
 
 
 def test_extract_drops_columns(archive: Path, small: Codec, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_scenes_of_weights_that_an_archive_lacks(fingerprint: str, archive: Path
     (tmp_path / "part-00000.parquet").write_bytes(write.to_parquet([row], about))
     with pytest.raises(WeightsNotFound, match=fingerprint):
         unpack(Opened(tmp_path), tmp_path / "out", ["rgb"])
-    assert unpack(Opened(tmp_path), tmp_path / "out", ["semantic"]) == 1
+    assert unpack(Opened(tmp_path), tmp_path / "out", ["semantic"]).scenes == 1
 
 
 def test_weights_that_no_scene_needs_are_left_out(
@@ -549,7 +549,7 @@ def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
     found = content(tmp_path / "a")
     assert list(found) == [s.key for s in scenes]
     assert all(found[s.key] == expected[k % 3] for k, s in enumerate(scenes))
-    assert unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray") == 160
+    assert unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray").scenes == 160
     with pytest.raises(OutputError, match="exists already"):
         unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray")
 
@@ -694,7 +694,7 @@ def test_damage_is_named(archive: Path, tmp_path: Path, column: str, value: Any,
     with pytest.raises(FormatError, match=r"s0"):
         unpack(Opened(path), tmp_path / "out")
     if column == "rgb":  # what does not need it is there
-        assert unpack(Opened(path), tmp_path / "out2", ["depth", "semantic"]) == 4
+        assert unpack(Opened(path), tmp_path / "out2", ["depth", "semantic"]).scenes == 4
 
 
 @pytest.mark.parametrize("key", ["../up", "/root", "a/../../b", "", ".", "a//b", "..\\x"])
@@ -796,7 +796,7 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     options = ("--weights", small_weights, "--coding", "neural", "--workers", 1)
     done = command("pack", dataset, "-o", out, *options, "--quality", 40)
-    assert done.returncode == 0 and done.stderr == "" and f"{out}: 10 scenes in" in done.stdout
+    assert done.returncode == 0 and done.stderr == "" and f"{out}: 10 scenes, " in done.stdout
     assert re.search(r"in all +\d+ bytes", done.stdout)
     again = command("pack", dataset, "-o", out, *options, "--quality", 40, "--json")
     facts = json.loads(again.stdout)
@@ -816,6 +816,8 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     files.write_text("s1\n\ns3\n")
     done = command("unpack", tmp_path / "b", "-o", tmp_path / "c", "--keys", f"@{files}", "--workers", 1)
     assert done.returncode == 0 and sorted(p.name for p in (tmp_path / "c").iterdir()) == ["s1", "s3"]
+    written = sum(path.stat().st_size for path in (tmp_path / "c").rglob("*.png"))
+    assert "c: 2 scenes, " in done.stdout and f" → {written / 1000:.3g} kB (" in done.stdout
     done = command("unpack", tmp_path / "b", "-o", tmp_path / "d", "--keys", "s1,nope", "--workers", 1)
     assert done.returncode == 2 and "no scene 'nope'" in done.stderr and not (tmp_path / "d").exists()
     single = tmp_path / "one.mtc"

@@ -138,7 +138,7 @@ def test_training_starts_from_the_networks_that_suit(
 ) -> None:
     """Those whose networks cost least, also where classical codecs do without any."""
     from mtcodec.archive import choice
-    from mtcodec.cli import archive as command
+    from mtcodec.cli import pack as command
 
     asked, started = [], []
 

@@ -12,6 +12,7 @@ import pytest
 from conftest import SCENES
 from tools.commands import Run, codings, fails, files, image, write
 
+from mtcodec.cli.report import amount
 from mtcodec.codec import api
 from mtcodec.format.container import Reader
 
@@ -39,8 +40,10 @@ def test_scenes_of_any_layout_become_files_by_key(
         assert line.startswith(f"{out / name}  {size} bytes  {size * 8 / pixels:.4f} bpp  ")
         assert line.endswith(" dB")
         total += size
-    bpp = 8 * total / (65536 + 2 * 64 * 80)
-    assert re.fullmatch(rf"3 scenes, {total} bytes, {bpp:.4f} bpp, \d+\.\d s", result.lines[3])
+    read = sum(p.stat().st_size for place in (dataset, SCENE) for p in place.rglob("*.png"))
+    sums = f"3 scenes, {amount(read)} → {amount(total)} ({total / read:.1%}), "
+    assert result.lines[3].startswith(sums)
+    assert re.fullmatch(r"[\d.]+ s, [\d.]+ scenes/s", result.lines[3].removeprefix(sums))
     assert tasks(out / "val/2.mtc") == ("rgb", "semantic")
     again = tmp_path / "again.mtc"
     assert run("encode", SCENE, "-o", again, "--threads", 1, "--quiet") == (0, b"", "")
@@ -127,10 +130,11 @@ def test_existing_files_are_refused_before_anything_is_encoded(
     assert files(out) == ["train/1.mtc", "val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
     size = (out / "train/1.mtc").stat().st_size
     assert result.lines[0].startswith(f"{out}/train/1.mtc  {size} bytes")
-    assert result.lines[1].startswith(f"1 scene, {size} bytes, ") and result.lines[1].endswith("1 were there")
+    assert result.lines[1].startswith("1 scene, ") and f" → {size} B (" in result.lines[1]
+    assert result.lines[1].endswith("1 were there")
     before = (out / "train/1.mtc").stat().st_mtime_ns
     result = run(*command, "--skip-existing")
-    assert len(result.lines) == 1 and result.lines[0].startswith("0 scenes, 0 bytes, ")
+    assert len(result.lines) == 1 and result.lines[0].startswith("0 scenes, 0 B → 0 B, ")
     assert result.lines[0].endswith("2 were there") and (out / "train/1.mtc").stat().st_mtime_ns == before
 
     assert run(*command, "--force", "--quiet") == (0, b"", "")
@@ -155,7 +159,7 @@ def test_scenes_that_fail_stop_a_run_or_are_listed_at_its_end(
     result = run(*command, "--skip-errors", "--force")
     assert (result.code, files(out)) == (1, ["val/2.mtc"])
     assert len(result.lines) == 2 and result.lines[0].startswith(f"{out}/val/2.mtc  ")
-    assert re.fullmatch(r"1 scene, \d+ bytes, [\d.]+ bpp, [\d.]+ s, 2 failed", result.lines[1])
+    assert re.fullmatch(r"1 scene, [\d.]+ kB → .* s, [\d.]+ scenes/s, 2 failed", result.lines[1])
     first, second, last = result.err.splitlines()
     assert first.startswith(f"mtcodec: warning: skipped: {broken}: cannot read it: ")
     assert second.startswith("mtcodec: warning: skipped: ") and "pixels, but " in second

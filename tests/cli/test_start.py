@@ -56,6 +56,11 @@ def test_looking_into_files_imports_no_arrays(file: Path, labels: Path, tmp_path
         light(0, *arguments, heavy={*HEAVY, "numpy", "rich", "PIL", "imagecodecs"})
 
 
+def test_help_imports_no_arrays() -> None:
+    for arguments in (("--help",), ("encode", "--help"), ("compare", "--help"), ("train", "--help")):
+        light(0, *arguments, heavy={*HEAVY, "numpy", "PIL", "imagecodecs", "onnxruntime"})
+
+
 def test_importing_the_package_imports_no_arrays() -> None:
     script = "import sys, mtcodec; assert 'encode' in dir(mtcodec) and 'numpy' not in sys.modules"
     script += "; from mtcodec import *; assert load and 'numpy' in sys.modules and 'torch' not in sys.modules"
@@ -73,6 +78,7 @@ def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
     light(0, "extract", path, "--tasks", "depth", "-o", part)
     light(0, "decode", part, "-o", tmp_path / "y")
     light(0, "verify", path, part, "--decode")
+    light(0, "view", path, "--original", SCENE)
 
 
 @pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
@@ -134,9 +140,15 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
         (0, ("encode", SCENES, "-o", f"{tmp_path}/out", "--dry-run")),
         (1, ("decode", "nowhere.mtc")),
         (2, ("decode", file, "--tasks", "smell")),
+        (1, ("view", "nowhere.mtc")),
+        (2, ("view", file, "--tasks", "smell")),
+        (1, ("view", file, "--original", "nowhere")),
         (1, ("pack", "nowhere", "-o", tmp_path / "archive")),
         (1, ("train", "nowhere", "--tasks", "rgb", "-o", tmp_path / "x.safetensors")),
         (1, ("evaluate", "nowhere")),
+        (1, ("stats", "nowhere")),
+        (1, ("bench", "nowhere")),
+        (2, ("compare", SCENE, "nowhere", "--fail-below", "rgb")),
     ):
         light(code, *arguments)
     assert files(tmp_path) == ["scene.mtc"]

@@ -26,7 +26,7 @@ def signal_of(name: str, image: Array) -> Signal:
 
 
 FORMATS = [v.name for v in classical.VARIANTS.values() if v.family in classical.FORMATS]
-FINE = {"jpeg": 95, "webp": 95, "avif": 95, "avif10": 95, "jxl": 0.3, "jxl16": 0.3}
+FINE = {"jpeg": 95, "webp": 95, "avif": 95, "avif10": 95, "avif-tuned": 95, "jxl": 0.3, "jxl16": 0.3}
 FLOOR = {"rgb": 36, "depth": 44, "normal": 36}
 
 

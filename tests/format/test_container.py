@@ -561,8 +561,10 @@ def test_extracting_refuses(tasks: list[str]) -> None:
     "payload",
     [b"", b"[]", b"1", b'{"rgb": 1}', b'{"rgb": {"psnr": [1]}}', b'{"rgb": {"psnr": null}}', b"\xff",
      b'{"rgb": {"unit": "' + b"m" * 100 + b'"}}', b"[" * 10**5, b'{"rgb": {"psnr": 1' + b"0" * 5000 + b"}}",
-     b"{}" + b" " * 65536],
-    ids=range(11),
+     b"{}" + b" " * 65536, b'{"rgb": {"psnr": "x"}}', b'{"rgb": {"psnr": NaN}}', b'{"rgb": {"psnr": 1e999}}',
+     b'{"depth": {"unit": "<b>1mm"}}', b'{"depth": {"unit": "3"}}', b'{"depth": {"unit": "0mm"}}',
+     b'{"depth": {"unit": 1}}', b'{"rgb": {"psnr": 1' + b"0" * 400 + b"}}"],
+    ids=range(19),
 )  # fmt: skip
 def test_damaged_notes_are_refused(payload: bytes) -> None:
     with pytest.raises(SectionError, match="section notes: damaged notes"):

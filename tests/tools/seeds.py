@@ -153,8 +153,9 @@ def seeds() -> dict[str, list[bytes]]:
     outlined, lossy = _label_images(), _lossy()
     sized = [(size_bytes(*i.shape) + bytes([i.dtype == np.uint16]), i) for i in outlined]
     bare = [
-        (way, bytes([1]) + size_bytes(s.height, s.width) + bytes([s.task.channels == 1]) + coded.payload[1:])
+        (way, bytes([1]) + size_bytes(s.height, s.width) + bytes([s.task.channels == 1]) + stream)
         for s, way, coded in lossy
+        for _, _, stream in [classical.parse_head(coded.payload, coded.form)]
     ]
     whole = [(s, exact.encode(s)) for s in _exact_signals()]
     bounded = [(s, exact.encode(s, bound)) for s in _signals() for bound in (0, 2)]

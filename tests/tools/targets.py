@@ -172,8 +172,8 @@ def av1(data: bytes) -> None:
     forged, size, grey = given.byte() & 1, given.size(), bool(given.byte() & 1)
     header = av1s.parse(given.rest())
     shape = _shape(size, grey) if forged else _shape((header.height, header.width), header.mono)
-    samples, bits = av1s.decode_samples(given.rest(), shape)
-    assert samples.shape == shape and int(samples.max()) < 1 << bits
+    samples = av1s.decode_samples(given.rest(), shape)
+    assert samples.shape == shape and int(samples.max()) < 1 << av1s.BITS
 
 
 def jxl(data: bytes) -> None:

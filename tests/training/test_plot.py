@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from conftest import SCENES
 
-from mtcodec.cli.train import crops_a_second, duration, time_left, train
+from mtcodec.cli.log import crops_a_second, duration, time_left
+from mtcodec.cli.train import train
 from mtcodec.errors import DependencyError
 from mtcodec.training.plot import bpp_at, curves, plot, rates_by_level
 

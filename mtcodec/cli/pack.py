@@ -1,12 +1,11 @@
-"""``mtcodec pack``, ``unpack`` and ``verify``."""
+"""``mtcodec pack``."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,14 +17,13 @@ from mtcodec.cli.common import (
     declared_by,
     find,
     note,
-    open_file,
     progress_bar,
     silent,
     warn,
     with_listed,
 )
-from mtcodec.errors import FormatError, SceneError, UsageError
-from mtcodec.format.section import ATTACHED
+from mtcodec.cli.report import counted, total
+from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
@@ -34,35 +32,37 @@ if TYPE_CHECKING:
 
 NOTES = 20  # lines about scenes that are shown
 
-Workers = Annotated[int, typer.Option("--workers", min=0, max=1024, help="Processes; 0: one for every core.")]
-Engine = Annotated[
-    str,
-    typer.Option("--engine", help="local: processes; ray: the cluster of RAY_ADDRESS, see docs/archives.md."),
-]
-Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or a URL (s3://, https://).")]
-
 
 def pack(
     datasets: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DATASET", help="Directories of scenes in any layout of encode --help."),
+        typer.Argument(metavar="DATASET...", help="Scenes in any layout of encode --help."),
     ] = None,
-    files_from: options.FilesFrom = "",
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o",
-            "--output",
-            metavar="ARCHIVE",
+            "-o", "--output", metavar="ARCHIVE",
             help="Directory of the archive; a run that was stopped goes on.",
         ),
     ] = None,
     quality: options.Quality = None,
+    max_error: options.MaxError = None,
+    lossless: options.Lossless = "",
     tasks: options.Tasks = "",
+    attach: options.Attach = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    skip_errors: options.SkipErrors = False,
+    files_from: options.FilesFrom = "",
+    part_scenes: Annotated[
+        int,
+        typer.Option(
+            "--part-scenes", metavar="N", min=1, rich_help_panel=options.MANY,
+            help="Scenes of one Parquet file; a killed run does at most these again.",
+        ),
+    ] = 8192,
     task: options.TaskDeclarations = None,
     name: options.Names = None,
-    lossless: options.Lossless = "",
-    max_error: options.MaxError = None,
     unit: options.Unit = None,
     invalid: options.Invalid = None,
     coding: options.Coding = "auto",
@@ -71,27 +71,15 @@ def pack(
     learn: Annotated[
         str,
         typer.Option(
-            metavar="TIME",
+            "--learn", metavar="TIME", rich_help_panel=options.CODING,
             help="First train weights on the dataset, for so long (2h, 90m), or auto: until an hour gains "
             "less than 1 %. They are used, and kept in the archive, if they pay.",
         ),
     ] = "",
     measures: options.Measures = False,
-    attach: options.Attach = None,
-    part_scenes: Annotated[
-        int,
-        typer.Option(
-            "--part-scenes", min=1, help="Scenes of one Parquet file; a killed run does at most these again."
-        ),
-    ] = 8192,
-    skip_errors: Annotated[
-        bool, typer.Option("--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.")
-    ] = False,
-    engine: Engine = "local",
-    workers: Workers = 0,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> None:
+    workers: options.Workers = 0,
+    engine: options.Engine = "local",
+) -> None:  # fmt: skip
     """Encode datasets into an archive: Parquet files with one row a scene and one column a task.
 
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
@@ -121,12 +109,15 @@ def pack(
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
     minutes = values.minutes(learn) if learn else None
-    chosen = choose_weights(weights, scenes, wanted, request, output)
+    with progress_bar(quiet) as bar:
+        bar("choosing weights", 0, 0)
+        chosen = choose_weights(weights, scenes, wanted, request, output)
     if minutes is not None:
         chosen = _learn(scenes, wanted, request, weights, chosen, output, minutes, skip_errors, quiet)
     job = Job(chosen, wanted, request, tuple(attach or ()))
     started = time.monotonic()
-    with progress_bar() as bar:
+    with progress_bar(quiet) as bar:
+        bar("starting", 0, 0)
 
         def show(summary: Summary, total: int) -> None:
             seconds = max(time.monotonic() - started, 1e-3)
@@ -171,7 +162,7 @@ def _learn(
         raise UsageError("nothing to learn: no task is left to networks")
     extras.load("torch", "learning", "train")
     from mtcodec.archive.learn import compare, division, learn
-    from mtcodec.cli.train import progress
+    from mtcodec.cli.log import progress
 
     start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
     training, held = division(scenes, tasks)
@@ -195,7 +186,7 @@ def _print(summary: Summary, output: str, seconds: float, as_json: bool, quiet: 
         warn(f"skipped: {error}")
     if not quiet:
         for line, count in summary.notes.most_common(NOTES):
-            note(f"{line} ({count} scene{'s' * (count != 1)})")
+            note(f"{line} ({counted(count)})")
         if len(summary.notes) > NOTES:
             note(f"and {len(summary.notes) - NOTES} more such lines")
     if as_json:
@@ -208,121 +199,16 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
     return {
         "scenes": summary.scenes, "before": summary.before,
         "skipped": {key: str(error) for key, error in summary.skipped.items()},
-        "bytes": summary.total, "bpp": round(8 * summary.total / max(summary.pixels, 1), 6),
+        "bytes_read": summary.read, "bytes": summary.total,
+        "bpp": round(8 * summary.total / max(summary.pixels, 1), 6),
         "columns": summary.columns, "seconds": round(seconds, 1),
     }  # fmt: skip
 
 
 def _table(summary: Summary, output: str, seconds: float) -> None:
-    before = f", {summary.before} were there" if summary.before else ""
-    skipped = f", {len(summary.skipped)} skipped" if summary.skipped else ""
-    rate = summary.scenes / max(seconds, 1e-3)
-    typer.echo(f"{output}: {summary.scenes} scenes in {seconds:.1f} s ({rate:.1f}/s){before}{skipped}")
+    line = total(summary.scenes, summary.read, summary.total, seconds, summary.before, len(summary.skipped))
+    typer.echo(f"{output}: {line}")
     rows = [*summary.columns.items(), ("in all", summary.total)] if summary.scenes else []
     for name, size in rows:
         each, bpp = size / summary.scenes, 8 * size / summary.pixels
         typer.echo(f"  {name:<10} {size:>12} bytes  {each:10.1f} a scene  {bpp:8.4f} bpp")
-
-
-def unpack(
-    archive: Source,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory for scenes' images.")
-    ] = None,
-    tasks: Annotated[str, typer.Option(help="Only these, e.g. depth; others are not read.")] = "",
-    keys: Annotated[
-        str, typer.Option(help="Only these scenes, separated by commas; @FILE: one a line.")
-    ] = "",
-    max_pixels: options.MaxPixels = 0,
-    engine: Engine = "local",
-    workers: Workers = 0,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
-) -> None:
-    """Decode an archive's scenes to OUTPUT/KEY/TASK.png (.npy where PNG cannot hold it)."""
-    from mtcodec.archive.read import Opened
-    from mtcodec.archive.unpack import unpack as run
-    from mtcodec.format.header import MAX_PIXELS
-
-    if output is None:
-        raise UsageError("missing -o DIRECTORY")
-    started = time.monotonic()
-    with progress_bar() as bar:
-        done = run(
-            Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), _keys(keys), engine_name=engine, workers=workers, force=force,
-            progress=lambda k, total: bar("unpacking", k, total),
-        )  # fmt: skip
-    if not quiet:
-        seconds = time.monotonic() - started
-        typer.echo(f"{output}: {done} scenes in {seconds:.1f} s ({done / max(seconds, 1e-3):.1f}/s)")
-
-
-def _keys(keys: str) -> list[str] | None:
-    """``a,b``, or the lines of the file of ``@FILE``; None for all."""
-    if not keys.startswith("@"):
-        return values.names(keys)
-    try:
-        return [line.strip() for line in Path(keys[1:]).read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SceneError(f"cannot read it: {error}", path=keys[1:]) from error
-
-
-def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE", help=".mtc files and archives.")],
-    decode: Annotated[bool, typer.Option("--decode", help="Decode everything, too.")] = False,
-    max_pixels: options.MaxPixels = 0,
-    device: options.Device = "cpu",
-    quiet: options.Quiet = False,
-) -> None:
-    """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
-    from mtcodec.archive.names import is_archive
-
-    damaged = 0
-    with progress_bar() as bar:
-        for name in files:
-            check = _verify_archive if is_archive(name) else _verify_file
-            scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
-            for problem in problems:
-                typer.echo(f"mtcodec: {problem}", err=True)
-            damaged += len(problems)
-            if not quiet and not problems:
-                typer.echo(f"{name}: {scenes} scene{'s' * (scenes != 1)}, undamaged")
-    if damaged:
-        raise FormatError(f"{damaged} damaged")
-
-
-Bar = Callable[[int, int], None]
-Found = tuple[int, list[FormatError]]
-"""Number of scenes, and what is damaged."""
-
-
-def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.archive.check import verify as run
-    from mtcodec.archive.read import Opened
-    from mtcodec.format.header import MAX_PIXELS
-
-    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
-    return result.scenes, list(result.damaged.values())
-
-
-def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.coders import attached
-
-    problems: list[FormatError] = []
-    try:
-        with open_file(name, max_pixels) as reader:
-            for section in reader.header.sections:
-                try:
-                    reader.payload(section.name)
-                    if section.name == ATTACHED:
-                        attached.read(reader)
-                except FormatError as error:
-                    problems.append(error.at(path=name))
-            if decode and not problems:
-                from mtcodec.codec.api import Codec
-
-                Codec((), device).decode(reader)
-    except FormatError as error:
-        problems.append(error.at(path=name))
-    return 1, problems

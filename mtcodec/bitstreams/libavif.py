@@ -1,0 +1,127 @@
+"""libavif's encoder with settings that Python packages do not pass on: ``tune``, for 10 bits.
+
+imagecodecs brings the library, and encodes with libavif's defaults, which aim at the eye: at equal PSNR they
+need a fifth more bytes of colours, and twice that with Pillow, which takes 8 bits alone
+(``docs/results.md``). So the library's C interface is called here (``avif/avif.h``; within its major version
+structures only grow at the end, so that the first fields stay where they are, and defaults of theirs are
+compared). Where a build hides its functions, :func:`encode` returns None.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcodec.errors import MtcodecError
+
+Plane = npt.NDArray[np.uint16]
+_MAJOR = b"1."
+_YUV444, _YUV400 = 1, 4
+_PLANES_YUV = 1
+
+
+class _Encoder(ctypes.Structure):
+    """The first fields of ``avifEncoder``."""
+
+    _fields_ = [
+        ("codec", ctypes.c_int), ("threads", ctypes.c_int), ("speed", ctypes.c_int),
+        ("keyframe_interval", ctypes.c_int), ("timescale", ctypes.c_uint64),
+        ("repetitions", ctypes.c_int), ("extra_layers", ctypes.c_uint32), ("quality", ctypes.c_int),
+    ]  # fmt: skip
+
+
+_DEFAULTS = {"codec": 0, "threads": 1, "speed": -1, "keyframe_interval": 0, "timescale": 1, "extra_layers": 0}
+
+
+class _Data(ctypes.Structure):
+    """``avifRWData``."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+@cache
+def _library() -> Any:
+    """The library that imagecodecs' extension is linked to; None if there is none of a known interface."""
+    try:
+        import imagecodecs._avif as extension
+
+        library = ctypes.CDLL(extension.__file__)  # names are looked up in what it depends on, too
+        pointer, number, unsigned = ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32
+        for name, result, arguments in (
+            ("avifVersion", ctypes.c_char_p, []),
+            ("avifResultToString", ctypes.c_char_p, [number]),
+            ("avifImageCreate", pointer, [unsigned, unsigned, unsigned, number]),
+            ("avifImageAllocatePlanes", number, [pointer, unsigned]),
+            ("avifImagePlane", pointer, [pointer, number]),
+            ("avifImagePlaneRowBytes", unsigned, [pointer, number]),
+            ("avifImageDestroy", None, [pointer]),
+            ("avifEncoderCreate", ctypes.POINTER(_Encoder), []),
+            ("avifEncoderSetCodecSpecificOption", number, [pointer, ctypes.c_char_p, ctypes.c_char_p]),
+            ("avifEncoderWrite", number, [pointer, pointer, ctypes.POINTER(_Data)]),
+            ("avifEncoderDestroy", None, [pointer]),
+            ("avifRWDataFree", None, [ctypes.POINTER(_Data)]),
+        ):
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (ImportError, OSError, AttributeError):
+        return None
+    encoder = library.avifEncoderCreate()
+    try:
+        fields = encoder.contents
+        known = all(getattr(fields, name) == value for name, value in _DEFAULTS.items())
+    finally:
+        library.avifEncoderDestroy(encoder)
+    return library if known and library.avifVersion().startswith(_MAJOR) else None
+
+
+def encode(
+    planes: Sequence[Plane], bits: int, quality: int, speed: int, threads: int, options: Mapping[str, str]
+) -> bytes | None:
+    """An AVIF file of one plane, or of Y, Cb and Cr in full resolution.
+
+    Args:
+        planes: (H, W) samples of ``bits`` bits, more than 8.
+        quality: libavif's, 0 to 100. speed: 0 (best) to 10.
+        options: of libaom, by name.
+
+    Returns:
+        None where the library cannot be called.
+
+    Raises:
+        MtcodecError: it refuses.
+    """
+    library = _library()
+    if library is None:
+        return None
+    height, width = planes[0].shape
+    image = library.avifImageCreate(width, height, bits, _YUV400 if len(planes) == 1 else _YUV444)
+    encoder, out = library.avifEncoderCreate(), _Data()
+    try:
+        if not image or not encoder:
+            raise MemoryError
+        _check(library, library.avifImageAllocatePlanes(image, _PLANES_YUV))
+        for channel, plane in enumerate(planes):
+            stride = library.avifImagePlaneRowBytes(image, channel)
+            memory = (ctypes.c_uint8 * (stride * height)).from_address(library.avifImagePlane(image, channel))
+            rows = np.ctypeslib.as_array(memory).reshape(height, stride).view(np.uint16)
+            rows[:, :width] = plane
+        fields = encoder.contents
+        fields.quality, fields.speed, fields.threads = quality, speed, threads
+        for name, value in options.items():
+            _check(library, library.avifEncoderSetCodecSpecificOption(encoder, name.encode(), value.encode()))
+        _check(library, library.avifEncoderWrite(encoder, image, ctypes.byref(out)))
+        return ctypes.string_at(out.data, out.size)
+    finally:
+        library.avifRWDataFree(ctypes.byref(out))
+        library.avifEncoderDestroy(encoder)
+        library.avifImageDestroy(image)
+
+
+def _check(library: Any, result: int) -> None:
+    if result:
+        raise MtcodecError(f"libavif cannot encode it: {library.avifResultToString(result).decode()}")

@@ -1,0 +1,161 @@
+"""Files that ``mtcodec decode`` decodes, in this process or in others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
+from mtcodec.errors import FormatError, MtcodecError, OutputError, SceneError, SectionError, UsageError
+from mtcodec.format.section import ATTACHED
+
+if TYPE_CHECKING:
+    from mtcodec.format.container import Reader
+
+T = TypeVar("T")
+SUFFIX = ".mtc"
+Work = tuple[str, Path]
+"""A file, and the directory of its images."""
+
+
+@dataclass
+class Decoded:
+    """What became of a file: paths written, tasks lost, bytes read and written."""
+
+    file: str
+    paths: list[Path] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    read: int = 0
+    written: int = 0
+    error: MtcodecError | None = None
+
+    def show(self, quiet: bool) -> None:
+        for path in self.paths if not quiet else ():
+            typer.echo(str(path))
+        for line in self.lost:
+            warn(f"{self.file}: {line}")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes files; networks are loaded once in a process."""
+
+    tasks: list[str] | None
+    weights: list[str]
+    device: str
+    threads: int
+    max_pixels: int
+    force: bool
+
+    def __call__(self, work: Work) -> Decoded:
+        result = Decoded(work[0])
+        try:
+            self._decode(*work, result)
+        except MtcodecError as error:
+            result.error = error
+        return result
+
+    def _decode(self, file: str, directory: Path, result: Decoded) -> None:
+        from mtcodec.codec.api import Codec
+        from mtcodec.files.images import suffix_for, write_image
+        from mtcodec.files.output import write_atomic
+
+        with open_file(file, self.max_pixels) as reader:
+            result.read = reader.bytes
+            wanted = self.tasks or list(reader.header.tasks)
+            for name in wanted:
+                reader.header.task(name)
+                for suffix in (".png", ".npy"):
+                    refuse_existing(directory / (name + suffix), self.force)
+            if any(reader.header.task(name).neural for name in wanted):
+                set_threads(self.threads)
+            lost: list[SectionError] = []
+            beside = self._beside(reader, directory, lost)
+            try:
+                images = Codec(self.weights, self.device).decode(reader, wanted, lost.append)
+            except FormatError as error:
+                raise error.at(path=file) from None
+        result.lost = [f"{_what(loss)} is lost: {loss}" for loss in lost]
+        for name, image in images.items():
+            path = directory / (name + suffix_for(image))
+            _write(path, image, write_image, result)
+        for name, content in beside.items():
+            _write(directory / name, content, write_atomic, result)
+        if lost:
+            raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
+
+    def _beside(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
+        """Files that are kept beside the images; damage is added to ``lost``."""
+        from mtcodec.coders import attached
+
+        try:
+            files = attached.read(reader)
+        except SectionError as error:
+            lost.append(error)
+            return {}
+        for name in files:
+            refuse_existing(directory / name, self.force)
+        return files
+
+
+def _what(loss: SectionError) -> str:
+    return "what is attached" if loss.section == ATTACHED else f"task {loss.task or loss.section}"
+
+
+def _write(path: Path, content: T, write: Callable[[Path, T], None], result: Decoded) -> None:
+    make_directory(path.parent)
+    write(path, content)
+    result.paths.append(path)
+    result.written += path.stat().st_size
+
+
+def work_of(given: Sequence[str], output: Path | None) -> tuple[list[Work], bool]:
+    """Files and the directories of their images, and whether they are several (see ``decode``).
+
+    Raises:
+        UsageError: an archive, no files, or two that go to one directory.
+    """
+    from mtcodec.archive.names import is_archive
+
+    found: list[tuple[str, str]] = []  # files and their keys
+    several = len(given) > 1
+    for name in given:
+        if is_archive(name):
+            raise UsageError(f"{name} is an archive: mtcodec unpack decodes it")
+        path = Path(name)
+        if path.is_dir():
+            several = True
+            inside = sorted(path.rglob(f"*{SUFFIX}"))
+            if not inside:
+                raise SceneError(f"no {SUFFIX} files in it", path=path)
+            found += [(str(file), file.relative_to(path).with_suffix("").as_posix()) for file in inside]
+        else:
+            found.append((name, path.stem))
+    work = [(file, _directory(file, key, output, several)) for file, key in found]
+    taken: dict[Path, str] = {}
+    for file, directory in work:
+        if directory in taken:
+            raise UsageError(f"{taken[directory]} and {file} both go to {directory}")
+        taken[directory] = file
+    return work, several
+
+
+def _directory(file: str, key: str, output: Path | None, several: bool) -> Path:
+    """Where the images of a file go."""
+    if file == "-" and (output is None or several):
+        raise UsageError("standard input needs -o DIR, and no other files")
+    if output is None:
+        output = Path(file).with_suffix("")
+        if output == Path(file):
+            raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
+    elif several:
+        output = output / key
+    if str(output) == "-":
+        raise UsageError("images go to a directory, not to standard output")
+    if output.exists() and not output.is_dir():
+        raise OutputError("exists and is not a directory", path=output)
+    return output

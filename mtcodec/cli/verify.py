@@ -1,0 +1,77 @@
+"""``mtcodec verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from mtcodec.cli import options
+from mtcodec.cli.common import open_file, progress_bar
+from mtcodec.cli.report import counted
+from mtcodec.errors import FormatError
+from mtcodec.format.section import ATTACHED
+
+
+def verify(
+    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode everything, too, which takes longer.")
+    ] = False,
+    max_pixels: options.MaxPixels = 0,
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+) -> None:
+    """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
+    from mtcodec.archive.names import is_archive
+
+    damaged = 0
+    with progress_bar(quiet) as bar:
+        for name in files:
+            check = _verify_archive if is_archive(name) else _verify_file
+            scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
+            for problem in problems:
+                typer.echo(f"mtcodec: {problem}", err=True)
+            damaged += len(problems)
+            if not quiet and not problems:
+                typer.echo(f"{name}: {counted(scenes)}, undamaged")
+    if damaged:
+        raise FormatError(f"{damaged} damaged")
+
+
+Bar = Callable[[int, int], None]
+Found = tuple[int, list[FormatError]]
+"""Number of scenes, and what is damaged."""
+
+
+def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
+    from mtcodec.archive.check import verify as run
+    from mtcodec.archive.read import Opened
+    from mtcodec.format.header import MAX_PIXELS
+
+    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
+    return result.scenes, list(result.damaged.values())
+
+
+def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
+    from mtcodec.coders import attached
+
+    problems: list[FormatError] = []
+    try:
+        with open_file(name, max_pixels) as reader:
+            for section in reader.header.sections:
+                try:
+                    reader.payload(section.name)
+                    if section.name == ATTACHED:
+                        attached.read(reader)
+                except FormatError as error:
+                    problems.append(error.at(path=name))
+            if decode and not problems:
+                from mtcodec.codec.api import Codec
+
+                Codec((), device).decode(reader)
+    except FormatError as error:
+        problems.append(error.at(path=name))
+    return 1, problems

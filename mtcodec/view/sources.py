@@ -1,0 +1,87 @@
+"""Where the scenes of a page come from: a file, a directory of files, or an archive; and their originals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtcodec.codec.api import Codec
+from mtcodec.errors import FormatError, MtcodecError, SceneError
+from mtcodec.files.search import SceneFiles
+from mtcodec.format.container import Reader
+
+if TYPE_CHECKING:
+    from mtcodec.archive.read import Opened
+
+SUFFIX = ".mtc"
+Entry = tuple[str, Reader | MtcodecError]
+"""The name of a scene, and its file or what is wrong with it."""
+
+
+@dataclass
+class Scenes:
+    """Scenes to show.
+
+    Attributes:
+        title: what they are called together.
+        count: how many there are; shown: how many ``entries`` are.
+        codec: decodes them, and knows what tasks mean.
+    """
+
+    title: str
+    count: int
+    shown: int
+    entries: Iterator[Entry]
+    codec: Codec
+
+
+def of_file(name: str, reader: Reader, codec: Codec) -> Scenes:
+    """The only scene of a file."""
+    return Scenes(name, 1, 1, iter([(name, reader)]), codec)
+
+
+def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> Scenes:
+    """The files below a directory, in order of their names.
+
+    Raises:
+        SceneError: there are none.
+    """
+    paths = sorted(directory.rglob(f"*{SUFFIX}"))
+    if not paths:
+        raise SceneError(f"no {SUFFIX} files in it", path=directory)
+    names = [path.relative_to(directory).with_suffix("").as_posix() for path in paths]
+    pairs = islice(zip(names, paths), limit or None)
+    entries = ((name, _opened(path, max_pixels)) for name, path in pairs)
+    return Scenes(directory.resolve().name or "scenes", len(paths), _most(len(paths), limit), entries, codec)
+
+
+def _most(count: int, limit: int) -> int:
+    return min(count, limit or count)
+
+
+def _opened(path: Path, max_pixels: int) -> Reader | MtcodecError:
+    try:
+        return Reader(path.read_bytes(), max_pixels)
+    except FormatError as error:
+        return error
+    except OSError as error:
+        return SceneError(f"cannot read it: {error.strerror or error}")
+
+
+def of_archive(opened: Opened, codec: Codec, tasks: Sequence[str] | None, limit: int) -> Scenes:
+    """The scenes of an archive, in its order; ``tasks``: only what these need is read."""
+    codec.tasks |= {task.name: task for task in opened.about.tasks}
+    entries: Iterator[Entry] = islice(opened.all_entries(tasks, beside=True), limit or None)
+    title, count = opened.path.rsplit("/", 1)[-1], opened.rows
+    return Scenes(title, count, _most(count, limit), entries, codec)
+
+
+def original_of(name: str, originals: Sequence[SceneFiles]) -> SceneFiles | None:
+    """The original of a scene: of the same key, else of the same last part of it, if only one has that."""
+    last = name.rsplit("/", 1)[-1]
+    same = [files for files in originals if files.key == name]
+    alike = [files for files in originals if files.key.rsplit("/", 1)[-1] == last]
+    return same[0] if same else alike[0] if len(alike) == 1 else None

@@ -1,0 +1,70 @@
+"""``mtcodec stats``: what a dataset holds, and what encoding it would give."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tools.commands import Run, fails, write
+
+from mtcodec.cli.report import amount, columns, duration
+from mtcodec.evaluation import stats
+
+
+def test_tasks_sizes_and_bytes_are_told(run: Run, dataset: Path, pixels: dict[str, np.ndarray]) -> None:
+    holes = pixels["depth"].copy()
+    holes[:32] = 0
+    write(dataset / "depth" / "train" / "1.png", holes)
+    result = run("stats", dataset, "--no-estimate", "--json")
+    assert (result.code, result.err) == (0, "")
+    found = json.loads(result.out)
+    assert (found["scenes"], found["sizes"], found["encoded"], found["failed"]) == (2, {"80×64": 2}, [], {})
+    assert list(found["tasks"]) == ["depth", "rgb", "semantic"]
+    depth, rgb = found["tasks"]["depth"], found["tasks"]["rgb"]
+    assert (depth["kind"], depth["scenes"], depth["unit"], depth["holes"]) == ("depth", 1, "1mm", 0.5)
+    assert (depth["images"], rgb["images"]) == ({"uint16": 1}, {"3×uint8": 2})
+    sizes = [path.stat().st_size for path in (dataset / "rgb").rglob("*.png")]
+    assert (rgb["bytes"], rgb["estimated"], rgb["holes"]) == (sum(sizes), False, 0)
+    assert "holes" not in found["tasks"]["semantic"]
+
+    lines = run("stats", dataset, "--no-estimate", "--unit", "depth=0.2mm").lines
+    assert lines[0].startswith(f"{dataset}: 2 scenes, ") and lines[-1] == "  sizes: 80×64"
+    assert lines[2].split()[:6] == ["depth", "depth", "1", "uint16", "0.2mm", "50.00%"]
+
+
+def test_the_sample_is_encoded_at_every_quality(run: Run, dataset: Path) -> None:
+    how = ("--coding", "classical", "--effort", "fast", "--quality", "20,70")
+    found = json.loads(run("stats", dataset, *how, "--json").out)
+    low, high = found["encoded"]
+    assert (low["quality"], high["quality"], found["sample"]) == (20, 70, ["train/1", "val/2"])
+    assert high["scene_bytes"] > low["scene_bytes"] > 50 and high["psnr"]["rgb"] > low["psnr"]["rgb"] > 20
+    assert low["bytes"] == round(2 * low["scene_bytes"])
+    assert low["seconds"] == pytest.approx(2 * low["scene_seconds"] / low["cores"])
+    lines = run("stats", dataset, *how, "--sample", 1).lines
+    assert lines[-2].split()[0] == "20" and "holes and the estimate are those of 1" in lines[-5]
+    fails(run("stats", dataset, "--quality", "x"), 2, "not a quality")
+    fails(run("stats", dataset, "--tasks", "flow"), 1, "no scene has an image of task 'flow'")
+
+
+def test_a_broken_scene_is_named_and_left_out(run: Run, dataset: Path) -> None:
+    (dataset / "rgb" / "val" / "2.png").write_bytes(b"no image at all, but long enough for a header")
+    result = run("stats", dataset, "--no-estimate", "--json")
+    assert result.code == 0 and "scene val/2 is not counted" in result.err
+    assert list(json.loads(result.out)["failed"]) == ["val/2"]
+
+
+def test_samples_are_spread() -> None:
+    assert stats.spread(range(100), 4) == [0, 25, 50, 75]
+    assert stats.spread("ab", 5) == ["a", "b"]
+
+
+def test_amounts_and_times_are_short() -> None:
+    assert [amount(n) for n in (0, 882, 999.6, 1234, 5.678e7, 4e15)] == [
+        "0 B", "882 B", "1 kB", "1.23 kB", "56.8 MB", "4e+03 TB",
+    ]  # fmt: skip
+    assert [duration(s) for s in (0.25, 3.14, 42.3, 89, 720, 4800)] == [
+        "0.25 s", "3.1 s", "42 s", "89 s", "12 min", "1 h 20 min",
+    ]  # fmt: skip
+    assert list(columns([["a", "b", "c"], ["1", "", "333"]])) == ["a  c", "1  333"]
