@@ -17,6 +17,7 @@ from mtcodec.evaluation.compare import Images, Source
 from mtcodec.files.layouts import FILES, SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.scene import ALPHA, read_scene, scaled
+from mtcodec.files.sources import holds
 from mtcodec.tasks import USUAL, Declarations
 
 SUFFIX = ".mtc"
@@ -34,9 +35,10 @@ class OnDisk:
         return self.files.label
 
     def read(self, tasks: Sequence[str] | None) -> Images:
-        there = {*self.files.files, *(f"{name}{ALPHA}" for name in self.files.files)}
-        if tasks is not None and there.isdisjoint(tasks):
-            return Images({})
+        if tasks is not None:
+            there = [name for name, source in self.files.files.items() if holds(source)]
+            if {*there, *(f"{name}{ALPHA}" for name in there)}.isdisjoint(tasks):
+                return Images({})
         images = read_scene(self.files, self.declared, tasks)
         return Images(images, scaled(self.files, images))
 

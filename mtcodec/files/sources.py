@@ -47,6 +47,17 @@ def size_of(source: Source) -> int:
     return source.stat().st_size if isinstance(source, Path) else source.size
 
 
+def holds(source: Source) -> bool:
+    """Is there anything? What cannot be read counts: reading it tells what is wrong."""
+    try:
+        size_of(source)
+    except Absent:
+        return False
+    except (OSError, ValueError):
+        pass
+    return True
+
+
 def opened(source: Source) -> BinaryIO:
     """A file of its bytes; of a path only those that are asked for are read."""
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source.read_bytes())

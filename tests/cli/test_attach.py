@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,18 @@ import pytest
 from tools.commands import Run, fails, files, write
 
 import mtcodec
+from mtcodec.archive.read import Opened
+from mtcodec.cli.report import amount
+from mtcodec.format.container import Parts
+from mtcodec.view import texts
 
+QUICK = ("--coding", "classical", "--effort", "fast")
 CAMERA = b'{"fx": 525.0}'
+
+
+def size(directory: Path) -> int:
+    """Bytes of all files in it."""
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 @pytest.fixture
@@ -50,6 +61,46 @@ def test_encode_info_extract_verify_decode(run: Run, scenes: Path, tmp_path: Pat
     assert run("decode", part, "-o", images, "--force").code == 0
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_decoding_many_writes_and_counts_them(jobs: int, run: Run, scenes: Path, tmp_path: Path) -> None:
+    out, images = tmp_path / "out", tmp_path / "images"
+    assert run("encode", scenes, "-o", out, "--attach", "camera.json", *QUICK).code == 0
+    done = run("decode", out, "-o", images, "-j", jobs)
+    assert done.code == 0 and (images / "b" / "camera.json").read_bytes() == CAMERA + b"b"
+    names = ["depth.png", "semantic.png", "camera.json"]
+    assert sorted(done.lines[:-1]) == sorted(str(images / key / name) for key in "ab" for name in names)
+    assert f" → {amount(size(images))} (" in done.lines[-1]
+    for path in images.rglob("*.png"):
+        path.unlink()
+    fails(run("decode", out, "-o", images, "-q"), 1, f"{images / 'a' / 'camera.json'}: exists already")
+    (images / "a" / "camera.json").unlink()
+    file = out / "b.mtc"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    done = run("decode", out, "-o", images, "--skip-errors", "--force")
+    assert done.code == 3 and f"{file}: what is attached is lost: section files: damaged" in done.err
+    assert "depth.png" in files(images / "b") and done.lines[-1].endswith(", 1 failed")
+
+
+def test_help_has_it_among_the_usual_options(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for command in ("encode", "pack"):
+        text = run(command, "--help").out.decode()
+        assert text.index("--tasks") < text.index("--attach") < text.index("Many scenes"), command
+
+
+def test_a_page_shows_their_bytes(run: Run, scenes: Path, tmp_path: Path) -> None:
+    out, archive, shard = tmp_path / "out", tmp_path / "archive", tmp_path / "x.tar"
+    assert run("encode", scenes, "-o", out, "--attach", "camera.json", *QUICK).code == 0
+    assert run("pack", scenes, "-o", archive, "--attach", "camera.json", *QUICK, "--workers", 1).code == 0
+    with tarfile.open(shard, "w") as file:
+        file.add(scenes, ".")
+    before = "instead of " + texts.size(sum(p.stat().st_size for p in scenes.rglob("*.png")))
+    for given in (out, archive):
+        done = run("view", given, "-o", "-", "--original", shard)
+        page = done.out.decode()
+        assert done.code == 0 and page.count("<b>files</b>") == 2 and before in page
+
+
 def test_damage_to_them_costs_no_image(run: Run, scenes: Path, tmp_path: Path) -> None:
     file = tmp_path / "a.mtc"
     assert run("encode", scenes / "a", "-o", file, "--attach", "camera.json").code == 0
@@ -85,7 +136,9 @@ def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
     for place in (archive, part):
         out = tmp_path / f"from-{place.name}"
         assert run("verify", place).code == 0
-        assert run("unpack", place, "-o", out, "--workers", 1).code == 0
+        done = run("unpack", place, "-o", out, "--workers", 1)
+        read = sum(own.header.file_size for _, own in Opened(place).all_entries() if isinstance(own, Parts))
+        assert done.code == 0 and f" {amount(read)} → {amount(size(out))} (" in done.lines[-1]
         assert (out / "b" / "camera.json").read_bytes() == CAMERA + b"b"
     fails(run("unpack", part, "-o", out, "--workers", 1), 1, "exists already")
     fails(run("pack", scenes, "-o", archive, *arguments, "-q"), 2, "with other weights, tasks or settings")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SCENES
 from tools.commands import Run, fails, write
@@ -49,6 +52,28 @@ def test_every_task_has_the_measures_of_its_kind(run: Run, pair: tuple[Path, Pat
     assert lines[0].split() == ["task", "PSNR", "MS-SSIM", "errors", "holes"]
     assert "RMSE 10 mm, at most 10 mm" in lines[1] and lines[1].endswith("1 pixels differ")
     assert lines[3].split()[:2] == ["rgb", "exact"] and "0.020% of pixels differ" in lines[4]
+
+
+def test_files_of_scenes_are_originals_too(run: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        file.add(pair[0], "one")
+        file.add(pair[1], "two")
+    (tmp_path / "both").mkdir()
+    for path in pair:
+        path.rename(tmp_path / "both" / path.name)
+    found = json.loads(run("compare", tmp_path / "x.tar", tmp_path / "both", "--json").out)
+    assert list(found["scenes"]) == ["one", "two"] and found["only_original"] == found["only_decoded"] == []
+    assert found["summary"]["depth"]["mse"] == 0 and found["summary"]["semantic"]["exact"] == 1
+
+
+def test_cells_without_an_image_are_no_images(run: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    depth, rgb = ((pair[0] / f"{name}.png").read_bytes() for name in ("depth", "rgb"))
+    table = pa.table({"depth": pa.array([depth, None]), "rgb": pa.array([rgb, rgb]), "key": ["a", "b"]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    for tasks in ("depth,rgb", "depth"):
+        result = run("compare", *[tmp_path / "x.parquet"] * 2, "--tasks", tasks, "--json")
+        assert (result.code, result.err) == (0, "")
+        assert json.loads(result.out)["summary"]["depth"]["scenes"] == 1
 
 
 def test_a_unit_that_is_given_scales_lengths(run: Run, pair: tuple[Path, Path]) -> None:

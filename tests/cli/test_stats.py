@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tools.commands import Run, fails, write
 
@@ -46,6 +49,26 @@ def test_the_sample_is_encoded_at_every_quality(run: Run, dataset: Path) -> None
     assert lines[-2].split()[0] == "20" and "holes and the estimate are those of 1" in lines[-5]
     fails(run("stats", dataset, "--quality", "x"), 2, "not a quality")
     fails(run("stats", dataset, "--tasks", "flow"), 1, "no scene has an image of task 'flow'")
+
+
+def test_a_tar_file_holds_what_its_directory_does(run: Run, dataset: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as file:
+        file.add(dataset, ".")
+    inside, there = (
+        json.loads(run("stats", path, "--no-estimate", "--json").out)
+        for path in (tmp_path / "x.tar", dataset)
+    )
+    assert inside.pop("dataset") != there.pop("dataset") and inside == there
+
+
+def test_cells_without_an_image_count_for_nothing(run: Run, dataset: Path, tmp_path: Path) -> None:
+    png = (dataset / "depth" / "train" / "1.png").read_bytes()
+    table = pa.table({"depth": pa.array([png, None]), "semantic": pa.array([png, png])})
+    pq.write_table(table, tmp_path / "x.parquet")
+    found = json.loads(run("stats", tmp_path / "x.parquet", "--no-estimate", "--json").out)
+    depth, semantic = found["tasks"]["depth"], found["tasks"]["semantic"]
+    assert (depth["scenes"], depth["bytes"], depth["images"]) == (1, len(png), {"uint16": 1})
+    assert (semantic["scenes"], semantic["bytes"], found["failed"]) == (2, 2 * len(png), {})
 
 
 def test_a_broken_scene_is_named_and_left_out(run: Run, dataset: Path) -> None:

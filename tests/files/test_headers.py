@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import imagecodecs
 import numpy as np
 import OpenEXR
@@ -26,11 +27,13 @@ def test_headers_tell_size_channels_and_dtype(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "g.tiff", depth)
     Image.fromarray(rgb).save(tmp_path / "h.jpg")
     Image.fromarray(rgb[..., 0]).save(tmp_path / "i.jpeg")
+    with h5py.File(tmp_path / "k.hdf5", "w") as file:
+        file["dataset"] = np.zeros((4, 6, 3), ">f2")
     OpenEXR.File({}, {"RGB": rgb.astype(np.float16)}).write(str(tmp_path / "j.exr"))
     expected = {
         "a.png": (3, "uint8"), "b.png": (1, "uint16"), "c.png": (4, "uint16"), "d.npy": (3, "float32"),
         "e.npy": (1, "uint16"), "f.tif": (3, "uint8"), "g.tiff": (1, "uint16"), "h.jpg": (3, "uint8"),
-        "i.jpeg": (1, "uint8"), "j.exr": (3, "float16"),
+        "i.jpeg": (1, "uint8"), "j.exr": (3, "float16"), "k.hdf5": (3, "float16"),
     }  # fmt: skip
     for name, own in expected.items():
         assert shape_of(tmp_path / name) == (4, 6, *own), name
@@ -43,7 +46,7 @@ def test_jpegs_that_are_turned_have_the_size_of_what_is_seen(tmp_path: Path) -> 
     assert shape_of(tmp_path / "a.jpg")[:2] == (6, 4)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.jpg", "a.tif", "a.exr", "missing.png"])
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.jpg", "a.tif", "a.exr", "a.h5", "missing.png"])
 def test_what_is_no_image_is_an_error(name: str, tmp_path: Path) -> None:
     if not name.startswith("missing"):
         (tmp_path / name).write_bytes(b"not an image" * 9)
