@@ -46,7 +46,7 @@ def decode(
 
     One file becomes DIR/TASK.png (.npy where PNG cannot hold it). Several files, or a directory of them,
     become DIR/KEY/TASK.png, where KEY is the name of the file, or its path in the directory; without -o, the
-    images lie beside each file.
+    images lie beside each file. What encode --attach kept is written with the images.
     """
     started = time.monotonic()
     work, several = work_of(files, output)

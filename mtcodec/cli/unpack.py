@@ -36,7 +36,7 @@ def unpack(
     engine: options.Engine = "local",
     max_pixels: options.MaxPixels = 0,
 ) -> None:
-    """Decode an archive's scenes to DIR/KEY/TASK.png (.npy where PNG cannot hold it)."""
+    """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
     from mtcodec.archive.read import Opened
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.format.header import MAX_PIXELS
