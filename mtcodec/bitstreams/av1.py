@@ -23,6 +23,7 @@ Samples = npt.NDArray[Any]  # uint16
 
 BITS = 10
 _YUV = 1, 2, 0  # channels that are Y, U and V
+_PLANES = 2, 0, 1  # of Y, U and V, for each channel
 QUALITIES = tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100)
 """libavif's that differ: it makes 64 quantisers of them."""
 MAX_SIDE = 1 << 16
@@ -90,8 +91,12 @@ def decode_samples(stream: bytes, shape: tuple[int, ...]) -> Samples:
     header = parse(stream)
     if (header.height, header.width) != shape[:2] or header.mono != (len(shape) == 2):
         raise FormatError("AV1 picture of another shape")
+    file = wrap(stream, header)
     try:
-        samples = np.asarray(imagecodecs.avif_decode(wrap(stream, header), numthreads=1))
+        planes = libavif.decode(file, BITS, shape[:2], (0,) if header.mono else _PLANES)
+        if planes is not None:
+            return planes[0] if header.mono else np.moveaxis(planes, 0, -1)
+        samples = np.asarray(imagecodecs.avif_decode(file, numthreads=1))
     except Exception as error:  # whatever libavif's binding raises
         raise FormatError("damaged AV1 picture") from error
     if header.mono and samples.ndim == 3:  # grey, decoded as equal channels

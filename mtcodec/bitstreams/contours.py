@@ -54,7 +54,7 @@ class _Contours:
     """The rows of a contour stream, one after the other. A decoder passes no decisions."""
 
     def __init__(self, coder: RangeCoder, width: int, highest: int) -> None:
-        self.coder, self.width, self.highest = coder, width, highest
+        self.coder, self.bit, self.width, self.highest = coder, coder.bit, width, highest
         self.above: list[_Edge] = []
         self.smallest = width  # of the gaps between boundaries above
         self.events = _around(RARE)
@@ -93,13 +93,16 @@ class _Contours:
     def change(self, fates: Iterable[_Fate] = repeat(_UNKNOWN), right: _Fate = _UNKNOWN) -> None:
         """A row in which boundaries begin or end: ``fates`` of those above, ``right`` of the edge."""
         above, gaps, self.above, self.end, self.label = self.above, self.gaps(), [], 0, 0
+        bit, deaths, movement, begin, place = self.bit, self.deaths, self.movement, self.begin, self.place
         for (x, label, last, older), gap, fate in zip(above, gaps, fates, strict=False):
-            if self.coder.bit(self.deaths[label == self.label][min(gap.bit_length(), 4)], fate.dies):
+            if bit(deaths[label == self.label][gap.bit_length() if gap < 8 else 4], fate.dies):
                 continue
-            moved = self.movement(x, last, older, fate.moved)
-            self.begin(x + moved, fate)
-            self.place((x + moved, label, moved, last))
-        self.begin(self.width, right)
+            moved = movement(x, last, older, fate.moved)
+            x += moved
+            if x > self.end:
+                begin(x, fate)
+            place((x, label, moved, last))
+        begin(self.width, right)
         self.smallest = min(self.gaps(), default=self.width)
 
     def gaps(self) -> list[int]:
@@ -110,7 +113,7 @@ class _Contours:
         sign = 1
         if last < 0 or (last == 0 and older < 0):
             sign, last, older, moved = -1, -last, -older, -moved
-        bit = self.coder.bit
+        bit = self.bit
         moves, back = self.moves[last if last < 2 else 2][(older > 0) - (older < 0)] if x else self.edge
         if not bit(moves, moved != 0):
             return 0
@@ -123,11 +126,12 @@ class _Contours:
 
     def begin(self, stop: int, fate: _Fate) -> None:
         """Boundaries that begin between the last one placed and ``stop``."""
-        waiting, coder = iter(fate.begins), self.coder
+        coder, count = self.coder, 0
         while (room := stop - self.end) > 0:
-            new = next(waiting, None)
-            if not coder.bit(self.beginnings[room.bit_length()], new is not None):
+            new = fate.begins[count] if count < len(fate.begins) else None
+            if not self.bit(self.beginnings[room.bit_length()], new is not None):
                 break
+            count += 1
             x, label, length = new or (0, 0, 0)
             x = self.end + coder.uniform(room, x - self.end)
             label = coder.number(self.labels, label)
@@ -138,7 +142,7 @@ class _Contours:
                 self.place((x + length, before, NEW, NEW))
 
     def place(self, edge: _Edge) -> None:
-        x, label = edge[:2]
+        x, label, *_ = edge
         if not self.end <= x < self.width or label == self.label or label > self.highest:
             raise FormatError("labels: impossible boundary")
         self.above.append(edge)

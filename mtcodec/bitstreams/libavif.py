@@ -1,10 +1,12 @@
-"""libavif's encoder with settings that Python packages do not pass on: ``tune``, for 10 bits.
+"""libavif's encoder with settings that Python packages do not pass on: ``tune``, for 10 bits; its decoder.
 
 imagecodecs brings the library, and encodes with libavif's defaults, which aim at the eye: at equal PSNR they
 need a fifth more bytes of colours, and twice that with Pillow, which takes 8 bits alone
 (``docs/results.md``). So the library's C interface is called here (``avif/avif.h``; within its major version
 structures only grow at the end, so that the first fields stay where they are, and defaults of theirs are
-compared). Where a build hides its functions, :func:`encode` returns None.
+compared). Where a build hides its functions, :func:`encode` and :func:`decode` return None.
+
+imagecodecs decodes the same, but turns planes to interleaved pixels, grey ones to three equal channels.
 """
 
 from __future__ import annotations
@@ -38,6 +40,12 @@ class _Encoder(ctypes.Structure):
 _DEFAULTS = {"codec": 0, "threads": 1, "speed": -1, "keyframe_interval": 0, "timescale": 1, "extra_layers": 0}
 
 
+class _Image(ctypes.Structure):
+    """The first fields of ``avifImage``."""
+
+    _fields_ = [(name, ctypes.c_uint32) for name in ("width", "height", "depth", "format")]
+
+
 class _Data(ctypes.Structure):
     """``avifRWData``."""
 
@@ -56,6 +64,10 @@ def _library() -> Any:
             ("avifVersion", ctypes.c_char_p, []),
             ("avifResultToString", ctypes.c_char_p, [number]),
             ("avifImageCreate", pointer, [unsigned, unsigned, unsigned, number]),
+            ("avifImageCreateEmpty", pointer, []),
+            ("avifDecoderCreate", pointer, []),
+            ("avifDecoderReadMemory", number, [pointer, pointer, ctypes.c_char_p, ctypes.c_size_t]),
+            ("avifDecoderDestroy", None, [pointer]),
             ("avifImageAllocatePlanes", number, [pointer, unsigned]),
             ("avifImagePlane", pointer, [pointer, number]),
             ("avifImagePlaneRowBytes", unsigned, [pointer, number]),
@@ -106,10 +118,7 @@ def encode(
             raise MemoryError
         _check(library, library.avifImageAllocatePlanes(image, _PLANES_YUV))
         for channel, plane in enumerate(planes):
-            stride = library.avifImagePlaneRowBytes(image, channel)
-            memory = (ctypes.c_uint8 * (stride * height)).from_address(library.avifImagePlane(image, channel))
-            rows = np.ctypeslib.as_array(memory).reshape(height, stride).view(np.uint16)
-            rows[:, :width] = plane
+            _plane(library, image, channel, height)[:, :width] = plane
         fields = encoder.contents
         fields.quality, fields.speed, fields.threads = quality, speed, threads
         for name, value in options.items():
@@ -122,6 +131,47 @@ def encode(
         library.avifImageDestroy(image)
 
 
-def _check(library: Any, result: int) -> None:
+def decode(file: bytes, bits: int, size: tuple[int, ...], order: Sequence[int]) -> Plane | None:
+    """Planes of an AVIF file of one plane, or of Y, Cb and Cr in full resolution.
+
+    Args:
+        bits: of its samples, more than 8.
+        size: height and width; the file has been found to tell the same.
+        order: in which the planes are wanted; 0 is Y.
+
+    Returns:
+        Samples (C, H, W); None where the library cannot be called.
+
+    Raises:
+        MtcodecError: damaged, or of another shape.
+    """
+    library = _library()
+    if library is None:
+        return None
+    height, width = size
+    image, decoder = library.avifImageCreateEmpty(), library.avifDecoderCreate()
+    try:
+        if not image or not decoder:
+            raise MemoryError
+        _check(library, library.avifDecoderReadMemory(decoder, image, file, len(file)), "decode")
+        own = _Image.from_address(image)
+        wanted = (width, height, bits, _YUV400 if len(order) == 1 else _YUV444)
+        if (own.width, own.height, own.depth, own.format) != wanted:
+            raise MtcodecError("of another shape")
+        return np.stack([_plane(library, image, channel, height)[:, :width] for channel in order])
+    finally:
+        library.avifDecoderDestroy(decoder)
+        library.avifImageDestroy(image)
+
+
+def _plane(library: Any, image: int, channel: int, height: int) -> Plane:
+    """Rows of a plane, and what is behind them, in the library's memory."""
+    stride = library.avifImagePlaneRowBytes(image, channel)
+    memory = (ctypes.c_uint8 * (stride * height)).from_address(library.avifImagePlane(image, channel))
+    rows: Plane = np.frombuffer(memory, np.uint16).reshape(height, stride // 2)
+    return rows
+
+
+def _check(library: Any, result: int, work: str = "encode") -> None:
     if result:
-        raise MtcodecError(f"libavif cannot encode it: {library.avifResultToString(result).decode()}")
+        raise MtcodecError(f"libavif cannot {work} it: {library.avifResultToString(result).decode()}")

@@ -235,17 +235,16 @@ def from_samples(form: Form, samples: Samples, bits: int, transform: Transform =
     if transform is None and not form.unit_vectors:
         return form.look_up(np.arange(2**bits, dtype=np.float32) / np.float32(top), samples)
     height, width = samples.shape[:2]
-    planes = np.empty((3, height, width // 2 if isinstance(transform, Projection) else width), np.float32)
-    for rows in parts(height, width):
+
+    def planes_of(rows: slice) -> npt.NDArray[Any]:
         if isinstance(transform, Rotation):
-            planes[:, rows] = transform.back(samples[rows], top)
-            continue
+            return transform.back(samples[rows], top)
         own = samples[rows].astype(np.float32) / np.float32(top)
         if isinstance(transform, Projection):
-            planes[:, rows] = transform.to_vectors(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5
-        else:
-            planes[:, rows] = np.moveaxis(own, -1, 0)
-    return form.restore(planes)
+            return transform.to_vectors(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5
+        return np.moveaxis(own, -1, 0)
+
+    return form.restore_rows((height, width // (1 + isinstance(transform, Projection))), planes_of)
 
 
 def pack_head(codec: int, transform: Transform) -> bytes:

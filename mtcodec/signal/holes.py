@@ -170,11 +170,16 @@ def restore(image: Array, holes: Holes | None) -> Array:
         pixels = image[..., None] if image.ndim == 2 else image
         for _ in holes.values:
             for value in holes.values:
-                clash = holes.valid & (pixels == value).all(axis=-1)
+                clash = pixels[..., 0] == value[0]
+                for channel in range(1, len(value)):
+                    clash &= pixels[..., channel] == value[channel]
                 if clash.any():
-                    pixels[clash, 0] = _next(value[0])
-        inside = holes.classes > 0
-        pixels[inside] = holes.values[holes.classes[inside].astype(np.intp) - 1]
+                    clash &= holes.classes == 0
+                    pixels[..., 0][clash] = _next(value[0])
+        for number, value in enumerate(holes.values, 1):
+            inside = holes.classes == number
+            for channel, own in enumerate(value):
+                np.putmask(pixels[..., channel], inside, own)
     return image
 
 

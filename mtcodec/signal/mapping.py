@@ -22,11 +22,12 @@ UNIT_TOLERANCE = 0.05  # mean deviation from length 1 up to which vectors count 
 
 
 PART = 1 << 20  # pixels that are worked on at a time
+NEAR = 1 << 15  # pixels whose planes stay in a core's cache
 
 
-def parts(height: int, width: int) -> list[slice]:
-    """Rows of an image, in parts of about PART pixels."""
-    step = max(1, PART // width)
+def parts(height: int, width: int, pixels: int = PART) -> list[slice]:
+    """Rows of an image, in parts of about so many pixels."""
+    step = max(1, pixels // width)
     return [slice(row, row + step) for row in range(0, height, step)]
 
 
@@ -102,8 +103,9 @@ def to_values(planes: npt.NDArray[Any], scale: Range, dtype: str = "float64") ->
     """
     shares = np.moveaxis(np.clip(planes, 0.0, 1.0), 0, -1)
     if scale.mapping == "linear" and dtype in ("uint8", "int8", "uint16", "int16"):
-        shares = shares.astype(np.float32, copy=False)
-        near: Values = shares * np.float32(scale.span) + np.float32(scale.low)
+        near: Values = shares.astype(np.float32, copy=False)
+        near *= np.float32(scale.span)
+        near += np.float32(scale.low)
         return near
     shares = shares.astype(np.float64)
     if scale.mapping == "linear":

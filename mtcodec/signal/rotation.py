@@ -53,11 +53,11 @@ class Rotation:
     def back(self, samples: Numbers, top: float) -> Planes:
         """The inverse, of samples (rows, W, 3), 0 to ``top``; colours (3, rows, W), maybe outside [0, 1]."""
         axes = self.matrix / SCALE
-        spread = np.ones((samples.size // 3, 4), np.float32)  # with a column for what is added
-        spread[:, :3] = samples.reshape(-1, 3)
+        spread = np.ones((4, *samples.shape[:2]), np.float32)  # with a plane for what is added
+        spread[:3] = np.moveaxis(samples, -1, 0)
         added = MIDDLE - axes.sum(axis=0) * MIDDLE
-        colours = spread @ np.concatenate([axes / np.float32(top), added[None]])
-        return np.moveaxis(colours.reshape(samples.shape), -1, 0)
+        colours = np.concatenate([axes / np.float32(top), added[None]]).T @ spread.reshape(4, -1)
+        return colours.reshape(3, *samples.shape[:2])
 
 
 def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:

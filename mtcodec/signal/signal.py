@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -21,7 +21,7 @@ from mtcodec.signal import holes as pits
 from mtcodec.signal import mapping as maps
 from mtcodec.signal import projection, rotation
 from mtcodec.signal.holes import Holes
-from mtcodec.signal.mapping import PART, Array, Planes, Range, parts
+from mtcodec.signal.mapping import NEAR, PART, Array, Planes, Range, parts
 from mtcodec.signal.projection import Projection
 from mtcodec.signal.rotation import Rotation
 from mtcodec.tasks import Task
@@ -47,12 +47,21 @@ class Form:
 
     def restore(self, planes: npt.NDArray[Any]) -> Array:
         """Stored values of decoded planes (C, H, W)."""
-        channels, height, width = planes.shape
-        image = np.empty((height, width) if channels == 1 else (height, width, channels), self.dtype)
-        for rows in parts(height, width):
-            shares = maps.to_unit(planes[:, rows]) if self.unit_vectors else planes[:, rows]
-            image[rows] = maps.to_stored(maps.to_values(shares, self.scale, self.dtype), self.dtype)
-        return pits.restore(image, self.holes)
+        return self.restore_rows(planes.shape[1:], lambda rows: planes[:, rows])
+
+    def restore_rows(self, size: tuple[int, ...], planes_of: Callable[[slice], npt.NDArray[Any]]) -> Array:
+        """The same of planes that ``planes_of`` gives for some rows at a time."""
+        height, width = size
+        image = np.empty((height, width, self.channels), self.dtype)
+        for rows in parts(height, width, NEAR):
+            planes = planes_of(rows)
+            shares = maps.to_unit(planes) if self.unit_vectors else planes
+            values = maps.to_values(shares, self.scale, self.dtype)
+            if image.dtype.kind != "f":
+                np.rint(values, out=values)
+            for channel in range(self.channels):
+                np.copyto(image[rows, :, channel], values[..., channel], casting="unsafe")
+        return pits.restore(image[..., 0] if self.channels == 1 else image, self.holes)
 
     def look_up(self, shares: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
         """Stored values of decoded samples (H, W) or (H, W, C); sample i is ``shares[i]`` in [0, 1]."""

@@ -74,6 +74,25 @@ def test_without_the_library_streams_are_made_by_imagecodecs(
         assert error(samples, stream) < (200_000 if quality == 0 else 400)
 
 
+@pytest.mark.parametrize("grey", [False, True])
+def test_planes_are_those_that_imagecodecs_decodes(grey: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = ramp(37, 53)[..., 0] if grey else ramp(37, 53)
+    stream = av1.encode_samples(samples, 60, 8)
+    direct = av1.decode_samples(stream, samples.shape)
+    monkeypatch.setattr(libavif, "_library", lambda: None)
+    assert np.array_equal(direct, av1.decode_samples(stream, samples.shape))
+    assert libavif.decode(b"", 10, (37, 53), (0,)) is None
+
+
+def test_libavif_decodes_only_what_is_expected() -> None:
+    file = av1.encode_file(ramp(24, 40), 60, 8)
+    for bits, size, order in ((10, (40, 24), (0, 1, 2)), (10, (24, 40), (0,)), (12, (24, 40), (0, 1, 2))):
+        with pytest.raises(MtcodecError, match="another shape"):
+            libavif.decode(file, bits, size, order)
+    with pytest.raises(MtcodecError, match="libavif cannot decode it"):
+        libavif.decode(file[:-9], 10, (24, 40), (0, 1, 2))
+
+
 def test_what_libavif_refuses_is_an_error() -> None:
     plane = np.zeros((8, 8), np.uint16)
     with pytest.raises(MtcodecError, match="libavif cannot encode it: Invalid codec-specific option"):
