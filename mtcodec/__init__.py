@@ -13,21 +13,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import errors, extras
+from mtcodec import errors
 from mtcodec.errors import MtcodecError
 
 if TYPE_CHECKING:
-    from mtcodec.archive.dataset import Archive as Archive
+    from mtcodec.archive.batches import collate
+    from mtcodec.archive.dataset import Archive
     from mtcodec.codec.api import Codec, attachments, decode, encode, extract, info, load
     from mtcodec.evaluation.compare import compare
     from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
-__all__ = [  # without Archive: not everybody has torch
+__all__ = [
+    "Archive",
     "Codec",
     "MtcodecError",
     "Task",
     "attachments",
+    "collate",
     "compare",
     "decode",
     "encode",
@@ -36,15 +39,14 @@ __all__ = [  # without Archive: not everybody has torch
     "info",
     "load",
 ]
-_PLACES = {"Archive": "archive.dataset", "Task": "tasks", "compare": "evaluation.compare"}
+_PLACES = {"Archive": "archive.dataset", "collate": "archive.batches", "Task": "tasks"}
+_PLACES["compare"] = "evaluation.compare"
 _PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "Archive":
-        extras.load("torch", "Archive", "train")
     found = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     return found
 

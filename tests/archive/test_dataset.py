@@ -1,0 +1,194 @@
+"""Archives as datasets: batches of scenes of several sizes, streams that go on, and both without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import mtcodec
+from mtcodec.archive import stream as streams
+from mtcodec.archive import write
+from mtcodec.archive.batches import cut
+from mtcodec.archive.dataset import Archive
+from mtcodec.archive.pack import Job, pack_scenes
+from mtcodec.codec.request import Request
+from mtcodec.errors import UsageError
+
+COUNT = 26
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes of two sizes, every fifth without depth, in groups of three rows."""
+    random, path = np.random.default_rng(0), tmp_path_factory.mktemp("archives") / "a"
+    scenes = []
+    for k in range(COUNT):
+        size = (12, 20) if k % 2 else (9, 14)
+        scene = {"depth": (random.random(size) * 500 + 300).astype(np.uint16),
+                 "rgb": random.integers(0, 255, (*size, 3)).astype(np.uint8)}  # fmt: skip
+        if k % 5 == 4:
+            del scene["depth"]
+        scenes.append((f"s{k}", scene))
+    job = Job(None, ("rgb", "depth"), Request(coding="classical", effort="fast"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "GROUP_ROWS", 3)
+        pack_scenes(scenes, path, job, part_rows=9)
+    assert len(Archive(path).groups) == 9
+    return path
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal batches, with tensors, lists, keys and None in them."""
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[name], b[name]) for name in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same(*pair) for pair in zip(a, b, strict=True))
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    return bool(a == b)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
+def test_batches_of_several_sizes_are_the_same_with_any_number_of_workers(archive: Path) -> None:
+    for crop in (None, (10, 16)):
+        every, found = Archive(archive, crop=crop), []
+        for workers in (0, 1, 4):
+            loader: DataLoader[Any] = DataLoader(
+                every, batch_size=4, num_workers=workers, shuffle=True, collate_fn=mtcodec.collate,
+                generator=torch.Generator().manual_seed(5),
+            )  # fmt: skip
+            found.append(list(loader))
+        assert same(found[0], found[1]) and same(found[0], found[2])
+        assert sorted(key for batch in found[0] for key in batch["key"]) == sorted(every.keys())
+        for batch in found[0]:
+            missing = [image is None for image in batch["depth"]]
+            assert missing == [int(key[1:]) % 5 == 4 for key in batch["key"]]
+            if crop:
+                assert batch["rgb"].shape == (len(missing), 3, 10, 16)
+            if crop and not any(missing):
+                assert batch["depth"].shape == (len(missing), 1, 10, 16)
+
+
+def test_collate() -> None:
+    a, b = {"key": "a", "x": np.zeros((1, 2), "u2")}, {"key": "b", "x": np.ones((1, 2), "u2"), "y": 3}
+    both = mtcodec.collate([a, b])
+    assert both["key"] == ["a", "b"] and both["y"] == [None, 3]
+    assert both["x"].dtype == np.uint16 and both["x"].tolist() == [[[0, 0]], [[1, 1]]]
+    assert isinstance(mtcodec.collate([a, {**b, "x": np.ones((1, 2), "u1")}])["x"], list)
+    assert torch.equal(mtcodec.collate([torch.ones(2), torch.zeros(2)]), torch.tensor([[1.0, 1], [0, 0]]))
+    assert mtcodec.collate(["k", "l"]) == ["k", "l"] and mtcodec.collate([]) == []
+
+
+def test_crops_are_middles(archive: Path) -> None:
+    image = np.arange(30).reshape(5, 6)
+    assert cut(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
+    assert cut(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
+    whole, part = Archive(archive)[1]["rgb"], Archive(archive, crop=8)[1]["rgb"]
+    assert torch.equal(part, whole[:, 2:10, 6:14])
+    for crop in (0, (4,), (3, -1)):
+        with pytest.raises(UsageError, match="crop must be"):
+            Archive(archive, crop=crop)  # type: ignore[arg-type]
+
+
+def keys(found: Any) -> list[str]:
+    return [sample["key"] for sample in found]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_stream_goes_on_where_it_was(archive: Path, shuffle: bool) -> None:
+    every = Archive(archive)
+    whole = keys(every.stream(shuffle=shuffle, seed=2))
+    for count in (0, 1, 3, 7, COUNT - 1, COUNT):
+        first = every.stream(shuffle=shuffle, seed=2, batch=4)
+        steps = iter(first)
+        seen = keys(next(steps) for _ in range(count))
+        later = Archive(archive).stream(shuffle=shuffle, seed=2)
+        later.load_state_dict(first.state_dict())
+        later.set_epoch(first.epoch)
+        assert later.state_dict() == first.state_dict()
+        assert seen + keys(later) == whole
+        assert keys(later) == whole  # the next time it begins anew
+    later.load_state_dict({**first.state_dict(), "given": 20})
+    later.set_epoch(1)
+    assert later.state_dict()["given"] == 0 and len(keys(later)) == COUNT
+
+
+def test_states_of_other_streams_are_refused(archive: Path) -> None:
+    stream = Archive(archive).stream(shuffle=True)
+    state = stream.state_dict()
+    for changed in ({}, {**state, "given": "x"}, {**state, "seed": 1}, {**state, "scenes": 7}):
+        with pytest.raises(UsageError, match="state of"):
+            stream.load_state_dict(changed)
+    stream.load_state_dict({**state, "place": 1, "places": 2})
+    with pytest.raises(UsageError, match="another number"):
+        next(iter(stream))
+
+
+def test_every_scene_comes_once_over_ranks_and_workers(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where every one of them stops in the middle and goes on; scenes of a group keep their order."""
+    stream = Archive(archive).stream(shuffle=True, seed=3)
+    whole = keys(stream)
+    assert whole != keys(Archive(archive)) and sorted(whole) == sorted(keys(Archive(archive)))
+    for places in (2, 4, 12):
+        found: list[str] = []
+        for place in range(places):
+            monkeypatch.setattr(streams, "share", lambda own=(place, places): own)
+            begun = Archive(archive).stream(shuffle=True, seed=3)
+            part = [sample["key"] for sample, _ in zip(begun, range(4), strict=False)]
+            stream.load_state_dict({**begun.state_dict(), "given": len(part)})
+            part += keys(stream)
+            assert part == [key for key in whole if key in part]
+            found += part
+        assert Counter(found) == Counter(whole)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_workers_share_a_stream(archive: Path) -> None:
+    stream = Archive(archive, ["rgb"]).stream(shuffle=True)
+    for workers in (0, 1, 4):
+        loader: DataLoader[Any] = DataLoader(
+            stream, batch_size=4, num_workers=workers, collate_fn=mtcodec.collate
+        )
+        assert sorted(key for batch in loader for key in batch["key"]) == sorted(stream.archive.keys())
+
+
+def test_arrays(archive: Path) -> None:
+    arrays, tensors = Archive(archive, numpy=True), Archive(archive)
+    for own, other in zip(arrays, tensors, strict=True):
+        assert list(own) == list(other)
+        for name in own.keys() - {"key"}:
+            assert isinstance(own[name], np.ndarray) and (own[name] == other[name].numpy()).all()
+    assert arrays[0]["depth"].dtype == np.uint16 and tensors[0]["depth"].dtype == torch.int32
+
+
+def test_without_torch(archive: Path) -> None:
+    """Nothing imports it, and iteration, indexing and batches give arrays."""
+    code = f"""
+import sys
+sys.modules["torch"] = None
+import mtcodec
+from mtcodec.errors import DependencyError
+archive = mtcodec.Archive({str(archive)!r}, crop=8)
+first = next(iter(archive))
+assert type(first["depth"]).__name__ == "ndarray" and first["depth"].dtype == "uint16", first
+assert (archive[0]["rgb"] == first["rgb"]).all()
+stream = archive.stream(shuffle=True)
+assert mtcodec.collate(list(stream))["rgb"].shape == ({COUNT}, 3, 8, 8)
+try:
+    mtcodec.Archive({str(archive)!r}, numpy=False)
+except DependencyError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "tensors need torch: pip install 'mtcodec[train]'\n"
