@@ -16,6 +16,7 @@ from mtcodec.errors import MtcodecError
 from mtcodec.evaluation.stats import spread
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
+from mtcodec.format.header import parse
 from mtcodec.format.quality import lambda_of, to_step
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import Declarations
@@ -25,6 +26,8 @@ from mtcodec.weights.file import describe
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded
 
+Sampled = tuple[float, bool] | None
+"""Cost of a scene, and whether it needs networks; None where it cannot be encoded."""
 SAMPLE, SIDE = 8, 256  # scenes that decide on weights, and the pixels of a side that are looked at
 
 
@@ -44,7 +47,7 @@ def choose_weights(
 ) -> Path | None:
     """The weights ``name``; for ``auto`` those that ``output`` has already, or that cost a sample least.
 
-    None where no networks are to be used, or none are installed.
+    None where no networks are to be used, none are installed, or they save less than their file takes.
 
     Raises:
         WeightsNotFound: no weights of that name, or those of ``output`` are gone.
@@ -59,33 +62,65 @@ def choose_weights(
         installed = (path for path in paths if describe(path).fingerprint == about.fingerprint)
         kept = output / about.weights
         return kept if kept.is_file() else next(installed, None) or store.find_fingerprint(about.fingerprint)
-    return paths[0] if len(paths) == 1 else cheapest(paths, scenes, tasks, request)
+    if len(paths) == 1 and (str(name) != store.AUTO or request.coding == "neural"):
+        return paths[0]
+    return cheapest(paths, scenes, tasks, request)
 
 
 def cheapest(
     paths: Sequence[Path], scenes: Sequence[SceneFiles], tasks: Sequence[str], request: Request
 ) -> Path | None:
-    """Those weights that cost least on parts of a few scenes, all of which count the same.
+    """Those weights that cost least over all scenes, as parts of a few tell, which count by their pixels.
 
+    Unless networks are asked for, their file counts too, which an archive keeps: None where they save less.
     Scenes that cannot be read or encoded count for nothing here.
     """
-    codecs = [Codec(path, **vars(replace(request, target_psnr={}, target_bytes=0))) for path in paths]
-    costs = [0.0] * len(codecs)
-    for files in spread(scenes, SAMPLE):
-        try:
-            scene = _part(read_scene(files, request.tasks, tasks))
-            made = [cost(codec.encode_measured(scene), request) for codec in codecs]
-        except MtcodecError:
-            continue
-        costs = [total + own for total, own in zip(costs, made)]
-    return min(zip(costs, paths))[1] if paths else None
+    wanted = replace(request, target_psnr={}, target_bytes=0)
+    parts = [_part(scene) for files in spread(scenes, SAMPLE) if (scene := _read(files, tasks, wanted))]
+    found: dict[Path | None, list[Sampled]] = {}
+    if request.coding != "neural":
+        found[None] = [_sampled(None, *part, wanted) for part in parts]
+        bound = _total(found[None], len(scenes))  # networks whose file alone costs as much cannot save it
+        paths = [path for path in paths if 8 * path.stat().st_size < bound]
+    found |= {path: [_sampled(path, *part, wanted) for part in parts] for path in paths}
+    usable = [all(own) for own in zip(*found.values())]
+    totals: dict[Path | None, float] = {}
+    for path, sampled in found.items():
+        kept = [own for own, good in zip(sampled, usable) if good]
+        needed = None in found and any(own is not None and own[1] for own in kept)
+        totals[path] = _total(kept, len(scenes)) + (8 * path.stat().st_size if needed and path else 0)
+    return min(totals, key=lambda path: (totals[path], str(path or "")), default=None)
 
 
-def _part(scene: Mapping[str, Array]) -> dict[str, Array]:
-    """A window in the middle of a scene."""
-    height, width = next(iter(check(scene).values())).shape[:2]
+def _total(sampled: Sequence[Sampled], count: int) -> float:
+    """Cost of so many scenes."""
+    costs = [own[0] for own in sampled if own is not None]
+    return sum(costs) * count / max(len(costs), 1)
+
+
+def _read(files: SceneFiles, tasks: Sequence[str], request: Request) -> dict[str, Array]:
+    """Images of a scene, or none."""
+    try:
+        return check(read_scene(files, request.tasks, tasks))
+    except MtcodecError:
+        return {}
+
+
+def _sampled(path: Path | None, part: Mapping[str, Array], share: float, request: Request) -> Sampled:
+    """What a scene costs with these weights, of which ``part`` is such a share of the pixels."""
+    try:
+        encoded = Codec(() if path is None else path, **vars(request)).encode_measured(part)
+    except MtcodecError:
+        return None
+    return cost(encoded, request) / share, parse(encoded.data).neural
+
+
+def _part(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
+    """A window in the middle of a scene, and its share of the pixels."""
+    height, width = next(iter(scene.values())).shape[:2]
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
-    return {name: image[top : top + SIDE, left : left + SIDE] for name, image in scene.items()}
+    window = {name: image[top : top + SIDE, left : left + SIDE] for name, image in scene.items()}
+    return window, min(height, SIDE) * min(width, SIDE) / (height * width)
 
 
 def cost(encoded: Encoded, request: Request) -> float:

@@ -128,7 +128,7 @@ class Summary:
     Attributes:
         scenes: encoded now; ``before``: there already.
         pixels: of the scenes encoded now; read: bytes of their images on disk; total: of their files.
-        columns: bytes of payloads by column.
+        columns: bytes of payloads by column. weights: of the weights' file in the archive, 0 if none.
         skipped: what was wrong, by key.
         notes: lines for people, and of how many scenes.
     """
@@ -139,6 +139,7 @@ class Summary:
     read: int = 0
     total: int = 0
     columns: Counter[str] = field(default_factory=Counter)
+    weights: int = 0
     skipped: dict[str, MtcodecError] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
 
@@ -236,3 +237,4 @@ def _write(
     finally:
         writer.flush()
     writer.finish()
+    summary.weights = writer.weights_size()

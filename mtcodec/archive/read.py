@@ -159,6 +159,14 @@ class Opened:
         for group in self.groups:
             yield from self.entries(group, tasks, beside)
 
+    def weights_size(self) -> int:
+        """Bytes of the weights' file of the archive, 0 if there is none."""
+        path = f"{self._root}/{self.about.weights}"
+        try:
+            return 0 if self.about.weights is None else int(self._fs.size(path) or 0)
+        except OSError:
+            return 0
+
     def weights_bytes(self) -> bytes:
         """The weights' file of the archive.
 

@@ -117,6 +117,11 @@ class Writer:
             target.parent.mkdir(exist_ok=True)
             write_atomic(target, read())
 
+    def weights_size(self) -> int:
+        """Bytes of the weights' file in the archive, 0 if there is none."""
+        target = self.directory / (self.about.weights or "")
+        return target.stat().st_size if target.is_file() else 0
+
 
 def _facts(path: Path) -> PartFacts:
     """Of a finished part, for the index."""

@@ -97,7 +97,7 @@ def print_archive(path: str, as_json: bool) -> None:
     facts = {
         "archive": path, "scenes": opened.rows, "parts": len(opened.parts), "bytes": sum(sizes.values()),
         "fingerprint": about.fingerprint, "tasks": [t.name for t in about.tasks],
-        "settings": about.settings, "columns": sizes,
+        "settings": about.settings, "columns": sizes, "weights_bytes": opened.weights_size(),
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(facts))
@@ -107,6 +107,8 @@ def print_archive(path: str, as_json: bool) -> None:
     typer.echo(f"{path}: {opened.rows} scenes in {parts}, weights {about.fingerprint}, {settings}")
     for column, size in sizes.items():
         typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
+    if facts["weights_bytes"]:
+        typer.echo(f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes")
     for task in about.tasks if sizes else []:
         needed = about.needs([task.name])
         total = sum(sizes.get(name, 0) for name in needed)

@@ -201,12 +201,13 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
         "skipped": {key: str(error) for key, error in summary.skipped.items()},
         "bytes_read": summary.read, "bytes": summary.total,
         "bpp": round(8 * summary.total / max(summary.pixels, 1), 6),
-        "columns": summary.columns, "seconds": round(seconds, 1),
+        "columns": summary.columns, "weights_bytes": summary.weights, "seconds": round(seconds, 1),
     }  # fmt: skip
 
 
 def _table(summary: Summary, output: str, seconds: float) -> None:
-    line = total(summary.scenes, summary.read, summary.total, seconds, summary.before, len(summary.skipped))
+    line = total(summary.scenes, summary.read, summary.total, seconds, summary.before, len(summary.skipped),
+                 summary.weights)  # fmt: skip
     typer.echo(f"{output}: {line}")
     rows = [*summary.columns.items(), ("in all", summary.total)] if summary.scenes else []
     for name, size in rows:

@@ -38,12 +38,17 @@ def counted(count: int) -> str:
     return f"{count} scene{'s' * (count != 1)}"
 
 
-def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0) -> str:
-    """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before."""
+def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0,
+          weights: int = 0) -> str:  # fmt: skip
+    """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before.
+
+    ``weights``: bytes of a weights' file that all of an archive's scenes need besides.
+    """
     share = ""
     if read:
         share = f" ({written / read:.1%})" if written < 2 * read else f" (×{written / read:.3g})"
-    line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}, {duration(seconds)}"
+    more = f" and {amount(weights)} of weights" if weights else ""
+    line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}{more}, {duration(seconds)}"
     line += f", {scenes / max(seconds, 1e-3):.3g} scenes/s" if scenes else ""
     return line + f", {there} were there" * bool(there) + f", {failed} failed" * bool(failed)
 

@@ -381,6 +381,40 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
     assert choose_weights("auto", bundled, ALL, Request(coding="classical"), archive) is None
 
 
+def test_networks_must_save_more_than_their_file_takes(
+    bundled: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtcodec.weights import store
+
+    clevr = store.find("clevr")
+    monkeypatch.setattr(store, "resolve", lambda name: [clevr] if name == "auto" else [store.find(name)])
+    few, many = bundled[:2], bundled[:2] * 100_000
+    tasks, request = ("rgb", "depth"), Request(30.0, effort="fast")
+    assert cheapest([clevr], few, tasks, request) is None
+    assert cheapest([clevr], many, tasks, request) == clevr
+    assert cheapest([clevr], few, tasks, replace(request, coding="neural")) == clevr
+    assert choose_weights("auto", few, tasks, request, tmp_path / "a") is None
+    assert choose_weights("auto", many, tasks, request, tmp_path / "a") == clevr
+    assert choose_weights("clevr", few, tasks, request, tmp_path / "a") == clevr  # as they were asked for
+    # what an archive has been made with stays, however many scenes come
+    pack(few, tmp_path / "a", Job(None, tasks, request), workers=1)
+    assert choose_weights("auto", many, tasks, request, tmp_path / "a") is None
+    pack(few, tmp_path / "b", Job(clevr, tasks, request), workers=1)
+    kept = choose_weights("auto", few, tasks, request, tmp_path / "b")
+    assert kept is not None and kept.read_bytes() == clevr.read_bytes()
+
+
+def test_bytes_of_the_weights_are_told(archive: Path, job: Job, bundled: list[SceneFiles],
+                                       tmp_path: Path) -> None:  # fmt: skip
+    assert job.weights is not None
+    size = job.weights.stat().st_size
+    assert Opened(archive).weights_size() == size
+    again = pack(bundled[:1], tmp_path / "a", job, workers=1)
+    assert again.weights == size
+    assert pack(bundled[:1], tmp_path / "b", job_of(), workers=1).weights == 0
+    assert Opened(tmp_path / "b").weights_size() == 0
+
+
 # --- going on ----------------------------------------------------------------------------------------
 
 
@@ -798,9 +832,14 @@ def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     done = command("pack", dataset, "-o", out, *options, "--quality", 40)
     assert done.returncode == 0 and done.stderr == "" and f"{out}: 10 scenes, " in done.stdout
     assert re.search(r"in all +\d+ bytes", done.stdout)
+    size = small_weights.stat().st_size
+    assert re.search(r"→ \S+ kB( \(\S+\))? and \S+ [kM]?B of weights, ", done.stdout)
+    told = command("info", out).stdout
+    assert f"weights    {size:>12} bytes for all scenes\n" in told
+    assert json.loads(command("info", out, "--json").stdout)["weights_bytes"] == size
     again = command("pack", dataset, "-o", out, *options, "--quality", 40, "--json")
     facts = json.loads(again.stdout)
-    assert (facts["scenes"], facts["before"]) == (0, 10)
+    assert (facts["scenes"], facts["before"], facts["weights_bytes"]) == (0, 10, size)
     other = command("pack", dataset, "-o", out, *options, "--quality", 41)
     assert other.returncode == 2 and other.stderr.count("\n") == 1
     shown = json.loads(command("info", out, "--json").stdout)
