@@ -87,6 +87,7 @@ def test_every_public_name_is_there() -> None:
     assert "MtcodecError\n├── UsageError" in page
     assert "- `scene`: by task, an array (H, W) or (H, W, C)" in page
     assert "mtcodec.extract(data: Data, tasks: str | Iterable[str]) -> bytes" in page
+    assert "`Data` is a file: its bytes, its path" in page
     assert ":class:" not in page and "``" not in page.replace("```", "") and "__" not in page
 
 

@@ -66,6 +66,7 @@ def _described(parameter: Any) -> str:
 def python_page() -> str:
     """The functions and classes that ``mtcodec`` has, the settings of encoding, and the errors."""
     parts = ["# Python", _prose(_module("__init__").partition("\n")[0])]
+    parts += [f"`Data` is {_alias('codec.api', 'Data')} `Scene` is a dictionary of arrays by task."]
     for name in FUNCTIONS:
         parts += _function(_found(PLACES[name], name), f"mtcodec.{name}", "##")
     for name in CLASSES:
@@ -94,6 +95,14 @@ def _found(module: str, name: str) -> Any:
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
             return _found(str(node.module).removeprefix("mtcodec."), name)
     raise LookupError(f"{module} has no {name}")
+
+
+def _alias(module: str, name: str) -> str:
+    """What stands below the definition of a type, as the end of a sentence."""
+    body = _tree(module).body
+    place = next(i for i, node in enumerate(body) if ast.unparse(node).startswith(f"{name} ="))
+    text = _prose(ast.literal_eval(ast.unparse(body[place + 1])))
+    return text[0].lower() + text[1:]
 
 
 def _function(node: Function, name: str, level: str) -> list[str]:
