@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 SHELLS = ("", "sh", "bash", "shell", "console")  # languages of blocks that people paste into a shell
-_FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _DRAWING = re.compile("[─│►▼]")
 
 
@@ -37,7 +38,7 @@ def blocks(page: Path) -> Iterator[Block]:
     """All fenced blocks of a page."""
     text = page.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
-        yield Block(page, text[: found.start()].count("\n") + 1, found[1], found[2])
+        yield Block(page, text[: found.start()].count("\n") + 1, found[2], textwrap.dedent(found[3]))
 
 
 def shell_blocks() -> list[Block]:

@@ -21,7 +21,7 @@ from tools.documents import ROOT
 
 CONFIG = ROOT / "docs" / "mkdocs.yml"
 START = "README.md"  # is the page index.md
-_FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\((?P<target>[^)\s]+)\)")
 _ATTRIBUTE = re.compile(r'(?P<name>src|href)="(?P<target>[^"]+)"')
 
@@ -78,8 +78,8 @@ def build(directory: Path, site: Path) -> None:
     from mkdocs.config import load_config
 
     pages(directory)
-    extensions: list[Any] = ["tables", "fenced_code", "sane_lists", "def_list"]
-    extensions.append({"toc": {"slugify": slug, "permalink": False}})
+    extensions: list[Any] = ["tables", "def_list", "mdx_truly_sane_lists", "pymdownx.superfences"]
+    extensions += [{"toc": {"slugify": slug}}, {"pymdownx.highlight": {"use_pygments": False}}]
     config = load_config(
         str(CONFIG), docs_dir=str(directory), site_dir=str(site), strict=True, markdown_extensions=extensions
     )
