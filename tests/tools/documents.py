@@ -28,10 +28,10 @@ class Block(NamedTuple):
 
     @property
     def lines(self) -> list[str]:
-        """Lines of commands without comments and prompts; those that go on after ``\\`` are one."""
-        joined = self.text.replace("\\\n", " ")
-        lines = (line.strip().removeprefix("$ ") for line in joined.splitlines())
-        return [line for line in lines if line and not line.startswith("#")]
+        """Commands, one a line, without comments; those after prompts, if there are any."""
+        joined = [line.strip() for line in self.text.replace("\\\n", " ").splitlines()]
+        prompted = [line.removeprefix("$ ") for line in joined if line.startswith("$ ")]
+        return [line for line in prompted or joined if line and not line.startswith("#")]
 
 
 def blocks(page: Path) -> Iterator[Block]:
