@@ -1,10 +1,10 @@
-# make demo | test | check | man | fuzz | train-clevr | train-general | export-clevr | export-general
+# make demo | test | check | man | docs | fuzz | train-clevr | train-general | export-clevr | export-general
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
-.PHONY: demo test check fuzz fuzz-ci format man clean
+.PHONY: demo test check fuzz fuzz-ci format man docs clean
 .PHONY: train-clevr train-general export-clevr export-general need-clevr need-general
 
 $(BIN)/mtcodec: pyproject.toml
@@ -91,6 +91,13 @@ format: $(VENV)/check-ready
 
 man: $(BIN)/mtcodec  ## the manual page, out of the help: man build/man/mtcodec.1
 	$(BIN)/python tests/tools/man.py build/man/mtcodec.1
+
+$(VENV)/docs-ready: $(BIN)/mtcodec
+	$(BIN)/pip install --quiet -e ".[docs]"
+	touch $@
+
+docs: $(VENV)/docs-ready  ## README and docs as a site that needs no network: build/site/index.html
+	$(BIN)/python tests/tools/website.py
 
 clean:
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache

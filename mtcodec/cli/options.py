@@ -159,7 +159,7 @@ Quality = Annotated[
     list[str] | None,
     typer.Option(
         "--quality", metavar="Q", autocompletion=one_of(*WORDS),
-        help=f"0 to 100, or {_WORDS} (about 36, 41, 44 and 47 dB in rgb of photographs); "
+        help=f"0 to 100, or {_WORDS} (about 37, 41, 45 and 47 dB in rgb of photographs); "
         f"depth=80 or depth=high for one task; repeatable; default: {DEFAULT:g}.",
     ),
 ]  # fmt: skip

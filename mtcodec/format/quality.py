@@ -13,7 +13,7 @@ from typing import Any
 from mtcodec.errors import UsageError
 
 DEFAULT = 65.0
-"""λ = 0.10: photographs and scans have about 40 dB in rgb (17 scenes: 36 to 43), renderings more."""
+"""λ = 0.10: photographs and scans have about 41 dB in rgb (17 scenes: 36 to 44), renderings more."""
 WORDS = {"low": 45.0, "medium": DEFAULT, "high": 78.0, "visually-lossless": 90.0}
 """Words that people may say instead."""
 STEPS = 2688

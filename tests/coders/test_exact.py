@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tools.sections import file_of, read, with_payload
 
-from mtcodec.bitstreams import jxl
+from mtcodec.bitstreams import av1, jxl
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import exact
 from mtcodec.coders.coded import Coded
@@ -183,10 +185,72 @@ HOSTILE_STEPS = {
 }
 
 
+PICTURE = av1.encode_samples(np.full((8, 8), 500, np.uint16), 50, 9)
+PREDICTED = b"\x00\x29\x02" + bytes([len(PICTURE)]) + PICTURE
+HOSTILE_STEPS |= {
+    "no step": (b"\x00\x00\x02" + PREDICTED[3:] + STREAM, "step is out of range"),
+    "a long step": (b"\x00\x80\x80\x80\x80\x08\x02" + PREDICTED[3:] + STREAM, "step is out of range"),
+    "no base": (b"\x00\x29", "ends within"),
+    "a base out of range": (b"\x00\x29\x80\x80\x04" + PREDICTED[3:] + STREAM, "lowest number is out of"),
+    "half a picture": (PREDICTED[:-4], "ends within"),
+    "a picture cut off": (b"\x00\x29\x02\x09" + PICTURE[:9] + STREAM, "cut off"),
+    "a longer picture": (b"\x00\x29\x02\xff\x7f" + PICTURE + STREAM, "length of the picture"),
+    "no numbers": (PREDICTED, "not a JPEG XL"),
+    "numbers of another size": (PREDICTED + jxl.encode_samples(np.zeros((8, 9), np.uint8)), "another size"),
+}
+
+
 @pytest.mark.parametrize(("payload", "message"), HOSTILE_STEPS.values(), ids=HOSTILE_STEPS)
 def test_refuses_steps(payload: bytes, message: str) -> None:
     with pytest.raises(SectionError, match=f"section depth: .*{message}"):
         read(forged("stepped", STEPS, payload), "depth")
+
+
+def test_a_prediction_stands_for_values() -> None:
+    back = read(forged("stepped", STEPS, PREDICTED + STREAM), "depth")  # 491 + 41 · (200 − 2), clipped
+    assert (back == 900).all()
+    numbers = jxl.encode_samples(np.full((8, 8), 4, np.uint8))
+    assert np.abs(read(forged("stepped", STEPS, PREDICTED + numbers), "depth") - 573.0).max() <= 2
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf"), 1e300])
+def test_refuses_float_steps(step: float) -> None:
+    form = Form("float32", 1, Range(1.0, 9.0))
+    payload = b"\x00" + struct.pack("<d", step) + PREDICTED[2:] + STREAM
+    with pytest.raises(SectionError, match="step is out of range"):
+        read(forged("stepped", form, payload), "depth")
+
+
+def test_refuses_a_prediction_without_a_range() -> None:
+    with pytest.raises(SectionError, match="step is out of range"):
+        read(forged("stepped", Form("uint16", 1, Range(5.0, 5.0)), PREDICTED + STREAM), "depth")
+
+
+def noisy(dtype: str) -> Image:
+    """Depth of a slope with steps and a sensor's noise, in millimetres or metres, with holes."""
+    rows, columns = np.mgrid[:128, :160]
+    depth = 900 + 4.0 * rows + 300 * (columns > 70) + np.random.default_rng(0).normal(0, 4, rows.shape)
+    depth[30:50, 20:60] = 0
+    return (depth if "int" in dtype else depth / 1000).round(3).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bound"), [("uint16", 20), ("int32", 20), ("float32", 0.02), ("float64", 0.02)]
+)
+def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -> None:
+    image = noisy(dtype)
+    coded, back = there_and_back(DEPTH, image, bound)
+    assert coded.coding == "stepped" and coded.payload[0] == 0
+    assert np.abs(back.astype(np.float64) - image.astype(np.float64)).max() <= bound
+    assert np.array_equal(back == 0, image == 0)
+    made = signals.make(DEPTH, image)
+    steps = exact._steps(made, made.image, made.form.scale, bound, made.form.holes)
+    assert steps is not None and len(coded.payload) < 0.8 * len(steps.payload)
+
+
+def test_renderings_are_not_predicted(scene: Scene) -> None:
+    coded, _ = there_and_back(DEPTH, scene["depth"], 5)
+    assert coded.coding == "stepped" and coded.payload[0] > 0
 
 
 def test_refuses_steps_of_two_channels() -> None:

@@ -19,10 +19,19 @@ from mtcodec.cli import app
 FIRST = "Options"  # the group of options that belong to no other
 
 
+def plain(text: str) -> str:
+    """Text of a help in one line, without escapes."""
+    return " ".join(text.replace("\\[", "[").split())
+
+
+def split(text: str) -> list[str]:
+    """Paragraphs of a help, one line each."""
+    return [plain(paragraph) for paragraph in inspect.cleandoc(text).split("\n\n")]
+
+
 def escaped(text: str) -> str:
     """Text of a help as roff takes it: one line, ASCII, in which nothing is a request."""
-    plain = " ".join(text.replace("\\[", "[").split())
-    safe = plain.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
+    safe = plain(text).replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq")
     ascii_ = "".join(c if ord(c) < 128 else f"\\[u{ord(c):04X}]" for c in safe)
     return "\\&" + ascii_ if ascii_.startswith(".") else ascii_
 
@@ -37,61 +46,78 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
             yield (*path, name), child
 
 
-def synopsis(path: tuple[str, ...], command: Any) -> Iterator[str]:
-    yield ".PP"
-    words = " ".join(["mtcodec", *path])
-    arguments = []
+def grouped(command: Any) -> dict[str, list[Any]]:
+    """Arguments, under ``""``, then options by group as the help has them."""
+    groups: dict[str, list[Any]] = {"": [], FIRST: []}
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            name = f"\\fI{escaped(parameter.metavar)}\\fR"
-            arguments.append(name if parameter.required else f"[{name}]")
-    yield f"\\fB{escaped(words)}\\fR [\\fIOPTIONS\\fR] {' '.join(arguments)}".rstrip()
+            groups[""].append(parameter)
+        else:
+            groups.setdefault(getattr(parameter, "rich_help_panel", None) or FIRST, []).append(parameter)
+    return groups
+
+
+def names(parameter: Any) -> tuple[list[str], str]:
+    """Names of an option, and of its value, "" where it has none; of an argument the latter."""
+    if parameter.param_type_name == "argument":
+        return [], parameter.metavar
+    value = "" if parameter.is_flag else parameter.metavar or parameter.type.name.upper()
+    return sorted(parameter.opts, key=len), value
+
+
+def called(parameter: Any) -> str:
+    """An option or argument as people type it."""
+    own, value = names(parameter)
+    return " ".join([", ".join(own), value]).strip()
+
+
+def usual(parameter: Any) -> str:
+    """The default of an option, "" where there is nothing to tell."""
+    if isinstance(parameter.show_default, str):
+        return str(parameter.show_default)
+    value = parameter.default
+    told = not getattr(parameter, "is_flag", False) and isinstance(value, (str, int, float))
+    return str(value) if told else ""
+
+
+def usage(path: tuple[str, ...], command: Any) -> str:
+    """How a command is called."""
+    arguments = (own.metavar if own.required else f"[{own.metavar}]" for own in grouped(command)[""])
+    return " ".join(["mtcodec", *path, "[OPTIONS]", *arguments])
+
+
+def synopsis(path: tuple[str, ...], command: Any) -> Iterator[str]:
+    yield ".PP"
+    arguments = []
+    for own in grouped(command)[""]:
+        name = f"\\fI{escaped(own.metavar)}\\fR"
+        arguments.append(name if own.required else f"[{name}]")
+    words = escaped(" ".join(["mtcodec", *path]))
+    yield f"\\fB{words}\\fR [\\fIOPTIONS\\fR] {' '.join(arguments)}".rstrip()
 
 
 def described(parameter: Any) -> Iterator[str]:
     """An option or argument, and its help."""
+    own, value = names(parameter)
     yield ".TP"
-    if parameter.param_type_name == "argument":
-        yield f"\\fI{escaped(parameter.metavar)}\\fR"
-    else:
-        names = ", ".join(f"\\fB{escaped(name)}\\fR" for name in sorted(parameter.opts, key=len))
-        metavar = parameter.metavar or parameter.type.name.upper()
-        yield names + ("" if parameter.is_flag else f" \\fI{escaped(metavar)}\\fR")
-    yield escaped(parameter.help or "") + default(parameter)
-
-
-def default(parameter: Any) -> str:
-    shown = parameter.show_default
-    if isinstance(shown, str):
-        return f" Default: {escaped(shown)}."
-    value = parameter.default
-    if (
-        getattr(parameter, "is_flag", False)
-        or value in (None, "")
-        or not isinstance(value, (str, int, float))
-    ):
-        return ""
-    return f" Default: {escaped(str(value))}."
+    bold = ", ".join(f"\\fB{escaped(name)}\\fR" for name in own)
+    yield f"{bold} \\fI{escaped(value)}\\fR".strip() if value else bold
+    default = usual(parameter)
+    yield escaped(parameter.help or "") + (f" Default: {escaped(default)}." if default else "")
 
 
 def options(command: Any) -> Iterator[str]:
-    """Arguments, then options by group as the help has them."""
-    groups: dict[str, list[Any]] = {}
-    for parameter in command.params:
-        if parameter.param_type_name == "argument":
-            yield from described(parameter)
-        else:
-            groups.setdefault(getattr(parameter, "rich_help_panel", None) or FIRST, []).append(parameter)
-    for group in sorted(groups, key=lambda name: name != FIRST):
-        if group != FIRST:
+    """Arguments, then options by group."""
+    for group, parameters in grouped(command).items():
+        if group not in ("", FIRST):
             yield ".PP"
             yield f"\\fI{escaped(group)}\\fR"
-        for parameter in groups[group]:
+        for parameter in parameters:
             yield from described(parameter)
 
 
 def paragraphs(text: str) -> Iterator[str]:
-    for paragraph in inspect.cleandoc(text).split("\n\n"):
+    for paragraph in split(text):
         yield ".PP"
         yield escaped(paragraph)
 

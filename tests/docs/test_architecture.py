@@ -1,0 +1,76 @@
+"""``docs/architecture.md``: it knows every room, imports point down, and what it names exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.documents import ROOT
+
+PACKAGE = ROOT / "mtcodec"
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOMS = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+BELOW = ["extras", "errors"]
+SPANS = set(re.findall(r"`([^`\n]+)`", PAGE))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Rooms that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "mtcodec":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mtcodec."):
+            yield str(node.module).split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("mtcodec."))
+
+
+def test_it_lists_every_room() -> None:
+    assert sorted(ROOMS) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+def test_imports_point_down() -> None:
+    rank = {room: place for place, room in enumerate([*ROOMS, *BELOW])}
+    for room in ROOMS:
+        for path in (PACKAGE / room).rglob("*.py"):
+            for other in set(imported(path)) & rank.keys() - {room}:
+                assert rank[other] > rank[room], f"{path} imports {other}"
+                apart = {"files", "bitstreams", "format"}
+                assert not {room, other} <= apart and (room, other) != ("codec", "files"), path
+
+
+def test_structure_and_coders_import_no_torch() -> None:
+    for room in ("models", "coders"):
+        for path in (PACKAGE / room).rglob("*.py"):
+            assert not re.search(r"^\s*(import|from) torch\b", path.read_text(), re.MULTILINE), path
+
+
+def test_modules_and_names_exist() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    modules = {span for span in SPANS if span.endswith(".py")}
+    names = {span for span in SPANS if re.fullmatch(r"_?[A-Za-z][A-Za-z_]+", span)} - {
+        *ROOMS,
+        "mtcodec",
+        "tests",
+    }
+    assert len(modules) > 20 and {"CODECS", "_laid_out", "Signal"} <= names
+    for module in modules:
+        places = (ROOT, PACKAGE, PACKAGE / "files")
+        assert any((place / module).is_file() for place in places), module
+    for name in names:
+        assert re.search(rf"^ *(class |def )?{name}\b", source, re.MULTILINE) or (
+            any((PACKAGE / room / name).is_dir() for room in ROOMS)
+        ), name
+    for path in (span for span in SPANS if span.startswith("tests/") and not span.endswith(".py")):
+        if path != "tests/hostile/found":
+            assert (ROOT / path).is_dir(), path
+
+
+def test_targets_of_make_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^make ([a-z-]+)", PAGE, re.MULTILINE)
+    assert {"check", "fuzz", "man", "docs"} <= set(targets)
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
