@@ -26,7 +26,7 @@ _YUV = 1, 2, 0  # channels that are Y, U and V
 _PLANES = 2, 0, 1  # of Y, U and V, for each channel
 QUALITIES = tuple(q for q in range(101) if not q or (6350 - 63 * q) // 100 != (6413 - 63 * q) // 100)
 """libavif's that differ: it makes 64 quantisers of them."""
-MAX_SIDE = 1 << 16
+MAX_SIDE, MAX_PIXELS = 1 << 15, 1 << 28  # that libavif decodes unless it is told otherwise
 MANY, THREADS = 1 << 17, 4  # pixels from which so many threads encode an image
 _DELIMITER, _SEQUENCE, _FRAME = b"\x12\x00", 0x0A, 0x32  # OBU headers with a size field
 _OPTIONS = {"tune": "psnr", "enable-cdef": "1"}  # libaom leaves CDEF out of still pictures otherwise

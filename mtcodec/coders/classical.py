@@ -45,7 +45,7 @@ class Codec:
         id: its byte in payloads, for ever.
         encode: samples (H, W) or (H, W, 3), bits, setting, effort, column of settings → stream.
         decode: stream, shape → samples and bits, or FormatError.
-        max_side: of images, in pixels.
+        max_side, max_pixels: of images.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Codec:
     encode: Callable[[Samples, int, float, str, str], bytes]
     decode: Callable[[bytes, tuple[int, ...]], tuple[Samples, int]]
     max_side: int
+    max_pixels: int
 
 
 def _encode_av1(samples: Samples, bits: int, setting: float, effort: str, column: str) -> bytes:
@@ -78,8 +79,8 @@ def _decode_jxl(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
 CODECS = {
     codec.name: codec
     for codec in (
-        Codec("jxl", 0, _encode_jxl, _decode_jxl, 1 << 20),
-        Codec("av1", 1, _encode_av1, _decode_av1, av1.MAX_SIDE),
+        Codec("jxl", 0, _encode_jxl, _decode_jxl, 1 << 20, 1 << 28),
+        Codec("av1", 1, _encode_av1, _decode_av1, av1.MAX_SIDE, av1.MAX_PIXELS),
     )
 }
 
@@ -167,7 +168,8 @@ def suits(way: Way, signal: Signal) -> bool:
     if way.projected and signal.projection is None:
         return False
     sides = signal.height, signal.width * (1 + way.projected)
-    return max(sides) <= CODECS[way.codec].max_side
+    codec = CODECS[way.codec]
+    return max(sides) <= codec.max_side and sides[0] * sides[1] <= codec.max_pixels
 
 
 def _step(way: Way, signal: Signal, lam: float) -> int:
