@@ -18,7 +18,7 @@ import mtcodec
 from mtcodec.cli import app
 
 PLACES: dict[str, str] = mtcodec._PLACES
-FUNCTIONS = ("encode", "decode", "extract", "info", "attachments", "compare", "load")
+FUNCTIONS = ("encode", "decode", "extract", "info", "attachments", "compare", "load", "collate")
 CLASSES = ("Codec", "Archive", "Task")
 REQUEST = "codec.request", "Request"  # settings of encoding
 SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
