@@ -48,7 +48,7 @@ def encode_file(samples: Samples, quality: int, speed: int, flat: bool = False) 
     planes = [samples] if samples.ndim == 2 else [samples[..., channel] for channel in _YUV]
     options = _OPTIONS | _FLAT if flat else _OPTIONS
     file = libavif.encode(planes, BITS, quality, speed, threads, options)
-    return _encode_simply(samples, quality, speed, threads) if file is None else file
+    return encode_by_default(samples, quality, speed, threads, matrix=0) if file is None else file
 
 
 def encode_samples(samples: Samples, quality: int, speed: int, flat: bool = False) -> bytes:
@@ -58,15 +58,17 @@ def encode_samples(samples: Samples, quality: int, speed: int, flat: bool = Fals
     return stream
 
 
-def _encode_simply(samples: Samples, quality: int, speed: int, threads: int) -> bytes:
-    """An AVIF file, by libavif's defaults."""
+def encode_by_default(
+    samples: Samples, quality: int, speed: int, threads: int, matrix: int | None = None
+) -> bytes:
+    """An AVIF file by libavif's defaults; ``matrix`` 0: colours are planes as they are, None: YCbCr."""
     import imagecodecs
 
     grey = samples.ndim == 2
     if grey:  # imagecodecs codes a plain 2-D array losslessly, whatever the quality
         samples = np.repeat(samples[..., None], 3, axis=2)
     quality = min(quality, 98)  # 100 makes another kind of picture
-    pixels, matrix = ("400", None) if grey else ("444", 0)
+    pixels = "400" if grey else "444"
     return bytes(
         imagecodecs.avif_encode(
             samples,
@@ -74,7 +76,7 @@ def _encode_simply(samples: Samples, quality: int, speed: int, threads: int) -> 
             speed=speed,
             pixelformat=pixels,
             bitspersample=BITS,
-            matrix=matrix,
+            matrix=None if grey else matrix,
             numthreads=threads,
         )
     )

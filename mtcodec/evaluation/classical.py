@@ -93,20 +93,6 @@ def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def _avif10(samples: Samples, quality: float) -> bytes:
-    import imagecodecs
-
-    grey = samples.ndim == 2
-    if grey:  # imagecodecs codes a plain 2-D array losslessly, whatever the quality
-        samples = np.repeat(samples[..., None], 3, axis=2)
-    pixels = "400" if grey else "444"
-    return bytes(
-        imagecodecs.avif_encode(
-            samples, int(quality), speed=SPEED, pixelformat=pixels, bitspersample=10, numthreads=1
-        )
-    )
-
-
 def _avif(samples: Samples, quality: float) -> bytes:
     pixels = "4:4:4" if samples.ndim == 3 else "4:0:0"
     return _pillow(
@@ -135,7 +121,7 @@ _ENCODERS: dict[str, Callable[[Samples, float], bytes]] = {
     "jpeg": lambda s, q: _pillow(s, "JPEG", quality=int(q), subsampling=0, optimize=True),
     "webp": lambda s, q: _pillow(s, "WEBP", quality=q, method=6),
     "avif": _avif,
-    "avif10": _avif10,
+    "avif10": lambda s, q: av1.encode_by_default(s, int(q), SPEED, threads=1),
     "avif-tuned": lambda s, q: av1.encode_file(_bt601(s), int(q), SPEED, flat=s.ndim == 2),
     "jxl": jxl.encode_lossy,
     "jxl16": jxl.encode_lossy,
