@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -164,18 +165,17 @@ def fill(image: Array, holes: Holes | None) -> Array:
 def restore(image: Array, holes: Holes | None) -> Array:
     """``image`` with the stored values of its holes put back (in place).
 
-    Pixels that happen to have such a value without being holes move to the next value that has no meaning.
+    Pixels that happen to have such a value without being holes move to the nearest value that is free.
     """
     if holes is not None:
         pixels = image[..., None] if image.ndim == 2 else image
-        for _ in holes.values:
-            for value in holes.values:
-                clash = pixels[..., 0] == value[0]
-                for channel in range(1, len(value)):
-                    clash &= pixels[..., channel] == value[channel]
-                if clash.any():
-                    clash &= holes.classes == 0
-                    pixels[..., 0][clash] = _next(value[0])
+        for value in holes.values:
+            clash = pixels[..., 0] == value[0]
+            for channel in range(1, len(value)):
+                clash &= pixels[..., channel] == value[channel]
+            if clash.any():
+                clash &= holes.classes == 0
+                pixels[..., 0][clash] = _free(value, holes.values)
         for number, value in enumerate(holes.values, 1):
             inside = holes.classes == number
             for channel, own in enumerate(value):
@@ -183,14 +183,31 @@ def restore(image: Array, holes: Holes | None) -> Array:
     return image
 
 
-def _next(value: np.generic) -> np.generic:
-    """The next larger value of the same dtype, or the next smaller one of the largest."""
-    if isinstance(value, np.floating):
+def _free(value: Array, values: Array) -> Any:
+    """The first channel of a pixel like ``value`` that is none of ``values`` (K, C): the next larger number, or
+    the next smaller one where there is none."""
+    taken = values.tolist()
+    low, high = _ends(value.dtype)
+    for end in (high, low):
+        moved = value.copy()
+        while moved[0] != end:
+            moved[0] = _next(moved[0], end)
+            if moved.tolist() not in taken:
+                return moved[0]
+    return value[0]  # every value is taken: impossible, as there are more than MAX_VALUES
+
+
+def _ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The lowest and the highest number."""
+    return (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def _next(number: np.generic, end: Any) -> Any:
+    """The next number on the way to ``end``."""
+    if isinstance(number, np.floating):
         with np.errstate(over="ignore"):  # after the largest comes infinity
-            return value.dtype.type(np.nextafter(value, value.dtype.type(np.inf)))
-    assert isinstance(value, np.integer)
-    top = np.iinfo(value.dtype).max
-    return value.dtype.type(top - 1 if value == top else int(value) + 1)
+            return np.nextafter(number, number.dtype.type(end))
+    return int(number) + (1 if end > number else -1)
 
 
 def _push_pull(pixels: Floats, weight: Floats) -> Floats:

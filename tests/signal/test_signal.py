@@ -149,6 +149,16 @@ def test_what_is_no_hole_does_not_become_one() -> None:
     assert (back[2:6] == 112).all() and back[6, 1] == 65534 and back[6, 2] == 1
 
 
+def test_pixels_like_holes_move_to_a_free_value() -> None:
+    """Past other holes, and down where there is nothing above."""
+    image, classes = np.uint8([[7, 8, 253, 254, 255, 1]]), np.uint8([[0, 0, 0, 0, 0, 1]])
+    found = holes.Holes(classes, np.uint8([[8], [7], [254], [255]]))
+    assert holes.restore(image, found).tolist() == [[9, 9, 253, 253, 253, 8]]
+    colours = np.uint8([[[255, 1, 2], [254, 1, 2], [255, 1, 3], [0, 0, 0]]])
+    found = holes.Holes(np.uint8([[0, 0, 0, 1]]), np.uint8([[255, 1, 2], [254, 1, 2]]))
+    assert holes.restore(colours, found).tolist() == [[[253, 1, 2], [253, 1, 2], [255, 1, 3], [255, 1, 2]]]
+
+
 def test_hole_values_without_a_next_one_are_silent() -> None:
     """Not a number, and the largest of its type."""
     for value in (np.array([0x7F800001], np.uint32).view(np.float32), np.float32([np.finfo("f4").max])):
