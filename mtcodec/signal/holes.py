@@ -184,7 +184,7 @@ def restore(image: Array, holes: Holes | None) -> Array:
 
 
 def _free(value: Array, values: Array) -> Any:
-    """The first channel of a pixel like ``value`` that is none of ``values`` (K, C): the next larger number, or
+    """The first channel of a pixel like ``value`` unlike all ``values`` (K, C): the next larger number, or
     the next smaller one where there is none."""
     taken = values.tolist()
     low, high = _ends(value.dtype)

@@ -55,7 +55,7 @@ def child(target: str, options: list[str]) -> None:
 
 
 def free_arrays(atheris: Any) -> None:
-    """Compare arrays without the fuzzer, which never frees what that gives. (It sets its function as it starts.)"""
+    """Compare arrays without the fuzzer, which never frees what that gives. It must have started."""
     trace = atheris._trace_cmp
     if getattr(trace, "frees", False):
         return
