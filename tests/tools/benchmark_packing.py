@@ -2,11 +2,11 @@
 
     python tests/tools/benchmark_packing.py DATASET [--workers 1,2,4] [--engine ray] [--tile] [--epoch depth]
 
-Every number of workers packs the whole dataset in each of ``--turns`` turns; the quickest turn counts. Start-up is
-the time to the first scene; scenes a second and efficiency, against the first number of workers, are of what
-comes after it. Processor time, of the engine ``local`` only, includes reading images and starting processes; it
-suffers less from other work on the machine. ``--tile`` makes a scene of four neighbours of one size, two by two,
-before anything is timed: 512×512 out of 256×256.
+Every number of workers packs the whole dataset in each of ``--turns`` turns; the quickest turn counts.
+Start-up is the time to the first scene; scenes a second and efficiency, against the first number of workers,
+are of what comes after it. Processor time, of the engine ``local`` only, includes reading images and starting
+processes; it suffers less from other work on the machine. ``--tile`` makes a scene of four neighbours of one
+size, two by two, before anything is timed: 512×512 out of 256×256.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ COLUMNS = ("workers", "start-up s", "scenes/s", "efficiency", "processor s/scene
 
 @dataclass
 class Turn:
-    """One run: seconds to the first scene, scenes a second after it, the processor's seconds, and what came out."""
+    """One run: seconds to the first scene, scenes a second after it, the processor's seconds, the result."""
 
     start: float
     rate: float
@@ -97,7 +97,8 @@ def epoch(path: Path, task: str) -> str:
     count, total = len(sizes) - opening[0], sum(sizes) - opening[1]
     return (
         f"{task} alone: {len(opened.parts)} parts opened with {opening[0]} requests, {opening[1]} bytes; "
-        f"{len(opened.groups)} groups read with {count} requests, {total} bytes, {total / opened.rows:.0f} a scene"
+        f"{len(opened.groups)} groups read with {count} requests, {total} bytes, "
+        f"{total / opened.rows:.0f} a scene"
     )
 
 

@@ -1,0 +1,154 @@
+"""Archives in Ray Data: their images, or their sections undecoded.
+
+::
+
+    import mtcodec.ray
+
+    rows = mtcodec.ray.read_archive("s3://bucket/archive", tasks=["rgb", "depth"])  # a ray.data.Dataset
+    for batch in rows.iter_torch_batches(batch_size=32): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mtcodec import extras
+from mtcodec.archive.layout import FIXED, HOLES
+from mtcodec.archive.read import Opened, entry
+from mtcodec.errors import UsageError
+from mtcodec.format.container import Parts
+from mtcodec.format.header import MAX_PIXELS
+from mtcodec.format.section import SHARED
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+BESIDE = ("key", "height", "width")
+
+
+def read_archive(
+    path: str | Path,
+    tasks: Sequence[str] | None = None,
+    columns: Sequence[str] = BESIDE,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    **options: Any,
+) -> Dataset:
+    """The scenes of an archive as rows of images (H, W) or (H, W, C) in their stored dtypes.
+
+    Only the tasks are fetched and decoded, of those that ``select_columns`` keeps only these. A column of
+    images that differ in size is one of tensors of variable shape, as Ray has them; where a scene lacks a
+    task, its image has no pixels, height and width 0, as Ray mixes no tensors with None. A task of Ray
+    decodes several row groups, or a part of one where there are few.
+
+    Args:
+        path: local to all machines, or a URL for fsspec.
+        tasks: default all.
+        columns: what comes beside the images: of ``key``, ``height`` and ``width``.
+        max_pixels: scenes of larger images are errors.
+        options: for :func:`ray.data.read_datasource`: ``override_num_blocks``, ``concurrency`` and so on.
+
+    Raises:
+        DependencyError: Ray or pyarrow is not installed. SceneError: no archive there.
+        UsageError: a task or column that it lacks. Damage is an error of the task that meets it.
+    """
+    ray = extras.load("ray.data", "mtcodec.ray", "ray")
+    from mtcodec.archive.ray_source import ArchiveDatasource
+
+    for name in columns:
+        if name not in BESIDE:
+            raise UsageError(f"columns must be of {', '.join(BESIDE)}, not {name!r}")
+    opened = Opened(path, max_pixels)
+    names = list(opened.about.names if tasks is None else tasks)
+    opened.about.needs(names)
+    source = ArchiveDatasource(opened, names, [name for name in BESIDE if name in columns])
+    found: Dataset = ray.read_datasource(source, **options)
+    return found
+
+
+def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **options: Any) -> Dataset:
+    """The scenes of an archive as rows of sections, undecoded: to filter and join before decoding.
+
+    Columns are ``key``, ``height``, ``width``, ``header`` and the bytes that ``tasks`` need (default all).
+    :class:`Decoder` decodes what is left.
+
+    Args:
+        options: for :func:`ray.data.read_parquet`.
+
+    Raises:
+        as :func:`read_archive`.
+    """
+    ray = extras.load("ray.data", "mtcodec.ray", "ray")
+    import fsspec
+
+    opened = Opened(path)
+    needed = opened.about.needs(list(opened.about.names if tasks is None else tasks))
+    columns = [*FIXED, *(name for name in opened.about.columns if name in needed)]
+    filesystem, _ = fsspec.core.url_to_fs(opened.path)
+    found: Dataset = ray.read_parquet(opened.parts, columns=columns, filesystem=filesystem, **options)
+    return found
+
+
+class Decoder:
+    """Decodes :func:`read_sections`: ``rows.map_batches(Decoder, fn_constructor_args=(path, tasks))``.
+
+    Columns that are not sections are kept. The archive is read for its tasks and weights only.
+
+    Args:
+        path, tasks, max_pixels: as of :func:`read_archive`.
+    """
+
+    def __init__(
+        self, path: str | Path, tasks: Sequence[str] | None = None, max_pixels: int = MAX_PIXELS
+    ) -> None:
+        from mtcodec.archive.decode import ArchiveCodec
+        from mtcodec.engine import threads
+
+        threads.limit(1)
+        self.opened = Opened(path, max_pixels)
+        self.tasks = list(self.opened.about.names if tasks is None else tasks)
+        self.opened.about.needs(self.tasks)
+        self.codec, self.empty = ArchiveCodec(self.opened), empty_images(self.opened, self.tasks)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Images in the place of sections, in a batch of NumPy's format."""
+        from mtcodec.archive.decode import decode
+
+        sections = [name for name in (SHARED, HOLES, *self.opened.about.names) if name in batch]
+        columns = [[own if isinstance(own, bytes) else None for own in batch[name]] for name in sections]
+        rows = zip(batch["key"], batch["header"], *columns)  # without any, Ray has NaN
+        entries = [
+            entry(self.opened.path, key, header, dict(zip(sections, values)), self.opened.max_pixels)
+            for key, header, *values in rows
+        ]
+        made = decode(self.codec, entries, self.tasks)
+        kept = {name: values for name, values in batch.items() if name not in {"header", *sections}}
+        return kept | {
+            name: column([scene.get(name) for _, scene in made], self.empty[name]) for name in self.tasks
+        }
+
+
+def empty_images(opened: Opened, tasks: Sequence[str]) -> dict[str, Any]:
+    """Images without pixels, of the dtypes and channels that the first group tells."""
+    found: dict[str, Any] = {}
+    for _, parts in opened.entries(opened.groups[0], []) if opened.groups else ():
+        if isinstance(parts, Parts):
+            for name in set(tasks).intersection(parts.header.tasks).difference(found):
+                own = parts.header.task(name).attributes
+                found[name] = np.zeros((0, 0, own.channels)[: 2 + (own.channels > 1)], own.dtype)
+    return {name: found.get(name, np.zeros((0, 0), np.uint8)) for name in tasks}
+
+
+def column(images: Sequence[Any], empty: Any) -> Any:
+    """Images as Ray takes them: an array if they are alike, else one of objects; ``empty`` for None."""
+    own = [empty if image is None else image for image in images]
+    if len({(image.shape, image.dtype) for image in own}) == 1:
+        return np.stack(own)
+    found = np.empty(len(own), object)
+    for place, image in enumerate(own):
+        found[place] = image
+    return found
