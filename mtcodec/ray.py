@@ -46,7 +46,7 @@ def read_archive(
     decodes several row groups, or a part of one where there are few.
 
     Args:
-        path: local to all machines, or a URL for fsspec.
+        path: absolute and on all machines, or a URL for fsspec.
         tasks: default all.
         columns: what comes beside the images: of ``key``, ``height`` and ``width``.
         max_pixels: scenes of larger images are errors.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tools.documents import ROOT, blocks
 
 import mtcodec.ray
 from mtcodec.archive import write
@@ -78,7 +79,9 @@ def test_sections_are_filtered_before_they_are_decoded(archive: Path, cluster: N
     small = rows.filter(lambda row: row["height"] == 9).map_batches(
         mtcodec.ray.Decoder, fn_constructor_args=(str(archive), ["rgb"]), batch_size=4, concurrency=1
     )
-    shapes = [tuple(batch["rgb"].shape) for batch in small.iter_torch_batches(batch_size=7)]
+    shapes = [
+        tuple(batch["rgb"].shape) for batch in small.select_columns(["rgb"]).iter_torch_batches(batch_size=7)
+    ]
     assert shapes == [(7, 9, 14, 3)]
 
 
@@ -102,3 +105,12 @@ def test_what_is_not_there(archive: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(DependencyError, match=r"pip install 'mtcodec\[ray\]'"):
         mtcodec.ray.read_archive(archive)
+
+
+def test_the_block_of_the_documents_runs(
+    archive: Path, cluster: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (block,) = (b for b in blocks(ROOT / "docs" / "archives.md") if "mtcodec.ray" in b.text and b.language)
+    text = block.text.replace("s3://bucket/archive", str(archive))
+    exec(compile(text, str(block), "exec"), {})
+    assert "torch.Size([4, 9, 14, 3])" in capsys.readouterr().out
