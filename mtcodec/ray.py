@@ -14,13 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mtcodec import extras
 from mtcodec.archive.layout import FIXED, HOLES
+from mtcodec.archive.names import absolute
 from mtcodec.archive.read import Opened, entry
 from mtcodec.errors import UsageError
-from mtcodec.format.container import Parts
 from mtcodec.format.header import MAX_PIXELS
 from mtcodec.format.section import SHARED
 
@@ -46,7 +44,7 @@ def read_archive(
     decodes several row groups, or a part of one where there are few.
 
     Args:
-        path: absolute and on all machines, or a URL for fsspec.
+        path: one that all machines have, or a URL for fsspec.
         tasks: default all.
         columns: what comes beside the images: of ``key``, ``height`` and ``width``.
         max_pixels: scenes of larger images are errors.
@@ -62,7 +60,7 @@ def read_archive(
     for name in columns:
         if name not in BESIDE:
             raise UsageError(f"columns must be of {', '.join(BESIDE)}, not {name!r}")
-    opened = Opened(path, max_pixels)
+    opened = Opened(absolute(path), max_pixels)
     names = list(opened.about.names if tasks is None else tasks)
     opened.about.needs(names)
     source = ArchiveDatasource(opened, names, [name for name in BESIDE if name in columns])
@@ -85,7 +83,7 @@ def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **option
     ray = extras.load("ray.data", "mtcodec.ray", "ray")
     import fsspec
 
-    opened = Opened(path)
+    opened = Opened(absolute(path))
     needed = opened.about.needs(list(opened.about.names if tasks is None else tasks))
     columns = [*FIXED, *(name for name in opened.about.columns if name in needed)]
     filesystem, _ = fsspec.core.url_to_fs(opened.path)
@@ -99,13 +97,14 @@ class Decoder:
     Columns that are not sections are kept. The archive is read for its tasks and weights only.
 
     Args:
-        path, tasks, max_pixels: as of :func:`read_archive`.
+        path, tasks, max_pixels: as of :func:`read_archive`; a local path is absolute.
     """
 
     def __init__(
         self, path: str | Path, tasks: Sequence[str] | None = None, max_pixels: int = MAX_PIXELS
     ) -> None:
         from mtcodec.archive.decode import ArchiveCodec
+        from mtcodec.archive.ray_source import empty_images
         from mtcodec.engine import threads
 
         threads.limit(1)
@@ -117,6 +116,7 @@ class Decoder:
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Images in the place of sections, in a batch of NumPy's format."""
         from mtcodec.archive.decode import decode
+        from mtcodec.archive.ray_source import column
 
         sections = [name for name in (SHARED, HOLES, *self.opened.about.names) if name in batch]
         columns = [[own if isinstance(own, bytes) else None for own in batch[name]] for name in sections]
@@ -130,25 +130,3 @@ class Decoder:
         return kept | {
             name: column([scene.get(name) for _, scene in made], self.empty[name]) for name in self.tasks
         }
-
-
-def empty_images(opened: Opened, tasks: Sequence[str]) -> dict[str, Any]:
-    """Images without pixels, of the dtypes and channels that the first group tells."""
-    found: dict[str, Any] = {}
-    for _, parts in opened.entries(opened.groups[0], []) if opened.groups else ():
-        if isinstance(parts, Parts):
-            for name in set(tasks).intersection(parts.header.tasks).difference(found):
-                own = parts.header.task(name).attributes
-                found[name] = np.zeros((0, 0, own.channels)[: 2 + (own.channels > 1)], own.dtype)
-    return {name: found.get(name, np.zeros((0, 0), np.uint8)) for name in tasks}
-
-
-def column(images: Sequence[Any], empty: Any) -> Any:
-    """Images as Ray takes them: an array if they are alike, else one of objects; ``empty`` for None."""
-    own = [empty if image is None else image for image in images]
-    if len({(image.shape, image.dtype) for image in own}) == 1:
-        return np.stack(own)
-    found = np.empty(len(own), object)
-    for place, image in enumerate(own):
-        found[place] = image
-    return found

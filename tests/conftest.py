@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin else, and starve each other
@@ -14,7 +16,10 @@ import torch
 
 import mtcodec
 from mtcodec import Codec
+from mtcodec.archive import write
+from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.codec.prepare import Scene
+from mtcodec.codec.request import Request
 from mtcodec.engine import serial
 from mtcodec.engine.modules import MultiTask
 from mtcodec.files.layouts import SceneFiles, find_scenes
@@ -31,6 +36,11 @@ SMALL = {
     "latents": 12, "shared_latents": 12, "hyper": 4, "entropy_width": 16,
     "encoder_8": (16, 1), "encoder_16": (16, 1), "decoder_8": (16, 1), "decoder_16": (16, 1),
 }  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need Ray come last: no process may be forked beside its threads."""
+    items.sort(key=lambda item: "cluster" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,3 +91,38 @@ def small(small_weights: Path) -> Codec:
 def clevr() -> Codec:
     """The weights that are shipped; networks code whatever they know."""
     return mtcodec.load("clevr", device="cpu", coding="neural")
+
+
+@pytest.fixture(scope="session")
+def two_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of 14 scenes of two sizes, every fifth without depth, in groups of three rows."""
+    random, path = np.random.default_rng(0), tmp_path_factory.mktemp("archives") / "two_sizes"
+    scenes = []
+    for k in range(14):
+        size = (12, 20) if k % 2 else (9, 14)
+        scene = {"depth": (random.random(size) * 500 + 300).astype(np.uint16),
+                 "rgb": random.integers(0, 255, (*size, 3)).astype(np.uint8)}  # fmt: skip
+        if k % 5 == 4:
+            del scene["depth"]
+        scenes.append((f"s{k}", scene))
+    job = Job(None, ("rgb", "depth"), Request(coding="classical", effort="fast"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "GROUP_ROWS", 3)
+        pack_scenes(scenes, path, job, part_rows=9)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """A cluster of Ray on this machine."""
+    ray = pytest.importorskip("ray")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own
+        import ray.data
+
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.shutdown()

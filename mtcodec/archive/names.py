@@ -15,3 +15,8 @@ def is_archive(path: str | Path) -> bool:
         return True
     directory = Path(text)
     return directory.is_dir() and any(directory.glob("part-*.parquet"))
+
+
+def absolute(path: str | Path) -> str:
+    """A local path that other directories and processes know, too; URLs as they are."""
+    return str(path) if "://" in str(path) else str(Path(path).absolute())

@@ -16,7 +16,6 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Opened
 from mtcodec.engine import threads
 from mtcodec.format.container import Parts
-from mtcodec.ray import column, empty_images
 
 Piece = tuple[int, int, int]
 """A group, its first row, and the end of its rows."""
@@ -81,6 +80,28 @@ def bytes_of(opened: Opened, tasks: Sequence[str]) -> int:
             pixel = sum(np.dtype(a.dtype).itemsize * a.channels for a in own)
             total += parts.header.height * parts.header.width * pixel
     return total * opened.rows // max(opened.groups[0].rows, 1)
+
+
+def empty_images(opened: Opened, tasks: Sequence[str]) -> dict[str, Any]:
+    """Images without pixels, of the dtypes and channels that the first group tells."""
+    found: dict[str, Any] = {}
+    for _, parts in opened.entries(opened.groups[0], []) if opened.groups else ():
+        if isinstance(parts, Parts):
+            for name in set(tasks).intersection(parts.header.tasks).difference(found):
+                own = parts.header.task(name).attributes
+                found[name] = np.zeros((0, 0, own.channels)[: 2 + (own.channels > 1)], own.dtype)
+    return {name: found.get(name, np.zeros((0, 0), np.uint8)) for name in tasks}
+
+
+def column(images: Sequence[Any], empty: Any) -> Any:
+    """Images as Ray takes them: an array if they are alike, else one of objects; ``empty`` for None."""
+    own = [empty if image is None else image for image in images]
+    if len({(image.shape, image.dtype) for image in own}) == 1:
+        return np.stack(own)
+    found = np.empty(len(own), object)
+    for place, image in enumerate(own):
+        found[place] = image
+    return found
 
 
 @lru_cache(maxsize=1)

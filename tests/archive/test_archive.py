@@ -542,14 +542,6 @@ def test_missing_libraries_are_named(
 # --- Ray ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster() -> Iterator[None]:
-    ray = pytest.importorskip("ray")
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
-
-
 def actors() -> list[int]:
     """Processes of Ray's workers that have work."""
     found = []
@@ -566,7 +558,7 @@ def actors() -> list[int]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
-    archive: Path, bundled: list[SceneFiles], job: Job, small: Codec, cluster: None, tmp_path: Path
+    bundled: list[SceneFiles], job: Job, small: Codec, cluster: None, tmp_path: Path
 ) -> None:
     scenes = [SceneFiles(f"{k:03d}", bundled[k % 3].files, f"{k}") for k in range(160)]
     killed: list[int] = []
