@@ -1,0 +1,68 @@
+"""Archives as datasets of Hugging Face: rows by key and size, whose images are decoded when they are read.
+
+::
+
+    import mtcodec.huggingface
+
+    rows = mtcodec.huggingface.dataset("s3://bucket/archive", tasks=["rgb", "depth"])  # a datasets.Dataset
+    rows.shuffle(seed=0)[0]["depth"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtcodec import extras
+from mtcodec.archive.layout import arrow
+from mtcodec.archive.names import absolute
+from mtcodec.archive.read import Opened
+from mtcodec.errors import FormatError
+from mtcodec.format.header import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+BESIDE = ("key", "height", "width")
+
+
+def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels: int = MAX_PIXELS) -> Dataset:
+    """The scenes of an archive: ``key``, ``height``, ``width`` and an image by task, decoded when it is read.
+
+    Images are NumPy arrays (C, H, W) in their stored dtypes, None where a scene lacks the task;
+    ``with_format`` gives tensors. Keys and sizes of all scenes are read at once and kept in memory. Columns
+    of images hold numbers of rows: what is saved to disk, or pushed to the hub, needs the archive.
+
+    Args:
+        path: local, or a URL for fsspec (``s3://``, ``https://``).
+        tasks: default all.
+        max_pixels: scenes of larger images are errors; to set for archives of strangers.
+
+    Raises:
+        DependencyError: datasets or pyarrow is not installed. SceneError: no archive there.
+        UsageError: a task that it lacks. FormatError: damaged; of images, when they are read.
+    """
+    datasets = extras.load("datasets", "mtcodec.huggingface", "huggingface")
+    opened, pa = Opened(absolute(path), max_pixels), arrow()
+    from mtcodec.archive import feature
+
+    names = list(opened.about.names if tasks is None else tasks)
+    opened.about.needs(names)
+    feature.forget()  # what an archive of this path was before
+    kinds = dict(zip(BESIDE, ("string", "int32", "int32")))
+    features = datasets.Features({name: datasets.Value(kind) for name, kind in kinds.items()})
+    schema = features.arrow_schema.remove_metadata()
+    try:
+        parts = [opened.column(group, BESIDE).select(BESIDE).cast(schema) for group in opened.groups]
+        table = pa.concat_tables([schema.empty_table(), *parts])
+    except pa.ArrowException as error:
+        raise FormatError(f"sizes cannot be read: {error}", path=opened.path) from error
+    numbers = pa.array(np.arange(len(table)))
+    for name in names:
+        table = table.append_column(name, numbers)
+        features[name] = feature.ArchiveImage(opened.path, name, max_pixels)
+    found: Dataset = datasets.Dataset(table.cast(features.arrow_schema))
+    return found
