@@ -58,7 +58,7 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
     try:
         parts = [opened.column(group, BESIDE).select(BESIDE).cast(schema) for group in opened.groups]
         table = pa.concat_tables([schema.empty_table(), *parts])
-    except pa.ArrowException as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise FormatError(f"sizes cannot be read: {error}", path=opened.path) from error
     numbers = pa.array(np.arange(len(table)))
     for name in names:
