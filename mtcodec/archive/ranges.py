@@ -83,4 +83,6 @@ class RangeFile(io.RawIOBase):
 def reason(error: Exception) -> str:
     """What a library says is wrong, in short."""
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, FileNotFoundError) and " " not in told:  # a mere path
+        told = "no such file or directory"
     return " ".join(told.split())[:200] or type(error).__name__

@@ -133,7 +133,11 @@ class Store:
     @contextmanager
     def _tried(self) -> Iterator[None]:
         name = f".probe.{os.urandom(6).hex()}"
-        self.write({name: b"mtcodec"})
+        try:
+            self.write({name: b"mtcodec"})
+        except OutputError as error:
+            error.path = self.path
+            raise
         with suppress(Exception):  # who may write need not be allowed to delete
             for left in [name, *(own for own in self.names() if own.startswith(LEFT))]:
                 self.fs.rm_file(self._at(left))
