@@ -20,8 +20,8 @@ import pytest
 import torch
 from conftest import SCENES
 
+from mtcodec.archive import ranges, write
 from mtcodec.archive import store as stores
-from mtcodec.archive import write
 from mtcodec.archive.check import extract, verify
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack, pack_scenes
@@ -44,7 +44,7 @@ def wait_for(what: Any, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.01)
+        time.sleep(0.03)
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +212,27 @@ def test_workers_read_a_bucket_that_their_parent_has_read(bucket: str, bundled: 
     assert [sample["key"] for batch in loader for sample in batch] == expected
 
 
+def test_columns_of_large_groups_are_fetched_together(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few requests, and hardly more bytes; of small groups, no byte too many."""
+    rng = np.random.default_rng(0)
+    noise = {name: rng.integers(0, 255, (64, 64), np.uint8) for name in ("one", "two", "three", "four")}
+    job = Job(None, ("one", "two", "three", "four"), Request(coding="classical"))
+    pack_scenes([(f"s{k}", noise) for k in range(8)], place, job)
+    requests, fetched = [], []
+    for least in (1, 1 << 30):
+        monkeypatch.setattr(ranges, "TOGETHER", least)
+        opened = Opened(place)
+        before = opened.fetched
+        (file,) = opened._ranges.values()
+        count = file.requests
+        list(opened.all_entries(["one", "two", "four"]))
+        requests.append(file.requests - count)
+        fetched.append(opened.fetched - before)
+        needed = sum(opened.sizes[name] for name in ("key", "header", "one", "two", "four"))
+        assert needed == fetched[-1] or (least == 1 and needed < fetched[-1] < 1.01 * needed)
+    assert requests == [3, 5]  # keys and headers; one and two; four
+
+
 # --- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -260,10 +281,13 @@ def test_a_store_that_refuses(place: str, monkeypatch: pytest.MonkeyPatch) -> No
             Opened(place)
     pack_scenes([("s0", {"semantic": np.zeros((8, 8), np.uint8)})], place, JOB)
     opened = Opened(place)
-    with monkeypatch.context() as patch:
-        patch.setattr(opened._fs, "cat_file", refuse)
-        with pytest.raises(SceneError, match="cannot read it: no credentials"):  # not damage
-            list(opened.all_entries())
+    for least in (0, 1 << 19):
+        monkeypatch.setattr(ranges, "TOGETHER", least)
+        opened = Opened(place)
+        with monkeypatch.context() as patch:
+            patch.setattr(opened._fs, "cat_file", refuse)
+            with pytest.raises(SceneError, match="cannot read it: no credentials"):  # not damage
+                list(opened.all_entries())
 
 
 # --- interruptions -------------------------------------------------------------------------------
