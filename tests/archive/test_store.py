@@ -256,9 +256,14 @@ def test_errors_are_one_line(bucket: str, tmp_path: Path, monkeypatch: pytest.Mo
         done = command(*words)
         assert (done.returncode, done.stdout) == (code, "") and message in done.stderr, done
         assert done.stderr.count("\n") == 1, done.stderr
-    done = command("verify", f"{bucket}/a", AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
-    assert done.returncode == 1 and "cannot read it: Could not connect" in done.stderr
-    assert done.stderr.count("\n") == 1
+    client = pytest.importorskip("s3fs").S3FileSystem
+    with monkeypatch.context() as patch:  # nobody answers
+        patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        patch.setattr(client, "retries", 1)
+        client.clear_instance_cache()
+        with pytest.raises(SceneError, match="bucket/a: cannot read it: Could not connect"):
+            Opened(f"{bucket}/a")
+    client.clear_instance_cache()
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(DependencyError, match="install gcsfs"):
         Opened("gs://bucket/a")
@@ -295,9 +300,9 @@ def test_a_store_that_refuses(place: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(scope="module")
 def many(bundled: list[SceneFiles], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of two dozen small scenes."""
+    """A dataset of sixteen small scenes."""
     directory = tmp_path_factory.mktemp("many")
-    for k in range(24):
+    for k in range(16):
         (directory / f"{k:02d}").mkdir()
         for name in ("depth", "semantic"):
             image = imagecodecs.png_decode(Path(str(bundled[k % 3].files[name])).read_bytes())[
@@ -324,14 +329,14 @@ def test_pack_goes_on_after_any_signal(bucket: str, many: Path, tmp_path: Path) 
     words = ["--part-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
     assert command("pack", many, "-o", local, *words).returncode == 0
     expected, rng, counts = rows(local), random.Random(0), [0]
-    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
         before = len(write.part_names(url))
         run = [sys.executable, "-m", "mtcodec", "pack", str(many), "-o", url, *words]
         stopped(run, number, lambda n=before: len(write.part_names(url)) > n, rng.uniform(0, 0.03))
         found = rows(url)
         assert found.items() <= expected.items() and verify(Opened(url)).damaged == {}
         counts.append(len(found))
-    assert counts == sorted(counts) and 0 < counts[1] < 24
+    assert counts == sorted(counts) and 0 < counts[1] < 16
     assert command("pack", many, "-o", url, *words).returncode == 0
     assert rows(url) == expected and list(rows(url)) == list(expected)
     assert not [name for name in objects(url) if name.startswith(".part")]
@@ -350,4 +355,4 @@ def test_unpack_leaves_whole_images(bucket: str, many: Path, tmp_path: Path) -> 
         stopped(run, number, lambda own=out: store(own).names(), 0.005)
         assert objects(out).items() <= expected.items()
     assert subprocess.run(run, check=False).returncode == 0 and objects(out) == expected
-    assert io.BytesIO(expected["07/depth.png"]).read(4) == b"\x89PNG" and len(expected) == 48
+    assert io.BytesIO(expected["07/depth.png"]).read(4) == b"\x89PNG" and len(expected) == 32
