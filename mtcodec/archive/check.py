@@ -9,14 +9,14 @@ from pathlib import Path
 from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Progress
-from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.archive.write import PART_ROWS, Writer, locked, part_names
 from mtcodec.coders import attached
 from mtcodec.errors import FormatError, OutputError
 from mtcodec.format import container
 
 
 def extract(
-    opened: Opened, output: Path, tasks: Sequence[str], progress: Progress = lambda done, total: None
+    opened: Opened, output: str | Path, tasks: Sequence[str], progress: Progress = lambda done, total: None
 ) -> int:
     """Copy the columns of ``tasks`` into a new archive; nothing is decoded.
 
@@ -28,7 +28,7 @@ def extract(
     """
     opened.about.needs(tasks)
     with locked(output):
-        if any(output.glob("part-*.parquet")):
+        if part_names(output):
             raise OutputError("has an archive already", path=output)
         writer, neural = Writer(output, opened.about.only(tasks), PART_ROWS), False
         for done, (key, parts) in enumerate(opened.all_entries(tasks, beside=True), 1):

@@ -155,7 +155,7 @@ class Summary:
 
 def pack(
     scenes: Sequence[SceneFiles],
-    output: Path,
+    output: str | Path,
     job: Job,
     *,
     engine_name: str = "local",
@@ -167,6 +167,7 @@ def pack(
     """Encode ``scenes`` into the archive ``output``, which may have some of them already.
 
     Args:
+        output: a path, or a URL for fsspec (``s3://``).
         engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         progress: called with what was done and the number of scenes in all.
 
@@ -184,7 +185,11 @@ def pack(
 
 
 def pack_scenes(
-    scenes: Iterable[tuple[str, Mapping[str, Any]]], output: Path, job: Job, *, part_rows: int = PART_ROWS
+    scenes: Iterable[tuple[str, Mapping[str, Any]]],
+    output: str | Path,
+    job: Job,
+    *,
+    part_rows: int = PART_ROWS,
 ) -> Summary:
     """Like :func:`pack`, in this process, for scenes that some program has as arrays: (key, arrays by task).
 

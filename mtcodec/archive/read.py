@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import extras
 from mtcodec.archive.layout import About, about_of, arrow, column_of, parse_index, payloads_of
 from mtcodec.archive.names import INDEX
-from mtcodec.archive.ranges import RangeFile
-from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
+from mtcodec.archive.ranges import RangeFile, reason
+from mtcodec.archive.store import connect
+from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
 from mtcodec.format.container import Parts
 from mtcodec.format.header import MAX_PIXELS, Header
 from mtcodec.format.section import ATTACHED, NOTES
@@ -53,17 +53,14 @@ class Opened:
         arrow()
         self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
-        fsspec = extras.load("fsspec", "an archive", "archive")
+        self.sizes: Counter[str] = Counter()
+        self._fs, self._root = connect(self.path)
         try:
-            self.sizes: Counter[str] = Counter()
-            self._fs, self._root = fsspec.core.url_to_fs(self.path)
             self.parts = self._list()
-        except ImportError as error:  # it says which library a URL needs
-            raise DependencyError(f"cannot open it: {error}", path=self.path) from error
-        except ValueError as error:
-            raise UsageError(f"cannot open it: {error}", path=self.path) from error
-        except OSError as error:
-            raise SceneError(f"cannot read it: {error.strerror or error}", path=self.path) from error
+        except MtcodecError:
+            raise
+        except Exception as error:  # file systems raise whatever their libraries do
+            raise SceneError(f"cannot read it: {reason(error)}", path=self.path) from error
         if not self.parts:
             raise SceneError("no archive: it has no parts", path=self.path)
         self._files: dict[int, pa.parquet.ParquetFile] = {}
@@ -99,12 +96,8 @@ class Opened:
 
     def _file(self, part: int) -> pa.parquet.ParquetFile:
         if part not in self._files:
-            pa = arrow()
-            self._ranges[part] = source = RangeFile(self._fs, self.parts[part])
-            footer = pa.BufferReader(source.footer())
-            self._files[part] = pa.parquet.ParquetFile(
-                pa.PythonFile(source, "r"), metadata=pa.parquet.read_metadata(footer), pre_buffer=False
-            )
+            self._ranges[part] = RangeFile(self._fs, self.parts[part])
+            self._files[part] = self._ranges[part].parquet()
         return self._files[part]
 
     @property

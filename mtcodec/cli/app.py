@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -97,6 +98,7 @@ def _stoppable() -> Iterator[None]:
         nonlocal code
         for one in STOPS:
             signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
+        logging.getLogger("asyncio").disabled = True  # of requests to a store that end with the process
         code = 128 + number
         sys.exit(code)
 

@@ -19,8 +19,8 @@ Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or 
 def unpack(
     archive: Source,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Directory for scenes' images."),
+        str | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory, or URL, for scenes' images."),
     ] = None,
     tasks: Annotated[
         str,
@@ -41,7 +41,7 @@ def unpack(
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.format.header import MAX_PIXELS
 
-    if output is None:
+    if not output:
         raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
     with progress_bar(quiet) as bar:

@@ -138,12 +138,15 @@ def write_image(path: Path, image: Array) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    if path.suffix == ".png":
+    write_atomic(path, image_bytes(image))
+
+
+def image_bytes(image: Array) -> bytes:
+    """A file of ``image``, of the kind that :func:`suffix_for` says."""
+    if suffix_for(image) == ".png":
         import imagecodecs
 
-        data = bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
-    else:
-        buffer = io.BytesIO()
-        np.save(buffer, image, allow_pickle=False)
-        data = buffer.getvalue()
-    write_atomic(path, data)
+        return bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
+    buffer = io.BytesIO()
+    np.save(buffer, image, allow_pickle=False)
+    return buffer.getvalue()

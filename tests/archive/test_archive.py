@@ -736,7 +736,7 @@ def test_keys_stay_inside_the_output(archive: Path, tmp_path: Path, key: str) ->
     path = changed(archive, tmp_path, "key", lambda v: key)
     with pytest.raises(FormatError, match="no path inside the output"):
         unpack(Opened(path), tmp_path / "out" / "deep")
-    assert safe(Path("out"), "a/b.c") == Path("out/a/b.c")
+    assert safe("a/b.c") == "a/b.c"
 
 
 def test_larger_images_than_wanted_are_damage(archive: Path, tmp_path: Path) -> None:
