@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import FIXED, About, PartFacts, about_of, arrow, columns_of, index, schema
+from mtcodec.archive.index import PartFacts, index
+from mtcodec.archive.layout import FIXED, About, about_of, arrow, columns_of, schema
 from mtcodec.archive.names import INDEX, PART
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.output import write_atomic
@@ -126,10 +127,11 @@ class Writer:
 def _facts(path: Path) -> PartFacts:
     """Of a finished part, for the index."""
     meta, sizes = arrow().parquet.read_metadata(path), Counter[str]()
-    for group in map(meta.row_group, range(meta.num_row_groups)):
+    groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
+    for group in groups:
         for column in map(group.column, range(group.num_columns)):
             sizes[column.path_in_schema] += column.total_compressed_size
-    return PartFacts(path.name, meta.num_rows, path.stat().st_size, dict(sizes))
+    return PartFacts(path.name, path.stat().st_size, tuple(g.num_rows for g in groups), dict(sizes))
 
 
 def _read_part(path: Path) -> tuple[About, list[str]]:
