@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtcodec.archive.decode import ArchiveCodec, decode
+from mtcodec.archive.facts import facts
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import PART_ROWS, Writer, locked
@@ -73,17 +74,22 @@ def verify(
         WeightsNotFound, WeightsInvalid: for ``decoding``.
     """
     result, codec = Verified(), ArchiveCodec(opened, device)
-    for key, parts in opened.all_entries():
-        result.scenes += 1
-        try:
-            if isinstance(parts, FormatError):
-                raise parts
-            for section in parts.header.sections:
-                parts.payload(section.name)
-            attached.read(parts)
-            if decoding:
-                decode(codec, [(key, parts)], parts.header.tasks)
-        except FormatError as error:
-            result.damaged[key] = error.at(path=opened.path, scene=key)
-        progress(result.scenes, opened.rows)
+    names = opened.about.facts
+    for group in opened.groups:
+        told = opened.column(group, names).to_pylist()
+        for (key, parts), own in zip(opened.entries(group), told):
+            result.scenes += 1
+            try:
+                if isinstance(parts, FormatError):
+                    raise parts
+                for section in parts.header.sections:
+                    parts.payload(section.name)
+                attached.read(parts)
+                if own != dict.fromkeys(names) | facts(parts, opened.about.tasks):
+                    raise FormatError(f"{', '.join(names)} are not those of its header")
+                if decoding:
+                    decode(codec, [(key, parts)], parts.header.tasks)
+            except FormatError as error:
+                result.damaged[key] = error.at(path=opened.path, scene=key)
+            progress(result.scenes, opened.rows)
     return result

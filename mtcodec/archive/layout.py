@@ -2,7 +2,8 @@
 
 ::
 
-    archive/part-00000.parquet   key, height, width, header, shared, holes, one column per task, notes, files
+    archive/part-00000.parquet   key, height, width, bytes, header, depth_min, depth_max,
+                                 shared, holes, one column per task, notes, files
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
             archive.json         what holds for all scenes; rows and bytes of parts (``index.py``)
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = "mtcodec-archive-1"
 HOLES = "holes"  # column of all sections of holes of a scene, one after the other
-FIXED = ("key", "height", "width", "header")
+FIXED = ("key", "height", "width", "bytes", "header")
+LIMITS = ("min", "max")  # ends of the names of columns of ranges, in this order
 METADATA = b"mtcodec"  # key of the schema's metadata
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, UsageError)
 """What reading damaged JSON of an archive may raise."""
@@ -53,13 +55,23 @@ class About:
 
     def __post_init__(self) -> None:
         for name in self.names:
-            if name in FIXED:
+            if name in (*FIXED, *self.ranges):
                 raise UsageError(f"a task of an archive cannot be called {name!r}, like one of its columns")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the tasks."""
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """Names of the columns of ranges, of tasks that are lengths."""
+        return tuple(f"{t.name}_{end}" for t in self.tasks if t.rules.length for end in LIMITS)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Names of the columns that repeat, for engines, what headers and notes tell."""
+        return ("height", "width", "bytes", *self.ranges)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -130,8 +142,9 @@ def arrow() -> Any:
 def schema(about: About) -> pa.Schema:
     """The schema of the parts, ``about`` in its metadata."""
     pa = arrow()
-    kinds = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.binary())))
+    kinds = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.binary())))
     fields = [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
+    fields += [pa.field(name, pa.float32()) for name in about.ranges]
     fields += [pa.field(name, pa.binary()) for name in about.columns]
     return pa.schema(fields, metadata={METADATA: json.dumps(facts_of(about), sort_keys=True)})
 
@@ -176,7 +189,7 @@ def about_of(found: pa.Schema) -> About:
     missing = [name for name in expected.names if name not in found.names]
     if missing:
         raise FormatError(f"lacks columns: {', '.join(missing)}")
-    for name in ("key", "header", *about.columns):
+    for name in (*FIXED, *about.ranges, *about.columns):
         if found.names.count(name) > 1 or found.field(name).type != expected.field(name).type:
             raise FormatError(f"column {name} is there twice, or of another type")
     return about

@@ -134,7 +134,7 @@ def test_rows_are_files(archive: Path, dataset: Path, small: Codec) -> None:
 
 def test_anything_that_reads_parquet_reads_it(archive: Path) -> None:
     table = pq.read_table(archive / "part-00001.parquet")
-    fixed = ["key", "height", "width", "header", "shared", "holes"]
+    fixed = ["key", "height", "width", "bytes", "header", "depth_min", "depth_max", "shared", "holes"]
     assert table.column_names == [*fixed, *ALL, "notes"]
     rows = table.to_pylist()
     assert [(r["key"], r["height"], r["width"]) for r in rows][:2] == [("s3", 256, 256), ("s4", 256, 256)]
@@ -789,7 +789,7 @@ def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:
         with pytest.raises(FormatError):
             about_of(forged)
     with pytest.raises(FormatError, match="lacks columns: header"):
-        about_of(schema.remove(3))
+        about_of(schema.remove(4))
 
 
 def test_flipped_bytes_of_a_part_are_errors_or_right(archive: Path, tmp_path: Path) -> None:
