@@ -54,6 +54,13 @@ def pack(
     quiet: options.Quiet = False,
     skip_errors: options.SkipErrors = False,
     files_from: options.FilesFrom = "",
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append", rich_help_panel=options.MANY,
+            help="Add scenes to an archive that has others, of another dataset, too.",
+        ),
+    ] = False,
     part_scenes: Annotated[
         int,
         typer.Option(
@@ -84,7 +91,8 @@ def pack(
 
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
 
-    Run it again to go on after an interruption, or to add scenes: those that are there are left out.
+    Run it again to go on after an interruption, or when the dataset has grown: scenes that are there are
+    left out. To an archive that has scenes that the dataset has not, add with --append.
     """
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.layout import arrow
@@ -126,7 +134,7 @@ def pack(
             bar(what, summary.before + summary.scenes + len(summary.skipped), total)
 
         summary = run(scenes, output, job, engine_name=engine, workers=workers, part_rows=part_scenes,
-                      skip_errors=skip_errors, progress=show)  # fmt: skip
+                      skip_errors=skip_errors, append=append, progress=show)  # fmt: skip
     _print(summary, str(output), time.monotonic() - started, as_json, quiet)
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")

@@ -440,6 +440,19 @@ def test_a_run_goes_on_where_it_was(archive: Path, dataset: Path, job: Job, tmp_
         pack([scenes[0], scenes[0]], tmp_path / "twice", job, workers=1)
 
 
+def test_scenes_of_another_dataset_are_added_if_asked(dataset: Path, job: Job, tmp_path: Path) -> None:
+    scenes, out = find_scenes(dataset), tmp_path / "a"
+    pack(scenes[:2], out, job, workers=1)
+    before = content(out)
+    with pytest.raises(UsageError, match=r"has not \(1, such as 'other'\): --append"):
+        pack(scenes[1:3], out, job, workers=1)
+    assert content(out) == before and not list(out.glob(".*"))
+    summary = pack(scenes[1:3], out, job, workers=1, append=True)
+    assert (summary.scenes, summary.before) == (1, 1)
+    assert list(content(out)) == [scene.key for scene in scenes[:3]] == ["other", "s0", "s1"]
+    assert content(out).items() > before.items() and Opened(out).rows == 3
+
+
 def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job, tmp_path: Path) -> None:
     scenes = find_scenes(dataset)
     broken = tmp_path / "rgb.png"
