@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.layout import FIXED, About, PartFacts, about_of, arrow, columns_of, index, schema
+from mtcodec.archive.facts import facts
+from mtcodec.archive.index import PartFacts, index
+from mtcodec.archive.layout import FIXED, About, about_of, arrow, columns_of, schema
 from mtcodec.archive.names import INDEX, PART
 from mtcodec.archive.store import Exists, Store, store
 from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.format.container import split
-from mtcodec.format.header import parse
+from mtcodec.format.container import Parts, split
+from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_ROWS = 1024  # rows that are fetched together
+GROUP_ROWS, GROUP_BYTES = 1024, 1 << 18  # rows that are fetched together, and bytes that they should have
 PART_ROWS = 8192  # rows of a part; as many may be lost when a run is killed
 _NAME = re.compile(r"part-(\d{5,9})\.parquet\Z")
 
 
-def row(key: str, data: bytes) -> dict[str, Any]:
-    """The row of one scene's file."""
+def row(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
+    """The row of one scene's file; ``tasks`` as they are declared."""
     header, payloads = split(data)
-    parsed = parse(header)
-    sizes = {"height": parsed.height, "width": parsed.width}
-    return {"key": key, **sizes, "header": header, **columns_of(payloads)}
+    return {"key": key, "header": header, **facts(Parts(header, payloads), tasks), **columns_of(payloads)}
 
 
 def part_names(directory: str | Path | Store) -> list[str]:
@@ -44,16 +44,31 @@ def to_parquet(rows: Sequence[dict[str, Any]], about: About) -> bytes:
 
 
 def table_to_parquet(table: pa.Table) -> bytes:
-    """A table as a Parquet file: payloads, which do not compress, plain but for their lengths."""
+    """A table as a Parquet file: payloads, which do not compress, plain but for their lengths.
+
+    What is neither header nor payload has statistics of every row group, by which engines leave groups out.
+    """
     pa = arrow()
-    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in table.column_names if name not in FIXED}
+    kinds = {name: table.schema.field(name).type for name in table.column_names}
+    small = {name for name, kind in kinds.items() if name in FIXED or kind != pa.binary()}
+    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in kinds if name not in small}
+    encodings |= {name: "BYTE_STREAM_SPLIT" for name in small if pa.types.is_floating(kinds[name])}
     sink = pa.BufferOutputStream()
     pa.parquet.write_table(
-        table, sink, row_group_size=GROUP_ROWS, use_dictionary=False, write_statistics=["key"],
-        compression={n: "zstd" if n in FIXED else "none" for n in table.column_names},
+        table, sink, row_group_size=rows_of_group(len(table), table.nbytes), use_dictionary=False,
+        write_statistics=sorted(small - {"header"}),
+        compression={n: "zstd" if n in small else "none" for n in kinds},
         column_encoding=encodings | {"key": "DELTA_BYTE_ARRAY", "header": "DELTA_BYTE_ARRAY"},
     )  # fmt: skip
     return bytes(sink.getvalue())
+
+
+def rows_of_group(rows: int, size: int) -> int:
+    """Rows of a group of a part: an eighth of it, so that engines can leave some out and workers share it.
+
+    But as many as have the bytes that their entry in the footer is little beside, and at most GROUP_ROWS.
+    """
+    return max(1, min(GROUP_ROWS, max(-(-rows // 8), -(-rows * GROUP_BYTES // max(size, 1)))))
 
 
 class Writer:
@@ -91,8 +106,10 @@ class Writer:
         """Add one scene's file; it is on disk after :meth:`flush`, or when a part is full."""
         if key in self.keys:
             raise UsageError(f"two scenes are called {key!r}", path=self.directory)
-        entry = row(key, data)
-        assert set(entry) <= {*FIXED, *self.about.columns}, f"scene {key} has tasks that the archive has not"
+        entry = row(key, data, self.about.tasks)
+        assert set(entry) <= {*FIXED, *self.about.ranges, *self.about.columns}, (
+            f"scene {key} has tasks that the archive has not"
+        )
         self.keys.add(key)
         self.rows.append(entry)
         if len(self.rows) >= self.part_rows:
@@ -136,10 +153,11 @@ def _facts(place: Store, name: str) -> PartFacts:
     """Of a finished part, for the index."""
     file = place.open(name)
     meta, sizes = file.metadata(), Counter[str]()
-    for group in map(meta.row_group, range(meta.num_row_groups)):
+    groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
+    for group in groups:
         for column in map(group.column, range(group.num_columns)):
             sizes[column.path_in_schema] += column.total_compressed_size
-    return PartFacts(name, meta.num_rows, file.size(), dict(sizes))
+    return PartFacts(name, file.size(), tuple(g.num_rows for g in groups), dict(sizes))
 
 
 def _read_part(place: Store, name: str) -> tuple[About, list[str]]:

@@ -22,7 +22,9 @@ GROUPS = {
     "Scenes": {
         "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
     },
-    "Datasets": {"stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify"},
+    "Datasets": {
+        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify", "archive": "archive",
+    },
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},
 }  # fmt: skip

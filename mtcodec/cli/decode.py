@@ -141,7 +141,7 @@ def extract(
         from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total))
+            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total), force)
         return
     with open_file(file) as reader:
         try:

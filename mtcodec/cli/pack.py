@@ -54,6 +54,13 @@ def pack(
     quiet: options.Quiet = False,
     skip_errors: options.SkipErrors = False,
     files_from: options.FilesFrom = "",
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append", rich_help_panel=options.MANY,
+            help="Add scenes to an archive that has others, of another dataset, too.",
+        ),
+    ] = False,
     part_scenes: Annotated[
         int,
         typer.Option(
@@ -84,7 +91,8 @@ def pack(
 
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
 
-    Run it again to go on after an interruption, or to add scenes: those that are there are left out.
+    Run it again to go on after an interruption, or when the dataset has grown: scenes that are there are
+    left out. To an archive that has scenes that the dataset has not, add with --append.
     """
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.layout import arrow
@@ -129,7 +137,7 @@ def pack(
             bar(what, summary.before + summary.scenes + len(summary.skipped), total)
 
         summary = run(scenes, output, job, engine_name=engine, workers=workers, part_rows=part_scenes,
-                      skip_errors=skip_errors, progress=show)  # fmt: skip
+                      skip_errors=skip_errors, append=append, progress=show)  # fmt: skip
     _print(summary, output, time.monotonic() - started, as_json, quiet)
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
@@ -169,7 +177,8 @@ def _learn(
 
     start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
     training, held = division(scenes, tasks)
-    place = Path(output.rstrip("/").rpartition("/")[2] if "://" in output else output)
+    text = str(output).rstrip("/")
+    place = Path(text.rpartition("/")[2] if "://" in text else text)
     folder = place.with_name(place.name + ".learn")  # of a URL: in the working directory
     tell(f"learning from {len(training)} scenes; {len(held)} others are kept to compare on; see {folder}")
     learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,

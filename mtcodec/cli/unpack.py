@@ -47,7 +47,7 @@ def unpack(
     with progress_bar(quiet) as bar:
         done = run(
             Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), _keys(keys), engine_name=engine, workers=workers, force=force,
+            values.names(tasks), keys_of(keys), engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip
     if not quiet:
@@ -55,7 +55,7 @@ def unpack(
         typer.echo(f"{output}: {line}")
 
 
-def _keys(keys: str) -> list[str] | None:
+def keys_of(keys: str) -> list[str] | None:
     """``a,b``, or the lines of the file of ``@FILE``; None for all."""
     if not keys.startswith("@"):
         return values.names(keys)
