@@ -111,7 +111,8 @@ class Unpacker:
             files: dict[str, bytes] = {}
             for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
                 assert isinstance(parts, Parts)
-                made = {f"{name}{suffix_for(image)}": image_bytes(image) for name, image in scene.items()}
+                suffixes = {name: suffix_for(image) for name, image in scene.items()}
+                made = {n + suffix: image_bytes(scene[n], suffix) for n, suffix in suffixes.items()}
                 files |= {
                     f"{safe(key)}/{name}": data for name, data in {**made, **_beside(key, parts)}.items()
                 }

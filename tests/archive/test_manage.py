@@ -43,10 +43,10 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pack(tmp_path_factory.mktemp("manage") / "a", range(20))
 
 
-def content(path: Path) -> dict[str, bytes]:
+def content(path: str | Path) -> dict[str, bytes]:
     """Files by key, in order, of an undamaged archive that has an index and nothing beside."""
     opened = Opened(path)
-    assert verify(opened).damaged == {} and (path / "archive.json").is_file()
+    assert verify(opened).damaged == {} and Path(path, "archive.json").is_file()
     found = {}
     for key, parts in opened.all_entries():
         assert isinstance(parts, Parts)
@@ -68,7 +68,7 @@ def test_merge(archive: Path, tmp_path: Path) -> None:
         manage.merge([Opened(archive), Opened(other)], out)
     clean(tmp_path, "b")
     done = manage.merge([Opened(archive), Opened(other)], out, skip_existing=True)
-    assert (done.path, done.scenes) == (out, 25)
+    assert (done.path, done.scenes) == (str(out), 25)
     assert done.bytes == sum(path.stat().st_size for path in out.iterdir())
     assert content(out) == {**content(other), **content(archive)}
     assert list(content(out)) == [f"s{k:02d}" for k in range(25)]

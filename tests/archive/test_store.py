@@ -222,9 +222,8 @@ def test_columns_of_large_groups_are_fetched_together(place: str, monkeypatch: p
     for least in (1, 1 << 30):
         monkeypatch.setattr(ranges, "TOGETHER", least)
         opened = Opened(place)
-        before = opened.fetched
-        (file,) = opened._ranges.values()
-        count = file.requests
+        file = opened.part(0)._source
+        before, count = opened.fetched, file.requests
         list(opened.all_entries(["one", "two", "four"]))
         requests.append(file.requests - count)
         fetched.append(opened.fetched - before)
