@@ -20,7 +20,6 @@ from mtcodec import extras
 from mtcodec.archive.layout import arrow
 from mtcodec.archive.names import absolute
 from mtcodec.archive.read import Opened
-from mtcodec.errors import FormatError
 from mtcodec.format.header import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -55,11 +54,8 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
     kinds = dict(zip(BESIDE, ("string", "int32", "int32")))
     features = datasets.Features({name: datasets.Value(kind) for name, kind in kinds.items()})
     schema = features.arrow_schema.remove_metadata()
-    try:
-        parts = [opened.column(group, BESIDE).select(BESIDE).cast(schema) for group in opened.groups]
-        table = pa.concat_tables([schema.empty_table(), *parts])
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise FormatError(f"sizes cannot be read: {error}", path=opened.path) from error
+    parts = [opened.column(group, BESIDE).select(BESIDE).cast(schema) for group in opened.groups]
+    table = pa.concat_tables([schema.empty_table(), *parts])
     numbers = pa.array(np.arange(len(table)))
     for name in names:
         table = table.append_column(name, numbers)

@@ -71,8 +71,8 @@ def read_archive(
 def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **options: Any) -> Dataset:
     """The scenes of an archive as rows of sections, undecoded: to filter and join before decoding.
 
-    Columns are ``key``, ``height``, ``width``, ``header`` and the bytes that ``tasks`` need (default all).
-    :class:`Decoder` decodes what is left.
+    Columns are ``key``, ``height``, ``width``, ``bytes``, ``header``, the ranges of depth, and the sections
+    that ``tasks`` need (default all). :class:`Decoder` decodes what is left.
 
     Args:
         options: for :func:`ray.data.read_parquet`.
@@ -85,7 +85,8 @@ def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **option
 
     opened = Opened(absolute(path))
     needed = opened.about.needs(list(opened.about.names if tasks is None else tasks))
-    columns = [*FIXED, *(name for name in opened.about.columns if name in needed)]
+    sections = [name for name in opened.about.columns if name in needed]
+    columns = [*FIXED, *opened.about.ranges, *sections]
     filesystem, _ = fsspec.core.url_to_fs(opened.path)
     found: Dataset = ray.read_parquet(opened.parts, columns=columns, filesystem=filesystem, **options)
     return found

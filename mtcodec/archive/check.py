@@ -6,45 +6,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mtcodec.archive.copying import add, made
 from mtcodec.archive.decode import ArchiveCodec, decode
+from mtcodec.archive.facts import facts
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import Progress
-from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.archive.write import PART_ROWS, Writer
 from mtcodec.coders import attached
-from mtcodec.errors import FormatError, OutputError
+from mtcodec.errors import FormatError
 from mtcodec.format import container
 
 
 def extract(
-    opened: Opened, output: Path, tasks: Sequence[str], progress: Progress = lambda done, total: None
+    opened: Opened,
+    output: str | Path,
+    tasks: Sequence[str],
+    progress: Progress = lambda done, total: None,
+    force: bool = False,
 ) -> int:
     """Copy the columns of ``tasks`` into a new archive; nothing is decoded.
 
     Scenes that have none of them are left out. Returns the number of scenes.
 
     Raises:
-        UsageError: a task that the archive lacks. OutputError: an archive is there already.
+        UsageError: a task that the archive lacks. OutputError: something is there already.
         FormatError: damage to what is kept.
     """
     opened.about.needs(tasks)
-    with locked(output):
-        if any(output.glob("part-*.parquet")):
-            raise OutputError("has an archive already", path=output)
-        writer, neural = Writer(output, opened.about.only(tasks), PART_ROWS), False
+    with made(output, [opened], force) as place:
+        writer = Writer(place, opened.about.only(tasks), PART_ROWS)
         for done, (key, parts) in enumerate(opened.all_entries(tasks, beside=True), 1):
             if isinstance(parts, FormatError):
                 raise parts
             own = [name for name in tasks if name in parts.header.tasks]
             if own:
                 try:
-                    writer.add(key, container.extract(parts, own))
+                    add(writer, opened, key, container.extract(parts, own))
                 except FormatError as error:
                     error.at(path=opened.path, scene=key)
                     raise
-                neural = neural or any(parts.header.task(name).neural for name in own)
             progress(done, opened.rows)
-        if neural and opened.about.weights is not None:
-            writer.keep_weights(opened.weights_bytes)
         writer.finish()
         return len(writer.keys)
 
@@ -73,17 +74,22 @@ def verify(
         WeightsNotFound, WeightsInvalid: for ``decoding``.
     """
     result, codec = Verified(), ArchiveCodec(opened, device)
-    for key, parts in opened.all_entries():
-        result.scenes += 1
-        try:
-            if isinstance(parts, FormatError):
-                raise parts
-            for section in parts.header.sections:
-                parts.payload(section.name)
-            attached.read(parts)
-            if decoding:
-                decode(codec, [(key, parts)], parts.header.tasks)
-        except FormatError as error:
-            result.damaged[key] = error.at(path=opened.path, scene=key)
-        progress(result.scenes, opened.rows)
+    names = opened.about.facts
+    for group in opened.groups:
+        told = opened.column(group, names).to_pylist()
+        for (key, parts), own in zip(opened.entries(group), told):
+            result.scenes += 1
+            try:
+                if isinstance(parts, FormatError):
+                    raise parts
+                for section in parts.header.sections:
+                    parts.payload(section.name)
+                attached.read(parts)
+                if own != dict.fromkeys(names) | facts(parts, opened.about.tasks):
+                    raise FormatError(f"{', '.join(names)} are not those of its header")
+                if decoding:
+                    decode(codec, [(key, parts)], parts.header.tasks)
+            except FormatError as error:
+                result.damaged[key] = error.at(path=opened.path, scene=key)
+            progress(result.scenes, opened.rows)
     return result

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from mtcodec.archive.names import is_archive
 from mtcodec.archive.read import Opened
+from mtcodec.archive.write import part_names
 from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request
-from mtcodec.errors import MtcodecError
+from mtcodec.errors import MtcodecError, WeightsNotFound
 from mtcodec.evaluation.stats import spread
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
@@ -21,7 +22,7 @@ from mtcodec.format.quality import lambda_of, to_step
 from mtcodec.signal.mapping import Array
 from mtcodec.tasks import Declarations
 from mtcodec.weights import store
-from mtcodec.weights.file import describe
+from mtcodec.weights.file import SUFFIX, describe
 
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded
@@ -43,7 +44,7 @@ def tasks_of(scenes: Sequence[SceneFiles], declared: Declarations) -> tuple[str,
 
 
 def choose_weights(
-    name: str | Path, scenes: Sequence[SceneFiles], tasks: Sequence[str], request: Request, output: Path
+    name: str | Path, scenes: Sequence[SceneFiles], tasks: Sequence[str], request: Request, output: str | Path
 ) -> Path | None:
     """The weights ``name``; for ``auto`` those that ``output`` has already, or that cost a sample least.
 
@@ -55,16 +56,32 @@ def choose_weights(
     if request.coding == "classical":
         return None
     paths = store.resolve(name)
-    if str(name) == store.AUTO and is_archive(output):
-        about = Opened(output).about
+    if str(name) == store.AUTO and part_names(output):
+        opened = Opened(output)
+        about = opened.about
         if about.weights is None:
             return None
         installed = (path for path in paths if describe(path).fingerprint == about.fingerprint)
-        kept = output / about.weights
-        return kept if kept.is_file() else next(installed, None) or store.find_fingerprint(about.fingerprint)
+        kept = Path(output) / about.weights
+        return kept if kept.is_file() else next(installed, None) or _fetched(opened)
     if len(paths) == 1 and (str(name) != store.AUTO or request.coding == "neural"):
         return paths[0]
     return cheapest(paths, scenes, tasks, request)
+
+
+_here: list[TemporaryDirectory[str]] = []  # of weights that were fetched; removed when the process ends
+
+
+def _fetched(opened: Opened) -> Path:
+    """The weights of an archive as a local file, installed or its own."""
+    try:
+        return store.find_fingerprint(opened.about.fingerprint)
+    except WeightsNotFound:
+        data = opened.weights_bytes()
+    _here.append(TemporaryDirectory(prefix="mtcodec-"))
+    path = Path(_here[-1].name) / f"{opened.about.fingerprint}{SUFFIX}"
+    path.write_bytes(data)
+    return path
 
 
 def cheapest(

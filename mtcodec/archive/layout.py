@@ -2,17 +2,18 @@
 
 ::
 
-    archive/part-00000.parquet   key, height, width, header, shared, holes, one column per task, notes, files
+    archive/part-00000.parquet   key, height, width, bytes, header, depth_min, depth_max,
+                                 shared, holes, one column per task, notes, files
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
-            archive.json         names, rows, bytes of parts and of their columns
+            archive.json         what holds for all scenes; rows and bytes of parts (``index.py``)
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
 
 FORMAT = "mtcodec-archive-1"
 HOLES = "holes"  # column of all sections of holes of a scene, one after the other
-FIXED = ("key", "height", "width", "header")
+FIXED = ("key", "height", "width", "bytes", "header")
+LIMITS = ("min", "max")  # ends of the names of columns of ranges, in this order
 METADATA = b"mtcodec"  # key of the schema's metadata
+DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, UsageError)
+"""What reading damaged JSON of an archive may raise."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,23 @@ class About:
 
     def __post_init__(self) -> None:
         for name in self.names:
-            if name in FIXED:
+            if name in (*FIXED, *self.ranges):
                 raise UsageError(f"a task of an archive cannot be called {name!r}, like one of its columns")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the tasks."""
         return tuple(task.name for task in self.tasks)
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        """Names of the columns of ranges, of tasks that are lengths."""
+        return tuple(f"{t.name}_{end}" for t in self.tasks if t.rules.length for end in LIMITS)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Names of the columns that repeat, for engines, what headers and notes tell."""
+        return ("height", "width", "bytes", *self.ranges)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -128,16 +142,37 @@ def arrow() -> Any:
 def schema(about: About) -> pa.Schema:
     """The schema of the parts, ``about`` in its metadata."""
     pa = arrow()
-    kinds = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.binary())))
+    kinds = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.binary())))
     fields = [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
+    fields += [pa.field(name, pa.float32()) for name in about.ranges]
     fields += [pa.field(name, pa.binary()) for name in about.columns]
-    facts = {
+    return pa.schema(fields, metadata={METADATA: json.dumps(facts_of(about), sort_keys=True)})
+
+
+def facts_of(about: About) -> dict[str, Any]:
+    """``about`` as JSON tells it."""
+    return {
         "format": FORMAT,
         "fingerprint": about.fingerprint,
         "tasks": [t.to_json() for t in about.tasks],
         "settings": about.settings,
     }
-    return pa.schema(fields, metadata={METADATA: json.dumps(facts, sort_keys=True)})
+
+
+def about_from(facts: Any) -> About:
+    """What :func:`facts_of` told.
+
+    Raises:
+        FormatError: of another version. DAMAGED: what is no such thing.
+    """
+    if facts["format"] != FORMAT:
+        raise FormatError(f"{facts['format']!r}; this release reads {FORMAT!r}")
+    tasks = tuple(Task.from_json(t) for t in facts["tasks"])
+    about = About(str(facts["fingerprint"]), tasks, dict(facts["settings"]))
+    bytes.fromhex(about.fingerprint)
+    if len(about.fingerprint) != len(NO_WEIGHTS) or len(set(about.columns)) != len(about.columns):
+        raise ValueError("fingerprint, or names of tasks")
+    return about
 
 
 def about_of(found: pa.Schema) -> About:
@@ -147,66 +182,14 @@ def about_of(found: pa.Schema) -> About:
         FormatError: not one of an archive, or of another version.
     """
     try:
-        facts = json.loads((found.metadata or {})[METADATA])
-        if facts["format"] != FORMAT:
-            raise FormatError(f"{facts['format']!r}; this release reads {FORMAT!r}")
-        tasks = tuple(Task.from_json(t) for t in facts["tasks"])
-        about = About(str(facts["fingerprint"]), tasks, dict(facts["settings"]))
-        bytes.fromhex(about.fingerprint)
-        if len(about.fingerprint) != len(NO_WEIGHTS) or len(set(about.columns)) != len(about.columns):
-            raise ValueError("fingerprint, or names of tasks")
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, UsageError) as error:
+        about = about_from(json.loads((found.metadata or {})[METADATA]))
+    except DAMAGED as error:
         raise FormatError("not a part of an archive of mtcodec") from error
     expected = schema(about)
     missing = [name for name in expected.names if name not in found.names]
     if missing:
         raise FormatError(f"lacks columns: {', '.join(missing)}")
-    for name in ("key", "header", *about.columns):
+    for name in (*FIXED, *about.ranges, *about.columns):
         if found.names.count(name) > 1 or found.field(name).type != expected.field(name).type:
             raise FormatError(f"column {name} is there twice, or of another type")
     return about
-
-
-@dataclass(frozen=True)
-class PartFacts:
-    """What the index says of a part.
-
-    Attributes:
-        name: of its file.
-        rows: scenes in it; bytes: of the file.
-        columns: bytes by column, compressed as they are.
-    """
-
-    name: str
-    rows: int
-    bytes: int
-    columns: dict[str, int]
-
-
-def index(about: About, parts: Sequence[PartFacts]) -> bytes:
-    """``archive.json``."""
-    listed = [asdict(part) for part in parts]
-    facts = {"format": FORMAT, "fingerprint": about.fingerprint, "parts": listed}
-    return json.dumps(facts, indent=1).encode()
-
-
-def parse_index(data: bytes) -> list[PartFacts]:
-    """The parts that ``archive.json`` lists.
-
-    Raises:
-        FormatError: damaged.
-    """
-    try:
-        listed = json.loads(data)["parts"]
-        parts = [
-            PartFacts(
-                str(own["name"]), int(own["rows"]), int(own["bytes"]),
-                {str(name): int(size) for name, size in own["columns"].items()},
-            )
-            for own in listed
-        ]  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise FormatError("damaged") from error
-    if any("/" in part.name for part in parts):
-        raise FormatError("damaged")
-    return parts

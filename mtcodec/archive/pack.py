@@ -23,7 +23,7 @@ from mtcodec.archive.layout import About, column_of
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
-from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attached
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene, scaled, stored
@@ -155,18 +155,21 @@ class Summary:
 
 def pack(
     scenes: Sequence[SceneFiles],
-    output: Path,
+    output: str | Path,
     job: Job,
     *,
     engine_name: str = "local",
     workers: int = 0,
     part_rows: int = PART_ROWS,
     skip_errors: bool = False,
+    append: bool = False,
     progress: Callable[[Summary, int], None] = lambda summary, total: None,
 ) -> Summary:
     """Encode ``scenes`` into the archive ``output``, which may have some of them already.
 
     Args:
+        output: a path, or a URL for fsspec (``s3://``).
+        append: the archive may have scenes that are not among ``scenes``.
         engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         progress: called with what was done and the number of scenes in all.
 
@@ -176,6 +179,10 @@ def pack(
     """
     with locked(output):
         writer = Writer(output, job.about(), part_rows)
+        others = set() if append else writer.keys - {scene.key for scene in scenes}
+        if others:
+            raise UsageError(f"has scenes that the dataset has not ({len(others)}, such as {min(others)!r}):"
+                             " --append adds to them", path=output)  # fmt: skip
         todo = [scene for scene in scenes if scene.key not in writer.keys]
         summary = Summary(before=len(scenes) - len(todo))
         with engine(engine_name, workers, Packer, (job,)) as submit:
@@ -184,7 +191,11 @@ def pack(
 
 
 def pack_scenes(
-    scenes: Iterable[tuple[str, Mapping[str, Any]]], output: Path, job: Job, *, part_rows: int = PART_ROWS
+    scenes: Iterable[tuple[str, Mapping[str, Any]]],
+    output: str | Path,
+    job: Job,
+    *,
+    part_rows: int = PART_ROWS,
 ) -> Summary:
     """Like :func:`pack`, in this process, for scenes that some program has as arrays: (key, arrays by task).
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mtcodec import extras
-from mtcodec.archive.layout import About, about_of, arrow, column_of, parse_index, payloads_of
+from mtcodec.archive.index import PartFacts, parse_index
+from mtcodec.archive.layout import About, arrow, column_of, payloads_of
 from mtcodec.archive.names import INDEX
-from mtcodec.archive.ranges import RangeFile
-from mtcodec.errors import DependencyError, FormatError, SceneError, UsageError, WeightsNotFound
+from mtcodec.archive.parts import Part, same
+from mtcodec.archive.ranges import reason
+from mtcodec.archive.store import connect
+from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
 from mtcodec.format.container import Parts
 from mtcodec.format.header import MAX_PIXELS, Header
 from mtcodec.format.section import ATTACHED, NOTES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, Parts | FormatError]
 """Key and sections of a row, or what is wrong with its header."""
+PARTS_OPEN = 16  # at a time
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Group:
 
 
 class Opened:
-    """An archive whose footers have been read.
+    """An archive whose index has been read; footers of parts are read when something of them is.
+
+    Without ``archive.json`` all of them are read. A few parts are open at a time.
 
     Attributes:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
         max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.header.check_pixels`).
-        groups: all row groups, in order.
+        about: what holds for all scenes. parts: paths of the parts. groups: all row groups, in order.
         sizes: bytes by column, as the index tells; empty without one. (pyarrow 26 ends the process when it
             is asked for those of a damaged part.)
 
@@ -53,78 +57,77 @@ class Opened:
         arrow()
         self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
-        fsspec = extras.load("fsspec", "an archive", "archive")
+        self._open: OrderedDict[int, Part] = OrderedDict()
+        self._fetched = 0  # from parts that are closed again
+        self._fs, self._root = connect(self.path)
         try:
-            self.sizes: Counter[str] = Counter()
-            self._fs, self._root = fsspec.core.url_to_fs(self.path)
-            self.parts = self._list()
-        except ImportError as error:  # it says which library a URL needs
-            raise DependencyError(f"cannot open it: {error}", path=self.path) from error
-        except ValueError as error:
-            raise UsageError(f"cannot open it: {error}", path=self.path) from error
-        except OSError as error:
-            raise SceneError(f"cannot read it: {error.strerror or error}", path=self.path) from error
-        if not self.parts:
-            raise SceneError("no archive: it has no parts", path=self.path)
-        self._files: dict[int, pa.parquet.ParquetFile] = {}
-        self._ranges: dict[int, RangeFile] = {}
-        self.groups: list[Group] = []
-        self.about: About = self._open_all()
+            self.about, self._told = self._index() or self._footers()
+        except MtcodecError:
+            raise
+        except Exception as error:  # file systems raise whatever their libraries do
+            raise SceneError(f"cannot read it: {reason(error)}", path=self.path) from error
+        self.parts = [f"{self._root}/{part.name}" for part in self._told]
+        self.groups = [Group(k, g, n) for k, part in enumerate(self._told) for g, n in enumerate(part.groups)]
+        self.rows = sum(part.rows for part in self._told)
+        self.sizes = Counter[str]()
+        for part in self._told:
+            self.sizes.update(part.columns)
 
-    def _list(self) -> list[str]:
-        """Paths of the parts: as the index tells, else as the directory has them."""
+    def _index(self) -> tuple[About, list[PartFacts]] | None:
+        """What ``archive.json`` tells, if there is one; of local parts, sizes are compared at once."""
+        path = f"{self._root}/{INDEX}"
         try:
-            listed = parse_index(self._fs.cat_file(f"{self._root}/{INDEX}"))
-            names = [part.name for part in listed]
-            self.sizes = sum((Counter(part.columns) for part in listed), Counter())
-        except FileNotFoundError:
-            found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
-            names = sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet"))
+            about, told = parse_index(self._fs.cat_file(path))
+            for part in told if "file" in self._fs.protocol else ():
+                same("bytes", self._fs.size(f"{self._root}/{part.name}"), part.bytes, part.name)
+        except FileNotFoundError as error:
+            if not self._fs.exists(path):
+                return None
+            raise FormatError(f"{INDEX} lists a part that is not there", path=self.path) from error
         except FormatError as error:
             raise error.at(path=f"{self.path}/{INDEX}") from None
-        return [f"{self._root}/{name}" for name in names]
+        if not told:
+            raise SceneError("no archive: it has no parts", path=self.path)
+        return about, told
 
-    def _open_all(self) -> About:
-        about: About | None = None
-        for k, path in enumerate(self.parts):
-            with _damage(path):
-                file = self._file(k)
-                found = about_of(file.schema_arrow)
-                self.groups += _groups(k, file.metadata)
-            if about is not None and found != about:
-                raise FormatError("of another archive than the first part", path=path)
-            about = found
-        assert about is not None
-        return about
+    def _footers(self) -> tuple[About, list[PartFacts]]:
+        """The same as all parts in the directory tell; nothing of bytes by column."""
+        found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
+        told, about = list[PartFacts](), None
+        for name in sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet")):
+            part = Part(self._fs, f"{self._root}/{name}")
+            if about not in (None, part.about):
+                raise FormatError("of another archive than the first part", path=part.path)
+            about = part.about
+            told.append(part.facts)
+            self._fetched += part.fetched
+        if about is None:
+            raise SceneError("no archive: it has no parts", path=self.path)
+        return about, told
 
-    def _file(self, part: int) -> pa.parquet.ParquetFile:
-        if part not in self._files:
-            pa = arrow()
-            self._ranges[part] = source = RangeFile(self._fs, self.parts[part])
-            footer = pa.BufferReader(source.footer())
-            self._files[part] = pa.parquet.ParquetFile(
-                pa.PythonFile(source, "r"), metadata=pa.parquet.read_metadata(footer), pre_buffer=False
-            )
-        return self._files[part]
+    def part(self, index: int) -> Part:
+        """A part, opened.
+
+        Raises:
+            FormatError: damaged, or not what the index told.
+        """
+        part = self._open.pop(index, None)
+        if part is None:
+            part = Part(self._fs, self.parts[index])
+            part.compare(self.about, self._told[index])
+        self._open[index] = part
+        if len(self._open) > PARTS_OPEN:
+            self._fetched += self._open.popitem(last=False)[1].fetched
+        return part
 
     @property
     def fetched(self) -> int:
         """Bytes read so far."""
-        return sum(r.fetched for r in self._ranges.values())
-
-    @property
-    def rows(self) -> int:
-        return sum(g.rows for g in self.groups)
+        return self._fetched + sum(part.fetched for part in self._open.values())
 
     def column(self, group: Group, names: Sequence[str]) -> pa.Table:
         """Some columns of a group."""
-        with _damage(self.parts[group.part]):
-            file = self._file(group.part)
-            table = file.read_row_group(group.group, columns=list(names), use_threads=False)
-            table.validate(full=True)  # keys are UTF-8, too
-        if len(table) != group.rows:
-            raise FormatError("not the number of rows that it declares", path=self.parts[group.part])
-        return table
+        return self.part(group.part).read(group.group, names)
 
     def keys(self, group: Group) -> list[str]:
         """Keys of the scenes of a group, in order."""
@@ -210,23 +213,3 @@ def _entry(
         return key or "", Parts(header or b"", payloads, max_pixels)
     except FormatError as error:
         return key or "", error.at(path=source, scene=key or "")
-
-
-def _groups(part: int, meta: Any) -> Iterator[Group]:
-    """The row groups that the footer of a part declares."""
-    for g in range(meta.num_row_groups):
-        group = meta.row_group(g)
-        yield Group(part, g, group.num_rows)
-
-
-@contextmanager
-def _damage(path: str) -> Iterator[None]:
-    """Whatever pyarrow raises within is a FormatError of the part at ``path``."""
-    pa = arrow()
-    try:
-        yield
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot read it: {error}", path=path) from error
-    except FormatError as error:
-        error.at(path=path)
-        raise

@@ -33,5 +33,7 @@ class Reader:
 def sources(opened: Opened) -> list[Callable[[Declarations, Sequence[str]], Scene]]:
     """What reads the scenes of an archive, in order."""
     reader = Reader(opened)
+    for part in range(len(opened.parts)):
+        opened.part(part)  # before as many entries are made as the index tells
     rows = ((k, row) for k, group in enumerate(opened.groups) for row in range(group.rows))
     return [partial(reader.scene, k, row) for k, row in rows]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.utils.data import IterableDataset
 
-from mtcodec.archive.stream import Stream
+from mtcodec.archive.stream import UNTOLD, Stream
+
+if TYPE_CHECKING:
+    from mtcodec.archive.dataset import Archive
 
 
 class TorchStream(Stream, IterableDataset[Any]):
-    """A :class:`Stream` for ``DataLoader``."""
+    """A :class:`Stream` for ``DataLoader``. Its workers see the epoch that is set in the main process."""
+
+    def __init__(self, archive: Archive, shuffle: bool, seed: int, batch: int) -> None:
+        super().__init__(archive, shuffle, seed, batch)
+        self._told = torch.tensor([UNTOLD]).share_memory_()

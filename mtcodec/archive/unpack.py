@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
 from mtcodec.archive.read import Entry, Opened
-from mtcodec.codec.decoder import Scene
+from mtcodec.archive.store import Exists, store
 from mtcodec.coders import attached
 from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.files.images import suffix_for, write_image
-from mtcodec.files.output import write_atomic
+from mtcodec.files.images import image_bytes, suffix_for
 from mtcodec.format.container import Parts
 from mtcodec.format.header import Header
 from mtcodec.format.section import ATTACHED
@@ -35,7 +34,7 @@ class Unpacked(NamedTuple):
 
 def unpack(
     opened: Opened,
-    output: Path,
+    output: str | Path,
     tasks: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
     *,
@@ -47,6 +46,7 @@ def unpack(
     """Write images to ``output``/<key>/<task>.png (or .npy).
 
     Args:
+        output: a path, or a URL for fsspec (``s3://``).
         tasks, keys: all without them.
         engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         force: overwrite images.
@@ -91,9 +91,11 @@ def work_of(opened: Opened, workers: int, keys: Sequence[str] | None = None) -> 
 class Unpacker:
     """Writes the images of scenes; one for every process."""
 
-    def __init__(self, path: str, max_pixels: int, tasks: Sequence[str], output: Path, force: bool) -> None:
+    def __init__(
+        self, path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
+    ) -> None:
         self.opened, self.tasks = Opened(path, max_pixels), tasks
-        self.output, self.force = output, force
+        self.store, self.force = store(output), force
         self.codec = ArchiveCodec(self.opened)
         self.group, self.entries = -1, list[Entry]()
 
@@ -106,14 +108,26 @@ class Unpacker:
         read = written = 0
         for first in range(0, len(rows), BATCH):
             few = [self.entries[row] for row in rows[first : first + BATCH]]
+            files: dict[str, bytes] = {}
             for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
                 assert isinstance(parts, Parts)
-                beside = _beside(key, parts)
-                directory = safe(self.output, key)
-                written += write_images(directory, scene, self.force)
-                written += write_files(directory, beside, self.force)
+                suffixes = {name: suffix_for(image) for name, image in scene.items()}
+                made = {n + suffix: image_bytes(scene[n], suffix) for n, suffix in suffixes.items()}
+                files |= {
+                    f"{safe(key)}/{name}": data for name, data in {**made, **_beside(key, parts)}.items()
+                }
                 read += _size(parts.header, self.tasks)
+            self._write(files)
+            written += sum(map(len, files.values()))
         return Unpacked(len(rows), read, written)
+
+    def _write(self, files: dict[str, bytes]) -> None:
+        if not files:
+            return
+        try:
+            self.store.write(files, new=not self.force)
+        except Exists as error:
+            raise OutputError("exists already (--force overwrites it)", path=error.path) from None
 
 
 def _beside(key: str, parts: Parts) -> dict[str, bytes]:
@@ -130,37 +144,9 @@ def _size(header: Header, tasks: Sequence[str]) -> int:
     return header.size + sum(section.length for section in header.sections if section.name in needed)
 
 
-def write_images(directory: Path, scene: Scene, force: bool) -> int:
-    """Write the images of a scene, under the names of their tasks; returns their bytes on disk."""
-    written = 0
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make it: {error.strerror}", path=directory) from error
-    for name, image in scene.items():
-        path = directory / f"{name}{suffix_for(image)}"
-        _check_new(path, force)
-        write_image(path, image)
-        written += path.stat().st_size
-    return written
-
-
-def write_files(directory: Path, files: Mapping[str, bytes], force: bool) -> int:
-    """Write what a scene has beside its images; returns the bytes."""
-    for name, content in files.items():
-        _check_new(directory / name, force)
-        write_atomic(directory / name, content)
-    return sum(map(len, files.values()))
-
-
-def _check_new(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise OutputError("exists already (--force overwrites it)", path=path)
-
-
-def safe(output: Path, key: str) -> Path:
-    """The directory of a scene, which a key of a stranger's archive cannot move out of ``output``."""
+def safe(key: str) -> str:
+    """The key of a scene as a path, which that of a stranger's archive cannot move out of the output."""
     parts = key.split("/")
     if not key or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
         raise FormatError(f"a scene is called {key!r}, which is no path inside the output")
-    return output.joinpath(*parts)
+    return key

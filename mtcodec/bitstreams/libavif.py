@@ -2,7 +2,7 @@
 
 imagecodecs brings the library, and encodes with its defaults, which aim at the eye: at equal PSNR they need
 a fifth more bytes of colours. Pillow has options, but 8 bits alone, which need 11 % more of colours and 28 %
-more of depth (``docs/results.md``). So the library's C interface is called here (``avif/avif.h``; within its
+more of depth (``docs/choices.md``). So the library's C interface is called here (``avif/avif.h``; within its
 major version structures only grow at the end, so that the first fields stay where they are, and defaults of
 theirs are compared). Where a build hides its functions, :func:`encode` and :func:`decode` return None.
 

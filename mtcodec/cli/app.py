@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 import signal
 import sys
@@ -21,7 +22,9 @@ GROUPS = {
     "Scenes": {
         "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
     },
-    "Datasets": {"stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify"},
+    "Datasets": {
+        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify", "archive": "archive",
+    },
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},
 }  # fmt: skip
@@ -97,6 +100,7 @@ def _stoppable() -> Iterator[None]:
         nonlocal code
         for one in STOPS:
             signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
+        logging.getLogger("asyncio").disabled = True  # of requests to a store that end with the process
         code = 128 + number
         sys.exit(code)
 

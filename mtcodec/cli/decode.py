@@ -118,14 +118,22 @@ def print_archive(path: str, as_json: bool) -> None:
 def extract(
     file: options.FileOrArchive,
     tasks: Annotated[str, typer.Option("--tasks", metavar="TASKS", help="Tasks to keep, e.g. depth,normal.")],
-    output: options.Output = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="Output file, - is standard output; of an archive, a directory or URL.",
+        ),
+    ] = None,
     force: options.Force = False,
 ) -> None:
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
     from mtcodec.archive.names import is_archive
     from mtcodec.format import container
 
-    if output is None:
+    if not output:
         raise UsageError("missing -o OUT")
     wanted = values.names(tasks) or []
     if is_archive(file):
@@ -133,11 +141,11 @@ def extract(
         from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total))
+            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total), force)
         return
     with open_file(file) as reader:
         try:
             data = container.extract(reader, wanted)
         except FormatError as error:
             raise error.at(path=file) from None
-    emit(data, output, force)
+    emit(data, Path(output), force)

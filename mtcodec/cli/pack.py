@@ -39,10 +39,10 @@ def pack(
         typer.Argument(metavar="DATASET...", help="Scenes in any layout of encode --help."),
     ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o", "--output", metavar="ARCHIVE",
-            help="Directory of the archive; a run that was stopped goes on.",
+            help="Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
         ),
     ] = None,
     quality: options.Quality = None,
@@ -54,6 +54,13 @@ def pack(
     quiet: options.Quiet = False,
     skip_errors: options.SkipErrors = False,
     files_from: options.FilesFrom = "",
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append", rich_help_panel=options.MANY,
+            help="Add scenes to an archive that has others, of another dataset, too.",
+        ),
+    ] = False,
     part_scenes: Annotated[
         int,
         typer.Option(
@@ -84,14 +91,16 @@ def pack(
 
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
 
-    Run it again to go on after an interruption, or to add scenes: those that are there are left out.
+    Run it again to go on after an interruption, or when the dataset has grown: scenes that are there are
+    left out. To an archive that has scenes that the dataset has not, add with --append.
     """
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.layout import arrow
     from mtcodec.archive.pack import Job
     from mtcodec.archive.pack import pack as run
+    from mtcodec.archive.write import locked
 
-    if output is None:
+    if not output:
         raise UsageError("missing -o ARCHIVE")
     request = values.request(
         known=declared_by(weights),
@@ -109,6 +118,8 @@ def pack(
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
     minutes = values.minutes(learn) if learn else None
+    with locked(output):  # or it cannot be written
+        pass
     with progress_bar(quiet) as bar:
         bar("choosing weights", 0, 0)
         chosen = choose_weights(weights, scenes, wanted, request, output)
@@ -126,8 +137,8 @@ def pack(
             bar(what, summary.before + summary.scenes + len(summary.skipped), total)
 
         summary = run(scenes, output, job, engine_name=engine, workers=workers, part_rows=part_scenes,
-                      skip_errors=skip_errors, progress=show)  # fmt: skip
-    _print(summary, str(output), time.monotonic() - started, as_json, quiet)
+                      skip_errors=skip_errors, append=append, progress=show)  # fmt: skip
+    _print(summary, output, time.monotonic() - started, as_json, quiet)
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
 
@@ -138,7 +149,7 @@ def _learn(
     request: Request,
     weights: str,
     chosen: Path | None,
-    output: Path,
+    output: str,
     minutes: float,
     skip_errors: bool,
     quiet: bool,
@@ -150,10 +161,10 @@ def _learn(
     """
     from mtcodec import extras
     from mtcodec.archive.choice import choose_weights
-    from mtcodec.archive.names import is_archive
+    from mtcodec.archive.write import part_names
 
     tell = silent if quiet else note
-    if is_archive(output):
+    if part_names(output):
         tell(f"{output} has scenes already: its weights are used")
         return choose_weights("auto", scenes, tasks, request, output)
     lossy = [request.tasks[name] for name in tasks if name in request.tasks]
@@ -166,7 +177,9 @@ def _learn(
 
     start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
     training, held = division(scenes, tasks)
-    folder = output.with_name(output.name + ".learn")
+    text = str(output).rstrip("/")
+    place = Path(text.rpartition("/")[2] if "://" in text else text)
+    folder = place.with_name(place.name + ".learn")  # of a URL: in the working directory
     tell(f"learning from {len(training)} scenes; {len(held)} others are kept to compare on; see {folder}")
     learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,
                     report=(lambda record: None) if quiet else progress)  # fmt: skip

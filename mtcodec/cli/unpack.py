@@ -19,8 +19,8 @@ Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or 
 def unpack(
     archive: Source,
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Directory for scenes' images."),
+        str | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Directory, or URL, for scenes' images."),
     ] = None,
     tasks: Annotated[
         str,
@@ -41,13 +41,13 @@ def unpack(
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.format.header import MAX_PIXELS
 
-    if output is None:
+    if not output:
         raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
     with progress_bar(quiet) as bar:
         done = run(
             Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), _keys(keys), engine_name=engine, workers=workers, force=force,
+            values.names(tasks), keys_of(keys), engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip
     if not quiet:
@@ -55,7 +55,7 @@ def unpack(
         typer.echo(f"{output}: {line}")
 
 
-def _keys(keys: str) -> list[str] | None:
+def keys_of(keys: str) -> list[str] | None:
     """``a,b``, or the lines of the file of ``@FILE``; None for all."""
     if not keys.startswith("@"):
         return values.names(keys)

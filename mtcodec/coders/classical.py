@@ -118,7 +118,7 @@ class Way:
         return min(max(float(f"{setting:.2g}"), 0.01), 25.0)
 
 
-# Measured (docs/results.md, tests/tools/settings.py): the setting that costs least for all pictures together,
+# Measured (docs/choices.md, tests/tools/settings.py): the setting that costs least for all pictures together,
 # at most 384×384 pixels of each; AV1 at speed 7, JPEG XL at effort 7.
 WAYS = (
     Way(

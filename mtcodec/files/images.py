@@ -133,17 +133,20 @@ def suffix_for(image: Array) -> str:
 
 
 def write_image(path: Path, image: Array) -> None:
-    """Write ``image``, of any dtype, to ``path``, whose suffix is the one of :func:`suffix_for`.
+    """Write ``image``, of any dtype, to ``path``; its suffix is ``.npy``, or that of :func:`suffix_for`.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if path.suffix == ".png":
+    write_atomic(path, image_bytes(image, path.suffix))
+
+
+def image_bytes(image: Array, suffix: str) -> bytes:
+    """A file of ``image`` with this suffix, ``.png`` or ``.npy`` (:func:`suffix_for`)."""
+    if suffix == ".png":
         import imagecodecs
 
-        data = bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
-    else:
-        buffer = io.BytesIO()
-        np.save(buffer, image, allow_pickle=False)
-        data = buffer.getvalue()
-    write_atomic(path, data)
+        return bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
+    buffer = io.BytesIO()
+    np.save(buffer, image, allow_pickle=False)
+    return buffer.getvalue()

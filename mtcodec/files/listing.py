@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from mtcodec.errors import SceneError
 from mtcodec.files.readers import SUFFIXES
+
+URL = re.compile(r"[a-z][a-z0-9+.-]+:/")  # what becomes of one as a path
 
 Files = dict[str, str]
 """Paths of image files by the key of their scene, or by task."""
@@ -90,4 +93,6 @@ def walk(scan: Scan, directory: str, others: list[str], prefix: str = "") -> Ite
 def require_directory(path: Path) -> None:
     """Raise :class:`SceneError` unless ``path`` is a directory."""
     if not path.is_dir():
+        if URL.match(str(path)):
+            raise SceneError("datasets are read from local directories, not from URLs", path=path)
         raise SceneError("not a directory" if path.exists() else "no such directory", path=path)

@@ -1,7 +1,7 @@
 """Colours turned so that planes have as little in common as can be: the principal axes of their gradients.
 
 What a codec spends bits on is how neighbours differ. Axes of these differences suit each picture better than
-those of YCbCr, which are the same for all and not at right angles (``docs/results.md``).
+those of YCbCr, which are the same for all and not at right angles (``docs/choices.md``).
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ COMMANDS = {" ".join(path): command for path, command in man.commands(typer.main
 EXECUTED = {
     *("encode", "decode", "info", "extract", "view", "stats", "pack", "unpack", "verify", "compare", "bench"),
     *("weights list", "weights show"),
+    *("archive check", "archive merge", "archive split", "archive sample"),
 }
 PARSED = {"train", "evaluate", "analyze channels", "analyze reconstructions", "analyze shared",
           "analyze subsets"}  # fmt: skip

@@ -17,7 +17,7 @@ from mtcodec.archive.decode import scenes
 from mtcodec.archive.read import Opened
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
-TESTED = ("mtcodec.encode(", "torch.utils.data", "mtcodec.ray", "mtcodec.huggingface")
+TESTED = ("mtcodec.encode(", "torch.utils.data", "mtcodec.ray", "mtcodec.huggingface", "pyarrow")
 """What tells a block from the others; each has a test below."""
 SMALLER = {
     "480": "12", '"num_workers": 8': '"num_workers": 1', "range(10)": "range(2)",
@@ -38,7 +38,9 @@ def execute(two_sizes: Path) -> Execute:
 
     def execute(text: str, **names: Any) -> dict[str, Any]:
         (block,) = (own for own in BLOCKS if text in own.text)
-        code = block.text.replace("s3://bucket/archive", str(two_sizes))
+        code = block.text.replace("s3://bucket/archive", str(two_sizes)).replace(
+            '"archive"', f'"{two_sizes}"'
+        )
         for long, short in SMALLER.items():
             code = code.replace(long, short)
         exec(compile(code, str(block), "exec"), names)
@@ -76,3 +78,9 @@ def test_hugging_face(execute: Execute, capsys: pytest.CaptureFixture[str]) -> N
     assert {*names["large"]["height"]} == {12}
     for row in names["means"]:
         assert row["mean"] == row["rgb"].mean()
+
+
+def test_arrow(execute: Execute) -> None:
+    near = execute(TESTED[4])["near"].to_pydict()
+    assert sorted(near["key"]) == sorted(f"s{k}" for k in range(14) if k % 5 != 4)
+    assert 0.7 < max(near["depth_max"]) < 0.81

@@ -178,6 +178,9 @@ class Place:
             self._make(decoded, self._encoded)
         elif name == "view" and params["original"]:
             self._make(params["original"], one_scene if self._is_file(params["file"]) else scenes)
+        if name.startswith("archive "):
+            for path in self._paths(params, "archive", "archives", "files"):
+                self._make(path, self._packed)
         if name in ("decode", "info", "extract", "view", "verify", "unpack"):
             for path in self._paths(params, "file", "files", "archive"):
                 self._make(path, self._packed if name == "unpack" else self._encoded)

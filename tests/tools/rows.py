@@ -34,8 +34,9 @@ def row_from(data: bytes) -> Row:
 
 def part_from(files: Sequence[bytes]) -> bytes:
     """A part of an archive with a row for every file whose tasks it has."""
-    rows = [write.row(f"s{k}", data) for k, data in enumerate(files)]
-    return write.to_parquet([row for row in rows if set(row) <= {*FIXED, *ABOUT.columns}], ABOUT)
+    rows = [write.row(f"s{k}", data, ABOUT.tasks) for k, data in enumerate(files)]
+    known = {*FIXED, *ABOUT.ranges, *ABOUT.columns}
+    return write.to_parquet([row for row in rows if set(row) <= known], ABOUT)
 
 
 # --- mutations ---------------------------------------------------------------------------------------

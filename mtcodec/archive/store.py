@@ -1,0 +1,230 @@
+"""Where archives and images are written: a local directory, or a place that fsspec opens, such as a bucket.
+
+A file is there whole or not at all, whenever a run is killed. Runs of one archive at the same time: a local
+directory has a lock. Elsewhere there is none, but a part is only written where there is none of its number,
+so that of two runs the one that comes second stops.
+"""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mtcodec import extras
+from mtcodec.archive.ranges import RangeFile, reason
+from mtcodec.errors import DependencyError, MtcodecError, OutputError, SceneError, UsageError
+from mtcodec.files.output import write_atomic
+
+OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+"""Protocols of stores that show what is put whole or not at all; others get a temporary file, renamed."""
+TAKEN = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of 412 and 409
+LEFT = ".part-"  # how temporary files of parts begin
+
+
+class Exists(OutputError):
+    """There is a file of this name."""
+
+
+def connect(path: str | Path) -> tuple[Any, str]:
+    """The file system of fsspec for a path or URL, and the path in it.
+
+    Raises:
+        UsageError: a path that cannot be. SceneError: its store does not answer, or wants to know who asks.
+        DependencyError: fsspec, or what it needs for the path, is not installed.
+    """
+    fsspec = extras.load("fsspec", "an archive", "archive")
+    try:
+        fs, root = fsspec.core.url_to_fs(str(path), use_listings_cache=False)
+    except ImportError as error:  # it says which library a URL needs
+        raise DependencyError(f"cannot open it: {error}", path=path) from error
+    except ValueError as error:
+        raise UsageError(f"cannot open it: {error}", path=path) from error
+    except Exception as error:
+        raise SceneError(f"cannot read it: {reason(error)}", path=path) from error
+    return fs, str(root).rstrip("/")
+
+
+def store(path: str | Path) -> Store:
+    """The store at a path or URL; see :func:`connect` for its errors."""
+    text = str(path).rstrip("/") or "/"
+    fs, root = connect(text)
+    protocols = (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+    return Directory(text, fs, root) if "file" in protocols else Store(text, fs, root, protocols)
+
+
+class Store:
+    """A place that fsspec opens. Names of files are relative to it, with ``/`` between their parts.
+
+    Attributes:
+        path: as it was given.
+
+    Raises:
+        OutputError: by all methods, where the store refuses or does not answer.
+    """
+
+    def __init__(self, path: str, fs: Any, root: str, protocols: tuple[str, ...] = ()) -> None:
+        self.path, self.fs, self.root = path, fs, root
+        self._objects = any(name in OBJECTS for name in protocols)
+        if "http" in protocols or "https" in protocols:
+            raise OutputError("cannot write over HTTP", path=path)
+
+    def names(self) -> list[str]:
+        """Names of the files that lie directly in it, in order; none where there is no such place."""
+        with self._failing("cannot read it"):
+            try:
+                found = self.fs.ls(self.root, detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(str(own).rstrip("/").rsplit("/", 1)[-1] for own in found)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file; 0 where there is none."""
+        with self._failing("cannot read it", name):
+            try:
+                return int(self.fs.size(self._at(name)) or 0)
+            except FileNotFoundError:
+                return 0
+
+    def read(self, name: str) -> bytes:
+        """A whole file."""
+        with self._failing("cannot read it", name):
+            return bytes(self.fs.cat_file(self._at(name)))
+
+    def open(self, name: str) -> RangeFile:
+        """A file that is read piece by piece."""
+        with self._failing("cannot read it", name):
+            return RangeFile(self.fs, self._at(name))
+
+    def write(self, files: Mapping[str, bytes], new: bool = False) -> None:
+        """Write whole files by name.
+
+        Args:
+            new: only where there are none of these names. Of those who try at the same time, one succeeds, if
+                the store has conditional writes, as S3 and Google Storage do.
+
+        Raises:
+            Exists: there is one, for ``new``; others may have been written.
+        """
+        with self._failing("cannot write it", next(iter(files)) if len(files) == 1 else ""):
+            placed = {self._at(name): data for name, data in files.items()}
+            if new and not self._conditional():
+                self._refuse(files)
+            if not self._objects:
+                self._rename(placed)
+            elif not (new and self._conditional()):
+                self.fs.pipe(placed)
+            else:
+                try:
+                    self.fs.pipe(placed, mode="create")
+                except OSError as error:
+                    if isinstance(error, FileExistsError) or error.errno in TAKEN:
+                        self._refuse(files)
+                    raise
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Make sure, before long work, that it can be written."""
+        return self._tried()
+
+    @contextmanager
+    def _tried(self) -> Iterator[None]:
+        name = f".probe.{os.urandom(6).hex()}"
+        try:
+            self.write({name: b"mtcodec"})
+        except OutputError as error:
+            error.path = self.path
+            raise
+        with suppress(Exception):  # who may write need not be allowed to delete
+            for left in [name, *(own for own in self.names() if own.startswith(LEFT))]:
+                self.fs.rm_file(self._at(left))
+        yield
+
+    def _at(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    def _conditional(self) -> bool:
+        put = getattr(self.fs, "_pipe_file", self.fs.pipe_file)
+        return self._objects and "mode" in inspect.signature(put).parameters
+
+    def _refuse(self, names: Mapping[str, bytes]) -> None:
+        for name in names:
+            if self.fs.exists(self._at(name)):
+                raise Exists("exists already", path=f"{self.path}/{name}")
+
+    def _rename(self, files: Mapping[str, bytes]) -> None:
+        """Files under another name first, where a write may be cut off."""
+        for path, data in files.items():
+            parent, _, name = path.rpartition("/")
+            temporary = f"{parent}/.{name}.{os.urandom(6).hex()}.tmp"
+            self.fs.makedirs(parent, exist_ok=True)
+            self.fs.pipe_file(temporary, data)
+            if self.fs.exists(path):  # not every file system renames over a file
+                self.fs.rm_file(path)
+            self.fs.mv(temporary, path)
+
+    @contextmanager
+    def _failing(self, what: str, name: str = "") -> Iterator[None]:
+        """Whatever a library raises within is an OutputError."""
+        try:
+            yield
+        except MtcodecError:
+            raise
+        except Exception as error:
+            place = f"{self.path}/{name}" if name else self.path
+            raise OutputError(f"{what}: {reason(error)}", path=place) from error
+
+
+class Directory(Store):
+    """A local directory, which is made when something is written."""
+
+    def write(self, files: Mapping[str, bytes], new: bool = False) -> None:
+        for name, data in files.items():
+            path = self._path(name)
+            if new and path.exists():
+                raise Exists("exists already", path=path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OutputError(f"cannot make it: {error.strerror}", path=path.parent) from error
+            write_atomic(path, data)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other runs out, and clean up after one that was killed.
+
+        Raises:
+            OutputError: another run is writing it.
+        """
+        return _locked(self._path())
+
+    def _path(self, name: str = "") -> Path:
+        """As it was given, for messages."""
+        return Path(self.root if "://" in self.path else self.path) / name
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    import fcntl
+
+    path = directory / ".lock"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                alone = path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino
+            except BlockingIOError:
+                alone = False
+            if not alone:
+                raise OutputError("another run is writing it", path=directory)
+            try:
+                for left in directory.glob(f"{LEFT}*.parquet.*"):
+                    left.unlink()
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write it: {error.strerror or error}", path=directory) from error

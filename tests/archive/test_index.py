@@ -1,0 +1,133 @@
+"""``archive.json``: it is all that opening reads, and nothing that it tells is believed for long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtcodec.archive import parts, read, write
+from mtcodec.archive.dataset import Archive
+from mtcodec.archive.names import INDEX
+from mtcodec.archive.pack import Job, pack_scenes
+from mtcodec.archive.read import Opened
+from mtcodec.archive.sources import sources
+from mtcodec.codec.request import Request
+from mtcodec.errors import FormatError, SceneError
+
+COUNT = 40
+
+
+def make(path: Path, count: int = COUNT, quality: float = 50) -> Path:
+    """Scenes in parts of 2, in groups of one."""
+    image = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    scenes = ((f"s{k:03d}", {"semantic": image + np.uint8(k)}) for k in range(count))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(write, "GROUP_ROWS", 1)
+        job = Job(None, ("semantic",), Request(quality, coding="classical"))
+        pack_scenes(scenes, path, job, part_rows=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("index") / "a")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return make(tmp_path / "copy", 6)
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of parts whose footers are read."""
+    names: list[str] = []
+    original = parts.Part.__init__
+
+    def counted(self: parts.Part, fs: Any, path: str) -> None:
+        names.append(Path(path).name)
+        original(self, fs, path)
+
+    monkeypatch.setattr(parts.Part, "__init__", counted)
+    return names
+
+
+def test_opening_reads_no_part(archive: Path, opens: list[str]) -> None:
+    every = Archive(archive, numpy=True)
+    assert len(every) == COUNT and len(every.groups) == COUNT and len(every.opened.parts) == COUNT // 2
+    assert every.opened.sizes["semantic"] > 0 and not opens
+    assert every[33]["key"] == "s033" and opens == ["part-00016.parquet"]
+    assert every.opened.keys(every.groups[32]) == ["s032"] and len(opens) == 1
+
+
+def test_few_parts_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
+    opened = Opened(archive)
+    assert [key for group in opened.groups for key in opened.keys(group)] == [f"s{k:03d}" for k in range(40)]
+    assert len(opens) == 20 and len(opened._open) == read.PARTS_OPEN < 20
+    fetched = opened.fetched
+    opened.part(19)
+    assert len(opens) == 20 and opened.fetched == fetched
+    opened.part(0)
+    assert len(opens) == 21 and fetched < opened.fetched < 1.2 * fetched
+
+
+def test_without_an_index_parts_tell_themselves(copy: Path, opens: list[str]) -> None:
+    told = Opened(copy)
+    (copy / INDEX).unlink()
+    found = Opened(copy)
+    assert (found.groups, found.about, found.rows) == (told.groups, told.about, 6) and not found.sizes
+    assert len(opens) == 3 and found.fetched > 0
+    assert [key for key, _ in found.all_entries()] == [key for key, _ in told.all_entries()]
+
+
+def _part(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda facts: facts["parts"][1].update(fields)
+
+
+WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str, bool]] = {
+    "bytes": (_part(bytes=9999), "part-00001.parquet: has other bytes than archive.json tells", True),
+    "more rows than bytes": (_part(groups=[1, 10**9]), "number of scenes that cannot be", True),
+    "a part that is not there": (_part(name="part-00009.parquet"), "lists a part that is not there", True),
+    "no parts": (lambda facts: facts.update(parts=[]), "it has no parts", True),
+    "another version": (lambda facts: facts.update(format="mtcodec-archive-9"), "this release reads", True),
+    "numbers of scenes": (_part(groups=[2]), "other numbers of scenes", False),
+    "more groups": (_part(groups=[1, 1, 1]), "other numbers of scenes", False),
+    "settings": (lambda facts: facts["settings"].update(quality=51), "weights, tasks or settings", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message", "at_once"), WRONG.values(), ids=WRONG)
+def test_an_index_that_is_wrong(
+    copy: Path, change: Callable[[dict[str, Any]], None], message: str, at_once: bool
+) -> None:
+    facts = json.loads((copy / INDEX).read_text())
+    change(facts)
+    (copy / INDEX).write_text(json.dumps(facts))
+    if not at_once:
+        opened = Opened(copy)
+        with pytest.raises(FormatError, match=message):
+            opened.keys(next(group for group in opened.groups if group.part == 1))
+        with pytest.raises(FormatError, match=message):
+            sources(opened)
+        return
+    with pytest.raises((FormatError, SceneError), match=message):
+        Opened(copy)
+
+
+def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> None:
+    other = make(tmp_path / "other", 6, quality=51)
+    name = "part-00002.parquet"
+    assert (other / name).stat().st_size == (copy / name).stat().st_size
+    (copy / name).write_bytes((other / name).read_bytes())
+    opened = Opened(copy)
+    assert opened.keys(opened.groups[0]) == ["s000"]
+    with pytest.raises(FormatError, match=r"part-00002.parquet: has other weights, tasks or settings"):
+        opened.keys(opened.groups[-1])
+    (copy / INDEX).unlink()
+    with pytest.raises(FormatError, match="of another archive than the first part"):
+        Opened(copy)
