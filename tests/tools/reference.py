@@ -20,6 +20,9 @@ from mtcodec.cli import app
 PLACES: dict[str, str] = mtcodec._PLACES
 FUNCTIONS = ("encode", "decode", "extract", "info", "attachments", "compare", "load", "collate")
 CLASSES = ("Codec", "Archive", "Task")
+LIBRARIES = (  # module, name
+    ("ray", "read_archive"), ("ray", "read_sections"), ("ray", "Decoder"), ("huggingface", "dataset"),
+)  # fmt: skip
 REQUEST = "codec.request", "Request"  # settings of encoding
 SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
 WIDTH = 80
@@ -64,13 +67,16 @@ def _described(parameter: Any) -> str:
 
 
 def python_page() -> str:
-    """The functions and classes that ``mtcodec`` has, the settings of encoding, and the errors."""
+    """The functions and classes of ``mtcodec``, those for other libraries, settings of encoding, errors."""
     parts = ["# Python", _prose(_module("__init__").partition("\n")[0])]
     parts += [f"`Data` is {_alias('codec.api', 'Data')} `Scene` is a dictionary of arrays by task."]
     for name in FUNCTIONS:
         parts += _function(_found(PLACES[name], name), f"mtcodec.{name}", "##")
     for name in CLASSES:
         parts += _class(_found(PLACES[name], name), f"mtcodec.{name}")
+    for module, name in LIBRARIES:
+        node, whole = _found(module, name), f"mtcodec.{module}.{name}"
+        parts += _class(node, whole) if isinstance(node, ast.ClassDef) else _function(node, whole, "##")
     settings = _found(*REQUEST)
     parts += ["## Request", *_documented(settings, dict(_defaults(settings)))]
     return "\n\n".join([*parts, "## mtcodec.errors", *_text(_module("errors"))]) + "\n"
