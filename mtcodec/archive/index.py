@@ -11,6 +11,7 @@ from mtcodec.archive.layout import DAMAGED, About, about_from, facts_of
 from mtcodec.errors import FormatError
 
 MAX_INDEX, MAX_PART = 1 << 25, 1 << 40  # bytes
+MAX_GROUPS = 1 << 20  # of all parts
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def parse_index(data: bytes) -> tuple[About, list[PartFacts]]:
         about, parts = about_from(facts), [_part(own) for own in facts["parts"]]
     except DAMAGED as error:
         raise FormatError("damaged") from error
+    if sum(len(part.groups) for part in parts) > MAX_GROUPS:
+        raise FormatError(f"damaged: more than {MAX_GROUPS} row groups")
     names = {part.name for part in parts}
     if len(names) < len(parts) or any("/" in name for name in names):
         raise FormatError("damaged: parts of such names cannot be")

@@ -12,6 +12,7 @@ import pytest
 
 from mtcodec.archive import parts, read, write
 from mtcodec.archive.dataset import Archive
+from mtcodec.archive.index import parse_index
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
@@ -131,3 +132,12 @@ def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> No
     (copy / INDEX).unlink()
     with pytest.raises(FormatError, match="of another archive than the first part"):
         Opened(copy)
+
+
+def test_an_index_of_too_many_groups_is_refused(archive: Path) -> None:
+    told = json.loads((archive / "archive.json").read_text())
+    told["parts"][0] |= {"bytes": 1 << 30, "groups": [0] * 1_000_000}
+    assert len(parse_index(json.dumps(told).encode())[1]) == len(told["parts"])
+    told["parts"][0]["groups"] *= 2
+    with pytest.raises(FormatError, match="more than 1048576 row groups"):
+        parse_index(json.dumps(told).encode())

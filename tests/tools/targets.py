@@ -23,6 +23,7 @@ import numpy as np
 
 from mtcodec import Codec
 from mtcodec.archive import decode as archived
+from mtcodec.archive import index as listing
 from mtcodec.archive import layout, read
 from mtcodec.bitstreams import av1 as av1s
 from mtcodec.bitstreams import contours as outlines
@@ -338,9 +339,13 @@ def decode_entry(codec: Codec, entry: read.Entry) -> str:
 
 
 def archive(data: bytes) -> None:
-    """A row of an archive, its checksums right or not; or what the schema of a part says."""
+    """A row of an archive, its checksums right or not; what the schema of a part says; or an index."""
     given = Input(data)
-    mode = given.byte() % 4
+    mode = given.byte() % 5
+    if mode == 4:
+        about, parts = listing.parse_index(given.rest())
+        assert listing.parse_index(listing.index(about, parts)) == (about, parts)
+        return
     if mode == 3:
         forged = layout.schema(ABOUT).with_metadata({layout.METADATA: given.rest()})
         about = layout.about_of(forged)
