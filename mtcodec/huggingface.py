@@ -18,14 +18,12 @@ import numpy as np
 
 from mtcodec import extras
 from mtcodec.archive.layout import arrow
-from mtcodec.archive.names import absolute
+from mtcodec.archive.names import BESIDE, absolute
 from mtcodec.archive.read import Opened
 from mtcodec.format.header import MAX_PIXELS
 
 if TYPE_CHECKING:
     from datasets import Dataset
-
-BESIDE = ("key", "height", "width")
 
 
 def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels: int = MAX_PIXELS) -> Dataset:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
 from mtcodec.archive.layout import FIXED, HOLES
-from mtcodec.archive.names import absolute
+from mtcodec.archive.names import BESIDE, absolute
 from mtcodec.archive.read import Opened, entry
 from mtcodec.errors import UsageError
 from mtcodec.format.header import MAX_PIXELS
@@ -24,8 +24,6 @@ from mtcodec.format.section import SHARED
 
 if TYPE_CHECKING:
     from ray.data import Dataset
-
-BESIDE = ("key", "height", "width")
 
 
 def read_archive(

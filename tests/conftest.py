@@ -7,19 +7,16 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin else, and starve each other
 
 import torch
+from tools import archives
 
 import mtcodec
 from mtcodec import Codec
-from mtcodec.archive import write
-from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.codec.prepare import Scene
-from mtcodec.codec.request import Request
 from mtcodec.engine import serial
 from mtcodec.engine.modules import MultiTask
 from mtcodec.files.layouts import SceneFiles, find_scenes
@@ -96,20 +93,7 @@ def clevr() -> Codec:
 @pytest.fixture(scope="session")
 def two_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of 14 scenes of two sizes, every fifth without depth, in groups of three rows."""
-    random, path = np.random.default_rng(0), tmp_path_factory.mktemp("archives") / "two_sizes"
-    scenes = []
-    for k in range(14):
-        size = (12, 20) if k % 2 else (9, 14)
-        scene = {"depth": (random.random(size) * 500 + 300).astype(np.uint16),
-                 "rgb": random.integers(0, 255, (*size, 3)).astype(np.uint8)}  # fmt: skip
-        if k % 5 == 4:
-            del scene["depth"]
-        scenes.append((f"s{k}", scene))
-    job = Job(None, ("rgb", "depth"), Request(coding="classical", effort="fast"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 3)
-        pack_scenes(scenes, path, job, part_rows=9)
-    return path
+    return archives.two_sizes(tmp_path_factory.mktemp("archives") / "two_sizes", 14)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 INDEX, WEIGHTS = "archive.json", "weights"
 PART = "part-{:05d}.parquet"
+BESIDE = ("key", "height", "width")  # columns that views of other libraries have beside images
 
 
 def is_archive(path: str | Path) -> bool:

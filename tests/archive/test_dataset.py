@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tools import archives
 from torch.utils.data import DataLoader
 
 import mtcodec
 from mtcodec.archive import stream as streams
-from mtcodec.archive import write
 from mtcodec.archive.batches import cut
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
 
 COUNT = 26
@@ -28,19 +26,7 @@ COUNT = 26
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes of two sizes, every fifth without depth, in groups of three rows."""
-    random, path = np.random.default_rng(0), tmp_path_factory.mktemp("archives") / "a"
-    scenes = []
-    for k in range(COUNT):
-        size = (12, 20) if k % 2 else (9, 14)
-        scene = {"depth": (random.random(size) * 500 + 300).astype(np.uint16),
-                 "rgb": random.integers(0, 255, (*size, 3)).astype(np.uint8)}  # fmt: skip
-        if k % 5 == 4:
-            del scene["depth"]
-        scenes.append((f"s{k}", scene))
-    job = Job(None, ("rgb", "depth"), Request(coding="classical", effort="fast"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 3)
-        pack_scenes(scenes, path, job, part_rows=9)
+    path = archives.two_sizes(tmp_path_factory.mktemp("archives") / "a", COUNT)
     assert len(Archive(path).groups) == 9
     return path
 
