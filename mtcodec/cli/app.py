@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import logging
 import os
 import signal
 import sys
@@ -100,7 +99,10 @@ def _stoppable() -> Iterator[None]:
         nonlocal code
         for one in STOPS:
             signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
-        logging.getLogger("asyncio").disabled = True  # of requests to a store that end with the process
+        if "asyncio" in sys.modules:  # requests to a store, which end with the process
+            import logging
+
+            logging.getLogger("asyncio").disabled = True
         code = 128 + number
         sys.exit(code)
 
