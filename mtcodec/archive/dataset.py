@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -107,10 +108,10 @@ class Archive:
 
     def __iter__(self) -> Iterator[Any]:
         """All samples in order."""
-        for group in self.groups:
-            entries = self.opened.entries(group, self.tasks)
-            for at in range(0, len(entries), BATCH):
-                yield from self.samples(entries[at : at + BATCH])
+        with closing(self.opened.ahead(self.groups, self.tasks)) as fetched:
+            for _, entries in fetched:
+                for at in range(0, len(entries), BATCH):
+                    yield from self.samples(entries[at : at + BATCH])
 
     def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = BATCH) -> Stream:
         """All scenes once, group by group; every worker of a ``DataLoader`` and every rank reads its part."""

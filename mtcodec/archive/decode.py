@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -113,7 +114,7 @@ def scenes(
     codec = ArchiveCodec(opened, device)
     names = list(opened.about.names if tasks is None else tasks)
     opened.about.needs(names)
-    for group in opened.groups:
-        entries = opened.entries(group, names)
-        for first in range(0, len(entries), BATCH):
-            yield from decode(codec, entries[first : first + BATCH], names)
+    with closing(opened.ahead(opened.groups, names)) as fetched:
+        for _, entries in fetched:
+            for first in range(0, len(entries), BATCH):
+                yield from decode(codec, entries[first : first + BATCH], names)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mtcodec.archive.index import PartFacts, parse_index
@@ -58,6 +61,7 @@ class Opened:
         self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
         self._open: OrderedDict[int, Part] = OrderedDict()
+        self._reading = Lock()  # of the open parts
         self._fetched = 0  # from parts that are closed again
         self._fs, self._root = connect(self.path)
         try:
@@ -127,7 +131,8 @@ class Opened:
 
     def column(self, group: Group, names: Sequence[str]) -> pa.Table:
         """Some columns of a group."""
-        return self.part(group.part).read(group.group, names)
+        with self._reading:
+            return self.part(group.part).read(group.group, names)
 
     def keys(self, group: Group) -> list[str]:
         """Keys of the scenes of a group, in order."""
@@ -159,8 +164,27 @@ class Opened:
 
     def all_entries(self, tasks: Sequence[str] | None = None, beside: bool = False) -> Iterator[Entry]:
         """:meth:`entries` of all groups."""
-        for group in self.groups:
-            yield from self.entries(group, tasks, beside)
+        with closing(self.ahead(self.groups, tasks, beside)) as read:
+            for _, entries in read:
+                yield from entries
+
+    def ahead(
+        self, groups: Iterable[Group], tasks: Sequence[str] | None = None, beside: bool = False
+    ) -> Generator[tuple[Group, list[Entry]]]:
+        """:meth:`entries` of some groups; from afar the next ones are fetched while one is used."""
+        if "file" in self._fs.protocol:
+            for group in groups:
+                yield group, self.entries(group, tasks, beside)
+            return
+        with ThreadPoolExecutor(1) as fetcher:
+            coming = deque[tuple[Group, Future[list[Entry]]]]()
+            for group in groups:
+                coming.append((group, fetcher.submit(self.entries, group, tasks, beside)))
+                if len(coming) > 1:
+                    before, entries = coming.popleft()
+                    yield before, entries.result()
+            for before, entries in coming:
+                yield before, entries.result()
 
     def weights_size(self) -> int:
         """Bytes of the weights' file of the archive, 0 if there is none."""

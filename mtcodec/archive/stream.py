@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.read import Group
@@ -95,18 +96,18 @@ class Stream:
         self._given, self._resume, self._places = skip, 0, None
         if places not in (None, share()):
             raise UsageError("the state of another rank or worker, or of another number of them")
-        for group in self.groups(epoch):
-            if skip >= group.rows:
-                skip -= group.rows
-                continue
-            entries = self.archive.opened.entries(group, self.archive.tasks)
-            if self.shuffle:
-                random.Random(f"{self.seed} {epoch} {group.part} {group.group}").shuffle(entries)
-            for at in range(skip, len(entries), self.batch):
-                for sample in self.archive.samples(entries[at : at + self.batch]):
-                    self._given += 1
-                    yield sample
-            skip = 0
+        groups = self.groups(epoch)
+        while groups and skip >= groups[0].rows:
+            skip -= groups.pop(0).rows
+        with closing(self.archive.opened.ahead(groups, self.archive.tasks)) as fetched:
+            for group, entries in fetched:
+                if self.shuffle:
+                    random.Random(f"{self.seed} {epoch} {group.part} {group.group}").shuffle(entries)
+                for at in range(skip, len(entries), self.batch):
+                    for sample in self.archive.samples(entries[at : at + self.batch]):
+                        self._given += 1
+                        yield sample
+                skip = 0
 
 
 def worker() -> Any:

@@ -120,6 +120,9 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--tasks", default="rgb,depth")
     parser.add_argument("--limit", type=int, default=None, help="scenes")
+    parser.add_argument(
+        "--repeat", type=int, default=1, help="the same scenes several times, as a larger dataset"
+    )
     parser.add_argument("--coding", choices=CODINGS, default="auto")
     parser.add_argument("--quality", type=float, default=DEFAULT)
     parser.add_argument("--weights", default=None)
@@ -132,7 +135,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         weights = None if own.weights is None else store.find(own.weights)
-        print(make(own.dataset, work, tasks, own.limit, weights, Request(own.quality, coding=own.coding)))
+        request = Request(own.quality, coding=own.coding)
+        print(make(own.dataset, work, tasks, own.limit, own.repeat, weights, request))
         command = [sys.executable, str(Path(__file__).parent / "slow_server.py"), str(work)]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -10,6 +10,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,12 @@ def files_like(originals: list[Array], decoded: list[Array]) -> tuple[int, list[
 
 
 def make(
-    dataset: Path, work: Path, tasks: list[str], limit: int | None, weights: Any, request: Request
-) -> str:
-    """All forms in ``work``; returns what was made, a line."""
-    found = find_scenes(dataset)[:limit]
+    dataset: Path, work: Path, tasks: list[str], limit: int | None, repeat: int, weights: Any,
+    request: Request,
+) -> str:  # fmt: skip
+    """All forms in ``work``, of scenes that are there ``repeat`` times; returns what was made, a line."""
+    once = find_scenes(dataset)[:limit]
+    found = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in once]
     originals: Images = {str(k): read_scene(own, USUAL, tasks) for k, own in enumerate(found)}
     archive_write.GROUP_ROWS = max(
         1, len(found) // 8
