@@ -1,133 +1,194 @@
 """Adaptive binary range coder for the few, irregular decisions of contour streams.
 
-Integers only; the arithmetic is specified in ``docs/format.md`` ("Labels payload").
+Integers only, in a decoder below 2**30, which Python computes fastest. The arithmetic is specified in
+``docs/format.md`` ("Labels payload").
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import MutableMapping
 
 from mtcodec.errors import FormatError
 
 TOP = 0xF0  # the first byte of a stream is below this
-COUNT_LIMIT = 254
-EVEN, RARE, USUAL = (1, 1), (16, 1), (1, 16)  # odds zero : one
-Odds = list[int]  # of one context: counts of zeros and of ones
-Bit = Callable[[Odds, int], int]
+SPAN, LEAST = TOP << 16, 1 << 22  # of an interval: at first, and when the next bit is coded
+BITS = 12  # of a probability
+PART = 1 << 16  # uniform values are coded in parts below this
+COUNTS = 254  # of a context's bits; then they are halved
+
+Odds = list[int] | MutableMapping[int, int]
+"""Contexts: counts of zeros · 256 + counts of ones, by number."""
+
+EVEN, RARE, USUAL = 1 << 8 | 1, 16 << 8 | 1, 1 << 8 | 16  # odds of a zero against a one
+
+# By odds: the probability of a zero (0: not filled in yet), and the odds after either bit.
+ZERO, AFTER_ZERO, AFTER_ONE = [0] * 65536, [0] * 65536, [0] * 65536
 
 
-class RangeCoder:
-    """Range coder. It encodes the values given; over a payload it ignores them, and returns those decoded.
+def fill(odds: int) -> int:
+    """Enter ``odds`` in the tables; returns the probability of a zero."""
+    zeros, ones = odds >> 8, odds & 255
+    AFTER_ZERO[odds], AFTER_ONE[odds] = _counted(zeros + 2, ones), _counted(zeros, ones + 2)
+    ZERO[odds] = (zeros << BITS) // (zeros + ones)
+    return ZERO[odds]
 
-    Attributes:
-        bit: codes a bit of adaptive odds.
-        settled: the bytes put out, the lowest number that may follow, the highest, and decisions so far.
-        limit: decisions that a stream may have; a decoder refuses one that goes on.
-    """
 
-    def __init__(self, limit: int, payload: bytes | None = None) -> None:
-        self.limit = limit
-        self.bit, self.settled = _coder(limit, payload)
+def _counted(zeros: int, ones: int) -> int:
+    if zeros + ones > COUNTS:
+        zeros, ones = (zeros + 1) // 2, (ones + 1) // 2
+    return zeros << 8 | ones
 
-    @property
-    def decisions(self) -> int:
-        return self.settled()[3]
 
-    def check(self) -> None:
-        """Is the number of decisions allowed?"""
-        _check(self.decisions, self.limit)
+class _Coder(ABC):
+    """What encoder and decoder have in common. A decoder ignores the values it is given."""
 
-    def uniform(self, size: int, value: int) -> int:
-        low, bit = 0, self.bit
-        while size > 1:
-            half = size // 2
-            if bit([half, size - half], value >= low + half):
-                low, size = low + half, size - half
-            else:
-                size = half
-        return low
+    span = SPAN  # length of the interval that is left
 
-    def number(self, tree: dict[int, Odds], value: int, start: tuple[int, int] = EVEN) -> int:
-        """``tree``: odds made so far, by the length of the number, and by length and leading bits."""
-        k, bit = 0, self.bit
-        while True:
-            odds = tree.get(k)
-            if odds is None:
-                odds = tree[k] = [*start]
-            if not bit(odds, value + 1 >> k > 1):
-                break
+    @abstractmethod
+    def bit(self, odds: Odds, context: int, value: int = 0) -> int:
+        """Code a bit with the adaptive odds ``odds[context]``."""
+
+    @abstractmethod
+    def _part(self, size: int, value: int) -> int: ...
+
+    def uniform(self, size: int, value: int = 0) -> int:
+        """Code a value below ``size``."""
+        if size <= PART:
+            return self._part(size, value)
+        first = self.uniform((size + PART - 1) // PART, value // PART) * PART
+        return first + self._part(min(PART, size - first), value - first)
+
+    def number(self, odds: MutableMapping[int, int], value: int = 0, start: int = EVEN) -> int:
+        """Code a number. ``odds``: made so far, by the number's length, and by length and leading bits."""
+        k = 0
+        odds.setdefault(k, start)
+        while self.bit(odds, k, value + 1 >> k > 1):
             k += 1
+            odds.setdefault(k, start)
             if k > 31:
                 raise FormatError("labels: number out of range")
         prefix = 1
-        for shift in range(k - 1, -1, -1):
-            odds = tree.setdefault(32 * k + prefix, [*EVEN]) if prefix < 32 else [*EVEN]
-            prefix = prefix << 1 | bit(odds, value + 1 >> shift & 1)
+        for left in range(k, 0, -1):
+            if prefix >= 32:
+                return (prefix << left) + self.uniform(1 << left, value + 1 & (1 << left) - 1) - 1
+            context = 32 * k + prefix
+            odds.setdefault(context, EVEN)
+            prefix = prefix << 1 | self.bit(odds, context, value + 1 >> left - 1 & 1)
         return prefix - 1
 
-    def finish(self) -> bytes:
-        """Everything put out. A decoder has put out the same bytes as the encoder."""
-        output, low, high, _ = self.settled()
-        for size in range(1, 5):
-            shift = 32 - 8 * size
-            tail = -(-low >> shift)  # rounded up
-            if tail << shift <= high:
-                break
-        return output + tail.to_bytes(size, "big")
 
+class Encoder(_Coder):
+    """Codes what it is given; :meth:`finish` returns the bytes."""
 
-def _check(decisions: int, limit: int) -> None:
-    if decisions > limit:
-        raise FormatError("labels: contour stream of too many decisions")
+    def __init__(self) -> None:
+        self._low = 0  # where the interval begins, of 32 bits; a carry goes into what was put out
+        self._output = bytearray()
 
-
-def _coder(limit: int, payload: bytes | None) -> tuple[Bit, Callable[[], tuple[bytes, int, int, int]]]:
-    """``bit`` and ``settled`` of a coder. Nearly all of a decoder's time is spent in ``decode``: variables of
-    a function are quicker than attributes, and ``span``, highest − lowest, than both."""
-    low, span, decisions = 0, (TOP << 24) - 1, 0
-    output = bytearray()
-    source = iter(payload or b"")
-    code = int.from_bytes(bytes(next(source, 0) for _ in range(4)), "big")  # above the lowest
-
-    def decode(odds: Odds, value: int) -> int:
-        nonlocal low, span, code, decisions
-        decisions += 1
-        zeros, ones = odds
-        own = span * zeros // (zeros + ones)
-        if code > own:
-            own += 1
-            low += own
-            code -= own
-            span -= own
-            odds[1] = ones = ones + 2
-            value = 1
+    def bit(self, odds: Odds, context: int, value: int = 0) -> int:
+        own = odds[context]
+        zero = (self.span >> BITS) * (ZERO[own] or fill(own))
+        if value:
+            self._low += zero
+            self.span -= zero
+            odds[context] = AFTER_ONE[own]
         else:
-            span = own
-            odds[0] = zeros = zeros + 2
-            value = 0
-        if zeros + ones > 254:
-            odds[:] = (zeros + 1) // 2, (ones + 1) // 2
-        if span < 0x1000000 and (low ^ low + span) < 0x1000000:
-            shift()
+            self.span = zero
+            odds[context] = AFTER_ZERO[own]
+        self._settle()
         return value
 
-    def encode(odds: Odds, value: int) -> int:
-        nonlocal code
-        code = span if value else 0
-        return decode(odds, value)
+    def _part(self, size: int, value: int) -> int:
+        self.span //= size
+        self._low += self.span * value
+        self._settle()
+        return value
 
-    def shift() -> None:
-        """Bytes that are settled go out. A decoder counts its decisions then: it has few thousand bytes."""
-        nonlocal low, span, code
-        while (low ^ low + span) < 0x1000000:
-            output.append(low >> 24)
-            low = low << 8 & 0xFFFFFFFF
-            span = span << 8 | 255
-            code = code << 8 | next(source, 0)
-            if payload is not None:
-                if len(output) > len(payload):
-                    raise FormatError("labels: contour stream is truncated")
-                _check(decisions, limit)
+    def _settle(self) -> None:
+        while self.span < LEAST:
+            self._put(self._low >> 24)
+            self._low = self._low << 8 & 0xFFFFFFFF
+            self.span <<= 8
 
-    bit = encode if payload is None else decode
-    return bit, lambda: (bytes(output), low, low + span, decisions)
+    def _put(self, byte: int) -> None:
+        if byte > 255:
+            last = len(self._output) - 1
+            while self._output[last] == 255:
+                self._output[last] = 0
+                last -= 1
+            self._output[last] += 1
+        self._output.append(byte & 255)
+
+    def finish(self) -> bytes:
+        size, tail = _tail(self._low, self.span)
+        self._put(tail >> 24)
+        self._output += (tail & 0xFFFFFF).to_bytes(3, "big")[: size - 1]
+        return bytes(self._output[1:]) or b"\0"  # the first interval has three bytes
+
+
+class Decoder(_Coder):
+    """Decodes the bits of a stream.
+
+    Attributes:
+        span, code: length of the interval that is left, and where the stream lies in it.
+        data, at: the stream and the bytes that may follow it, and what has been read of them.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        self.data, self.at = payload + bytes(3), 3
+        self.code = int.from_bytes(self.data[:3], "big")
+        if self.code >= SPAN:
+            raise FormatError("labels: not a contour stream")
+
+    def bit(self, odds: Odds, context: int, value: int = 0) -> int:
+        own = odds[context]
+        zero = (self.span >> BITS) * (ZERO[own] or fill(own))
+        if self.code < zero:
+            self.span = zero
+            odds[context] = AFTER_ZERO[own]
+            value = 0
+        else:
+            self.code -= zero
+            self.span -= zero
+            odds[context] = AFTER_ONE[own]
+            value = 1
+        if self.span < LEAST:
+            self.more()
+        return value
+
+    def _part(self, size: int, value: int) -> int:
+        self.span //= size
+        value = self.code // self.span
+        if value >= size:
+            raise FormatError("labels: contour stream has no such value")
+        self.code -= value * self.span
+        self.more()
+        return value
+
+    def more(self) -> None:
+        """Read bytes until the interval is long enough."""
+        try:
+            while self.span < LEAST:
+                self.span <<= 8
+                self.code = self.code << 8 | self.data[self.at]
+                self.at += 1
+        except IndexError:
+            raise FormatError("labels: contour stream is truncated") from None
+
+    def finish(self) -> None:
+        """Raise FormatError if an encoder would have ended the stream otherwise."""
+        window = int.from_bytes((b"\0" + self.data)[self.at - 3 : self.at + 1], "big")
+        low = window - self.code & 0xFFFFFFFF
+        size, tail = _tail(low, self.span)
+        if self.code != tail - low or len(self.data) - 3 != max(1, self.at - 4 + size):
+            raise FormatError("labels: contour stream does not end where its payload ends")
+
+
+def _tail(low: int, span: int) -> tuple[int, int]:
+    """The fewest bytes (1 to 4) that, with zeros after them, lie in an interval, and their value."""
+    for size in range(1, 5):
+        unit = 1 << 32 - 8 * size
+        tail = -(-low // unit) * unit
+        if tail - low < span:
+            break
+    return size, tail

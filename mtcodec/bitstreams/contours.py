@@ -1,155 +1,360 @@
 """Contour streams: the boundaries between labels, followed from row to row.
 
-Specified in ``docs/format.md`` ("Labels payload"). Python loops run over rows and boundaries only.
+Specified in ``docs/format.md`` ("Labels payload"). Python loops run over rows and boundaries only. A decoder
+spends its time in :meth:`_Decoder.follow` and :meth:`_Decoder.change`, where the usual bits are decoded in
+place: calls cost more than what they do.
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import pairwise, repeat
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtcodec.bitstreams.binary_coder import EVEN, RARE, USUAL, Odds, RangeCoder
+from mtcodec.bitstreams import contour_model as model
+from mtcodec.bitstreams.binary_coder import (
+    AFTER_ONE,
+    AFTER_ZERO,
+    BITS,
+    LEAST,
+    ZERO,
+    Decoder,
+    Encoder,
+    fill,
+)
+from mtcodec.bitstreams.contour_model import (
+    BACK,
+    BEGINS,
+    BEGUN,
+    DIES,
+    EDGE,
+    ENDS,
+    FAR,
+    MORE,
+    MOVES,
+    ON,
+    PAST,
+    RETURNED,
+    SAME,
+    SIZE,
+    STILL,
+    TURNED,
+    TURNS,
+    WAY,
+    WIDE,
+    after,
+    boundary_limit,
+    last_of,
+)
 from mtcodec.errors import FormatError
 
-LEAST, SHARE = 4096, 8  # see decision_limit
-NEW = 8  # movement ascribed to a boundary that has just begun
 REACH = 64  # the encoder looks this far for where a boundary went (no part of the format)
 
-_Edge = tuple[int, int, int, int]  # a boundary: its x, its label, its last and its older movement
+
+class _Contours:
+    """The rows of a contour stream, one after the other: x, label and state of a row's boundaries."""
+
+    def __init__(self, coder: Encoder | Decoder, width: int) -> None:
+        self.coder, self.width = coder, width
+        self.odds = model.Odds()
+        self.places: list[int] = []
+        self.labels: list[int] = []
+        self.states: list[int] = []
+        self.smallest = width  # of the gaps between boundaries above
+
+    def events(self, ends: bool = False, begins: bool = False) -> tuple[int, int]:
+        """Do boundaries end in the next row, or begin?"""
+        gap, bit, odds = min(self.smallest.bit_length(), WIDE), self.coder.bit, self.odds.bits
+        some = bit(odds, ENDS + gap, ends)
+        return some, bit(odds, BEGINS + (WIDE + 1) * some + gap, begins)
+
+
+class _Decoder(_Contours):
+    """A decoder's rows. ``span``, ``code`` and ``at`` of its coder are variables where bits are decoded."""
+
+    coder: Decoder
+
+    def __init__(self, payload: bytes, width: int, highest: int, limit: int) -> None:
+        super().__init__(Decoder(payload), width)
+        self.highest, self.limit = highest, limit
+        self.end = 0  # of what is placed: the first pixel after it
+
+    def follow(self) -> None:
+        """A row of the boundaries above, moved."""
+        coder, odds, places, states = self.coder, self.odds.bits, self.places, self.states
+        span, code, at, data = coder.span, coder.code, coder.at, coder.data
+        smallest, before, index = self.width, -self.width, -1
+        for x, state in zip(places, states, strict=True):
+            index += 1
+            context = MOVES + PAST[state] if x else EDGE
+            own = odds[context]
+            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            if code < zero:
+                span, odds[context], states[index] = zero, AFTER_ZERO[own], STILL[state]
+                while span < LEAST:
+                    span, code, at = span << 8, code << 8 | data[at], at + 1
+            else:
+                odds[context] = AFTER_ONE[own]
+                coder.span, coder.code, coder.at = span - zero, code - zero, at
+                coder.more()
+                x, state = self.moved(state, x)
+                places[index], states[index] = x, state
+                span, code, at = coder.span, coder.code, coder.at
+            if x - before < smallest:
+                smallest = x - before
+            before = x
+        coder.span, coder.code, coder.at = span, code, at
+        self.smallest = min(smallest, self.width - before)
+        if self.smallest <= 0 or (places and places[0] < 0):
+            raise FormatError("labels: impossible boundary")
+
+    def moved(self, state: int, x: int) -> tuple[int, int]:
+        """Where a boundary is that has moved, and its state then. From x = 0 it moves to the right."""
+        coder, odds = self.coder, self.odds.bits
+        span, code, at, data = coder.span, coder.code, coder.at, coder.data
+        way, row, next_state = WAY[state], SIZE[state], ON[state]
+        if x:
+            context = TURNS + PAST[state]
+            own = odds[context]
+            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            if code < zero:
+                span, odds[context] = zero, AFTER_ZERO[own]
+            else:
+                span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                way, row, next_state = -way, BACK, TURNED[state]
+            while span < LEAST:
+                span, code, at = span << 8, code << 8 | data[at], at + 1
+        elif way < 0:
+            way, next_state = 1, TURNED[state]
+        own = odds[FAR + row]
+        zero = (span >> BITS) * (ZERO[own] or fill(own))
+        if code < zero:
+            odds[FAR + row] = AFTER_ZERO[own]
+            while zero < LEAST:
+                zero, code, at = zero << 8, code << 8 | data[at], at + 1
+            coder.span, coder.code, coder.at = zero, code, at
+            return x + way, next_state
+        odds[FAR + row] = AFTER_ONE[own]
+        coder.span, coder.code, coder.at = span - zero, code - zero, at
+        coder.more()
+        movement = way * (2 + coder.number(self.odds.sizes[row]))
+        return x + movement, after(movement, last_of(state))
+
+    def change(self, ends: int, begins: int) -> None:
+        """A row in which boundaries end or begin."""
+        coder, odds, width = self.coder, self.odds.bits, self.width
+        span, code, at, data = coder.span, coder.code, coder.at, coder.data
+        above = zip(self.places, [*self.places, width][1:], self.labels, self.states, strict=True)
+        self.places, self.labels, self.states, self.end = [], [], [], 0
+        place, place_label, place_state = self.places.append, self.labels.append, self.states.append
+        before = 0  # the label of the last one placed
+        for x, stop, label, state in above:
+            if ends:
+                gap = stop - x
+                context = (SAME if label == before else DIES) + (gap.bit_length() if gap < 8 else WIDE)
+                own = odds[context]
+                zero = (span >> BITS) * (ZERO[own] or fill(own))
+                ended = code >= zero
+                if ended:
+                    span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                else:
+                    span, odds[context] = zero, AFTER_ZERO[own]
+                while span < LEAST:
+                    span, code, at = span << 8, code << 8 | data[at], at + 1
+                if ended:
+                    continue
+            context = MOVES + PAST[state] if x else EDGE
+            own = odds[context]
+            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            if code < zero:
+                span, odds[context], state = zero, AFTER_ZERO[own], STILL[state]
+                while span < LEAST:
+                    span, code, at = span << 8, code << 8 | data[at], at + 1
+            else:
+                odds[context] = AFTER_ONE[own]
+                coder.span, coder.code, coder.at = span - zero, code - zero, at
+                coder.more()
+                x, state = self.moved(state, x)
+                span, code, at = coder.span, coder.code, coder.at
+            if begins and x > self.end:
+                context = MORE + (x - self.end).bit_length()
+                own = odds[context]
+                zero = (span >> BITS) * (ZERO[own] or fill(own))
+                if code < zero:
+                    span, odds[context] = zero, AFTER_ZERO[own]
+                    while span < LEAST:
+                        span, code, at = span << 8, code << 8 | data[at], at + 1
+                else:
+                    odds[context] = AFTER_ONE[own]
+                    coder.span, coder.code, coder.at = span - zero, code - zero, at
+                    coder.more()
+                    before = self.begun(x, before)
+                    span, code, at = coder.span, coder.code, coder.at
+            if not self.end <= x < width or label == before:
+                raise FormatError("labels: impossible boundary")
+            place(x)
+            place_label(label)
+            place_state(state)
+            self.end, before = x + 1, label
+        coder.span, coder.code, coder.at = span, code, at
+        if begins and width > self.end and coder.bit(odds, MORE + (width - self.end).bit_length()):
+            self.begun(width, before)
+        self.smallest = min((b - a for a, b in pairwise([*self.places, width])), default=width)
+
+    def begun(self, stop: int, before: int) -> int:
+        """Boundaries that begin before ``stop``, one at least; the label before it."""
+        coder, odds = self.coder, self.odds
+        while True:
+            x = self.end + coder.uniform(stop - self.end)
+            label, length = coder.number(odds.labels), coder.number(odds.lengths)
+            self.place(x, label, BEGUN, before)
+            if length:
+                self.place(x + length, before, RETURNED, label)
+            else:
+                before = label
+            if len(self.places) > self.limit:
+                raise FormatError("labels: contour stream of too many boundaries")
+            if stop <= self.end or not coder.bit(odds.bits, MORE + (stop - self.end).bit_length()):
+                return before
+
+    def place(self, x: int, label: int, state: int, before: int) -> None:
+        if not self.end <= x < self.width or label == before or label > self.highest:
+            raise FormatError("labels: impossible boundary")
+        self.places.append(x)
+        self.labels.append(label)
+        self.states.append(state)
+        self.end = x + 1
+
+
+def decode_contours(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:
+    """The image of a contour stream, which must hold exactly one (else ``FormatError``)."""
+    limit = boundary_limit(height, width)
+    rows = _Decoder(payload, width, int(np.iinfo(dtype).max), limit)
+    places, labels, counts = array("q"), array("H"), array("q")  # of all runs; how many a row has
+    try:
+        for _ in range(height):
+            ends, begins = rows.events()
+            if ends or begins:
+                rows.change(ends, begins)
+            else:
+                rows.follow()
+            places.append(0)  # before the first boundary, perhaps empty
+            labels.append(0)
+            places.extend(rows.places)
+            labels.extend(rows.labels)
+            counts.append(1 + len(rows.places))
+            if len(places) > limit:
+                raise FormatError("labels: contour stream of too many boundaries")
+    except IndexError:
+        raise FormatError("labels: contour stream is truncated") from None
+    rows.coder.finish()
+    starts = np.array(places) + np.repeat(np.arange(height) * width, counts)
+    lengths = np.diff(starts, append=height * width)
+    return np.repeat(np.array(labels).astype(dtype), lengths).reshape(height, width)
 
 
 class _Fate(NamedTuple):
     """What an encoder has decided about a boundary."""
 
-    dies: bool = False
-    moved: int = 0
+    ends: bool = False
+    movement: int = 0
     begins: tuple[tuple[int, int, int], ...] = ()  # what begins before it: x, label, length
 
 
-_UNKNOWN = _Fate()
+class _Encoder(_Contours):
+    coder: Encoder
 
+    def __init__(self, width: int) -> None:
+        super().__init__(Encoder(), width)
 
-def decision_limit(height: int, width: int) -> int:
-    """Binary decisions that a contour stream of an image of this size may have.
+    def row(self, row: list[tuple[int, int]]) -> None:
+        """``row``: the x and the label of its boundaries."""
+        if self.labels == [label for _, label in row]:
+            movements = [x - place for (x, _), place in zip(row, self.places, strict=True)]
+            if max(map(abs, movements), default=0) <= REACH:
+                self.events()
+                self.follow(movements)
+                return
+        *fates, right = _fates([*zip(self.places, self.labels, strict=True)], row, self.width)
+        ends, begins = any(fate.ends for fate in fates), any(fate.begins for fate in [*fates, right])
+        self.events(ends, begins)
+        if ends or begins:
+            self.change(fates, right, ends, begins)
+        else:
+            self.follow([fate.movement for fate in fates])
 
-    Every row and every boundary of a row takes one at least; one takes a decoder 0.6 to 1.2 microseconds,
-    so this keeps it well below 0.3 s per million pixels.
-    """
-    return LEAST + height * width // SHARE
-
-
-def _around(start: tuple[int, int]) -> list[Odds]:
-    """Odds by the number of binary digits of a gap, at most 4: ``start`` for wide ones."""
-    return [*([*EVEN] for _ in range(4)), [*start]]
-
-
-class _Contours:
-    """The rows of a contour stream, one after the other. A decoder passes no decisions."""
-
-    def __init__(self, coder: RangeCoder, width: int, highest: int) -> None:
-        self.coder, self.bit, self.width, self.highest = coder, coder.bit, width, highest
-        self.above: list[_Edge] = []
-        self.smallest = width  # of the gaps between boundaries above
-        self.events = _around(RARE)
-        self.deaths = _around(RARE), [[*USUAL] for _ in range(5)]  # of another label than before, of the same
-        self.beginnings: defaultdict[int, Odds] = defaultdict(lambda: [*RARE])
-        self.labels: dict[int, Odds] = {}
-        self.lengths: dict[int, Odds] = {}
-        self.sizes: list[dict[int, Odds]] = [{} for _ in range(NEW + 2)]
-        # Does it move, and back (empty until used)? By the last movement, up to 2, and the older one's sign
-        self.moves: list[list[tuple[Odds, Odds]]]
-        self.moves = [[([*first], []) for _ in range(3)] for first in (EVEN, EVEN, USUAL)]
-        self.edge: tuple[Odds, Odds] = [*RARE], []  # of a boundary at x = 0
-
-    def event(self, event: int = 0) -> int:
-        """Does a boundary begin or end in the next row?"""
-        return self.coder.bit(self.events[min(self.smallest.bit_length(), 4)], event)
-
-    def follow(self, moves: Iterable[int] = repeat(0)) -> None:
-        """A row of the boundaries above, moved."""
-        if not self.above:
-            return
-        above, self.above = self.above, []
-        movement, place = self.movement, self.above.append
-        smallest, before = self.width, -self.width
-        for (x, label, last, older), move in zip(above, moves, strict=False):
-            moved = movement(x, last, older, move)
-            x += moved
-            place((x, label, moved, last))
-            if x - before < smallest:
-                smallest = x - before
-            before = x
-        self.smallest = min(smallest, self.width - before)
-        if self.smallest <= 0 or self.above[0][0] < 0:
-            raise FormatError("labels: impossible boundary")
-
-    def change(self, fates: Iterable[_Fate] = repeat(_UNKNOWN), right: _Fate = _UNKNOWN) -> None:
-        """A row in which boundaries begin or end: ``fates`` of those above, ``right`` of the edge."""
-        above, gaps, self.above, self.end, self.label = self.above, self.gaps(), [], 0, 0
-        bit, deaths, movement, begin, place = self.bit, self.deaths, self.movement, self.begin, self.place
-        for (x, label, last, older), gap, fate in zip(above, gaps, fates, strict=False):
-            if bit(deaths[label == self.label][gap.bit_length() if gap < 8 else 4], fate.dies):
-                continue
-            moved = movement(x, last, older, fate.moved)
-            x += moved
-            if x > self.end:
-                begin(x, fate)
-            place((x, label, moved, last))
-        begin(self.width, right)
+    def follow(self, movements: list[int]) -> None:
+        self.states = [
+            self.move(x, state, movement)
+            for x, state, movement in zip(self.places, self.states, movements, strict=True)
+        ]
+        self.places = [x + movement for x, movement in zip(self.places, movements, strict=True)]
         self.smallest = min(self.gaps(), default=self.width)
 
     def gaps(self) -> list[int]:
         """From each boundary to the next one, or to the edge."""
-        return [b - a for a, b in pairwise([*(edge[0] for edge in self.above), self.width])]
+        return [b - a for a, b in pairwise([*self.places, self.width])]
 
-    def movement(self, x: int, last: int, older: int, moved: int) -> int:
-        sign = 1
-        if last < 0 or (last == 0 and older < 0):
-            sign, last, older, moved = -1, -last, -older, -moved
-        bit = self.bit
-        moves, back = self.moves[last if last < 2 else 2][(older > 0) - (older < 0)] if x else self.edge
-        if not bit(moves, moved != 0):
-            return 0
-        if not back:
-            back[:] = RARE if last or older else EVEN
-        if bit(back, moved < 0):
-            return -sign * (1 + self.coder.number(self.sizes[NEW + 1], -moved - 1, RARE))
-        start = RARE if last < 2 else EVEN
-        return sign * (1 + self.coder.number(self.sizes[min(last, NEW)], moved - 1, start))
+    def move(self, x: int, state: int, movement: int) -> int:
+        """The state of a boundary after its movement."""
+        if not self.coder.bit(self.odds.bits, MOVES + PAST[state] if x else EDGE, movement != 0):
+            return STILL[state]
+        way, row = WAY[state] if x else 1, SIZE[state]
+        if x and self.coder.bit(self.odds.bits, TURNS + PAST[state], movement * way < 0):
+            row = BACK
+        if self.coder.bit(self.odds.bits, FAR + row, abs(movement) > 1):
+            self.coder.number(self.odds.sizes[row], abs(movement) - 2)
+        return after(movement, last_of(state))
 
-    def begin(self, stop: int, fate: _Fate) -> None:
+    def change(self, fates: list[_Fate], right: _Fate, ends: bool, begins: bool) -> None:
+        bit, odds, gaps = self.coder.bit, self.odds.bits, self.gaps()
+        above = zip(self.places, self.labels, self.states, gaps, fates, strict=True)
+        self.places, self.labels, self.states, end, before = [], [], [], 0, 0
+        for x, label, state, gap, fate in above:
+            if ends:
+                context = (SAME if label == before else DIES) + (gap.bit_length() if gap < 8 else WIDE)
+                if bit(odds, context, fate.ends):
+                    continue
+            state = self.move(x, state, fate.movement)
+            x += fate.movement
+            if begins:
+                self.begin(x, end, before, fate)
+            self.place(x, label, state)
+            end, before = x + 1, label
+        if begins:
+            self.begin(self.width, end, before, right)
+        self.smallest = min(self.gaps(), default=self.width)
+
+    def begin(self, stop: int, end: int, before: int, fate: _Fate) -> None:
         """Boundaries that begin between the last one placed and ``stop``."""
-        coder, count = self.coder, 0
-        while (room := stop - self.end) > 0:
-            new = fate.begins[count] if count < len(fate.begins) else None
-            if not self.bit(self.beginnings[room.bit_length()], new is not None):
-                break
-            count += 1
-            x, label, length = new or (0, 0, 0)
-            x = self.end + coder.uniform(room, x - self.end)
-            label = coder.number(self.labels, label)
-            length = coder.number(self.lengths, length)
-            before = self.label
-            self.place((x, label, -NEW, -NEW))
+        coder, odds = self.coder, self.odds
+        for x, label, length in fate.begins:
+            room = stop - end
+            coder.bit(odds.bits, MORE + room.bit_length(), 1)
+            coder.uniform(room, x - end)
+            coder.number(odds.labels, label)
+            coder.number(odds.lengths, length)
+            self.place(x, label, BEGUN)
             if length:
-                self.place((x + length, before, NEW, NEW))
+                self.place(x + length, before, RETURNED)
+            else:
+                before = label
+            end = x + length + 1
+        if stop > end:
+            coder.bit(odds.bits, MORE + (stop - end).bit_length(), 0)
 
-    def place(self, edge: _Edge) -> None:
-        x, label, *_ = edge
-        if not self.end <= x < self.width or label == self.label or label > self.highest:
-            raise FormatError("labels: impossible boundary")
-        self.above.append(edge)
-        self.end, self.label = x + 1, label
+    def place(self, x: int, label: int, state: int) -> None:
+        self.places.append(x)
+        self.labels.append(label)
+        self.states.append(state)
 
 
-def _nearest(x: int, label: int, edges: Sequence[tuple[int, ...]], first: int) -> int:
+def _nearest(x: int, label: int, edges: Sequence[tuple[int, int]], first: int) -> int:
     """Index of the edge of this label nearest to ``x``, at least ``first``; -1 if none is within reach."""
     best, distance = -1, REACH + 1
     for i in range(bisect_left(edges, (x - REACH,), first), len(edges)):
@@ -160,16 +365,16 @@ def _nearest(x: int, label: int, edges: Sequence[tuple[int, ...]], first: int) -
     return best
 
 
-def _fates(above: list[_Edge], row: list[tuple[int, int]], width: int) -> list[_Fate]:
+def _fates(above: list[tuple[int, int]], row: list[tuple[int, int]], width: int) -> list[_Fate]:
     """The encoder's choice, and last that for the right edge of the image.
 
     A boundary goes on as the nearest one of its label, if it is the nearest to that one too.
     """
     fates, first, label = [], 0, 0
-    for j, (place, own, *_) in enumerate([*above, (width, -1)]):
+    for j, (place, own) in enumerate([*above, (width, -1)]):
         i = _nearest(place, own, row, first) if j < len(above) else len(row)
         if i < 0 or (i < len(row) and _nearest(row[i][0], own, above, j) != j):
-            fates.append(_Fate(dies=True))
+            fates.append(_Fate(ends=True))
             continue
         begins = []
         while first < i:
@@ -183,60 +388,16 @@ def _fates(above: list[_Edge], row: list[tuple[int, int]], width: int) -> list[_
     return fates
 
 
-def _encode_row(contours: _Contours, row: list[tuple[int, int]]) -> None:
-    """``row``: the x and the label of its boundaries."""
-    above = contours.above
-    if [edge[1] for edge in above] == [label for _, label in row]:
-        moves = [x - edge[0] for (x, _), edge in zip(row, above, strict=True)]
-        if max(map(abs, moves), default=0) <= REACH:
-            contours.event(0)
-            contours.follow(moves)
-            return
-    *fates, right = _fates(above, row, contours.width)
-    if contours.event(any(fate.dies or fate.begins for fate in [*fates, right])):
-        contours.change(fates, right)
-    else:
-        contours.follow(fate.moved for fate in fates)
-
-
 def encode_contours(image: NDArray[Any]) -> bytes | None:
-    """Contour stream of ``image`` (H, W); None where it would have too many decisions."""
+    """Contour stream of ``image`` (H, W); None where it would have too many boundaries."""
     height, width = image.shape
     changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
-    limit = decision_limit(height, width)
-    if height + np.count_nonzero(changes) > limit:
+    if height + np.count_nonzero(changes) > boundary_limit(height, width):
         return None
-    coder = RangeCoder(limit)
-    contours = _Contours(coder, width, 65535)
+    rows = _Encoder(width)
     edges = list(zip(np.nonzero(changes)[1].tolist(), image[changes].tolist(), strict=True))
     start = 0
     for end in np.cumsum(np.count_nonzero(changes, axis=1)).tolist():
-        _encode_row(contours, edges[start:end])
-        if coder.decisions > limit:
-            return None
+        rows.row(edges[start:end])
         start = end
-    return coder.finish()
-
-
-def decode_contours(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:
-    """The image of a contour stream, which must hold exactly one (else ``FormatError``)."""
-    coder = RangeCoder(decision_limit(height, width), payload)
-    contours = _Contours(coder, width, int(np.iinfo(dtype).max))
-    places, labels, counts = array("q"), array("H"), array("q")  # of all runs; how many a row has
-    for _ in range(height):
-        if contours.event():
-            contours.change()
-        else:
-            contours.follow()
-        places.append(0)  # before the first boundary, perhaps empty
-        labels.append(0)
-        row = contours.above
-        places.extend([edge[0] for edge in row])
-        labels.extend([edge[1] for edge in row])
-        counts.append(1 + len(row))
-    coder.check()
-    if coder.finish() != payload:
-        raise FormatError("labels: contour stream does not end where its payload ends")
-    starts = np.array(places) + np.repeat(np.arange(height) * width, counts)
-    lengths = np.diff(starts, append=height * width)
-    return np.repeat(np.array(labels).astype(dtype), lengths).reshape(height, width)
+    return rows.coder.finish()

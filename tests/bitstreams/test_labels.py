@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from mtcodec.bitstreams import contours as contour_coder
 from mtcodec.bitstreams import jxl
-from mtcodec.bitstreams.binary_coder import EVEN, RARE, RangeCoder
-from mtcodec.bitstreams.contours import decision_limit, encode_contours
+from mtcodec.bitstreams.binary_coder import EVEN, Encoder
+from mtcodec.bitstreams.contour_model import BEGINS, ENDS, MORE, WIDE, Odds, boundary_limit
+from mtcodec.bitstreams.contours import encode_contours
 from mtcodec.bitstreams.labels import decode_labels, encode_labels
 from mtcodec.errors import FormatError
 
@@ -66,14 +68,14 @@ def test_bytes_of_a_small_image() -> None:
     image = np.array(
         [[0, 0, 0, 0, 0, 0], [0, 0, 3, 3, 0, 0], [0, 3, 3, 3, 5, 5], [9, 9, 3, 5, 5, 5]], np.uint8
     )
-    assert check(image).hex() == "770cef95ad8633"
-    assert check(image.astype(np.uint16)).hex() == "770cef95ad8633"
+    assert check(image).hex() == "2ca4d9344a961335"
+    assert check(image.astype(np.uint16)).hex() == "2ca4d9344a961335"
 
 
 def test_bytes_of_discs() -> None:
     assert check(discs(64, 64, 6)).hex() == (
-        "efd0ca3a9042730e0eb395a21fdc944f4770d3857cd5cfa74abf77bc5fd3"
-        "38efdc03247ce3de81c01d2c3de84edd415fa411966adf9c0d78dd6df60f"
+        "e1b48597eef821a78208c2d53164b6ca04ddead3889555ce2db964dfca7f"
+        "743372cb4789345b4b191a5a70e593cd167c6f2691e6b0152fa0672a3bd5"
     )
 
 
@@ -196,12 +198,14 @@ def contours(height: int, width: int, highest: int = 255) -> bytes:
 
 
 def huge_number() -> bytes:
-    coder = RangeCoder(100)
-    coder.bit([*RARE], 1)  # an event
-    coder.bit([*RARE], 1)  # a boundary begins
+    coder, odds = Encoder(), Odds()
+    coder.bit(odds.bits, ENDS + WIDE, 0)
+    coder.bit(odds.bits, BEGINS + WIDE, 1)
+    coder.bit(odds.bits, MORE + (16).bit_length(), 1)
     coder.uniform(16, 0)
-    for _ in range(32):
-        coder.bit([*EVEN], 1)
+    for k in range(32):
+        odds.labels[k] = EVEN
+        coder.bit(odds.labels, k, 1)
     return coder.finish()
 
 
@@ -277,22 +281,22 @@ def test_hostile_pictures(name: str) -> None:
         decode_labels(make(), 16, 16, "uint8")
 
 
-# --- decisions of a contour stream ------------------------------------------------------------------------
+# --- boundaries of a contour stream -----------------------------------------------------------------------
 
 
 @contextmanager
 def limit_of(limit: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mtcodec.bitstreams.contours.decision_limit", lambda height, width: limit)
+        patch.setattr("mtcodec.bitstreams.contours.boundary_limit", lambda height, width: limit)
         yield
 
 
-def test_limit_of_decisions() -> None:
-    assert [decision_limit(*size) for size in ((1, 7), (480, 640))] == [4096, 42496]
+def test_limit_of_boundaries() -> None:
+    assert [boundary_limit(*size) for size in ((1, 7), (480, 640))] == [4096, 8896]
 
 
-def test_as_many_decisions_as_are_allowed() -> None:
-    """The encoder's last allowed number of decisions is the decoder's."""
+def test_as_many_boundaries_as_are_allowed() -> None:
+    """The encoder's last allowed number of boundaries is the decoder's."""
     image = discs(32, 32, 6)
     payload = encode_contours(image)
     allowed = []
@@ -303,7 +307,7 @@ def test_as_many_decisions_as_are_allowed() -> None:
             try:
                 decoded = decode_labels(payload or b"", 32, 32, "uint8")
             except FormatError as error:
-                assert made is None and "too many decisions" in str(error)
+                assert made is None and "too many boundaries" in str(error)
             else:
                 assert made is not None and np.array_equal(decoded, image)
                 allowed.append(limit)
@@ -322,30 +326,32 @@ def test_many_short_contours_are_no_contour_stream() -> None:
     assert slow[0] < 0xF0
     payload = check(image)
     assert payload[0] >= 0xF0 and len(payload) > len(slow)
-    with pytest.raises(FormatError, match="too many decisions"):
+    with pytest.raises(FormatError, match="too many boundaries"):
         decode_labels(slow, 256, 256, "uint8")
 
 
 def test_too_many_rows() -> None:
-    rows = 5000  # each one takes a decision, though hardly a bit
-    with pytest.raises(FormatError, match="too many decisions"):
+    rows = 5000  # each one counts, though it takes hardly a bit
+    with pytest.raises(FormatError, match="too many boundaries"):
         decode_labels(bytes(1000), rows, 1, "uint8")
     check(np.zeros((rows, 1), np.uint8))
 
 
 @pytest.mark.parametrize("shape", [(1 << 16, 4), (1 << 12, 64), (512, 512), (16, 1 << 14)])
 @pytest.mark.parametrize("payload", [bytes(50_000), b"\xef" + b"\xff" * 50_000, b"\x40" + NOISE])
-def test_any_payload_ends_after_so_many_decisions(payload: bytes, shape: tuple[int, int]) -> None:
-    coders = list[RangeCoder]()
+def test_any_payload_ends_after_so_many_boundaries(payload: bytes, shape: tuple[int, int]) -> None:
+    placed = 0
+    place = contour_coder._Decoder.place
 
-    def make(*arguments: Any) -> RangeCoder:
-        coders.append(RangeCoder(*arguments))
-        return coders[-1]
+    def counted(self: contour_coder._Decoder, *boundary: int) -> None:
+        nonlocal placed
+        placed += 1
+        place(self, *boundary)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(FormatError, match="labels: "):
-        patch.setattr("mtcodec.bitstreams.contours.RangeCoder", make)
+        patch.setattr("mtcodec.bitstreams.contours._Decoder.place", counted)
         decode_labels(payload, *shape, "uint16")
-    assert coders[0].decisions <= decision_limit(*shape) + 6000  # looks only after whole bytes
+    assert placed <= boundary_limit(*shape) + 2
 
 
 @pytest.mark.parametrize(("height", "width", "dtype"), [(0, 4, "uint8"), (4, -1, "uint8"), (4, 4, "float32")])
