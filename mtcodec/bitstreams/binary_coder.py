@@ -156,6 +156,39 @@ class Decoder(_Coder):
             self.more()
         return value
 
+    def number(self, odds: MutableMapping[int, int], value: int = 0, start: int = EVEN) -> int:
+        """The same, with bits decoded in place. IndexError: the stream is truncated."""
+        span, code, at, data = self.span, self.code, self.at, self.data
+        k, one = 0, True
+        while one:
+            own = odds.get(k, start)
+            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            one = code >= zero
+            if one:
+                span, code, odds[k] = span - zero, code - zero, AFTER_ONE[own]
+                k += 1
+                if k > 31:
+                    raise FormatError("labels: number out of range")
+            else:
+                span, odds[k] = zero, AFTER_ZERO[own]
+            while span < LEAST:
+                span, code, at = span << 8, code << 8 | data[at], at + 1
+        left, prefix = k, 1
+        while left and prefix < 32:
+            context = 32 * k + prefix
+            own = odds.get(context, EVEN)
+            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            if code < zero:
+                span, odds[context], prefix = zero, AFTER_ZERO[own], prefix << 1
+            else:
+                span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                prefix = prefix << 1 | 1
+            while span < LEAST:
+                span, code, at = span << 8, code << 8 | data[at], at + 1
+            left -= 1
+        self.span, self.code, self.at = span, code, at
+        return (prefix << left) + (self.uniform(1 << left) if left else 0) - 1
+
     def _part(self, size: int, value: int) -> int:
         self.span //= size
         value = self.code // self.span
