@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signal.mapping import Planes
+from mtcodec.signal.mapping import Planes, mixed
 
 UNITS = 127, 128  # of a stored direction's components, and of the scale
 SHORTEST = 0.05  # mean vectors that are shorter point nowhere
@@ -82,8 +82,8 @@ def suited(parts: Sequence[Callable[[], Numbers]]) -> Projection:
 
 def _torn(parts: Sequence[Callable[[], Numbers]], direction: Sequence[int]) -> float:
     """Share of vectors that are far on the other side, where neighbours lie apart."""
-    axis = np.array(direction, np.float32) / np.float32(np.linalg.norm(direction))
-    shares = [float((np.tensordot(axis, part(), 1) < FAR).mean()) for part in parts]
+    axis = np.array([direction]) / np.linalg.norm(direction)
+    shares = [float((mixed(axis, part()) < FAR).mean()) for part in parts]
     return sum(shares) / len(shares)
 
 
@@ -105,8 +105,7 @@ def turned(vectors: Numbers, direction: Sequence[int], back: bool = False) -> Pl
             [x, y, z],
         ])  # fmt: skip
     matrix = matrix.T if back else matrix
-    result: Planes = np.tensordot(matrix.astype(np.float32), vectors.astype(np.float32, copy=False), 1)
-    return result
+    return mixed(matrix, vectors.astype(np.float32, copy=False))
 
 
 def _stored(direction: Numbers) -> tuple[int, int, int]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signal.mapping import Planes
+from mtcodec.signal.mapping import Planes, mixed
 
 UNIT = 127  # of the first of four numbers of a quaternion, the largest; the others are stored
 SIGNS = np.array([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
@@ -47,8 +47,7 @@ class Rotation:
     def turned(self, planes: Numbers) -> Planes:
         """Colours (3, …) in [0, 1] to planes in [0, 1]."""
         axes = self.matrix * SCALE
-        turned: Planes = np.tensordot(axes, planes.astype(np.float32, copy=False) - MIDDLE, 1) + MIDDLE
-        return turned
+        return mixed(axes, planes.astype(np.float32, copy=False) - MIDDLE) + MIDDLE
 
     def back(self, samples: Numbers, top: float) -> Planes:
         """The inverse, of samples (rows, W, 3), 0 to ``top``; colours (3, rows, W), maybe outside [0, 1]."""
@@ -56,8 +55,7 @@ class Rotation:
         spread = np.ones((4, *samples.shape[:2]), np.float32)  # with a plane for what is added
         spread[:3] = np.moveaxis(samples, -1, 0)
         added = MIDDLE - axes.sum(axis=0) * MIDDLE
-        colours = np.concatenate([axes / np.float32(top), added[None]]).T @ spread.reshape(4, -1)
-        return colours.reshape(3, *samples.shape[:2])
+        return mixed(np.concatenate([axes / np.float32(top), added[None]]).T, spread)
 
 
 def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:
@@ -70,7 +68,7 @@ def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:
         planes = part()
         for axis in (1, 2):
             steps = np.diff(planes, axis=axis).reshape(3, -1)
-            total += (steps @ steps.T).astype(np.float64)
+            total += np.einsum("in,jn->ij", steps, steps)
     _, axes = np.linalg.eigh(total)  # by rising eigenvalue
     return _stored(np.stack([axes[:, 1], axes[:, 2], axes[:, 0]]))
 
