@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ import mtcodec
 from mtcodec.archive import stream as streams
 from mtcodec.archive.batches import cut
 from mtcodec.archive.dataset import Archive
+from mtcodec.archive.read import Entry, Group, Opened
 from mtcodec.errors import UsageError
 
 COUNT = 26
@@ -61,6 +64,36 @@ def test_batches_of_several_sizes_are_the_same_with_any_number_of_workers(archiv
                 assert batch["rgb"].shape == (len(missing), 3, 10, 16)
             if crop and not any(missing):
                 assert batch["depth"].shape == (len(missing), 1, 10, 16)
+
+
+def test_from_afar_the_next_group_is_fetched_while_one_is_used(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the next one; and what is read is the same."""
+    fs = fsspec.filesystem("memory")
+    fs.put(str(archive), "/afar", recursive=True)
+    fetched, second = list[int](), threading.Event()
+    entries = Opened.entries
+
+    def noted(self: Opened, group: Group, *rest: Any) -> list[Entry]:
+        fetched.append(group.part)
+        if len(fetched) == 2:
+            second.set()
+        return entries(self, group, *rest)
+
+    monkeypatch.setattr(Opened, "entries", noted)
+    near, far = Archive(archive, tasks=["rgb"]), Archive("memory://afar", tasks=["rgb"])
+    samples = iter(far.stream(batch=1))
+    first = next(samples)
+    assert second.wait(10) and len(fetched) == 2
+    assert same([first, *samples], list(near))
+    fetched.clear()
+    samples = iter(far)
+    next(samples)
+    samples.close()  # type: ignore[attr-defined]
+    assert len(fetched) <= 2
+    assert [thread for thread in threading.enumerate() if "ThreadPool" in thread.name] == []
+    fs.rm("/afar", recursive=True)
 
 
 def test_collate() -> None:
