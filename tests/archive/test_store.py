@@ -341,6 +341,19 @@ def test_pack_goes_on_after_any_signal(bucket: str, many: Path, tmp_path: Path) 
     assert not [name for name in objects(url) if name.startswith(".part")]
 
 
+def test_two_processes_that_pack_into_one_archive(bucket: str, many: Path, tmp_path: Path) -> None:
+    local, url = tmp_path / "a", f"{bucket}/rivals"
+    words = ["--part-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
+    assert command("pack", many, "-o", local, *words).returncode == 0
+    run = [sys.executable, "-m", "mtcodec", "pack", str(many), "-o", url, *words]
+    rivals = [subprocess.Popen(run, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [rival.communicate(timeout=300)[1] for rival in rivals]
+    ends = sorted((rival.returncode, text) for rival, text in zip(rivals, told, strict=True))
+    assert ends[0] == (0, "")
+    assert ends[1] == (0, "") or (ends[1][0] == 1 and "another run has written" in ends[1][1])
+    assert rows(url) == rows(local) and verify(Opened(url)).damaged == {}
+
+
 def test_unpack_leaves_whole_images(bucket: str, many: Path, tmp_path: Path) -> None:
     url = f"{bucket}/whole"
     words = ["--workers", "1", "--tasks", "depth,semantic", "--quiet"]
