@@ -15,7 +15,8 @@ import numpy as np
 from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Entry, Opened
-from mtcodec.archive.stream import Stream
+from mtcodec.archive.stream import Stream, worker
+from mtcodec.engine import memory
 from mtcodec.errors import DependencyError, UsageError
 from mtcodec.format.header import MAX_PIXELS
 
@@ -89,6 +90,8 @@ class Archive:
         """What decodes; it loads networks when a scene first needs them."""
         opened = self.opened
         if self._codec is None:
+            if worker() is not None:
+                memory.keep()
             self._codec = ArchiveCodec(opened, self.device)
         return self._codec
 

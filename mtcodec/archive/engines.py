@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
-from mtcodec.engine import threads
+from mtcodec.engine import memory, threads
 from mtcodec.errors import MtcodecError, UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _call(item: Any) -> Any:
 def _made(make: Make, arguments: tuple[Any, ...]) -> Worker:
     """A worker that leaves the other cores to the others; where it cannot be made, its calls raise why."""
     threads.limit(1)
+    memory.keep()
     try:
         return make(*arguments)
     except MtcodecError as error:

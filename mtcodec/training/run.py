@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from mtcodec.engine import serial
+from mtcodec.engine import memory, serial
 from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import find_scenes
@@ -87,7 +85,7 @@ def train_weights(
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
-    keep_memory()
+    memory.keep()
     if threads:
         torch.set_num_threads(threads)
     checkpoint = output.with_suffix(".ckpt")
@@ -202,12 +200,3 @@ def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
         return replace(config, **cast(dict[str, Any], sizes))
     except ValueError as error:
         raise UsageError(f"sizes: {error}") from error
-
-
-def keep_memory() -> None:
-    """Let glibc keep freed memory: returning it after every layer makes training a third slower."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
