@@ -74,6 +74,10 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    def side(self) -> int:
+        """Of the largest square crop that some scene has, a multiple of 64."""
+        return int(self.sizes.amin(dim=1).max()) // 64 * 64
+
     def to(self, device: str) -> Scenes:
         """Move all pixels to ``device``, where batches are then made."""
         self.sizes, self.ranges = self.sizes.to(device), self.ranges.to(device)

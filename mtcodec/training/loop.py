@@ -120,12 +120,14 @@ def train(
     if first and (state is None or plan.decay):
         log.unlink(missing_ok=True)
     size = max(plan.crop, 64)
+    larger = max(size, min(2 * size, scenes.side()))  # of the last crops
+    fewer = max(1, plan.batch * size**2 // larger**2)
 
     def save(**more: Any) -> None:
         """Validate, write the checkpoint, and export."""
         if not first:
             return
-        summary = validate(optimisation.average, held_out, 2 * size) if held_out else {}
+        summary = validate(optimisation.average, held_out, larger) if held_out else {}
         if not plan.decay:
             temporary = checkpoint.with_suffix(".tmp")
             torch.save({"config": model.config.to_json(), "plan": asdict(plan), "step": step, "spent": spent,
@@ -157,7 +159,7 @@ def train(
             break
         rate = rate_at(plan, done) * min(1.0, (step + 1) / plan.warmup)
         large = done >= 1 - plan.full
-        optimisation.step(*((max(1, plan.batch // 4), 2 * size) if large else (plan.batch, size)), rate)
+        optimisation.step(*((fewer, larger) if large else (plan.batch, size)), rate)
         if step % EMA_EVERY == 0:
             optimisation.update_average()
         step += 1

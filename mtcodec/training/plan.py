@@ -20,7 +20,7 @@ class Plan:
     decay: float = 0.0  # minutes in which the rate falls to zero; the checkpoint stays as it was
     batch: int = 4
     crop: int = 128
-    full: float = 0.15  # share of the run, at its end, on crops of twice the size, a quarter as many
+    full: float = 0.15  # share of the run, at its end, on fewer crops of twice the size, if scenes have it
     rate: float = 6e-3  # peak learning rate
     final_rate: float = 0.0  # at the end of the cosine
     optimizer: str = "adamw"  # or adam: one rate for everything, as in the paper

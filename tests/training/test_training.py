@@ -31,6 +31,7 @@ from mtcodec.training import grow, klt, run
 from mtcodec.training.dataset import Scenes
 from mtcodec.training.loop import load_checkpoint, train
 from mtcodec.training.objective import draw_qualities, objective
+from mtcodec.training.optimisation import Optimisation
 from mtcodec.training.plan import Plan
 from mtcodec.weights import file as weights
 from mtcodec.weights import store
@@ -79,6 +80,24 @@ def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, 
     data = codec.encode(scene, 50)
     for subset in (["rgb"], ["depth"], ["normal"], ["rgb", "depth"], ["rgb", "depth", "normal", "semantic"]):
         assert list(codec.decode(data, subset)) == subset
+
+
+def test_crops_at_the_end_are_no_larger_than_scenes(
+    scenes: Scenes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scenes have 256×256; as many pixels are learned from."""
+    seen: list[tuple[int, int]] = []
+
+    def noted(self: Optimisation, count: int, side: int, rate: float) -> None:
+        seen.append((count, side))
+        self.sums = torch.zeros(9)
+
+    monkeypatch.setattr(Optimisation, "step", noted)
+    for crop, batch, last in ((64, 8, (2, 128)), (192, 2, (1, 256)), (256, 2, (2, 256))):
+        plan = Plan(steps=4, batch=batch, crop=crop, full=0.5, precision="float32")
+        train(model_for(scenes), scenes, None, plan, tmp_path / "a.ckpt", lambda model, summary: None)
+        assert seen == [(batch, crop)] * 2 + [last] * 2
+        seen.clear()
 
 
 def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
