@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from mtcodec.archive.stream import worker
 from mtcodec.codec.decoder import Scene
 from mtcodec.signal.mapping import Array
 
@@ -59,15 +61,43 @@ def collate(samples: Sequence[Any]) -> Any:
 
 
 def _stacked(values: list[Any]) -> Any:
-    """An array or tensor of equal ones, else the list."""
+    """An array or tensor of equal ones, else the list. A worker's tensors are put where all processes see
+    them: a batch in one piece, not each in its own."""
     first: Any = values[0] if values else None
     if not hasattr(first, "shape") or not hasattr(first, "dtype"):
         return values
-    for value in values:
-        if type(value) is not type(first) or (value.shape, value.dtype) != (first.shape, first.dtype):
-            return values
+    alike = all(type(v) is type(first) and (v.shape, v.dtype) == (first.shape, first.dtype) for v in values)
     if isinstance(first, (np.ndarray, np.generic)):
-        return np.stack(values)
+        return np.stack(values) if alike else values
     import torch
 
-    return torch.stack(values) if isinstance(first, torch.Tensor) else values
+    if not all(isinstance(v, torch.Tensor) and v.dtype == first.dtype for v in values):
+        return values
+    if worker() is None:
+        return torch.stack(values) if alike else values
+    if alike:
+        return torch.utils.data.default_collate(values)
+    return Tensors(values)
+
+
+class Tensors(list[Any]):
+    """Tensors of one dtype that are sent to another process in one piece. There, they are a list."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        import torch
+
+        count = sum(value.numel() for value in values)
+        size = count * values[0].element_size()
+        self.all = torch.tensor([], dtype=values[0].dtype).set_(torch.UntypedStorage._new_shared(size))
+        super().__init__(parts_of(self.all, [value.shape for value in values]))
+        for own, value in zip(self, values, strict=True):
+            own.copy_(value)
+
+    def __reduce__(self) -> Any:
+        return parts_of, (self.all, [tuple(value.shape) for value in self])
+
+
+def parts_of(flat: Any, shapes: Sequence[Sequence[int]]) -> list[Any]:
+    """Tensors of these shapes, one after the other in the memory of one of one dimension."""
+    sizes = [math.prod(shape) for shape in shapes]
+    return [own.view(shape) for own, shape in zip(flat.split(sizes), shapes, strict=True)]

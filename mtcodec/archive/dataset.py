@@ -16,7 +16,7 @@ from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.archive.stream import Stream, worker
-from mtcodec.engine import memory
+from mtcodec.engine import memory, threads
 from mtcodec.errors import DependencyError, UsageError
 from mtcodec.format.header import MAX_PIXELS
 
@@ -90,8 +90,9 @@ class Archive:
         """What decodes; it loads networks when a scene first needs them."""
         opened = self.opened
         if self._codec is None:
-            if worker() is not None:
+            if own := worker():
                 memory.keep()
+                threads.limit(max(1, threads.cores() // own.num_workers))
             self._codec = ArchiveCodec(opened, self.device)
         return self._codec
 
@@ -138,6 +139,6 @@ class Archive:
 
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
         """Rows decoded together."""
-        for key, scene in decode(self.codec, entries, self.tasks):
+        for key, scene in decode(self.codec, entries, self.tasks, planar=True):
             sample = to_sample(key, scene, self.crop, self.numpy)
             yield sample if self.transform is None else self.transform(sample)

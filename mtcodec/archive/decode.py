@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec.archive.read import Entry, Opened
+from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
-from mtcodec.codec.decoder import Scene
+from mtcodec.codec.decoder import LARGE, Scene
+from mtcodec.engine import threads
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
 from mtcodec.format.container import Parts
 
@@ -30,6 +33,7 @@ class ArchiveCodec(Codec):
         super().__init__((), device)
         self.opened = opened
         self._found: dict[str, Networks] = {}
+        self._lock = threading.Lock()  # networks are loaded once
 
     def networks_of(self, fingerprint: str) -> Networks:
         """The networks that a scene was encoded with.
@@ -37,16 +41,19 @@ class ArchiveCodec(Codec):
         Raises:
             WeightsNotFound: neither installed nor in the archive. WeightsInvalid: unusable.
         """
-        if fingerprint not in self._found:
-            try:
-                found = super().networks_of(fingerprint)
-            except WeightsError:
-                about = self.opened.about
-                if about.weights is None or fingerprint != about.fingerprint:
-                    raise
-                found = self._fetch()
-            self._found[fingerprint] = found
-        return self._found[fingerprint]
+        with self._lock:
+            if fingerprint not in self._found:
+                self._found[fingerprint] = self._load(fingerprint)
+            return self._found[fingerprint]
+
+    def _load(self, fingerprint: str) -> Networks:
+        try:
+            return super().networks_of(fingerprint)
+        except WeightsError:
+            about = self.opened.about
+            if about.weights is None or fingerprint != about.fingerprint:
+                raise
+            return self._fetch()
 
     def _fetch(self) -> Networks:
         """The networks of the archive's own weights."""
@@ -70,8 +77,10 @@ def together(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
         yield items[first : first + count]
 
 
-def decode(codec: Codec, entries: Sequence[Entry], tasks: Sequence[str]) -> list[tuple[str, Scene]]:
-    """Keys, and images of those ``tasks`` that scenes have, in order.
+def decode(
+    codec: Codec, entries: Sequence[Entry], tasks: Sequence[str], planar: bool = False
+) -> list[tuple[str, Scene]]:
+    """Keys, and images of those ``tasks`` that scenes have, in order; ``planar``: as the decoder leaves them.
 
     Raises:
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
@@ -84,27 +93,40 @@ def decode(codec: Codec, entries: Sequence[Entry], tasks: Sequence[str]) -> list
         rows.append((key, parts))
         header = parts.header
         own = [header.task(name) for name in tasks if name in header.tasks]
-        weights = header.fingerprint if any(section.neural for section in own) else ""
-        alike = (header.height, header.width, weights, *((s.name, s.neural) for s in own))
+        alike: tuple[object, ...] = (index,)
+        if any(section.neural for section in own):
+            alike = (header.height, header.width, header.fingerprint, *((s.name, s.neural) for s in own))
         groups.setdefault(alike, []).append(index)
+    passes = [few for group in groups.values() for few in together(group, _pixels(rows[group[0]]))]
+
+    def decode(few: Sequence[int]) -> list[Scene]:
+        own = [rows[i] for i in few]
+        names = [name for name in tasks if name in own[0][1].header.tasks]
+        return _decode_alike(codec, own, names, planar)
+
     found: dict[int, Scene] = {}
-    for group in groups.values():
-        header = rows[group[0]][1].header
-        names = [name for name in tasks if name in header.tasks]
-        for few in together(group, header.height * header.width):
-            found |= zip(few, _decode_alike(codec, [rows[i] for i in few], names))
+    for few, images in zip(passes, threads.each(decode, passes, any(_pixels(row) > LARGE for row in rows))):
+        found |= zip(few, images)
     return [(key, found[i]) for i, (key, _) in enumerate(rows)]
 
 
-def _decode_alike(codec: Codec, rows: Sequence[tuple[str, Parts]], names: Sequence[str]) -> list[Scene]:
+def _pixels(row: tuple[str, Parts]) -> int:
+    header = row[1].header
+    return header.height * header.width
+
+
+def _decode_alike(
+    codec: Codec, rows: Sequence[tuple[str, Parts]], names: Sequence[str], planar: bool
+) -> list[Scene]:
     """Scenes of one size and of tasks in codings of the same sort, in one pass."""
     try:
-        return codec.decode_batch([parts for _, parts in rows], names)
+        return decoder.decode([parts for _, parts in rows], names, codec.networks_of, planar=planar)
     except FormatError as error:
         if len(rows) == 1:
             error.at(scene=rows[0][0])
             raise
-        return [scene for row in rows for scene in _decode_alike(codec, [row], names)]  # find out which
+        each = (_decode_alike(codec, [row], names, planar) for row in rows)  # to find out which
+        return [scene for (scene,) in each]
 
 
 def scenes(

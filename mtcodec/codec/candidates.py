@@ -49,7 +49,7 @@ class Candidates:
     def _each(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
         """For all tasks, side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
         large = any(signal.height * signal.width > PART for signal in self.signals.values())
-        return [function(name) for name in names] if large else threads.each(function, names)
+        return threads.each(function, names, large)
 
     # --- costs ---------------------------------------------------------------------------------------
 

@@ -121,12 +121,12 @@ def _predicted(signal: Signal, bound: float, effort: str) -> Coded | None:
 
 def _from_prediction(cursor: Cursor, form: Form, shape: tuple[int, int]) -> Array:
     values = predicted.decode(cursor, form.scale, form.dtype, shape)
-    return pits.restore(to_stored(values[..., None], form.dtype), form.holes)
+    return pits.restore(to_stored(values[None], form.dtype), form.holes)
 
 
 def _from_samples(samples: jxl.Samples, form: Form, top: int) -> Array:
     values = form.scale.low + samples.astype(np.float64) * (form.scale.span / top)
-    image = to_stored(values if samples.ndim == 3 else values[..., None], form.dtype)
+    image = to_stored(values[None] if samples.ndim == 2 else np.moveaxis(values, -1, 0), form.dtype)
     return pits.restore(image, form.holes)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _limit = 0
+_own = threading.local()  # ``share``: of the threads, what a thread of ``each`` may use in turn
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -31,10 +33,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each(function: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-    """The results of ``function`` for all of ``parts``, several at a time."""
-    count = min(_limit or cores(), len(parts))
-    if count <= 1:
+def each(function: Callable[[T], R], parts: Sequence[T], large: bool = False) -> list[R]:
+    """The results of ``function`` for all of ``parts``, several at a time. Calls within calls share threads.
+
+    Parts that are ``large`` come one by one: what several need at a time would not fit into memory.
+    """
+    most: int = getattr(_own, "share", 0) or _limit or cores()
+    count = min(most, len(parts))
+    if count <= 1 or large:
         return [function(part) for part in parts]
-    with ThreadPoolExecutor(count) as pool:
+
+    def begin() -> None:
+        _own.share = most // count
+
+    with ThreadPoolExecutor(count, initializer=begin) as pool:
         return list(pool.map(function, parts))

@@ -104,17 +104,15 @@ def to_planes(image: Array, scale: Range) -> Planes:
 
 
 def to_values(planes: npt.NDArray[Any], scale: Range, dtype: str = "float64") -> Values:
-    """(C, H, W) planes to values within the range, (H, W, C), not yet rounded.
+    """(C, H, W) planes to values within the range, not yet rounded.
 
     They are to be stored as ``dtype``: of up to 16 bits, float32 is fine enough for them.
     """
-    shares = np.moveaxis(np.clip(planes, 0.0, 1.0), 0, -1)
     if scale.mapping == "linear" and dtype in ("uint8", "int8", "uint16", "int16"):
-        near: Values = shares.astype(np.float32, copy=False)
-        near *= np.float32(scale.span)
+        near: Values = np.multiply(planes, np.float32(scale.span), dtype=np.float32)
         near += np.float32(scale.low)
-        return near
-    shares = shares.astype(np.float64)
+        return np.clip(near, np.float32(scale.low), np.float32(scale.high), out=near)
+    shares = np.clip(planes, 0.0, 1.0).astype(np.float64)
     if scale.mapping == "linear":
         linear: Values = shares * scale.span + scale.low
         return linear
@@ -124,9 +122,13 @@ def to_values(planes: npt.NDArray[Any], scale: Range, dtype: str = "float64") ->
 
 
 def to_stored(values: Values, dtype: str) -> Array:
-    """(H, W, C) values to an image of ``dtype``, rounded for integers; (H, W) for one channel."""
-    image = (values if np.dtype(dtype).kind == "f" else np.rint(values)).astype(dtype)
-    return np.ascontiguousarray(image[..., 0] if image.shape[-1] == 1 else image)
+    """(C, H, W) values to an image of ``dtype``, rounded for integers."""
+    return image_of((values if np.dtype(dtype).kind == "f" else np.rint(values)).astype(dtype))
+
+
+def image_of(planes: Array) -> Array:
+    """Planes (C, H, W) seen as an image, (H, W) or (H, W, C)."""
+    return planes[0] if len(planes) == 1 else np.moveaxis(planes, 0, -1)
 
 
 def to_unit(planes: npt.NDArray[Any]) -> Values:

@@ -52,10 +52,9 @@ class Rotation:
     def back(self, samples: Numbers, top: float) -> Planes:
         """The inverse, of samples (rows, W, 3), 0 to ``top``; colours (3, rows, W), maybe outside [0, 1]."""
         axes = self.matrix / SCALE
-        spread = np.ones((4, *samples.shape[:2]), np.float32)  # with a plane for what is added
-        spread[:3] = np.moveaxis(samples, -1, 0)
-        added = MIDDLE - axes.sum(axis=0) * MIDDLE
-        return mixed(np.concatenate([axes / np.float32(top), added[None]]).T, spread)
+        planes = mixed(axes.T / np.float32(top), np.moveaxis(samples, -1, 0).astype(np.float32))
+        planes += (MIDDLE - axes.sum(axis=0) * MIDDLE)[:, None, None]
+        return planes
 
 
 def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:

@@ -46,22 +46,21 @@ class Form:
     holes: Holes | None = None
 
     def restore(self, planes: npt.NDArray[Any]) -> Array:
-        """Stored values of decoded planes (C, H, W)."""
+        """Stored values of decoded planes (C, H, W). In memory, planes of the image lie one by one."""
         return self.restore_rows(planes.shape[1:], lambda rows: planes[:, rows])
 
     def restore_rows(self, size: tuple[int, ...], planes_of: Callable[[slice], npt.NDArray[Any]]) -> Array:
         """The same of planes that ``planes_of`` gives for some rows at a time."""
         height, width = size
-        image = np.empty((height, width, self.channels), self.dtype)
+        stored = np.empty((self.channels, height, width), self.dtype)
         for rows in parts(height, width, NEAR):
             planes = planes_of(rows)
             shares = maps.to_unit(planes) if self.unit_vectors else planes
             values = maps.to_values(shares, self.scale, self.dtype)
-            if image.dtype.kind != "f":
+            if stored.dtype.kind != "f":
                 np.rint(values, out=values)
-            for channel in range(self.channels):
-                np.copyto(image[rows, :, channel], values[..., channel], casting="unsafe")
-        return pits.restore(image[..., 0] if self.channels == 1 else image, self.holes)
+            np.copyto(stored[:, rows], values, casting="unsafe")
+        return pits.restore(maps.image_of(stored), self.holes)
 
     def look_up(self, shares: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
         """Stored values of decoded samples (H, W) or (H, W, C); sample i is ``shares[i]`` in [0, 1]."""
@@ -69,7 +68,7 @@ class Form:
         table = maps.to_stored(values, self.dtype).ravel()
         image = np.empty(samples.shape, self.dtype)
         for rows in parts(*samples.shape[:2]):  # indexes are taken as 64 bits
-            image[rows] = table[samples[rows]]
+            image[rows] = np.take(table, samples[rows])
         return pits.restore(image, self.holes)
 
     def crop(self, window: tuple[slice, slice]) -> Form:
