@@ -25,7 +25,7 @@ from mtcodec.bitstreams import av1, jxl
 from mtcodec.coders.coded import Coded
 from mtcodec.errors import FormatError
 from mtcodec.format.quality import STEPS, step_of
-from mtcodec.signal.mapping import Array, parts
+from mtcodec.signal.mapping import SHARES, Array, parts
 from mtcodec.signal.projection import Projection
 from mtcodec.signal.rotation import Rotation
 from mtcodec.signal.signal import Form, Signal
@@ -237,10 +237,17 @@ def from_samples(form: Form, samples: Samples, bits: int, transform: Transform =
     if transform is None and not form.unit_vectors:
         return form.look_up(np.arange(2**bits, dtype=np.float32) / np.float32(top), samples)
     height, width = samples.shape[:2]
+    turned = transform if isinstance(transform, Rotation) else None
+    if turned and form.scale.simple(form.dtype) and not form.unit_vectors:
+
+        def values_of(rows: slice) -> npt.NDArray[Any]:
+            return form.scale.clip(turned.back(samples[rows], top, form.scale))
+
+        return form.store_rows((height, width), values_of)
 
     def planes_of(rows: slice) -> npt.NDArray[Any]:
-        if isinstance(transform, Rotation):
-            return transform.back(samples[rows], top)
+        if turned:
+            return turned.back(samples[rows], top, SHARES)
         own = samples[rows].astype(np.float32) / np.float32(top)
         if isinstance(transform, Projection):
             return transform.to_vectors(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5

@@ -53,6 +53,17 @@ class Range:
     def span(self) -> float:
         return self.high - self.low
 
+    def simple(self, dtype: str) -> bool:
+        """Is it linear, and float32 fine enough for stored values?"""
+        return self.mapping == "linear" and dtype in ("uint8", "int8", "uint16", "int16")
+
+    def clip(self, values: Values) -> Values:
+        """Move values into the range (in place)."""
+        return np.clip(values, values.dtype.type(self.low), values.dtype.type(self.high), out=values)
+
+
+SHARES = Range(0.0, 1.0)  # of planes themselves
+
 
 def whole_range(dtype: str) -> Range:
     """The range of an integer dtype, or of truth values."""
@@ -104,14 +115,11 @@ def to_planes(image: Array, scale: Range) -> Planes:
 
 
 def to_values(planes: npt.NDArray[Any], scale: Range, dtype: str = "float64") -> Values:
-    """(C, H, W) planes to values within the range, not yet rounded.
-
-    They are to be stored as ``dtype``: of up to 16 bits, float32 is fine enough for them.
-    """
-    if scale.mapping == "linear" and dtype in ("uint8", "int8", "uint16", "int16"):
+    """(C, H, W) planes to values within the range that are to be stored as ``dtype``, not yet rounded."""
+    if scale.simple(dtype):
         near: Values = np.multiply(planes, np.float32(scale.span), dtype=np.float32)
         near += np.float32(scale.low)
-        return np.clip(near, np.float32(scale.low), np.float32(scale.high), out=near)
+        return scale.clip(near)
     shares = np.clip(planes, 0.0, 1.0).astype(np.float64)
     if scale.mapping == "linear":
         linear: Values = shares * scale.span + scale.low

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signal.mapping import Planes, mixed
+from mtcodec.signal.mapping import Planes, Range, mixed
 
 UNIT = 127  # of the first of four numbers of a quaternion, the largest; the others are stored
 SIGNS = np.array([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
@@ -49,12 +49,13 @@ class Rotation:
         axes = self.matrix * SCALE
         return mixed(axes, planes.astype(np.float32, copy=False) - MIDDLE) + MIDDLE
 
-    def back(self, samples: Numbers, top: float) -> Planes:
-        """The inverse, of samples (rows, W, 3), 0 to ``top``; colours (3, rows, W), maybe outside [0, 1]."""
-        axes = self.matrix / SCALE
-        planes = mixed(axes.T / np.float32(top), np.moveaxis(samples, -1, 0).astype(np.float32))
-        planes += (MIDDLE - axes.sum(axis=0) * MIDDLE)[:, None, None]
-        return planes
+    def back(self, samples: Numbers, top: float, scale: Range) -> Planes:
+        """The inverse, of samples (rows, W, 3), 0 to ``top``: values (3, rows, W), maybe beyond their range,
+        whose mapping is linear."""
+        axes, low, span = self.matrix / SCALE, np.float32(scale.low), np.float32(scale.span)
+        values = mixed(axes.T * (span / np.float32(top)), np.moveaxis(samples, -1, 0).astype(np.float32))
+        values += ((MIDDLE - axes.sum(axis=0) * MIDDLE) * span + low)[:, None, None]
+        return values
 
 
 def suited(parts: Sequence[Callable[[], Numbers]]) -> Rotation:

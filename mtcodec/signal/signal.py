@@ -51,12 +51,20 @@ class Form:
 
     def restore_rows(self, size: tuple[int, ...], planes_of: Callable[[slice], npt.NDArray[Any]]) -> Array:
         """The same of planes that ``planes_of`` gives for some rows at a time."""
+
+        def values_of(rows: slice) -> npt.NDArray[Any]:
+            planes = planes_of(rows)
+            shares = maps.to_unit(planes) if self.unit_vectors else planes
+            return maps.to_values(shares, self.scale, self.dtype)
+
+        return self.store_rows(size, values_of)
+
+    def store_rows(self, size: tuple[int, ...], values_of: Callable[[slice], npt.NDArray[Any]]) -> Array:
+        """The same of values (C, rows, W) within the range, not yet rounded, for some rows at a time."""
         height, width = size
         stored = np.empty((self.channels, height, width), self.dtype)
         for rows in parts(height, width, NEAR):
-            planes = planes_of(rows)
-            shares = maps.to_unit(planes) if self.unit_vectors else planes
-            values = maps.to_values(shares, self.scale, self.dtype)
+            values = values_of(rows)
             if stored.dtype.kind != "f":
                 np.rint(values, out=values)
             np.copyto(stored[:, rows], values, casting="unsafe")

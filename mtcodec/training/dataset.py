@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +16,15 @@ from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
 from mtcodec.signal import signal as signals
+from mtcodec.signal.mapping import to_planes
 from mtcodec.signal.signal import Signal
 from mtcodec.tasks import Declarations, Task
 
 Source = SceneFiles | Callable[[Declarations, Sequence[str]], Scene]
 """A scene on disk, or what reads one from elsewhere: declarations and names of tasks → images."""
 
-LEVELS = 2**16 - 1  # of planes
-EIGHT_BITS = LEVELS // 255  # what planes of 8 bits are multiples of
+TOP = 2**16 - 1  # the level of 1
+EIGHT_BITS = TOP // 255  # what levels of 8 bits are multiples of
 
 
 @dataclass
@@ -30,6 +32,25 @@ class Batch:
     planes: dict[str, Tensor]  # (B, C, H, W) in [0, 1], zero where absent
     present: Tensor  # (B, T)
     valid: dict[str, Tensor]  # (B, 1, H, W), 1 where there is a measurement; only of tasks that have holes
+
+
+class Levels(NamedTuple):
+    """An image's planes in 2**16 levels, or in 256 where it has no others.
+
+    Attributes:
+        size: height and width.
+        values: (H · W, C), uint16 or uint8.
+        valid: (H · W,), where there is a measurement; None if everywhere.
+    """
+
+    size: tuple[int, int]
+    values: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_] | None
+
+    def signed(self) -> npt.NDArray[np.int32]:
+        """2**16 levels from −2**15 on."""
+        factor = EIGHT_BITS if self.values.dtype == np.uint8 else 1
+        return self.values.astype(np.int32) * factor - 2**15
 
 
 @dataclass
@@ -49,7 +70,7 @@ class Pixels:
     def planes(self, places: Tensor) -> Tensor:
         """Planes of pixels at ``places`` (B, H, W): (B, C, H, W) in [0, 1]."""
         some = self.values[places].permute(0, 3, 1, 2).float()
-        return some / 255 if self.values.dtype == torch.uint8 else (some + 2**15) / LEVELS
+        return some / 255 if self.values.dtype == torch.uint8 else (some + 2**15) / TOP
 
 
 class Scenes:
@@ -60,13 +81,12 @@ class Scenes:
     """
 
     def __init__(self, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> None:
-        read = [[own for source in dataset if (own := read_signals(source, tasks))] for dataset in datasets]
+        read = [[own for source in dataset if (own := read_levels(source, tasks))] for dataset in datasets]
         if not all(read) or not read:
             raise SceneError("no scenes to train on")
         self.tasks = tuple(tasks)
-        scenes = [signals for dataset in read for signals in dataset]
-        some = [next(iter(own.values())) for own in scenes]
-        self.sizes = torch.tensor([(signal.height, signal.width) for signal in some])  # (scenes, 2)
+        scenes = [images for dataset in read for images in dataset]
+        self.sizes = torch.tensor([next(iter(own.values())).size for own in scenes])  # (scenes, 2)
         counts = torch.tensor([len(dataset) for dataset in read])
         self.ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)  # first scene, number
         self.pixels = {task.name: flat(task, [own.get(task.name) for own in scenes]) for task in tasks}
@@ -155,8 +175,8 @@ def kept(here: Tensor, drop: float, random: Callable[..., Tensor]) -> Tensor:
     return order < torch.where(dropped, fewer, number)[:, None]
 
 
-def read_signals(source: Source, tasks: Sequence[Task]) -> dict[str, Signal]:
-    """Signals of one scene; its images must be as the tasks declare."""
+def read_levels(source: Source, tasks: Sequence[Task]) -> dict[str, Levels]:
+    """The images of one scene, which must be as the tasks declare."""
     known = {task.name: task for task in tasks}
     files = source if isinstance(source, SceneFiles) else None
     images = source(known, list(known)) if callable(source) else read_scene(source, known, list(known))
@@ -166,33 +186,32 @@ def read_signals(source: Source, tasks: Sequence[Task]) -> dict[str, Signal]:
                 f"an image {image.shape}, but the task has {known[name].channels} channels",
                 path=files.files[name] if files else None, task=name,
             )  # fmt: skip
-    return {name: signals.make(known[name], image) for name, image in images.items()}
+    return {name: levels_of(signals.make(known[name], image)) for name, image in images.items()}
 
 
-def flat(task: Task, signals: Sequence[Signal | None]) -> Pixels:
+def levels_of(signal: Signal) -> Levels:
+    """The levels of a signal's planes."""
+    planes = to_planes(signal.image, signal.form.scale)
+    values: npt.NDArray[Any] = np.rint(planes.reshape(len(planes), -1).T * np.float32(TOP)).astype(np.uint16)
+    if (values % EIGHT_BITS == 0).all():
+        values = (values // EIGHT_BITS).astype(np.uint8)
+    valid = None if signal.valid is None else signal.valid.flatten()
+    return Levels((signal.height, signal.width), values, valid)
+
+
+def flat(task: Task, images: Sequence[Levels | None]) -> Pixels:
     """The pixels of a task, of the scenes that have it."""
-    there = [signal for signal in signals if signal is not None]
-    sizes = torch.tensor([0 if signal is None else signal.height * signal.width for signal in signals])
-    start = torch.where(sizes > 0, sizes.cumsum(0) - sizes, -1)
-    parts = [levels(signal) for signal in there] or [np.zeros((1, task.channels), np.uint16)]
-    if all((part % EIGHT_BITS == 0).all() for part in parts):
-        values = np.concatenate([(part // EIGHT_BITS).astype(np.uint8) for part in parts])
-    else:
-        values = np.concatenate([(part - 2.0**15).astype(np.int16) for part in parts])
+    there = [image for image in images if image is not None]
+    counts = torch.tensor([0 if image is None else len(image.values) for image in images])
+    start = torch.where(counts > 0, counts.cumsum(0) - counts, -1)
+    fine = any(image.values.dtype != np.uint8 for image in there)
+    values = np.empty((int(counts.sum()) or 1, task.channels), np.int16 if fine else np.uint8)
     valid = None
-    if any(signal.valid is not None for signal in there):
-        valid = torch.from_numpy(np.concatenate([measured(signal) for signal in there]))
-    return Pixels(torch.from_numpy(values), valid, start)
-
-
-def levels(signal: Signal) -> npt.NDArray[np.uint16]:
-    """Planes in 2**16 levels, (H · W, C)."""
-    planes = signal.planes.reshape(len(signal.planes), -1)
-    found: npt.NDArray[np.uint16] = np.rint(planes.T * np.float32(LEVELS)).astype(np.uint16)
-    return found
-
-
-def measured(signal: Signal) -> npt.NDArray[np.bool_]:
-    """Where there is a measurement, (H · W,)."""
-    there = np.ones((signal.height, signal.width), bool) if signal.valid is None else signal.valid
-    return there.flatten()
+    if any(image.valid is not None for image in there):
+        valid = np.ones(len(values), bool)
+    for image, first in zip(there, start[start >= 0].tolist(), strict=True):
+        own = slice(first, first + len(image.values))
+        values[own] = image.signed() if fine else image.values
+        if valid is not None and image.valid is not None:
+            valid[own] = image.valid
+    return Pixels(torch.from_numpy(values), None if valid is None else torch.from_numpy(valid), start)

@@ -67,7 +67,9 @@ def test_training(execute: Execute) -> None:
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_ray(execute: Execute, cluster: None, capsys: pytest.CaptureFixture[str], two_sizes: Path) -> None:
     names = execute(TESTED[2])
-    printed = [line for line in capsys.readouterr().out.splitlines() if "(raylet)" not in line]  # its warnings
+    printed = [
+        line for line in capsys.readouterr().out.splitlines() if "(raylet)" not in line
+    ]  # its warnings
     assert printed == ["torch.Size([4, 9, 14, 3])", "torch.Size([3, 9, 14, 3])"]
     expected = [scene["rgb"].mean() for _, scene in scenes(Opened(two_sizes))]
     assert sorted(row["mean"] for row in names["means"].take_all()) == pytest.approx(sorted(expected))

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mtcodec.signal import signal as signals
+from mtcodec.signal.mapping import SHARES
 from mtcodec.signal.rotation import Rotation, suited
 from mtcodec.tasks import USUAL
 
@@ -49,7 +50,7 @@ def test_every_colour_fits_and_comes_back(vector: tuple[int, int, int]) -> None:
     turned = rotation.turned(cube)
     assert turned.min() >= 0 and turned.max() <= 1
     samples = np.moveaxis(turned.reshape(3, 9, 81), 0, -1) * 1023
-    assert np.allclose(rotation.back(samples, 1023).reshape(cube.shape), cube, atol=1e-6)
+    assert np.allclose(rotation.back(samples, 1023, SHARES).reshape(cube.shape), cube, atol=1e-6)
 
 
 def test_a_picture_of_one_colour_has_a_rotation() -> None:
