@@ -61,9 +61,9 @@ def collate(samples: Sequence[Any]) -> Any:
 
 
 def _stacked(values: list[Any]) -> Any:
-    """An array or tensor of equal ones, else the list. A worker's tensors are put where all processes see
-    them: a batch in one piece, not each in its own."""
-    first: Any = values[0] if values else None
+    """An array or tensor of equal ones, else the list. What a worker makes of tensors lies in one piece of
+    memory that other processes see."""
+    first: Any = next((value for value in values if value is not None), None)
     if not hasattr(first, "shape") or not hasattr(first, "dtype"):
         return values
     alike = all(type(v) is type(first) and (v.shape, v.dtype) == (first.shape, first.dtype) for v in values)
@@ -71,33 +71,36 @@ def _stacked(values: list[Any]) -> Any:
         return np.stack(values) if alike else values
     import torch
 
-    if not all(isinstance(v, torch.Tensor) and v.dtype == first.dtype for v in values):
-        return values
-    if worker() is None:
-        return torch.stack(values) if alike else values
-    if alike:
-        return torch.utils.data.default_collate(values)
-    return Tensors(values)
+    if alike and isinstance(first, torch.Tensor):
+        return torch.stack(values) if worker() is None else torch.utils.data.default_collate(values)
+    there = [value for value in values if value is not None]
+    alike = all(isinstance(v, torch.Tensor) and v.is_cpu and v.dtype == first.dtype for v in there)
+    return Tensors(values) if alike and worker() is not None else values
 
 
 class Tensors(list[Any]):
-    """Tensors of one dtype that are sent to another process in one piece. There, they are a list."""
+    """Tensors of one dtype, or None, which go to another process in one piece; there, they are a list."""
 
     def __init__(self, values: Sequence[Any]) -> None:
         import torch
 
-        count = sum(value.numel() for value in values)
-        size = count * values[0].element_size()
-        self.all = torch.tensor([], dtype=values[0].dtype).set_(torch.UntypedStorage._new_shared(size))
-        super().__init__(parts_of(self.all, [value.shape for value in values]))
-        for own, value in zip(self, values, strict=True):
-            own.copy_(value)
+        there = [value for value in values if value is not None]
+        size = sum(value.numel() for value in there) * there[0].element_size()
+        self.all = torch.tensor([], dtype=there[0].dtype).set_(torch.UntypedStorage._new_shared(size))
+        self.parts = parts_of(self.all, [None if value is None else tuple(value.shape) for value in values])
+        for own, value in zip(self.parts, values, strict=True):
+            if value is not None:
+                own.copy_(value)
+        super().__init__(self.parts)
 
     def __reduce__(self) -> Any:
-        return parts_of, (self.all, [tuple(value.shape) for value in self])
+        if len(self) != len(self.parts) or any(own is not part for own, part in zip(self, self.parts)):
+            return list, ([*self],)  # somebody has changed it
+        return parts_of, (self.all, [None if own is None else tuple(own.shape) for own in self])
 
 
-def parts_of(flat: Any, shapes: Sequence[Sequence[int]]) -> list[Any]:
+def parts_of(flat: Any, shapes: Sequence[tuple[int, ...] | None]) -> list[Any]:
     """Tensors of these shapes, one after the other in the memory of one of one dimension."""
-    sizes = [math.prod(shape) for shape in shapes]
-    return [own.view(shape) for own, shape in zip(flat.split(sizes), shapes, strict=True)]
+    sizes = [0 if shape is None else math.prod(shape) for shape in shapes]
+    parts = zip(flat.split(sizes), shapes, strict=True)
+    return [None if shape is None else own.view(shape) for own, shape in parts]

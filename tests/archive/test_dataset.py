@@ -106,6 +106,41 @@ def test_collate() -> None:
     assert mtcodec.collate(["k", "l"]) == ["k", "l"] and mtcodec.collate([]) == []
 
 
+class Unlike(torch.utils.data.Dataset[Any]):
+    """Tensors of several sizes and dtypes, empty ones, single numbers, and none."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {
+            "size": torch.full((index, 2), index, dtype=torch.int16),  # the first is empty
+            "dtype": torch.zeros(2, dtype=torch.int32 if index == 1 else torch.int64),
+            "missing": None if index % 3 == 0 else torch.arange(index * 4).view(4, index).T,
+            "scalar": torch.tensor(float(index)),
+            "word": "ab"[index % 2],
+        }
+
+
+def replaced(samples: list[Any]) -> Any:
+    """A batch whose list somebody has changed."""
+    batch = mtcodec.collate(samples)
+    batch["size"][1] = torch.ones(7)
+    batch["missing"].append("more")
+    return batch
+
+
+@pytest.mark.parametrize("collate", [mtcodec.collate, replaced])
+def test_workers_send_lists_as_they_are(collate: Any) -> None:
+    here, there = (
+        list(DataLoader(Unlike(), batch_size=3, num_workers=count, collate_fn=collate)) for count in (0, 1)
+    )
+    assert same(here, there) and len(here) == 2
+    if collate is mtcodec.collate:
+        memory = {image.untyped_storage().data_ptr() for image in there[1]["size"]}
+        assert len(memory) == 1 and type(there[1]["size"]) is list
+
+
 def test_crops_are_middles(archive: Path) -> None:
     image = np.arange(30).reshape(5, 6)
     assert cut(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
