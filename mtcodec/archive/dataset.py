@@ -90,9 +90,9 @@ class Archive:
         """What decodes; it loads networks when a scene first needs them."""
         opened = self.opened
         if self._codec is None:
-            if own := worker():
+            if worker() is not None:  # there are several
                 memory.keep()
-                threads.limit(max(1, threads.cores() // own.num_workers))
+                threads.limit(1)
             self._codec = ArchiveCodec(opened, self.device)
         return self._codec
 
