@@ -13,6 +13,7 @@ milliseconds of the processor a scene.
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
@@ -95,6 +96,7 @@ def table(work: Path, server: str, tasks: list[str], own: argparse.Namespace) ->
     columns: list[dict[str, Measured]] = []
     for root, _, workers, random in places:
         ways = readers(work, root, tasks, random)
+        ways = {name: way for name, way in ways.items() if not own.forms or own.forms.search(name)}
         made: dict[str, Measured] = {}
         for _ in range(own.turns):
             for name, way in ways.items():
@@ -128,6 +130,7 @@ def main() -> None:
     parser.add_argument("--weights", default=None)
     parser.add_argument("--seconds", type=float, default=1.0, help="of every number, in all turns")
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--forms", type=re.compile, default=None, help="those whose names have this pattern")
     parser.add_argument("--verbose", action="store_true")
     own = parser.parse_args()
     tasks = own.tasks.split(",")
