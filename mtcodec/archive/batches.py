@@ -10,7 +10,7 @@ import numpy as np
 
 from mtcodec.archive.stream import worker
 from mtcodec.codec.decoder import Scene
-from mtcodec.signal.mapping import Array
+from mtcodec.signal.mapping import Array, Window
 
 Sample = dict[str, Any]
 
@@ -41,10 +41,16 @@ def _tensor(planes: Array) -> Any:
 
 def cut(image: Array, window: tuple[int, int]) -> Array:
     """The middle of an image (H, W) or (H, W, C); zeros below and at the right of one that is smaller."""
-    starts = [max(0, (side - own) // 2) for side, own in zip(image.shape, window)]
-    own = image[starts[0] : starts[0] + window[0], starts[1] : starts[1] + window[1]]
+    own = image[middle(image.shape, window)]
     missing = [(0, wanted - side) for side, wanted in zip(own.shape, window)]
     return np.pad(own, [*missing, *[(0, 0)] * (image.ndim - 2)]) if any(m[1] for m in missing) else own
+
+
+def middle(size: Sequence[int], window: tuple[int, int]) -> Window:
+    """Rows and columns in the middle of an image; all where there are fewer."""
+    starts = [max(0, (side - own) // 2) for side, own in zip(size, window)]
+    rows, columns = (slice(s, min(s + own, side)) for s, own, side in zip(starts, window, size))
+    return rows, columns
 
 
 def collate(samples: Sequence[Any]) -> Any:

@@ -139,6 +139,6 @@ class Archive:
 
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
         """Rows decoded together."""
-        for key, scene in decode(self.codec, entries, self.tasks, planar=True):
+        for key, scene in decode(self.codec, entries, self.tasks, self.crop, planar=True):
             sample = to_sample(key, scene, self.crop, self.numpy)
             yield sample if self.transform is None else self.transform(sample)

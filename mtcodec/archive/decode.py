@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mtcodec.archive.batches import middle
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
@@ -78,9 +79,17 @@ def together(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
 
 
 def decode(
-    codec: Codec, entries: Sequence[Entry], tasks: Sequence[str], planar: bool = False
+    codec: Codec,
+    entries: Sequence[Entry],
+    tasks: Sequence[str],
+    crop: tuple[int, int] | None = None,
+    planar: bool = False,
 ) -> list[tuple[str, Scene]]:
-    """Keys, and images of those ``tasks`` that scenes have, in order; ``planar``: as the decoder leaves them.
+    """Keys, and images of those ``tasks`` that scenes have, in order.
+
+    Args:
+        crop: height and width; of larger images, only the middle is wanted.
+        planar: leave images whose planes lie one by one in memory as they are.
 
     Raises:
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
@@ -102,7 +111,7 @@ def decode(
     def decode(few: Sequence[int]) -> list[Scene]:
         own = [rows[i] for i in few]
         names = [name for name in tasks if name in own[0][1].header.tasks]
-        return _decode_alike(codec, own, names, planar)
+        return _decode_alike(codec, own, names, crop, planar)
 
     found: dict[int, Scene] = {}
     for few, images in zip(passes, threads.each(decode, passes, any(_pixels(row) > LARGE for row in rows))):
@@ -116,16 +125,22 @@ def _pixels(row: tuple[str, Parts]) -> int:
 
 
 def _decode_alike(
-    codec: Codec, rows: Sequence[tuple[str, Parts]], names: Sequence[str], planar: bool
+    codec: Codec,
+    rows: Sequence[tuple[str, Parts]],
+    names: Sequence[str],
+    crop: tuple[int, int] | None,
+    planar: bool,
 ) -> list[Scene]:
     """Scenes of one size and of tasks in codings of the same sort, in one pass."""
+    files = [parts for _, parts in rows]
+    window = None if crop is None else middle((files[0].header.height, files[0].header.width), crop)
     try:
-        return decoder.decode([parts for _, parts in rows], names, codec.networks_of, planar=planar)
+        return decoder.decode(files, names, codec.networks_of, window=window, planar=planar)
     except FormatError as error:
         if len(rows) == 1:
             error.at(scene=rows[0][0])
             raise
-        each = (_decode_alike(codec, [row], names, planar) for row in rows)  # to find out which
+        each = (_decode_alike(codec, [row], names, crop, planar) for row in rows)  # to find out which
         return [scene for (scene,) in each]
 
 

@@ -13,7 +13,7 @@ from mtcodec.errors import FormatError, SectionError, UsageError
 from mtcodec.format.container import Reader
 from mtcodec.format.section import mask_name
 from mtcodec.signal.holes import Mask
-from mtcodec.signal.mapping import Array
+from mtcodec.signal.mapping import Array, Window
 from mtcodec.signal.signal import Form
 
 LARGE = 1 << 22  # pixels of images that are decoded one by one: codecs take up to 20 bytes a pixel
@@ -34,6 +34,7 @@ def decode(
     tasks: Iterable[str] | None,
     networks: Callable[[str], object],
     lost: Lost | None = None,
+    window: Window | None = None,
     planar: bool = False,
 ) -> list[Scene]:
     """Images by task, in the dtypes of the originals.
@@ -43,6 +44,7 @@ def decode(
             passes through the networks.
         tasks: all of the first file's without it.
         networks: gives the networks of a fingerprint; called only if they are needed.
+        window: rows and columns that are wanted of the images. Networks then compute little more.
         planar: leave images whose planes lie one by one in memory as they are.
 
     Raises:
@@ -59,13 +61,15 @@ def decode(
         if not (alike and same and (not neural or own.fingerprint == header.fingerprint)):
             raise UsageError("files of a batch differ in size, tasks or weights")
     report = lost or _raise
+    part = window or (slice(0, header.height), slice(0, header.width))
     large = header.height * header.width > LARGE
 
     def begin(reader: Reader) -> tuple[dict[str, Form], Scene, list[SectionError]]:
         errors: list[SectionError] = []
         found = _forms(reader, wanted, errors.append)
         classical = {name: form for name, form in found.items() if name not in neural}
-        return found, _read(reader, classical, errors.append, large), errors
+        images = _read(reader, classical, errors.append, large)
+        return found, {name: image[part] for name, image in images.items()}, errors
 
     scenes: list[Scene] = []
     forms: list[dict[str, Form]] = []
@@ -76,7 +80,8 @@ def decode(
         forms.append({name: found[name] for name in neural if name in found})
     whole = [name for name in neural if all(name in own for own in forms)]
     if whole:
-        images = _decode_neural(readers, [{n: own[n] for n in whole} for own in forms], networks, report)
+        known = [{name: own[name] for name in whole} for own in forms]
+        images = _decode_neural(readers, known, networks, report, part)
         for scene, own_images in zip(scenes, images):
             scene |= own_images
     put = (lambda image: image) if planar else _interleaved
@@ -102,6 +107,7 @@ def _decode_neural(
     forms: Sequence[Mapping[str, Form]],
     networks: Callable[[str], object],
     report: Lost,
+    window: Window,
 ) -> list[Scene]:
     from mtcodec.coders import neural  # needs onnxruntime
     from mtcodec.engine.networks import Networks
@@ -111,7 +117,7 @@ def _decode_neural(
     for reader in readers:
         for name in forms[0]:
             neural.check(reader.header, name, own)
-    return neural.decode(own, readers, forms, report)
+    return neural.decode(own, readers, forms, report, window)
 
 
 def _forms(reader: Reader, tasks: Sequence[str], report: Lost) -> dict[str, Form]:

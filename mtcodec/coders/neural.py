@@ -12,7 +12,7 @@ from mtcodec.errors import FormatError, SectionError
 from mtcodec.format.container import Reader
 from mtcodec.format.header import Header
 from mtcodec.format.section import SHARED
-from mtcodec.signal.mapping import Array
+from mtcodec.signal.mapping import Array, Window
 from mtcodec.signal.signal import Form, Signal
 
 Lost = Callable[[SectionError], None]
@@ -85,8 +85,9 @@ def decode(
     readers: Sequence[Reader],
     forms: Sequence[Mapping[str, Form]],
     lost: Lost,
+    window: Window,
 ) -> list[dict[str, Array]]:
-    """Images of neural tasks of files of one size.
+    """Images of neural tasks of files of one size; of the whole, those rows and columns in ``window``.
 
     Args:
         forms: of each file, the tasks to decode, the same ones in all.
@@ -113,9 +114,9 @@ def decode(
         except SectionError as error:
             lost(error.at(task=name))
             continue
-        planes = networks.synthesise(name, latents, steps, size)
+        planes = networks.synthesise_part(name, latents, steps, size, window)
         for image, form, own in zip(images, forms, planes):
-            image[name] = form[name].restore(own)
+            image[name] = form[name].crop(window).restore(own)
     return images
 
 

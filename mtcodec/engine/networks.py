@@ -19,8 +19,9 @@ from mtcodec import extras
 from mtcodec.bitstreams.range_coder import Tables
 from mtcodec.errors import UsageError
 from mtcodec.models.config import SHARED, ModelConfig
+from mtcodec.models.structure import LATENT, Structure
 from mtcodec.models.structure import Latents as Latents
-from mtcodec.models.structure import Structure
+from mtcodec.signal.mapping import Window
 from mtcodec.signal.signal import Signal
 from mtcodec.tasks import Task
 from mtcodec.weights import file as weights_file
@@ -80,6 +81,24 @@ class Networks(ABC):
         self, task: str, latents: Latents, steps: Sequence[Mapping[str, int]], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
         """Planes of ``task``, (B, C, H, W), about [0, 1]."""
+
+    def synthesise_part(
+        self,
+        task: str,
+        latents: Latents,
+        steps: Sequence[Mapping[str, int]],
+        size: tuple[int, int],
+        window: Window,
+    ) -> npt.NDArray[np.float32]:
+        """Planes of a part of an image of ``size``, of those latents alone that they depend on."""
+        halo = self.structure.syntheses[task].halo
+        starts = [max(own.start // LATENT - halo, 0) for own in window]
+        stops = [-(-own.stop // LATENT) + halo for own in window]
+        seen = (min(stop * LATENT, side) - start * LATENT for start, stop, side in zip(starts, stops, size))
+        part = latents.part(*map(slice, starts, stops))
+        planes = self.synthesise(task, part, steps, (next(seen), next(seen)))
+        rows, columns = (slice(w.start - s * LATENT, w.stop - s * LATENT) for w, s in zip(window, starts))
+        return planes[:, :, rows, columns]
 
     def columns(self, steps: Sequence[Mapping[str, int]]) -> npt.NDArray[np.int64]:
         """Quality steps as the structure takes them, (B, 1 + T)."""

@@ -46,6 +46,10 @@ class Latents:
         """The latent of a stream as synthesis reads it."""
         return latent(self.y_hat[name], self.rows[name])
 
+    def part(self, rows: slice, columns: slice) -> Latents:
+        """Those of some rows and columns."""
+        return Latents({name: y_hat[:, :, rows, columns] for name, y_hat in self.y_hat.items()}, self.rows)
+
 
 Code = Callable[[str, Rows, Maps | None], Maps]
 """Codes a stream: its name, its tables' rows, and what it is conditioned on → ŷ."""

@@ -15,6 +15,8 @@ Array = npt.NDArray[np.generic]
 Planes = npt.NDArray[np.float32]
 Values = npt.NDArray[np.floating[Any]]
 Valid = npt.NDArray[np.bool_]
+Window = tuple[slice, slice]
+"""Rows and columns of an image, with their starts and stops."""
 
 MAPPINGS = ("linear", "logarithmic")  # ids for ever; append only
 WIDE = 32.0  # values whose middle 98 % span more than this ratio are mapped logarithmically

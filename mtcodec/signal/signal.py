@@ -21,7 +21,7 @@ from mtcodec.signal import holes as pits
 from mtcodec.signal import mapping as maps
 from mtcodec.signal import projection, rotation
 from mtcodec.signal.holes import Holes
-from mtcodec.signal.mapping import NEAR, PART, Array, Planes, Range, parts
+from mtcodec.signal.mapping import NEAR, PART, Array, Planes, Range, Window, parts
 from mtcodec.signal.projection import Projection
 from mtcodec.signal.rotation import Rotation
 from mtcodec.tasks import Task
@@ -79,7 +79,7 @@ class Form:
             image[rows] = np.take(table, samples[rows])
         return pits.restore(image, self.holes)
 
-    def crop(self, window: tuple[slice, slice]) -> Form:
+    def crop(self, window: Window) -> Form:
         """The form of a part of the image."""
         if self.holes is None:
             return self
@@ -150,7 +150,7 @@ class Signal:
             total += float(squares.sum(dtype=np.float64)) / len(squares)
         return total * 255.0**2
 
-    def crop(self, window: tuple[slice, slice]) -> Signal:
+    def crop(self, window: Window) -> Signal:
         """A part of it; its range and mapping stay."""
         return Signal(self.task, self.original[window], self.image[window], self.form.crop(window))
 

@@ -35,9 +35,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     decode = own.decode
 
-    def counted(codec: Any, entries: Any, tasks: Any, planar: bool) -> Any:
+    def counted(codec: Any, entries: Any, tasks: Any, *rest: Any, **settings: Any) -> Any:
         found.extend([*tasks] * len(entries))
-        return decode(codec, entries, tasks, planar)
+        return decode(codec, entries, tasks, *rest, **settings)
 
     monkeypatch.setattr(own, "decode", counted)
     return found
