@@ -22,16 +22,16 @@ Odds = list[int] | MutableMapping[int, int]
 
 EVEN, RARE, USUAL = 1 << 8 | 1, 16 << 8 | 1, 1 << 8 | 16  # odds of a zero against a one
 
-# By odds: the probability of a zero (0: not filled in yet), and the odds after either bit.
-ZERO, AFTER_ZERO, AFTER_ONE = [0] * 65536, [0] * 65536, [0] * 65536
+KNOWN: list[tuple[int, int, int] | None] = [None] * 65536
+"""By odds: the probability of a zero, and the odds after a zero and after a one; None until it is needed."""
 
 
-def fill(odds: int) -> int:
-    """Enter ``odds`` in the tables; returns the probability of a zero."""
+def known(odds: int) -> tuple[int, int, int]:
+    """What :data:`KNOWN` then has."""
     zeros, ones = odds >> 8, odds & 255
-    AFTER_ZERO[odds], AFTER_ONE[odds] = _counted(zeros + 2, ones), _counted(zeros, ones + 2)
-    ZERO[odds] = (zeros << BITS) // (zeros + ones)
-    return ZERO[odds]
+    found = ((zeros << BITS) // (zeros + ones), _counted(zeros + 2, ones), _counted(zeros, ones + 2))
+    KNOWN[odds] = found
+    return found
 
 
 def _counted(zeros: int, ones: int) -> int:
@@ -87,14 +87,15 @@ class Encoder(_Coder):
 
     def bit(self, odds: Odds, context: int, value: int = 0) -> int:
         own = odds[context]
-        zero = (self.span >> BITS) * (ZERO[own] or fill(own))
+        share, after_zero, after_one = KNOWN[own] or known(own)
+        zero = (self.span >> BITS) * share
         if value:
             self._low += zero
             self.span -= zero
-            odds[context] = AFTER_ONE[own]
+            odds[context] = after_one
         else:
             self.span = zero
-            odds[context] = AFTER_ZERO[own]
+            odds[context] = after_zero
         self._settle()
         return value
 
@@ -142,15 +143,16 @@ class Decoder(_Coder):
 
     def bit(self, odds: Odds, context: int, value: int = 0) -> int:
         own = odds[context]
-        zero = (self.span >> BITS) * (ZERO[own] or fill(own))
+        share, after_zero, after_one = KNOWN[own] or known(own)
+        zero = (self.span >> BITS) * share
         if self.code < zero:
             self.span = zero
-            odds[context] = AFTER_ZERO[own]
+            odds[context] = after_zero
             value = 0
         else:
             self.code -= zero
             self.span -= zero
-            odds[context] = AFTER_ONE[own]
+            odds[context] = after_one
             value = 1
         if self.span < LEAST:
             self.more()
@@ -162,26 +164,28 @@ class Decoder(_Coder):
         k, one = 0, True
         while one:
             own = odds.get(k, start)
-            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            share, after_zero, after_one = KNOWN[own] or known(own)
+            zero = (span >> BITS) * share
             one = code >= zero
             if one:
-                span, code, odds[k] = span - zero, code - zero, AFTER_ONE[own]
+                span, code, odds[k] = span - zero, code - zero, after_one
                 k += 1
                 if k > 31:
                     raise FormatError("labels: number out of range")
             else:
-                span, odds[k] = zero, AFTER_ZERO[own]
+                span, odds[k] = zero, after_zero
             while span < LEAST:
                 span, code, at = span << 8, code << 8 | data[at], at + 1
         left, prefix = k, 1
         while left and prefix < 32:
             context = 32 * k + prefix
             own = odds.get(context, EVEN)
-            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            share, after_zero, after_one = KNOWN[own] or known(own)
+            zero = (span >> BITS) * share
             if code < zero:
-                span, odds[context], prefix = zero, AFTER_ZERO[own], prefix << 1
+                span, odds[context], prefix = zero, after_zero, prefix << 1
             else:
-                span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                span, code, odds[context] = span - zero, code - zero, after_one
                 prefix = prefix << 1 | 1
             while span < LEAST:
                 span, code, at = span << 8, code << 8 | data[at], at + 1

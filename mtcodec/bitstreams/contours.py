@@ -11,22 +11,14 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import sub
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtcodec.bitstreams import contour_model as model
-from mtcodec.bitstreams.binary_coder import (
-    AFTER_ONE,
-    AFTER_ZERO,
-    BITS,
-    LEAST,
-    ZERO,
-    Decoder,
-    Encoder,
-    fill,
-)
+from mtcodec.bitstreams.binary_coder import BITS, KNOWN, LEAST, Decoder, Encoder, known
 from mtcodec.bitstreams.contour_model import (
     BACK,
     BEGINS,
@@ -88,30 +80,29 @@ class _Decoder(_Contours):
         """A row of the boundaries above, moved."""
         coder, odds, places, states = self.coder, self.odds.bits, self.places, self.states
         span, code, at, data = coder.span, coder.code, coder.at, coder.data
-        smallest, before, index = self.width, -self.width, -1
-        for x, state in zip(places, states, strict=True):
-            index += 1
+        some = False
+        for index, state in enumerate(states):
+            x = places[index]
             context = MOVES + PAST[state] if x else EDGE
             own = odds[context]
-            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            share, after_zero, after_one = KNOWN[own] or known(own)
+            zero = (span >> BITS) * share
             if code < zero:
-                span, odds[context], states[index] = zero, AFTER_ZERO[own], STILL[state]
+                span, odds[context], states[index] = zero, after_zero, STILL[state]
                 while span < LEAST:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
             else:
-                odds[context] = AFTER_ONE[own]
+                odds[context] = after_one
                 coder.span, coder.code, coder.at = span - zero, code - zero, at
                 coder.more()
-                x, state = self.moved(state, x)
-                places[index], states[index] = x, state
+                places[index], states[index] = self.moved(state, x)
                 span, code, at = coder.span, coder.code, coder.at
-            if x - before < smallest:
-                smallest = x - before
-            before = x
+                some = True
         coder.span, coder.code, coder.at = span, code, at
-        self.smallest = min(smallest, self.width - before)
-        if self.smallest <= 0 or (places and places[0] < 0):
-            raise FormatError("labels: impossible boundary")
+        if some:
+            self.smallest = min(map(sub, [*places[1:], self.width], places))
+            if self.smallest <= 0 or places[0] < 0:
+                raise FormatError("labels: impossible boundary")
 
     def moved(self, state: int, x: int) -> tuple[int, int]:
         """Where a boundary is that has moved, and its state then. From x = 0 it moves to the right."""
@@ -121,25 +112,27 @@ class _Decoder(_Contours):
         if x:
             context = TURNS + PAST[state]
             own = odds[context]
-            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            share, after_zero, after_one = KNOWN[own] or known(own)
+            zero = (span >> BITS) * share
             if code < zero:
-                span, odds[context] = zero, AFTER_ZERO[own]
+                span, odds[context] = zero, after_zero
             else:
-                span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                span, code, odds[context] = span - zero, code - zero, after_one
                 way, row, next_state = -way, BACK, TURNED[state]
             while span < LEAST:
                 span, code, at = span << 8, code << 8 | data[at], at + 1
         elif way < 0:
             way, next_state = 1, TURNED[state]
         own = odds[FAR + row]
-        zero = (span >> BITS) * (ZERO[own] or fill(own))
+        share, after_zero, after_one = KNOWN[own] or known(own)
+        zero = (span >> BITS) * share
         if code < zero:
-            odds[FAR + row] = AFTER_ZERO[own]
+            odds[FAR + row] = after_zero
             while zero < LEAST:
                 zero, code, at = zero << 8, code << 8 | data[at], at + 1
             coder.span, coder.code, coder.at = zero, code, at
             return x + way, next_state
-        odds[FAR + row] = AFTER_ONE[own]
+        odds[FAR + row] = after_one
         coder.span, coder.code, coder.at = span - zero, code - zero, at
         coder.more()
         movement = way * (2 + coder.number(self.odds.sizes[row]))
@@ -158,25 +151,27 @@ class _Decoder(_Contours):
                 gap = stop - x
                 context = (SAME if label == before else DIES) + (gap.bit_length() if gap < 8 else WIDE)
                 own = odds[context]
-                zero = (span >> BITS) * (ZERO[own] or fill(own))
+                share, after_zero, after_one = KNOWN[own] or known(own)
+                zero = (span >> BITS) * share
                 ended = code >= zero
                 if ended:
-                    span, code, odds[context] = span - zero, code - zero, AFTER_ONE[own]
+                    span, code, odds[context] = span - zero, code - zero, after_one
                 else:
-                    span, odds[context] = zero, AFTER_ZERO[own]
+                    span, odds[context] = zero, after_zero
                 while span < LEAST:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
                 if ended:
                     continue
             context = MOVES + PAST[state] if x else EDGE
             own = odds[context]
-            zero = (span >> BITS) * (ZERO[own] or fill(own))
+            share, after_zero, after_one = KNOWN[own] or known(own)
+            zero = (span >> BITS) * share
             if code < zero:
-                span, odds[context], state = zero, AFTER_ZERO[own], STILL[state]
+                span, odds[context], state = zero, after_zero, STILL[state]
                 while span < LEAST:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
             else:
-                odds[context] = AFTER_ONE[own]
+                odds[context] = after_one
                 coder.span, coder.code, coder.at = span - zero, code - zero, at
                 coder.more()
                 x, state = self.moved(state, x)
@@ -184,13 +179,14 @@ class _Decoder(_Contours):
             if begins and x > self.end:
                 context = MORE + (x - self.end).bit_length()
                 own = odds[context]
-                zero = (span >> BITS) * (ZERO[own] or fill(own))
+                share, after_zero, after_one = KNOWN[own] or known(own)
+                zero = (span >> BITS) * share
                 if code < zero:
-                    span, odds[context] = zero, AFTER_ZERO[own]
+                    span, odds[context] = zero, after_zero
                     while span < LEAST:
                         span, code, at = span << 8, code << 8 | data[at], at + 1
                 else:
-                    odds[context] = AFTER_ONE[own]
+                    odds[context] = after_one
                     coder.span, coder.code, coder.at = span - zero, code - zero, at
                     coder.more()
                     before = self.begun(x, before)
@@ -204,7 +200,7 @@ class _Decoder(_Contours):
         coder.span, coder.code, coder.at = span, code, at
         if begins and width > self.end and coder.bit(odds, MORE + (width - self.end).bit_length()):
             self.begun(width, before)
-        self.smallest = min((b - a for a, b in pairwise([*self.places, width])), default=width)
+        self.smallest = min(map(sub, [*self.places[1:], width], self.places), default=width)
 
     def begun(self, stop: int, before: int) -> int:
         """Boundaries that begin before ``stop``, one at least; the label before it."""
