@@ -94,9 +94,9 @@ class Networks(ABC):
         halo = self.structure.syntheses[task].halo
         starts = [max(own.start // LATENT - halo, 0) for own in window]
         stops = [-(-own.stop // LATENT) + halo for own in window]
-        seen = (min(stop * LATENT, side) - start * LATENT for start, stop, side in zip(starts, stops, size))
+        height, width = (min(b * LATENT, side) - a * LATENT for a, b, side in zip(starts, stops, size))
         part = latents.part(*map(slice, starts, stops))
-        planes = self.synthesise(task, part, steps, (next(seen), next(seen)))
+        planes = self.synthesise(task, part, steps, (height, width))
         rows, columns = (slice(w.start - s * LATENT, w.stop - s * LATENT) for w, s in zip(window, starts))
         return planes[:, :, rows, columns]
 
