@@ -384,10 +384,21 @@ def _fates(above: list[tuple[int, int]], row: list[tuple[int, int]], width: int)
     return fates
 
 
+def _changes(image: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where runs of a label begin, those of 0 at the left edge aside."""
+    changes: NDArray[np.bool_] = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
+    return changes
+
+
+def count_boundaries(image: NDArray[Any]) -> int:
+    """Rows of ``image`` (H, W) and their boundaries, which a contour stream codes one by one."""
+    return len(image) + int(np.count_nonzero(_changes(image)))
+
+
 def encode_contours(image: NDArray[Any]) -> bytes | None:
     """Contour stream of ``image`` (H, W); None where it would have too many boundaries."""
     height, width = image.shape
-    changes = np.diff(image, axis=1, prepend=image.dtype.type(0)) != 0
+    changes = _changes(image)
     if height + np.count_nonzero(changes) > boundary_limit(height, width):
         return None
     rows = _Encoder(width)

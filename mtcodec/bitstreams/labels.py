@@ -1,5 +1,5 @@
 """Lossless coding of class-id images: a contour stream, or JPEG XL or zstd where that is
-smaller or contours would decode slowly.
+smaller or contours would decode slowly, or a bitmap where that costs few bytes for quick decoding.
 
 ``docs/format.md`` ("Labels payload") has the layout.
 """
@@ -13,15 +13,21 @@ from numpy.typing import NDArray
 
 from mtcodec.bitstreams import jxl
 from mtcodec.bitstreams.binary_coder import TOP
-from mtcodec.bitstreams.contours import decode_contours, encode_contours
+from mtcodec.bitstreams.contours import count_boundaries, decode_contours, encode_contours
+from mtcodec.bitstreams.group4 import decode_bitmap, encode_bitmap
 from mtcodec.bitstreams.zstd import decode_frame, encode_frame
 from mtcodec.errors import FormatError
 
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
-ZSTD, JXL = 0xFF, 0xFE  # first byte of a payload that is a zstd frame, or a JPEG XL code stream
+ZSTD, JXL, GROUP4 = (
+    0xFF,
+    0xFE,
+    0xFD,
+)  # first byte of a payload that is a zstd frame, a JPEG XL or Group 4 stream
 LEVEL = 15
 LONG = 512  # bytes of a contour stream up to which nothing else is tried,
 PIXELS = 128  # nor while a byte of it has so many pixels: of 28 images none was smaller in another form
+SLOW = 8  # rows and runs of a contour stream that are worth a byte: they take a decoder as many microseconds
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
@@ -33,6 +39,10 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     if payload is None or len(payload) > min(max(LONG, image.size // PIXELS), len(raw)):
         others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
         payload = min(filter(None, [payload, *others]), key=len)
+    if image.max() == 1 and payload[0] != ZSTD:
+        bitmap = bytes([GROUP4]) + encode_bitmap(image)
+        if len(bitmap) < len(payload) + count_boundaries(image) // SLOW:
+            payload = bitmap
     return payload
 
 
@@ -52,6 +62,8 @@ def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArra
         if image.dtype.name != dtype:
             raise FormatError("labels: JPEG XL stream of another depth")
         return image
+    if payload[0] == GROUP4:
+        return decode_bitmap(payload[1:], height, width).astype(dtype)
     if payload[0] != ZSTD:
         raise FormatError(f"labels: unknown method {payload[0]}")
     raw = decode_frame(payload[1:], height * width * SAMPLES[dtype].itemsize, "labels")

@@ -19,7 +19,8 @@ from mtcodec.bitstreams import contours as contour_coder
 from mtcodec.bitstreams import jxl
 from mtcodec.bitstreams.binary_coder import EVEN, Encoder
 from mtcodec.bitstreams.contour_model import BEGINS, ENDS, MORE, WIDE, Odds, boundary_limit
-from mtcodec.bitstreams.contours import encode_contours
+from mtcodec.bitstreams.contours import count_boundaries, encode_contours
+from mtcodec.bitstreams.group4 import encode_bitmap
 from mtcodec.bitstreams.labels import decode_labels, encode_labels
 from mtcodec.errors import FormatError
 
@@ -89,6 +90,12 @@ def test_zstd_frame_of_one_raw_block(dtype: str, samples: list[int]) -> None:
     assert decode_labels(payload, 1, len(samples), dtype).tolist() == [samples]
 
 
+def test_bytes_of_a_bitmap() -> None:
+    image = np.zeros((4, 12), np.uint8)
+    image[1:3, 2:9] = 1
+    assert bitmap(image).hex() == "fd971f8c004004"
+
+
 # --- round trips -----------------------------------------------------------------------------------------
 
 
@@ -146,6 +153,39 @@ def test_the_smallest_method_is_taken(dtype: str) -> None:
         payload = check(image)
         assert payload[0] in first
         assert payload[0] < 0xF0 or len(payload) <= len(picture(image))
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from(DTYPES), st.integers(1, 40), st.integers(1, 40))
+def test_round_trip_of_bitmaps(data: st.DataObject, dtype: str, height: int, width: int) -> None:
+    """Also of those for which contours are better."""
+    image = data.draw(hnp.arrays(dtype, (height, width), elements=st.integers(0, 1)))
+    decoded = decode_labels(bitmap(image), height, width, dtype)
+    assert decoded.dtype.name == dtype and np.array_equal(decoded, image)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 100_000), (100_000, 1), (3000, 3000)])
+def test_bitmaps_of_extreme_shapes(shape: tuple[int, int]) -> None:
+    for image in (np.zeros(shape, np.uint8), np.ones(shape, np.uint8)):
+        assert np.array_equal(decode_labels(bitmap(image), *shape, "uint8"), image)
+
+
+def ragged(height: int, width: int) -> Image:
+    """Four stripes whose edges wander by a pixel from row to row."""
+    steps = np.random.default_rng(5).integers(-1, 2, (height, 8))
+    edges = width // 9 * np.arange(1, 9) + np.cumsum(steps, axis=0)
+    return (np.count_nonzero(edges[:, None] <= np.arange(width)[:, None], axis=2) % 2).astype(np.uint8)
+
+
+def test_bitmaps_are_taken_for_many_boundaries() -> None:
+    """A camera's holes: ragged, so that contours decode slowly. What is not of zeros and ones, never."""
+    image = ragged(480, 640)
+    contour = encode_contours(image)
+    payload = check(image)
+    assert contour is not None and payload[0] == 0xFD
+    assert len(contour) < len(payload) < len(contour) + count_boundaries(image) // 8
+    assert check(image * 2)[0] != 0xFD
+    assert check((discs(480, 640, 9) > 3).astype(np.uint8))[0] < 0xF0
 
 
 def test_all_16_bit_labels() -> None:
@@ -218,7 +258,7 @@ def frame(raw: bytes, **options: Any) -> bytes:
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "nothing": (lambda: b"", "empty payload"),
     "first reserved id": (lambda: b"\xf0", "unknown method 240"),
-    "last reserved id": (lambda: b"\xfd" + frame(bytes(256))[1:], "unknown method 253"),
+    "last reserved id": (lambda: b"\xfc" + frame(bytes(256))[1:], "unknown method 252"),
     "contours cut off": (lambda: encode_labels(discs(16, 16, 9, seed=3))[:5], "contour stream is truncated"),
     "contours and a zero": (lambda: contours(16, 16) + b"\0", "does not end"),
     "contours and more": (lambda: contours(16, 16) + b"abc", "does not end"),
@@ -265,12 +305,22 @@ def picture(image: Image) -> bytes:
     return b"\xfe" + jxl.encode_samples(image)
 
 
+def bitmap(image: Image) -> bytes:
+    return b"\xfd" + encode_bitmap(image)
+
+
 HOSTILE_PICTURES: dict[str, tuple[Callable[[], bytes], str]] = {
     "no picture": (lambda: b"\xfe", "not a JPEG XL code stream"),
     "picture of another size": (lambda: picture(np.zeros((16, 17), np.uint8)), "another size"),
     "picture of three channels": (lambda: picture(np.zeros((16, 16, 3), np.uint8)), "another shape"),
     "picture of 16 bits": (lambda: picture(np.zeros((16, 16), np.uint16)), "another depth"),
     "picture cut off": (lambda: picture(discs(16, 16, 9))[:-3], "JPEG XL"),
+    "no bitmap": (lambda: b"\xfd", "without an end"),
+    "bitmap that is all end": (lambda: b"\xfd\0\x10\x01", "damaged Group 4"),
+    "bitmap of zeros": (lambda: b"\xfd" + bytes(200), "without an end"),
+    "bitmap cut off": (lambda: bitmap(discs(16, 16, 9))[:-3], "without an end"),
+    "bitmap and a zero": (lambda: bitmap(discs(16, 16, 9)) + b"\0", "without an end"),
+    "bitmap of fewer rows": (lambda: bitmap(discs(9, 16, 9)), "damaged Group 4"),
 }
 
 
@@ -369,12 +419,13 @@ DAMAGED = [
     np.arange(70, dtype=np.uint8).reshape(7, 10) % 11,
     np.arange(40, dtype=np.uint16).reshape(5, 8) * np.uint16(999),
     np.tile(np.random.default_rng(5).integers(0, 60000, (4, 5)).astype(np.uint16), (6, 4)),
+    ragged(60, 90),
 ]
 
 
 def test_damage_is_done_to_every_method() -> None:
     firsts = [max(encode_labels(image)[0], 0xF0) for image in DAMAGED]
-    assert set(firsts) == {0xF0, 0xFE, 0xFF}
+    assert set(firsts) == {0xF0, 0xFD, 0xFE, 0xFF}
 
 
 @pytest.mark.parametrize("image", DAMAGED)
@@ -388,7 +439,7 @@ def test_damage(image: Image) -> None:
             damaged[position] ^= flip
             decodes_or_refuses(bytes(damaged), height, width, dtype)
     for tail in (b"\0", b"\x01", b"\xff", b"\0" * 100):
-        if payload[0] == 0xFE:  # libjxl does not tell where a stream ends
+        if payload[0] in (0xFD, 0xFE):  # libtiff and libjxl do not tell where a stream ends
             decodes_or_refuses(payload + tail, height, width, dtype)
             continue
         with pytest.raises(FormatError):
@@ -400,6 +451,7 @@ def test_damage(image: Image) -> None:
 def test_any_bytes(payload: bytes, height: int, width: int, dtype: str) -> None:
     decodes_or_refuses(payload, height, width, dtype)
     decodes_or_refuses(b"\xff\x00\x00" + payload, height, width, dtype)
+    decodes_or_refuses(b"\xfd" + payload + b"\x00\x10\x01", height, width, dtype)
 
 
 @settings(max_examples=200, deadline=None)

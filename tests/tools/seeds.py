@@ -58,12 +58,15 @@ def _label_images() -> list[np.ndarray]:
     disc = ((rows - 9) ** 2 + (columns - 12) ** 2 < 50).astype(np.uint8) * 3
     noise = np.random.default_rng(1).integers(0, 300, (6, 7)).astype(np.uint16)
     slope = (rows * 5 + columns * 3).astype(np.uint16)
+    edges = 9 * np.arange(1, 5) + np.cumsum(np.random.default_rng(2).integers(-1, 2, (60, 4)), axis=0)
+    ragged = np.count_nonzero(edges[:, None] <= np.arange(50)[:, None], axis=2) % 2  # becomes a bitmap
     return [
         disc,
         disc.astype(np.uint16) * 200,
         noise,
         noise.astype(np.uint8),
         np.zeros((1, 9), np.uint8),
+        ragged.astype(np.uint8),
         slope,
     ]
 
