@@ -1,5 +1,5 @@
 """Lossless coding of class-id images: a contour stream, or JPEG XL or zstd where that is
-smaller or contours would decode slowly, or a bitmap where that costs few bytes for quick decoding.
+smaller or contours would decode slowly; and bitmaps, which decode quickly.
 
 ``docs/format.md`` ("Labels payload") has the layout.
 """
@@ -39,11 +39,15 @@ def encode_labels(image: NDArray[Any]) -> bytes:
     if payload is None or len(payload) > min(max(LONG, image.size // PIXELS), len(raw)):
         others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
         payload = min(filter(None, [payload, *others]), key=len)
-    if image.max() == 1 and payload[0] != ZSTD:
-        bitmap = bytes([GROUP4]) + encode_bitmap(image)
-        if len(bitmap) < len(payload) + count_boundaries(image) // SLOW:
-            payload = bitmap
     return payload
+
+
+def encode_quick(image: NDArray[Any], payload: bytes) -> bytes | None:
+    """A payload of ``image`` that decodes much faster than ``payload``, and is not much longer; or None."""
+    if image.max() > 1 or payload[0] == ZSTD:
+        return None
+    bitmap = bytes([GROUP4]) + encode_bitmap(image)
+    return bitmap if len(bitmap) < len(payload) + count_boundaries(image) // SLOW else None
 
 
 def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:

@@ -22,12 +22,22 @@ if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
 
 
+QUICK = 0.02  # of a scene's bytes: what a mask may cost for being decoded quickly
+
+
 @dataclass(frozen=True)
 class MaskSection:
-    """A section of holes: where they are, and its payload."""
+    """A section of holes: where they are, its least payload, and a longer one that decodes quickly."""
 
     holes: Holes
-    payload: bytes
+    small: bytes
+    quick: bytes | None
+
+    def payload(self, others: int) -> bytes:
+        """What is stored beside ``others`` bytes of the scene."""
+        if self.quick is None or len(self.quick) - len(self.small) > QUICK * others:
+            return self.small
+        return self.quick
 
 
 @dataclass(frozen=True)
@@ -83,8 +93,9 @@ class Encoded:
 
         if self.neural is not None and self.neural.shared is not None:
             add(SHARED, "neural", self.neural.shared, Attributes())
+        images = sum(len(coded.payload) for coded in self.tasks.values())
         for k, mask in enumerate(self.masks):
-            add(mask_name(k), "labels", mask.payload, Attributes("uint8", 1))
+            add(mask_name(k), "labels", mask.payload(images), Attributes("uint8", 1))
         for name, coded in self.tasks.items():
             holes = coded.form.holes
             index = (

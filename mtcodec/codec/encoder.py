@@ -36,7 +36,7 @@ class SceneEncoder:
         for form in (*forms, *(coded.form for coded in prepared.exact.values())):
             own = form.holes
             if own is not None and not any(mask.holes.same(own) for mask in self.masks):
-                self.masks.append(MaskSection(own, labels.encode_mask(own.classes)))
+                self.masks.append(MaskSection(own, *labels.encode_mask(own.classes)))
 
     def at(self, step: int) -> Encoded:
         """The scene at a quality step."""
@@ -72,7 +72,7 @@ class SceneEncoder:
             readers = frozenset(
                 key for key, c in keyed if c.form.holes is not None and mask.holes.same(c.form.holes)
             )
-            parts.append(Part(8 * len(mask.payload), readers))
+            parts.append(Part(8 * len(mask.small), readers))
         return [part for part in parts if part.readers]
 
     def _encoded(self, chosen: Mapping[str, Coded], made: NeuralScene | None, step: int) -> Encoded:

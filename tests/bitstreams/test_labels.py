@@ -21,7 +21,7 @@ from mtcodec.bitstreams.binary_coder import EVEN, Encoder
 from mtcodec.bitstreams.contour_model import BEGINS, ENDS, MORE, WIDE, Odds, boundary_limit
 from mtcodec.bitstreams.contours import count_boundaries, encode_contours
 from mtcodec.bitstreams.group4 import encode_bitmap
-from mtcodec.bitstreams.labels import decode_labels, encode_labels
+from mtcodec.bitstreams.labels import decode_labels, encode_labels, encode_quick
 from mtcodec.errors import FormatError
 
 Image = NDArray[Any]
@@ -177,15 +177,16 @@ def ragged(height: int, width: int) -> Image:
     return (np.count_nonzero(edges[:, None] <= np.arange(width)[:, None], axis=2) % 2).astype(np.uint8)
 
 
-def test_bitmaps_are_taken_for_many_boundaries() -> None:
-    """A camera's holes: ragged, so that contours decode slowly. What is not of zeros and ones, never."""
+def test_bitmaps_are_quicker_for_many_boundaries() -> None:
+    """Those of a camera's holes. What is not of zeros and ones has none."""
     image = ragged(480, 640)
-    contour = encode_contours(image)
-    payload = check(image)
-    assert contour is not None and payload[0] == 0xFD
-    assert len(contour) < len(payload) < len(contour) + count_boundaries(image) // 8
-    assert check(image * 2)[0] != 0xFD
-    assert check((discs(480, 640, 9) > 3).astype(np.uint8))[0] < 0xF0
+    small = encode_labels(image)
+    quick = encode_quick(image, small)
+    assert quick is not None and small[0] < 0xF0 and quick[0] == 0xFD
+    assert len(small) < len(quick) < len(small) + count_boundaries(image) // 8
+    assert np.array_equal(decode_labels(quick, 480, 640, "uint8"), image)
+    for other in (image * 2, (discs(480, 640, 9) > 3).astype(np.uint8)):
+        assert encode_quick(other, encode_labels(other)) is None
 
 
 def test_all_16_bit_labels() -> None:
@@ -424,13 +425,16 @@ DAMAGED = [
 
 
 def test_damage_is_done_to_every_method() -> None:
-    firsts = [max(encode_labels(image)[0], 0xF0) for image in DAMAGED]
+    payloads = [encode_labels(image) for image in DAMAGED]
+    payloads += filter(None, map(encode_quick, DAMAGED, payloads))
+    firsts = [max(payload[0], 0xF0) for payload in payloads]
     assert set(firsts) == {0xF0, 0xFD, 0xFE, 0xFF}
 
 
 @pytest.mark.parametrize("image", DAMAGED)
 def test_damage(image: Image) -> None:
-    payload, (height, width), dtype = encode_labels(image), image.shape, image.dtype.name
+    small, (height, width), dtype = encode_labels(image), image.shape, image.dtype.name
+    payload = encode_quick(image, small) or small
     for size in range(len(payload)):
         decodes_or_refuses(payload[:size], height, width, dtype)
     for position in range(len(payload)):

@@ -370,6 +370,19 @@ def test_equal_holes_are_stored_once(small: Codec, scene: Scene, coding: str) ->
     assert np.array_equal(small.decode(two)["normal"][60, 60], [128, 128, 128])
 
 
+def test_ragged_holes_may_cost_a_little_for_being_quick(small: Codec, scene: Scene) -> None:
+    """Bitmaps of a camera's holes decode quickly; they are taken where they are a small part of the file."""
+    steps = np.random.default_rng(5).integers(-1, 2, (*scene["depth"].shape[:1], 6))
+    edges = 30 * np.arange(1, 7) + np.cumsum(steps, axis=0)
+    depth = scene["depth"].copy()
+    depth[np.count_nonzero(edges[:, None] <= np.arange(depth.shape[1])[:, None], axis=2) % 2 > 0] = 0
+    for bounds, first in (({}, {*range(0xF0)}), ({"rgb": 0}, {0xFD})):
+        options = {"quality": 10, "max_error": bounds, "coding": "classical"}
+        data = small.encode({"rgb": scene["rgb"], "depth": depth}, **options)
+        assert Reader(data).payload("holes0")[0] in first
+        assert np.array_equal(small.decode(data)["depth"] == 0, depth == 0)
+
+
 def test_damaged_holes_cost_the_tasks_that_have_them(small: Codec, scene: Scene) -> None:
     data = small.encode(with_holes(scene), 50)
     section = Reader(data).header.section("holes0")

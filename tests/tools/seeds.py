@@ -59,7 +59,7 @@ def _label_images() -> list[np.ndarray]:
     noise = np.random.default_rng(1).integers(0, 300, (6, 7)).astype(np.uint16)
     slope = (rows * 5 + columns * 3).astype(np.uint16)
     edges = 9 * np.arange(1, 5) + np.cumsum(np.random.default_rng(2).integers(-1, 2, (60, 4)), axis=0)
-    ragged = np.count_nonzero(edges[:, None] <= np.arange(50)[:, None], axis=2) % 2  # becomes a bitmap
+    ragged = np.count_nonzero(edges[:, None] <= np.arange(50)[:, None], axis=2) % 2
     return [
         disc,
         disc.astype(np.uint16) * 200,
@@ -166,7 +166,8 @@ def seeds() -> dict[str, list[bytes]]:
     files = [_file(), _neural_file()]
     return {
         "container": [_boxed(data, mode) for data in files for mode in range(3)],
-        "labels": [head + labels.encode_labels(i) for head, i in sized],
+        "labels": [head + labels.encode_labels(i) for head, i in sized]
+        + [head + (labels.encode_quick(i, b"\0" * i.size) or b"") for head, i in sized if i.max() <= 1],
         "contours": [head + (contours.encode_contours(i) or b"") for head, i in sized[:-1]],
         "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
         "exact": [_section(s, coded) for s, coded in whole + bounded if coded.form.holes is None],
