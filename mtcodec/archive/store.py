@@ -13,7 +13,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from selectors import DefaultSelector
 from typing import Any
+from weakref import WeakValueDictionary
 
 from mtcodec import extras
 from mtcodec.archive.ranges import RangeFile, reason
@@ -26,8 +28,26 @@ TAKEN = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of 412 and 409
 LEFT = ".part-"  # how temporary files of parts begin
 
 
+_connected: WeakValueDictionary[int, Any] = WeakValueDictionary()  # file systems
+
+
 class Exists(OutputError):
     """There is a file of this name."""
+
+
+def _part_from_parent() -> None:
+    """In a forked process: give the event loops that it has inherited a selector of their own.
+
+    Those of the parent are shared with it. When inherited connections are forgotten here, their sockets would
+    be taken out of it, and the parent's next request would wait for ever (fsspec issue 1298).
+    """
+    for loop in {getattr(fs, "_loop", None) for fs in _connected.values()}:
+        if hasattr(loop, "_selector"):
+            loop._selector = DefaultSelector()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_part_from_parent)
 
 
 def connect(path: str | Path) -> tuple[Any, str]:
@@ -46,6 +66,7 @@ def connect(path: str | Path) -> tuple[Any, str]:
         raise UsageError(f"cannot open it: {error}", path=path) from error
     except Exception as error:
         raise SceneError(f"cannot read it: {reason(error)}", path=path) from error
+    _connected[id(fs)] = fs
     return fs, str(root).rstrip("/")
 
 

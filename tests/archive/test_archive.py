@@ -655,6 +655,31 @@ def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypat
     assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
 
 
+FORK = """
+import gc, os, sys
+from mtcodec import Archive
+
+archive = Archive(sys.argv[1], ["depth"], numpy=True)
+if not os.fork():  # what a worker does: it opens the archive anew and forgets what it has inherited
+    archive.opened
+    gc.collect()
+    os._exit(0)
+os.wait()
+print(len(archive.keys()), len(Archive(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_leaves_its_parents_connections_alone(
+    served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share what tells of events; without care the parent's next request never ends."""
+    monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.1")  # which keeps connections
+    command = [sys.executable, "-c", FORK, served]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "10 10\n"
+
+
 def test_samples(archive: Path, dataset: Path, small: Codec) -> None:
     every = Archive(archive)
     assert len(every) == 10 and every.keys() == [s.key for s in find_scenes(dataset)]
