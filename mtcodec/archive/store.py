@@ -41,7 +41,8 @@ def _part_from_parent() -> None:
     Those of the parent are shared with it. When inherited connections are forgotten here, their sockets would
     be taken out of it, and the parent's next request would wait for ever (fsspec issue 1298).
     """
-    for loop in {getattr(fs, "_loop", None) for fs in _connected.values()}:
+    loops: set[Any] = {getattr(fs, "_loop", None) for fs in _connected.values()}
+    for loop in loops:
         if hasattr(loop, "_selector"):
             loop._selector = DefaultSelector()
 
