@@ -36,7 +36,8 @@ class SceneEncoder:
         for form in (*forms, *(coded.form for coded in prepared.exact.values())):
             own = form.holes
             if own is not None and not any(mask.holes.same(own) for mask in self.masks):
-                self.masks.append(MaskSection(own, *labels.encode_mask(own.classes)))
+                small = labels.encode_mask(own.classes)
+                self.masks.append(MaskSection(own, small, labels.encode_mask_quick(own.classes, small)))
 
     def at(self, step: int) -> Encoded:
         """The scene at a quality step."""

@@ -59,10 +59,14 @@ def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
     return image
 
 
-def encode_mask(classes: Mask) -> tuple[bytes, bytes | None]:
-    """The payload of a section of holes, and one that decodes much faster, if it is not much longer."""
-    small = labels.encode_labels(classes)
-    return small, labels.encode_quick(classes, small)
+def encode_mask(classes: Mask) -> bytes:
+    """The payload of a section of holes."""
+    return labels.encode_labels(classes)
+
+
+def encode_mask_quick(classes: Mask, payload: bytes) -> bytes | None:
+    """One that decodes much faster than ``payload``, if it is not much longer."""
+    return labels.encode_quick(classes, payload)
 
 
 def decode_mask(payload: bytes, height: int, width: int) -> Mask:
