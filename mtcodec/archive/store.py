@@ -26,9 +26,7 @@ OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Protocols of stores that show what is put whole or not at all; others get a temporary file, renamed."""
 TAKEN = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of 412 and 409
 LEFT = ".part-"  # how temporary files of parts begin
-
-
-_connected: WeakValueDictionary[int, Any] = WeakValueDictionary()  # file systems
+_connected: WeakValueDictionary[int, Any] = WeakValueDictionary()  # file systems in use
 
 
 class Exists(OutputError):

@@ -1,6 +1,6 @@
 """Bitmaps as fax machines send them (ITU-T T.6, "Group 4"), through libtiff.
 
-They take a fifth more bytes than contours, and two tenths of a millisecond where contours take five.
+They take a fifth more bytes than contours, and a tenth of a millisecond where contours take five.
 """
 
 from __future__ import annotations

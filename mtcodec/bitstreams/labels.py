@@ -19,11 +19,7 @@ from mtcodec.bitstreams.zstd import decode_frame, encode_frame
 from mtcodec.errors import FormatError
 
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
-ZSTD, JXL, GROUP4 = (
-    0xFF,
-    0xFE,
-    0xFD,
-)  # first byte of a payload that is a zstd frame, a JPEG XL or Group 4 stream
+ZSTD, JXL, GROUP4 = 0xFF, 0xFE, 0xFD  # first byte of a payload that is no contour stream
 LEVEL = 15
 LONG = 512  # bytes of a contour stream up to which nothing else is tried,
 PIXELS = 128  # nor while a byte of it has so many pixels: of 28 images none was smaller in another form
