@@ -18,7 +18,8 @@ from mtcodec.models.entropy import fit
 from mtcodec.models.entropy.by_quality import TABLE_LIMITS
 from mtcodec.models.entropy.integer import BIAS_UNIT, EXACT, STEP, worst_sum
 from mtcodec.models.entropy.scales import SCALE_MIN, SCALE_STEP, SCALES
-from mtcodec.models.tensors import DISTRIBUTION, Tensors
+from mtcodec.models.grouped import Tensors
+from mtcodec.models.tensors import DISTRIBUTION
 from mtcodec.weights import file
 
 

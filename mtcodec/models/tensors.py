@@ -1,7 +1,8 @@
 """The named tensors of a weights file: which there are, and what they must be. Imports no torch.
 
-Transforms are float16. Integer layers are int8 weights and int32 biases, quality tables int16,
-distributions counts: exactly the numbers that encoder and decoder compute with.
+Transforms are float16, their larger matrices bytes (:mod:`mtcodec.models.grouped`). Integer layers are int8
+weights and int32 biases, quality tables int16, distributions counts: exactly the numbers that encoder and
+decoder compute with.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 from mtcodec.models.config import ModelConfig
 from mtcodec.models.entropy.by_quality import TABLE_LIMITS
 from mtcodec.models.entropy.integer import EXACT, worst_sum
+from mtcodec.models.grouped import SCALES, Tensors, scales_shape
 from mtcodec.models.structure import Structure
 
-Tensors = dict[str, np.ndarray[Any, Any]]
 DISTRIBUTION = ("distribution.tail", "distribution.ratio")
 """Shape of the distributions in training; decoding has tables of counts."""
 
@@ -48,7 +49,9 @@ def check(config: ModelConfig, tensors: Tensors) -> None:
                 raise ValueError(f"{name}: partial sums up to {worst} exceed 2**24")
             continue
         for parameter, shape in shapes.items():
-            value = take(f"{name}.{parameter}", shape, "float16", "float32")
+            value = take(f"{name}.{parameter}", shape, "float16", "float32", "int8")
+            if value.dtype == np.int8:
+                value = take(f"{name}.{parameter}{SCALES}", scales_shape(shape), "float16")
             if not _finite(value):
                 raise ValueError(f"{name}.{parameter} is not finite")
     for stream, own in structure.streams.items():

@@ -1,9 +1,9 @@
 """Weights files: safetensors with the model's configuration.
 
-Floats of the transforms are stored in half precision; everything that entropy decoding depends on is
-stored as the integers it is used as (see ``docs/format.md``). A file carries the first seven bytes of the
-SHA-256 of its configuration and tensors, whatever the order they lie in; the first four of them are its
-*fingerprint*.
+Matrices of the transforms are stored as bytes (:mod:`mtcodec.models.grouped`), their other floats in half
+precision; everything that entropy decoding depends on as the integers it is used as (see
+``docs/format.md``). A file carries the first seven bytes of the SHA-256 of its configuration and tensors,
+whatever the order they lie in; the first four of them are its *fingerprint*.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Weights:
     """A whole weights file.
 
     Attributes:
-        tensors: of the networks by name (:mod:`mtcodec.models.tensors`).
+        tensors: of the networks by name (:mod:`mtcodec.models.tensors`), matrices of transforms as floats.
         tables: probability tables.
     """
 
@@ -153,6 +153,7 @@ def load(path: Path) -> Weights:
 
     from mtcodec.bitstreams.range_coder import Tables
     from mtcodec.models.entropy.scales import SCALES
+    from mtcodec.models.grouped import unpack
     from mtcodec.models.tensors import check
 
     info = describe(path)
@@ -169,7 +170,7 @@ def load(path: Path) -> Weights:
         raise
     except (SafetensorError, KeyError, TypeError, ValueError, OSError, MtcodecError) as error:
         raise WeightsInvalid(f"not usable: {error}", path=path) from error
-    return Weights(info, config, tensors, tables)
+    return Weights(info, config, unpack(tensors), tables)
 
 
 def save(path: Path, config: str, tensors: dict[str, Array], training: dict[str, Any]) -> str:
@@ -180,9 +181,12 @@ def save(path: Path, config: str, tensors: dict[str, Array], training: dict[str,
     """
     from safetensors.numpy import save as to_bytes
 
-    digest = digest_of(config, tensors)
+    from mtcodec.models.grouped import pack
+
+    stored = pack(tensors)
+    digest = digest_of(config, stored)
     metadata = {
         "format": FORMAT, "config": config, "training": json.dumps(training), "fingerprint": digest,
     }  # fmt: skip
-    write_atomic(path, to_bytes(tensors, metadata))
+    write_atomic(path, to_bytes(stored, metadata))
     return digest

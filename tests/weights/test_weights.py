@@ -23,6 +23,7 @@ from mtcodec import cli
 from mtcodec.engine import serial
 from mtcodec.engine.modules import MultiTask
 from mtcodec.errors import MtcodecError, WeightsInvalid, WeightsNotFound
+from mtcodec.models import grouped
 from mtcodec.models.config import ModelConfig
 from mtcodec.weights import file as weights
 from mtcodec.weights import store
@@ -142,6 +143,22 @@ FORGERIES = {
         changed("g_a.all.stem.weight", lambda w: w * np.float16(np.nan)),
         "g_a.all.stem.weight is not finite",
     ),
+    "scales of NaN": (
+        changed("g_a.all.down.weight.scales", lambda s: s * np.float16(np.nan)),
+        "g_a.all.down.weight is not finite",
+    ),
+    "scales of other groups": (
+        changed("g_a.all.down.weight.scales", lambda s: s[:, :1].copy()),
+        "g_a.all.down.weight.scales is float16 (16, 1), not float16 (16, 4)",
+    ),
+    "bytes without scales": (
+        without("g_a.all.down.weight.scales"),
+        "tensor g_a.all.down.weight.scales is missing",
+    ),
+    "scales of floats": (
+        changed("g_a.all.down.weight", lambda w: w.astype(np.float16)),
+        "unexpected tensor g_a.all.down.weight.scales",
+    ),
     "integer layer of floats": (
         changed("streams.shared.e_1.weight", lambda w: w.astype(np.float16)),
         "not int8",
@@ -201,7 +218,7 @@ def test_networks_larger_than_the_file_are_refused_before_they_are_made(
     huge = {"latents": 1024, "encoder_16": [1024, 32], "decoder_8": [1024, 32], "entropy_width": 1024}
     forge(path, weights.describe(random_weights).config | huge, load_file(random_weights))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(path, weights.load, "is float16")
+    refused(path, weights.load, "is int8")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
@@ -283,6 +300,34 @@ def test_loading_imports_no_compiler(random_weights: Path) -> None:
         "assert 'torch._dynamo' not in set(sys.modules) - before"
     )
     subprocess.run([sys.executable, "-c", code, str(random_weights)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 1, 1), (5, 37), (2, 4, 5, 5)], ids=str)
+@pytest.mark.parametrize("size", [1e-7, 1e-3, 1.0, 1e4])
+def test_matrices_come_back_within_half_a_step(shape: tuple[int, ...], size: float) -> None:
+    values = np.random.default_rng(7).normal(0, size, shape).astype(np.float32)
+    values.reshape(len(values), -1)[0, :16] = 0
+    stored = grouped.pack({"x.weight": values})
+    assert stored["x.weight"].dtype == np.int8 and stored["x.weight"].shape == shape
+    assert stored["x.weight.scales"].shape == grouped.scales_shape(shape)
+    back = grouped.unpack(stored)["x.weight"]
+    flat, off = values.reshape(len(values), -1), (back - values).reshape(len(values), -1)
+    for start in range(0, flat.shape[1], 16):
+        largest = np.abs(flat[:, start : start + 16]).max(1)
+        bound = largest / 127 * 0.51 + largest / 2048 + 6e-8  # half a step, and the rounding of a scale
+        assert (np.abs(off[:, start : start + 16]).max(1) <= bound).all()
+    again = grouped.pack({"x.weight": back})
+    assert all((again[name] == stored[name]).all() for name in stored)
+
+
+def test_small_matrices_and_vectors_stay_as_they_are() -> None:
+    tensors = {
+        "x.weight": np.ones((64, 1, 3, 3), np.float16),
+        "x.bias": np.ones(64, np.float16),
+        "integer.weight": np.ones((4, 64), np.int8),
+        "gamma_root": np.ones((64, 64), np.float16),
+    }
+    assert grouped.pack(tensors) == tensors and grouped.unpack(tensors) == tensors
 
 
 def test_integer_layers_too_wide_to_be_exact_are_refused(
