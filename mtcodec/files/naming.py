@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from mtcodec.errors import UsageError
 from mtcodec.files.listing import Files, add
@@ -24,6 +25,7 @@ _CUT = re.compile(r"[_\-. ]+|(?<=[A-Za-z])(?=\d)")
 _DOMAIN = re.compile(r"(point_\d+_view_\d+)_domain_(\w+)")
 
 
+@lru_cache(1 << 16)
 def clean(name: str) -> str:
     """A possible name of a task that is like ``name``: lower case, digits and ``_``."""
     plain = re.sub("[^a-z0-9_]", "_", name.lower())
