@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mtcodec.archive.batches import collate
     from mtcodec.archive.dataset import Archive
     from mtcodec.codec.api import Codec, attachments, decode, encode, extract, info, load
-    from mtcodec.evaluation.compare import compare
+    from mtcodec.measure.compare import compare
     from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
@@ -40,7 +40,7 @@ __all__ = [
     "load",
 ]
 _PLACES = {"Archive": "archive.dataset", "collate": "archive.batches", "Task": "tasks"}
-_PLACES["compare"] = "evaluation.compare"
+_PLACES["compare"] = "measure.compare"
 _PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 

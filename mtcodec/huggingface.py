@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtcodec import extras
-from mtcodec.archive.layout import arrow
+from mtcodec.archive.manifest import arrow
 from mtcodec.archive.names import BESIDE, absolute
 from mtcodec.archive.read import Opened
-from mtcodec.format.header import MAX_PIXELS
+from mtcodec.container.header import MAX_PIXELS
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
-from mtcodec.archive.layout import FIXED, HOLES
+from mtcodec.archive.manifest import FIXED, HOLES
 from mtcodec.archive.names import BESIDE, absolute
 from mtcodec.archive.read import Opened, entry
+from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import SHARED
 from mtcodec.errors import UsageError
-from mtcodec.format.header import MAX_PIXELS
-from mtcodec.format.section import SHARED
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -102,9 +102,9 @@ class Decoder:
     def __init__(
         self, path: str | Path, tasks: Sequence[str] | None = None, max_pixels: int = MAX_PIXELS
     ) -> None:
+        from mtcodec import threads
         from mtcodec.archive.decode import ArchiveCodec
         from mtcodec.archive.ray_source import empty_images
-        from mtcodec.engine import threads
 
         threads.limit(1)
         self.opened = Opened(path, max_pixels)

@@ -17,15 +17,15 @@ from tools import archives
 import mtcodec
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.engine import serial
-from mtcodec.engine.modules import MultiTask
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.models.config import ModelConfig
-from mtcodec.models.entropy import order
+from mtcodec.networks.config import ModelConfig
+from mtcodec.networks.entropy import order
+from mtcodec.networks.pytorch import serial
+from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.tasks import USUAL
-from mtcodec.training import klt
-from mtcodec.training.dataset import Scenes
+from mtcodec.train import klt
+from mtcodec.train.dataset import Scenes
 
 SCENES = Path(__file__).parent / "scenes"
 TASKS = (USUAL["rgb"], USUAL["depth"], USUAL["normal"])

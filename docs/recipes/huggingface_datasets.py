@@ -17,13 +17,13 @@ from typing import Any
 
 import datasets
 import numpy as np
+from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, Summary, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.codec.request import Request
 from mtcodec.tasks import USUAL
-from mtcodec.weights import store
 
 
 def pack_dataset(

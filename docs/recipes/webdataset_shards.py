@@ -15,12 +15,12 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
+from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.codec.request import Request
-from mtcodec.weights import store
 
 
 def scenes_of(

@@ -10,7 +10,7 @@ import numpy as np
 
 from mtcodec.archive.stream import worker
 from mtcodec.codec.decoder import Scene
-from mtcodec.signal.mapping import Array, Window
+from mtcodec.signals.mapping import Array, Window
 
 Sample = dict[str, Any]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from mtcodec.archive.copying import add, made
 from mtcodec.archive.decode import ArchiveCodec, decode
-from mtcodec.archive.facts import facts
 from mtcodec.archive.read import Opened
+from mtcodec.archive.statistics import facts
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import PART_ROWS, Writer
-from mtcodec.coders import attached
+from mtcodec.container import attached
+from mtcodec.container import mtc as container
 from mtcodec.errors import FormatError
-from mtcodec.format import container
 
 
 def extract(

@@ -13,16 +13,16 @@ from mtcodec.archive.write import part_names
 from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request
+from mtcodec.container.header import parse
 from mtcodec.errors import MtcodecError, WeightsNotFound
-from mtcodec.evaluation.stats import spread
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
-from mtcodec.format.header import parse
-from mtcodec.format.quality import lambda_of, to_step
-from mtcodec.signal.mapping import Array
+from mtcodec.measure.stats import spread
+from mtcodec.networks.weights import store
+from mtcodec.networks.weights.file import SUFFIX, describe
+from mtcodec.quality import lambda_of, to_step
+from mtcodec.signals.mapping import Array
 from mtcodec.tasks import Declarations
-from mtcodec.weights import store
-from mtcodec.weights.file import SUFFIX, describe
 
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded

@@ -13,9 +13,9 @@ from mtcodec.archive.names import INDEX, WEIGHTS
 from mtcodec.archive.read import Opened
 from mtcodec.archive.store import Directory, store
 from mtcodec.archive.write import Writer, part_names
+from mtcodec.container import header
+from mtcodec.container.mtc import Parts
 from mtcodec.errors import FormatError, OutputError
-from mtcodec.format import header
-from mtcodec.format.container import Parts
 
 Place = tuple[int, int]
 """A group of rows of an archive, and a row of it."""

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from mtcodec import memory, threads
 from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.archive.stream import Stream, worker
-from mtcodec.engine import memory, threads
+from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import DependencyError, UsageError
-from mtcodec.format.header import MAX_PIXELS
 
 Transform = Callable[[Sample], Any]
 

@@ -9,17 +9,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from mtcodec import threads
 from mtcodec.archive.batches import middle
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import LARGE, Scene
-from mtcodec.engine import threads
+from mtcodec.container.mtc import Parts
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
-from mtcodec.format.container import Parts
 
 if TYPE_CHECKING:
-    from mtcodec.engine.networks import Networks
+    from mtcodec.networks.engine import Networks
 
 BATCH = 16  # scenes that are decoded at a time
 PIXELS = 1 << 18  # of scenes that share a pass through the networks, where there is more than one
@@ -58,7 +58,7 @@ class ArchiveCodec(Codec):
 
     def _fetch(self) -> Networks:
         """The networks of the archive's own weights."""
-        from mtcodec.engine.networks import load
+        from mtcodec.networks.engine import load
 
         assert self.opened.about.weights is not None
         data = self.opened.weights_bytes()

@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import extras
-from mtcodec.engine import memory, threads
+from mtcodec import extras, memory, threads
 from mtcodec.errors import MtcodecError, UsageError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from datasets.features.features import register_feature
 
 from mtcodec.archive.dataset import Archive
-from mtcodec.format.header import MAX_PIXELS
-from mtcodec.signal.mapping import Array
+from mtcodec.container.header import MAX_PIXELS
+from mtcodec.signals.mapping import Array
 
 OPEN = 16  # columns of archives that a process keeps open
 

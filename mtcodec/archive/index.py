@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mtcodec.archive.layout import DAMAGED, About, about_from, facts_of
+from mtcodec.archive.manifest import DAMAGED, About, about_from, facts_of
 from mtcodec.errors import FormatError
 
 MAX_INDEX, MAX_PART = 1 << 25, 1 << 40  # bytes

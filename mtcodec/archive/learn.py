@@ -18,12 +18,12 @@ from typing import Any
 from mtcodec.archive.choice import cost
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
+from mtcodec.container.header import parse
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
-from mtcodec.format.header import parse
+from mtcodec.networks.weights.file import describe, model_config
 from mtcodec.tasks import Declarations, Task
-from mtcodec.weights.file import describe, model_config
 
 SAMPLE, PIXELS = 2000, 1 << 27  # scenes to learn from at most, and pixels of them all: 1 GB of memory
 HELD_OUT, SHARE = 24, 20  # scenes to compare on: one in 20, at most 24
@@ -83,7 +83,7 @@ def learn(
         tasks: that networks are to know. start: weights to begin with, if they know all of them.
         minutes: how long; 0: until an hour gains less than 1 % of the cost of held-out scenes.
     """
-    from mtcodec.training import run
+    from mtcodec.train import run
 
     training, held = scenes
     known = () if start is None else model_config(describe(start)).tasks

@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from mtcodec.archive.copying import Place, add, made, rows, whole
-from mtcodec.archive.layout import About
+from mtcodec.archive.manifest import About
 from mtcodec.archive.read import Opened
 from mtcodec.archive.store import connect
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import PART_ROWS, Writer
+from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
-from mtcodec.format.header import NO_WEIGHTS
 
 
 @dataclass(frozen=True)

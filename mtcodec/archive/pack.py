@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from mtcodec.archive.engines import engine
-from mtcodec.archive.layout import About, column_of
+from mtcodec.archive.manifest import About, column_of
 from mtcodec.archive.write import PART_ROWS, Writer, locked
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
+from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attached
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene, scaled, stored
-from mtcodec.format.header import NO_WEIGHTS, Header, parse
+from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, Task
-from mtcodec.weights.file import describe
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy as np
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockAccessor, BlockMetadata
 
+from mtcodec import threads
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Opened
-from mtcodec.engine import threads
-from mtcodec.format.container import Parts
+from mtcodec.container.mtc import Parts
 
 Piece = tuple[int, int, int]
 """A group, its first row, and the end of its rows."""

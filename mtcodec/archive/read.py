@@ -12,15 +12,15 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from mtcodec.archive.index import PartFacts, parse_index
-from mtcodec.archive.layout import About, arrow, column_of, payloads_of
+from mtcodec.archive.manifest import About, arrow, column_of, payloads_of
 from mtcodec.archive.names import INDEX
-from mtcodec.archive.parts import Part, same
-from mtcodec.archive.ranges import reason
+from mtcodec.archive.range_file import reason
+from mtcodec.archive.shard import Part, same
 from mtcodec.archive.store import connect
+from mtcodec.container.header import MAX_PIXELS, Header
+from mtcodec.container.mtc import Parts
+from mtcodec.container.section import ATTACHED, NOTES
 from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
-from mtcodec.format.container import Parts
-from mtcodec.format.header import MAX_PIXELS, Header
-from mtcodec.format.section import ATTACHED, NOTES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +46,7 @@ class Opened:
 
     Attributes:
         path: as it was given: local, or a URL (``s3://``, ``https://``).
-        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.format.header.check_pixels`).
+        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.container.header.check_pixels`).
         about: what holds for all scenes. parts: paths of the parts. groups: all row groups, in order.
         sizes: bytes by column, as the index tells; empty without one. (pyarrow 26 ends the process when it
             is asked for those of a damaged part.)

@@ -18,7 +18,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from mtcodec import extras
-from mtcodec.archive.ranges import RangeFile, reason
+from mtcodec.archive.range_file import RangeFile, reason
 from mtcodec.errors import DependencyError, MtcodecError, OutputError, SceneError, UsageError
 from mtcodec.files.output import write_atomic
 

@@ -11,12 +11,12 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.archive.store import Exists, store
-from mtcodec.coders import attached
+from mtcodec.container import attached
+from mtcodec.container.header import Header
+from mtcodec.container.mtc import Parts
+from mtcodec.container.section import ATTACHED
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import image_bytes, suffix_for
-from mtcodec.format.container import Parts
-from mtcodec.format.header import Header
-from mtcodec.format.section import ATTACHED
 
 Work = tuple[int, Sequence[int]]
 """A group, and which of its rows."""

@@ -9,13 +9,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.facts import facts
 from mtcodec.archive.index import PartFacts, index
-from mtcodec.archive.layout import FIXED, About, about_of, arrow, columns_of, schema
+from mtcodec.archive.manifest import FIXED, About, about_of, arrow, columns_of, schema
 from mtcodec.archive.names import INDEX, PART
+from mtcodec.archive.statistics import facts
 from mtcodec.archive.store import Exists, Store, store
+from mtcodec.container.mtc import Parts, split
 from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.format.container import Parts, split
 from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:

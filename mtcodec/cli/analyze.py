@@ -14,13 +14,13 @@ from mtcodec.cli.common import find, make_directory, progress_bar, systems
 from mtcodec.cli.options import Dataset, Device, Json, Limit, Threads
 from mtcodec.cli.values import numbers, quality_list
 from mtcodec.errors import SceneError
-from mtcodec.format.quality import DEFAULT, WORDS, number_of
+from mtcodec.quality import DEFAULT, WORDS, number_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mtcodec.engine.torch_networks import TorchNetworks
     from mtcodec.files.layouts import SceneFiles
+    from mtcodec.networks.pytorch.networks import TorchNetworks
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="What streams hold and cost: numbers and pictures."
@@ -45,7 +45,7 @@ def _scenes(dataset: Path, weights: str, limit: int) -> list[SceneFiles]:
 
 def _networks(weights: str, device: str, threads: int) -> dict[str, TorchNetworks]:
     """Networks by the name of their weights."""
-    from mtcodec.engine import torch_networks
+    from mtcodec.networks.pytorch import networks as torch_networks
 
     codecs = systems(weights, device, threads)
     return {name: torch_networks.load(codec.paths[0], device) for name, codec in codecs.items()}
@@ -87,7 +87,7 @@ def analyze_channels(
 ) -> None:
     """Bits of every channel of every stream, and of every task by stream."""
     _require_libraries()
-    from mtcodec.evaluation.paper import channels
+    from mtcodec.paper import channels
 
     sources = _scenes(dataset, weights, limit)
     make_directory(output)
@@ -118,7 +118,7 @@ def analyze_reconstructions(
 ) -> None:
     """Originals beside reconstructions of all weights at equal bits per pixel; the quality is searched."""
     _require_libraries()
-    from mtcodec.evaluation.paper import reconstructions
+    from mtcodec.paper import reconstructions
 
     targets = numbers(bpp, "bits per pixel", 1e-4, 100)
     sources = _scenes(dataset, weights, 0 if scenes else limit)
@@ -149,7 +149,7 @@ def analyze_shared(
 ) -> None:
     """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
     _require_libraries()
-    from mtcodec.evaluation.paper import shared
+    from mtcodec.paper import shared
 
     sources = _scenes(dataset, weights, limit)
     make_directory(output)
@@ -178,7 +178,7 @@ def analyze_subsets(
 ) -> None:
     """Price of every subset of tasks: bytes over those of single-task codecs at equal PSNR."""
     _require_libraries()
-    from mtcodec.evaluation.paper import subsets
+    from mtcodec.paper import subsets
 
     qualities = quality_list(quality)
     sources = _scenes(dataset, f"{single},{weights}", limit)

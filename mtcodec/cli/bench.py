@@ -61,8 +61,8 @@ def bench(
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")
     check_tasks(request, scenes)
     from mtcodec.codec.api import Codec
-    from mtcodec.evaluation import bench as benching
     from mtcodec.files.scene import read_scene, scaled
+    from mtcodec.measure import bench as benching
 
     set_threads(threads)
     images = read_scene(scenes[0], request.tasks, values.names(tasks), tell)

@@ -18,8 +18,8 @@ from mtcodec.tasks import USUAL, Declarations, Task
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
     from mtcodec.codec.request import Request
+    from mtcodec.container.mtc import Reader
     from mtcodec.files.layouts import SceneFiles
-    from mtcodec.format.container import Reader
 
 
 W = TypeVar("W")
@@ -72,9 +72,9 @@ def make_directory(path: Path) -> None:
 @contextmanager
 def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
     """A reader of the file ``name``, or of standard input for ``-``; 0: the format's limit of pixels."""
+    from mtcodec.container.header import MAX_PIXELS
+    from mtcodec.container.mtc import Reader
     from mtcodec.errors import FormatError
-    from mtcodec.format.container import Reader
-    from mtcodec.format.header import MAX_PIXELS
 
     if name == "-" and sys.stdin is None:
         raise SceneError("standard input is closed")
@@ -96,7 +96,7 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
 def declared_by(weights: str) -> dict[str, Task]:
     """The usual declarations, and those that weights bring besides."""
     from mtcodec.codec.api import tasks_of
-    from mtcodec.weights import store
+    from mtcodec.networks.weights import store
 
     return tasks_of(store.resolve(weights))
 
@@ -110,7 +110,7 @@ def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
 
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
-    from mtcodec.engine.threads import limit
+    from mtcodec.threads import limit
 
     limit(threads)
 
@@ -152,7 +152,7 @@ def with_listed(given: list[Path] | None, files_from: str) -> list[Path]:
 def systems(weights: str, device: str, threads: int, coding: str = "neural") -> dict[str, Codec]:
     """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors,auto``."""
     from mtcodec.codec.api import load
-    from mtcodec.weights import store
+    from mtcodec.networks.weights import store
 
     set_threads(threads)
     codecs: dict[str, Codec] = {}

@@ -48,8 +48,8 @@ def compare(
     Exit code 1 if one side lacks a scene or a task of the other (--tasks says which count), or for
     --fail-below; differences alone are no failure.
     """
-    from mtcodec.archive.scenes import open_scenes
-    from mtcodec.evaluation import compare as comparing
+    from mtcodec.measure import compare as comparing
+    from mtcodec.measure.scenes import open_scenes
 
     request = values.request(tasks=task, unit=unit, invalid=invalid)
     bounds = values.psnrs(fail_below or [])

@@ -131,7 +131,7 @@ def extract(
 ) -> None:
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
     from mtcodec.archive.names import is_archive
-    from mtcodec.format import container
+    from mtcodec.container import mtc as container
 
     if not output:
         raise UsageError("missing -o OUT")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
+from mtcodec.container.section import ATTACHED
 from mtcodec.errors import FormatError, MtcodecError, OutputError, SceneError, SectionError, UsageError
-from mtcodec.format.section import ATTACHED
 
 if TYPE_CHECKING:
-    from mtcodec.format.container import Reader
+    from mtcodec.container.mtc import Reader
 
 T = TypeVar("T")
 SUFFIX = ".mtc"
@@ -90,7 +90,7 @@ class Decoder:
 
     def _beside(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
         """Files that are kept beside the images; damage is added to ``lost``."""
-        from mtcodec.coders import attached
+        from mtcodec.container import attached
 
         try:
             files = attached.read(reader)

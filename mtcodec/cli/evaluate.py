@@ -81,7 +81,8 @@ def evaluate(
     qualities = quality_list(quality)
     declared = Codec(weights.split(",")).tasks
     scenes = find([dataset], declared, limit=limit)
-    from mtcodec.evaluation import report, tables
+    from mtcodec.measure import evaluate as report
+    from mtcodec.measure import tables
 
     codecs = systems(weights, device, threads, coding)
     names = [name for name in against.split(",") if name]
@@ -105,7 +106,7 @@ def evaluate(
 
 def _about(codec: Codec) -> dict[str, str]:
     """What results say of a system."""
-    from mtcodec.weights.file import describe
+    from mtcodec.networks.weights.file import describe
 
     found = [describe(path) for path in codec.paths]
     about = {"coding": codec.request.coding, "fingerprint": ", ".join(own.fingerprint for own in found)}

@@ -60,8 +60,8 @@ class Job:
             result.error = located(error, source)
             return result
         from mtcodec.codec import rate
+        from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import stored
-        from mtcodec.format.container import Reader
 
         result.read = stored(source, encoded.tasks)
         result.measures = encoded.measures

@@ -11,7 +11,7 @@ import typer
 
 from mtcodec.codec.request import CODINGS, EFFORTS
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import DEFAULT, WORDS
+from mtcodec.quality import DEFAULT, WORDS
 from mtcodec.tasks import KINDS
 
 

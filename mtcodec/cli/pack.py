@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import (
-    check_tasks,
-    declared_by,
-    find,
-    note,
-    progress_bar,
-    silent,
-    warn,
-    with_listed,
-)
+from mtcodec.cli.common import check_tasks, declared_by, find, note, progress_bar, silent, warn, with_listed
 from mtcodec.cli.report import counted, total
 from mtcodec.errors import SceneError, UsageError
 
@@ -95,7 +86,7 @@ def pack(
     left out. To an archive that has scenes that the dataset has not, add with --append.
     """
     from mtcodec.archive.choice import choose_weights, tasks_of
-    from mtcodec.archive.layout import arrow
+    from mtcodec.archive.manifest import arrow
     from mtcodec.archive.pack import Job
     from mtcodec.archive.pack import pack as run
     from mtcodec.archive.write import locked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from mtcodec.format.container import Reader
+    from mtcodec.container.mtc import Reader
 
 Measures = Mapping[str, Mapping[str, float]]
 """By task and measure."""

@@ -60,7 +60,7 @@ def stats(
         scenes = find([dataset], request.tasks, names, tell=tell)
         check_tasks(request, scenes)
         from mtcodec.codec.api import Codec
-        from mtcodec.evaluation.stats import describe
+        from mtcodec.measure.stats import describe
 
         codec = None
         if not no_estimate:

@@ -16,12 +16,12 @@ from mtcodec.cli.log import progress
 from mtcodec.cli.options import Force, Quiet, Threads, TrainingDevice, number
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import DependencyError, OutputError, UsageError
-from mtcodec.models.backbones import BACKBONES
-from mtcodec.models.config import ARCHITECTURES
+from mtcodec.networks.backbones import BACKBONES
+from mtcodec.networks.config import ARCHITECTURES
 from mtcodec.tasks import USUAL, Task, parse
 
 if TYPE_CHECKING:
-    from mtcodec.training import run
+    from mtcodec.train import run
 
 NETWORK = "Network"
 SETTINGS = "Training (the defaults are right for most)"
@@ -214,8 +214,8 @@ def train(
         if not is_archive(path) and not path.is_file():
             require_directory(path)
     extras.load("torch", "training", "train")
-    from mtcodec.training import run
-    from mtcodec.training.plot import plot
+    from mtcodec.train import run
+    from mtcodec.train.plot import plot
 
     log, picture = (".decay.jsonl", ".decay.png") if decay else (".log.jsonl", ".png")
 
@@ -240,11 +240,11 @@ def train(
 
 def scenes_of(path: Path, tasks: Sequence[Task]) -> run.Dataset:
     """The scenes of a directory or of an archive."""
-    from mtcodec.training import run
+    from mtcodec.train import run
 
     if not is_archive(path):
         return run.on_disk([path], note)(tasks)[0]
     from mtcodec.archive.read import Opened
-    from mtcodec.archive.sources import sources
+    from mtcodec.train.archives import sources
 
     return run.Dataset(run.name_of(path), sources(Opened(path)))

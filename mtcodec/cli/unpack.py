@@ -39,7 +39,7 @@ def unpack(
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
     from mtcodec.archive.read import Opened
     from mtcodec.archive.unpack import unpack as run
-    from mtcodec.format.header import MAX_PIXELS
+    from mtcodec.container.header import MAX_PIXELS
 
     if not output:
         raise UsageError("missing -o DIRECTORY")

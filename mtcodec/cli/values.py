@@ -8,7 +8,7 @@ from typing import Any
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import DEFAULT, number_of
+from mtcodec.quality import DEFAULT, number_of
 from mtcodec.tasks import USUAL, Declarations, parse
 
 

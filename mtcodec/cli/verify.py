@@ -11,8 +11,8 @@ import typer
 from mtcodec.cli import options
 from mtcodec.cli.common import open_file, progress_bar
 from mtcodec.cli.report import counted
+from mtcodec.container.section import ATTACHED
 from mtcodec.errors import FormatError
-from mtcodec.format.section import ATTACHED
 
 
 def verify(
@@ -49,14 +49,14 @@ Found = tuple[int, list[FormatError]]
 def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
     from mtcodec.archive.check import verify as run
     from mtcodec.archive.read import Opened
-    from mtcodec.format.header import MAX_PIXELS
+    from mtcodec.container.header import MAX_PIXELS
 
     result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
     return result.scenes, list(result.damaged.values())
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.coders import attached
+    from mtcodec.container import attached
 
     problems: list[FormatError] = []
     try:

@@ -114,7 +114,7 @@ def _scenes(
 ) -> Scenes:
     """What ``file`` holds; open until ``stack`` is closed."""
     from mtcodec.archive.names import is_archive
-    from mtcodec.format.header import MAX_PIXELS
+    from mtcodec.container.header import MAX_PIXELS
     from mtcodec.view import sources
 
     most = max_pixels or MAX_PIXELS

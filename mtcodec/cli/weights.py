@@ -11,7 +11,7 @@ from mtcodec.cli.common import warn
 from mtcodec.cli.options import Json
 
 if TYPE_CHECKING:
-    from mtcodec.weights.file import WeightsInfo
+    from mtcodec.networks.weights.file import WeightsInfo
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="List and show installed weights.")
 
@@ -25,7 +25,7 @@ def weights_list(
 ) -> None:
     """List the installed weights."""
     from mtcodec.errors import WeightsInvalid
-    from mtcodec.weights import file, store
+    from mtcodec.networks.weights import file, store
 
     entries = []
     for path in store.installed(paper):
@@ -54,8 +54,8 @@ def weights_show(
     as_json: Json = False,
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
-    from mtcodec.models import costs
-    from mtcodec.weights import file, store
+    from mtcodec.networks import costs
+    from mtcodec.networks.weights import file, store
 
     e = file.describe(store.find(name))
     parts = costs.table(file.model_config(e))

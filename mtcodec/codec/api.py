@@ -6,23 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mtcodec import threads
 from mtcodec.codec import decoder
 from mtcodec.codec.decoder import Lost, Scene
 from mtcodec.codec.request import Request
-from mtcodec.coders import attached
-from mtcodec.engine import threads
+from mtcodec.container import attached
+from mtcodec.container import mtc as container
+from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
-from mtcodec.format import container
-from mtcodec.format.container import Reader
-from mtcodec.format.header import MAX_PIXELS
-from mtcodec.format.quality import number_of
+from mtcodec.networks.weights import store
+from mtcodec.networks.weights.file import describe, model_config
+from mtcodec.quality import number_of
 from mtcodec.tasks import USUAL, Task
-from mtcodec.weights import store
-from mtcodec.weights.file import describe, model_config
 
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded
-    from mtcodec.engine.networks import Networks
+    from mtcodec.networks.engine import Networks
 
 Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
 """A file: its bytes, its path, a seekable binary file, or a reader of it."""
@@ -45,7 +45,7 @@ class Codec:
         settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
 
     Raises:
-        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.weights`. UsageError: a setting that makes no
+        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.networks.weights`. UsageError: a setting that makes no
             sense.
     """
 
@@ -65,13 +65,13 @@ class Codec:
 
     def networks(self) -> list[Networks]:
         """Its networks, loaded once in a process."""
-        from mtcodec.engine.networks import load
+        from mtcodec.networks.engine import load
 
         return threads.each(lambda path: load(path, self.device), self.paths)
 
     def networks_of(self, fingerprint: str) -> Networks:
         """The networks that a file was made with: its own, or installed ones."""
-        from mtcodec.engine.networks import load
+        from mtcodec.networks.engine import load
 
         for path in self.paths:
             if describe(path).fingerprint == fingerprint:
@@ -84,7 +84,7 @@ class Codec:
         Args:
             scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of
                 one size.
-            quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.format.quality.WORDS`.
+            quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.quality.WORDS`.
             settings: other fields of :class:`mtcodec.codec.request.Request` for this scene.
 
         Raises:
@@ -111,7 +111,7 @@ class Codec:
         paths = [path for path in self.paths if not known[path].isdisjoint(scene)]
         if not paths:
             return []
-        from mtcodec.engine.networks import load
+        from mtcodec.networks.engine import load
 
         return threads.each(lambda path: load(path, self.device), paths)
 

@@ -7,20 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from mtcodec import threads
 from mtcodec.codec.request import Request
-from mtcodec.coders import classical, exact
+from mtcodec.coders import classical
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import Coded
 from mtcodec.coders.classical import Way
-from mtcodec.coders.coded import Coded
-from mtcodec.engine import threads
-from mtcodec.format.quality import NETWORK_STEPS, lambda_of, to_step
-from mtcodec.format.section import SHARED
-from mtcodec.signal.mapping import PART
-from mtcodec.signal.measures import errors
-from mtcodec.signal.signal import Signal
+from mtcodec.container.section import SHARED
+from mtcodec.quality import NETWORK_STEPS, lambda_of, to_step
+from mtcodec.signals.mapping import PART
+from mtcodec.signals.measures import errors
+from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
-    from mtcodec.engine.networks import Networks
+    from mtcodec.networks.engine import Networks
 
 R = TypeVar("R")
 SMALL = 4096  # pixels up to which exact codings are tried for every task

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
-from mtcodec.coders.coded import Coded
+from mtcodec.coders.candidate import Coded
 
 MAX_PARTS = 6  # parts that are weighed in all combinations
 

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mtcodec.coders import classical, exact, labels
-from mtcodec.coders.coded import form_of
-from mtcodec.engine import threads
+from mtcodec import threads
+from mtcodec.coders import classical, labels
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import form_of
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import mask_name
 from mtcodec.errors import FormatError, SectionError, UsageError
-from mtcodec.format.container import Reader
-from mtcodec.format.section import mask_name
-from mtcodec.signal.holes import Mask
-from mtcodec.signal.mapping import Array, Window
-from mtcodec.signal.signal import Form
+from mtcodec.signals.holes import Mask
+from mtcodec.signals.mapping import Array, Window
+from mtcodec.signals.signal import Form
 
 LARGE = 1 << 22  # pixels of images that are decoded one by one: codecs take up to 20 bytes a pixel
 
@@ -110,7 +111,7 @@ def _decode_neural(
     window: Window,
 ) -> list[Scene]:
     from mtcodec.coders import neural  # needs onnxruntime
-    from mtcodec.engine.networks import Networks
+    from mtcodec.networks.engine import Networks
 
     own = networks(readers[0].header.fingerprint)
     assert isinstance(own, Networks)

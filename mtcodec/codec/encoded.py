@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
-from mtcodec.coders import attached
-from mtcodec.coders.coded import Coded, attributes_of
-from mtcodec.format import container, notes
-from mtcodec.format.header import NO_WEIGHTS, Header
-from mtcodec.format.section import ATTACHED, NOTES, SHARED, Attributes, Section, mask_name
-from mtcodec.signal.holes import Holes
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import errors, measure
+from mtcodec.coders.candidate import Coded, attributes_of
+from mtcodec.container import attached, notes
+from mtcodec.container import mtc as container
+from mtcodec.container.header import NO_WEIGHTS, Header
+from mtcodec.container.section import ATTACHED, NOTES, SHARED, Attributes, Section, mask_name
+from mtcodec.signals.holes import Holes
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.measures import errors, measure
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
@@ -65,7 +65,7 @@ class Encoded:
 
     @cached_property
     def measures(self) -> dict[str, dict[str, float]]:
-        """Measures of every task that is not kept exactly, see :func:`mtcodec.signal.measures.measure`."""
+        """Measures of every task that is not kept exactly, see :func:`mtcodec.signals.measures.measure`."""
         own = self.prepared.originals
         return {n: measure(own[n], c.decoded) for n, c in self.tasks.items() if not own[n].task.exact}
 

@@ -13,13 +13,13 @@ from mtcodec.codec.encoded import Encoded, MaskSection
 from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
 from mtcodec.coders import labels
-from mtcodec.coders.coded import Coded
+from mtcodec.coders.candidate import Coded
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import STEPS, from_step
+from mtcodec.quality import STEPS, from_step
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
-    from mtcodec.engine.networks import Networks
+    from mtcodec.networks.engine import Networks
 
 
 class SceneEncoder:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mtcodec.coders import attached
+from mtcodec.container import attached, notes
+from mtcodec.container.header import NO_WEIGHTS
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import NOTES, SHARED, Section
 from mtcodec.errors import SectionError, UsageError, WeightsError
-from mtcodec.format import notes
-from mtcodec.format.container import Reader
-from mtcodec.format.header import NO_WEIGHTS
-from mtcodec.format.quality import from_step
-from mtcodec.format.section import NOTES, SHARED, Section
+from mtcodec.networks.weights import store
+from mtcodec.quality import from_step
 from mtcodec.tasks import units
-from mtcodec.weights import store
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:

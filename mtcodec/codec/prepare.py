@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from mtcodec.codec.request import Request
-from mtcodec.coders import attached, exact
-from mtcodec.coders.coded import Coded
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import Coded
+from mtcodec.container import attached
+from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.format.header import MAX_PIXELS, MAX_SIDE
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.signal import Signal
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import DTYPES, Declarations, Task, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 

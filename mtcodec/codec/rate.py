@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import TargetError
-from mtcodec.format.quality import STEPS, to_step
+from mtcodec.quality import STEPS, to_step
 
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import Encoded

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import DEFAULT
+from mtcodec.quality import DEFAULT
 from mtcodec.tasks import USUAL, Declarations, units
 from mtcodec.tasks.kinds import Values
 
@@ -23,11 +23,11 @@ class Request:
     """How a scene is to be encoded. The command line, ``pack`` and the Python functions share these defaults.
 
     Attributes:
-        quality: 0 (smallest) to 100 (best); it stands for λ, see :mod:`mtcodec.format.quality`.
+        quality: 0 (smallest) to 100 (best); it stands for λ, see :mod:`mtcodec.quality`.
         task_quality: other qualities for single tasks.
         max_error: by task, by how much a stored value may be off at most, whatever the quality, as a number
             or as a length such as ``"5mm"``; 0 is lossless.
-        invalid: stored values of holes besides the usual ones (:mod:`mtcodec.signal.holes`).
+        invalid: stored values of holes besides the usual ones (:mod:`mtcodec.signals.holes`).
         usual_holes: False: only values of ``invalid`` and those that are not finite are holes.
         target_psnr: by task, dB to reach with the lowest quality.
         target_bytes: the best quality within so many bytes; 0: none.

@@ -5,7 +5,7 @@
     planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ Form.restore
 
 Unit vectors are projected to two planes, which lie side by side in one picture
-(:mod:`mtcodec.signal.projection`), three channels are turned for AV1 (:mod:`mtcodec.signal.rotation`). A
+(:mod:`mtcodec.signals.projection`), three channels are turned for AV1 (:mod:`mtcodec.signals.rotation`). A
 payload is a byte that names the codec, the projection or rotation, if there is one, then the codec's stream.
 To add a codec, write its bytes in ``bitstreams`` and add it to :data:`CODECS`, with its settings by λ in
 :data:`WAYS`. Imports no torch.
@@ -22,13 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcodec.bitstreams import av1, jxl
-from mtcodec.coders.coded import Coded
+from mtcodec.coders.candidate import Coded
 from mtcodec.errors import FormatError
-from mtcodec.format.quality import STEPS, step_of
-from mtcodec.signal.mapping import SHARES, Array, parts
-from mtcodec.signal.projection import Projection
-from mtcodec.signal.rotation import Rotation
-from mtcodec.signal.signal import Form, Signal
+from mtcodec.quality import STEPS, step_of
+from mtcodec.signals.mapping import SHARES, Array, parts
+from mtcodec.signals.projection import Projection
+from mtcodec.signals.rotation import Rotation
+from mtcodec.signals.signal import Form, Signal
 
 Samples = npt.NDArray[Any]
 SPEEDS = {"draft": 9, "fast": 6, "normal": 5, "thorough": 4, "best": 3}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from mtcodec.bitstreams import labels
-from mtcodec.coders.coded import Coded
+from mtcodec.coders.candidate import Coded
 from mtcodec.errors import FormatError
-from mtcodec.signal.holes import Mask
-from mtcodec.signal.mapping import Array, Range, whole_range
-from mtcodec.signal.signal import Form
+from mtcodec.signals.holes import Mask
+from mtcodec.signals.mapping import Array, Range, whole_range
+from mtcodec.signals.signal import Form
 
 SPAN = 1 << 16  # values that samples of 16 bits can tell apart
 

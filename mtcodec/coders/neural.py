@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtcodec.bitstreams.range_coder import Decoder, Encoder
-from mtcodec.coders.coded import Coded
-from mtcodec.engine.networks import Latents, Networks
+from mtcodec.coders.candidate import Coded
+from mtcodec.container.header import Header
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import SHARED
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.format.container import Reader
-from mtcodec.format.header import Header
-from mtcodec.format.section import SHARED
-from mtcodec.signal.mapping import Array, Window
-from mtcodec.signal.signal import Form, Signal
+from mtcodec.networks.engine import Latents, Networks
+from mtcodec.signals.mapping import Array, Window
+from mtcodec.signals.signal import Form, Signal
 
 Lost = Callable[[SectionError], None]
 """Called for every task that is lost to damage."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import Source
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 
 ORDER = "RGBXYZUVWA"  # of the channels of a layer
 MAX_PIXELS = 1 << 28

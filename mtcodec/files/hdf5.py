@@ -18,7 +18,7 @@ import numpy as np
 from mtcodec import extras
 from mtcodec.files.notes import some
 from mtcodec.files.sources import Source
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 
 USUAL = "dataset"  # what an image is called that lies beside others
 MAX_BYTES = 1 << 31  # of an image, and of one of its chunks

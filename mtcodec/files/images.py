@@ -13,7 +13,7 @@ from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
 from mtcodec.files.readers import ALPHA, READERS, SUFFIXES
 from mtcodec.files.sources import Absent, Source
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
 

@@ -17,7 +17,7 @@ from numpy.lib import format as formats
 from mtcodec.files import exr, hdf5
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import Source
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 
 Reader = Callable[[Source, bool, Note], Array]
 MAX_SAMPLES = 1 << 30

@@ -11,7 +11,7 @@ from mtcodec.files.naming import MAX_NAME
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import Absent, Source, size_of
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
 Scene = dict[str, Array]

@@ -32,7 +32,7 @@ class Kind:
             and down.
         far_plane: True where a largest value far from all others means that nothing was measured.
         length: True where stored values are lengths, with a unit.
-        measures: names of functions of :mod:`mtcodec.signal.measures`, besides PSNR; slow_measures: those
+        measures: names of functions of :mod:`mtcodec.signals.measures`, besides PSNR; slow_measures: those
             that only evaluations wait for.
         floor: PSNR in dB under which an image is hardly usable.
         settings: which column of the table of classical codecs' settings suits it.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import angles
-from mtcodec.signal.signal import Signal
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.measures import angles
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
 from mtcodec.view import colours
 from mtcodec.view.colours import Bytes, Floats

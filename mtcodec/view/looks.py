@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtcodec.signal import mapping as maps
-from mtcodec.signal.mapping import Array, Range, Valid
-from mtcodec.signal.signal import Signal
+from mtcodec.signals import mapping as maps
+from mtcodec.signals.mapping import Array, Range, Valid
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
 from mtcodec.view import colours
 from mtcodec.view.colours import Bytes, Floats

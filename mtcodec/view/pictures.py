@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signal.mapping import Array, Valid
+from mtcodec.signals.mapping import Array, Valid
 from mtcodec.view.colours import Bytes, Floats
 
 STRIPE = 4  # pixels of a stripe

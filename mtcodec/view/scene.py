@@ -16,12 +16,12 @@ from typing import Any
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
+from mtcodec.container.mtc import Reader
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
 from mtcodec.files.scene import ALPHA, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import Absent, size_of
-from mtcodec.format.container import Reader
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 from mtcodec.view.pictures import Sizing
 from mtcodec.view.task import TaskView, declared, draw, unit_of
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtcodec.codec.api import Codec
+from mtcodec.container.mtc import Reader
 from mtcodec.errors import FormatError, MtcodecError, SceneError
 from mtcodec.files.search import SceneFiles
-from mtcodec.format.container import Reader
 
 if TYPE_CHECKING:
     from mtcodec.archive.read import Opened

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mtcodec.codec.prepare import declare
-from mtcodec.coders.coded import form_of
+from mtcodec.coders.candidate import form_of
+from mtcodec.container.section import Section
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.format.section import Section
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import measure
-from mtcodec.signal.signal import Signal
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, Declarations, Task, units
 from mtcodec.view import differences
 from mtcodec.view.looks import Label, Look, Scale, legend, look, paint

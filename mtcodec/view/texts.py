@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from mtcodec.container.section import ATTACHED, NOTES, is_mask
 from mtcodec.errors import FormatError
-from mtcodec.format.section import ATTACHED, NOTES, is_mask
-from mtcodec.signal.measures import PSNR_CAP
+from mtcodec.signals.measures import PSNR_CAP
 from mtcodec.tasks import units
 from mtcodec.view import colours
 from mtcodec.view.scene import SceneView

@@ -33,11 +33,14 @@ from mtcodec.archive.choice import cheapest, choose_weights, tasks_of
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.decode import together
 from mtcodec.archive.engines import engine
-from mtcodec.archive.layout import METADATA, About, about_of
+from mtcodec.archive.manifest import METADATA, About, about_of
 from mtcodec.archive.pack import Job, Summary, pack, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.archive.unpack import safe, unpack
 from mtcodec.codec.request import Request
+from mtcodec.container import header
+from mtcodec.container.header import NO_WEIGHTS
+from mtcodec.container.mtc import Parts, Reader
 from mtcodec.errors import (
     DependencyError,
     FormatError,
@@ -51,9 +54,6 @@ from mtcodec.errors import (
 )
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.format import header
-from mtcodec.format.container import Parts, Reader
-from mtcodec.format.header import NO_WEIGHTS
 from mtcodec.tasks import USUAL, Task, declare
 
 ALL = ("rgb", "depth", "normal", "semantic")
@@ -367,7 +367,7 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mtcodec.weights import store
+    from mtcodec.networks.weights import store
 
     paths, request = [small_weights, store.find("clevr")], Request(50.0, coding="neural")
     assert cheapest(paths, bundled, ALL, request) == paths[1] == cheapest(paths[::-1], bundled, ALL, request)
@@ -384,7 +384,7 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
 def test_networks_must_save_more_than_their_file_takes(
     bundled: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mtcodec.weights import store
+    from mtcodec.networks.weights import store
 
     clevr = store.find("clevr")
     monkeypatch.setattr(store, "resolve", lambda name: [clevr] if name == "auto" else [store.find(name)])

@@ -16,8 +16,8 @@ from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.codec.request import Request
+from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
-from mtcodec.format.header import NO_WEIGHTS
 from mtcodec.tasks import Task, declare
 
 COUNT = 30
@@ -105,7 +105,7 @@ def test_columns_that_do_not_tell_what_headers_do_are_damage(archive: Path, tmp_
 
 
 def test_tasks_are_not_called_like_them() -> None:
-    from mtcodec.archive.layout import About
+    from mtcodec.archive.manifest import About
 
     depth = declare("depth", "depth")
     for tasks in ((Task("bytes", "image"),), (depth, Task("depth_max", "image"))):

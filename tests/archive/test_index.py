@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtcodec.archive import parts, read, write
+from mtcodec.archive import read, write
+from mtcodec.archive import shard as parts
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.index import parse_index
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
-from mtcodec.archive.sources import sources
 from mtcodec.codec.request import Request
 from mtcodec.errors import FormatError, SceneError
+from mtcodec.train.archives import sources
 
 COUNT = 40
 

@@ -17,13 +17,13 @@ from mtcodec.archive import learn as learning
 from mtcodec.archive.learn import compare, costs_of, division, learned_enough
 from mtcodec.archive.pack import Job, pack
 from mtcodec.archive.read import Opened
-from mtcodec.archive.sources import sources
 from mtcodec.cli import values
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.training.dataset import Scenes
-from mtcodec.weights.file import describe
+from mtcodec.networks.weights.file import describe
+from mtcodec.train.archives import sources
+from mtcodec.train.dataset import Scenes
 
 
 def mtcodec(*arguments: object, fails: bool = False) -> subprocess.CompletedProcess[str]:

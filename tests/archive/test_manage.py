@@ -12,15 +12,15 @@ import pytest
 from mtcodec.archive import manage, write
 from mtcodec.archive.check import extract, verify
 from mtcodec.archive.copying import whole
-from mtcodec.archive.layout import About
+from mtcodec.archive.manifest import About
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.codec.request import Request
+from mtcodec.container.header import NO_WEIGHTS
+from mtcodec.container.mtc import Parts
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
-from mtcodec.format.container import Parts
-from mtcodec.format.header import NO_WEIGHTS
 from mtcodec.tasks import USUAL, declare
 
 

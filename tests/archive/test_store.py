@@ -20,8 +20,9 @@ import pytest
 import torch
 from conftest import SCENES
 
-from mtcodec.archive import ranges, write
+from mtcodec.archive import range_file as ranges
 from mtcodec.archive import store as stores
+from mtcodec.archive import write
 from mtcodec.archive.check import extract, verify
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack, pack_scenes
@@ -29,9 +30,9 @@ from mtcodec.archive.read import Opened
 from mtcodec.archive.store import Exists, store
 from mtcodec.archive.unpack import unpack
 from mtcodec.codec.request import Request
+from mtcodec.container import header
 from mtcodec.errors import DependencyError, FormatError, OutputError, SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.format import header
 
 pytestmark = pytest.mark.filterwarnings(  # of the clients' own sockets, at their end
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"

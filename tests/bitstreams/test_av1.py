@@ -9,7 +9,7 @@ import pytest
 from mtcodec.bitstreams import av1, libavif
 from mtcodec.codec.prepare import Scene
 from mtcodec.errors import FormatError, MtcodecError
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:

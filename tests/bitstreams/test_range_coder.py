@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Encoder, Tables
 from mtcodec.errors import FormatError
-from mtcodec.models.entropy import fit
+from mtcodec.networks.entropy import fit
 
 LIMIT = 16384
 TOTAL = 1 << PRECISION

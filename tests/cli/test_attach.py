@@ -13,7 +13,7 @@ from tools.commands import Run, fails, files, write
 import mtcodec
 from mtcodec.archive.read import Opened
 from mtcodec.cli.report import amount
-from mtcodec.format.container import Parts
+from mtcodec.container.mtc import Parts
 from mtcodec.view import texts
 
 QUICK = ("--coding", "classical", "--effort", "fast")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tools.commands import Run, fails, write
 
-from mtcodec.evaluation.bench import median_ms
+from mtcodec.measure.bench import median_ms
 
 HOW = ("--coding", "classical", "--effort", "fast", "--runs", 1)
 

@@ -12,8 +12,8 @@ from conftest import SCENES
 from tools.commands import Run, fails, files, image, start
 
 import mtcodec
-from mtcodec.format.container import Reader
-from mtcodec.format.header import parse
+from mtcodec.container.header import parse
+from mtcodec.container.mtc import Reader
 
 SCENE = SCENES / "100020"
 NAMES = ("depth", "normal", "rgb", "semantic")

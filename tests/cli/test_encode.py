@@ -12,7 +12,7 @@ from conftest import SCENES
 from tools.commands import Run, codings, fails, image, write
 
 import mtcodec
-from mtcodec.format.header import parse
+from mtcodec.container.header import parse
 
 SCENE = SCENES / "100020"
 FAST = ("--coding", "classical", "--effort", "fast")

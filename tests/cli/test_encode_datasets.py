@@ -14,7 +14,7 @@ from tools.commands import Run, codings, fails, files, image, write
 
 from mtcodec.cli.report import amount
 from mtcodec.codec import api
-from mtcodec.format.container import Reader
+from mtcodec.container.mtc import Reader
 
 SCENE = SCENES / "100020"
 FAST = ("--coding", "classical", "--effort", "fast")

@@ -14,8 +14,8 @@ from conftest import SCENES
 from tools.commands import Run, fails, files, start, write
 
 from mtcodec import cli
+from mtcodec.container.mtc import Reader, build
 from mtcodec.errors import FormatError
-from mtcodec.format.container import Reader, build
 
 SCENE = SCENES / "100020"
 

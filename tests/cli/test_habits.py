@@ -21,7 +21,7 @@ from mtcodec.cli.progress import Bar
 from mtcodec.cli.report import total
 from mtcodec.cli.values import qualities, quality_list
 from mtcodec.errors import UsageError
-from mtcodec.format.quality import DEFAULT, WORDS
+from mtcodec.quality import DEFAULT, WORDS
 
 SCENE = SCENES / "100020"
 

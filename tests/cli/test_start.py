@@ -17,7 +17,7 @@ from tools.commands import Run, fails, files
 
 import mtcodec
 from mtcodec import cli
-from mtcodec.format.header import parse
+from mtcodec.container.header import parse
 
 SCENE = SCENES / "100020"
 HEAVY = {"torch", "compressai", "matplotlib", "ray", "scipy", "pyarrow", "pandas", "tifffile",

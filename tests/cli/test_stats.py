@@ -13,7 +13,7 @@ import pytest
 from tools.commands import Run, fails, write
 
 from mtcodec.cli.report import amount, columns, duration
-from mtcodec.evaluation import stats
+from mtcodec.measure import stats
 
 
 def test_tasks_sizes_and_bytes_are_told(run: Run, dataset: Path, pixels: dict[str, np.ndarray]) -> None:

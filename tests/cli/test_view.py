@@ -12,7 +12,7 @@ from conftest import SCENES
 from tools.commands import Run, fails, files
 from tools.pages import Tree
 
-from mtcodec.format.container import Reader
+from mtcodec.container.mtc import Reader
 
 SCENE = SCENES / "100020"
 

@@ -19,12 +19,12 @@ import mtcodec
 from mtcodec import Codec, MtcodecError
 from mtcodec.codec.encoded import Encoded
 from mtcodec.codec.prepare import Scene
-from mtcodec.engine import serial
-from mtcodec.engine.modules import MultiTask
+from mtcodec.container.mtc import Reader, build
 from mtcodec.errors import FormatError, LimitError, SceneError, SectionError, UsageError, WeightsNotFound
-from mtcodec.format.container import Reader, build
-from mtcodec.format.quality import lambda_of, to_step
-from mtcodec.models.config import ModelConfig
+from mtcodec.networks.config import ModelConfig
+from mtcodec.networks.pytorch import serial
+from mtcodec.networks.pytorch.modules import MultiTask
+from mtcodec.quality import lambda_of, to_step
 from mtcodec.tasks import USUAL, Task
 
 NEURAL = ("rgb", "depth", "normal")

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcodec.codec.decision import MAX_PARTS, Part, decide
-from mtcodec.coders.coded import Coded
-from mtcodec.signal.mapping import whole_range
-from mtcodec.signal.signal import Form
+from mtcodec.coders.candidate import Coded
+from mtcodec.signals.mapping import whole_range
+from mtcodec.signals.signal import Form
 
 FORM = Form("uint8", 1, whole_range("uint8"))
 Candidates = Mapping[str, Sequence[Coded]]

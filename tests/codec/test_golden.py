@@ -20,9 +20,9 @@ from mtcodec.bitstreams.labels import JXL, ZSTD
 from mtcodec.bitstreams.range_coder import Encoder
 from mtcodec.coders import labels
 from mtcodec.coders.classical import PROJECTED
-from mtcodec.format import container
-from mtcodec.format.header import Header
-from mtcodec.format.section import CODINGS, DTYPES, MAPPINGS, NOTES, SHARED, Attributes, Section, is_mask
+from mtcodec.container import mtc as container
+from mtcodec.container.header import Header
+from mtcodec.container.section import CODINGS, DTYPES, MAPPINGS, NOTES, SHARED, Attributes, Section, is_mask
 
 FIX = f"if that is meant: {golden.COMMAND}"
 

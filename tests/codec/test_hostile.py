@@ -16,7 +16,7 @@ from tools.seeds import seeds
 from tools.targets import TARGETS, outcome
 
 from mtcodec import Codec
-from mtcodec.archive.layout import METADATA, About, facts_of
+from mtcodec.archive.manifest import METADATA, About, facts_of
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.read import Opened
 from mtcodec.errors import FormatError

@@ -14,7 +14,7 @@ from mtcodec.codec import rate
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
 from mtcodec.errors import TargetError
-from mtcodec.format.quality import STEPS, to_step
+from mtcodec.quality import STEPS, to_step
 
 PLAIN = Codec(())
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 import mtcodec
 from mtcodec.bitstreams import zstd
-from mtcodec.coders import attached
+from mtcodec.container import attached
+from mtcodec.container.cursor import varint
+from mtcodec.container.header import parse
+from mtcodec.container.mtc import Reader, build, split
+from mtcodec.container.section import ATTACHED
 from mtcodec.errors import SectionError, UsageError
-from mtcodec.format.container import Reader, build, split
-from mtcodec.format.cursor import varint
-from mtcodec.format.header import parse
-from mtcodec.format.section import ATTACHED
 
 IDS = np.arange(12, dtype=np.uint8).reshape(3, 4)
 FILES = {"camera.json": b'{"fx": 500}', "pose.txt": b"", "K.npy": bytes(range(200)) * 3}

@@ -14,11 +14,11 @@ from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
 from mtcodec.coders.classical import CODECS, SPEEDS, WAYS, Way
 from mtcodec.errors import SectionError
-from mtcodec.format.quality import STEPS, lambda_of
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import measure
-from mtcodec.signal.signal import Signal
+from mtcodec.quality import STEPS, lambda_of
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}

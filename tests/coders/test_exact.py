@@ -13,12 +13,12 @@ from tools.sections import file_of, read, with_payload
 
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.codec.prepare import Scene
-from mtcodec.coders import exact
-from mtcodec.coders.coded import Coded
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import Coded
 from mtcodec.errors import SectionError, UsageError
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Range
-from mtcodec.signal.signal import Form
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Range
+from mtcodec.signals.signal import Form
 from mtcodec.tasks import DTYPES, FLOATS, INTEGERS, USUAL, Task, declare
 
 Image = NDArray[np.generic]

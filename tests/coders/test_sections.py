@@ -16,17 +16,18 @@ from tools.sections import file_of, read, with_payload
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.coders import classical, exact, labels
+from mtcodec.coders import classical, labels
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import Coded
 from mtcodec.coders.classical import WAYS, Way
-from mtcodec.coders.coded import Coded
+from mtcodec.container.header import parse
+from mtcodec.container.mtc import build, split
+from mtcodec.container.section import Attributes
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.format.container import build, split
-from mtcodec.format.header import parse
-from mtcodec.format.section import Attributes
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Range
-from mtcodec.signal.measures import measure
-from mtcodec.signal.signal import Signal
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Range
+from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import DTYPES, FLOATS, INTEGERS, USUAL, Task, declare
 
 Image = NDArray[np.generic]

@@ -25,10 +25,10 @@ from PIL import Image
 
 import mtcodec
 from mtcodec.codec.prepare import Scene
-from mtcodec.evaluation.bench import median_ms
 from mtcodec.files.layouts import scene_directory
 from mtcodec.files.scene import read_scene
-from mtcodec.format.quality import DEFAULT
+from mtcodec.measure.bench import median_ms
+from mtcodec.quality import DEFAULT
 
 TASKS = ("rgb", "depth", "normal")
 

@@ -27,9 +27,9 @@ from mtcodec.codec.request import CODINGS, Request
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signal.mapping import Array
+from mtcodec.networks.weights import store
+from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL
-from mtcodec.weights import store
 
 TASKS = ("rgb", "depth", "normal")
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec.archive import ranges
+from mtcodec.archive import range_file as ranges
 from mtcodec.archive.engines import ENGINES
 from mtcodec.archive.pack import Job, Summary, pack
 from mtcodec.archive.read import Opened
@@ -28,9 +28,9 @@ from mtcodec.codec.request import CODINGS, Request
 from mtcodec.files.images import suffix_for, write_image
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.format.quality import DEFAULT
+from mtcodec.networks.weights import store
+from mtcodec.quality import DEFAULT
 from mtcodec.tasks import USUAL
-from mtcodec.weights import store
 
 COLUMNS = ("workers", "start-up s", "scenes/s", "efficiency", "processor s/scene", "MB of a process",
            "bytes/scene", "PNG bytes/scene")  # fmt: skip

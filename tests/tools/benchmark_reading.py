@@ -31,8 +31,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import mtcodec
 from mtcodec.codec.request import CODINGS, Request
-from mtcodec.format.quality import DEFAULT
-from mtcodec.weights import store
+from mtcodec.networks.weights import store
+from mtcodec.quality import DEFAULT
 
 BATCH = 16
 

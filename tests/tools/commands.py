@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import imagecodecs
 import numpy as np
 
-from mtcodec.format.container import Reader
+from mtcodec.container.mtc import Reader
 
 
 class Result(NamedTuple):

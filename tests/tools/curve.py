@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 import mtcodec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signal import signal as signals
-from mtcodec.signal.measures import measure
+from mtcodec.signals import signal as signals
+from mtcodec.signals.measures import measure
 from mtcodec.tasks import USUAL
 
 QUALITIES = (10, 25, 40, 55, 70, 85)

@@ -26,19 +26,19 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from mtcodec.engine.runtime import ort
+from mtcodec.networks.onnx.runtime import ort
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools import symbols
 from tools.symbols import Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
-from mtcodec.engine import sessions
-from mtcodec.engine.modules import MultiTask, StreamModel
-from mtcodec.engine.torch_layers import IntConv
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.weights import store as installed
+from mtcodec.networks.onnx import sessions
+from mtcodec.networks.pytorch.layers import IntConv
+from mtcodec.networks.pytorch.modules import MultiTask, StreamModel
+from mtcodec.networks.weights import store as installed
 
 TESTS = Path(__file__).parents[1]
 RELEASED = [path for place in ("weights", "weights/paper")

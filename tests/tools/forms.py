@@ -27,7 +27,7 @@ from mtcodec.codec.request import Request
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL
 
 SHARDS = 4  # of tar and Parquet files, so that every worker has some

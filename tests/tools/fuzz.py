@@ -32,10 +32,10 @@ from tools.sections import file_of
 from tools.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak, sealed
 
 from mtcodec import Codec
+from mtcodec.container.header import Header, parse
+from mtcodec.container.mtc import Reader, build, split
+from mtcodec.container.section import CODINGS, DTYPES, WHOLE, Section
 from mtcodec.errors import FormatError, MtcodecError, SectionError, WeightsNotFound
-from mtcodec.format.container import Reader, build, split
-from mtcodec.format.header import Header, parse
-from mtcodec.format.section import CODINGS, DTYPES, WHOLE, Section
 
 WAIT_S = 60.0  # for a worker that starts
 PATIENCE_S = 20.0  # with a case
@@ -52,15 +52,15 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
 
     import mtcodec
     from mtcodec.coders import classical
-    from mtcodec.engine import serial
-    from mtcodec.engine.modules import MultiTask
     from mtcodec.files.layouts import find_scenes
     from mtcodec.files.scene import read_scene
-    from mtcodec.models.config import ModelConfig
-    from mtcodec.signal import signal as signals
+    from mtcodec.networks.config import ModelConfig
+    from mtcodec.networks.pytorch import serial
+    from mtcodec.networks.pytorch.modules import MultiTask
+    from mtcodec.signals import signal as signals
     from mtcodec.tasks import USUAL
-    from mtcodec.training import klt
-    from mtcodec.training.dataset import Scenes
+    from mtcodec.train import klt
+    from mtcodec.train.dataset import Scenes
 
     found = find_scenes(SCENES)
     paths = [directory / "small.safetensors", directory / "others.safetensors"]

@@ -28,9 +28,9 @@ from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signal import signal as signals
+from mtcodec.networks.weights import file as weights
+from mtcodec.signals import signal as signals
 from mtcodec.tasks import USUAL
-from mtcodec.weights import file as weights
 
 HERE = determinism.TESTS / "golden"
 COMMAND = "python tests/tools/golden.py"
@@ -145,12 +145,12 @@ def make_small_weights(path: Path) -> None:
     """Untrained networks whose linear paths fit the bundled scenes and whose other nets are not idle."""
     import torch
 
-    from mtcodec.engine import serial
-    from mtcodec.engine.modules import MultiTask
-    from mtcodec.models.config import ModelConfig
-    from mtcodec.models.entropy import order
-    from mtcodec.training import klt
-    from mtcodec.training.dataset import Scenes
+    from mtcodec.networks.config import ModelConfig
+    from mtcodec.networks.entropy import order
+    from mtcodec.networks.pytorch import serial
+    from mtcodec.networks.pytorch.modules import MultiTask
+    from mtcodec.train import klt
+    from mtcodec.train.dataset import Scenes
 
     torch.manual_seed(0)
     pair = (USUAL["depth"], USUAL["normal"])

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from mtcodec import Codec
 from mtcodec.archive import write
-from mtcodec.archive.layout import About, schema
-from mtcodec.format.header import NO_WEIGHTS
+from mtcodec.archive.manifest import About, schema
+from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.tasks import USUAL
 
 COUNTS = (10_000, 100_000, 1_000_000)

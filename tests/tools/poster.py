@@ -15,13 +15,13 @@ import matplotlib
 import numpy as np
 
 import mtcodec
-from mtcodec.evaluation import classical
 from mtcodec.files.layouts import scene_directory
 from mtcodec.files.scene import read_scene
-from mtcodec.signal import signal as signals
-from mtcodec.signal.mapping import Array
-from mtcodec.signal.measures import measure
-from mtcodec.signal.signal import Signal
+from mtcodec.measure import image_codecs as classical
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Array
+from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 from mtcodec.view import colours
 

@@ -23,8 +23,8 @@ from mtcodec.codec.prepare import declare
 from mtcodec.files.images import read_image, suffix_for
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signal import signal as signals
-from mtcodec.signal.measures import measure
+from mtcodec.signals import signal as signals
+from mtcodec.signals.measures import measure
 from mtcodec.tasks import USUAL
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from tools.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
 from mtcodec import Codec
-from mtcodec.archive import layout, read, write
-from mtcodec.archive.layout import FIXED
+from mtcodec.archive import manifest as layout
+from mtcodec.archive import read, write
+from mtcodec.archive.manifest import FIXED
+from mtcodec.container.mtc import split
 from mtcodec.errors import FormatError
-from mtcodec.format.container import split
 
 FOOTER = 2500  # bytes at the end of a part that are mutated more often than others
 

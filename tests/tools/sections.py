@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from mtcodec.codec import decoder
 from mtcodec.coders import labels
-from mtcodec.coders.coded import Coded, attributes_of
+from mtcodec.coders.candidate import Coded, attributes_of
+from mtcodec.container.header import NO_WEIGHTS, Header, parse
+from mtcodec.container.mtc import Reader, build, split
+from mtcodec.container.section import Attributes, Section, mask_name
 from mtcodec.errors import WeightsNotFound
-from mtcodec.format.container import Reader, build, split
-from mtcodec.format.header import NO_WEIGHTS, Header, parse
-from mtcodec.format.section import Attributes, Section, mask_name
-from mtcodec.signal.holes import Holes
-from mtcodec.signal.mapping import Array
+from mtcodec.signals.holes import Holes
+from mtcodec.signals.mapping import Array
 
 
 def file_of(tasks: Mapping[str, Coded], size: tuple[int, int]) -> bytes:

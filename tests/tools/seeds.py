@@ -8,18 +8,19 @@ import numpy as np
 from tools.sections import file_of
 from tools.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, size_bytes
 
-from mtcodec.archive import layout
+from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import PartFacts, index
 from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
-from mtcodec.coders import attached, classical, exact
-from mtcodec.coders.coded import Coded, attributes_of
-from mtcodec.format import notes
-from mtcodec.format.container import build, split
-from mtcodec.format.header import Header, parse
-from mtcodec.format.section import ATTACHED, NOTES, SHARED, Attributes, Section
-from mtcodec.signal import signal as signals
-from mtcodec.signal.signal import Signal
+from mtcodec.coders import classical
+from mtcodec.coders import near_lossless as exact
+from mtcodec.coders.candidate import Coded, attributes_of
+from mtcodec.container import attached, notes
+from mtcodec.container.header import Header, parse
+from mtcodec.container.mtc import build, split
+from mtcodec.container.section import ATTACHED, NOTES, SHARED, Attributes, Section
+from mtcodec.signals import signal as signals
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Task, declare
 
 

@@ -21,9 +21,9 @@ from mtcodec.bitstreams import av1
 from mtcodec.coders import classical
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.format.quality import STEPS, lambda_of
-from mtcodec.signal import signal as signals
-from mtcodec.signal.signal import Signal
+from mtcodec.quality import STEPS, lambda_of
+from mtcodec.signals import signal as signals
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 SIDE = 384

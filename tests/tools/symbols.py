@@ -18,15 +18,16 @@ from mtcodec import Codec
 from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import neural
-from mtcodec.engine import serial, sessions
-from mtcodec.engine.modules import MultiTask
-from mtcodec.engine.networks import Networks
-from mtcodec.engine.runtime import ort
-from mtcodec.engine.torch_layers import IntConv
-from mtcodec.engine.torch_networks import TorchNetworks
-from mtcodec.format.container import Reader
-from mtcodec.format.section import SHARED, Section
-from mtcodec.weights import file as weights
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import SHARED, Section
+from mtcodec.networks.engine import Networks
+from mtcodec.networks.onnx import sessions
+from mtcodec.networks.onnx.runtime import ort
+from mtcodec.networks.pytorch import serial
+from mtcodec.networks.pytorch.layers import IntConv
+from mtcodec.networks.pytorch.modules import MultiTask
+from mtcodec.networks.pytorch.networks import TorchNetworks
+from mtcodec.networks.weights import file as weights
 
 Steps = list[tuple[Symbols, Indexes]]
 """Of one section: symbols and the numbers of their probability tables, in the order of coding."""

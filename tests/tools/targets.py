@@ -24,7 +24,8 @@ import numpy as np
 from mtcodec import Codec
 from mtcodec.archive import decode as archived
 from mtcodec.archive import index as listing
-from mtcodec.archive import layout, read
+from mtcodec.archive import manifest as layout
+from mtcodec.archive import read
 from mtcodec.bitstreams import av1 as av1s
 from mtcodec.bitstreams import contours as outlines
 from mtcodec.bitstreams import jxl as jxls
@@ -33,25 +34,16 @@ from mtcodec.bitstreams import range_coder
 from mtcodec.bitstreams import zstd as frame
 from mtcodec.codec.decoder import DECODERS
 from mtcodec.codec.info import summary
-from mtcodec.coders import attached
-from mtcodec.coders.coded import form_of
+from mtcodec.coders.candidate import form_of
 from mtcodec.coders.labels import decode_mask
-from mtcodec.engine.networks import Networks
+from mtcodec.container import attached
+from mtcodec.container import mtc as container
+from mtcodec.container.header import NO_WEIGHTS, Header, check_pixels, pack, parse
+from mtcodec.container.mtc import Parts, Reader, build, split
+from mtcodec.container.section import ATTACHED, CODINGS, DTYPES, FORMATS, MAPPINGS, NOTES, Attributes, Section
 from mtcodec.errors import FormatError, SectionError, WeightsNotFound
-from mtcodec.format import container
-from mtcodec.format.container import Parts, Reader, build, split
-from mtcodec.format.header import NO_WEIGHTS, Header, check_pixels, pack, parse
-from mtcodec.format.section import (
-    ATTACHED,
-    CODINGS,
-    DTYPES,
-    FORMATS,
-    MAPPINGS,
-    NOTES,
-    Attributes,
-    Section,
-)
-from mtcodec.models.entropy import fit
+from mtcodec.networks.engine import Networks
+from mtcodec.networks.entropy import fit
 from mtcodec.tasks import USUAL
 
 LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30

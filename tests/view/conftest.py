@@ -11,8 +11,8 @@ from tools.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
 
 import mtcodec
 from mtcodec import Codec
+from mtcodec.container.mtc import Reader
 from mtcodec.files.layouts import SceneFiles, scene_directory
-from mtcodec.format.container import Reader
 from mtcodec.view import sources
 from mtcodec.view.page import page
 from mtcodec.view.views import views

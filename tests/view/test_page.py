@@ -13,12 +13,13 @@ import pytest
 from tools.pages import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
 
 import mtcodec
+from mtcodec.container import mtc as container
+from mtcodec.container import notes
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import NOTES
 from mtcodec.files.search import SceneFiles
-from mtcodec.format import container, notes
-from mtcodec.format.container import Reader
-from mtcodec.format.section import NOTES
-from mtcodec.signal import signal as signals
-from mtcodec.signal.measures import measure
+from mtcodec.signals import signal as signals
+from mtcodec.signals.measures import measure
 from mtcodec.tasks import USUAL
 
 HOSTILE = (

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from mtcodec.signal import signal as signals
+from mtcodec.signals import signal as signals
 from mtcodec.tasks import USUAL, declare
 from mtcodec.view import colours, differences, looks, pictures
 

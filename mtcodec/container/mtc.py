@@ -1,0 +1,152 @@
+"""Whole files: header and payloads written, read one by one, split and taken apart."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import BinaryIO
+
+from mtcodec.container import notes
+from mtcodec.container.header import MAX_HEADER, MAX_PIXELS, NO_WEIGHTS, Header, check_pixels, pack, parse
+from mtcodec.container.section import ATTACHED, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
+from mtcodec.errors import FormatError, SectionError, UsageError
+
+Source = bytes | BinaryIO
+
+
+def build(header: Header, payloads: Mapping[str, bytes]) -> bytes:
+    """A whole file; lengths and checksums of ``header.sections`` are filled in here."""
+    sections: list[Section] = []
+    for section in header.sections:
+        payload = payloads[section.name]
+        anchor = replace(header, sections=tuple(sections)).anchor(section)
+        sections.append(replace(section, length=len(payload), checksum=checksum_of(payload, anchor)))
+    return pack(replace(header, sections=tuple(sections))) + b"".join(payloads[s.name] for s in sections)
+
+
+class Reader:
+    """Reads the header of a file, then single payloads on demand.
+
+    Args:
+        source: the bytes of a whole file, or a seekable binary file.
+        max_pixels: larger images are refused. Decoding takes memory and time in proportion to the pixels that
+            the header declares, of which a stranger's small file can declare many.
+
+    Raises:
+        FormatError: from the constructor, for a damaged header or bytes after the last payload.
+        LimitError: likewise, for an image of more than ``max_pixels``.
+    """
+
+    def __init__(self, source: Source, max_pixels: int = MAX_PIXELS) -> None:
+        self._file = io.BytesIO(source) if isinstance(source, bytes) else source
+        self.bytes = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
+        self.header = parse(self._file.read(MAX_HEADER))
+        check_pixels(self.header, max_pixels)
+        if self.bytes > self.header.file_size:
+            raise FormatError(f"{self.bytes - self.header.file_size} bytes after the last section")
+
+    @property
+    def complete(self) -> bool:
+        """Does the file have all its bytes?"""
+        return self.bytes == self.header.file_size
+
+    def payload(self, name: str) -> bytes:
+        """Payload of the section ``name``, its checksum verified.
+
+        Raises:
+            SectionError: damaged, or cut off by the end of the file.
+        """
+        section = self.header.section(name)
+        if section is None:
+            raise UsageError(f"no section {name!r}")
+        payload = self._read(section)
+        if checksum_of(payload, self.header.anchor(section)) != section.checksum:
+            raise SectionError("damaged (checksum)", section=name)
+        return payload
+
+    def _read(self, section: Section) -> bytes:
+        if section.offset + section.length > self.bytes:
+            raise SectionError("the file ends within it", section=section.name)
+        self._file.seek(section.offset)
+        return self._file.read(section.length)
+
+
+class Parts(Reader):
+    """The header and the payloads of a file that are kept apart, as in a row of an archive.
+
+    Raises:
+        FormatError: from the constructor, for a damaged header.
+    """
+
+    def __init__(
+        self, header: bytes, payloads: Mapping[str, bytes | None], max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.header = parse(header)
+        check_pixels(self.header, max_pixels)
+        if self.header.size != len(header):
+            raise FormatError("bytes after the header")
+        self.bytes = self.header.file_size
+        self._payloads = payloads
+
+    def _read(self, section: Section) -> bytes:
+        payload = self._payloads.get(section.name)
+        if payload is None or len(payload) != section.length:
+            raise SectionError("missing, or of another length", section=section.name)
+        return payload
+
+
+def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Header and payloads of a whole file."""
+    header = parse(data)
+    if len(data) != header.file_size:
+        raise FormatError("not the length of a whole file")
+    return data[: header.size], {s.name: data[s.offset : s.offset + s.length] for s in header.sections}
+
+
+def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
+    """A container of ``tasks`` only, their payloads unchanged, and of files beside them; nothing is
+    decoded.
+
+    Raises:
+        UsageError: a task that the file lacks. FormatError: damage to what is kept.
+    """
+    wanted = {name for task in tasks for name in reader.header.needs(task)}
+    if not wanted:
+        raise UsageError("no tasks to extract")
+    kept = [s for s in reader.header.sections if s.name in wanted or s.name in (NOTES, ATTACHED)]
+    masks = [s.name for s in kept if is_mask(s.name)]
+    payloads: dict[str, bytes] = {}
+    sections = []
+    for section in kept:
+        own = section.attributes
+        if section.name == NOTES:
+            left = _notes(reader, wanted)
+            if left is None:
+                continue
+            payload = left
+        else:
+            payload = reader.payload(section.name)
+        if section.name in masks:
+            section = replace(section, name=mask_name(masks.index(section.name)))
+        elif own.mask is not None:
+            own = replace(own, mask=masks.index(mask_name(own.mask)))
+        payloads[section.name] = payload
+        sections.append(replace(section, attributes=own))
+    neural = any(s.neural and s.name != SHARED for s in sections)
+    header = replace(
+        reader.header, sections=tuple(sections),
+        fingerprint=reader.header.fingerprint if neural else NO_WEIGHTS,
+        quality=reader.header.quality if neural else 0,
+    )  # fmt: skip
+    return build(header, payloads)
+
+
+def _notes(reader: Reader, tasks: Iterable[str]) -> bytes | None:
+    """The notes of some tasks; None where there are none, or they are damaged: no pixel needs them."""
+    try:
+        return notes.only(reader.payload(NOTES), tasks)
+    except SectionError:
+        return None

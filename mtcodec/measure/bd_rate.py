@@ -1,0 +1,87 @@
+"""BD-rates: how many more bytes a system needs than a reference for equal PSNR, on average.
+
+After G. Bjøntegaard, "Calculation of average PSNR differences between RD-curves", VCEG-M33, 2001: the mean
+difference of log bytes over the PSNRs that both curves reach. Between points log bytes are a monotone
+piecewise cubic of PSNR (PCHIP, as in JVET's common test conditions); beyond its points no curve is continued.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mtcodec import extras
+from mtcodec.measure.lines import Line, front, lossy_tasks, task_lines, total_lines
+
+Comparison = dict[str, Any]
+"""What :func:`bd_rate` returns."""
+
+NOTHING: Comparison = {"percent": None, "psnr": None, "share": 0.0}
+"""The comparison of curves that have no interval of PSNR in common."""
+
+
+def require_scipy() -> None:
+    """Raise :class:`DependencyError` where scipy is missing."""
+    extras.load("scipy.interpolate", "a BD-rate", "evaluate")
+
+
+def _mean_log(curve: Line, low: float, high: float) -> float:
+    """Mean natural logarithm of the bytes of ``curve`` over its PSNRs from ``low`` to ``high``."""
+    from scipy.interpolate import PchipInterpolator
+
+    logs = PchipInterpolator([psnr for _, psnr in curve], [math.log(size) for size, _ in curve])
+    return float(logs.integrate(low, high)) / (high - low)
+
+
+def bd_rate(reference: Iterable[tuple[float, float]], test: Iterable[tuple[float, float]]) -> Comparison:
+    """Bytes that ``test`` needs beyond those of ``reference``, both (bytes, PSNR in dB).
+
+    Points that another of the same curve beats in both are left out.
+
+    Returns:
+        ``percent``, negative where ``test`` needs fewer bytes; ``psnr``, the common interval in dB;
+        ``share``, the part of the reference's PSNRs that it covers. Where there is no common interval,
+        or a curve has fewer than two points left: None, None and 0.
+    """
+    curves = [front(reference), front(test)]
+    if any(len(curve) < 2 for curve in curves):
+        return dict(NOTHING)
+    low, high = max(curve[0][1] for curve in curves), min(curve[-1][1] for curve in curves)
+    if low >= high:
+        return dict(NOTHING)
+    difference = _mean_log(curves[1], low, high) - _mean_log(curves[0], low, high)
+    share = (high - low) / (curves[0][-1][1] - curves[0][0][1])
+    return {"percent": 100 * math.expm1(difference), "psnr": [low, high], "share": share}
+
+
+def _against(lines: Mapping[str, Line], reference: str) -> dict[str, Comparison]:
+    return {name: bd_rate(lines.get(reference, []), line) for name, line in lines.items()}
+
+
+def table(results: Mapping[str, Any], reference: str) -> dict[str, Any] | None:
+    """BD-rates of every system and classical codec against ``reference``, one of them.
+
+    Returns:
+        ``reference``; ``systems``: by name ``all`` (mean PSNR over the tasks, bytes with overhead),
+        ``all_payload`` (the same, bytes without) and ``tasks`` (by task, bytes without; ours those that
+        decoding the task alone needs), each as :func:`bd_rate` returns it. What the bytes are is said in
+        :mod:`mtcodec.measure.lines`. None where there is only one curve to look at.
+    """
+    codecs = dict.fromkeys(point["codec"] for point in results["classical"])
+    names = [*results["systems"], *codecs]
+    if len(names) < 2:
+        return None
+    require_scipy()
+    whole = _against(total_lines(results, "bytes"), reference)
+    payload = _against(total_lines(results, "bytes", overhead=False), reference)
+    tasks = {t: _against(task_lines(results, t, "bytes"), reference) for t in lossy_tasks(results)}
+    systems = {
+        name: {
+            "all": whole.get(name, dict(NOTHING)),
+            "all_payload": payload.get(name, dict(NOTHING)),
+            "tasks": {t: found.get(name, dict(NOTHING)) for t, found in tasks.items()},
+        }
+        for name in names
+    }
+    return {"reference": reference, "systems": systems}

@@ -1,0 +1,198 @@
+"""An evaluation from scenes' files to ``results.json``, ``results.csv`` and ``rd.png``.
+
+A *system* is one codec of ours, known by the name of its weights; any number of them is measured on the same
+scenes and compared with each other and with classical codecs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mtcodec.codec import api
+from mtcodec.codec.prepare import declare
+from mtcodec.errors import OutputError, UsageError
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.output import write_atomic
+from mtcodec.files.scene import read_scene
+from mtcodec.measure import baseline as yardstick
+from mtcodec.measure import bd_rate as bdrate
+from mtcodec.measure import image_codecs as classical
+from mtcodec.measure.baseline import Progress, Yardstick
+from mtcodec.measure.plot import draw, require_matplotlib
+from mtcodec.measure.systems import Info, SceneCodec, Signals, run_scene, summarise
+from mtcodec.measure.tables import to_csv
+from mtcodec.signals import signal as signals
+from mtcodec.signals.signal import Signal
+from mtcodec.tasks import USUAL, Declarations
+
+CACHE_NAME = "classical-cache.json"
+
+
+def _check(
+    systems: Sequence[str],
+    scenes: Sequence[SceneFiles],
+    qualities: Sequence[float],
+    against: Sequence[str],
+    out: Path | None,
+) -> None:
+    """Find out what is missing before hours of work, and make ``out``."""
+    if not systems or not scenes or not qualities:
+        raise UsageError("an evaluation needs at least one system, one scene and one quality")
+    for name in systems:
+        if name in classical.VARIANTS:
+            raise UsageError(f"weights cannot be called {name!r} here, which is a classical codec")
+    for family in against:
+        if family not in classical.FAMILIES:
+            raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(classical.FAMILIES)})")
+    if against:
+        classical.versions()
+    if len(systems) > 1 or against:
+        bdrate.require_scipy()
+    if out is not None:
+        require_matplotlib()
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot make it: {error.strerror}", path=out) from error
+
+
+def _reference(
+    name: str | None, about: Mapping[str, Mapping[str, Any]], against: Sequence[str], systems: Sequence[str]
+) -> str:
+    """The system that BD-rates refer to; see :func:`evaluate`."""
+    if name is None:
+        alone = (s for s in systems if about.get(s, {}).get("architecture") == "single")
+        return next(alone, systems[0])
+    known = [*systems, *(v.name for v in classical.VARIANTS.values() if v.family in against)]
+    if name not in known:
+        raise UsageError(f"no reference {name!r} among what is evaluated ({', '.join(known)})")
+    return name
+
+
+def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Signals:
+    images = read_scene(files, declared, tasks)
+    return {name: signals.make(declare(name, image, declared), image) for name, image in images.items()}
+
+
+def _run(
+    label: str,
+    codec: SceneCodec,
+    scenes: Sequence[Signals],
+    qualities: Sequence[float],
+    info: Info,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Results of one system, one entry per quality."""
+    results = []
+    for k, quality in enumerate(qualities):
+        rows = []
+        for j, scene in enumerate(scenes):
+            progress(f"{label} {quality:g}", k * len(scenes) + j, len(qualities) * len(scenes))
+            rows.append(run_scene(codec, scene, quality, info))
+        results.append(summarise(rows, quality))
+    return results
+
+
+def evaluate(
+    systems: Mapping[str, SceneCodec],
+    scenes: Sequence[SceneFiles],
+    qualities: Sequence[float],
+    against: Sequence[str] = classical.FORMATS,
+    out: Path | None = None,
+    progress: Progress = lambda what, done, total: None,
+    *,
+    declared: Declarations = USUAL,
+    tasks: Sequence[str] | None = None,
+    info: Info = api.info,
+    about: Mapping[str, Mapping[str, Any]] | None = None,
+    reference: str | None = None,
+    grids: Mapping[str, Sequence[float]] | None = None,
+    checkpoints: str | None = None,
+    workers: int = 1,
+    arguments: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run our systems and the classical codecs over ``scenes`` and compare them.
+
+    Args:
+        systems: by name, what has ``encode(scene, quality=q)`` and ``decode(data)``.
+        scenes: files of :func:`mtcodec.files.layouts.find_scenes`; all images are held in memory.
+        qualities: our qualities, one row of results each for every system.
+        against: classical codecs, of :data:`mtcodec.measure.image_codecs.FAMILIES`; may be empty.
+        out: directory for the results and the cache of classical curves, made if missing; or None.
+        declared: tasks that are known; images of others are measured for being exact.
+        tasks: names of those to read from the scenes; default all images.
+        info: describes a file (see :data:`mtcodec.measure.systems.Info`).
+        about: facts about systems for the results; ``architecture`` counts for the next argument.
+        reference: what BD-rates refer to, a system or a classical variant; default the first system of
+            architecture ``single``, else the first.
+        grids, checkpoints, workers: of :class:`mtcodec.measure.baseline.Yardstick`.
+        arguments: kept in the results; default the command line.
+
+    Returns:
+        What ``results.json`` holds:
+
+        - ``arguments``, ``qualities``, ``against``, ``scenes`` (keys), ``tasks`` (declarations),
+          ``versions``;
+        - ``systems`` by name: what ``about`` says, and ``rows``, per quality: sizes, measures and times as
+          in :func:`mtcodec.measure.systems.summarise`, and ``matched``, the ratio to image file formats
+          (:func:`mtcodec.measure.matched.matched`; without ``hyperprior``) or None;
+        - ``classical``: points of all variants (:class:`mtcodec.measure.curves.Point`);
+        - ``bd_rate``: :func:`mtcodec.measure.bd_rate.table`, None where there is nothing to compare;
+        - ``lossless``: by exact task ``webp_bytes``.
+
+    Raises:
+        UsageError: a request that makes no sense. DependencyError: a library is missing.
+        WeightsError: ``hyperprior``'s weights are missing or damaged.
+    """
+    _check(list(systems), scenes, qualities, against, out)
+    facts = about or {}
+    reference = _reference(reference, facts, against, list(systems))
+    others = Yardstick(against, grids, checkpoints, workers)
+    loaded = [_load(files, declared, tasks) for files in scenes]
+    images: dict[str, list[Signal]] = {}
+    for scene in loaded:
+        for name, signal in scene.items():
+            images.setdefault(name, []).append(signal)
+    entries: dict[str, dict[str, Any]] = {}
+    for name, codec in systems.items():
+        label = "quality" if len(systems) == 1 else name
+        rows = _run(label, codec, loaded, qualities, info, progress)
+        entries[name] = {**facts.get(name, {}), "rows": rows}
+    points = others.points(images, None if out is None else out / CACHE_NAME, progress)
+    share = {name: len(own) / len(loaded) for name, own in images.items()}
+    for entry in entries.values():
+        for row in entry["rows"]:
+            row["matched"] = yardstick.ratio(row, points, share)
+    results: dict[str, Any] = {
+        "arguments": dict(arguments) if arguments is not None else {"argv": sys.argv},
+        "qualities": list(qualities),
+        "against": list(against),
+        "scenes": [files.key for files in scenes],
+        "tasks": {name: own[0].task.to_json() for name, own in images.items()},
+        "versions": others.versions(),
+        "systems": entries,
+        "classical": [asdict(point) for point in points],
+        "lossless": yardstick.lossless(images),
+    }
+    results["bd_rate"] = bdrate.table(results, reference)
+    if out is not None:
+        write(results, out)
+    return results
+
+
+def write(results: Mapping[str, Any], out: Path) -> None:
+    """Write ``results.json``, ``results.csv`` and ``rd.png`` into the directory ``out``.
+
+    Where JPEG is among the classical codecs, ``rd-without-jpeg.png`` is the plot without it: its curve
+    is so far off that the others crowd.
+    """
+    write_atomic(out / "results.json", json.dumps(results, indent=1).encode())
+    write_atomic(out / "results.csv", to_csv(results).encode())
+    write_atomic(out / "rd.png", draw(results))
+    if any(point["codec"] == "jpeg" for point in results["classical"]):
+        write_atomic(out / "rd-without-jpeg.png", draw(results, omit=("jpeg",)))

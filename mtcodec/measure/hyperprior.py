@@ -1,0 +1,206 @@
+"""The pretrained Scale Hyperprior of CompressAI's model zoo as a baseline: each task coded alone.
+
+The networks (``bmshj2018_hyperprior``, optimised for MSE on natural RGB images) see colour and vectors as
+they are, one channel repeated to three; lengths are scaled by their maximum, which decoding is given for
+free, other values by their range. Decoded channels of a one-channel image are averaged. Sizes are of real
+streams: the two strings that the model's entropy coders make, behind a header of :data:`OVERHEAD` bytes
+(quality, height, width, length of the first string), which counts as container overhead.
+
+Needs CompressAI, which is imported only when used. Everything runs on the CPU in one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import struct
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtcodec import extras
+from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
+from mtcodec.signals.mapping import Array, Range, to_planes
+from mtcodec.signals.signal import Form, Signal
+
+NAME = "hyperprior"
+ZOO_NAME = "bmshj2018-hyperprior"
+FILES = ZOO_NAME + "-{q}-*.pth.tar"
+"""Names of the zoo's files; ``{q}`` is the quality."""
+
+QUALITIES = (1.0, 2.0, 3.0, 4.0, 5.0)
+ALIGNMENT = 64
+_HEADER = struct.Struct("<BHHI")
+OVERHEAD = _HEADER.size
+
+
+def _zoo() -> Any:
+    """The package ``compressai.zoo``, its modules ``image`` and ``pretrained`` loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries that it imports
+        for module in ("image", "pretrained"):
+            extras.load(f"compressai.zoo.{module}", f"the codec {NAME!r}", "paper")
+        return import_module("compressai.zoo")
+
+
+def checkpoint(quality: float, checkpoints: str) -> Path:
+    """The file of one quality.
+
+    Args:
+        checkpoints: a directory of files named as in the zoo, or a path with ``{q}`` in place of the
+            quality and, if need be, ``*`` or ``?`` in its last part.
+    """
+    pattern = checkpoints if "{q}" in checkpoints else str(Path(checkpoints) / FILES)
+    path = Path(pattern.replace("{q}", f"{quality:g}"))
+    found = sorted(path.parent.glob(path.name)) if path.name else []
+    if not found:
+        raise WeightsNotFound(f"no such checkpoint of {ZOO_NAME}", path=path)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} checkpoints, not one", path=path)
+    return found[0]
+
+
+def _download(quality: float) -> Mapping[str, Any]:
+    """State of the zoo's model, from torch.hub's cache or the network."""
+    import torch
+
+    url = _zoo().image.model_urls[ZOO_NAME]["mse"][int(quality)]
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it announces the download
+            state: Mapping[str, Any] = torch.hub.load_state_dict_from_url(
+                url, map_location="cpu", progress=False, weights_only=True
+            )
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsNotFound(
+            f"cannot download {url} ({error}): fetch the files {ZOO_NAME}-<1 to 5>-*.pth.tar elsewhere "
+            "and name their directory with --hyperprior-checkpoints"
+        ) from error
+    return state
+
+
+def _state(quality: float, checkpoints: str | None) -> Mapping[str, Any]:
+    """Parameters of one quality as the file holds them."""
+    import torch
+
+    if checkpoints is None:
+        return _download(quality)
+    path = checkpoint(quality, checkpoints)
+    state: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+@cache
+def model(quality: float, checkpoints: str | None) -> Any:
+    """The network of one quality, ready to code.
+
+    Args:
+        quality: 1 to 8.
+        checkpoints: see :func:`checkpoint`; None takes the zoo's own files.
+
+    Raises:
+        UsageError: no such quality. DependencyError: CompressAI is not installed.
+        WeightsNotFound: no file, or it cannot be downloaded. WeightsInvalid: it holds something else.
+    """
+    zoo = _zoo()
+    if quality not in range(1, 9):
+        raise UsageError(f"{NAME} has the qualities 1 to 8, not {quality:g}")
+    rename, build = zoo.pretrained.load_pretrained, zoo.image.model_architectures[ZOO_NAME].from_state_dict
+    try:
+        network = build(rename(_state(quality, checkpoints))).eval()
+        network.update(force=True)
+    except MtcodecError:
+        raise
+    except Exception as error:  # torch and pickle raise whatever they like
+        what = f"the checkpoint of quality {quality:g} in {checkpoints or 'the cache of torch.hub'}"
+        raise WeightsInvalid(f"{what} is not usable: {' '.join(str(error).split())[:200]}") from error
+    return network
+
+
+def identity(qualities: Sequence[float], checkpoints: str | None) -> str:
+    """Hash of all that decides on the bytes: parameters of these qualities, and library versions.
+
+    Raises what :func:`model` does, so it also finds out whether everything is there.
+    """
+    digest = hashlib.sha256(repr(sorted(versions().items())).encode())
+    for quality in qualities:
+        for name, tensor in sorted(model(quality, checkpoints).state_dict().items()):
+            digest.update(f"\0{quality:g} {name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:24]
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that do the work, by name."""
+    _zoo()
+    import compressai
+    import torch
+
+    return {"compressai": str(compressai.__version__), "torch": str(torch.__version__)}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch and no gradients."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _form(signal: Signal) -> Form:
+    """How the network's planes stand for values: 1 is the largest one."""
+    scale = signal.form.scale
+    low = 0.0 if signal.task.rules.length else scale.low
+    return replace(signal.form, scale=Range(low, scale.high))
+
+
+def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
+    """``signal``, of 1 or 3 channels, as a stream of the model of ``quality``.
+
+    Raises what :func:`model` does.
+    """
+    import torch
+
+    network = model(quality, checkpoints)
+    planes = np.broadcast_to(to_planes(signal.image, _form(signal).scale), (3, signal.height, signal.width))
+    pad = ((0, 0), (0, -signal.height % ALIGNMENT), (0, -signal.width % ALIGNMENT))
+    batch = np.pad(planes, pad, mode="edge")[None]
+    with _one_thread():
+        (first,), (second,) = network.compress(torch.from_numpy(batch))["strings"]
+    head = _HEADER.pack(int(quality), signal.height, signal.width, len(first))
+    return head + bytes(first) + bytes(second)
+
+
+def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Array:
+    """The image in a stream of :func:`encode`; shape, dtype, range and holes are those of ``like``.
+
+    Raises:
+        MtcodecError: the stream is of another size of image, or has lost its first string's end. Other
+            damage goes unnoticed: the model's entropy decoders check nothing.
+    """
+    if len(payload) < OVERHEAD:
+        raise MtcodecError(f"not a stream of {NAME}", task=like.task.name)
+    quality, height, width, length = _HEADER.unpack_from(payload)
+    if (height, width) != (like.height, like.width) or length > len(payload) - OVERHEAD:
+        raise MtcodecError(f"not a stream of {NAME} of this image's size", task=like.task.name)
+    strings = [[payload[OVERHEAD : OVERHEAD + length]], [payload[OVERHEAD + length :]]]
+    shape = [-(-side // ALIGNMENT) for side in (height, width)]
+    with _one_thread():
+        planes = model(float(quality), checkpoints).decompress(strings, shape)["x_hat"][0].numpy()
+    planes = planes[:, :height, :width].astype(np.float64)
+    if like.form.channels == 1:
+        planes = planes.mean(axis=0, keepdims=True)
+    return _form(like).restore(planes)

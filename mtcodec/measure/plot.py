@@ -1,0 +1,105 @@
+"""``rd.png``: rate-distortion curves, one panel per lossy task and one for whole scenes."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mtcodec import extras
+from mtcodec.measure.lines import Line, lossy_tasks, task_lines, total_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OURS = (
+    ("#c0161c", "o"), ("#e8821a", "P"), ("#c2328c", "X"),
+    ("#222222", "h"), ("#12a0ae", "d"), ("#7a4a1e", "p"),
+)  # fmt: skip
+CLASSICAL: dict[str, dict[str, Any]] = {
+    "avif": {"color": "#1f5fa8", "label": "AVIF", "marker": "s"},
+    "avif10": {"color": "#1f5fa8", "label": "AVIF 10 bit", "marker": "s", "linestyle": "--"},
+    "avif-tuned": {"color": "#5f9be0", "label": "AVIF, our settings", "marker": "s"},
+    "jxl": {"color": "#1c8a5a", "label": "JPEG XL", "marker": "^"},
+    "jxl16": {"color": "#1c8a5a", "label": "JPEG XL 16 bit", "marker": "^", "linestyle": "--"},
+    "webp": {"color": "#8a5cb0", "label": "WebP 4:2:0", "marker": "D"},
+    "jpeg": {"color": "#7a7a7a", "label": "JPEG", "marker": "v"},
+    "hyperprior": {"color": "#b09a1e", "label": "Scale Hyperprior, pretrained", "marker": "*"},
+}
+
+
+def _style(name: str, systems: Sequence[str]) -> dict[str, Any]:
+    """How a line is drawn: ours by their order, classical codecs always alike."""
+    if name in CLASSICAL:
+        return {"linewidth": 1.4, "markersize": 4.0, **CLASSICAL[name]}
+    round_, k = divmod(systems.index(name), len(OURS))
+    color, marker = OURS[k]
+    line = ("-", "--", ":")[round_ % 3]
+    return {"color": color, "marker": marker, "linestyle": line, "label": name, "linewidth": 2.2,
+            "markersize": 4.5, "zorder": 5}  # fmt: skip
+
+
+def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, float, float, float]:
+    """Axis limits: around our curves where there are bytes to compare, not the far ends of the others."""
+    ours = [p for name in systems for p in lines.get(name, ())]
+    ours = ours or [p for line in lines.values() for p in line]
+    bits, levels = [p[0] for p in ours], [p[1] for p in ours]
+    low, high = min(levels) - 4, max(levels) + 4
+    near = [p[0] for line in lines.values() for p in line if low <= p[1] <= high]
+    return min([*bits, *near]) / 1.25, min(max([*bits, *near]), 6 * max(bits)) * 1.25, low, high
+
+
+def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, systems: Sequence[str]) -> None:
+    for name in sorted(lines, key=[*systems, *CLASSICAL].index):
+        line = sorted(lines[name])
+        axes.plot([p[0] for p in line], [p[1] for p in line], **_style(name, systems))
+    left, right, low, high = _limits(lines, systems)
+    axes.set(xscale="log", xlim=(left, right), ylim=(low, high), xlabel="bits per pixel", ylabel=ylabel)
+    ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5)]
+    shown = [t for t in ticks if left <= t <= right]
+    axes.set_xticks(shown, [f"{t:g}" for t in shown])
+    axes.minorticks_off()
+    axes.set_title(title, fontsize=11, fontweight="bold", loc="left")
+    axes.grid(True, color="#dddddd", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def require_matplotlib() -> None:
+    """Raise :class:`DependencyError` where matplotlib is missing."""
+    extras.load("matplotlib", "drawing", "evaluate")
+
+
+def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
+    """The figure of :func:`mtcodec.measure.evaluate.evaluate`'s results as a PNG file.
+
+    Args:
+        omit: classical variants to leave out.
+
+    Raises:
+        DependencyError: matplotlib is not installed.
+    """
+    require_matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    systems, tasks = list(results["systems"]), lossy_tasks(results)
+    panels = [(f"{t} alone (no overhead)", task_lines(results, t, "bpp"), f"PSNR of {t} (dB)") for t in tasks]
+    if tasks:
+        title = "all tasks (whole files without lossless tasks)"
+        panels.append((title, total_lines(results, "bpp"), "mean PSNR over tasks (dB)"))
+    columns = min(2, len(panels)) or 1
+    rows = math.ceil(len(panels) / columns) or 1
+    figure = Figure(figsize=(5.6 * columns, 4.2 * rows), dpi=130, facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    legend: dict[str, Any] = {}
+    for k, (title, lines, ylabel) in enumerate(panels):
+        shown = {name: line for name, line in lines.items() if line and name not in omit}
+        axes = figure.add_subplot(rows, columns, k + 1)
+        _panel(axes, title, shown, ylabel, systems)
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            legend.setdefault(label, handle)
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -1,0 +1,140 @@
+"""The scenes of whatever people name: datasets, ``.mtc`` files and directories of them, archives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from mtcodec.archive.decode import ArchiveCodec, decode
+from mtcodec.archive.names import is_archive
+from mtcodec.archive.read import Entry, Opened
+from mtcodec.codec.api import Codec, reader_of
+from mtcodec.codec.info import units_of
+from mtcodec.errors import FormatError, SceneError
+from mtcodec.files.layouts import FILES, SceneFiles, find_scenes
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.scene import ALPHA, read_scene, scaled
+from mtcodec.files.sources import holds
+from mtcodec.measure.compare import Images, Source
+from mtcodec.tasks import USUAL, Declarations
+
+SUFFIX = ".mtc"
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    """A scene of image files."""
+
+    files: SceneFiles
+    declared: Declarations
+
+    @property
+    def label(self) -> str:
+        return self.files.label
+
+    def read(self, tasks: Sequence[str] | None) -> Images:
+        if tasks is not None:
+            there = [name for name, source in self.files.files.items() if holds(source)]
+            if {*there, *(f"{name}{ALPHA}" for name in there)}.isdisjoint(tasks):
+                return Images({})
+        images = read_scene(self.files, self.declared, tasks)
+        return Images(images, scaled(self.files, images))
+
+
+@dataclass(frozen=True)
+class InFile:
+    """A scene of an ``.mtc`` file."""
+
+    path: Path
+    codec: Codec
+
+    @property
+    def label(self) -> str:
+        return str(self.path)
+
+    def read(self, tasks: Sequence[str] | None) -> Images:
+        try:
+            reader = reader_of(self.path)
+            names = [n for n in reader.header.tasks if tasks is None or n in tasks]
+            return Images(self.codec.decode(reader, names), units_of(reader))
+        except FormatError as error:
+            raise error.at(path=self.path) from None
+
+
+class Rows:
+    """The rows of an archive, one group in memory at a time."""
+
+    def __init__(self, opened: Opened, device: str) -> None:
+        self.opened, self.group, self.entries = opened, -1, list[Entry]()
+        self.device = device
+
+    @cached_property
+    def codec(self) -> ArchiveCodec:
+        """What decodes them; its networks are loaded when a scene first needs them."""
+        return ArchiveCodec(self.opened, self.device)
+
+    def read(self, group: int, row: int, tasks: Sequence[str] | None) -> Images:
+        """One row; ``tasks`` must be the same for all."""
+        names = [name for name in self.opened.about.names if tasks is None or name in tasks]
+        if group != self.group:
+            self.entries = self.opened.entries(self.opened.groups[group], names, beside=True)
+            self.group = group
+        entry = self.entries[row]
+        ((_, images),) = decode(self.codec, [entry], names)
+        return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
+
+
+@dataclass(frozen=True)
+class InArchive:
+    """A row of an archive."""
+
+    label: str
+    rows: Rows
+    group: int
+    row: int
+
+    def read(self, tasks: Sequence[str] | None) -> Images:
+        return self.rows.read(self.group, self.row, tasks)
+
+
+def open_scenes(
+    path: str | Path,
+    declared: Declarations = USUAL,
+    names: Mapping[str, str] = {},
+    note: Note = ignore,
+    weights: Sequence[str] = (),
+    device: str = "cpu",
+) -> dict[str, Source]:
+    """The scenes at ``path`` by key; nothing is decoded yet.
+
+    Args:
+        path: a directory or file as :func:`mtcodec.files.layouts.find_scenes` reads it, an ``.mtc`` file, a
+            directory that has such files in it, or an archive (a URL, too).
+        declared, names, note: see there.
+        weights: names or paths of those that ``.mtc`` files may need besides the installed ones.
+
+    Raises:
+        SceneError: nothing of the kind. FormatError: a damaged archive.
+    """
+    if is_archive(path):
+        opened = Opened(path)
+        rows = Rows(opened, device)
+        return {
+            key: InArchive(f"{path}: scene {key}", rows, k, row)
+            for k, group in enumerate(opened.groups)
+            for row, key in enumerate(opened.keys(group))
+        }
+    path, codec = Path(path), Codec(weights, device)
+    if not path.exists():
+        raise SceneError("no such file or directory", path=path)
+    if not path.is_dir() and path.suffix.lower() not in FILES:
+        return {path.stem: InFile(path, codec)}
+    try:
+        return {scene.key: OnDisk(scene, declared) for scene in find_scenes(path, declared, names, note)}
+    except SceneError:
+        files = sorted(path.rglob(f"*{SUFFIX}"))
+        if not files:
+            raise
+        return {file.relative_to(path).with_suffix("").as_posix(): InFile(file, codec) for file in files}

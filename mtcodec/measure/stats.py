@@ -1,0 +1,204 @@
+"""What a dataset holds, and what encoding it would give, by a sample of its scenes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Any, TypeVar
+
+from mtcodec import threads
+from mtcodec.codec.api import Codec
+from mtcodec.codec.prepare import check, declare
+from mtcodec.codec.request import Request
+from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.files.headers import shape_of
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.sources import Absent, Source, size_of
+from mtcodec.measure.systems import mean_of
+from mtcodec.signals import signal as signals
+from mtcodec.signals.mapping import Array
+from mtcodec.tasks import units
+
+QUALITIES = (40.0, 65.0, 85.0)
+SAMPLE = 10  # scenes that are read and encoded,
+HEADERS = 200  # and those whose headers are read
+FILES = 50_000  # files of a task whose sizes are asked for; of more, the rest is estimated
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """So many of ``items`` in order, at equal distances."""
+    count = min(count, len(items))
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def describe(
+    scenes: Sequence[SceneFiles],
+    request: Request,
+    tasks: Sequence[str] | None = None,
+    sample: int = SAMPLE,
+    codec: Codec | None = None,
+    qualities: Sequence[float] = QUALITIES,
+    progress: Progress = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """What ``scenes`` hold.
+
+    Args:
+        request: settings of encoding; declarations, units and holes count for what is told, too.
+        tasks: only these; None: all.
+        sample: scenes that are read, at equal distances.
+        codec: what the sample is encoded with; None: it is not.
+
+    Returns:
+        - ``scenes``: how many;
+        - ``tasks``, by name: ``kind``, ``scenes`` that have it, ``bytes`` on disk, ``estimated`` where those
+          are of :data:`FILES` files, ``images`` (how many of what dtype and channels, of the headers read),
+          ``unit`` of a stored step of lengths (else empty), and ``holes``, the share of pixels in the sample;
+        - ``sizes``: scenes by size of image, of the headers read;
+        - ``headers``, ``sample``: keys of the scenes whose headers or images were read;
+        - ``failed``: what was wrong, by key;
+        - ``encoded``: of every quality the means and sums of :func:`_estimate`; empty without ``codec``.
+
+    Raises:
+        SceneError: no scene has one of ``tasks``, or none of the sample can be read.
+    """
+    names = [n for n in dict.fromkeys(n for s in scenes for n in s.files) if tasks is None or n in tasks]
+    for name in tasks or ():
+        if name not in names:
+            raise SceneError(f"no scene has an image of task {name!r}")
+    failed: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {name: _on_disk(name, scenes, request) for name in names}
+    looked = spread(scenes, HEADERS)
+    sizes = Counter[str]()
+    for files in looked:
+        try:
+            sizes[_headers(files, found)] += 1
+        except MtcodecError as error:
+            failed[files.key] = str(error)
+    taken = spread(scenes, sample)
+    rows, holes = _sampled(taken, request, tasks, codec, qualities, progress, failed)
+    if taken and not rows:
+        raise SceneError(f"nothing of the sample can be read; the first: {next(iter(failed.values()))}")
+    for name in found.keys() & holes.keys():
+        found[name]["holes"] = fmean(holes[name])
+    for name, seen in found.items():
+        seen["unit"] = _unit(name, seen["images"], scenes[0], request)
+    return {
+        "scenes": len(scenes), "tasks": found, "sizes": dict(sizes.most_common()),
+        "headers": len(looked), "sample": [files.key for files in taken], "failed": failed,
+        "encoded": [_estimate([row[i] for row in rows], q, len(scenes)) for i, q in enumerate(qualities)]
+        if codec else [],
+    }  # fmt: skip
+
+
+def _sampled(
+    taken: Sequence[SceneFiles],
+    request: Request,
+    tasks: Sequence[str] | None,
+    codec: Codec | None,
+    qualities: Sequence[float],
+    progress: Progress,
+    failed: dict[str, str],
+) -> tuple[list[list[dict[str, Any]]], dict[str, list[float]]]:
+    """Of every scene that can be read, what :func:`_encode` gives by quality; and shares of holes by task."""
+    if codec is not None and codec.request.coding != "classical":
+        codec.networks()  # which is no part of a scene's time
+    rows: list[list[dict[str, Any]]] = []
+    holes: dict[str, list[float]] = {}
+    for k, files in enumerate(taken):
+        progress("encoding" if codec else "reading", k, len(taken))
+        try:
+            images = check(read_scene(files, request.tasks, tasks))
+            _holes(images, request, holes)
+            own = request.only(images, scaled(files, images))
+            rows.append([_encode(codec, images, own, q) for q in qualities] if codec else [])
+        except MtcodecError as error:
+            failed[files.key] = str(error)
+    return rows, holes
+
+
+def _on_disk(name: str, scenes: Sequence[SceneFiles], request: Request) -> dict[str, Any]:
+    """What the names and sizes of a task's files tell."""
+    sources = [scene.files[name] for scene in scenes if name in scene.files]
+    asked = spread(sources, FILES)
+    sizes = [size for source in asked if (size := _bytes(source)) is not None]
+    more = len(sources) / len(asked)
+    task = request.tasks.get(name)
+    return {
+        "kind": "data" if task is None else task.kind, "scenes": round(len(sizes) * more),
+        "bytes": round(sum(sizes) * more), "estimated": more > 1, "images": {},
+    }  # fmt: skip
+
+
+def _bytes(source: Source) -> int | None:
+    """Bytes on disk; None where there is no image."""
+    try:
+        return size_of(source)
+    except Absent:
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SceneError(f"cannot read it: {reason}", path=source) from error
+
+
+def _headers(files: SceneFiles, found: Mapping[str, dict[str, Any]]) -> str:
+    """Note what the headers of a scene's images tell; returns their size."""
+    size = ""
+    for name, own in found.items():
+        if name in files.files:
+            try:
+                shape = shape_of(files.files[name])
+            except Absent:
+                continue
+            size = size or f"{shape.width}×{shape.height}"
+            what = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
+            own["images"][what] = own["images"].get(what, 0) + 1
+    return size
+
+
+def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list[float]]) -> None:
+    for name, image in images.items():
+        task = declare(name, image, request.tasks)
+        signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
+        if not task.exact:
+            valid = signal.valid
+            shares.setdefault(name, []).append(0.0 if valid is None else float(1 - valid.mean()))
+
+
+def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality: float) -> dict[str, Any]:
+    """Bytes, pixels, PSNR by task and seconds of processor time of one scene at a quality."""
+    start = time.process_time()
+    encoded = codec.encode_measured(images, **{**vars(request), "quality": quality})
+    seconds = time.process_time() - start
+    height, width = next(iter(images.values())).shape[:2]
+    return {
+        "bytes": len(encoded.data), "pixels": height * width, "psnr": encoded.psnr, "seconds": seconds,
+    }  # fmt: skip
+
+
+def _unit(name: str, images: Mapping[str, int], some: SceneFiles, request: Request) -> str:
+    """The length of a stored step of most images; "" where values are no lengths, or of unknown dtype."""
+    if name not in request.tasks or not images:
+        return ""
+    dtype = max(images, key=lambda what: images[what]).rsplit("×")[-1]
+    told = some.units.get(name, "") if dtype.startswith("u") else ""
+    return units.unit_of(request.tasks[name], dtype, request.units.get(name, told))
+
+
+def _estimate(rows: Sequence[Mapping[str, Any]], quality: float, total: int) -> dict[str, Any]:
+    """Means over the sample, and what follows for ``total`` scenes.
+
+    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp``, and ``psnr`` in dB by task that
+    is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
+    """
+    size, seconds = (fmean(row[key] for row in rows) for key in ("bytes", "seconds"))
+    return {
+        "quality": quality, "scene_bytes": size, "bytes": round(size * total),
+        "bpp": 8 * sum(row["bytes"] for row in rows) / sum(row["pixels"] for row in rows),
+        "psnr": mean_of([row["psnr"] for row in rows]),
+        "scene_seconds": seconds, "seconds": seconds * total / threads.cores(), "cores": threads.cores(),
+    }  # fmt: skip

@@ -1,0 +1,101 @@
+"""Results of an evaluation as rows: CSV for other programs, a table for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mtcodec.measure.lines import lossy_tasks
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COLUMNS = (
+    *("system", "quality", "task", "images", "bytes", "payload_bytes", "bpp"),
+    *("psnr", "mse", "ms_ssim", "angle_deg", "angle_median_deg", "rmse", "max_error", "abs_rel", "delta"),
+    *("exact", "differing"),
+    *("encode_ms", "decode_ms", "ratio", "ratio_payload", "extrapolated"),
+)
+
+
+def _rows(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every system's rows with its name."""
+    for name, system in results["systems"].items():
+        for row in system["rows"]:
+            yield name, row
+
+
+def to_csv(results: Mapping[str, Any]) -> str:
+    """One row per system, quality and task; ``task`` is ``all`` for a whole file of ours.
+
+    Our bytes of one task are those that decoding it alone needs, so they do not add up to ``all``.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
+    table.writeheader()
+    for system, row in _rows(results):
+        own = {"system": system, "quality": row["quality"]}
+        table.writerow({**row, **(row["matched"] or {}), **own, "task": "all", "bytes": row["bytes"],
+                        "psnr": row.get("psnr_mean", ""), "images": len(results["scenes"])})  # fmt: skip
+        for name, entry in row["tasks"].items():
+            table.writerow({**entry, **own, "task": name})
+    for point in results["classical"]:
+        table.writerow({**point, "system": point["codec"]})
+    return text.getvalue()
+
+
+def format_table(results: Mapping[str, Any]) -> Table:
+    """The results for a terminal: one row per system and quality, the system named if there are several.
+
+    A ratio with ``~`` rests on an extrapolated curve.
+    """
+    from rich.table import Table
+
+    psnr_tasks, several = lossy_tasks(results), len(results["systems"]) > 1
+    table = Table(title=f"{len(results['scenes'])} scenes")
+    if several:
+        table.add_column("weights")
+    heads = ["quality", "bytes", "bpp", *(f"{t} dB" for t in psnr_tasks)]
+    for head in [*heads, "ratio, whole files", "ratio, no overhead", "encode ms", "decode ms"]:
+        table.add_column(head, justify="right")
+    for system, row in _rows(results):
+        if several and table.rows and row["quality"] == results["qualities"][0]:
+            table.add_section()
+        cells = [system] if several else []
+        cells += [f"{row['quality']:g}", f"{row['bytes']:.0f}", f"{row['bpp']:.4f}"]
+        cells += [f"{row['tasks'][t]['psnr']:.2f}" for t in psnr_tasks]
+        found = row["matched"]
+        mark = "~" if found and found["extrapolated"] else ""
+        cells += [f"{mark}{found[key]:.3f}" if found else "-" for key in ("ratio", "ratio_payload")]
+        table.add_row(*cells, f"{row['encode_ms']:.1f}", f"{row['decode_ms']:.1f}")
+    return table
+
+
+def format_bd_rates(results: Mapping[str, Any]) -> Table | None:
+    """The BD-rates for a terminal, one row per system, or None where there are none."""
+    from rich.table import Table
+
+    found = results["bd_rate"]
+    if found is None:
+        return None
+    table = Table(
+        title=f"BD-rate against {found['reference']}",
+        caption="– no common PSNRs; ~ fewer than half of the reference's. "
+        "Single tasks: bytes to decode the task alone, no overhead.",
+    )
+    table.add_column("system")
+    tasks = lossy_tasks(results)
+    for head in ("all, whole files", "all, no overhead", *tasks):
+        table.add_column(head, justify="right")
+    for name, entry in found["systems"].items():
+        cells = [entry["all"], entry["all_payload"], *(entry["tasks"][t] for t in tasks)]
+        table.add_row(name, *map(_percent, cells))
+    return table
+
+
+def _percent(comparison: Mapping[str, Any]) -> str:
+    if comparison["percent"] is None:
+        return "–"
+    return f"{'~' if comparison['share'] < 0.5 else ''}{comparison['percent']:+.1f} %"

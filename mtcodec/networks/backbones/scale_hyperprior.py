@@ -1,0 +1,118 @@
+"""The paper's transforms: strided 5×5 convolutions with (inverse) generalised divisive normalisation.
+
+The layers of the Scale Hyperprior (Ballé et al. 2018), a first layer ("head") for every task, and a
+synthesis for every task; latents at 1/16. Outputs equal those of compressai's ``ScaleHyperprior`` with the
+same weights (``tests/networks/test_backbones.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtcodec.networks.backbones.backbone import Backbone, Names
+from mtcodec.networks.config import ModelConfig
+from mtcodec.networks.layers import Layer, Layers, Maps, Operations
+
+HALO = 3  # 5×5 kernels at 1/2, 1/4, 1/8 and 1/16
+
+
+def down(inputs: int, outputs: int) -> Layer:
+    return Layer(inputs, outputs, kernel=5, stride=2)
+
+
+def up(inputs: int, outputs: int) -> Layer:
+    return Layer(inputs, outputs, "up", kernel=5, stride=2)
+
+
+def chain(net: Operations, layers: Layers, x: Maps) -> Maps:
+    """One layer after the other."""
+    for name in layers:
+        x = net.layer(name, x)
+    return x
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """g_a: planes of T tasks, (B, ΣC, H, W) → latents at 1/16; T·``head`` channels in between.
+
+    ``vector`` is not used: quality acts through the streams' gains alone.
+    """
+
+    channels: tuple[int, ...]
+    latents: int
+    head: int
+    halo = HALO
+
+    def head_layers(self, task: int) -> Layers:
+        name = f"heads.{task}"
+        return {
+            f"{name}.0": down(self.channels[task], self.head),
+            f"{name}.1": Layer(self.head, self.head, "gdn"),
+        }
+
+    @property
+    def trunk_layers(self) -> Layers:
+        width = len(self.channels) * self.head
+        norm = Layer(width, width, "gdn")
+        layers = (down(width, width), norm, down(width, width), norm, down(width, self.latents))
+        return {f"trunk.{i}": layer for i, layer in enumerate(layers)}
+
+    @property
+    def layers(self) -> Layers:
+        heads = (self.head_layers(i) for i in range(len(self.channels)))
+        return {**{name: layer for own in heads for name, layer in own.items()}, **self.trunk_layers}
+
+    def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
+        parts = net.split(x, self.channels)
+        heads = [chain(net, self.head_layers(i), part) for i, part in enumerate(parts)]
+        return chain(net, self.trunk_layers, net.cat(heads))
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """g_s of one task: its latents → planes centred on zero; the mirror of g_a with one task's head.
+
+    ``vector`` is not used.
+    """
+
+    latents: int
+    channels: int
+    head: int
+    width: int
+    halo = HALO
+
+    @property
+    def layers(self) -> Layers:
+        wide, narrow = Layer(self.width, self.width, "igdn"), Layer(self.head, self.head, "igdn")
+        layers = (
+            *(up(self.latents, self.width), wide, up(self.width, self.width), wide),
+            *(up(self.width, self.head), narrow, up(self.head, self.channels)),
+        )
+        return {f"layers.{i}": layer for i, layer in enumerate(layers)}
+
+    def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
+        return net.float32(chain(net, self.layers, latent))
+
+
+def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
+    channels = tuple(t.channels for t in config.tasks if t.name in read)
+    return Analysis(channels, sum(config.channels(name) for name in made), config.head)
+
+
+def _synthesis(config: ModelConfig, task: str) -> Synthesis:
+    latents = sum(config.channels(name) for name in config.graph.reads[task])
+    width = config.head * max(len(read) for read, _ in config.graph.analyses)
+    return Synthesis(latents, config.task(task).channels, config.head, width)
+
+
+BACKBONE = Backbone(
+    _analysis,
+    _synthesis,
+    sizes={  # the paper's: 300 latents in all (each of the networks of ``single`` has that many)
+        "single": {"head": 48, "latents": 300, "hyper": 48, "entropy_width": 192},
+        "mixed": {"head": 32, "shared_latents": 300, "hyper": 48, "entropy_width": 192},
+        "disjoint": {"head": 42, "latents": 100},
+        "shared": {"head": 42, "latents": 76, "shared_latents": 72},
+        "conditional": {"head": 42, "latents": 76, "shared_latents": 72},
+    },
+)

@@ -1,0 +1,1 @@
+"""Networks as modules of torch: training, and CUDA."""

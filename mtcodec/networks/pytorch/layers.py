@@ -1,0 +1,186 @@
+"""Layers as modules of torch, and the operations between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtcodec.networks.entropy.integer import BIAS_LIMIT, BIAS_UNIT, STEP, WEIGHT_LIMIT
+from mtcodec.networks.layers import BETA_MIN, Layer, Layers
+
+
+def round_clamp(x: Tensor, low: float, high: float) -> Tensor:
+    """Nearest integer (ties to even) within [low, high], differentiable straight through.
+
+    The gradient passes where nothing was clamped. Sums are exact: what rounding adds is a multiple of the
+    last digit of ``x``. (A function of torch's autograd lost its gradients when torch 2.11 compiled it.)
+    """
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return x.round().clamp_(low, high)
+    inside = x.clamp(low, high)
+    return inside + (inside.round() - inside).detach()
+
+
+def move(fn: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    """``fn``, which changes device or dtype, of a tensor of integers; it keeps at least float32's digits."""
+    moved = fn(tensor)
+    return moved if moved.dtype in (torch.float32, torch.float64) else tensor.to(moved.device)
+
+
+class IntConv(nn.Module):
+    """An integer layer.
+
+    Input: float32 integers, magnitude at most 255, (B, c_in, H, W).
+    Output: multiples of 1/128, (B, c_out, H, W).
+    Autocasting does not reach it, and float64 gives the same values.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.groups = layer.groups
+        shape = layer.shapes["weight"]
+        self.weight = nn.Parameter(torch.empty(shape))
+        if not self.weight.is_meta:
+            with torch.no_grad():
+                deviation = (1.5 / (shape[1] * shape[2] * shape[3])) ** 0.5
+                self.weight.normal_().mul_(deviation).clamp_(-0.9, 0.9).mul_(layer.gain)
+        self.bias = nn.Parameter(torch.zeros(layer.outputs))
+        self.frozen: tuple[Tensor, Tensor] | None = None
+
+    def freeze(self) -> None:
+        """Quantise once, for use without training."""
+        with torch.no_grad():
+            self.frozen = self.quantised()
+
+    def quantised(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias on their grid, differentiable straight through."""
+        weight = round_clamp(self.weight / STEP, -WEIGHT_LIMIT, WEIGHT_LIMIT) * STEP
+        bias = round_clamp(self.bias * (BIAS_UNIT / STEP), -BIAS_LIMIT, BIAS_LIMIT) * STEP
+        return weight, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.frozen or self.quantised()
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(weight.dtype)
+            return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=self.groups)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> IntConv:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.frozen is not None:
+            self.frozen = move(fn, self.frozen[0]), move(fn, self.frozen[1])
+        return self
+
+
+class GDN(nn.Module):
+    """Generalised divisive normalisation, or its inverse."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.inverse = layer.kind == "igdn"
+        self.beta_root = nn.Parameter(torch.ones(layer.outputs))
+        # a gradient through a square vanishes at zero: off the diagonal start just beside it
+        roots = torch.full((layer.outputs, layer.inputs), 2.0**-9)
+        roots.diagonal().add_(0.1**0.5)
+        self.gamma_root = nn.Parameter(roots)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gamma = self.gamma_root.square()[:, :, None, None]
+        norm = F.conv2d(x.square(), gamma, self.beta_root.square() + BETA_MIN)
+        return x * (torch.sqrt(norm) if self.inverse else torch.rsqrt(norm))
+
+
+class Dense(nn.Linear):
+    """A linear layer of maps of one pixel, (B, C, 1, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, 0, 0])[:, :, None, None]
+
+
+def _float_layer(layer: Layer) -> nn.Module:
+    pad = layer.kernel // 2
+    made: nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+    if layer.kind == "dense":
+        made = Dense(layer.inputs, layer.outputs)
+    elif layer.kind == "up":
+        made = nn.ConvTranspose2d(
+            layer.inputs, layer.outputs, layer.kernel, layer.stride, pad, output_padding=layer.stride - 1
+        )
+    else:
+        made = nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, pad, groups=layer.groups)
+    if layer.gain != 1.0:
+        with torch.no_grad():
+            made.weight *= layer.gain
+            if not layer.gain and made.bias is not None:
+                made.bias.zero_()
+    return made
+
+
+LEAVES: dict[str, Callable[[Layer], nn.Module]] = {"integer": IntConv, "gdn": GDN, "igdn": GDN}
+
+
+class Net(nn.Module):
+    """Layers by name, and the operations between them; see :class:`mtcodec.networks.layers.Operations`."""
+
+    def __init__(self, layers: Layers) -> None:
+        super().__init__()
+        self.declared = layers
+        self.leaves: dict[str, nn.Module] = {}  # the same modules, which lie in a tree, by whole names
+        for name, layer in layers.items():
+            place: nn.Module = self
+            *path, last = name.split(".")
+            for part in path:
+                if part not in place._modules:
+                    place.add_module(part, nn.Module())
+                place = place.get_submodule(part)
+            leaf = LEAVES.get(layer.kind, _float_layer)(layer)
+            place.add_module(last, leaf)
+            self.leaves[name] = leaf
+
+    def layer(self, name: str, x: Tensor) -> Tensor:
+        leaf, layer = self.leaves[name], self.declared[name]
+        result: Tensor
+        if layer.precise:
+            with torch.autocast(x.device.type, enabled=False):
+                result = leaf(x.to(next(leaf.parameters()).dtype))
+        else:
+            result = leaf(x)
+        return result
+
+    def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
+        return F.leaky_relu(x, slope)
+
+    def unshuffle(self, x: Tensor, side: int) -> Tensor:
+        return F.pixel_unshuffle(x, side).contiguous(memory_format=torch.channels_last)
+
+    def shuffle(self, x: Tensor, side: int) -> Tensor:
+        return F.pixel_shuffle(x, side)
+
+    def cat(self, parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts), dim=1)
+
+    def split(self, x: Tensor, channels: Sequence[int]) -> Sequence[Tensor]:
+        return torch.split(x, list(channels), dim=1)
+
+    def halves(self, x: Tensor) -> Sequence[Tensor]:
+        return x.chunk(2, dim=1)
+
+    def round_clamp(self, x: Tensor, low: float, high: float) -> Tensor:
+        return round_clamp(x, low, high)
+
+    def clamp(self, x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
+
+    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(mask, x, y)
+
+    def float64(self, x: Tensor) -> Tensor:
+        return x.double()
+
+    def float32(self, x: Tensor) -> Tensor:
+        return x.float()
+
+    def detached(self, x: Tensor) -> Tensor:
+        return x.detach()

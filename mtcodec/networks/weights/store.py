@@ -1,0 +1,77 @@
+"""Where weights lie, and how they are found: by name, path or fingerprint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtcodec.errors import WeightsInvalid, WeightsNotFound
+from mtcodec.networks.weights.file import SUFFIX, describe, read_header
+
+AUTO = "auto"  # stands for all installed weights, of which a scene gets those that suit it best
+PAPER = "paper"  # directory of weights that are compared with each other, and never chosen
+
+
+def directories() -> list[Path]:
+    """Where weights are looked for: ``$MTCODEC_WEIGHTS`` (os.pathsep-separated), then the package's."""
+    extra = [Path(p) for p in os.environ.get("MTCODEC_WEIGHTS", "").split(os.pathsep) if p]
+    here = Path(__file__).parent
+    return [*extra, here / "files", here.parents[2] / "weights"]  # of a wheel, of a checkout
+
+
+def installed(paper: bool = False) -> Iterator[Path]:
+    """Paths of all installed weights files, first match of every name first; ``paper``: those, too."""
+    seen = set()
+    for directory in directories():
+        for place in (directory, directory / PAPER) if paper else (directory,):
+            for path in sorted(place.glob("*" + SUFFIX)):
+                if path.stem not in seen:
+                    seen.add(path.stem)
+                    yield path
+
+
+def find(name: str | Path) -> Path:
+    """Path of the weights called ``name``, which may be a path itself.
+
+    Raises:
+        WeightsNotFound: there are none.
+    """
+    text = str(name)
+    if text.endswith(SUFFIX) or os.sep in text:
+        if not Path(text).is_file():
+            raise WeightsNotFound("no such weights file", path=text)
+        return Path(text)
+    for path in installed(paper=True):
+        if path.stem == text:
+            return path
+    known = ", ".join(p.stem for p in installed()) or "none"
+    raise WeightsNotFound(f"no weights named {text!r} are installed (installed: {known})")
+
+
+def resolve(name: str | Path) -> list[Path]:
+    """Paths of what ``name`` stands for: itself, or for ``auto`` all that are installed and readable."""
+    if str(name) != AUTO:
+        return [find(name)]
+    found = []
+    for path in installed():
+        try:
+            describe(path)
+            found.append(path)
+        except WeightsInvalid:
+            continue
+    return found
+
+
+def find_fingerprint(fingerprint: str) -> Path:
+    """Path of the installed weights with this fingerprint."""
+    for path in installed(paper=True):
+        try:
+            if str(read_header(path).get("fingerprint", "")).startswith(fingerprint):
+                return path
+        except WeightsInvalid:
+            continue
+    raise WeightsNotFound(
+        f"needs the weights with fingerprint {fingerprint}, which are not installed: "
+        "name their file with --weights, or put it into a directory listed in MTCODEC_WEIGHTS"
+    )

@@ -1,0 +1,203 @@
+"""Scenes through networks: their real bytes, the latents in them, and the bits of every channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Tables
+from mtcodec.codec import encoder
+from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.prepare import Scene
+from mtcodec.codec.request import Request
+from mtcodec.container.header import Header
+from mtcodec.container.mtc import Reader
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import read_scene
+from mtcodec.networks.entropy.gain_vectors import Rows
+from mtcodec.networks.entropy.walk import Step
+from mtcodec.networks.pytorch.networks import TorchNetworks
+from mtcodec.networks.structure import ALIGNMENT
+from mtcodec.signals.mapping import Array, to_planes
+from mtcodec.signals.measures import errors
+from mtcodec.signals.signal import Signal
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass
+class StreamCode:
+    """What one section holds."""
+
+    latent: Tensor  # decoded, as the synthesis reads it: float, (1, N, H/16, W/16)
+    bits: Floats  # exact code length by latent channel, (N,)
+    hyper_bits: float  # the same for all hyper-latents together
+    bytes: int  # the section's real length
+
+
+@dataclass
+class CodedScene:
+    """A scene, its file, and what the file's sections hold."""
+
+    signals: dict[str, Signal]  # the networks' tasks only
+    data: bytes
+    header: Header
+    steps: Tensor  # quality steps, (1, 1 + T)
+    streams: dict[str, StreamCode]
+
+    @property
+    def pixels(self) -> int:
+        return self.header.height * self.header.width
+
+
+def read_scenes(networks: Sequence[TorchNetworks], sources: Sequence[SceneFiles]) -> list[Scene]:
+    """The images of ``sources``, with exactly the tasks of ``networks``, which must agree on them.
+
+    Raises:
+        UsageError: no scene, or networks of different tasks. SceneError: a scene that lacks a task.
+    """
+    tasks = networks[0].tasks
+    if not sources:
+        raise UsageError("an analysis needs at least one scene")
+    for own in networks:
+        if list(own.tasks.values()) != list(tasks.values()):
+            names = f"{networks[0].info.name!r} and {own.info.name!r}"
+            raise UsageError(f"weights {names} are for different tasks")
+    scenes = []
+    for source in sources:
+        scene = read_scene(source, tasks, list(tasks))
+        for name in tasks:
+            if name not in scene:
+                raise SceneError("no image, which an analysis needs", path=source.label, task=name)
+        scenes.append({name: scene[name] for name in tasks})
+    return scenes
+
+
+def about(networks: Mapping[str, TorchNetworks], sources: Sequence[SceneFiles]) -> dict[str, Any]:
+    """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
+    weights = {
+        label: {
+            "path": str(own.info.path),
+            "fingerprint": own.info.fingerprint,
+            "architecture": own.model.config.architecture,
+            "backbone": own.model.config.backbone,
+        }
+        for label, own in networks.items()
+    }
+    return {"weights": weights, "scenes": [source.key for source in sources]}
+
+
+def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
+    """Bits of every symbol under its integer probability table, escapes included; any shape."""
+    starts = np.concatenate([[0], np.cumsum(tables.lengths[:-1].astype(np.int64))])
+    radius = tables.radius[index].astype(np.int64)
+    magnitude = np.abs(symbols)
+    escaped = magnitude > radius
+    letters = np.where(escaped, 2 * radius + 1, 2 * magnitude - (symbols < 0))
+    bits: Floats = PRECISION - np.log2(tables.counts[starts[index] + letters].astype(np.float64))
+    excess = 2 * (magnitude - radius - 1) + (symbols < 0)
+    suffix = np.floor(np.log2(np.maximum(excess + 1, 1)))
+    return bits + np.where(escaped, np.log2(MAX_BITS + 1) + suffix, 0.0)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def encode(networks: TorchNetworks, scene: Scene, quality: float) -> Encoded:
+    """``scene`` as a file, all of whose tasks these networks code.
+
+    Raises:
+        SceneError: a task that they do not know, or a scene so small that it is stored exactly.
+    """
+    request = Request(quality, coding="neural", tasks=networks.tasks)
+    encoded = encoder.encode(scene, [networks], request)
+    for name, coded in encoded.tasks.items():
+        if coded.coding != "neural":
+            raise SceneError(f"is not coded by networks but {coded.coding}", task=name)
+    return encoded
+
+
+def code(networks: TorchNetworks, scene: Scene, quality: float) -> CodedScene:
+    """Encode ``scene`` and read its file back, stream by stream."""
+    return read(networks, encode(networks, scene, quality))
+
+
+@torch.inference_mode()
+def read(networks: TorchNetworks, encoded: Encoded) -> CodedScene:
+    """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
+    data, model = encoded.data, networks.model
+    reader = Reader(data)
+    header = reader.header
+    steps = torch.full((1, 1 + len(networks.tasks)), header.quality, device=networks.device)
+    side_y, side_x = (-(-side // ALIGNMENT) * (ALIGNMENT // 16) for side in (header.height, header.width))
+    bits: dict[str, list[Floats]] = {}
+
+    def decode(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
+        coder, own = Decoder(networks.tables, reader.payload(name)), bits.setdefault(name, [])
+
+        def take(request: Step) -> Tensor:
+            mask = request.mask.cpu().numpy()
+            index = request.index[0].cpu().numpy().astype(np.int64)
+            symbols = np.zeros(index.shape, np.int64)
+            symbols[mask] = coder.take(index[mask].astype(np.uint8), request.limit)
+            own.append((code_lengths(networks.tables, symbols, index) * mask).sum(axis=(1, 2)))
+            return torch.from_numpy(symbols[None].astype(np.float32)).to(networks.device)
+
+        y_hat = model.stream(name).decode(rows, (1, side_y, side_x), condition, take)
+        coder.finish()
+        return y_hat
+
+    latents = model.walk(steps, decode)
+    streams = {}
+    for name, (hyper, *others) in bits.items():
+        total: Floats = np.sum(others, axis=0)
+        size = len(reader.payload(name))
+        streams[name] = StreamCode(latents.floats(name), total, float(hyper.sum()), size)
+    return CodedScene(encoded.prepared.signals, data, header, steps, streams)
+
+
+# --- pictures from latents -----------------------------------------------------------------------
+
+
+def original(coded: CodedScene, task: str) -> Array:
+    """Planes of the original image, in the range of its values without holes."""
+    signal = coded.signals[task]
+    return to_planes(signal.original, signal.form.scale)
+
+
+@torch.inference_mode()
+def paint(
+    networks: TorchNetworks, coded: CodedScene, task: str, latents: Mapping[str, Tensor] | None = None
+) -> list[Array]:
+    """Planes of ``task`` as the scene's file gives them, with some streams' latents replaced.
+
+    Args:
+        latents: by stream, (B, N, h, w); others stay those of the file.
+
+    Returns:
+        B arrays (C, H, W), about [0, 1].
+    """
+    chosen = {name: coded.streams[name].latent for name in networks.graph.reads[task]}
+    chosen |= {name: latent for name, latent in (latents or {}).items() if name in chosen}
+    batch = max(len(latent) for latent in chosen.values())
+    chosen = {name: latent.expand(batch, -1, -1, -1) for name, latent in chosen.items()}
+    planes = networks.model.synthesise(task, chosen, coded.steps.expand(batch, -1)).cpu().numpy()
+    return list(planes[:, :, : coded.header.height, : coded.header.width])
+
+
+def stored(coded: CodedScene, task: str, planes: Array) -> Array:
+    """The image that decoding gives for these planes of ``task``."""
+    return coded.signals[task].form.restore(planes)
+
+
+def compare(coded: CodedScene, task: str, planes: Array) -> dict[str, float]:
+    """``mse`` (of values scaled to 0..255) and ``psnr`` in dB of planes against a scene's original."""
+    return errors(coded.signals[task], stored(coded, task, planes))

@@ -1,0 +1,259 @@
+"""The price of a subset of tasks: our bytes for it, over those of single-task codecs at equal PSNR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, pairwise
+from statistics import fmean, geometric_mean
+from typing import TYPE_CHECKING, Any
+
+from mtcodec.container import mtc as container
+from mtcodec.container.header import parse
+from mtcodec.container.mtc import Reader
+from mtcodec.errors import UsageError
+from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.scene import Scene
+from mtcodec.measure.lines import front
+from mtcodec.networks.pytorch.networks import TorchNetworks
+from mtcodec.paper import figures as pictures
+from mtcodec.paper.latents import about, encode, read_scenes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from rich.table import Table
+
+Progress = Callable[[str, int, int], None]
+RATIOS = ("payload", "files", "one_file")
+OWN_QUALITY = 4  # bytes of a descriptor with a quality and else what is usual
+SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
+
+
+def subsets(tasks: Sequence[str]) -> list[tuple[str, ...]]:
+    """All non-empty subsets, small ones first."""
+    return [s for n in range(1, len(tasks) + 1) for s in combinations(tasks, n)]
+
+
+def measure(networks: TorchNetworks, scenes: Sequence[Scene], quality: float) -> dict[str, Any]:
+    """Means over scenes at one quality.
+
+    Returns:
+        ``psnr`` by task; by subset (names joined by ``+``) ``payload``, bytes of the sections that it
+        needs, and ``file``, bytes of a file extracted to it; ``file``, bytes of the whole file.
+    """
+    names = list(networks.tasks)
+    psnrs: dict[str, list[float]] = {name: [] for name in names}
+    sizes: dict[str, dict[str, list[int]]] = {
+        "+".join(s): {"payload": [], "file": []} for s in subsets(names)
+    }
+    whole = []
+    for scene in scenes:
+        encoded = encode(networks, scene, quality)
+        reader = Reader(encoded.data)
+        whole.append(len(encoded.data))
+        for name in names:
+            psnrs[name].append(encoded.psnr[name])
+        for subset in subsets(names):
+            data = container.extract(reader, subset)
+            entry = sizes["+".join(subset)]
+            entry["file"].append(len(data))
+            entry["payload"].append(len(data) - parse(data).size)
+    return {
+        "quality": quality,
+        "file": fmean(whole),
+        "psnr": {name: fmean(values) for name, values in psnrs.items()},
+        "subsets": {s: {key: fmean(v) for key, v in entry.items()} for s, entry in sizes.items()},
+    }
+
+
+def bytes_at(line: Sequence[tuple[float, float]], psnr: float) -> float | None:
+    """Bytes of a line of (bytes, PSNR) at ``psnr`` dB, log(bytes) linear between points; None outside."""
+    points = front(line)
+    for (low, p0), (high, p1) in pairwise(points):
+        if p0 <= psnr <= p1:
+            share = (psnr - p0) / (p1 - p0)
+            return math.exp((1 - share) * math.log(low) + share * math.log(high))
+    return None
+
+
+def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """By subset, our bytes over the single codecs' at our PSNR of each task; None outside of their curves.
+
+    ``payload``: sections alone. ``files``: our extracted file over one file per task. ``one_file``: over
+    one file that holds the tasks; as each is at a quality of its own there, the header is that of a
+    single codec's extracted file, and :data:`OWN_QUALITY` bytes more for every task but the first.
+    """
+    result: dict[str, dict[str, float | None]] = {}
+    for subset, ours in row["subsets"].items():
+        names = subset.split("+")
+        found: dict[str, list[float | None]] = {"payload": [], "file": []}
+        for name in names:
+            for key, values in found.items():
+                line = [(p["subsets"][name][key], p["psnr"][name]) for p in single]
+                values.append(bytes_at(line, row["psnr"][name]))
+        header = fmean(p["subsets"][subset]["file"] - p["subsets"][subset]["payload"] for p in single)
+        payload, files = (
+            None if None in values else sum(v for v in values if v is not None) for values in found.values()
+        )
+        one = None if payload is None else payload + header + OWN_QUALITY * (len(names) - 1)
+        result[subset] = {
+            "payload": None if payload is None else ours["payload"] / payload,
+            "files": None if files is None else ours["file"] / files,
+            "one_file": None if one is None else ours["file"] / one,
+        }
+    return result
+
+
+def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """Geometric means of the prices over the qualities that have them all, by subset and ratio."""
+    result: dict[str, dict[str, float | None]] = {}
+    for subset in rows[0]["price"]:
+        result[subset] = {}
+        for key in RATIOS:
+            known = [
+                r["price"][subset][key] for r in rows if all(p[key] is not None for p in r["price"].values())
+            ]
+            result[subset][key] = geometric_mean(known) if known else None
+    return result
+
+
+def analyse(
+    systems: Mapping[str, TorchNetworks],
+    single: TorchNetworks,
+    sources: Sequence[SceneFiles],
+    qualities: Sequence[float],
+    progress: Progress = lambda what, done, total: None,
+    single_qualities: Sequence[float] = SINGLE_QUALITIES,
+) -> dict[str, Any]:
+    """Prices of every subset at every quality, against the codecs in ``single``.
+
+    Returns:
+        ``single``: its label and ``rows`` (:func:`measure` at ``single_qualities``); ``results`` by
+        weights: ``rows``, each :func:`measure` with ``price`` (:func:`prices`), and ``mean``
+        (:func:`averages`).
+
+    Raises:
+        UsageError: ``single`` is of another architecture, or there is no quality.
+    """
+    architecture = single.model.config.architecture
+    if architecture != "single":
+        raise UsageError(f"weights {single.info.name!r} are of architecture {architecture!r}, not single")
+    if not qualities:
+        raise UsageError("an analysis needs at least one quality")
+    scenes = read_scenes([single, *systems.values()], sources)
+    steps, total = 0, len(single_qualities) + len(systems) * len(qualities)
+
+    def run(label: str, networks: TorchNetworks, grid: Sequence[float]) -> list[dict[str, Any]]:
+        nonlocal steps
+        rows = []
+        for quality in grid:
+            progress(f"{label} {quality:g}", steps, total)
+            rows.append(measure(networks, scenes, quality))
+            steps += 1
+        return rows
+
+    curve = run(single.info.name, single, single_qualities)
+    results = {}
+    for label, networks in systems.items():
+        rows = [row | {"price": prices(row, curve)} for row in run(label, networks, qualities)]
+        results[label] = {"rows": rows, "mean": averages(rows)}
+    reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
+    return {**about(systems, sources), "qualities": list(qualities), "single": reference, "results": results}
+
+
+def draw(results: Mapping[str, Any]) -> dict[str, bytes]:
+    """``subsets.png``, and ``subsets-tradeoff.png`` where there are several weights."""
+    drawn = {"subsets.png": _draw_prices(results)}
+    if len(results["results"]) > 1:
+        drawn["subsets-tradeoff.png"] = _draw_tradeoff(results)
+    return drawn
+
+
+def _even(axes: Axes) -> None:
+    """A line where both sides need equally many bytes."""
+    axes.axhline(1.0, color="#888888", linewidth=1.0, linestyle=":")
+
+
+def _draw_prices(results: Mapping[str, Any]) -> bytes:
+    """Price over mean PSNR by subset, one panel per weights; solid without, dotted with headers."""
+    found = results["results"]
+    columns = min(2, len(found))
+    lines = math.ceil(len(found) / columns)
+    figure = pictures.new_figure(5.4 * columns + 1.9, 3.9 * lines)
+    panels = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
+    for axes in panels[len(found) :]:
+        axes.set_visible(False)
+    markers = {1: "o", 2: "s", 3: "D"}
+    for axes, (label, entry) in zip(panels, found.items()):
+        tasks = list(entry["rows"][0]["psnr"])
+        for k, subset in enumerate(entry["mean"]):
+            names = subset.split("+")
+            whole = len(names) == len(tasks)
+            colour = "#222222" if whole else None
+            if len(names) == 1:
+                colour = pictures.stream_colour(subset, tasks)
+            colour = colour or ("#8a5cb0", "#d08a1d", "#1c9aa8")[k % 3]
+            for key, style in (("payload", "-"), ("files", ":")):
+                points = [
+                    (fmean(r["psnr"].values()), r["price"][subset][key])
+                    for r in entry["rows"]
+                    if r["price"][subset][key] is not None
+                ]
+                named = {"label": subset.replace("+", " + ")} if key == "payload" else {"alpha": 0.6}
+                marker = markers.get(len(names), "^") if key == "payload" else ""
+                xs, ys = [p[0] for p in points], [p[1] for p in points]
+                axes.plot(xs, ys, style, color=colour, marker=marker, markersize=4, linewidth=1.5, **named)
+        _even(axes)
+        pictures.tidy(axes, label, "both")
+        axes.tick_params(labelleft=True)
+        axes.set(xlabel="mean PSNR over tasks (dB)", ylabel=f"bytes / bytes of {results['single']['label']}")
+    handles, labels = panels[0].get_legend_handles_labels()
+    title = "solid: sections\ndotted: files"
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9, title=title)
+    return pictures.to_png(figure)
+
+
+def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
+    """Price of all tasks against that of one alone, averaged over qualities, without headers."""
+    figure = pictures.new_figure(7.2, 4.8)
+    axes = figure.subplots()
+    shapes = "osD^vP"
+    for k, (label, entry) in enumerate(results["results"].items()):
+        tasks = list(entry["rows"][0]["psnr"])
+        x = entry["mean"]["+".join(tasks)]["payload"]
+        ys = [entry["mean"][task]["payload"] for task in tasks]
+        if x is None or None in ys:
+            continue
+        colour = pictures.WEIGHTS_COLOURS[k % len(pictures.WEIGHTS_COLOURS)]
+        axes.plot([x] * len(ys), ys, color=colour, linewidth=2.0, alpha=0.6, label=label)
+        for j, y in enumerate(ys):
+            axes.plot(x, y, shapes[j % len(shapes)], color=colour, markersize=7)
+    for j, task in enumerate(next(iter(results["results"].values()))["rows"][0]["psnr"]):
+        axes.plot([], [], shapes[j % len(shapes)], color="#555555", label=f"{task} alone")
+    _even(axes)
+    axes.axvline(1.0, color="#888888", linewidth=1.0, linestyle=":")
+    axes.margins(0.15)
+    pictures.tidy(axes, "Price of all tasks together, and of each alone", "both")
+    reference = results["single"]["label"]
+    axes.set(xlabel=f"all tasks: bytes / bytes of {reference}", ylabel="one task alone: the same")
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return pictures.to_png(figure)
+
+
+def format_table(results: Mapping[str, Any]) -> Table:
+    """One row per weights and quality, then the mean: prices by subset, without headers."""
+    from rich.table import Table
+
+    scenes, label = len(results["scenes"]), results["single"]["label"]
+    table = Table(title=f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)")
+    table.add_column("weights")
+    table.add_column("quality", justify="right")
+    found = results["results"]
+    for subset in next(iter(found.values()))["mean"]:
+        table.add_column(subset, justify="right")
+    for name, entry in found.items():
+        lines = [(f"{row['quality']:g}", row["price"]) for row in entry["rows"]]
+        for quality, price in [*lines, ("mean", entry["mean"])]:
+            ratios = [p["payload"] for p in price.values()]
+            table.add_row(name, quality, *("-" if r is None else f"{r:.3f}" for r in ratios))
+    return table

@@ -1,0 +1,230 @@
+"""Pixels without a measurement: which they are, and what coders see in their place.
+
+Holes come back exactly as they were, so only their places and stored values are coded; the fill is a smooth
+continuation of what surrounds them, which costs few bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.signals.mapping import Array, Valid
+from mtcodec.tasks import Task
+from mtcodec.tasks.kinds import Values
+
+MAX_VALUES = 16  # different hole values that a section can name
+FAR = 4.0  # a far plane is so many times as far as anything else,
+OFTEN = 0.001  # and on at least this share of the pixels,
+FEW = 16  # and on this many
+Mask = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class Holes:
+    """Holes of one image.
+
+    Attributes:
+        classes: (H, W), 0 where there is a measurement, else 1 + the index of the hole's value.
+        values: stored values by index, (n, C), in the image's dtype.
+        far: those values that were taken for a far plane.
+    """
+
+    classes: Mask
+    values: Array
+    far: tuple[float, ...] = field(default=(), compare=False)
+
+    @property
+    def valid(self) -> Valid:
+        """(H, W), True where there is a measurement."""
+        return np.equal(self.classes, 0)
+
+    def same(self, other: Holes) -> bool:
+        """Are these of another task in the same places, so that one section can say where?"""
+        return self is other or np.array_equal(self.classes, other.classes)
+
+
+def usual_values(task: Task, dtype: str) -> list[Values]:
+    """Stored values that mean a hole: 0 and the largest value of depth, zero vectors.
+
+    Values that are not finite are holes of any task.
+    """
+    shares = task.rules.hole_shares
+    if np.dtype(dtype).kind == "f":
+        return [(0.0,) * task.channels] if 0.0 in shares else []
+    top = int(np.iinfo(dtype).max)
+    found: dict[float, None] = {}
+    for share in shares:
+        if share < 1 or np.dtype(dtype).itemsize > 1:  # 255 may well be a distance
+            found |= dict.fromkeys((float(int(share * top)), float(-int(-share * top // 1))))
+    return [(value,) * task.channels for value in found]
+
+
+class _Search:
+    """Marks pixels of an image as holes, value by value."""
+
+    def __init__(self, task: Task, image: Array) -> None:
+        self.task = task
+        self.pixels = image[..., None] if image.ndim == 2 else image
+        self.classes = np.zeros(self.pixels.shape[:2], np.uint8)
+        self.values: list[Array] = []
+        self.far: list[float] = []
+
+    def mark(self, where: Valid, value: Array) -> None:
+        where = where & (self.classes == 0)
+        if where.any():
+            if len(self.values) == MAX_VALUES:
+                raise SceneError(f"more than {MAX_VALUES} different values of holes", task=self.task.name)
+            self.values.append(value)
+            self.classes[where] = len(self.values)
+
+    def stored(self, stored: Values) -> None:
+        """Pixels of this stored value."""
+        channels, dtype = self.pixels.shape[2], self.pixels.dtype
+        if len(stored) not in (1, channels):
+            raise UsageError(f"a hole of {len(stored)} numbers, not {channels}", task=self.task.name)
+        if dtype.kind != "f" and not all(
+            np.iinfo(dtype.name).min <= v <= np.iinfo(dtype.name).max and v == int(v) for v in stored
+        ):
+            return  # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
+        with np.errstate(over="ignore"):
+            value = np.broadcast_to(np.array(stored).astype(dtype), channels)
+        self.mark((self.pixels == value).all(axis=-1), value)
+
+    def not_finite(self) -> None:
+        pixels = self.pixels
+        if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
+            return
+        canonical = np.where(np.isnan(pixels), np.array(np.nan, pixels.dtype), pixels)
+        broken = ~np.isfinite(canonical).all(axis=-1)
+        rows = canonical[broken].view(np.uint8).reshape(int(broken.sum()), -1)
+        for row in np.unique(rows, axis=0):  # by bits: NaN is not equal to itself
+            same = (canonical.view(np.uint8).reshape(*self.classes.shape, -1) == row).all(axis=-1)
+            self.mark(broken & same, row.view(pixels.dtype))
+
+    def far_planes(self) -> None:
+        """The largest values, if they are far from all others and on many pixels."""
+        for _ in range(3):
+            values = self.pixels[..., 0][self.classes == 0]
+            if values.size < 2:
+                return
+            top = values.max()
+            below = values[values < top]
+            often = values.size - below.size >= max(FEW, OFTEN * values.size)
+            if not below.size or not often or not float(top) > FAR * float(below.max()) > 0:
+                return
+            self.mark(self.pixels[..., 0] == top, np.array([top], self.pixels.dtype))
+            self.far.append(float(top))
+
+
+def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Holes | None:
+    """Holes of ``image``; None where there are none.
+
+    Args:
+        invalid: stored values that mean a hole besides the usual ones, one or C numbers each.
+        usual: look for :func:`usual_values` and far planes; values that are not finite always count.
+
+    Raises:
+        UsageError: one of ``invalid`` has another number of channels.
+        SceneError: more different hole values than a file can name.
+    """
+    if image.dtype == bool:
+        return None
+    search = _Search(task, image)
+    for stored in (*(usual_values(task, image.dtype.name) if usual else ()), *invalid):
+        search.stored(stored)
+    search.not_finite()
+    if usual and task.rules.far_plane:
+        search.far_planes()
+    return Holes(search.classes, np.stack(search.values), tuple(search.far)) if search.values else None
+
+
+def fill(image: Array, holes: Holes | None) -> Array:
+    """``image`` with its holes filled in from their surroundings, in the same dtype; all holes give zeros.
+
+    Means of valid pixels are pulled up a pyramid and pushed down again.
+    """
+    if holes is None:
+        return image
+    if not holes.valid.any():
+        return np.zeros_like(image)
+    pixels = image[..., None] if image.ndim == 2 else image
+    valid = holes.valid[..., None]
+    filled = _push_pull(np.where(valid, pixels, 0).astype(np.float32), valid.astype(np.float32))
+    values = filled if image.dtype.kind == "f" else np.rint(filled)
+    result: Array = np.where(valid, pixels, values.astype(image.dtype)).reshape(image.shape)
+    return result
+
+
+def restore(image: Array, holes: Holes | None) -> Array:
+    """``image`` with the stored values of its holes put back (in place).
+
+    Pixels that happen to have such a value without being holes move to the nearest value that is free.
+    """
+    if holes is not None:
+        pixels = image[..., None] if image.ndim == 2 else image
+        for value in holes.values:
+            clash = pixels[..., 0] == value[0]
+            for channel in range(1, len(value)):
+                clash &= pixels[..., channel] == value[channel]
+            if clash.any():
+                clash &= holes.classes == 0
+                pixels[..., 0][clash] = _free(value, holes.values)
+        for number, value in enumerate(holes.values, 1):
+            inside = holes.classes == number
+            for channel, own in enumerate(value):
+                np.putmask(pixels[..., channel], inside, own)
+    return image
+
+
+def _free(value: Array, values: Array) -> Any:
+    """The first channel of a pixel like ``value`` unlike all ``values`` (K, C): the next larger number, or
+    the next smaller one where there is none."""
+    taken = values.tolist()
+    low, high = _ends(value.dtype)
+    for end in (high, low):
+        moved = value.copy()
+        while moved[0] != end:
+            moved[0] = _next(moved[0], end)
+            if moved.tolist() not in taken:
+                return moved[0]
+    return value[0]  # every value is taken: impossible, as there are more than MAX_VALUES
+
+
+def _ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:
+    """The lowest and the highest number."""
+    return (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+
+
+def _next(number: np.generic, end: Any) -> Any:
+    """The next number on the way to ``end``."""
+    if isinstance(number, np.floating):
+        with np.errstate(over="ignore"):  # after the largest comes infinity
+            return np.nextafter(number, number.dtype.type(end))
+    return int(number) + (1 if end > number else -1)
+
+
+def _push_pull(pixels: Floats, weight: Floats) -> Floats:
+    """Fill (H, W, C) ``pixels`` where ``weight`` (H, W, 1) is zero, keeping the others."""
+    height, width = pixels.shape[:2]
+    if weight.all() or height * width == 1:
+        return pixels
+    pad = ((0, height % 2), (0, width % 2), (0, 0))
+    mass, total = (_halve(np.pad(x, pad)) for x in (weight, pixels * weight))
+    coarse = _push_pull(total / np.maximum(mass, 1e-6), np.minimum(mass, 1.0))
+    fine = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    padded = np.pad(fine, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]  # the steps of the coarse pixels, smoothed
+    fine = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
+    return np.where(weight > 0, pixels, fine)
+
+
+def _halve(pixels: Floats) -> Floats:
+    """Sums of 2×2 pixels, (H, W, C) of even sizes."""
+    return pixels[::2, ::2] + pixels[1::2, ::2] + pixels[::2, 1::2] + pixels[1::2, 1::2]

@@ -1,0 +1,203 @@
+"""From a dataset directory to a weights file: what ``mtcodec train`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from mtcodec import memory
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.files.layouts import find_scenes
+from mtcodec.files.notes import Note, ignore
+from mtcodec.networks.backbones import BACKBONES
+from mtcodec.networks.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
+from mtcodec.networks.pytorch import serial
+from mtcodec.networks.pytorch.modules import MultiTask
+from mtcodec.networks.weights import store
+from mtcodec.tasks import USUAL, Task
+from mtcodec.train import grow, klt, processes
+from mtcodec.train.calibration import collect
+from mtcodec.train.dataset import Scenes, Source
+from mtcodec.train.loop import State, load_checkpoint, train
+from mtcodec.train.objective import BALANCES
+from mtcodec.train.plan import PRESETS, Plan
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Scenes to train on, and what weights are to call them."""
+
+    name: str
+    scenes: Sequence[Source]
+
+
+Find = Callable[[Sequence[Task]], Sequence[Dataset]]
+"""Finds datasets when the tasks are known."""
+
+
+def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
+    """The scenes under directories, which are named by the last two parts of their paths."""
+
+    def find(tasks: Sequence[Task]) -> list[Dataset]:
+        known = {**USUAL, **{task.name: task for task in tasks}}
+        return [Dataset(name_of(path), find_scenes(path, known, note=note)) for path in paths]
+
+    return find
+
+
+def name_of(path: Path) -> str:
+    """What the weights' file calls a dataset."""
+    return "/".join(path.absolute().parts[-2:])
+
+
+def train_weights(
+    find: Find,
+    tasks: Sequence[Task],
+    output: Path,
+    *,
+    settings: Mapping[str, Any],
+    architecture: str = "",
+    backbone: str = "",
+    sizes: Mapping[str, Size] | None = None,
+    init: str = "",
+    resume: bool = False,
+    held_out: int | None = None,
+    threads: int = 0,
+    report: Callable[[dict[str, Any]], None] = lambda record: None,
+) -> None:
+    """Train on the scenes that ``find`` finds, and write ``output``.
+
+    Args:
+        tasks: of a new model; may be empty where there is one already, whose tasks they must else be.
+        settings: fields of :class:`Plan`; of a run that is resumed, those that differ from before.
+        architecture, backbone: of a new model, by default ``conditional`` and ``fast``. Others than those of
+            ``init`` or of the checkpoint are an error.
+        sizes: fields of :class:`ModelConfig` to change; weights to start from grow to them
+            (:mod:`mtcodec.train.grow`).
+        init: name or path of weights to start from.
+        resume: go on from the checkpoint, which rebuilds the model and the plan.
+        held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
+            default as many as the plan says.
+
+    The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
+    """
+    memory.keep()
+    if threads:
+        torch.set_num_threads(threads)
+    checkpoint = output.with_suffix(".ckpt")
+    state = load_checkpoint(checkpoint) if resume else None
+    plan = planned(settings, init, state)
+    if held_out is not None:
+        plan = replace(plan, held_out=held_out)
+    for name, all_of_them in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
+        if name and name not in all_of_them:
+            raise UsageError(f"{name!r} is not one of {', '.join(all_of_them)}")
+    old = start(init, (architecture, backbone), tasks, state)
+    tasks = old.config.tasks if old else tuple(tasks)
+    if not tasks or any(t.exact for t in tasks):
+        raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
+    datasets = find(tasks)
+    training, kept = split(datasets, plan.held_out)
+    scenes = Scenes(training, tasks)
+    validation = Scenes(kept, tasks) if plan.held_out else None
+    if old is not None:
+        config = resized(old.config, sizes or {})
+        if state is not None and "config" in state and config != old.config:
+            raise UsageError("the checkpoint has other sizes")
+        model = grow.grown(old, config, scenes, plan.seed)
+    else:
+        torch.manual_seed(plan.seed)
+        usual = preset(tasks, architecture or "conditional", backbone or "fast")
+        model = MultiTask(resized(usual, sizes or {}))
+        if state is None:
+            klt.initialise(model, scenes)
+
+    def export(average: MultiTask, summary: dict[str, Any]) -> None:
+        provenance = {
+            "dataset": " + ".join(dataset.name for dataset in datasets),
+            "scenes": len(scenes), "date": str(date.today()),
+            **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
+            "lambdas": list(plan.lambdas), **summary,
+        }  # fmt: skip
+        scenes.to("cpu")
+        serial.save(output, average.cpu(), provenance, collect(average, scenes))
+        average.to(plan.device)
+        scenes.to(plan.device)
+
+    train(model, scenes, validation, plan, checkpoint, export, report, state)
+
+
+PROVENANCE = ("init", "batch", "crop", "rate", "seed", "own", "drop", "balance", "shared_weight")
+"""Fields of :class:`Plan` that weights tell of how they were made."""
+
+
+def planned(given: Mapping[str, Any], init: str, state: State | None) -> Plan:
+    """The plan of a new run, or that of a checkpoint with other settings where they are given."""
+    device = given.get("device") or "auto"
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    before = dict((state or {}).get("plan", {"init": Path(init).stem}))
+    if given.get("steps") or given.get("minutes") or given.get("decay"):
+        before |= {"steps": 0, "minutes": 0.0}
+    return Plan(**{**before, **given, "device": processes.start(device)})
+
+
+def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State | None) -> MultiTask | None:
+    """The model to begin with, of a checkpoint or of weights; None for a new one.
+
+    ``kind`` are its architecture and backbone, or empty.
+
+    Raises:
+        UsageError: it is of other tasks or of another kind than asked for.
+    """
+    if state is not None and "config" in state:
+        model, what = MultiTask(ModelConfig.from_json(state["config"])), "the checkpoint"
+    elif init:
+        model, what = serial.load(store.find(init))[0], init
+        serial.thaw(model)
+    else:
+        return None
+    own = model.config
+    if tasks and own.task_names != tuple(t.name for t in tasks):
+        raise UsageError(f"{what} has the tasks {', '.join(own.task_names)}")
+    if any(asked and asked != there for asked, there in zip(kind, (own.architecture, own.backbone))):
+        raise UsageError(f"{what} has architecture {own.architecture!r} and backbone {own.backbone!r}")
+    return model
+
+
+def split(datasets: Sequence[Dataset], held_out: int) -> tuple[list[list[Source]], list[list[Source]]]:
+    """The scenes of every dataset to train on, and the last ones, in equal shares, for validation."""
+    training, kept = [], []
+    for i, dataset in enumerate(datasets):
+        scenes = list(dataset.scenes)
+        count = held_out // len(datasets) + (i < held_out % len(datasets))
+        if len(scenes) <= count:
+            raise SceneError(f"{dataset.name}: {len(scenes)} scenes, of which {count} would be held out")
+        training.append(scenes[: len(scenes) - count])
+        kept.append(scenes[len(scenes) - count :])
+    return training, [scenes for scenes in kept if scenes]
+
+
+def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Fields of :class:`Plan`: those ``given`` that are not None, over those of the preset."""
+    if preset_name not in PRESETS:
+        raise UsageError(f"preset must be {' or '.join(PRESETS)}, not {preset_name!r}")
+    if given.get("balance") not in (None, *BALANCES):
+        raise UsageError(f"balance must be {', '.join(BALANCES)}, not {given['balance']!r}")
+    return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
+
+
+def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
+    """``config`` with other sizes, by the names of its fields."""
+    for name, size in sizes.items():
+        if name not in SIZES or isinstance(size, tuple) != isinstance(getattr(config, name), tuple):
+            raise UsageError(f"not a size: {name}={size} (those of docs/training.md)")
+    try:
+        return replace(config, **cast(dict[str, Any], sizes))
+    except ValueError as error:
+        raise UsageError(f"sizes: {error}") from error
