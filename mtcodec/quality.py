@@ -16,11 +16,11 @@ DEFAULT = 65.0
 """λ = 0.10: photographs and scans have about 41 dB in rgb (17 scenes: 36 to 44), renderings more."""
 WORDS = {"low": 45.0, "medium": DEFAULT, "high": 78.0, "visually-lossless": 90.0}
 """Words that people may say instead."""
-STEPS = 2688
+MAX_LEVEL = 2688
 """The step of quality 100."""
-NETWORK_STEPS = 2048
+MAX_NETWORK_LEVEL = 2048
 """The highest step that networks are trained for."""
-LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of steps 0 and NETWORK_STEPS
+LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of steps 0 and MAX_NETWORK_LEVEL
 
 
 def number_of(quality: str | float) -> float:
@@ -40,20 +40,20 @@ def number_of(quality: str | float) -> float:
 
 def lambda_of(step: Any) -> Any:
     """λ at quality ``step``, a number or a tensor of them."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / NETWORK_STEPS)
+    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / MAX_NETWORK_LEVEL)
 
 
-def step_of(lam: float) -> int:
+def level_of_lambda(lam: float) -> int:
     """The step whose λ is nearest to ``lam``."""
     share = math.log(lam / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
-    return round(min(max(share * NETWORK_STEPS, 0.0), STEPS))
+    return round(min(max(share * MAX_NETWORK_LEVEL, 0.0), MAX_LEVEL))
 
 
-def to_step(quality: float) -> int:
+def to_level(quality: float) -> int:
     """Quality 0 to 100 to its step."""
-    return round(min(max(quality, 0.0), 100.0) * STEPS / 100)
+    return round(min(max(quality, 0.0), 100.0) * MAX_LEVEL / 100)
 
 
-def from_step(step: int) -> float:
+def from_level(step: int) -> float:
     """Step to quality, rounded to a tenth."""
-    return round(step * 100 / STEPS, 1)
+    return round(step * 100 / MAX_LEVEL, 1)

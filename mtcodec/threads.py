@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _limit = 0
-_own = threading.local()  # ``share``: of the threads, what a thread of ``each`` may use in turn
+_own = threading.local()  # ``share``: of the threads, what a thread of :func:`parallel_map` may use in turn
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -33,10 +33,10 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each(function: Callable[[T], R], parts: Sequence[T], large: bool = False) -> list[R]:
+def parallel_map(function: Callable[[T], R], parts: Sequence[T], large: bool = False) -> list[R]:
     """The results of ``function`` for all of ``parts``, several at a time. Calls within calls share threads.
 
-    Parts that are ``large`` come one by one: what several need at a time would not fit into memory.
+    SplitReader that are ``large`` come one by one: what several need at a time would not fit into memory.
     """
     most: int = getattr(_own, "share", 0) or _limit or cores()
     count = min(most, len(parts))

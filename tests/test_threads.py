@@ -33,22 +33,24 @@ class Counted:
 
 def test_results_are_in_order_and_threads_limited() -> None:
     counted = Counted()
-    assert threads.each(counted, range(9)) == [n * n for n in range(9)]
+    assert threads.parallel_map(counted, range(9)) == [n * n for n in range(9)]
     assert 1 < counted.most <= 4
 
 
 def test_calls_within_calls_share_threads() -> None:
     counted = Counted()
-    found = threads.each(lambda first: threads.each(counted, range(first, first + 6)), [0, 10])
+    found = threads.parallel_map(
+        lambda first: threads.parallel_map(counted, range(first, first + 6)), [0, 10]
+    )
     assert found == [[n * n for n in range(first, first + 6)] for first in (0, 10)]
     assert 2 < counted.most <= 4
-    threads.each(lambda first: threads.each(counted, range(3)), range(8))
+    threads.parallel_map(lambda first: threads.parallel_map(counted, range(3)), range(8))
     assert counted.most <= 4
 
 
 def test_large_parts_come_one_by_one_with_all_threads_for_what_is_in_them() -> None:
     outer, inner = Counted(), Counted()
-    threads.each(lambda n: [outer(n), threads.each(inner, range(4))], range(3), large=True)
+    threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), large=True)
     assert outer.most == 1 and inner.most > 1
 
 
@@ -58,4 +60,4 @@ def test_the_first_error_in_order_is_raised() -> None:
         raise ValueError(number)
 
     with pytest.raises(ValueError, match="0"):
-        threads.each(fail, range(3))
+        threads.parallel_map(fail, range(3))

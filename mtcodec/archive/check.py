@@ -12,7 +12,7 @@ from mtcodec.archive.read import Opened
 from mtcodec.archive.statistics import facts
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import PART_ROWS, Writer
-from mtcodec.container import attached
+from mtcodec.container import attachments
 from mtcodec.container import mtc as container
 from mtcodec.errors import FormatError
 
@@ -84,7 +84,7 @@ def verify(
                     raise parts
                 for section in parts.header.sections:
                     parts.payload(section.name)
-                attached.read(parts)
+                attachments.read(parts)
                 if own != dict.fromkeys(names) | facts(parts, opened.about.tasks):
                     raise FormatError(f"{', '.join(names)} are not those of its header")
                 if decoding:

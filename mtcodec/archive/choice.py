@@ -20,12 +20,12 @@ from mtcodec.files.scene import read_scene
 from mtcodec.measure.stats import spread
 from mtcodec.networks.weights import store
 from mtcodec.networks.weights.file import SUFFIX, describe
-from mtcodec.quality import lambda_of, to_step
+from mtcodec.quality import lambda_of, to_level
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import Declarations
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoded import Encoded
+    from mtcodec.codec.encoded import EncodedScene
 
 Sampled = tuple[float, bool] | None
 """Cost of a scene, and whether it needs networks; None where it cannot be encoded."""
@@ -126,10 +126,10 @@ def _read(files: SceneFiles, tasks: Sequence[str], request: Request) -> dict[str
 def _sampled(path: Path | None, part: Mapping[str, Array], share: float, request: Request) -> Sampled:
     """What a scene costs with these weights, of which ``part`` is such a share of the pixels."""
     try:
-        encoded = Codec(() if path is None else path, **vars(request)).encode_measured(part)
+        encoded = Codec(() if path is None else path, **vars(request)).encode_scene(part)
     except MtcodecError:
         return None
-    return cost(encoded, request) / share, parse(encoded.data).neural
+    return cost(encoded, request) / share, parse(encoded.to_bytes()).is_neural
 
 
 def _part(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
@@ -140,10 +140,10 @@ def _part(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
     return window, min(height, SIDE) * min(width, SIDE) / (height * width)
 
 
-def cost(encoded: Encoded, request: Request) -> float:
+def cost(encoded: EncodedScene, request: Request) -> float:
     """Bits of a file and, by λ, its squared errors."""
-    total = 8.0 * len(encoded.data)
+    total = 8.0 * len(encoded.to_bytes())
     for name, coded in encoded.tasks.items():
-        step = to_step(request.task_quality.get(name, request.quality))
+        step = to_level(request.task_quality.get(name, request.quality))
         total += lambda_of(step) * encoded.prepared.originals[name].task.weight * coded.error
     return total

@@ -14,14 +14,14 @@ from mtcodec.archive.read import Opened
 from mtcodec.archive.store import Directory, store
 from mtcodec.archive.write import Writer, part_names
 from mtcodec.container import header
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, OutputError
 
 Place = tuple[int, int]
 """A group of rows of an archive, and a row of it."""
 
 
-def rows(opened: Opened, places: Sequence[Place]) -> Iterator[tuple[str, Parts]]:
+def rows(opened: Opened, places: Sequence[Place]) -> Iterator[tuple[str, SplitReader]]:
     """Keys and sections of some rows, in order; every group is read once.
 
     Raises:
@@ -36,7 +36,7 @@ def rows(opened: Opened, places: Sequence[Place]) -> Iterator[tuple[str, Parts]]
             yield key, parts
 
 
-def whole(opened: Opened, key: str, parts: Parts) -> bytes:
+def whole(opened: Opened, key: str, parts: SplitReader) -> bytes:
     """The file of a row, its checksums verified.
 
     Raises:

@@ -15,7 +15,7 @@ from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import LARGE, Scene
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def decode(
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
-    rows: list[tuple[str, Parts]] = []
+    rows: list[tuple[str, SplitReader]] = []
     for index, (key, parts) in enumerate(entries):
         if isinstance(parts, FormatError):
             raise parts
@@ -103,8 +103,8 @@ def decode(
         header = parts.header
         own = [header.task(name) for name in tasks if name in header.tasks]
         alike: tuple[object, ...] = (index,)
-        if any(section.neural for section in own):
-            alike = (header.height, header.width, header.fingerprint, *((s.name, s.neural) for s in own))
+        if any(section.is_neural for section in own):
+            alike = (header.height, header.width, header.fingerprint, *((s.name, s.is_neural) for s in own))
         groups.setdefault(alike, []).append(index)
     passes = [few for group in groups.values() for few in together(group, _pixels(rows[group[0]]))]
 
@@ -114,19 +114,21 @@ def decode(
         return _decode_alike(codec, own, names, crop, planar)
 
     found: dict[int, Scene] = {}
-    for few, images in zip(passes, threads.each(decode, passes, any(_pixels(row) > LARGE for row in rows))):
+    for few, images in zip(
+        passes, threads.parallel_map(decode, passes, any(_pixels(row) > LARGE for row in rows))
+    ):
         found |= zip(few, images)
     return [(key, found[i]) for i, (key, _) in enumerate(rows)]
 
 
-def _pixels(row: tuple[str, Parts]) -> int:
+def _pixels(row: tuple[str, SplitReader]) -> int:
     header = row[1].header
     return header.height * header.width
 
 
 def _decode_alike(
     codec: Codec,
-    rows: Sequence[tuple[str, Parts]],
+    rows: Sequence[tuple[str, SplitReader]],
     names: Sequence[str],
     crop: tuple[int, int] | None,
     planar: bool,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from mtcodec import extras
 from mtcodec.archive.names import WEIGHTS
 from mtcodec.container.header import NO_WEIGHTS, Header
-from mtcodec.container.section import ATTACHED, NOTES, SHARED, is_mask
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, is_mask
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.networks.weights.file import SUFFIX
 from mtcodec.tasks import Task
@@ -66,7 +66,7 @@ class About:
     @property
     def ranges(self) -> tuple[str, ...]:
         """Names of the columns of ranges, of tasks that are lengths."""
-        return tuple(f"{t.name}_{end}" for t in self.tasks if t.rules.length for end in LIMITS)
+        return tuple(f"{t.name}_{end}" for t in self.tasks if t.kind.length for end in LIMITS)
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class About:
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the binary columns of payloads."""
-        return (SHARED, HOLES, *self.names, NOTES, *([ATTACHED] if self.settings.get("attach") else []))
+        return (SHARED, HOLES, *self.names, NOTES, *([ATTACHMENTS] if self.settings.get("attach") else []))
 
     @property
     def weights(self) -> str | None:

@@ -25,11 +25,11 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
-from mtcodec.files import attached
+from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene, scaled, stored
 from mtcodec.networks.weights.file import describe
-from mtcodec.tasks import DTYPES, Task
+from mtcodec.tasks import DTYPES, KINDS, Task
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Job:
     def about(self) -> About:
         """What holds for all scenes of the archive."""
         known = self.codec().tasks
-        tasks = tuple(known.get(name) or Task(name, "data", 1, DTYPES) for name in self.tasks)
+        tasks = tuple(known.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks)
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
         return About(fingerprint, tasks, settings_of(self.request, self.attach))
 
@@ -101,7 +101,7 @@ class Packer:
         notes: list[str] = []
         try:
             scene = read_scene(files, self.codec.tasks, self.job.tasks, notes.append)
-            data, more = self.encode(scene, scaled(files, scene), attached.read(files))
+            data, more = self.encode(scene, scaled(files, scene), attachments.read(files))
         except MtcodecError as error:
             return Made(files.key, error=error.at(path=files.label), notes=notes)
         return Made(files.key, data, stored(files, scene), notes=notes + more)
@@ -117,8 +117,8 @@ class Packer:
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
         own = vars(self.job.request.only(scene, units))
-        encoded = self.codec.encode_measured(scene, **{**own, "attach": {**own["attach"], **attach}})
-        return encoded.data, list(encoded.prepared.notes)
+        encoded = self.codec.encode_scene(scene, **{**own, "attach": {**own["attach"], **attach}})
+        return encoded.to_bytes(), list(encoded.prepared.notes)
 
 
 @dataclass
@@ -236,7 +236,7 @@ def _write(
             summary.notes.update(set(made.notes))
             if made.error is None:
                 header = parse(made.data)
-                if header.neural and job.weights is not None:
+                if header.is_neural and job.weights is not None:
                     writer.keep_weights(job.weights.read_bytes)
                 writer.add(made.key, made.data)
                 summary.add(header, len(made.data), made.read)

@@ -1,4 +1,4 @@
-"""Parts of a remote file, fetched as they are asked for."""
+"""SplitReader of a remote file, fetched as they are asked for."""
 
 from __future__ import annotations
 

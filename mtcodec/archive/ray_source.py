@@ -15,7 +15,7 @@ from ray.data.block import BlockAccessor, BlockMetadata
 from mtcodec import threads
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import Opened
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 
 Piece = tuple[int, int, int]
 """A group, its first row, and the end of its rows."""
@@ -75,7 +75,7 @@ def bytes_of(opened: Opened, tasks: Sequence[str]) -> int:
     """Bytes of the images of ``tasks``, from the headers of the first group."""
     total = 0
     for _, parts in opened.entries(opened.groups[0], []):
-        if isinstance(parts, Parts):
+        if isinstance(parts, SplitReader):
             own = [parts.header.task(name).attributes for name in tasks if name in parts.header.tasks]
             pixel = sum(np.dtype(a.dtype).itemsize * a.channels for a in own)
             total += parts.header.height * parts.header.width * pixel
@@ -86,7 +86,7 @@ def empty_images(opened: Opened, tasks: Sequence[str]) -> dict[str, Any]:
     """Images without pixels, of the dtypes and channels that the first group tells."""
     found: dict[str, Any] = {}
     for _, parts in opened.entries(opened.groups[0], []) if opened.groups else ():
-        if isinstance(parts, Parts):
+        if isinstance(parts, SplitReader):
             for name in set(tasks).intersection(parts.header.tasks).difference(found):
                 own = parts.header.task(name).attributes
                 found[name] = np.zeros((0, 0, own.channels)[: 2 + (own.channels > 1)], own.dtype)
@@ -121,7 +121,9 @@ def blocks(
         for at in range(0, len(entries), BATCH):
             few = entries[at : at + BATCH]
             made = decode(codec, few, tasks)
-            headers = [parts.header for _, parts in few if isinstance(parts, Parts)]  # damaged ones raised
+            headers = [
+                parts.header for _, parts in few if isinstance(parts, SplitReader)
+            ]  # damaged ones raised
             facts: dict[str, Any] = {
                 "key": np.array([key for key, _ in made]),
                 "height": np.array([header.height for header in headers], np.int32),

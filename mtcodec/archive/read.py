@@ -18,14 +18,14 @@ from mtcodec.archive.range_file import reason
 from mtcodec.archive.shard import Part, same
 from mtcodec.archive.store import connect
 from mtcodec.container.header import MAX_PIXELS, Header
-from mtcodec.container.mtc import Parts
-from mtcodec.container.section import ATTACHED, NOTES
+from mtcodec.container.mtc import SplitReader
+from mtcodec.container.section import ATTACHMENTS, NOTES
 from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Entry = tuple[str, Parts | FormatError]
+Entry = tuple[str, SplitReader | FormatError]
 """Key and sections of a row, or what is wrong with its header."""
 PARTS_OPEN = 16  # at a time
 
@@ -152,13 +152,16 @@ class Opened:
         stored: list[dict[str, bytes | None]] = [{} for _ in range(group.rows)]
         entries = [_entry(self.path, *row, own, self.max_pixels) for row, own in zip(rows, stored)]
         names = {
-            n for _, parts in entries if isinstance(parts, Parts) for n in wanted(parts.header, tasks, beside)
+            n
+            for _, parts in entries
+            if isinstance(parts, SplitReader)
+            for n in wanted(parts.header, tasks, beside)
         }
         columns = [name for name in self.about.columns if name in names]
         table = self.column(group, columns) if columns else table
         values = {name: table[name].to_pylist() for name in columns}
         for i, (_, parts) in enumerate(entries):
-            if isinstance(parts, Parts):
+            if isinstance(parts, SplitReader):
                 stored[i] |= payloads_of(parts.header, {name: values[name][i] for name in columns})
         return entries
 
@@ -211,7 +214,7 @@ def wanted(header: Header, tasks: Sequence[str] | None, beside: bool) -> set[str
     if tasks is None:
         return {column_of(section.name) for section in header.sections}
     needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
-    return needed | {name for name in (NOTES, ATTACHED) if beside and header.section(name)}
+    return needed | {name for name in (NOTES, ATTACHMENTS) if beside and header.section(name)}
 
 
 def entry(
@@ -224,7 +227,7 @@ def entry(
     """Key and sections of a row, or what is wrong with its header."""
     payloads: dict[str, bytes | None] = {}
     found = _entry(source, key, header, payloads, max_pixels)
-    if isinstance(found[1], Parts):
+    if isinstance(found[1], SplitReader):
         payloads |= payloads_of(found[1].header, columns)
     return found
 
@@ -234,6 +237,6 @@ def _entry(
 ) -> Entry:
     """A row whose ``payloads`` are filled in later."""
     try:
-        return key or "", Parts(header or b"", payloads, max_pixels)
+        return key or "", SplitReader(header or b"", payloads, max_pixels)
     except FormatError as error:
         return key or "", error.at(path=source, scene=key or "")

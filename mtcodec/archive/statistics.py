@@ -8,13 +8,13 @@ import numpy as np
 
 from mtcodec.archive.manifest import LIMITS
 from mtcodec.codec.info import units_of
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 from mtcodec.tasks import Task, units
 
 Fact = int | float | None
 
 
-def facts(parts: Parts, tasks: Iterable[Task]) -> dict[str, Fact]:
+def facts(parts: SplitReader, tasks: Iterable[Task]) -> dict[str, Fact]:
     """By column: height, width, bytes of the file, and of lengths the least and the largest, in metres.
 
     A range is that which the header tells, not that of the decoded pixels, which lie within it; holes do not
@@ -26,7 +26,7 @@ def facts(parts: Parts, tasks: Iterable[Task]) -> dict[str, Fact]:
     given = units_of(parts)
     for task in tasks:
         section = header.section(task.name)
-        if not task.rules.length or section is None or section.attributes.range is None:
+        if not task.kind.length or section is None or section.attributes.range is None:
             continue
         own = section.attributes
         assert own.range is not None

@@ -11,10 +11,10 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.archive.store import Exists, store
-from mtcodec.container import attached
+from mtcodec.container import attachments
 from mtcodec.container.header import Header
-from mtcodec.container.mtc import Parts
-from mtcodec.container.section import ATTACHED
+from mtcodec.container.mtc import SplitReader
+from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import image_bytes, suffix_for
 
@@ -110,7 +110,7 @@ class Unpacker:
             few = [self.entries[row] for row in rows[first : first + BATCH]]
             files: dict[str, bytes] = {}
             for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
-                assert isinstance(parts, Parts)
+                assert isinstance(parts, SplitReader)
                 suffixes = {name: suffix_for(image) for name, image in scene.items()}
                 made = {n + suffix: image_bytes(scene[n], suffix) for n, suffix in suffixes.items()}
                 files |= {
@@ -130,17 +130,17 @@ class Unpacker:
             raise OutputError("exists already (--force overwrites it)", path=error.path) from None
 
 
-def _beside(key: str, parts: Parts) -> dict[str, bytes]:
+def _beside(key: str, parts: SplitReader) -> dict[str, bytes]:
     """The files that a scene has beside its images."""
     try:
-        return attached.read(parts)
+        return attachments.read(parts)
     except FormatError as error:
         raise error.at(scene=key) from None
 
 
 def _size(header: Header, tasks: Sequence[str]) -> int:
     """Bytes of the header, of the sections that ``tasks`` need and of attached files."""
-    needed = {part for name in tasks if name in header.tasks for part in header.needs(name)} | {ATTACHED}
+    needed = {part for name in tasks if name in header.tasks for part in header.needs(name)} | {ATTACHMENTS}
     return header.size + sum(section.length for section in header.sections if section.name in needed)
 
 

@@ -1,4 +1,4 @@
-"""Parts of archives: rows collected, and written whole or not at all."""
+"""SplitReader of archives: rows collected, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtcodec.archive.manifest import FIXED, About, about_of, arrow, columns_of, 
 from mtcodec.archive.names import INDEX, PART
 from mtcodec.archive.statistics import facts
 from mtcodec.archive.store import Exists, Store, store
-from mtcodec.container.mtc import Parts, split
+from mtcodec.container.mtc import SplitReader, split
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.tasks import USUAL, Task
 
@@ -29,7 +29,12 @@ _NAME = re.compile(r"part-(\d{5,9})\.parquet\Z")
 def row(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
     """The row of one scene's file; ``tasks`` as they are declared."""
     header, payloads = split(data)
-    return {"key": key, "header": header, **facts(Parts(header, payloads), tasks), **columns_of(payloads)}
+    return {
+        "key": key,
+        "header": header,
+        **facts(SplitReader(header, payloads), tasks),
+        **columns_of(payloads),
+    }
 
 
 def part_names(directory: str | Path | Store) -> list[str]:

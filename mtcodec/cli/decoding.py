@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 
 from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
-from mtcodec.container.section import ATTACHED
+from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError, MtcodecError, OutputError, SceneError, SectionError, UsageError
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class Decoder:
         from mtcodec.files.output import write_atomic
 
         with open_file(file, self.max_pixels) as reader:
-            result.read = reader.bytes
+            result.read = reader.size
             wanted = self.tasks or list(reader.header.tasks)
             for name in wanted:
                 reader.header.task(name)
                 for suffix in (".png", ".npy"):
                     refuse_existing(directory / (name + suffix), self.force)
-            if any(reader.header.task(name).neural for name in wanted):
+            if any(reader.header.task(name).is_neural for name in wanted):
                 set_threads(self.threads)
             lost: list[SectionError] = []
             beside = self._beside(reader, directory, lost)
@@ -90,10 +90,10 @@ class Decoder:
 
     def _beside(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
         """Files that are kept beside the images; damage is added to ``lost``."""
-        from mtcodec.container import attached
+        from mtcodec.container import attachments
 
         try:
-            files = attached.read(reader)
+            files = attachments.read(reader)
         except SectionError as error:
             lost.append(error)
             return {}
@@ -103,7 +103,7 @@ class Decoder:
 
 
 def _what(loss: SectionError) -> str:
-    return "what is attached" if loss.section == ATTACHED else f"task {loss.task or loss.section}"
+    return "what is attached" if loss.section == ATTACHMENTS else f"task {loss.task or loss.section}"
 
 
 def _write(path: Path, content: T, write: Callable[[Path, T], None], result: Decoded) -> None:

@@ -166,13 +166,13 @@ def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | Non
         there, count = there + done, count + 1
         if as_json:
             facts = {"scene": scene.key, "file": str(path), "there": done, "images": files, "left_out": left,
-                     "attached": {n: str(p) for n, p in scene.attached.items()}}  # fmt: skip
+                     "attached": {n: str(p) for n, p in scene.attachments.items()}}  # fmt: skip
             typer.echo(json.dumps(facts))
         elif done:
             typer.echo(f"{path}  is there already")
         else:
             shown = " ".join(f"{n}={scene.files[n].name}" for n in files)
-            shown += "".join(f" +{name}" for name in scene.attached)
+            shown += "".join(f" +{name}" for name in scene.attachments)
             typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
     if not as_json:
         typer.echo(f"{counted(count - there)} to encode" + f", {there} there already" * bool(there))

@@ -16,7 +16,7 @@ from mtcodec.errors import MtcodecError
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
-    from mtcodec.codec.encoded import Encoded
+    from mtcodec.codec.encoded import EncodedScene
     from mtcodec.files.layouts import SceneFiles
 
 
@@ -55,7 +55,7 @@ class Job:
             encoded = self._encode(source, result.notes.append)
             if self.several:
                 make_directory(path.parent)
-            emit(encoded.data, path, self.force)
+            emit(encoded.to_bytes(), path, self.force)
         except MtcodecError as error:
             result.error = located(error, source)
             return result
@@ -65,23 +65,23 @@ class Job:
 
         result.read = stored(source, encoded.tasks)
         result.measures = encoded.measures
-        result.facts = report.facts(Reader(encoded.data), str(path), encoded.measures)
+        result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
         result.notes += encoded.prepared.notes
         result.poor = encoded.poor
         result.missed = rate.missed(encoded, encoded.request)
         return result
 
-    def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> Encoded:
-        from mtcodec.files import attached
+    def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+        from mtcodec.files import attachments
         from mtcodec.files.scene import read_scene, scaled
 
         images = read_scene(source, self.request.tasks, self.wanted, tell)
-        own: dict[str, Any] = {"attach": attached.read(source)}
+        own: dict[str, Any] = {"attach": attachments.read(source)}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
         request = self.request.only(images, scaled(source, images))
-        return self._codec().encode_measured(images, **{**vars(request), **own})
+        return self._codec().encode_scene(images, **{**vars(request), **own})
 
     def _codec(self) -> Codec:
         from mtcodec.codec.api import Codec

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,8 +16,6 @@ from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Summary
-    from mtcodec.codec.request import Request
-    from mtcodec.files.layouts import SceneFiles
 
 NOTES = 20  # lines about scenes that are shown
 
@@ -66,14 +62,6 @@ def pack(
     coding: options.Coding = "auto",
     effort: options.Effort = "normal",
     weights: options.Weights = "auto",
-    learn: Annotated[
-        str,
-        typer.Option(
-            "--learn", metavar="TIME", rich_help_panel=options.CODING,
-            help="First train weights on the dataset, for so long (2h, 90m), or auto: until an hour gains "
-            "less than 1 %. They are used, and kept in the archive, if they pay.",
-        ),
-    ] = "",
     measures: options.Measures = False,
     workers: options.Workers = 0,
     engine: options.Engine = "local",
@@ -108,14 +96,11 @@ def pack(
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
-    minutes = values.minutes(learn) if learn else None
     with locked(output):  # or it cannot be written
         pass
     with progress_bar(quiet) as bar:
         bar("choosing weights", 0, 0)
         chosen = choose_weights(weights, scenes, wanted, request, output)
-    if minutes is not None:
-        chosen = _learn(scenes, wanted, request, weights, chosen, output, minutes, skip_errors, quiet)
     job = Job(chosen, wanted, request, tuple(attach or ()))
     started = time.monotonic()
     with progress_bar(quiet) as bar:
@@ -132,57 +117,6 @@ def pack(
     _print(summary, output, time.monotonic() - started, as_json, quiet)
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
-
-
-def _learn(
-    scenes: Sequence[SceneFiles],
-    tasks: Sequence[str],
-    request: Request,
-    weights: str,
-    chosen: Path | None,
-    output: str,
-    minutes: float,
-    skip_errors: bool,
-    quiet: bool,
-) -> Path | None:
-    """The weights that a dataset is packed with after training some on it for so many minutes; 0: auto.
-
-    ``chosen`` are those of ``weights`` that suit a sample best beside classical codecs; training starts from
-    those whose networks do.
-    """
-    from mtcodec import extras
-    from mtcodec.archive.choice import choose_weights
-    from mtcodec.archive.write import part_names
-
-    tell = silent if quiet else note
-    if part_names(output):
-        tell(f"{output} has scenes already: its weights are used")
-        return choose_weights("auto", scenes, tasks, request, output)
-    lossy = [request.tasks[name] for name in tasks if name in request.tasks]
-    lossy = [task for task in lossy if not task.exact and task.name not in request.max_error]
-    if not lossy or request.coding == "classical":
-        raise UsageError("nothing to learn: no task is left to networks")
-    extras.load("torch", "learning", "train")
-    from mtcodec.archive.learn import compare, division, learn
-    from mtcodec.cli.log import progress
-
-    start = choose_weights(weights, scenes, tasks, replace(request, coding="neural"), output)
-    training, held = division(scenes, tasks)
-    text = str(output).rstrip("/")
-    place = Path(text.rpartition("/")[2] if "://" in text else text)
-    folder = place.with_name(place.name + ".learn")  # of a URL: in the working directory
-    tell(f"learning from {len(training)} scenes; {len(held)} others are kept to compare on; see {folder}")
-    learned = learn((training, held), lossy, start, folder, minutes, skip_errors=skip_errors,
-                    report=(lambda record: None) if quiet else progress)  # fmt: skip
-    candidates = dict.fromkeys([learned, start, chosen, None])
-    if request.coding == "neural":
-        del candidates[None]
-    tried = compare(list(candidates), held, len(scenes), tasks, request)
-    for one in tried:
-        name = "no networks" if one.weights is None else one.weights.stem
-        share = one.cost / tried[0].cost
-        tell(f"{name}: {one.scene_bytes:.0f} bytes a scene, cost of the whole dataset {share:.3f}")
-    return tried[0].weights
 
 
 def _print(summary: Summary, output: str, seconds: float, as_json: bool, quiet: bool) -> None:

@@ -41,18 +41,6 @@ def request(
     )  # fmt: skip
 
 
-def minutes(value: str) -> float:
-    """``"2h"``, ``"90m"`` to minutes; 0 for ``"auto"``."""
-    units = {"h": 60.0, "m": 1.0}
-    try:
-        time = 0.0 if value == "auto" else float(value[:-1]) * units[value[-1:]]
-    except (ValueError, KeyError):
-        time = math.nan
-    if not 0 <= time < math.inf or (value != "auto" and time == 0):
-        raise UsageError(f"not a time: {value!r} (2h, 90m or auto)")
-    return time
-
-
 def declarations(values: Sequence[str], known: Declarations = USUAL) -> dict[str, Any]:
     """``["albedo:image"]`` beside the usual tasks."""
     for value in values:

@@ -11,7 +11,7 @@ import typer
 from mtcodec.cli import options
 from mtcodec.cli.common import open_file, progress_bar
 from mtcodec.cli.report import counted
-from mtcodec.container.section import ATTACHED
+from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError
 
 
@@ -56,7 +56,7 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: 
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
-    from mtcodec.container import attached
+    from mtcodec.container import attachments
 
     problems: list[FormatError] = []
     try:
@@ -64,8 +64,8 @@ def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar
             for section in reader.header.sections:
                 try:
                     reader.payload(section.name)
-                    if section.name == ATTACHED:
-                        attached.read(reader)
+                    if section.name == ATTACHMENTS:
+                        attachments.read(reader)
                 except FormatError as error:
                     problems.append(error.at(path=name))
             if decode and not problems:

@@ -10,8 +10,8 @@ from mtcodec import threads
 from mtcodec.codec import decoder
 from mtcodec.codec.decoder import Lost, Scene
 from mtcodec.codec.request import Request
-from mtcodec.container import attached
 from mtcodec.container import mtc as container
+from mtcodec.container.attachments import read as read_attachments
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
@@ -21,7 +21,7 @@ from mtcodec.quality import number_of
 from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoded import Encoded
+    from mtcodec.codec.encoded import EncodedScene
     from mtcodec.networks.engine import Networks
 
 Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
@@ -67,7 +67,7 @@ class Codec:
         """Its networks, loaded once in a process."""
         from mtcodec.networks.engine import load
 
-        return threads.each(lambda path: load(path, self.device), self.paths)
+        return threads.parallel_map(lambda path: load(path, self.device), self.paths)
 
     def networks_of(self, fingerprint: str) -> Networks:
         """The networks that a file was made with: its own, or installed ones."""
@@ -91,11 +91,11 @@ class Codec:
             SceneError: the scene is not what its tasks declare. UsageError: a setting that makes no sense.
             TargetError: no quality reaches the target.
         """
-        return self.encode_measured(scene, quality, **settings).data
+        return self.encode_scene(scene, quality, **settings).to_bytes()
 
-    def encode_measured(
+    def encode_scene(
         self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
-    ) -> Encoded:
+    ) -> EncodedScene:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
         from mtcodec.codec import encoder
 
@@ -113,7 +113,7 @@ class Codec:
             return []
         from mtcodec.networks.engine import load
 
-        return threads.each(lambda path: load(path, self.device), paths)
+        return threads.parallel_map(lambda path: load(path, self.device), paths)
 
     def decode(
         self,
@@ -220,7 +220,7 @@ def attachments(data: Data) -> dict[str, bytes]:
     Raises:
         FormatError: damaged.
     """
-    return attached.read(reader_of(data))
+    return read_attachments(reader_of(data))
 
 
 def extract(data: Data, tasks: str | Iterable[str]) -> bytes:

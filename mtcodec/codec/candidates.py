@@ -11,11 +11,11 @@ from mtcodec import threads
 from mtcodec.codec.request import Request
 from mtcodec.coders import classical
 from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Coded
-from mtcodec.coders.classical import Way
+from mtcodec.coders.candidate import Candidate
+from mtcodec.coders.classical import CodingMode
 from mtcodec.container.section import SHARED
-from mtcodec.quality import NETWORK_STEPS, lambda_of, to_step
-from mtcodec.signals.mapping import PART
+from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, to_level
+from mtcodec.signals.mapping import CHUNK_PIXELS
 from mtcodec.signals.measures import errors
 from mtcodec.signals.signal import Signal
 
@@ -40,7 +40,7 @@ class Candidates:
 
     def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
         self.signals, self.request, self.effort = signals, request, effort or request.effort
-        self._made: dict[tuple[str, str, float, str], Coded] = {}  # classical ones, by how they are made
+        self._made: dict[tuple[str, str, float, str], Candidate] = {}  # classical ones, by how they are made
         some = next(iter(signals.values()), None)
         small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
         self._exact = (
@@ -49,27 +49,27 @@ class Candidates:
 
     def _each(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
         """For all tasks, side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
-        large = any(signal.height * signal.width > PART for signal in self.signals.values())
-        return threads.each(function, names, large)
+        large = any(signal.height * signal.width > CHUNK_PIXELS for signal in self.signals.values())
+        return threads.parallel_map(function, names, large)
 
     # --- costs ---------------------------------------------------------------------------------------
 
     def step(self, name: str, step: int) -> int:
         """Quality step of a task, if ``step`` is the scene's."""
         own = self.request.task_quality.get(name)
-        return step if own is None else to_step(own)
+        return step if own is None else to_level(own)
 
     def weight(self, name: str, step: int) -> float:
         """λ · weight of a task: what a unit of its squared error costs in bits."""
         return float(lambda_of(self.step(name, step))) * self.signals[name].task.weight
 
-    def cost(self, name: str, coded: Coded, step: int) -> float:
+    def cost(self, name: str, coded: Candidate, step: int) -> float:
         """Bits + λ · weight · error."""
         return coded.bits + self.weight(name, step) * coded.error
 
     def usual(self, name: str) -> float:
         """So many times the cost of a thorough encoding has a draft of the task in the mean."""
-        return DRAFT[self.signals[name].task.rules.settings][0]
+        return DRAFT[self.signals[name].task.kind.rd_table][0]
 
     # --- coders --------------------------------------------------------------------------------------
 
@@ -84,10 +84,10 @@ class Candidates:
         from mtcodec.coders import neural  # needs onnxruntime
 
         steps = {SHARED: step} | {name: self.step(name, step) for name in networks.tasks}
-        steps = {name: min(own, NETWORK_STEPS) for name, own in steps.items()}
+        steps = {name: min(own, MAX_NETWORK_LEVEL) for name, own in steps.items()}
         return neural.encode(networks, self.known(networks), steps)
 
-    def drafts(self, name: str, step: int) -> list[tuple[Way, float]]:
+    def drafts(self, name: str, step: int) -> list[tuple[CodingMode, float]]:
         """The ways of classical codecs worth trying for a task, with their costs at the quickest speed."""
         signal, weight = self.signals[name], self.weight(name, step)
         found = []
@@ -96,7 +96,7 @@ class Candidates:
             found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
         return found
 
-    def classical(self, name: str, step: int, effort: str = "thorough") -> list[Coded]:
+    def classical(self, name: str, step: int, effort: str = "thorough") -> list[Candidate]:
         """Classical codings of a task: in the way that drafts find best, or all that are worth trying.
 
         ``effort`` is what the usual one of requests, ``normal``, means for this task.
@@ -114,7 +114,7 @@ class Candidates:
             for setting in classical.settings(signal, way, weight, effort)
         ]
 
-    def reaching(self, name: str, psnr: float, around: int) -> list[Coded]:
+    def reaching(self, name: str, psnr: float, around: int) -> list[Candidate]:
         """Classical codings of a task that just reach a PSNR in dB, one of every way that can.
 
         Settings of codecs are coarser than λ; this is for targets. Quick encodings, whose PSNR is nearly
@@ -127,7 +127,7 @@ class Candidates:
             if way.codec != "av1" or not classical.possible(signal):
                 continue
 
-            def reached(setting: int, effort: str, way: Way = way) -> float:
+            def reached(setting: int, effort: str, way: CodingMode = way) -> float:
                 coded = self._make(name, way, way.round(setting), effort)
                 return errors(signal, coded.decoded)["psnr"]
 
@@ -145,7 +145,7 @@ class Candidates:
             ]
         return found
 
-    def _make(self, name: str, way: Way, setting: float, effort: str) -> Coded:
+    def _make(self, name: str, way: CodingMode, setting: float, effort: str) -> Candidate:
         key = (name, way.name, setting, effort)
         if key not in self._made:
             self._made[key] = classical.encode(self.signals[name], way, setting, effort)
@@ -153,9 +153,9 @@ class Candidates:
 
     # --- all together --------------------------------------------------------------------------------
 
-    def all(self, made: NeuralScene | None, step: int) -> dict[str, list[Coded]]:
+    def all(self, made: NeuralScene | None, step: int) -> dict[str, list[Candidate]]:
         """The candidates of every task, ``made`` among them; at least one each."""
-        found: dict[str, list[Coded]] = {}
+        found: dict[str, list[Candidate]] = {}
         tasks = made.tasks if made is not None else {}
         efforts = self._efforts(made, step)
         wanted = [name for name in self.signals if name not in tasks or name in efforts]
@@ -179,7 +179,7 @@ class Candidates:
         names = [name for name in made.tasks if classical.possible(self.signals[name])]
         costs = dict(zip(names, self._each(lambda n: self.cost(n, made.tasks[n], step), names)))
         drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
-        hopes = {name: drafts[name] / DRAFT[self.signals[name].task.rules.settings][1] for name in names}
+        hopes = {name: drafts[name] / DRAFT[self.signals[name].task.kind.rd_table][1] for name in names}
         all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
         return {
             name: "thorough" if costs[name] > drafts[name] / self.usual(name) else "normal"
@@ -199,7 +199,7 @@ def choose(
     if request.coding == "classical" or not signals:
         return None
     whole = Candidates(signals, request)
-    if request.coding == "auto" and min(whole.step(name, step) for name in signals) > NETWORK_STEPS:
+    if request.coding == "auto" and min(whole.step(name, step) for name in signals) > MAX_NETWORK_LEVEL:
         return None
     most = max((len(whole.known(own)) for own in networks), default=0)
     able = [own for own in networks if most and len(whole.known(own)) == most]
@@ -211,7 +211,7 @@ def choose(
         made = sample.neural(own, step)
         return made, {name: sample.cost(name, coded, step) for name, coded in made.tasks.items()}
 
-    made, costs = (dict(enumerate(own)) for own in zip(*threads.each(tried, able)))
+    made, costs = (dict(enumerate(own)) for own in zip(*threads.parallel_map(tried, able)))
     best = min(costs, key=lambda i: 8 * len(made[i].shared or b"") + sum(costs[i].values()))
     pixels = max(signal.height * signal.width for signal in signals.values())
     if request.coding == "neural" or request.effort == "best" or pixels <= QUICK:

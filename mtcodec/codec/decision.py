@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
-from mtcodec.coders.candidate import Coded
+from mtcodec.coders.candidate import Candidate
 
 MAX_PARTS = 6  # parts that are weighed in all combinations
 
@@ -24,8 +24,8 @@ class Part:
 
 
 def decide(
-    candidates: Mapping[str, Sequence[Coded]], weights: Mapping[str, float], parts: Sequence[Part]
-) -> dict[str, Coded]:
+    candidates: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float], parts: Sequence[Part]
+) -> dict[str, Candidate]:
     """The candidate of every task, so that bits + Σ weight · error is least.
 
     Args:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
-from mtcodec.coders.candidate import Coded, attributes_of
-from mtcodec.container import attached, notes
+from mtcodec.coders.candidate import Candidate, attributes_of
+from mtcodec.container import attachments, notes
 from mtcodec.container import mtc as container
 from mtcodec.container.header import NO_WEIGHTS, Header
-from mtcodec.container.section import ATTACHED, NOTES, SHARED, Attributes, Section, mask_name
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Attributes, Section, mask_name
 from mtcodec.signals.holes import Holes
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
@@ -41,7 +41,7 @@ class MaskSection:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedScene:
     """What the mode decision has chosen for a scene.
 
     Attributes:
@@ -52,7 +52,7 @@ class Encoded:
     """
 
     prepared: Prepared
-    tasks: dict[str, Coded]
+    tasks: dict[str, Candidate]
     masks: Sequence[MaskSection]
     neural: NeuralScene | None
     quality: float
@@ -79,11 +79,10 @@ class Encoded:
     def poor(self) -> list[str]:
         """Tasks that are hardly usable: their PSNR is under the floor of their kind."""
         own = self.prepared.originals
-        return [name for name, psnr in self.psnr.items() if psnr < own[name].task.rules.floor]
+        return [name for name, psnr in self.psnr.items() if psnr < own[name].task.kind.floor]
 
-    @cached_property
-    def data(self) -> bytes:
-        """The file."""
+    def to_bytes(self) -> bytes:
+        """The bytes of the scene's file."""
         payloads: dict[str, bytes] = {}
         sections: list[Section] = []
 
@@ -97,7 +96,7 @@ class Encoded:
         for k, mask in enumerate(self.masks):
             add(mask_name(k), "labels", mask.payload(images), Attributes("uint8", 1))
         for name, coded in self.tasks.items():
-            holes = coded.form.holes
+            holes = coded.pixel_format.holes
             index = (
                 None if holes is None else next(k for k, m in enumerate(self.masks) if m.holes.same(holes))
             )
@@ -106,7 +105,7 @@ class Encoded:
         if told:
             add(NOTES, "raw", notes.pack(told), Attributes())
         if self.request.attach:
-            add(ATTACHED, "raw", attached.pack(self.request.attach), Attributes())
+            add(ATTACHMENTS, "raw", attachments.pack(self.request.attach), Attributes())
         fingerprint, quality = NO_WEIGHTS, 0
         if self.neural is not None:
             fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.quality

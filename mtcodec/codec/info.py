@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from mtcodec.container import attached, notes
+from mtcodec.container import attachments, notes
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import NOTES, SHARED, Section
 from mtcodec.errors import SectionError, UsageError, WeightsError
 from mtcodec.networks.weights import store
-from mtcodec.quality import from_step
+from mtcodec.quality import from_level
 from mtcodec.tasks import units
 
 
@@ -26,10 +26,10 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
     def describe(section: Section) -> dict[str, Any]:
         entry: dict[str, Any] = {"name": section.name, "bytes": section.length, "bpp": bpp(section.length)}
         own = section.attributes
-        if section.task:
+        if section.is_task:
             entry |= {"coding": section.coding, "dtype": own.dtype, "channels": own.channels}
-            if section.neural and own.quality is not None:
-                entry["quality"] = from_step(own.quality)
+            if section.is_neural and own.level is not None:
+                entry["quality"] = from_level(own.level)
             if own.range is not None:
                 entry |= {"range": list(own.range), "mapping": own.mapping}
         elif section.name == SHARED:
@@ -43,14 +43,14 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
         tasks[task] = told.get(task, {}) | {"bytes": count, "bpp": bpp(count), "sections": list(needed)}
-    neural = header.neural
+    neural = header.is_neural
     return {
         "file": file,
-        "bytes": reader.bytes,
-        "bpp": bpp(reader.bytes),
+        "bytes": reader.size,
+        "bpp": bpp(reader.size),
         "height": header.height,
         "width": header.width,
-        "quality": from_step(header.quality) if neural else None,
+        "quality": from_level(header.level) if neural else None,
         "weights": {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
         if neural
         else None,
@@ -73,7 +73,7 @@ def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
 def _files(reader: Reader) -> dict[str, bytes]:
     """Files beside the images; none where they are missing or damaged."""
     try:
-        return attached.read(reader)
+        return attachments.read(reader)
     except SectionError:
         return {}
 

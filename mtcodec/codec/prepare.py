@@ -10,14 +10,13 @@ import numpy as np
 
 from mtcodec.codec.request import Request
 from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Coded
-from mtcodec.container import attached
+from mtcodec.coders.candidate import Candidate
+from mtcodec.container import attachments
 from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.signals import signal as signals
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
-from mtcodec.tasks import DTYPES, Declarations, Task, units
+from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
@@ -37,7 +36,7 @@ class Prepared:
     height: int
     width: int
     signals: dict[str, Signal]
-    exact: dict[str, Coded]
+    exact: dict[str, Candidate]
     originals: dict[str, Signal]
     notes: tuple[str, ...] = ()
 
@@ -78,15 +77,19 @@ def declare(name: str, image: Array, known: Declarations) -> Task:
         raise SceneError(f"{channels} channels", task=name)
     task = known.get(name)
     if task is None:
-        return Task(name, "data", channels, DTYPES)
-    if image.dtype.name not in task.dtypes and image.dtype.name not in task.rules.dtypes:
-        kinds = ", ".join(task.rules.dtypes)
-        hint = f" ({name}:image has floats, too)" if task.kind == "color" and image.dtype.kind == "f" else ""
+        return Task(name, KINDS["data"], channels, DTYPES)
+    if image.dtype.name not in task.dtypes and image.dtype.name not in task.kind.dtypes:
+        kinds = ", ".join(task.kind.dtypes)
+        hint = (
+            f" ({name}:image has floats, too)"
+            if task.kind.name == "color" and image.dtype.kind == "f"
+            else ""
+        )
         raise SceneError(
-            f"{image.dtype.name} values, but a task of kind {task.kind} has {kinds}{hint}", task=name
+            f"{image.dtype.name} values, but a task of kind {task.kind.name} has {kinds}{hint}", task=name
         )
     if channels != task.channels:
-        if task.kind not in ("image", "color", "categories") or channels == 2:
+        if task.kind.name not in ("image", "color", "categories") or channels == 2:
             raise SceneError(f"{channels} channels, but the task has {task.channels}", task=name)
         task = replace(task, channels=channels)
     return task
@@ -130,13 +133,13 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     arrays = check(scene)
     tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
     _check_request(tasks, request)
-    attached.check(request.attach, tasks)
+    attachments.check(request.attach, tasks)
     bounds = {
         name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
         for name, bound in request.max_error.items()
     }
     lossy: dict[str, Signal] = {}
-    made: dict[str, Coded] = {}
+    made: dict[str, Candidate] = {}
     originals: dict[str, Signal] = {}
     height, width = next(iter(arrays.values())).shape[:2]
     tiny = (
@@ -147,15 +150,15 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     notes = []
     for name, image in arrays.items():
         task = tasks[name]
-        signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
+        signal = Signal.from_image(task, image, request.invalid.get(name, ()), request.usual_holes)
         originals[name] = signal
         if task.exact or name in request.max_error or tiny:
             made[name] = exact.encode(signal, bounds.get(name, 0.0), request.effort)
         else:
             lossy[name] = signal
-        if task.kind == "data":
+        if task.kind.name == "data":
             notes.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
-        far = signal.form.holes.far if signal.form.holes is not None else ()
+        far = signal.pixel_format.holes.far if signal.pixel_format.holes is not None else ()
         if far:
             values = ", ".join(f"{value:g}" for value in far)
             notes.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
@@ -171,7 +174,7 @@ def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
         if name not in tasks or tasks[name].exact:
             raise UsageError(f"holes of task {name!r}, which the scene lacks or stores exactly")
     for name in request.units:
-        if name not in tasks or not tasks[name].rules.length:
+        if name not in tasks or not tasks[name].kind.length:
             raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
     for what, by_task in settings.items():
         for name in by_task:

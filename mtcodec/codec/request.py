@@ -83,7 +83,7 @@ class Request:
             for name in BY_TASK
         }
         lengths = (task for task in units if task in tasks and task in self.tasks)
-        own = {task: units[task] for task in lengths if self.tasks[task].rules.length}
+        own = {task: units[task] for task in lengths if self.tasks[task].kind.length}
         return replace(self, **{**kept, "units": {**own, **kept["units"]}})
 
     def tasks_named(self) -> set[str]:

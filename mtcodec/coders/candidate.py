@@ -11,17 +11,17 @@ import numpy as np
 from mtcodec.container.section import WHOLE, Attributes
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Holes, Mask
-from mtcodec.signals.mapping import PART, Array, Range
-from mtcodec.signals.signal import Form
+from mtcodec.signals.mapping import CHUNK_PIXELS, Array, ValueRange
+from mtcodec.signals.signal import PixelFormat
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
+class Candidate:
     """One way to store one task.
 
     Attributes:
         coding: of :data:`mtcodec.container.section.CODINGS`.
-        form: how its samples stand for stored values; its holes are a section of their own.
+        pixel_format: how its samples stand for stored values; its holes are a section of their own.
         source: stored values as decoding gives them, or what makes them when they are first asked for.
         distortion: sum of squared errors, see :meth:`mtcodec.signals.signal.Signal.squared_error`, or what
             finds it.
@@ -30,7 +30,7 @@ class Coded:
     """
 
     coding: str
-    form: Form
+    pixel_format: PixelFormat
     payload: bytes
     source: Array | Callable[[], Array]
     distortion: float | Callable[[Array], float] = 0.0
@@ -45,7 +45,7 @@ class Coded:
         kept: Array | None = self.__dict__.get("_decoded")
         if kept is None:
             kept = self.source()
-            if kept.shape[0] * kept.shape[1] <= PART:
+            if kept.shape[0] * kept.shape[1] <= CHUNK_PIXELS:
                 self.__dict__["_decoded"] = kept
         return kept
 
@@ -60,32 +60,32 @@ class Coded:
         return 8 * len(self.payload)
 
 
-def attributes_of(coded: Coded, mask: int | None) -> Attributes:
+def attributes_of(coded: Candidate, mask: int | None) -> Attributes:
     """What the descriptor says of a section whose holes are in the section ``mask``."""
-    form, values = coded.form, b""
-    if form.holes is not None:
-        stored = form.holes.values
+    pixel_format, values = coded.pixel_format, b""
+    if pixel_format.holes is not None:
+        stored = pixel_format.holes.values
         values = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
-    limits = form.scale.low, form.scale.high
-    plain = coded.coding == "raw" or limits == WHOLE.get(form.dtype)
+    limits = pixel_format.value_range.low, pixel_format.value_range.high
+    plain = coded.coding == "raw" or limits == WHOLE.get(pixel_format.dtype)
     return Attributes(
-        form.dtype, form.channels, None if plain else limits, form.scale.mapping, form.unit_vectors,
+        pixel_format.dtype, pixel_format.channels, None if plain else limits, pixel_format.value_range.mapping, pixel_format.unit_vectors,
         coded.quality, mask, values,
     )  # fmt: skip
 
 
-def form_of(own: Attributes, classes: Mask | None) -> Form:
-    """The form that a descriptor tells; ``classes`` are those of its section of holes.
+def pixel_format_of(own: Attributes, mask: Mask | None) -> PixelFormat:
+    """The pixel_format that a descriptor tells; ``mask`` are those of its section of holes.
 
     Raises:
         FormatError: a hole without a value.
     """
     low, high = own.range or WHOLE.get(own.dtype, (0, 0))
     holes: Holes | None = None
-    if classes is not None:
+    if mask is not None:
         values = np.frombuffer(own.hole_values, np.dtype(own.dtype).newbyteorder("<")).astype(own.dtype)
         values = values.reshape(-1, own.channels)
-        if classes.max() > len(values):
+        if mask.max() > len(values):
             raise FormatError("a hole without a value")
-        holes = Holes(classes, values)
-    return Form(own.dtype, own.channels, Range(low, high, own.mapping), own.unit_vectors, holes)
+        holes = Holes(mask, values)
+    return PixelFormat(own.dtype, own.channels, ValueRange(low, high, own.mapping), own.unit_vectors, holes)

@@ -2,13 +2,13 @@
 
 ::
 
-    planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ Form.restore
+    planes ─ samples of b bits ─► code stream ─► samples ─► planes ─ PixelFormat.restore
 
 Unit vectors are projected to two planes, which lie side by side in one picture
 (:mod:`mtcodec.signals.projection`), three channels are turned for AV1 (:mod:`mtcodec.signals.rotation`). A
 payload is a byte that names the codec, the projection or rotation, if there is one, then the codec's stream.
 To add a codec, write its bytes in ``bitstreams`` and add it to :data:`CODECS`, with its settings by λ in
-:data:`WAYS`. Imports no torch.
+:data:`CODING_MODES`. Imports no torch.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcodec.bitstreams import av1, jxl
-from mtcodec.coders.candidate import Coded
+from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import FormatError
-from mtcodec.quality import STEPS, step_of
-from mtcodec.signals.mapping import SHARES, Array, parts
+from mtcodec.quality import MAX_LEVEL, level_of_lambda
+from mtcodec.signals.mapping import UNIT_RANGE, Array, row_chunks
 from mtcodec.signals.projection import Projection
 from mtcodec.signals.rotation import Rotation
-from mtcodec.signals.signal import Form, Signal
+from mtcodec.signals.signal import PixelFormat, Signal
 
 Samples = npt.NDArray[Any]
 SPEEDS = {"draft": 9, "fast": 6, "normal": 5, "thorough": 4, "best": 3}
@@ -86,7 +86,7 @@ CODECS = {
 
 
 @dataclass(frozen=True)
-class Way:
+class CodingMode:
     """One way to use a codec.
 
     Attributes:
@@ -109,7 +109,7 @@ class Way:
 
     def setting(self, column: str, step: int) -> float:
         points = self.settings[column]
-        return float(np.interp(step, np.linspace(0, STEPS, len(points)), points))
+        return float(np.interp(step, np.linspace(0, MAX_LEVEL, len(points)), points))
 
     def round(self, setting: float) -> float:
         """The nearest setting that the codec has."""
@@ -120,8 +120,8 @@ class Way:
 
 # Measured (docs/choices.md, tests/tools/settings.py): the setting that costs least for all pictures together,
 # at most 384×384 pixels of each; AV1 at speed 7, JPEG XL at effort 7.
-WAYS = (
-    Way(
+CODING_MODES = (
+    CodingMode(
         "av1", 10,
         {
             "color": (3, 6, 9, 16, 25, 31, 41, 47, 57, 66, 76, 82, 85, 89, 93),
@@ -129,10 +129,10 @@ WAYS = (
             "vectors": (3, 4, 9, 12, 22, 28, 38, 47, 54, 63, 73, 79, 85, 89, 93),
         },
     ),
-    Way(
+    CodingMode(
         "av1", 10, {"vectors": (3, 6, 9, 19, 25, 35, 44, 48, 60, 70, 79, 82, 89, 92, 93)}, projected=True
     ),
-    Way(
+    CodingMode(
         "jxl", 16,
         {
             "color": (25, 25, 22, 17, 12.4, 9.2, 6, 3.8, 2.2, 1.6, 0.95, 0.7, 0.4, 0.23, 0.15),
@@ -153,17 +153,17 @@ def possible(signal: Signal) -> bool:
     return signal.task.channels in (1, 3)
 
 
-def ways(signal: Signal, effort: str) -> list[Way]:
+def ways(signal: Signal, effort: str) -> list[CodingMode]:
     """The ways worth trying."""
     projection = signal.projection
-    able = [way for way in WAYS if suits(way, signal)]
-    if projection is not None and not projection.torn:
+    able = [way for way in CODING_MODES if suits(way, signal)]
+    if projection is not None and not projection.has_seam:
         able = [way for way in able if way.projected] or able
     usual = [way for way in able if way.usual]
     return usual if usual and effort != "best" else able
 
 
-def suits(way: Way, signal: Signal) -> bool:
+def suits(way: CodingMode, signal: Signal) -> bool:
     """Can ``signal`` be coded in this way?"""
     if way.projected and signal.projection is None:
         return False
@@ -172,47 +172,49 @@ def suits(way: Way, signal: Signal) -> bool:
     return max(sides) <= codec.max_side and sides[0] * sides[1] <= codec.max_pixels
 
 
-def _step(way: Way, signal: Signal, lam: float) -> int:
+def _step(way: CodingMode, signal: Signal, lam: float) -> int:
     """Where in its table a way is at this λ · weight."""
     projection = signal.projection if way.projected else None
-    return step_of(lam if projection is None else lam * projection.gain)
+    return level_of_lambda(lam if projection is None else lam * projection.error_ratio)
 
 
-def settings(signal: Signal, way: Way, lam: float, effort: str) -> list[float]:
+def settings(signal: Signal, way: CodingMode, lam: float, effort: str) -> list[float]:
     """Settings of a way at this λ · weight: the usual one, for the effort ``best`` its neighbours too."""
-    own = way.setting(signal.task.rules.settings, _step(way, signal, lam))
+    own = way.setting(signal.task.kind.rd_table, _step(way, signal, lam))
     tried = [own]
     if effort == "best":
         tried += [own * 1.2, own / 1.2] if way.codec == "jxl" else [own - NEIGHBOURS, own + NEIGHBOURS]
     return list(dict.fromkeys(way.round(setting) for setting in tried))
 
 
-def encode(signal: Signal, way: Way, setting: float, effort: str) -> Coded:
+def encode(signal: Signal, way: CodingMode, setting: float, effort: str) -> Candidate:
     """``signal`` coded in one way, at a setting of its codec."""
     codec = CODECS[way.codec]
     if effort in ("normal", "thorough") and signal.height * signal.width > LARGE:
         effort = "fast"
-    bits = 8 if way.codec == "jxl" and signal.form.dtype == "uint8" and not _ranged(signal) else way.bits
+    bits = (
+        8 if way.codec == "jxl" and signal.pixel_format.dtype == "uint8" and not _ranged(signal) else way.bits
+    )
     transform = _transform(signal, way)
     samples = to_samples(signal, bits, transform)
-    stream = codec.encode(samples, bits, setting, effort, signal.task.rules.settings)
+    stream = codec.encode(samples, bits, setting, effort, signal.task.kind.rd_table)
     shape = samples.shape  # the samples themselves are not kept
 
     def decode() -> Array:
-        return from_samples(signal.form, *codec.decode(stream, shape), transform)
+        return from_samples(signal.pixel_format, *codec.decode(stream, shape), transform)
 
     payload = pack_head(codec.id, transform) + stream
-    return Coded("classical", signal.form, payload, decode, signal.squared_error)
+    return Candidate("classical", signal.pixel_format, payload, decode, signal.squared_error)
 
 
-def _transform(signal: Signal, way: Way) -> Transform:
+def _transform(signal: Signal, way: CodingMode) -> Transform:
     if way.projected:
         return signal.projection
-    return signal.rotation if way.codec == "av1" and signal.form.channels == 3 else None
+    return signal.rotation if way.codec == "av1" and signal.pixel_format.channels == 3 else None
 
 
 def _ranged(signal: Signal) -> bool:
-    return signal.task.scene_range(signal.form.dtype)
+    return signal.task.scene_range(signal.pixel_format.dtype)
 
 
 def to_samples(signal: Signal, bits: int, transform: Transform = None) -> Samples:
@@ -221,39 +223,41 @@ def to_samples(signal: Signal, bits: int, transform: Transform = None) -> Sample
     projected = isinstance(transform, Projection)
     shape = (height, 2 * width) if projected else signal.image.shape
     samples = np.empty(shape if signal.task.channels > 1 else shape[:2], np.uint8 if bits == 8 else np.uint16)
-    for rows in parts(height, width):
+    for rows in row_chunks(height, width):
         if isinstance(transform, Projection):
-            planes = np.concatenate(transform.to_planes(signal.vectors(rows)), axis=1)[None]
+            planes = np.concatenate(transform.forward(signal.vectors(rows)), axis=1)[None]
         else:
-            planes = signal.rows(rows) if transform is None else transform.turned(signal.rows(rows))
+            planes = signal.rows(rows) if transform is None else transform.forward(signal.rows(rows))
         own = np.rint(np.moveaxis(planes, 0, -1) * float(2**bits - 1))
         samples[rows] = own[..., 0] if samples.ndim == 2 else own
     return samples
 
 
-def from_samples(form: Form, samples: Samples, bits: int, transform: Transform = None) -> Array:
+def from_samples(
+    pixel_format: PixelFormat, samples: Samples, bits: int, transform: Transform = None
+) -> Array:
     """Stored values of decoded samples."""
     top = float(2**bits - 1)
-    if transform is None and not form.unit_vectors:
-        return form.look_up(np.arange(2**bits, dtype=np.float32) / np.float32(top), samples)
+    if transform is None and not pixel_format.unit_vectors:
+        return pixel_format.look_up(np.arange(2**bits, dtype=np.float32) / np.float32(top), samples)
     height, width = samples.shape[:2]
     turned = transform if isinstance(transform, Rotation) else None
-    if turned and form.scale.simple(form.dtype) and not form.unit_vectors:
+    if turned and pixel_format.value_range.fits_float32(pixel_format.dtype) and not pixel_format.unit_vectors:
 
         def values_of(rows: slice) -> npt.NDArray[Any]:
-            return form.scale.clip(turned.back(samples[rows], top, form.scale))
+            return pixel_format.value_range.clip(turned.inverse(samples[rows], top, pixel_format.value_range))
 
-        return form.store_rows((height, width), values_of)
+        return pixel_format.store_rows((height, width), values_of)
 
     def planes_of(rows: slice) -> npt.NDArray[Any]:
         if turned:
-            return turned.back(samples[rows], top, SHARES)
+            return turned.inverse(samples[rows], top, UNIT_RANGE)
         own = samples[rows].astype(np.float32) / np.float32(top)
         if isinstance(transform, Projection):
-            return transform.to_vectors(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5
+            return transform.inverse(np.stack(np.split(own, 2, axis=1))) * 0.5 + 0.5
         return np.moveaxis(own, -1, 0)
 
-    return form.restore_rows((height, width // (1 + isinstance(transform, Projection))), planes_of)
+    return pixel_format.restore_rows((height, width // (1 + isinstance(transform, Projection))), planes_of)
 
 
 def pack_head(codec: int, transform: Transform) -> bytes:
@@ -263,7 +267,7 @@ def pack_head(codec: int, transform: Transform) -> bytes:
     return bytes([codec]) + (b"" if transform is None else _ROTATION.pack(*transform.vector))
 
 
-def parse_head(payload: bytes, form: Form) -> tuple[Codec, Transform, bytes]:
+def parse_head(payload: bytes, pixel_format: PixelFormat) -> tuple[Codec, Transform, bytes]:
     """Codec, projection or rotation, and stream of a payload.
 
     Raises:
@@ -274,13 +278,13 @@ def parse_head(payload: bytes, form: Form) -> tuple[Codec, Transform, bytes]:
     if codec is None:
         raise FormatError("an unknown classical codec")
     if first & PROJECTED:
-        if len(payload) < 1 + _PROJECTION.size or not form.unit_vectors:
+        if len(payload) < 1 + _PROJECTION.size or not pixel_format.unit_vectors:
             raise FormatError("a projection of what is no unit vectors")
         x, y, z, scale = _PROJECTION.unpack_from(payload, 1)
         if not (x or y or z):
             raise FormatError("a projection around no direction")
         return codec, Projection((x, y, z), scale), payload[1 + _PROJECTION.size :]
-    if codec.name != "av1" or form.channels == 1:
+    if codec.name != "av1" or pixel_format.channels == 1:
         return codec, None, payload[1:]
     if len(payload) < 1 + _ROTATION.size:
         raise FormatError("a rotation that is cut off")
@@ -290,17 +294,17 @@ def parse_head(payload: bytes, form: Form) -> tuple[Codec, Transform, bytes]:
     return codec, Rotation((b, c, d)), payload[1 + _ROTATION.size :]
 
 
-def decode(form: Form, payload: bytes, height: int, width: int) -> Array:
+def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -> Array:
     """The image of a classical section.
 
     Raises:
         FormatError: damaged.
     """
-    if form.channels not in (1, 3):
+    if pixel_format.channels not in (1, 3):
         raise FormatError("a classical section of neither one nor three channels")
-    codec, transform, stream = parse_head(payload, form)
+    codec, transform, stream = parse_head(payload, pixel_format)
     if isinstance(transform, Projection):
         shape: tuple[int, ...] = (height, 2 * width)
     else:
-        shape = (height, width) if form.channels == 1 else (height, width, form.channels)
-    return from_samples(form, *codec.decode(stream, shape), transform)
+        shape = (height, width) if pixel_format.channels == 1 else (height, width, pixel_format.channels)
+    return from_samples(pixel_format, *codec.decode(stream, shape), transform)

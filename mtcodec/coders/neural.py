@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mtcodec.bitstreams.range_coder import Decoder, Encoder
-from mtcodec.coders.candidate import Coded
+from mtcodec.coders.candidate import Candidate
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import SHARED
 from mtcodec.errors import FormatError, SectionError
 from mtcodec.networks.engine import Latents, Networks
 from mtcodec.signals.mapping import Array, Window
-from mtcodec.signals.signal import Form, Signal
+from mtcodec.signals.signal import PixelFormat, Signal
 
 Lost = Callable[[SectionError], None]
 """Called for every task that is lost to damage."""
@@ -31,7 +31,7 @@ class NeuralScene:
 
     networks: Networks
     shared: bytes | None
-    tasks: dict[str, Coded]
+    tasks: dict[str, Candidate]
     quality: int
 
 
@@ -49,23 +49,27 @@ def encode(networks: Networks, signals: Mapping[str, Signal], steps: Mapping[str
     for name, signal in signals.items():
         size = (signal.height, signal.width)
 
-        def decode(name: str = name, form: Form = signal.form, size: tuple[int, int] = size) -> Array:
-            return form.restore(networks.synthesise(name, latents, [steps], size)[0])
+        def decode(
+            name: str = name, pixel_format: PixelFormat = signal.pixel_format, size: tuple[int, int] = size
+        ) -> Array:
+            return pixel_format.restore(networks.synthesise(name, latents, [steps], size)[0])
 
         own = steps[name] if name in streams and steps[name] != steps[SHARED] else None
         shared = SHARED in networks.graph.reads[name]
         payload = payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
-        tasks[name] = Coded("neural", signal.form, payload, decode, signal.squared_error, shared, own)
+        tasks[name] = Candidate(
+            "neural", signal.pixel_format, payload, decode, signal.squared_error, shared, own
+        )
     return NeuralScene(networks, payloads.get(SHARED), tasks, steps[SHARED])
 
 
 def steps_of(header: Header, networks: Networks) -> dict[str, int]:
     """Quality steps by stream that a header tells."""
-    found = {SHARED: header.quality}
+    found = {SHARED: header.level}
     for name in networks.tasks:
         section = header.section(name)
-        own = section.attributes.quality if section is not None else None
-        found[name] = header.quality if own is None else own
+        own = section.attributes.level if section is not None else None
+        found[name] = header.level if own is None else own
     return found
 
 
@@ -76,25 +80,25 @@ def check(header: Header, name: str, networks: Networks) -> None:
     fits = task is not None and own.channels == task.channels
     fits = fits and task is not None and (own.range is None or task.scene_range(own.dtype))
     fits = fits and (SHARED in reads) == (SHARED in header.needs(name))
-    if not fits or (name not in networks.graph.streams and own.quality is not None):
+    if not fits or (name not in networks.graph.streams and own.level is not None):
         raise FormatError("does not fit the weights", section=name)
 
 
 def decode(
     networks: Networks,
     readers: Sequence[Reader],
-    forms: Sequence[Mapping[str, Form]],
+    pixel_formats: Sequence[Mapping[str, PixelFormat]],
     lost: Lost,
     window: Window,
 ) -> list[dict[str, Array]]:
     """Images of neural tasks of files of one size; of the whole, those rows and columns in ``window``.
 
     Args:
-        forms: of each file, the tasks to decode, the same ones in all.
+        pixel_formats: of each file, the tasks to decode, the same ones in all.
         lost: called for every damaged task (of any of the files).
     """
     header = readers[0].header
-    size, names = (header.height, header.width), list(forms[0])
+    size, names = (header.height, header.width), list(pixel_formats[0])
     steps = [steps_of(reader.header, networks) for reader in readers]
     latents = Latents({}, {})
     images: list[dict[str, Array]] = [{} for _ in readers]
@@ -115,8 +119,8 @@ def decode(
             lost(error.at(task=name))
             continue
         planes = networks.synthesise_part(name, latents, steps, size, window)
-        for image, form, own in zip(images, forms, planes):
-            image[name] = form[name].crop(window).restore(own)
+        for image, pixel_format, own in zip(images, pixel_formats, planes):
+            image[name] = pixel_format[name].crop(window).restore(own)
     return images
 
 

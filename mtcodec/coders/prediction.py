@@ -20,7 +20,7 @@ import numpy.typing as npt
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.errors import FormatError
-from mtcodec.signals.mapping import Array, Range
+from mtcodec.signals.mapping import Array, ValueRange
 
 TRIED = (30, 45, 60, 75, 85)  # qualities of AV1, from few bytes to many
 DRAFT, SPEED, LARGE_SPEED = 6, 4, 7  # of AV1
@@ -32,7 +32,9 @@ MAX_SPAN = 2**40  # of a range: doubles have parts of steps left
 Numbers = npt.NDArray[np.float64]
 
 
-def encode(image: Array, scale: Range, bound: float, effort: int, rival: int, large: bool) -> bytes | None:
+def encode(
+    image: Array, scale: ValueRange, bound: float, effort: int, rival: int, large: bool
+) -> bytes | None:
     """The payload after its first byte; None where this is not likely to be smaller than what there is.
 
     Args:
@@ -68,7 +70,7 @@ def encode(image: Array, scale: Range, bound: float, effort: int, rival: int, la
     return made(best[1], LARGE_SPEED if large else SPEED, effort)
 
 
-def decode(cursor: Cursor, scale: Range, dtype: str, shape: tuple[int, int]) -> Numbers:
+def decode(cursor: Cursor, scale: ValueRange, dtype: str, shape: tuple[int, int]) -> Numbers:
     """(H, W) values, not yet stored ones, of what :func:`encode` made.
 
     Raises:
@@ -86,7 +88,7 @@ def decode(cursor: Cursor, scale: Range, dtype: str, shape: tuple[int, int]) -> 
     return values
 
 
-def _prediction(picture: bytes, shape: tuple[int, ...], scale: Range, integer: bool) -> Numbers:
+def _prediction(picture: bytes, shape: tuple[int, ...], scale: ValueRange, integer: bool) -> Numbers:
     samples = av1.decode_samples(picture, shape)
     values: Numbers = scale.low + samples.astype(np.float64) * (scale.span / ((1 << av1.BITS) - 1))
     return np.rint(values) if integer else values

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.container.section import (
-    ATTACHED,
+    ATTACHMENTS,
     NOTES,
     SHARED,
     Section,
@@ -23,7 +23,7 @@ from mtcodec.container.section import (
     parse_shared,
 )
 from mtcodec.errors import FormatError, LimitError, UsageError
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 
 MAGIC, VERSION = b"MTC", 1
 NEURAL, HAS_SHARED = 16, 32  # bits of the byte after the magic, beside the version
@@ -42,14 +42,14 @@ class Header:
     Attributes:
         fingerprint: of the weights, 8 hexadecimal digits; zeros where no section is neural.
         height, width: in pixels.
-        quality: step of the networks, for streams that have none of their own; 0 where no section is neural.
+        level: quality level of the networks, for streams that have none of their own; 0 where no section is neural.
         size: bytes of the header itself.
     """
 
     fingerprint: str
     height: int
     width: int
-    quality: int
+    level: int
     sections: tuple[Section, ...]
     size: int = 0
 
@@ -59,44 +59,44 @@ class Header:
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of all tasks."""
-        return tuple(s.name for s in self.sections if s.task)
+        return tuple(s.name for s in self.sections if s.is_task)
 
     @property
-    def neural(self) -> bool:
+    def is_neural(self) -> bool:
         """Is any section decoded by networks?"""
-        return any(s.neural for s in self.sections)
+        return any(s.is_neural for s in self.sections)
 
     def task(self, name: str) -> Section:
         """The section of the task ``name``; UsageError where the file lacks it."""
         section = self.section(name)
-        if section is None or not section.task:
+        if section is None or not section.is_task:
             raise UsageError(f"no task {name!r} in this file (it has {', '.join(self.tasks) or 'none'})")
         return section
 
     def needs(self, task: str) -> tuple[str, ...]:
         """Names of the sections that decoding ``task`` reads."""
         section = self.task(task)
-        shared = (SHARED,) if section.neural and self.section(SHARED) else ()
-        mask = section.attributes.mask
+        shared = (SHARED,) if section.is_neural and self.section(SHARED) else ()
+        mask = section.attributes.mask_index
         return (*shared, *((mask_name(mask),) if mask is not None else ()), task)
 
     @property
     def file_size(self) -> int:
         return self.size + sum(s.length for s in self.sections)
 
-    def anchor(self, section: Section) -> int:
+    def checksum_seed(self, section: Section) -> int:
         """What the checksum of ``section`` starts from: a task's neural section fits one shared one only."""
         shared = self.section(SHARED)
-        return shared.checksum if shared and section.neural and section.name != SHARED else 0
+        return shared.checksum if shared and section.is_neural and section.name != SHARED else 0
 
 
 def pack(header: Header) -> bytes:
     """The bytes of a header."""
     shared = header.section(SHARED)
-    flags = VERSION | NEURAL * header.neural | HAS_SHARED * (shared is not None)
+    flags = VERSION | NEURAL * header.is_neural | HAS_SHARED * (shared is not None)
     out = MAGIC + bytes([flags])
-    if header.neural:
-        out += bytes.fromhex(header.fingerprint) + struct.pack("<H", header.quality)
+    if header.is_neural:
+        out += bytes.fromhex(header.fingerprint) + struct.pack("<H", header.level)
     others = [s for s in header.sections if s.name != SHARED]
     out += varint(header.height) + varint(header.width) + bytes([len(others)])
     out += b"".join(pack_section(s) for s in ([shared] if shared else []) + others)
@@ -118,15 +118,15 @@ def parse(data: bytes) -> Header:
         raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
     if flags & 192:
         raise FormatError("reserved flags")
-    fingerprint, quality = NO_WEIGHTS, 0
+    fingerprint, level = NO_WEIGHTS, 0
     if flags & NEURAL:
         fingerprint = cursor.take(FINGERPRINT_BYTES).hex()
-        (quality,) = cursor.unpack("<H")
+        (level,) = cursor.unpack("<H")
     height, width = cursor.varint("height", MAX_SIDE), cursor.varint("width", MAX_SIDE)
     if not height or not width or height * width > MAX_PIXELS:
         raise FormatError(f"image size {width}×{height} is out of range")
     count = cursor.byte()
-    if quality > NETWORK_STEPS or not 1 <= count <= MAX_SECTIONS:
+    if level > MAX_NETWORK_LEVEL or not 1 <= count <= MAX_SECTIONS:
         raise FormatError("quality or number of sections is out of range")
     sections = [parse_shared(cursor)] if flags & HAS_SHARED else []
     for _ in range(count):
@@ -135,7 +135,7 @@ def parse(data: bytes) -> Header:
     (stored,) = cursor.unpack("<H")
     if binascii.crc_hqx(data[:body], 0) != stored:
         raise FormatError("the header is damaged (checksum)")
-    header = Header(fingerprint, height, width, quality, tuple(sections), size=cursor.at)
+    header = Header(fingerprint, height, width, level, tuple(sections), size=cursor.at)
     _check(header, flags)
     offset = cursor.at
     for i, section in enumerate(sections):
@@ -147,18 +147,18 @@ def parse(data: bytes) -> Header:
 def _check(header: Header, flags: int) -> None:
     """Order and meaning of sections: shared, holes, tasks, notes, files; each of the first three of use."""
     names = [s.name for s in header.sections]
-    last = {NOTES: 3, ATTACHED: 4}
+    last = {NOTES: 3, ATTACHMENTS: 4}
     order = [0 if n == SHARED else 1 if is_mask(n) else last.get(n, 2) for n in names]
     if len(set(names)) != len(names) or order != sorted(order):
         raise FormatError("sections repeat or are out of order")
-    neural = [s for s in header.sections if s.neural and s.name != SHARED]
+    neural = [s for s in header.sections if s.is_neural and s.name != SHARED]
     if bool(neural) != bool(flags & NEURAL) or (flags & HAS_SHARED and not neural):
         raise FormatError("names weights or has a shared section, but no task is neural")
-    used = {s.attributes.mask for s in header.sections} - {None}
+    used = {s.attributes.mask_index for s in header.sections} - {None}
     if len(used) != sum(is_mask(n) for n in names):
         raise FormatError("holes that no task has")
     for section in neural:
-        if section.attributes.quality == header.quality:
+        if section.attributes.level == header.level:
             raise FormatError("a quality that goes without saying", section=section.name)
 
 
@@ -168,6 +168,6 @@ def check_pixels(header: Header, max_pixels: int) -> None:
     They pad sides to multiples of ``TILE``: of a column of single pixels they see 64 times as many.
     """
     height, width = header.height, header.width
-    seen = -(-height // TILE) * -(-width // TILE) * TILE**2 if header.neural else 0
+    seen = -(-height // TILE) * -(-width // TILE) * TILE**2 if header.is_neural else 0
     if height * width > max_pixels or seen > PADDING * max(max_pixels, FLOOR):
         raise LimitError(f"{width}×{height} pixels are more than the limit of {max_pixels}")

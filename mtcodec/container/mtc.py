@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from mtcodec.container import notes
 from mtcodec.container.header import MAX_HEADER, MAX_PIXELS, NO_WEIGHTS, Header, check_pixels, pack, parse
-from mtcodec.container.section import ATTACHED, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
 from mtcodec.errors import FormatError, SectionError, UsageError
 
 Source = bytes | BinaryIO
@@ -21,8 +21,8 @@ def build(header: Header, payloads: Mapping[str, bytes]) -> bytes:
     sections: list[Section] = []
     for section in header.sections:
         payload = payloads[section.name]
-        anchor = replace(header, sections=tuple(sections)).anchor(section)
-        sections.append(replace(section, length=len(payload), checksum=checksum_of(payload, anchor)))
+        checksum_seed = replace(header, sections=tuple(sections)).checksum_seed(section)
+        sections.append(replace(section, length=len(payload), checksum=checksum_of(payload, checksum_seed)))
     return pack(replace(header, sections=tuple(sections))) + b"".join(payloads[s.name] for s in sections)
 
 
@@ -41,17 +41,17 @@ class Reader:
 
     def __init__(self, source: Source, max_pixels: int = MAX_PIXELS) -> None:
         self._file = io.BytesIO(source) if isinstance(source, bytes) else source
-        self.bytes = self._file.seek(0, os.SEEK_END)
+        self.size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
         self.header = parse(self._file.read(MAX_HEADER))
         check_pixels(self.header, max_pixels)
-        if self.bytes > self.header.file_size:
-            raise FormatError(f"{self.bytes - self.header.file_size} bytes after the last section")
+        if self.size > self.header.file_size:
+            raise FormatError(f"{self.size - self.header.file_size} bytes after the last section")
 
     @property
     def complete(self) -> bool:
         """Does the file have all its bytes?"""
-        return self.bytes == self.header.file_size
+        return self.size == self.header.file_size
 
     def payload(self, name: str) -> bytes:
         """Payload of the section ``name``, its checksum verified.
@@ -63,18 +63,18 @@ class Reader:
         if section is None:
             raise UsageError(f"no section {name!r}")
         payload = self._read(section)
-        if checksum_of(payload, self.header.anchor(section)) != section.checksum:
+        if checksum_of(payload, self.header.checksum_seed(section)) != section.checksum:
             raise SectionError("damaged (checksum)", section=name)
         return payload
 
     def _read(self, section: Section) -> bytes:
-        if section.offset + section.length > self.bytes:
+        if section.offset + section.length > self.size:
             raise SectionError("the file ends within it", section=section.name)
         self._file.seek(section.offset)
         return self._file.read(section.length)
 
 
-class Parts(Reader):
+class SplitReader(Reader):
     """The header and the payloads of a file that are kept apart, as in a row of an archive.
 
     Raises:
@@ -88,7 +88,7 @@ class Parts(Reader):
         check_pixels(self.header, max_pixels)
         if self.header.size != len(header):
             raise FormatError("bytes after the header")
-        self.bytes = self.header.file_size
+        self.size = self.header.file_size
         self._payloads = payloads
 
     def _read(self, section: Section) -> bytes:
@@ -116,7 +116,7 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
     wanted = {name for task in tasks for name in reader.header.needs(task)}
     if not wanted:
         raise UsageError("no tasks to extract")
-    kept = [s for s in reader.header.sections if s.name in wanted or s.name in (NOTES, ATTACHED)]
+    kept = [s for s in reader.header.sections if s.name in wanted or s.name in (NOTES, ATTACHMENTS)]
     masks = [s.name for s in kept if is_mask(s.name)]
     payloads: dict[str, bytes] = {}
     sections = []
@@ -131,15 +131,15 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
             payload = reader.payload(section.name)
         if section.name in masks:
             section = replace(section, name=mask_name(masks.index(section.name)))
-        elif own.mask is not None:
-            own = replace(own, mask=masks.index(mask_name(own.mask)))
+        elif own.mask_index is not None:
+            own = replace(own, mask_index=masks.index(mask_name(own.mask_index)))
         payloads[section.name] = payload
         sections.append(replace(section, attributes=own))
-    neural = any(s.neural and s.name != SHARED for s in sections)
+    neural = any(s.is_neural and s.name != SHARED for s in sections)
     header = replace(
         reader.header, sections=tuple(sections),
         fingerprint=reader.header.fingerprint if neural else NO_WEIGHTS,
-        quality=reader.header.quality if neural else 0,
+        level=reader.header.level if neural else 0,
     )  # fmt: skip
     return build(header, payloads)
 

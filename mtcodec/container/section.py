@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.errors import FormatError
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.tasks.kinds import FLOATS
 from mtcodec.tasks.task import NAME, RESERVED
 
-SHARED, NOTES, ATTACHED = "shared", "notes", "files"
+SHARED, NOTES, ATTACHMENTS = "shared", "notes", "files"
 CODES = {2: "rgb", 3: "depth", 4: "normal", 5: "semantic"}  # of names, for ever; append only
-HOLES_CODE, NOTES_CODE, ATTACHED_CODE, CUSTOM_CODE = 0, 1, 6, 15
-BESIDE = {NOTES_CODE: NOTES, ATTACHED_CODE: ATTACHED}  # sections that no pixel needs
+HOLES_CODE, NOTES_CODE, ATTACHMENTS_CODE, CUSTOM_CODE = 0, 1, 6, 15
+BESIDE = {NOTES_CODE: NOTES, ATTACHMENTS_CODE: ATTACHMENTS}  # sections that no pixel needs
 CODINGS = ("neural", "classical", "labels", "stepped", "raw")  # ids for ever; append only
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "bool")  # ids for ever; append only  # fmt: skip
@@ -48,10 +48,10 @@ class Attributes:
         dtype, channels: of the stored image.
         range: the stored values that planes 0 and 1 stand for; of labels, the lowest and the highest.
             None for the whole range of the dtype (:data:`WHOLE`), and of raw sections.
-        mapping: what is linear in between, see :class:`mtcodec.signals.mapping.Range`.
+        mapping: what is linear in between, see :class:`mtcodec.signals.mapping.ValueRange`.
         unit_vectors: pixels are vectors that get the length 1.
-        quality: step of the networks, None for the file's.
-        mask: index of the section that says where holes are, or None.
+        level: quality level of the networks, None for the file's.
+        mask_index: of the section that says where holes are, or None.
         hole_values: stored values of holes, pixels of ``channels`` little-endian samples.
     """
 
@@ -60,8 +60,8 @@ class Attributes:
     range: tuple[float, float] | None = None
     mapping: str = "linear"
     unit_vectors: bool = False
-    quality: int | None = None
-    mask: int | None = None
+    level: int | None = None
+    mask_index: int | None = None
     hole_values: bytes = b""
 
     @property
@@ -81,12 +81,12 @@ class Section:
     offset: int = 0  # of its payload in the file
 
     @property
-    def neural(self) -> bool:
+    def is_neural(self) -> bool:
         """True where networks decode it."""
         return self.coding == "neural"
 
     @property
-    def task(self) -> bool:
+    def is_task(self) -> bool:
         """True where it is a task's."""
         return self.name not in (SHARED, *BESIDE.values()) and not is_mask(self.name)
 
@@ -111,9 +111,9 @@ def usual(name: str, limits: tuple[float, float] | None) -> Attributes | None:
     return Attributes("uint8", 3, unit_vectors=name == "normal")
 
 
-def checksum_of(payload: bytes, anchor: int = 0) -> int:
+def checksum_of(payload: bytes, checksum_seed: int = 0) -> int:
     """CRC of the shared section's checksum (or zero) and a payload: 16 bits of short ones, else 32."""
-    start = struct.pack("<I", anchor)
+    start = struct.pack("<I", checksum_seed)
     if len(payload) < SHORT:
         return binascii.crc_hqx(payload, binascii.crc_hqx(start, 0))
     return zlib.crc32(payload, zlib.crc32(start))
@@ -151,13 +151,13 @@ def pack_section(section: Section) -> bytes:
 
 def _pack_attributes(own: Attributes) -> bytes:
     flags = MAPPINGS.index(own.mapping) | UNIT_VECTORS * own.unit_vectors | RANGE * (own.range is not None)
-    flags |= QUALITY * (own.quality is not None) | HOLES * (own.mask is not None)
+    flags |= QUALITY * (own.level is not None) | HOLES * (own.mask_index is not None)
     out = bytes([DTYPES.index(own.dtype) | (own.channels - 1) << 4, flags])
-    if own.quality is not None:
-        out += struct.pack("<H", own.quality)
-    if own.mask is not None:
+    if own.level is not None:
+        out += struct.pack("<H", own.level)
+    if own.mask_index is not None:
         count = len(own.hole_values) // own.pixel_bytes
-        out += bytes([own.mask | (count - 1) << 4]) + own.hole_values
+        out += bytes([own.mask_index | (count - 1) << 4]) + own.hole_values
     return out
 
 
@@ -201,15 +201,15 @@ def _check(name: str, coding: str, own: Attributes, masks: int) -> None:
         fits = not (own.mapping != "linear" and (own.range is None or own.range[0] <= 0))
         vectors = (-1.0, 1.0) if own.dtype in FLOATS else None
         fits &= not (own.unit_vectors and (own.channels != 3 or own.range != vectors))
-        fits &= own.quality is None or coding == "neural"
-        fits &= own.mask is None or own.mask < masks
+        fits &= own.level is None or coding == "neural"
+        fits &= own.mask_index is None or own.mask_index < masks
         fits &= coding in ("neural", "classical") or (own.mapping == "linear" and not own.unit_vectors)
         if coding == "raw":
             fits &= own == Attributes(own.dtype, own.channels)
         else:
             fits &= own.range is not None or own.dtype in WHOLE
         if coding == "labels":
-            fits &= own.channels == 1 and own.dtype not in FLOATS and own.mask is None
+            fits &= own.channels == 1 and own.dtype not in FLOATS and own.mask_index is None
         elif coding != "raw":
             fits &= own.dtype != "bool"
     if not fits:
@@ -236,21 +236,21 @@ def _parse_attributes(cursor: Cursor, name: str) -> Attributes:
     dtype, channels, mapping = first & 15, (first >> 4) + 1, flags & 3
     if dtype >= len(DTYPES) or mapping >= len(MAPPINGS) or flags & 192:
         raise FormatError("reserved attributes", section=name)
-    quality: int | None = None
-    mask: int | None = None
+    level: int | None = None
+    mask_index: int | None = None
     values = b""
     if flags & QUALITY:
-        (quality,) = cursor.unpack("<H")
-        if quality > NETWORK_STEPS:
+        (level,) = cursor.unpack("<H")
+        if level > MAX_NETWORK_LEVEL:
             raise FormatError("quality is out of range", section=name)
     if flags & HOLES:
         byte = cursor.byte()
-        mask = byte & 15
+        mask_index = byte & 15
         size = struct.calcsize(FORMATS[DTYPES[dtype]])
         values = cursor.take(((byte >> 4) + 1) * channels * size)
     limits = _parse_range(cursor, DTYPES[dtype]) if flags & RANGE else None
     own = Attributes(DTYPES[dtype], channels, limits, MAPPINGS[mapping], bool(flags & UNIT_VECTORS))
-    return Attributes(**{**vars(own), "quality": quality, "mask": mask, "hole_values": values})
+    return Attributes(**{**vars(own), "level": level, "mask_index": mask_index, "hole_values": values})
 
 
 def _parse_range(cursor: Cursor, dtype: str) -> tuple[float, float]:

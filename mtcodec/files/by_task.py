@@ -8,7 +8,7 @@ from pathlib import Path
 from mtcodec.files import association, scales
 from mtcodec.files.listing import Files, Listing, add, walk
 from mtcodec.files.search import SceneFiles, Search
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import ImageSource
 
 Images = list[tuple[str, str]]
 """Keys and paths."""
@@ -94,7 +94,7 @@ def _associated(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
 
 
 def _joined(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
-    images: dict[str, dict[str, Source]] = {}
+    images: dict[str, dict[str, ImageSource]] = {}
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
             images.setdefault(key, {})[task] = search.opened(path)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mtcodec.files.notes import Note
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import ImageSource
 from mtcodec.signals.mapping import Array
 
 ORDER = "RGBXYZUVWA"  # of the channels of a layer
@@ -53,7 +53,7 @@ class Layer:
         return f"{self.file}: layer {self.layer}"
 
 
-def read(source: Source, note: Note) -> Array:
+def read(source: ImageSource, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer.
 
     Raises:
@@ -85,7 +85,7 @@ def layers(path: Path) -> list[Layer]:
     return [Layer(path, name, tuple(places), len(places) / count) for name, places in _layers(parts).items()]
 
 
-def has_alpha(source: Source) -> bool:
+def has_alpha(source: ImageSource) -> bool:
     """Can the last channel of an image be alpha? Not that of a layer of vectors."""
     return not isinstance(source, Layer) or {"G", "A"} <= {name[-1] for _, name in source.channels}
 
@@ -147,7 +147,7 @@ def _stacked(planes: list[Array]) -> Array:
 
 
 @contextlib.contextmanager
-def _on_disk(source: Source) -> Iterator[Path]:
+def _on_disk(source: ImageSource) -> Iterator[Path]:
     """A path of what ``source`` holds: OpenEXR opens nothing else."""
     if isinstance(source, Path):
         yield source

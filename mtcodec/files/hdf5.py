@@ -17,7 +17,7 @@ import numpy as np
 
 from mtcodec import extras
 from mtcodec.files.notes import some
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import ImageSource
 from mtcodec.signals.mapping import Array
 
 USUAL = "dataset"  # what an image is called that lies beside others
@@ -25,7 +25,7 @@ MAX_BYTES = 1 << 31  # of an image, and of one of its chunks
 MAX_NAMES = 1000  # of datasets and groups that are looked at
 
 
-def read(source: Source) -> Array:
+def read(source: ImageSource) -> Array:
     """The array of a file that has one, or that which is called ``dataset``.
 
     Raises:
@@ -37,7 +37,7 @@ def read(source: Source) -> Array:
 
 
 @contextmanager
-def found(source: Source) -> Iterator[Any]:
+def found(source: ImageSource) -> Iterator[Any]:
     """The dataset of h5py that holds the array; no value is read yet. Raises what :func:`read` does."""
     h5py = extras.load("h5py", "an HDF5 file", "hdf5")
     place = source if isinstance(source, Path) else io.BytesIO(source.read_bytes())

@@ -12,7 +12,7 @@ from mtcodec.files import exr
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
 from mtcodec.files.readers import ALPHA, READERS, SUFFIXES
-from mtcodec.files.sources import Absent, Source
+from mtcodec.files.sources import ImageSource, MissingSource
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -40,10 +40,12 @@ def read_image(path: Path, task: Task | None = None, note: Note = ignore) -> Arr
     return image
 
 
-def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> tuple[Array, Array | None]:
+def read_with_alpha(
+    path: ImageSource, name: str, task: Task | None, note: Note
+) -> tuple[Array, Array | None]:
     """An image as :func:`read_image` gives it, and its alpha, (H, W); None where all is opaque.
 
-    ``name`` is what notes call the image. A task that declares two or four channels has no alpha. Absent is
+    ``name`` is what notes call the image. A task that declares two or four channels has no alpha. MissingSource is
     raised where the source holds nothing.
     """
     numbers = task is None or task.exact
@@ -52,7 +54,7 @@ def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> t
         if suffix not in READERS:
             raise ValueError(f"not an image of a known format ({', '.join(SUFFIXES)})")
         image = READERS[suffix](path, numbers, lambda line: note(f"{name}: {line}"))
-    except Absent:
+    except MissingSource:
         raise
     except MtcodecError as error:
         raise error.at(path=path) from None
@@ -72,14 +74,14 @@ def read_with_alpha(path: Source, name: str, task: Task | None, note: Note) -> t
         and (image[..., :1] == image).all()
     ):
         image = image[..., 0]
-    if task is not None and task.kind == "categories":
+    if task is not None and task.kind.name == "categories":
         image = _whole(image, lambda line: note(f"{name}: {line}"))
     if suffix in JPEGS and numbers and (task is not None or _looks_like_labels(image)):
         note(f"{name}: a JPEG file, which changes labels where they meet; PNG keeps them")
     return np.ascontiguousarray(image), alpha
 
 
-def _checked(path: Source, image: Array) -> Array:
+def _checked(path: ImageSource, image: Array) -> Array:
     """``image``; SceneError unless it can be one of any task."""
     if image.ndim not in (2, 3):
         raise SceneError(f"not an image: an array of shape {image.shape}", path=path)

@@ -56,7 +56,7 @@ def _name(search: Search, layer: str) -> str:
     """What a layer is called: colours are floats, of which the usual tasks have none."""
     rank, task = search.naming.rank(layer)
     known = search.naming.declared.get(task)
-    if rank == GIVEN or known is None or known.kind != "color":
+    if rank == GIVEN or known is None or known.kind.name != "color":
         return layer
     search.note(f"{layer} is read as {HDR} (--name {layer}={task} calls it so)")
     return HDR

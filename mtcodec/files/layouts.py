@@ -27,7 +27,7 @@ from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files import by_task, directories, layered, shards, tables, trees
-from mtcodec.files.attached import used, with_attached
+from mtcodec.files.attachments import used, with_attached
 from mtcodec.files.listing import Listing, require_directory, scan, walk
 from mtcodec.files.notes import Note, ignore, some
 from mtcodec.files.search import SceneFiles, Search
@@ -51,7 +51,7 @@ def find_scenes(
         declared: tasks that are known by name.
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
-        attach: names of other files to keep, see :func:`mtcodec.files.attached.with_attached`.
+        attach: names of other files to keep, see :func:`mtcodec.files.attachments.with_attached`.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a

@@ -16,15 +16,15 @@ from numpy.lib import format as formats
 
 from mtcodec.files import exr, hdf5
 from mtcodec.files.notes import Note
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import ImageSource
 from mtcodec.signals.mapping import Array
 
-Reader = Callable[[Source, bool, Note], Array]
+Reader = Callable[[ImageSource, bool, Note], Array]
 MAX_SAMPLES = 1 << 30
 _ORIENTATION = 0x0112  # EXIF's
 
 
-def _png(source: Source, numbers: bool, note: Note) -> Array:
+def _png(source: ImageSource, numbers: bool, note: Note) -> Array:
     import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
 
     data = source.read_bytes()
@@ -52,7 +52,7 @@ def _indexes(data: bytes) -> Array:
         return np.asarray(file)
 
 
-def _jpeg(source: Source, numbers: bool, note: Note) -> Array:
+def _jpeg(source: ImageSource, numbers: bool, note: Note) -> Array:
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(source.read_bytes())) as file:
@@ -64,7 +64,7 @@ def _jpeg(source: Source, numbers: bool, note: Note) -> Array:
         return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
 
 
-def _tiff(source: Source, numbers: bool, note: Note) -> Array:
+def _tiff(source: ImageSource, numbers: bool, note: Note) -> Array:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(source.read_bytes())) as file:
@@ -80,11 +80,11 @@ def _tiff(source: Source, numbers: bool, note: Note) -> Array:
     return image
 
 
-def _exr(source: Source, numbers: bool, note: Note) -> Array:
+def _exr(source: ImageSource, numbers: bool, note: Note) -> Array:
     return exr.read(source, note)
 
 
-def _array(source: Source, numbers: bool, note: Note) -> Array:
+def _array(source: ImageSource, numbers: bool, note: Note) -> Array:
     data = source.read_bytes()
     file = io.BytesIO(data)
     read = {(1, 0): formats.read_array_header_1_0, (2, 0): formats.read_array_header_2_0}
@@ -99,7 +99,7 @@ def _array(source: Source, numbers: bool, note: Note) -> Array:
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
-def _hdf5(source: Source, numbers: bool, note: Note) -> Array:
+def _hdf5(source: ImageSource, numbers: bool, note: Note) -> Array:
     return hdf5.read(source)
 
 

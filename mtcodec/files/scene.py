@@ -10,7 +10,7 @@ from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import Absent, Source, size_of
+from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
@@ -40,14 +40,14 @@ def read_scene(
         SceneError: no image, an unreadable one, or images of several sizes.
     """
     scene: Scene = {}
-    paths: dict[str, Source] = {}
+    paths: dict[str, ImageSource] = {}
     for name, path in source.files.items():
         own_alpha = name[: MAX_NAME - len(ALPHA)] + ALPHA
         if tasks is not None and name not in tasks and own_alpha not in tasks:
             continue
         try:
             image, alpha = read_with_alpha(path, name, declared.get(name), note)
-        except Absent:
+        except MissingSource:
             note(f"{name}: there is none")
             continue
         if tasks is None or name in tasks:
@@ -80,12 +80,12 @@ def stored(source: SceneFiles, tasks: Collection[str] | None = None) -> int:
     total = 0
     for name, own in source.files.items():
         if tasks is None or name in tasks:
-            with suppress(Absent, FileNotFoundError):
+            with suppress(MissingSource, FileNotFoundError):
                 total += size_of(own)
     return total
 
 
-def _check_sizes(scene: Scene, paths: Mapping[str, Source]) -> None:
+def _check_sizes(scene: Scene, paths: Mapping[str, ImageSource]) -> None:
     """Raise SceneError naming two files whose images differ in size."""
     first = next(iter(scene))
     height, width = scene[first].shape[:2]

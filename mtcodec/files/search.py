@@ -11,7 +11,7 @@ from mtcodec.files import listing as listings
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, once, some
-from mtcodec.files.sources import Source
+from mtcodec.files.sources import ImageSource
 from mtcodec.tasks import Declarations
 
 
@@ -23,15 +23,15 @@ class SceneFiles:
         key: its name in its dataset: a relative path with ``/`` and without ``..``.
         files: by task; all images of the scene, also of tasks that nobody declared.
         label: what messages call the scene.
-        attached: by name, paths of other files that are kept with it.
+        attachments: by name, paths of other files that are kept with it.
         units: by task, the length of a stored step where its layout defines it; of integer images.
     """
 
     key: str
-    files: Mapping[str, Source]
+    files: Mapping[str, ImageSource]
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
-    attached: Mapping[str, Path] = field(default_factory=dict)
+    attachments: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Search:
@@ -48,7 +48,7 @@ class Search:
         self.dataset, self.note = dataset, once(note, f"{dataset}: ")
         self.naming = Naming(declared, names, self.note)
         self.misfits: list[str] = []
-        self._sources: dict[str, Source] = {}
+        self._sources: dict[str, ImageSource] = {}
         self.others: list[str] = []
 
     def scan(self, directory: str) -> Listing:
@@ -71,11 +71,11 @@ class Search:
         files = self.naming.assign(images)
         return SceneFiles(key, {task: self.opened(path) for task, path in files.items()}, label)
 
-    def opened(self, path: str) -> Source:
+    def opened(self, path: str) -> ImageSource:
         """The source that a path of an image stands for."""
         return self._sources.get(path) or Path(path)
 
-    def source(self, source: Source) -> str:
+    def source(self, source: ImageSource) -> str:
         """What stands for ``source`` where paths of images are asked for."""
         self._sources[str(source)] = source
         return str(source)

@@ -9,11 +9,11 @@ from typing import BinaryIO, Protocol
 MAX_BYTES = 1 << 30  # of an image in a file of many
 
 
-class Absent(Exception):
+class MissingSource(Exception):
     """A source turns out to hold nothing."""
 
 
-class Held(Protocol):
+class Source(Protocol):
     """A member of a tar file, a cell of a table, or a layer of an EXR file.
 
     ``str()`` of it is what messages call it.
@@ -28,37 +28,37 @@ class Held(Protocol):
         """Its format, as a file's suffix: ``.png``."""
 
     def read_bytes(self) -> bytes:
-        """All of it; raises OSError or ValueError, or Absent."""
+        """All of it; raises OSError or ValueError, or MissingSource."""
 
     @property
     def size(self) -> int:
         """Bytes that it takes in its file; raises the same."""
 
 
-Source = Path | Held
+ImageSource = Path | Source
 
 
-def size_of(source: Source) -> int:
+def size_of(source: ImageSource) -> int:
     """Bytes on disk.
 
     Raises:
-        OSError, ValueError: it cannot be read. Absent: there is none.
+        OSError, ValueError: it cannot be read. MissingSource: there is none.
     """
     return source.stat().st_size if isinstance(source, Path) else source.size
 
 
-def holds(source: Source) -> bool:
+def holds(source: ImageSource) -> bool:
     """Is there anything? What cannot be read counts: reading it tells what is wrong."""
     try:
         size_of(source)
-    except Absent:
+    except MissingSource:
         return False
     except (OSError, ValueError):
         pass
     return True
 
 
-def opened(source: Source) -> BinaryIO:
+def opened(source: ImageSource) -> BinaryIO:
     """A file of its bytes; of a path only those that are asked for are read."""
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source.read_bytes())
 

@@ -16,7 +16,7 @@ from mtcodec import extras
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import some
 from mtcodec.files.search import SceneFiles, Search
-from mtcodec.files.sources import MAX_BYTES, Absent, safe
+from mtcodec.files.sources import MAX_BYTES, MissingSource, safe
 
 SUFFIX = ".parquet"
 KEYS = ("__key__", "key", "id", "image_id")  # columns that may say what scenes are called
@@ -55,7 +55,7 @@ class Cell:
             value = _group(self.file, self.file.stat().st_mtime_ns, self.group)(self.column)[self.row].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
         if data is None:
-            raise Absent
+            raise MissingSource
         if len(data) > MAX_BYTES:
             raise ValueError(f"{len(data)} bytes are more than {MAX_BYTES}")
         return bytes(data)
@@ -158,6 +158,6 @@ def _holds_image(path: Path, column: str, rows: int) -> bool:
     for row in range(rows):
         try:
             return bool(Cell(path, 0, row, column).suffix)
-        except Absent:
+        except MissingSource:
             continue
     return False

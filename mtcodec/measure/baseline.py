@@ -21,7 +21,7 @@ Images = Mapping[str, Sequence[Signal]]
 """All images of an evaluation, by task."""
 
 
-class Yardstick:
+class Baseline:
     """Codecs to compare with, and how they are run.
 
     Args:
@@ -57,7 +57,7 @@ class Yardstick:
         kept = CurveCache(cache, self.identities)
         wanted: list[tuple[str, Sequence[Signal], str]] = []
         for own in images.values():
-            task, dtype = own[0].task, own[0].form.dtype
+            task, dtype = own[0].task, own[0].pixel_format.dtype
             if not task.exact and task.channels in (1, 3):
                 print_ = fingerprint(own)
                 names = (v for family in self.against for v in classical.variants(family, task, dtype))

@@ -21,7 +21,7 @@ import numpy as np
 
 from mtcodec.bitstreams import jxl
 from mtcodec.codec.api import Codec
-from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.info import summary
 from mtcodec.codec.request import Request
 from mtcodec.container.mtc import Reader
@@ -95,11 +95,11 @@ def bench(
 
 def _ours(
     codec: Codec, images: Mapping[str, Array], request: Request, runs: int, clock: Clock
-) -> tuple[dict[str, Any], Encoded]:
+) -> tuple[dict[str, Any], EncodedScene]:
     """Our own row of :func:`bench`, and the scene as it was encoded."""
-    encode = partial(codec.encode_measured, images, **vars(request))
+    encode = partial(codec.encode_scene, images, **vars(request))
     encoded = encode()
-    data = encoded.data
+    data = encoded.to_bytes()
     told = summary(Reader(data))["tasks"]
     tasks: dict[str, Any] = {}
     for name in images:
@@ -108,7 +108,7 @@ def _ours(
         if name in encoded.psnr:
             tasks[name]["psnr"] = encoded.psnr[name]
     row = {
-        "bytes": len(data), "encode_ms": median_ms(lambda: encode().data, runs, clock),
+        "bytes": len(data), "encode_ms": median_ms(lambda: encode().to_bytes(), runs, clock),
         "decode_ms": median_ms(lambda: codec.decode(data), runs, clock), "tasks": tasks,
     }  # fmt: skip
     return row, encoded
@@ -134,7 +134,7 @@ def _sums(rows: Mapping[str, Any], png: Mapping[str, Any]) -> dict[str, Any]:
 
 def _way(format: str, signal: Signal, psnr: float) -> Way | None:
     """How ``format`` keeps an image at no less than ``psnr`` dB; None where it cannot."""
-    image, channels = signal.original, signal.form.channels
+    image, channels = signal.original, signal.pixel_format.channels
     whole = image.dtype.name in ("uint8", "uint16")
     if format == "png":
         if not whole or channels > 4:

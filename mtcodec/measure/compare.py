@@ -12,7 +12,6 @@ from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Invalid
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.measure.systems import mean_of
-from mtcodec.signals import signal as signals
 from mtcodec.signals.measures import holes_differ, measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Declarations, units
@@ -80,7 +79,7 @@ def compare(
                 f"{image.shape}", task=name,
             )  # fmt: skip
         task = declare(name, image, settings.tasks)
-        signal = signals.make(task, image, settings.invalid.get(name, ()), settings.usual_holes)
+        signal = Signal.from_image(task, image, settings.invalid.get(name, ()), settings.usual_holes)
         found[name] = {**measure(signal, other, slow=True)}
         if not task.exact:
             holes = 0 if signal.valid is None else int((~signal.valid).sum())
@@ -91,8 +90,8 @@ def compare(
 
 def _lengths(signal: Signal, measured: Measures, given: str) -> Measures:
     """The unit of a task of lengths, and its errors in millimetres."""
-    task, dtype = signal.task, signal.form.dtype
-    if not task.rules.length:
+    task, dtype = signal.task, signal.pixel_format.dtype
+    if not task.kind.length:
         return {}
     step = 1000 * units.step(task, dtype, given)
     lengths = {f"{key}_mm": step * measured[key] for key in ("rmse", "max_error") if key in measured}

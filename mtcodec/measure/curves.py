@@ -135,7 +135,7 @@ def curve(
 
 def fingerprint(images: Sequence[Signal]) -> str:
     """Hash of what a curve depends on besides the codec: the task's kind and every pixel."""
-    digest = hashlib.sha256(f"{CACHE_VERSION} {images[0].task.kind}".encode())
+    digest = hashlib.sha256(f"{CACHE_VERSION} {images[0].task.kind.name}".encode())
     for signal in images:
         image = signal.original
         digest.update(f" {image.dtype} {image.shape} ".encode())

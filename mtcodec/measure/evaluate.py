@@ -19,14 +19,13 @@ from mtcodec.errors import OutputError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.output import write_atomic
 from mtcodec.files.scene import read_scene
-from mtcodec.measure import baseline as yardstick
+from mtcodec.measure import baseline as baseline
 from mtcodec.measure import bd_rate as bdrate
 from mtcodec.measure import image_codecs as classical
-from mtcodec.measure.baseline import Progress, Yardstick
+from mtcodec.measure.baseline import Baseline, Progress
 from mtcodec.measure.plot import draw, require_matplotlib
 from mtcodec.measure.systems import Info, SceneCodec, Signals, run_scene, summarise
 from mtcodec.measure.tables import to_csv
-from mtcodec.signals import signal as signals
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Declarations
 
@@ -76,7 +75,7 @@ def _reference(
 
 def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Signals:
     images = read_scene(files, declared, tasks)
-    return {name: signals.make(declare(name, image, declared), image) for name, image in images.items()}
+    return {name: Signal.from_image(declare(name, image, declared), image) for name, image in images.items()}
 
 
 def _run(
@@ -130,7 +129,7 @@ def evaluate(
         about: facts about systems for the results; ``architecture`` counts for the next argument.
         reference: what BD-rates refer to, a system or a classical variant; default the first system of
             architecture ``single``, else the first.
-        grids, checkpoints, workers: of :class:`mtcodec.measure.baseline.Yardstick`.
+        grids, checkpoints, workers: of :class:`mtcodec.measure.baseline.Baseline`.
         arguments: kept in the results; default the command line.
 
     Returns:
@@ -152,7 +151,7 @@ def evaluate(
     _check(list(systems), scenes, qualities, against, out)
     facts = about or {}
     reference = _reference(reference, facts, against, list(systems))
-    others = Yardstick(against, grids, checkpoints, workers)
+    others = Baseline(against, grids, checkpoints, workers)
     loaded = [_load(files, declared, tasks) for files in scenes]
     images: dict[str, list[Signal]] = {}
     for scene in loaded:
@@ -167,7 +166,7 @@ def evaluate(
     share = {name: len(own) / len(loaded) for name, own in images.items()}
     for entry in entries.values():
         for row in entry["rows"]:
-            row["matched"] = yardstick.ratio(row, points, share)
+            row["matched"] = baseline.ratio(row, points, share)
     results: dict[str, Any] = {
         "arguments": dict(arguments) if arguments is not None else {"argv": sys.argv},
         "qualities": list(qualities),
@@ -177,7 +176,7 @@ def evaluate(
         "versions": others.versions(),
         "systems": entries,
         "classical": [asdict(point) for point in points],
-        "lossless": yardstick.lossless(images),
+        "lossless": baseline.lossless(images),
     }
     results["bd_rate"] = bdrate.table(results, reference)
     if out is not None:

@@ -28,8 +28,8 @@ import numpy as np
 
 from mtcodec import extras
 from mtcodec.errors import MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.signals.mapping import Array, Range, to_planes
-from mtcodec.signals.signal import Form, Signal
+from mtcodec.signals.mapping import Array, ValueRange, to_planes
+from mtcodec.signals.signal import PixelFormat, Signal
 
 NAME = "hyperprior"
 ZOO_NAME = "bmshj2018-hyperprior"
@@ -160,11 +160,11 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _form(signal: Signal) -> Form:
+def _pixel_format(signal: Signal) -> PixelFormat:
     """How the network's planes stand for values: 1 is the largest one."""
-    scale = signal.form.scale
-    low = 0.0 if signal.task.rules.length else scale.low
-    return replace(signal.form, scale=Range(low, scale.high))
+    value_range = signal.pixel_format.value_range
+    low = 0.0 if signal.task.kind.length else value_range.low
+    return replace(signal.pixel_format, value_range=ValueRange(low, value_range.high))
 
 
 def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
@@ -175,7 +175,9 @@ def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> by
     import torch
 
     network = model(quality, checkpoints)
-    planes = np.broadcast_to(to_planes(signal.image, _form(signal).scale), (3, signal.height, signal.width))
+    planes = np.broadcast_to(
+        to_planes(signal.image, _pixel_format(signal).value_range), (3, signal.height, signal.width)
+    )
     pad = ((0, 0), (0, -signal.height % ALIGNMENT), (0, -signal.width % ALIGNMENT))
     batch = np.pad(planes, pad, mode="edge")[None]
     with _one_thread():
@@ -201,6 +203,6 @@ def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Arra
     with _one_thread():
         planes = model(float(quality), checkpoints).decompress(strings, shape)["x_hat"][0].numpy()
     planes = planes[:, :height, :width].astype(np.float64)
-    if like.form.channels == 1:
+    if like.pixel_format.channels == 1:
         planes = planes.mean(axis=0, keepdims=True)
-    return _form(like).restore(planes)
+    return _pixel_format(like).restore(planes)

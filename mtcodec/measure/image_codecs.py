@@ -1,4 +1,4 @@
-"""Classical image codecs as a yardstick: one signal to an image file's bytes and back.
+"""Classical image codecs as a baseline: one signal to an image file's bytes and back.
 
 Encoders run inside this process through Pillow and imagecodecs, single-threaded, each at settings that
 serve it: 4:4:4 chroma wherever the format has it (WebP is 4:2:0 by nature, and Pillow offers no sharp
@@ -166,7 +166,7 @@ def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None =
         DependencyError: its library is missing. WeightsError: its weights are missing or damaged.
         MtcodecError: the codec refused the image.
     """
-    variant, channels = _variant(codec), signal.form.channels
+    variant, channels = _variant(codec), signal.pixel_format.channels
     if channels not in (1, 3):
         raise UsageError(f"classical codecs take 1 or 3 channels, not {channels}", task=signal.task.name)
     try:
@@ -186,7 +186,7 @@ def decode(codec: str, payload: bytes, like: Signal, checkpoints: str | None = N
         if codec == hyperprior.NAME:
             return hyperprior.decode(payload, like, checkpoints)
         samples = _decode_samples(variant.family, payload, like.image.shape)
-        return from_samples(like.form, samples, variant.bits)
+        return from_samples(like.pixel_format, samples, variant.bits)
     except MtcodecError as error:
         raise error.at(task=like.task.name) from error.__cause__
     except Exception as error:

@@ -16,10 +16,10 @@ from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.headers import shape_of
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene, scaled
-from mtcodec.files.sources import Absent, Source, size_of
+from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
-from mtcodec.signals import signal as signals
 from mtcodec.signals.mapping import Array
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
 
 QUALITIES = (40.0, 65.0, 85.0)
@@ -129,16 +129,16 @@ def _on_disk(name: str, scenes: Sequence[SceneFiles], request: Request) -> dict[
     more = len(sources) / len(asked)
     task = request.tasks.get(name)
     return {
-        "kind": "data" if task is None else task.kind, "scenes": round(len(sizes) * more),
+        "kind": "data" if task is None else task.kind.name, "scenes": round(len(sizes) * more),
         "bytes": round(sum(sizes) * more), "estimated": more > 1, "images": {},
     }  # fmt: skip
 
 
-def _bytes(source: Source) -> int | None:
+def _bytes(source: ImageSource) -> int | None:
     """Bytes on disk; None where there is no image."""
     try:
         return size_of(source)
-    except Absent:
+    except MissingSource:
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -152,7 +152,7 @@ def _headers(files: SceneFiles, found: Mapping[str, dict[str, Any]]) -> str:
         if name in files.files:
             try:
                 shape = shape_of(files.files[name])
-            except Absent:
+            except MissingSource:
                 continue
             size = size or f"{shape.width}×{shape.height}"
             what = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
@@ -163,7 +163,7 @@ def _headers(files: SceneFiles, found: Mapping[str, dict[str, Any]]) -> str:
 def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list[float]]) -> None:
     for name, image in images.items():
         task = declare(name, image, request.tasks)
-        signal = signals.make(task, image, request.invalid.get(name, ()), request.usual_holes)
+        signal = Signal.from_image(task, image, request.invalid.get(name, ()), request.usual_holes)
         if not task.exact:
             valid = signal.valid
             shares.setdefault(name, []).append(0.0 if valid is None else float(1 - valid.mean()))
@@ -172,11 +172,11 @@ def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list
 def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality: float) -> dict[str, Any]:
     """Bytes, pixels, PSNR by task and seconds of processor time of one scene at a quality."""
     start = time.process_time()
-    encoded = codec.encode_measured(images, **{**vars(request), "quality": quality})
+    encoded = codec.encode_scene(images, **{**vars(request), "quality": quality})
     seconds = time.process_time() - start
     height, width = next(iter(images.values())).shape[:2]
     return {
-        "bytes": len(encoded.data), "pixels": height * width, "psnr": encoded.psnr, "seconds": seconds,
+        "bytes": len(encoded.to_bytes()), "pixels": height * width, "psnr": encoded.psnr, "seconds": seconds,
     }  # fmt: skip
 
 

@@ -104,7 +104,7 @@ class Operations(Arithmetic, Protocol):
         """The inverse of :meth:`unshuffle`."""
 
     def split(self, x: Maps, channels: Sequence[int]) -> Sequence[Maps]:
-        """Parts of so many channels."""
+        """SplitReader of so many channels."""
 
     def halves(self, x: Maps) -> Sequence[Maps]:
         """The first half of the channels, and the second."""

@@ -24,7 +24,7 @@ from mtcodec.networks.config import SHARED, Graph, ModelConfig
 from mtcodec.networks.entropy.gain_vectors import Rows
 from mtcodec.networks.entropy.stream import Stream, canonical, latent
 from mtcodec.networks.layers import Arithmetic, Layers, Maps, within
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 
 ALIGNMENT = 64  # images are padded to multiples of this: hyper-latents are at 1/64
 LATENT = 16  # pixels along the side of a latent's place
@@ -115,7 +115,7 @@ class Structure:
     def qualities(self, net: Arithmetic, streams: Iterable[str], steps: Maps) -> Maps:
         """Qualities of ``streams`` as the transforms see them, −0.5 to 0.5, (B, streams)."""
         columns = (self.column(name) for name in streams)
-        return net.cat([steps[:, column : column + 1] for column in columns]) / NETWORK_STEPS - 0.5
+        return net.cat([steps[:, column : column + 1] for column in columns]) / MAX_NETWORK_LEVEL - 0.5
 
     def walk(
         self,

@@ -66,7 +66,7 @@ def show_planes(axes: Axes, task: Task, planes: Array, above: str = "", below: s
     if image.shape[-1] == 3:
         axes.imshow(image, interpolation="nearest")
     else:
-        colours = task.rules.colours
+        colours = task.kind.colours
         shown = "gray" if colours in ("rgb", "labels") else colours
         axes.imshow(image[..., 0], cmap=shown, vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Tables
 from mtcodec.codec import encoder
-from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
 from mtcodec.container.header import Header
@@ -111,7 +111,7 @@ def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def encode(networks: TorchNetworks, scene: Scene, quality: float) -> Encoded:
+def encode(networks: TorchNetworks, scene: Scene, quality: float) -> EncodedScene:
     """``scene`` as a file, all of whose tasks these networks code.
 
     Raises:
@@ -131,12 +131,12 @@ def code(networks: TorchNetworks, scene: Scene, quality: float) -> CodedScene:
 
 
 @torch.inference_mode()
-def read(networks: TorchNetworks, encoded: Encoded) -> CodedScene:
+def read(networks: TorchNetworks, encoded: EncodedScene) -> CodedScene:
     """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
-    data, model = encoded.data, networks.model
+    data, model = encoded.to_bytes(), networks.model
     reader = Reader(data)
     header = reader.header
-    steps = torch.full((1, 1 + len(networks.tasks)), header.quality, device=networks.device)
+    steps = torch.full((1, 1 + len(networks.tasks)), header.level, device=networks.device)
     side_y, side_x = (-(-side // ALIGNMENT) * (ALIGNMENT // 16) for side in (header.height, header.width))
     bits: dict[str, list[Floats]] = {}
 
@@ -170,7 +170,7 @@ def read(networks: TorchNetworks, encoded: Encoded) -> CodedScene:
 def original(coded: CodedScene, task: str) -> Array:
     """Planes of the original image, in the range of its values without holes."""
     signal = coded.signals[task]
-    return to_planes(signal.original, signal.form.scale)
+    return to_planes(signal.original, signal.pixel_format.value_range)
 
 
 @torch.inference_mode()
@@ -195,7 +195,7 @@ def paint(
 
 def stored(coded: CodedScene, task: str, planes: Array) -> Array:
     """The image that decoding gives for these planes of ``task``."""
-    return coded.signals[task].form.restore(planes)
+    return coded.signals[task].pixel_format.restore(planes)
 
 
 def compare(coded: CodedScene, task: str, planes: Array) -> dict[str, float]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.encoded import EncodedScene
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.paper import figures as pictures
 from mtcodec.paper.latents import CodedScene, about, compare, encode, original, paint, read, read_scenes
-from mtcodec.quality import NETWORK_STEPS, STEPS
+from mtcodec.quality import MAX_LEVEL, MAX_NETWORK_LEVEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,22 +28,22 @@ class Found:
 
     step: int
     bpp: float  # mean over scenes, real bytes of whole files (lossy tasks only)
-    files: list[Encoded]
+    files: list[EncodedScene]
 
     @property
     def quality(self) -> float:
-        return self.step * 100 / STEPS
+        return self.step * 100 / MAX_LEVEL
 
 
 def search(networks: TorchNetworks, scenes: Sequence[Scene], target: float) -> Found:
     """Bisection over quality for mean bits per pixel ``target``; outside, the nearest end."""
 
     def at(step: int) -> Found:
-        files = [encode(networks, scene, step * 100 / STEPS) for scene in scenes]
-        bpps = (8 * len(f.data) / (f.prepared.height * f.prepared.width) for f in files)
+        files = [encode(networks, scene, step * 100 / MAX_LEVEL) for scene in scenes]
+        bpps = (8 * len(f.to_bytes()) / (f.prepared.height * f.prepared.width) for f in files)
         return Found(step, fmean(bpps), files)
 
-    low, high = at(0), at(NETWORK_STEPS)
+    low, high = at(0), at(MAX_NETWORK_LEVEL)
     while high.step - low.step > 1 and low.bpp < target < high.bpp:
         middle = at((low.step + high.step) // 2)
         low, high = (middle, high) if middle.bpp <= target else (low, middle)

@@ -114,7 +114,7 @@ def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str,
 # --- knock-out -----------------------------------------------------------------------------------
 
 
-def knock_out(
+def ablate(
     networks: TorchNetworks, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
 ) -> list[float]:
     """MSE of ``task`` with every set of shared channels at its ``mean`` (1, N, h, w), set by set."""
@@ -129,7 +129,7 @@ def knock_out(
     return result
 
 
-def _knock_outs(
+def _ablations(
     networks: TorchNetworks, coded: Sequence[CodedScene], tick: Callable[[int], None]
 ) -> list[dict[str, Any]]:
     """``channel``, ``bpp`` and mean ``increase`` of every task's MSE by shared channel, largest first."""
@@ -140,7 +140,7 @@ def _knock_outs(
         tick(j)
         mean = average(coded, SHARED, "channel", j)
         for task in networks.tasks:
-            plain, *knocked = knock_out(networks, c, task, mean, sets)
+            plain, *knocked = ablate(networks, c, task, mean, sets)
             increase[task] = [v + (k - plain) / len(coded) for v, k in zip(increase[task], knocked)]
     rows = [
         {
@@ -166,7 +166,7 @@ def analyse(
 
     Returns:
         ``results`` by weights: ``swap`` (:func:`_swaps`), ``average`` (:func:`_averages`) and
-        ``knock_out`` (:func:`_knock_outs`); pictures ``shared-swap-…``, ``-average-…`` and
+        ``ablate`` (:func:`_ablations`); pictures ``shared-swap-…``, ``-average-…`` and
         ``-knockout-<weights>.png``.
 
     Raises:
@@ -192,11 +192,11 @@ def analyse(
         results[label] = {
             "swap": _swaps(networks, coded, names),
             "average": _averages(networks, coded),
-            "knock_out": _knock_outs(networks, coded, tick),
+            "ablate": _ablations(networks, coded, tick),
         }
         drawn[f"shared-swap-{label}.png"] = _draw_swaps(networks, coded, names)
         drawn[f"shared-average-{label}.png"] = _draw_averages(networks, coded)
-        drawn[f"shared-knockout-{label}.png"] = _draw_knock_outs(results[label]["knock_out"], label)
+        drawn[f"shared-knockout-{label}.png"] = _draw_ablations(results[label]["ablate"], label)
     return {**about(systems, sources), "quality": quality, "results": results}, drawn
 
 
@@ -249,7 +249,7 @@ def _draw_averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> byte
     return pictures.to_png(figure)
 
 
-def _draw_knock_outs(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
+def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
     """Above the bits of every shared channel, below the error increase of every task, sorted by their sum."""
     import numpy as np
     from matplotlib.colors import LogNorm
@@ -288,7 +288,7 @@ def format_table(results: Mapping[str, Any], top: int = 5) -> Table:
             errors = [swapped[key]["mse"] for key in ("plain", "own", "shared")]
             averaged = entry["average"][task]["position"]
             errors += [averaged[key]["mse"] for key in ("shared", "own")]
-            worst = sorted(entry["knock_out"], key=lambda row: -row["increase"][task])[:top]
+            worst = sorted(entry["ablate"], key=lambda row: -row["increase"][task])[:top]
             channels = ", ".join(f"{row['channel']} ({row['increase'][task]:.1f})" for row in worst)
             table.add_row(label, task, *(f"{e:.1f}" for e in errors), channels)
     return table

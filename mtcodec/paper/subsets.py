@@ -49,8 +49,8 @@ def measure(networks: TorchNetworks, scenes: Sequence[Scene], quality: float) ->
     whole = []
     for scene in scenes:
         encoded = encode(networks, scene, quality)
-        reader = Reader(encoded.data)
-        whole.append(len(encoded.data))
+        reader = Reader(encoded.to_bytes())
+        whole.append(len(encoded.to_bytes()))
         for name in names:
             psnrs[name].append(encoded.psnr[name])
         for subset in subsets(names):

@@ -31,23 +31,23 @@ class Holes:
     """Holes of one image.
 
     Attributes:
-        classes: (H, W), 0 where there is a measurement, else 1 + the index of the hole's value.
+        mask: (H, W), 0 where there is a measurement, else 1 + the index of the hole's value.
         values: stored values by index, (n, C), in the image's dtype.
         far: those values that were taken for a far plane.
     """
 
-    classes: Mask
+    mask: Mask
     values: Array
     far: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def valid(self) -> Valid:
         """(H, W), True where there is a measurement."""
-        return np.equal(self.classes, 0)
+        return np.equal(self.mask, 0)
 
     def same(self, other: Holes) -> bool:
         """Are these of another task in the same places, so that one section can say where?"""
-        return self is other or np.array_equal(self.classes, other.classes)
+        return self is other or np.array_equal(self.mask, other.mask)
 
 
 def usual_values(task: Task, dtype: str) -> list[Values]:
@@ -55,7 +55,7 @@ def usual_values(task: Task, dtype: str) -> list[Values]:
 
     Values that are not finite are holes of any task.
     """
-    shares = task.rules.hole_shares
+    shares = task.kind.hole_shares
     if np.dtype(dtype).kind == "f":
         return [(0.0,) * task.channels] if 0.0 in shares else []
     top = int(np.iinfo(dtype).max)
@@ -72,17 +72,17 @@ class _Search:
     def __init__(self, task: Task, image: Array) -> None:
         self.task = task
         self.pixels = image[..., None] if image.ndim == 2 else image
-        self.classes = np.zeros(self.pixels.shape[:2], np.uint8)
+        self.mask = np.zeros(self.pixels.shape[:2], np.uint8)
         self.values: list[Array] = []
         self.far: list[float] = []
 
     def mark(self, where: Valid, value: Array) -> None:
-        where = where & (self.classes == 0)
+        where = where & (self.mask == 0)
         if where.any():
             if len(self.values) == MAX_VALUES:
                 raise SceneError(f"more than {MAX_VALUES} different values of holes", task=self.task.name)
             self.values.append(value)
-            self.classes[where] = len(self.values)
+            self.mask[where] = len(self.values)
 
     def stored(self, stored: Values) -> None:
         """Pixels of this stored value."""
@@ -105,13 +105,13 @@ class _Search:
         broken = ~np.isfinite(canonical).all(axis=-1)
         rows = canonical[broken].view(np.uint8).reshape(int(broken.sum()), -1)
         for row in np.unique(rows, axis=0):  # by bits: NaN is not equal to itself
-            same = (canonical.view(np.uint8).reshape(*self.classes.shape, -1) == row).all(axis=-1)
+            same = (canonical.view(np.uint8).reshape(*self.mask.shape, -1) == row).all(axis=-1)
             self.mark(broken & same, row.view(pixels.dtype))
 
     def far_planes(self) -> None:
         """The largest values, if they are far from all others and on many pixels."""
         for _ in range(3):
-            values = self.pixels[..., 0][self.classes == 0]
+            values = self.pixels[..., 0][self.mask == 0]
             if values.size < 2:
                 return
             top = values.max()
@@ -140,9 +140,9 @@ def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool =
     for stored in (*(usual_values(task, image.dtype.name) if usual else ()), *invalid):
         search.stored(stored)
     search.not_finite()
-    if usual and task.rules.far_plane:
+    if usual and task.kind.far_plane:
         search.far_planes()
-    return Holes(search.classes, np.stack(search.values), tuple(search.far)) if search.values else None
+    return Holes(search.mask, np.stack(search.values), tuple(search.far)) if search.values else None
 
 
 def fill(image: Array, holes: Holes | None) -> Array:
@@ -174,10 +174,10 @@ def restore(image: Array, holes: Holes | None) -> Array:
             for channel in range(1, len(value)):
                 clash &= pixels[..., channel] == value[channel]
             if clash.any():
-                clash &= holes.classes == 0
+                clash &= holes.mask == 0
                 pixels[..., 0][clash] = _free(value, holes.values)
         for number, value in enumerate(holes.values, 1):
-            inside = holes.classes == number
+            inside = holes.mask == number
             for channel, own in enumerate(value):
                 np.putmask(pixels[..., channel], inside, own)
     return image

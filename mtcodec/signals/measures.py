@@ -23,7 +23,7 @@ PSNR_CAP = 99.0
 DELTA = 1.25
 """Depth within this factor counts as near: the δ of depth estimation."""
 
-PART = 1 << 20
+CHUNK_VALUES = 1 << 20
 """Values that are compared at a time."""
 
 Floats = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ def psnr(original: Array, decoded: Array, peak: float) -> float:
 
 def peak_of(signal: Signal) -> float:
     """The PSNR peak: the range (max - min) without holes for depth and floats, else the dtype's maximum."""
-    span = signal.form.scale.span
+    span = signal.pixel_format.value_range.span
     return span if span > 0 else 1.0
 
 
@@ -106,8 +106,8 @@ def _median_angle(original: Array, decoded: Array) -> float:
 
 
 def _parts(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
-    """Rows of both that are together of about PART values: float64 takes eight times the memory."""
-    step = max(1, PART * len(original) // max(original.size, 1))
+    """Rows of both that are together of about CHUNK_VALUES values: float64 takes eight times the memory."""
+    step = max(1, CHUNK_VALUES * len(original) // max(original.size, 1))
     for start in range(0, len(original), step):
         yield original[start : start + step], decoded[start : start + step]
 
@@ -162,7 +162,7 @@ OVER_VALID: dict[str, Callable[[Array, Array], float]] = {
 def holes_differ(signal: Signal, decoded: Array) -> int:
     """Pixels where a hole of the original has another stored value, or a measurement became such a hole."""
     old, new = (image.reshape(*image.shape[:2], -1) for image in (signal.original, decoded))
-    holes = signal.form.holes
+    holes = signal.pixel_format.holes
     floats = new.dtype.kind == "f"
     became = ~np.isfinite(new).all(-1) if floats else np.zeros(new.shape[:2], bool)
     if holes is None:
@@ -198,7 +198,7 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
     if task.exact:
         return _exactness(original, decoded, slow)
     result = errors(signal, decoded)
-    pair, rules = _valid(signal, decoded), task.rules
+    pair, rules = _valid(signal, decoded), task.kind
     wanted = (*rules.measures, *rules.slow_measures) if slow else rules.measures
     if pair[0].size:
         result |= {name: OVER_VALID[name](*pair) for name in wanted if name in OVER_VALID}

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signals.mapping import Planes, mixed
+from mtcodec.signals.mapping import Planes, mix_planes
 
 UNITS = 127, 128  # of a stored direction's components, and of the scale
-SHORTEST = 0.05  # mean vectors that are shorter point nowhere
-FAR, EDGE = -0.8, 1.9  # cosine of the angle, and place on the disc, from which on neighbours are torn apart
+MIN_LENGTH = 0.05  # of a mean vector that is worth a try as the direction
+SEAM_COSINE, SEAM_RADIUS = (
+    -0.8,
+    1.9,
+)  # cosine of the angle, and radius on the disc, beyond which the seam is near
 
 Numbers = npt.NDArray[Any]
 
@@ -35,55 +38,57 @@ class Projection:
     scale: int
 
     @property
-    def reach(self) -> float:
+    def radius(self) -> float:
         return (self.scale + 1) / UNITS[1]
 
     @property
-    def torn(self) -> bool:
-        """Do vectors point so far to the other side that neighbours lie apart?"""
-        return self.reach > EDGE
+    def has_seam(self) -> bool:
+        """Do vectors point so far from the direction that neighbours may lie on opposite edges of the disc?"""
+        return self.radius > SEAM_RADIUS
 
     @property
-    def gain(self) -> float:
-        """So many times the squared error of the two planes together is that of the vectors' planes."""
-        return self.reach**2 / 3
+    def error_ratio(self) -> float:
+        """Squared error of the vectors' planes over that of the two planes together."""
+        return self.radius**2 / 3
 
-    def to_planes(self, vectors: Numbers) -> Planes:
+    def forward(self, vectors: Numbers) -> Planes:
         """Vectors (3, H, W) of length 1 to planes (2, H, W) in [0, 1]."""
-        disc = on_disc(turned(vectors, self.direction))
-        planes: Planes = np.clip(disc * np.float32(0.5 / self.reach) + np.float32(0.5), 0, 1)
+        disc = on_disc(rotate(vectors, self.direction))
+        planes: Planes = np.clip(disc * np.float32(0.5 / self.radius) + np.float32(0.5), 0, 1)
         return planes
 
-    def to_vectors(self, planes: Numbers) -> Planes:
+    def inverse(self, planes: Numbers) -> Planes:
         """The inverse; what is beyond the edge of the disc is at its edge."""
-        disc = (planes.astype(np.float32) * 2 - 1) * np.float32(self.reach)
+        disc = (planes.astype(np.float32) * 2 - 1) * np.float32(self.radius)
         squares = np.square(disc).sum(axis=0)
         disc *= np.minimum(2 / np.sqrt(np.maximum(squares, 4)), 1)
         squares = np.minimum(squares, 4)
         vectors = np.concatenate([disc * np.sqrt(1 - squares / 4), 1 - squares[None] / 2])
-        return turned(vectors, self.direction, back=True)
+        return rotate(vectors, self.direction, inverse=True)
 
 
-def suited(parts: Sequence[Callable[[], Numbers]]) -> Projection:
-    """The projection for an image, of which each of ``parts`` makes the vectors (3, …) of some rows.
+def fit(chunks: Sequence[Callable[[], Numbers]]) -> Projection:
+    """The projection for an image, of which each of ``chunks`` makes the vectors (3, …) of some rows.
 
-    Around their mean, but where that tears some apart, around the axis that tears fewest.
+    Around their mean; where that puts some at the seam, around the axis that puts fewest there.
     """
-    mean: Numbers = np.mean([part().reshape(3, -1).mean(axis=1) for part in parts], axis=0)
+    mean: Numbers = np.mean([vectors().reshape(3, -1).mean(axis=1) for vectors in chunks], axis=0)
     length = float(np.linalg.norm(mean))
-    around = [_stored(mean / length)] if length > SHORTEST else []
-    if not around or _torn(parts, around[0]):
-        around += [_stored(axis) for axis in (*np.eye(3), *-np.eye(3))]
-    direction = around[0] if len(around) == 1 else min(around, key=lambda own: _torn(parts, own))
-    furthest = max(float(np.abs(on_disc(turned(part(), direction))).max()) for part in parts)
+    directions = [_quantised(mean / length)] if length > MIN_LENGTH else []
+    if not directions or _seam_share(chunks, directions[0]):
+        directions += [_quantised(axis) for axis in (*np.eye(3), *-np.eye(3))]
+    if len(directions) > 1:
+        directions = [min(directions, key=lambda direction: _seam_share(chunks, direction))]
+    (direction,) = directions
+    furthest = max(float(np.abs(on_disc(rotate(vectors(), direction))).max()) for vectors in chunks)
     scale = int(np.ceil(furthest * UNITS[1])) - 1
     return Projection(direction, min(max(scale, 0), 255))
 
 
-def _torn(parts: Sequence[Callable[[], Numbers]], direction: Sequence[int]) -> float:
-    """Share of vectors that are far on the other side, where neighbours lie apart."""
+def _seam_share(chunks: Sequence[Callable[[], Numbers]], direction: Sequence[int]) -> float:
+    """Share of vectors that lie near the seam."""
     axis = np.array([direction]) / np.linalg.norm(direction)
-    shares = [float((mixed(axis, part()) < FAR).mean()) for part in parts]
+    shares = [float((mix_planes(axis, vectors()) < SEAM_COSINE).mean()) for vectors in chunks]
     return sum(shares) / len(shares)
 
 
@@ -93,8 +98,8 @@ def on_disc(vectors: Numbers) -> Planes:
     return disc
 
 
-def turned(vectors: Numbers, direction: Sequence[int], back: bool = False) -> Planes:
-    """``vectors`` (3, …) turned so that ``direction`` becomes z, or back."""
+def rotate(vectors: Numbers, direction: Sequence[int], inverse: bool = False) -> Planes:
+    """``vectors`` (3, …) rotated so that ``direction`` becomes z, or by the inverse rotation."""
     x, y, z = np.array(direction) / np.linalg.norm(direction)
     if z < -1 + 1e-6:
         matrix = np.diag([1.0, -1.0, -1.0])
@@ -104,10 +109,10 @@ def turned(vectors: Numbers, direction: Sequence[int], back: bool = False) -> Pl
             [-x * y / (1 + z), 1 - y * y / (1 + z), -y],
             [x, y, z],
         ])  # fmt: skip
-    matrix = matrix.T if back else matrix
-    return mixed(matrix, vectors.astype(np.float32, copy=False))
+    matrix = matrix.T if inverse else matrix
+    return mix_planes(matrix, vectors.astype(np.float32, copy=False))
 
 
-def _stored(direction: Numbers) -> tuple[int, int, int]:
+def _quantised(direction: Numbers) -> tuple[int, int, int]:
     x, y, z = (int(v) for v in np.rint(direction * UNITS[0]))
     return x, y, z

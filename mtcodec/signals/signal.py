@@ -4,7 +4,7 @@
 
     image ─ find holes, fill them ─ range, mapping ─► planes in [0, 1] ──► a coder
                                           │                                   │
-    image ◄─ put holes back ◄─ map back ◄─┴── Form ◄──────────────────── planes ◄┘
+    image ◄─ put holes back ◄─ map back ◄─┴── PixelFormat ◄──────────────────── planes ◄┘
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtcodec.signals import holes as pits
+from mtcodec.signals import holes as hole_ops
 from mtcodec.signals import mapping as maps
 from mtcodec.signals import projection, rotation
 from mtcodec.signals.holes import Holes
-from mtcodec.signals.mapping import NEAR, PART, Array, Planes, Range, Window, parts
+from mtcodec.signals.mapping import CACHE_PIXELS, CHUNK_PIXELS, Array, Planes, ValueRange, Window, row_chunks
 from mtcodec.signals.projection import Projection
 from mtcodec.signals.rotation import Rotation
 from mtcodec.tasks import Task
@@ -29,19 +29,19 @@ from mtcodec.tasks.kinds import Values
 
 
 @dataclass(frozen=True)
-class Form:
-    """How planes stand for the stored values of an image; what a section's descriptor says.
+class PixelFormat:
+    """How planes of numbers from 0 to 1 stand for the stored values of an image; a section's descriptor says it.
 
     Attributes:
         dtype, channels: of the stored image.
-        scale: the stored values that 0 and 1 stand for.
+        value_range: the stored values that 0 and 1 stand for.
         unit_vectors: vectors ``2 · plane − 1`` get the length 1.
         holes: pixels that have one of a few values instead.
     """
 
     dtype: str
     channels: int
-    scale: Range
+    value_range: ValueRange
     unit_vectors: bool = False
     holes: Holes | None = None
 
@@ -54,8 +54,9 @@ class Form:
 
         def values_of(rows: slice) -> npt.NDArray[Any]:
             planes = planes_of(rows)
-            shares = maps.to_unit(planes) if self.unit_vectors else planes
-            return maps.to_values(shares, self.scale, self.dtype)
+            if self.unit_vectors:
+                planes = maps.to_unit(planes)
+            return maps.to_values(planes, self.value_range, self.dtype)
 
         return self.store_rows(size, values_of)
 
@@ -63,27 +64,27 @@ class Form:
         """The same of values (C, rows, W) within the range, not yet rounded, for some rows at a time."""
         height, width = size
         stored = np.empty((self.channels, height, width), self.dtype)
-        for rows in parts(height, width, NEAR):
+        for rows in row_chunks(height, width, CACHE_PIXELS):
             values = values_of(rows)
             if stored.dtype.kind != "f":
                 np.rint(values, out=values)
             np.copyto(stored[:, rows], values, casting="unsafe")
-        return pits.restore(maps.image_of(stored), self.holes)
+        return hole_ops.restore(maps.image_of(stored), self.holes)
 
-    def look_up(self, shares: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
-        """Stored values of decoded samples (H, W) or (H, W, C); sample i is ``shares[i]`` in [0, 1]."""
-        values = maps.to_values(shares[None, None], self.scale, self.dtype)
+    def look_up(self, levels: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
+        """Stored values of decoded samples (H, W) or (H, W, C); sample i stands for ``levels[i]`` in [0, 1]."""
+        values = maps.to_values(levels[None, None], self.value_range, self.dtype)
         table = maps.to_stored(values, self.dtype).ravel()
         image = np.empty(samples.shape, self.dtype)
-        for rows in parts(*samples.shape[:2]):  # indexes are taken as 64 bits
+        for rows in row_chunks(*samples.shape[:2]):  # np.take makes 64-bit indexes
             image[rows] = np.take(table, samples[rows])
-        return pits.restore(image, self.holes)
+        return hole_ops.restore(image, self.holes)
 
-    def crop(self, window: Window) -> Form:
-        """The form of a part of the image."""
+    def crop(self, window: Window) -> PixelFormat:
+        """The format of a part of the image."""
         if self.holes is None:
             return self
-        return replace(self, holes=replace(self.holes, classes=self.holes.classes[window]))
+        return replace(self, holes=replace(self.holes, mask=self.holes.mask[window]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,18 +99,40 @@ class Signal:
     task: Task
     original: Array
     image: Array
-    form: Form
+    pixel_format: PixelFormat
+
+    @classmethod
+    def from_image(
+        cls, task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True
+    ) -> Signal:
+        """Take the holes out of ``image`` and choose the range and mapping of its values.
+
+        Tasks that are kept exactly have neither. ``invalid`` and ``usual`` are those of
+        :func:`mtcodec.signals.holes.find`.
+        """
+        if task.exact:
+            return cls(task, image, image, PixelFormat(image.dtype.name, task.channels, ValueRange(0.0, 0.0)))
+        holes = hole_ops.find(task, image, invalid, usual)
+        valid = None if holes is None else holes.valid
+        value_range = maps.range_of(task, image, valid)
+        mapping = maps.mapping_for(task, image, valid, value_range)
+        value_range = replace(value_range, mapping=mapping)
+        filled = hole_ops.fill(image, holes)
+        unit = task.kind.unit_vectors and maps.are_unit(filled, value_range, valid)
+        return cls(
+            task, image, filled, PixelFormat(image.dtype.name, task.channels, value_range, unit, holes)
+        )
 
     @cached_property
     def planes(self) -> Planes:
         """(C, H, W) in [0, 1]."""
-        return maps.to_planes(self.image, self.form.scale)
+        return maps.to_planes(self.image, self.pixel_format.value_range)
 
     def rows(self, rows: slice) -> Planes:
         """Some rows of the planes, which are kept for images that are not large."""
-        if self.height * self.width <= PART:
+        if self.height * self.width <= CHUNK_PIXELS:
             return self.planes[:, rows]
-        return maps.to_planes(self.image[rows], self.form.scale)
+        return maps.to_planes(self.image[rows], self.pixel_format.value_range)
 
     def vectors(self, rows: slice) -> Planes:
         """Some rows of unit vectors, (3, rows, W) of length 1."""
@@ -119,14 +142,14 @@ class Signal:
     @cached_property
     def projection(self) -> Projection | None:
         """Two planes that show unit vectors; None of other images."""
-        if not self.form.unit_vectors:
+        if not self.pixel_format.unit_vectors:
             return None
-        return projection.suited([partial(self.vectors, rows) for rows in parts(self.height, self.width)])
+        return projection.fit([partial(self.vectors, rows) for rows in row_chunks(self.height, self.width)])
 
     @cached_property
     def rotation(self) -> Rotation:
         """Axes that suit the colours of an image of three channels."""
-        return rotation.suited([partial(self.rows, rows) for rows in parts(self.height, self.width)])
+        return rotation.fit([partial(self.rows, rows) for rows in row_chunks(self.height, self.width)])
 
     @property
     def height(self) -> int:
@@ -139,34 +162,19 @@ class Signal:
     @property
     def valid(self) -> npt.NDArray[np.bool_] | None:
         """(H, W), True where there is a measurement; None if everywhere."""
-        return None if self.form.holes is None else self.form.holes.valid
+        return None if self.pixel_format.holes is None else self.pixel_format.holes.valid
 
     def squared_error(self, decoded: Array) -> float:
         """Sum over valid pixels of (255 · difference of planes)², mean over channels; the objective's D."""
         valid, total = self.valid, 0.0
-        for rows in parts(self.height, self.width):
-            squares = np.square(maps.to_planes(decoded[rows], self.form.scale) - self.rows(rows))
+        for rows in row_chunks(self.height, self.width):
+            squares = np.square(
+                maps.to_planes(decoded[rows], self.pixel_format.value_range) - self.rows(rows)
+            )
             squares = squares if valid is None else squares[:, valid[rows]]
             total += float(squares.sum(dtype=np.float64)) / len(squares)
         return total * 255.0**2
 
     def crop(self, window: Window) -> Signal:
         """A part of it; its range and mapping stay."""
-        return Signal(self.task, self.original[window], self.image[window], self.form.crop(window))
-
-
-def make(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Signal:
-    """Take the holes out of ``image`` and choose the range and mapping of its values.
-
-    Tasks that are kept exactly have neither. ``invalid`` and ``usual`` are those of
-    :func:`mtcodec.signals.holes.find`.
-    """
-    if task.exact:
-        return Signal(task, image, image, Form(image.dtype.name, task.channels, Range(0.0, 0.0)))
-    found = pits.find(task, image, invalid, usual)
-    valid = None if found is None else found.valid
-    scale = maps.value_range(task, image, valid)
-    scale = replace(scale, mapping=maps.mapping_for(task, image, valid, scale))
-    filled = pits.fill(image, found)
-    unit = task.rules.unit_vectors and maps.are_unit(filled, scale, valid)
-    return Signal(task, image, filled, Form(image.dtype.name, task.channels, scale, unit, found))
+        return Signal(self.task, self.original[window], self.image[window], self.pixel_format.crop(window))

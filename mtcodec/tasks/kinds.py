@@ -25,7 +25,7 @@ class Kind:
         weight: of the squared error in the objective, relative to 1 for colour.
         exact: True where values are kept exactly, always.
         scene_range: True where integers too are scaled by the scene's own range; floats always are.
-        wide: True where values that span several orders of magnitude are mapped logarithmically.
+        log_scale: True where values that span several orders of magnitude are mapped logarithmically.
         unit_vectors: True where pixels are vectors of length 1, of integers ``n = 2 · stored / max − 1``,
             mirrored by changing the sign of x.
         hole_shares: stored values that mean a hole, as shares of an integer dtype's largest value; rounded up
@@ -35,7 +35,7 @@ class Kind:
         measures: names of functions of :mod:`mtcodec.signals.measures`, besides PSNR; slow_measures: those
             that only evaluations wait for.
         floor: PSNR in dB under which an image is hardly usable.
-        settings: which column of the table of classical codecs' settings suits it.
+        rd_table: which of a classical codec's tables of settings over λ suits it.
         colours: how pictures show it: ``rgb``, ``gray``, or the name of a colour map.
     """
 
@@ -46,7 +46,7 @@ class Kind:
     weight: float = 1.0
     exact: bool = False
     scene_range: bool = False
-    wide: bool = False
+    log_scale: bool = False
     unit_vectors: bool = False
     hole_shares: tuple[float, ...] = ()
     far_plane: bool = False
@@ -54,7 +54,7 @@ class Kind:
     measures: tuple[str, ...] = ()
     slow_measures: tuple[str, ...] = ()
     floor: float = 25.0
-    settings: str = "color"
+    rd_table: str = "color"
     colours: str = "rgb"
 
 
@@ -63,16 +63,16 @@ KINDS = {
     for kind in (
         Kind("color", "sRGB colours", slow_measures=("ms_ssim",)),
         Kind(
-            "depth", "distances", channels=1, weight=3.0, scene_range=True, wide=True, far_plane=True,
+            "depth", "distances", channels=1, weight=3.0, scene_range=True, log_scale=True, far_plane=True,
             dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS), length=True,
             hole_shares=(0.0, 1.0), measures=("rmse", "max_error", "abs_rel"), slow_measures=("delta",),
-            floor=32.0, settings="depth", colours="viridis",
+            floor=32.0, rd_table="depth", colours="viridis",
         ),
         Kind(
             "vectors", "unit vectors: integers round((n + 1) / 2 · max), or floats -1 to 1", weight=1.25,
             dtypes=("uint8", "uint16", *FLOATS), unit_vectors=True,
             hole_shares=(0.0, 0.5), measures=("angle_deg",), slow_measures=("angle_median_deg",),
-            settings="vectors",
+            rd_table="vectors",
         ),
         Kind(
             "categories", "class ids, always exact", channels=1, dtypes=(*INTEGERS, "bool"), exact=True,

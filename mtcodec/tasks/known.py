@@ -6,11 +6,12 @@ name is not here and that nobody declares is kept exactly.
 
 from __future__ import annotations
 
+from mtcodec.tasks.kinds import KINDS
 from mtcodec.tasks.task import Declarations, Task, declare
 
-RGB = Task("rgb", "color", 3, ("uint8", "uint16"))
+RGB = Task("rgb", KINDS["color"], 3, ("uint8", "uint16"))
 DEPTH = declare("depth", "depth")
-NORMAL = Task("normal", "vectors", 3, ("uint8", "uint16"), weight=1.25)
+NORMAL = Task("normal", KINDS["vectors"], 3, ("uint8", "uint16"), weight=1.25)
 SEMANTIC = declare("semantic", "categories")
 
 _COLOURS = ("albedo", "diffuse_reflectance", "diffuse_illumination", "residual", "ambient_occlusion",

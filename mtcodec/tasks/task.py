@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from mtcodec.errors import UsageError
@@ -25,7 +25,7 @@ class Task:
 
     Attributes:
         name: file stem and option name, lower case, at most 31 characters.
-        kind: a key of :data:`mtcodec.tasks.kinds.KINDS`.
+        kind: what its values mean; it may be given by its name, a key of :data:`mtcodec.tasks.kinds.KINDS`.
         channels: number of channels of the stored image, 1 to 16 (1 means an H×W array).
         dtypes: dtypes accepted at the input; the first is the usual one.
         unit: unit of one step of the stored values, for reports (``mm`` for depth).
@@ -36,7 +36,7 @@ class Task:
     """
 
     name: str
-    kind: str
+    kind: Kind
     channels: int = 3
     dtypes: tuple[str, ...] = ("uint8",)
     unit: str = ""
@@ -45,24 +45,21 @@ class Task:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or RESERVED.fullmatch(self.name):
             raise UsageError(f"not a task name: {self.name!r}")
-        if self.kind not in KINDS:
-            raise UsageError(f"unknown kind {self.kind!r}", task=self.name)
+        if not isinstance(self.kind, Kind):
+            if self.kind not in KINDS:
+                raise UsageError(f"unknown kind {self.kind!r}", task=self.name)
+            object.__setattr__(self, "kind", KINDS[self.kind])
         if not isinstance(self.channels, int) or not 1 <= self.channels <= MAX_CHANNELS:
             raise UsageError(f"channels must be 1 to {MAX_CHANNELS}, not {self.channels}", task=self.name)
         if not self.dtypes or any(d not in DTYPES for d in self.dtypes):
             raise UsageError(f"dtypes must be among {', '.join(DTYPES)}", task=self.name)
-        if self.kind == "categories" and self.channels not in (1, 3, 4):
+        if self.kind.name == "categories" and self.channels not in (1, 3, 4):
             raise UsageError("categories have one channel, or three of colours", task=self.name)
-
-    @property
-    def rules(self) -> Kind:
-        """What its kind says."""
-        return KINDS[self.kind]
 
     @property
     def exact(self) -> bool:
         """True where values are kept exactly, whatever the quality."""
-        return self.rules.exact
+        return self.kind.exact
 
     def alike(self, other: Task) -> bool:
         """Do networks for one code the other? Accepted dtypes, units and weights do not matter to them."""
@@ -70,14 +67,14 @@ class Task:
 
     def scene_range(self, dtype: str) -> bool:
         """True where values are scaled by the scene's own minimum and maximum."""
-        return self.rules.scene_range or dtype in FLOATS
+        return self.kind.scene_range or dtype in FLOATS
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**vars(self), "kind": self.kind.name}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Task:
-        return cls(**{**fields, "dtypes": tuple(fields["dtypes"])})
+        return cls(**{**fields, "kind": KINDS[fields["kind"]], "dtypes": tuple(fields["dtypes"])})
 
 
 Declarations = Mapping[str, Task]
@@ -88,9 +85,9 @@ def declare(name: str, kind: str, channels: int = 0) -> Task:
     """A task with what is usual for its kind; ``channels`` 0: the kind's."""
     if kind not in KINDS:
         raise UsageError(f"unknown kind {kind!r} (known: {', '.join(KINDS)})", task=name)
-    rules = KINDS[kind]
-    unit = "mm" if rules.length else ""
-    return Task(name, kind, channels or rules.channels, rules.dtypes, unit, rules.weight)
+    own = KINDS[kind]
+    unit = "mm" if own.length else ""
+    return Task(name, own, channels or own.channels, own.dtypes, unit, own.weight)
 
 
 def parse(items: str | Iterable[str], known: Declarations) -> list[Task]:

@@ -24,7 +24,7 @@ def unit_of(task: Task, dtype: str, given: str = "") -> str:
     """The length of one stored step: ``given``, else 1mm (integers) or 1m (floats); "" where there are
     none.
     """
-    if not task.rules.length:
+    if not task.kind.length:
         return ""
     return given or ("1m" if dtype in FLOATS else "1mm")
 
@@ -44,14 +44,14 @@ def stored(task: Task, dtype: str, bound: str | float, given: str = "") -> float
     number, unit = parse(bound)
     if not unit:
         return number
-    if not task.rules.length:
+    if not task.kind.length:
         raise UsageError(f"has no lengths: {bound!r}", task=task.name)
     return round(number * METRES[unit] / step(task, dtype, given), 9)
 
 
 def shown(task: Task, dtype: str, steps: float, given: str = "") -> str:
     """``steps`` of stored values as people read them: ``3.2 mm``, or a plain number."""
-    if not task.rules.length:
+    if not task.kind.length:
         return f"{steps:.3g}"
     return length(steps * step(task, dtype, given))
 

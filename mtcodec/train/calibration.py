@@ -32,7 +32,7 @@ def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -
 
     for k in range(rounds):
         batch = scenes.batch(8, 256, generator=generator)
-        step = round((k + 0.5) / rounds * quality.NETWORK_STEPS)
+        step = round((k + 0.5) / rounds * quality.MAX_NETWORK_LEVEL)
         steps = torch.full((8, 1 + len(scenes.tasks)), step)
         y = model.analyse(batch.planes, batch.present, steps)
 

@@ -15,7 +15,6 @@ from mtcodec.codec.prepare import declare
 from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
-from mtcodec.signals import signal as signals
 from mtcodec.signals.mapping import to_planes
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Declarations, Task
@@ -151,7 +150,7 @@ class Scenes:
             own, here = self.pixels[task.name], present[:, i, None, None, None]
             inside = own.start[index].clamp_min(0)[:, None, None] + places * here[:, 0]
             crop = own.planes(inside)
-            if task.rules.unit_vectors:
+            if task.kind.unit_vectors:
                 x = torch.where(flip[:, None, None], 1 - crop[:, 0], crop[:, 0])
                 crop = torch.cat([x[:, None], crop[:, 1:]], dim=1)
             planes[task.name] = (crop * here).contiguous()
@@ -186,12 +185,12 @@ def read_levels(source: Source, tasks: Sequence[Task]) -> dict[str, Levels]:
                 f"an image {image.shape}, but the task has {known[name].channels} channels",
                 path=files.files[name] if files else None, task=name,
             )  # fmt: skip
-    return {name: levels_of(signals.make(known[name], image)) for name, image in images.items()}
+    return {name: levels_of(Signal.from_image(known[name], image)) for name, image in images.items()}
 
 
 def levels_of(signal: Signal) -> Levels:
     """The levels of a signal's planes."""
-    planes = to_planes(signal.image, signal.form.scale)
+    planes = to_planes(signal.image, signal.pixel_format.value_range)
     values: npt.NDArray[Any] = np.rint(planes.reshape(len(planes), -1).T * np.float32(TOP)).astype(np.uint16)
     if (values % EIGHT_BITS == 0).all():
         values = (values // EIGHT_BITS).astype(np.uint8)

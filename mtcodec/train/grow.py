@@ -17,11 +17,11 @@ from mtcodec.networks.config import SHARED, ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import klt
 from mtcodec.train.dataset import Batch, Scenes
 
-START_STEP = round(0.9 * NETWORK_STEPS)  # quality at which new latents are fitted
+START_STEP = round(0.9 * MAX_NETWORK_LEVEL)  # quality at which new latents are fitted
 START_GAIN = -1.0  # of the logarithm of the gains of new latents: they begin coarse, and cost little
 START_NETWORK = 0.1  # of what the analysis' network adds to new latents
 RIDGE = 1e-2

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from mtcodec.networks.config import SHARED
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.quality import NETWORK_STEPS, lambda_of
+from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of
 from mtcodec.train.dataset import Batch, Scenes
 
 COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start
@@ -42,7 +42,7 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
     """Patches of every task, (N, C·size²) in units of Δ, and Δ by task."""
-    lam = lambda_of(NETWORK_STEPS / 2)
+    lam = lambda_of(MAX_NETWORK_LEVEL / 2)
     parts, steps = [], []
     for task in model.config.tasks:
         delta = math.sqrt(6 * task.channels / (math.log(2) * lam * 255**2 * task.weight))

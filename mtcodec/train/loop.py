@@ -14,7 +14,7 @@ import torch
 
 from mtcodec.errors import UsageError
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import processes
 from mtcodec.train.dataset import Scenes
 from mtcodec.train.objective import draw_qualities, objective
@@ -56,7 +56,7 @@ def validate(model: MultiTask, scenes: Scenes, size: int, count: int = 4) -> dic
         seen: dict[str, float] = {}
         for index in torch.arange(len(scenes), device=scenes.sizes.device).split(count):
             batch = scenes.middles(index, size)
-            steps = torch.full_like(batch.present, q * NETWORK_STEPS // 100)
+            steps = torch.full_like(batch.present, q * MAX_NETWORK_LEVEL // 100)
             steps = torch.cat([steps[:, :1], steps], dim=1).long()
             parts = objective(model, model(batch.planes, batch.present, steps), batch, steps)
             there = dict(zip((f"mse_{t.name}" for t in scenes.tasks), batch.present.sum(0).tolist()))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mtcodec.networks.config import SHARED
 from mtcodec.networks.pytorch.modules import Forward, MultiTask
-from mtcodec.quality import NETWORK_STEPS, lambda_of, step_of
+from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, level_of_lambda
 from mtcodec.signals.mapping import UNIT_TOLERANCE
 from mtcodec.train.dataset import Batch
 
@@ -26,15 +26,16 @@ def draw_qualities(
 
     They are those of ``lambdas``, one drawn for each scene, or else anywhere in the range.
     """
-    base = torch.randint(0, NETWORK_STEPS + 1, (count, 1), device=device)
+    base = torch.randint(0, MAX_NETWORK_LEVEL + 1, (count, 1), device=device)
     if lambdas:
         drawn = base % len(lambdas)
         base = sum(
-            ((drawn == i) * min(step_of(lam), NETWORK_STEPS) for i, lam in enumerate(lambdas)), 0 * base
+            ((drawn == i) * min(level_of_lambda(lam), MAX_NETWORK_LEVEL) for i, lam in enumerate(lambdas)),
+            0 * base,
         )
-    shift = torch.randint(-NETWORK_STEPS // 2, NETWORK_STEPS // 2 + 1, (count, tasks), device=device)
+    shift = torch.randint(-MAX_NETWORK_LEVEL // 2, MAX_NETWORK_LEVEL // 2 + 1, (count, tasks), device=device)
     shift = shift * (torch.rand(count, 1, device=device) < own)
-    return torch.cat([base, (base + shift).clamp(0, NETWORK_STEPS)], dim=1)
+    return torch.cat([base, (base + shift).clamp(0, MAX_NETWORK_LEVEL)], dim=1)
 
 
 class Balance(nn.Module):
@@ -124,7 +125,7 @@ def objective(
     for i, task in enumerate(model.config.tasks):
         here = batch.present[:, i]
         decoded, original = out.planes[task.name], batch.planes[task.name]
-        unit = task.rules.unit_vectors
+        unit = task.kind.unit_vectors
         squares = vector_squares(decoded, original) if unit else (decoded - original).square()
         if task.name in batch.valid:  # holes cost nothing
             squares = squares * batch.valid[task.name]
@@ -134,5 +135,5 @@ def objective(
         error = squares.mean(dim=(1, 2, 3)) * 255**2 * here
         loss = loss + lambda_of(steps[:, i + 1]) * weights[i] * error
         result[f"mse_{task.name}"] = error.sum() / share.sum().clamp(min=1e-3)
-    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(NETWORK_STEPS / 2)).sqrt()
+    balanced = loss / (lambda_of(steps[:, 0]) / lambda_of(MAX_NETWORK_LEVEL / 2)).sqrt()
     return {"loss": balanced.mean(), **result}

@@ -22,7 +22,7 @@ def differences(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats,
     Lengths are in metres, vectors' errors in degrees; others are root mean squares over channels, of integers
     in steps of 8 bits.
     """
-    original, rules = signal.original, signal.task.rules
+    original, rules = signal.original, signal.task.kind
     if rules.unit_vectors:
         errors, name = angles(original, decoded).reshape(original.shape[:2]), "°"
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtcodec.signals import mapping as maps
-from mtcodec.signals.mapping import Array, Range, Valid
+from mtcodec.signals.mapping import Array, Valid, ValueRange
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
 from mtcodec.view import colours
@@ -47,20 +47,20 @@ class Look:
     """What is the same for the original and the decoded image of a task.
 
     Attributes:
-        form: ``colours`` (three channels), ``map`` or ``labels``.
+        style: ``colours`` (three channels), ``map`` or ``labels``.
         limits: values at both ends of the scale.
     """
 
-    form: str
-    limits: Range
+    style: str
+    limits: ValueRange
     scale: Scale | None = None
 
 
 def look(signal: Signal, unit: str) -> Look:
     """The look of a task, by the values of one of its images; ``unit``: what its file says of a step."""
-    rules, image = signal.task.rules, signal.original
+    rules, image = signal.task.kind, signal.original
     if rules.colours == "labels" and image.ndim == 2:
-        return Look("labels", Range(0, 1))
+        return Look("labels", ValueRange(0, 1))
     if rules.colours == "labels":  # ids as colours
         return Look("colours", maps.whole_range(image.dtype.name))
     limits = _limits(signal)
@@ -83,40 +83,40 @@ def sample(image: Array, valid: Valid | None) -> Floats:
     return result
 
 
-def _limits(signal: Signal) -> Range:
+def _limits(signal: Signal) -> ValueRange:
     """The values that are darkest and brightest."""
     task, dtype = signal.task, signal.original.dtype.name
-    if task.rules.unit_vectors and signal.form.scale.span > 0:
-        return signal.form.scale
-    whole = task.kind == "color" or (task.kind == "image" and dtype == "uint8") or dtype == "bool"
+    if task.kind.unit_vectors and signal.pixel_format.value_range.span > 0:
+        return signal.pixel_format.value_range
+    whole = task.kind.name == "color" or (task.kind.name == "image" and dtype == "uint8") or dtype == "bool"
     return maps.whole_range(dtype) if whole else _middle(signal)
 
 
-def _middle(signal: Signal) -> Range:
+def _middle(signal: Signal) -> ValueRange:
     """The range of nearly all values."""
     values = sample(signal.original, signal.valid)
     values = values[np.isfinite(values)]
     if not values.size:
-        return Range(0.0, 1.0)
+        return ValueRange(0.0, 1.0)
     low, high = (float(v) for v in np.percentile(values, [TAIL, 100 - TAIL]))
-    mapping = signal.form.scale.mapping if low > 0 else "linear"
-    return Range(low, high, mapping)
+    mapping = signal.pixel_format.value_range.mapping if low > 0 else "linear"
+    return ValueRange(low, high, mapping)
 
 
-def _scale(name: str, limits: Range, signal: Signal, unit: str) -> Scale:
+def _scale(name: str, limits: ValueRange, signal: Signal, unit: str) -> Scale:
     middle = (limits.low + limits.high) / 2
     if limits.mapping == "logarithmic":
         middle = (limits.low * limits.high) ** 0.5
     ends = [limits.low, middle, limits.high] if limits.span > 0 else [limits.low]
     note = " (log)" if limits.mapping == "logarithmic" else ""
-    if not signal.task.rules.length:
+    if not signal.task.kind.length:
         return Scale(name, _marked(numbers(ends), limits, signal), note.strip())
     metres = [value * units.step(signal.task, signal.original.dtype.name, unit) for value in ends]
     ticks, shown = lengths(metres)
     return Scale(name, _marked(ticks, limits, signal), shown + note)
 
 
-def _marked(ticks: tuple[str, ...], limits: Range, signal: Signal) -> tuple[str, ...]:
+def _marked(ticks: tuple[str, ...], limits: ValueRange, signal: Signal) -> tuple[str, ...]:
     """Ticks whose ends tell that values lie beyond."""
     if len(ticks) == 1:
         return ticks
@@ -145,7 +145,7 @@ def numbers(values: list[float]) -> tuple[str, ...]:
 
 def paint(own: Look, image: Array, shape: tuple[int, int]) -> Bytes:
     """Colours (h, w, 3) of an image; holes should be filled."""
-    if own.form == "labels":
+    if own.style == "labels":
         picked = nearest(image, shape)
         ids, index = np.unique(picked, return_inverse=True)
         return colours.of_ids(ids)[index.reshape(shape)]
@@ -158,12 +158,12 @@ def paint(own: Look, image: Array, shape: tuple[int, int]) -> Bytes:
     return np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
 
 
-def _shares(values: Array, limits: Range) -> Floats:
+def _shares(values: Array, limits: ValueRange) -> Floats:
     """Where values lie between the limits, 0 to 1."""
     known = values.astype(np.float32)
     if limits.mapping == "logarithmic":
         known = np.log(np.maximum(known, limits.low))
-        limits = Range(float(np.log(limits.low)), float(np.log(limits.high)))
+        limits = ValueRange(float(np.log(limits.low)), float(np.log(limits.high)))
     shares: Floats = (known - np.float32(limits.low)) / np.float32(limits.span or 1.0)
     return shares
 

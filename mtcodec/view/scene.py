@@ -20,7 +20,7 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
 from mtcodec.files.scene import ALPHA, read_scene
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import Absent, size_of
+from mtcodec.files.sources import MissingSource, size_of
 from mtcodec.signals.mapping import Array
 from mtcodec.view.pictures import Sizing
 from mtcodec.view.task import TaskView, declared, draw, unit_of
@@ -96,7 +96,7 @@ def view(
             own.measures = _finite(told)
             draw(own, section, images[one], originals.get(one), sizing)
         result.tasks.append(own)
-    result.tasks.sort(key=lambda own: own.task.kind != "color")
+    result.tasks.sort(key=lambda own: own.task.kind.name != "color")
     return result
 
 
@@ -112,7 +112,7 @@ def _decode(
     try:
         return codec.decode(reader, wanted, lose), lost
     except WeightsError as error:
-        plain = [name for name in wanted if not reader.header.task(name).neural]
+        plain = [name for name in wanted if not reader.header.task(name).is_neural]
         if not plain:
             raise
         images = codec.decode(reader, plain, lose)
@@ -131,5 +131,5 @@ def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
     sources = {files.files.get(name, files.files.get(name.removesuffix(ALPHA))) for name in tasks}
     try:
         return 0 if None in sources else sum(size_of(source) for source in sources if source is not None)
-    except (Absent, OSError, ValueError):
+    except (MissingSource, OSError, ValueError):
         return 0

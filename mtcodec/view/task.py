@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mtcodec.codec.prepare import declare
-from mtcodec.coders.candidate import form_of
+from mtcodec.coders.candidate import pixel_format_of
 from mtcodec.container.section import Section
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.signals import signal as signals
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
@@ -77,16 +76,16 @@ def declared(name: str, section: Section, image: Array | None, known: Declaratio
     kind = "vectors" if own.unit_vectors else kind
     if own.dtype not in KINDS[kind].dtypes:
         kind = "data"
-    return Task(name, kind, own.channels, (own.dtype,))
+    return Task(name, KINDS[kind], own.channels, (own.dtype,))
 
 
 def _signal(task: Task, section: Section, image: Array) -> Signal:
     """An image with the holes that its section names; sections that keep everything name none."""
     own, values = section.attributes, []
-    if own.mask is not None and own.hole_values:
-        holes = form_of(own, _NO_HOLES).holes
+    if own.mask_index is not None and own.hole_values:
+        holes = pixel_format_of(own, _NO_HOLES).holes
         values = [tuple(map(float, value)) for value in holes.values] if holes is not None else []
-    return signals.make(task, image, values, usual=section.coding in ("raw", "stepped"))
+    return Signal.from_image(task, image, values, usual=section.coding in ("raw", "stepped"))
 
 
 def draw(own: TaskView, section: Section, image: Array, original: Array | None, sizing: Sizing) -> None:
@@ -102,7 +101,7 @@ def draw(own: TaskView, section: Section, image: Array, original: Array | None, 
     shape, seen = sizing.shape(*image.shape[:2]), look(truth, own.unit)
     own.scale, valid = seen.scale, truth.valid
     own.holes = 0.0 if valid is None else 1 - float(valid.mean())
-    if seen.form == "labels":
+    if seen.style == "labels":
         own.labels, own.others = legend(image)
 
     def drawn(signal: Signal) -> Picture:
@@ -127,6 +126,6 @@ def _draw_errors(own: TaskView, truth: Signal, image: Array, shape: tuple[int, i
 
 def _quality(seen: Look, sizing: Sizing, shape: tuple[int, int]) -> int:
     """The quality of a picture as JPEG, 0 to keep its colours."""
-    if seen.form == "labels" or sizing.keeps(*shape):
+    if seen.style == "labels" or sizing.keeps(*shape):
         return 0
-    return sizing.quality if seen.form == "colours" or not sizing.lossless else 0
+    return sizing.quality if seen.style == "colours" or not sizing.lossless else 0

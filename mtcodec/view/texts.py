@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from mtcodec.container.section import ATTACHED, NOTES, is_mask
+from mtcodec.container.section import ATTACHMENTS, NOTES, is_mask
 from mtcodec.errors import FormatError
 from mtcodec.signals.measures import PSNR_CAP
 from mtcodec.tasks import units
@@ -104,7 +104,8 @@ def sections(facts: Mapping[str, Any], order: Sequence[str]) -> list[tuple[str, 
     rows = [("header", int(facts["overhead_bytes"]), "", colours.SECTIONS["header"])]
     last = len(order) + 1
     for section in sorted(
-        facts["sections"], key=lambda own: place.get(own["name"], last * (own["name"] in (NOTES, ATTACHED)))
+        facts["sections"],
+        key=lambda own: place.get(own["name"], last * (own["name"] in (NOTES, ATTACHMENTS))),
     ):
         name = section["name"]
         plain = "holes" if is_mask(name) else name

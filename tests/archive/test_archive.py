@@ -40,7 +40,7 @@ from mtcodec.archive.unpack import safe, unpack
 from mtcodec.codec.request import Request
 from mtcodec.container import header
 from mtcodec.container.header import NO_WEIGHTS
-from mtcodec.container.mtc import Parts, Reader
+from mtcodec.container.mtc import Reader, SplitReader
 from mtcodec.errors import (
     DependencyError,
     FormatError,
@@ -104,7 +104,7 @@ def content(path: Path) -> dict[str, bytes]:
     return {key: joined(parts) for key, parts in Opened(path).all_entries()}
 
 
-def joined(parts: Parts | FormatError) -> bytes:
+def joined(parts: SplitReader | FormatError) -> bytes:
     """The file of a row: its header and payloads, one after the other."""
     if isinstance(parts, FormatError):
         raise parts
@@ -352,7 +352,7 @@ def test_settings_tell_what_was_asked_for() -> None:
         "quality": 70, "coding": "classical", "effort": "normal", "task_quality": {"depth": 90},
         "max_error": {"rgb": 0.0}, "invalid": {"depth": [[9999.0]]}, "usual_holes": False,
     }  # fmt: skip
-    assert [(t.kind, t.channels) for t in about.tasks] == [
+    assert [(t.kind.name, t.channels) for t in about.tasks] == [
         ("color", 3),
         ("depth", 1),
         ("image", 4),

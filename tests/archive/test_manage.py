@@ -17,7 +17,7 @@ from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import Opened
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
@@ -49,7 +49,7 @@ def content(path: str | Path) -> dict[str, bytes]:
     assert verify(opened).damaged == {} and Path(path, "archive.json").is_file()
     found = {}
     for key, parts in opened.all_entries():
-        assert isinstance(parts, Parts)
+        assert isinstance(parts, SplitReader)
         found[key] = whole(opened, key, parts)
     return found
 

@@ -13,7 +13,7 @@ from tools.commands import Run, fails, files, write
 import mtcodec
 from mtcodec.archive.read import Opened
 from mtcodec.cli.report import amount
-from mtcodec.container.mtc import Parts
+from mtcodec.container.mtc import SplitReader
 from mtcodec.view import texts
 
 QUICK = ("--coding", "classical", "--effort", "fast")
@@ -137,7 +137,9 @@ def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
         out = tmp_path / f"from-{place.name}"
         assert run("verify", place).code == 0
         done = run("unpack", place, "-o", out, "--workers", 1)
-        read = sum(own.header.file_size for _, own in Opened(place).all_entries() if isinstance(own, Parts))
+        read = sum(
+            own.header.file_size for _, own in Opened(place).all_entries() if isinstance(own, SplitReader)
+        )
         assert done.code == 0 and f" {amount(read)} → {amount(size(out))} (" in done.lines[-1]
         assert (out / "b" / "camera.json").read_bytes() == CAMERA + b"b"
     fails(run("unpack", part, "-o", out, "--workers", 1), 1, "exists already")

@@ -33,7 +33,7 @@ EXECUTED = {
 }
 PARSED = {"train", "evaluate", "analyze channels", "analyze reconstructions", "analyze shared",
           "analyze subsets"}  # fmt: skip
-LONG = re.compile(r"--learn|--engine|--device|\w+://|--target-")
+LONG = re.compile(r"--engine|--device|\w+://|--target-")
 """In commands that are parsed only: they take long, or need what small scenes and this machine lack."""
 OTHERS = {"ray", "git", "cd", "export", "man", "ls", "cat", "head", "less", "tar", "mkdir", "curl", "wget",
           "ssh", "uv", "pipx", "conda", "source", ".", "find", "jq"}  # fmt: skip

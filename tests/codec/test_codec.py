@@ -17,14 +17,14 @@ from PIL import Image
 
 import mtcodec
 from mtcodec import Codec, MtcodecError
-from mtcodec.codec.encoded import Encoded
+from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.prepare import Scene
 from mtcodec.container.mtc import Reader, build
 from mtcodec.errors import FormatError, LimitError, SceneError, SectionError, UsageError, WeightsNotFound
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.quality import lambda_of, to_step
+from mtcodec.quality import lambda_of, to_level
 from mtcodec.tasks import USUAL, Task
 
 NEURAL = ("rgb", "depth", "normal")
@@ -63,16 +63,16 @@ def test_every_task_comes_back_in_its_dtype_and_range(small: Codec, scene: Scene
 
 
 def test_what_was_measured_is_what_is_decoded(small: Codec, scene: Scene) -> None:
-    made = small.encode_measured(scene, 40, measures=True, units={"depth": "1mm"})
-    assert same(small.decode(made.data), made.decoded)
+    made = small.encode_scene(scene, 40, measures=True, units={"depth": "1mm"})
+    assert same(small.decode(made.to_bytes()), made.decoded)
     assert made.psnr["rgb"] == pytest.approx(psnr(scene["rgb"], made.decoded["rgb"], 255))
-    told = mtcodec.info(made.data)["tasks"]
+    told = mtcodec.info(made.to_bytes())["tasks"]
     assert told["depth"]["unit"] == "1mm"
     for name in NEURAL:
         assert told[name]["psnr"] == pytest.approx(made.psnr[name], rel=1e-4)
     assert {"rmse", "max_error", "abs_rel"} <= set(told["depth"]) and "psnr" not in told["semantic"]
     plain = small.encode(scene, 40)
-    assert "notes" not in codings(plain) and len(plain) < len(made.data)
+    assert "notes" not in codings(plain) and len(plain) < len(made.to_bytes())
 
 
 def test_a_subset_gives_the_pixels_of_a_full_decode_and_reads_only_its_sections(
@@ -262,13 +262,13 @@ def test_tasks_that_nobody_knows_are_kept_exactly(small: Codec, scene: Scene) ->
         "mask": scene["semantic"] > 0, "seed": rng.integers(-(2**62), 2**62, (256, 256)),
         "half": scene["depth"].astype(np.float16),
     }  # fmt: skip
-    made = small.encode_measured({**scene, **others}, 30)
-    back = small.decode(made.data)
+    made = small.encode_scene({**scene, **others}, 30)
+    back = small.decode(made.to_bytes())
     assert same({n: back[n] for n in others}, others)
     assert len(made.prepared.notes) == len(others)
     for name in others:
         assert f"{name}: nobody says what it is, so it is kept exactly" in "\n".join(made.prepared.notes)
-    assert same(mtcodec.decode(mtcodec.extract(made.data, list(others))), others)
+    assert same(mtcodec.decode(mtcodec.extract(made.to_bytes(), list(others))), others)
 
 
 def test_declared_tasks_that_no_network_knows_are_coded_classically(small: Codec, scene: Scene) -> None:
@@ -309,17 +309,17 @@ def test_the_sky_is_kept_and_surfaces_are_not_blurred() -> None:
     sky = (rows < 70) & ~((rows >= 60) & (columns >= 140) & (columns < 170))
     depth = np.where(sky, np.float32(1e10), depth.clip(2, 25))
     assert depth[~sky].min() >= 2 and depth[~sky].max() <= 25
-    made = Codec().encode_measured({"depth": depth})
+    made = Codec().encode_scene({"depth": depth})
     assert made.prepared.notes == (
         "depth: 1e+10 is taken for a far plane, without measurement (--invalid none)",
     )
-    back = mtcodec.decode(made.data)["depth"]
+    back = mtcodec.decode(made.to_bytes())["depth"]
     assert (back[sky] == np.float32(1e10)).all() and (back[~sky] < 30).all()
     error = np.abs(back - depth)[~sky] / depth[~sky]
     assert error.mean() < 0.01 and np.mean(error < 0.01) > 0.99
     assert made.measures["depth"]["abs_rel"] == pytest.approx(error.mean(), rel=1e-4)
     assert made.measures["depth"]["max_error"] == pytest.approx(np.abs(back - depth)[~sky].max(), rel=1e-4)
-    plain = PLAIN.encode_measured({"depth": depth}, usual_holes=False)
+    plain = PLAIN.encode_scene({"depth": depth}, usual_holes=False)
     assert plain.prepared.notes == () and plain.masks == []
 
 
@@ -477,11 +477,11 @@ def test_files_are_decoded_with_the_weights_that_made_them(small: Codec, clevr: 
     assert same(both.decode(chosen), clevr.decode(chosen))
 
 
-def cost(made: Encoded) -> float:
+def cost(made: EncodedScene) -> float:
     """What the mode decision minimises: bits + λ · weight · squared error."""
-    lam = float(lambda_of(to_step(made.quality)))
+    lam = float(lambda_of(to_level(made.quality)))
     signals = made.prepared.signals
-    return 8 * len(made.data) + sum(
+    return 8 * len(made.to_bytes()) + sum(
         lam * signals[name].task.weight * coded.error for name, coded in made.tasks.items() if name in signals
     )
 
@@ -493,20 +493,20 @@ def test_the_choice_costs_least(
 ) -> None:
     codec: Codec = request.getfixturevalue(name)
     made = {
-        coding: codec.encode_measured(scene, quality, coding=coding)
+        coding: codec.encode_scene(scene, quality, coding=coding)
         for coding in ("auto", "neural", "classical")
     }
-    chosen = codings(made["auto"].data)
+    chosen = codings(made["auto"].to_bytes())
     assert ("shared" in chosen) == (name == "clevr") or quality > 50
     assert cost(made["auto"]) <= 1.02 * min(cost(made["neural"]), cost(made["classical"]))
-    assert same(codec.decode(made["auto"].data), made["auto"].decoded)
+    assert same(codec.decode(made["auto"].to_bytes()), made["auto"].decoded)
     if name == "clevr":
         assert cost(made["auto"]) < 0.9 * cost(made["classical"]) or quality > 50
 
 
 def test_more_effort_costs_less(scene: Scene) -> None:
     part = {n: np.ascontiguousarray(image[64:192, 64:192]) for n, image in scene.items()}
-    costs = [cost(PLAIN.encode_measured(part, 60, effort=effort)) for effort in ("best", "normal", "fast")]
+    costs = [cost(PLAIN.encode_scene(part, 60, effort=effort)) for effort in ("best", "normal", "fast")]
     assert costs[0] <= costs[1] <= costs[2] * 1.02
 
 

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcodec.codec.decision import MAX_PARTS, Part, decide
-from mtcodec.coders.candidate import Coded
+from mtcodec.coders.candidate import Candidate
 from mtcodec.signals.mapping import whole_range
-from mtcodec.signals.signal import Form
+from mtcodec.signals.signal import PixelFormat
 
-FORM = Form("uint8", 1, whole_range("uint8"))
-Candidates = Mapping[str, Sequence[Coded]]
+FORM = PixelFormat("uint8", 1, whole_range("uint8"))
+Candidates = Mapping[str, Sequence[Candidate]]
 
 
-def coded(size: int, error: float = 0.0, coding: str = "classical") -> Coded:
+def coded(size: int, error: float = 0.0, coding: str = "classical") -> Candidate:
     """Made up: so many bytes, and this squared error."""
-    return Coded(coding, FORM, bytes(size), np.zeros((1, 1), np.uint8), error)
+    return Candidate(coding, FORM, bytes(size), np.zeros((1, 1), np.uint8), error)
 
 
 def chosen(candidates: Candidates, parts: Sequence[Part] = (), weight: float = 1.0) -> dict[str, int]:

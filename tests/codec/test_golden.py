@@ -74,7 +74,7 @@ def test_symbols_give_the_bytes_that_they_gave(entry: tuple[OwnCodec, Path]) -> 
 
 def again(codec: OwnCodec, data: bytes, section: Section, seen: Seen) -> bytes | None:
     """The payload of a section, coded anew; None where that is the work of another library."""
-    if section.neural:
+    if section.is_neural:
         coder = Encoder(codec.own.tables)
         for step in seen.steps.get(section.name, []):
             coder.put(*step)
@@ -97,7 +97,7 @@ def test_every_coding_has_a_golden_file() -> None:
     assert {s.coding for _, s in sections} == set(CODINGS)
     assert {a.dtype for a in own} == set(DTYPES)
     assert {a.mapping for a in own} == set(MAPPINGS)
-    for value in (lambda a: a.range is None, lambda a: a.quality is None, lambda a: a.mask is None):
+    for value in (lambda a: a.range is None, lambda a: a.level is None, lambda a: a.mask_index is None):
         assert {value(a) for a in own} == {True, False}
     assert {a.unit_vectors for a in own} == {True, False}
     assert {SHARED, NOTES, "holes0", "holes1"} <= {s.name for _, s in sections}
@@ -119,12 +119,12 @@ EVERYTHING = Header("a1b2c3d4", 1 << 20, 256, 2048, (
     Section("holes1", "labels", HOLES),
     Section("rgb", "neural", Attributes("uint16", 3)),
     Section("depth", "neural", Attributes(
-        "float32", 1, (0.25, 1e9), "logarithmic", quality=0, mask=1, hole_values=b"\0\0\0\0\0\0\xc0\x7f",
+        "float32", 1, (0.25, 1e9), "logarithmic", level=0, mask_index=1, hole_values=b"\0\0\0\0\0\0\xc0\x7f",
     )),
-    Section("normal", "neural", replace(VECTORS, mask=0, hole_values=b"\x7f\x80\x80")),
+    Section("normal", "neural", replace(VECTORS, mask_index=0, hole_values=b"\x7f\x80\x80")),
     Section("semantic", "labels", Attributes("uint16", 1)),
     Section("a", "stepped", Attributes("int16", 3, (-5, 300))),
-    Section("b", "stepped", Attributes("uint32", 1, (1, 70000), mask=0, hole_values=b"\0\0\0\0")),
+    Section("b", "stepped", Attributes("uint32", 1, (1, 70000), mask_index=0, hole_values=b"\0\0\0\0")),
     Section(Z, "raw", Attributes("float64", 16)),
     Section("b_9", "classical", Attributes("float64", 3, (-1.5, 0.0))),
     Section("_c", "classical", Attributes()),

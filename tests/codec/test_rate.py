@@ -14,7 +14,7 @@ from mtcodec.codec import rate
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
 from mtcodec.errors import TargetError
-from mtcodec.quality import STEPS, to_step
+from mtcodec.quality import MAX_LEVEL, to_level
 
 PLAIN = Codec(())
 
@@ -29,7 +29,9 @@ class Made:
 
     def at(self, step: int) -> Any:
         self.asked.append(step)
-        return SimpleNamespace(psnr={"rgb": self.psnr(step)}, data=bytes(self.size(step)), step=step)
+        return SimpleNamespace(
+            psnr={"rgb": self.psnr(step)}, to_bytes=lambda: bytes(self.size(step)), step=step
+        )
 
     def quick(self) -> Any:
         """Quicker encodings: as if the quality was lower, and in more bytes."""
@@ -68,23 +70,23 @@ def test_a_size_is_kept_and_nearly_used(psnr: Any, size: Any, slack: int) -> Non
     for most in (100, 150, 1000, 3099, 3100, 10**6):
         made = Made(psnr, size, slack)
         found = rate.control(made, Request(target_bytes=most))
-        assert len(found.data) <= most
+        assert len(found.to_bytes()) <= most
         higher = found.step + rate.STRIDE
-        assert higher > STEPS or size(higher) > most
+        assert higher > MAX_LEVEL or size(higher) > most
         assert len(made.sketched) < 16 and len(made.asked) < 8
 
 
 def test_without_target_one_encoding_is_made() -> None:
     made = Made(*SMOOTH)
-    assert rate.control(made, Request(70)).step == to_step(70)
-    assert made.asked == [to_step(70)] and made.sketched == []
+    assert rate.control(made, Request(70)).step == to_level(70)
+    assert made.asked == [to_level(70)] and made.sketched == []
 
 
 def test_what_is_out_of_reach_is_an_error_unless_the_nearest_is_wanted() -> None:
     made = Made(*SMOOTH)
     with pytest.raises(TargetError, match=r"out of reach: rgb 46\.9 dB at most, not 60 .--best-effort"):
         rate.control(made, Request(target_psnr={"rgb": 60}))
-    assert rate.control(made, Request(target_psnr={"rgb": 60}, best_effort=True)).step == STEPS
+    assert rate.control(made, Request(target_psnr={"rgb": 60}, best_effort=True)).step == MAX_LEVEL
     with pytest.raises(TargetError, match=r"out of reach: 100 bytes at least, not 99 .--best-effort"):
         rate.control(made, Request(target_bytes=99))
     assert rate.control(made, Request(target_bytes=99, best_effort=True)).step == 0
@@ -103,36 +105,36 @@ def part(scene: Scene) -> Scene:
 
 @pytest.mark.parametrize("goal", [34.0, 42.0, 46.0])
 def test_pictures_reach_a_psnr(part: Scene, goal: float) -> None:
-    made = PLAIN.encode_measured(part, target_psnr={"rgb": goal})
+    made = PLAIN.encode_scene(part, target_psnr={"rgb": goal})
     assert goal <= made.psnr["rgb"] < goal + 1  # settings of AV1 are that far apart
-    back = PLAIN.decode(made.data)["rgb"].astype(float)
+    back = PLAIN.decode(made.to_bytes())["rgb"].astype(float)
     psnr = 10 * np.log10(255**2 / np.mean((back - part["rgb"].astype(float)) ** 2))
     assert psnr == pytest.approx(made.psnr["rgb"])
 
 
 def test_several_tasks_reach_theirs(part: Scene) -> None:
     goals = {"rgb": 36.0, "depth": 44.0}
-    made = PLAIN.encode_measured(part, target_psnr=goals)
+    made = PLAIN.encode_scene(part, target_psnr=goals)
     over = {name: made.psnr[name] - goal for name, goal in goals.items()}
     assert min(over.values()) >= 0 and min(over.values()) < 1
-    assert np.array_equal(PLAIN.decode(made.data)["depth"] == 0, part["depth"] == 0)
+    assert np.array_equal(PLAIN.decode(made.to_bytes())["depth"] == 0, part["depth"] == 0)
 
 
 def test_networks_reach_a_psnr_within_their_range(clevr: Codec, scene: Scene) -> None:
     part = {"rgb": np.ascontiguousarray(scene["rgb"][64:192, 64:192])}
-    made = clevr.encode_measured(part, target_psnr={"rgb": 32.0})
+    made = clevr.encode_scene(part, target_psnr={"rgb": 32.0})
     assert 32 <= made.psnr["rgb"] < 32.3 and made.tasks["rgb"].coding == "neural"
 
 
 @pytest.mark.parametrize("most", [400, 2000])
 def test_files_keep_within_bytes(part: Scene, most: int) -> None:
-    made = PLAIN.encode_measured(part, target_bytes=most)
-    assert 0.8 * most < len(made.data) <= most
+    made = PLAIN.encode_scene(part, target_bytes=most)
+    assert 0.8 * most < len(made.to_bytes()) <= most
 
 
 def test_tiny_scenes_have_targets_too() -> None:
     tiny = {"rgb": np.random.default_rng(0).integers(0, 256, (5, 3, 3), np.uint8)}
-    assert PLAIN.encode_measured(tiny, target_psnr={"rgb": 20}).psnr["rgb"] >= 20
+    assert PLAIN.encode_scene(tiny, target_psnr={"rgb": 20}).psnr["rgb"] >= 20
     with pytest.raises(TargetError, match="bytes at least, not 5"):
         PLAIN.encode(tiny, target_bytes=5)
     assert len(PLAIN.encode(tiny, target_bytes=70)) <= 70

@@ -12,18 +12,17 @@ from tools.sections import file_of, read, with_payload
 from mtcodec.bitstreams import av1
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
-from mtcodec.coders.classical import CODECS, SPEEDS, WAYS, Way
+from mtcodec.coders.classical import CODECS, CODING_MODES, SPEEDS, CodingMode
 from mtcodec.errors import SectionError
-from mtcodec.quality import STEPS, lambda_of
-from mtcodec.signals import signal as signals
+from mtcodec.quality import MAX_LEVEL, lambda_of
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
-NAMES = {way.name: way for way in WAYS}
-SETTINGS = {f"{way.name}-{column}": (way, column) for way in WAYS for column in way.settings}
+NAMES = {way.name: way for way in CODING_MODES}
+SETTINGS = {f"{way.name}-{column}": (way, column) for way in CODING_MODES for column in way.settings}
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -40,18 +39,18 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
     task = declare(name, kind) if kind else USUAL[name]
     shape = size if task.channels == 1 else (*size, task.channels)
     image = np.broadcast_to(np.uint8(1), shape)
-    made = signals.make(task, np.full((2, 2, *shape[2:]), 1, np.uint8))
+    made = Signal.from_image(task, np.full((2, 2, *shape[2:]), 1, np.uint8))
     return replace(made, original=image, image=image)
 
 
 def test_every_kind_has_settings() -> None:
     for kind in KINDS.values():
-        assert {"av1-10", "jxl-16"} <= {way.name for way in WAYS if kind.settings in way.settings}
+        assert {"av1-10", "jxl-16"} <= {way.name for way in CODING_MODES if kind.rd_table in way.settings}
 
 
 @pytest.mark.parametrize(("way", "column"), SETTINGS.values(), ids=SETTINGS)
-def test_settings_get_better_with_lambda(way: Way, column: str) -> None:
-    found = [way.setting(column, step) for step in range(0, STEPS + 1, 16)]
+def test_settings_get_better_with_lambda(way: CodingMode, column: str) -> None:
+    found = [way.setting(column, step) for step in range(0, MAX_LEVEL + 1, 16)]
     better = found if way.codec == "av1" else [-setting for setting in found]
     assert better == sorted(better) and better[0] < better[-1]
     known = [way.round(setting) for setting in found]
@@ -64,14 +63,16 @@ def test_settings_get_better_with_lambda(way: Way, column: str) -> None:
 def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, effort: str) -> None:
     (way,) = classical.ways(of(name), effort)
     assert way.codec == "av1"
-    tried = [classical.settings(of(name), way, float(lambda_of(s)), effort) for s in range(0, STEPS + 1, 32)]
+    tried = [
+        classical.settings(of(name), way, float(lambda_of(s)), effort) for s in range(0, MAX_LEVEL + 1, 32)
+    ]
     assert all(len(own) == 1 for own in tried) and tried == sorted(tried) and tried[0] < tried[-1]
 
 
 def test_the_best_effort_tries_neighbours_and_all_ways() -> None:
     lam = float(lambda_of(1500))
     ways = classical.ways(of("rgb"), "best")
-    assert ways == [way for way in WAYS if not way.projected]
+    assert ways == [way for way in CODING_MODES if not way.projected]
     for way in ways:
         own = classical.settings(of("rgb"), way, lam, "best")
         assert len(set(own)) == 3 and own[0] == way.round(way.setting("color", 1500))
@@ -80,12 +81,12 @@ def test_the_best_effort_tries_neighbours_and_all_ways() -> None:
 
 def test_large_images_are_coded_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    made = signals.make(USUAL["rgb"], ramp(40, 48))
+    made = Signal.from_image(USUAL["rgb"], ramp(40, 48))
     encode_samples = av1.encode_samples
     monkeypatch.setattr(av1, "encode_samples", lambda *a, **k: seen.append(a[2]) or encode_samples(*a, **k))
     for large in (40 * 48, 40 * 48 - 1):
         monkeypatch.setattr(classical, "LARGE", large)
-        classical.encode(made, WAYS[0], 50, "normal")
+        classical.encode(made, CODING_MODES[0], 50, "normal")
     assert seen == [SPEEDS["normal"], SPEEDS["fast"]] and seen[0] < seen[1]
 
 
@@ -99,7 +100,7 @@ def test_images_larger_than_av1_has_are_coded_by_jpeg_xl() -> None:
 )
 def test_the_widest_images_come_back(name: str, width: int) -> None:
     image = np.full((2, width, 3), (128, 128, 255), np.uint8)
-    made = signals.make(USUAL[name], image)
+    made = Signal.from_image(USUAL[name], image)
     for way in classical.ways(made, "draft"):
         coded = classical.encode(made, way, 50.0 if way.codec == "av1" else 1.0, "draft")
         back = read(file_of({name: coded}, (2, width)), name)
@@ -109,7 +110,7 @@ def test_the_widest_images_come_back(name: str, width: int) -> None:
 def test_what_classical_codecs_can_code() -> None:
     for channels, possible in ((1, True), (2, False), (3, True), (4, False)):
         image = np.zeros((4, 4, channels), np.uint8) if channels > 1 else np.zeros((4, 4), np.uint8)
-        made = signals.make(declare("x", "image", channels), image)
+        made = Signal.from_image(declare("x", "image", channels), image)
         assert classical.possible(made) == possible
 
 
@@ -118,19 +119,19 @@ def test_what_classical_codecs_can_code() -> None:
 
 CODED = {
     f"{way.name}-{name}": (way, name)
-    for way in WAYS
+    for way in CODING_MODES
     for name in TASKS
     if name == "normal" or not way.projected
 }
 
 
 @pytest.mark.parametrize(("way", "name"), CODED.values(), ids=CODED)
-def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene: Scene) -> None:
+def test_payloads_decode_near_the_image_holes_intact(name: str, way: CodingMode, scene: Scene) -> None:
     image = scene[name].copy()
     if name != "rgb":
         image[20:50, 30:90] = 0
-    made = signals.make(TASKS[name], image)
-    setting = way.round(way.setting(made.task.rules.settings, 1900))
+    made = Signal.from_image(TASKS[name], image)
+    setting = way.round(way.setting(made.task.kind.rd_table, 1900))
     coded = classical.encode(made, way, setting, "fast")
     assert coded.payload[0] & 127 == CODECS[way.codec].id and coded.coding == "classical" and not coded.shared
     back = read(file_of({name: coded}, (256, 256)), name)
@@ -145,7 +146,7 @@ def test_payloads_decode_near_the_image_holes_intact(name: str, way: Way, scene:
 
 
 def test_better_settings_have_less_error(scene: Scene) -> None:
-    made = signals.make(USUAL["rgb"], np.ascontiguousarray(scene["rgb"][64:192, 64:192]))
+    made = Signal.from_image(USUAL["rgb"], np.ascontiguousarray(scene["rgb"][64:192, 64:192]))
     coded = [classical.encode(made, NAMES["av1-10"], setting, "draft") for setting in (10, 40, 70, 95)]
     assert [c.error for c in coded] == sorted((c.error for c in coded), reverse=True)
     assert [c.bits for c in coded] == sorted(c.bits for c in coded)
@@ -157,7 +158,7 @@ def test_depth_of_any_dtype_and_single_values(scene: Scene, dtype: str) -> None:
     depth[:9, :9] = 0 if "int" in dtype else np.nan
     flat = np.full((16, 16), 70).astype(dtype)
     for image in (depth, flat):
-        made = signals.make(USUAL["depth"], image)
+        made = Signal.from_image(USUAL["depth"], image)
         coded = classical.encode(made, NAMES["av1-10"], 90, "fast")
         back = read(file_of({"depth": coded}, image.shape), "depth")
         assert back.dtype == image.dtype and np.array_equal(np.isnan(back), np.isnan(image))
@@ -184,7 +185,7 @@ PROJECTED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @pytest.mark.parametrize(("forge", "message"), PROJECTED.values(), ids=PROJECTED)
 def test_refuses_projections(forge: Callable[[bytes], bytes], message: str, scene: Scene) -> None:
-    made = signals.make(USUAL["normal"], scene["normal"])
+    made = Signal.from_image(USUAL["normal"], scene["normal"])
     coded = classical.encode(made, NAMES["av1-10-projected"], 40, "draft")
     file = file_of({"normal": coded}, (256, 256))
     with pytest.raises(SectionError, match=f"section normal: .*{message}"):
@@ -192,16 +193,16 @@ def test_refuses_projections(forge: Callable[[bytes], bytes], message: str, scen
 
 
 def test_only_unit_vectors_have_projections(scene: Scene) -> None:
-    made = signals.make(USUAL["normal"], scene["normal"])
+    made = Signal.from_image(USUAL["normal"], scene["normal"])
     coded = classical.encode(made, NAMES["av1-10-projected"], 40, "draft")
-    colours = replace(coded, form=replace(coded.form, unit_vectors=False))
+    colours = replace(coded, pixel_format=replace(coded.pixel_format, unit_vectors=False))
     with pytest.raises(SectionError, match="no unit vectors"):
         read(file_of({"rgb": colours}, (256, 256)), "rgb")
 
 
 @pytest.mark.parametrize(("forge", "message"), FORGED.values(), ids=FORGED)
 def test_refuses(forge: Callable[[bytes], bytes], message: str, scene: Scene) -> None:
-    made = signals.make(USUAL["rgb"], scene["rgb"])
+    made = Signal.from_image(USUAL["rgb"], scene["rgb"])
     coded = classical.encode(made, NAMES["av1-10"], 40, "draft")
     file = file_of({"rgb": coded}, (256, 256))
     with pytest.raises(SectionError, match=f"section rgb: .*{message}") as caught:
@@ -210,9 +211,9 @@ def test_refuses(forge: Callable[[bytes], bytes], message: str, scene: Scene) ->
 
 
 def test_refuses_other_channels(scene: Scene) -> None:
-    made = signals.make(USUAL["rgb"], scene["rgb"])
+    made = Signal.from_image(USUAL["rgb"], scene["rgb"])
     coded = classical.encode(made, NAMES["av1-10"], 40, "draft")
     for channels, message in ((2, "neither one nor three"), (1, "not the expected parts")):
-        other = replace(coded, form=replace(coded.form, channels=channels))
+        other = replace(coded, pixel_format=replace(coded.pixel_format, channels=channels))
         with pytest.raises(SectionError, match=message):
             read(file_of({"rgb": other}, (256, 256)), "rgb")

@@ -14,19 +14,18 @@ from tools.sections import file_of, read, with_payload
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Coded
+from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import SectionError, UsageError
-from mtcodec.signals import signal as signals
-from mtcodec.signals.mapping import Range
-from mtcodec.signals.signal import Form
+from mtcodec.signals.mapping import ValueRange
+from mtcodec.signals.signal import PixelFormat, Signal
 from mtcodec.tasks import DTYPES, FLOATS, INTEGERS, USUAL, Task, declare
 
 Image = NDArray[np.generic]
 RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal", "semantic"))
 
 
-def there_and_back(task: Task, image: Image, bound: float = 0.0) -> tuple[Coded, Image]:
-    coded = exact.encode(signals.make(task, image), bound)
+def there_and_back(task: Task, image: Image, bound: float = 0.0) -> tuple[Candidate, Image]:
+    coded = exact.encode(Signal.from_image(task, image), bound)
     back = read(file_of({task.name: coded}, image.shape[:2]), task.name)
     assert back.dtype == image.dtype and back.shape == image.shape
     assert coded.decoded.tobytes() == back.tobytes()
@@ -38,7 +37,7 @@ def there_and_back(task: Task, image: Image, bound: float = 0.0) -> tuple[Coded,
 def test_no_pixel_is_off_by_more(data: st.DataObject) -> None:
     """Any range, any dtype, with and without holes."""
     task = data.draw(st.sampled_from([DEPTH, NORMAL, RGB, declare("albedo", "image")]))
-    dtype = data.draw(st.sampled_from([d for d in task.rules.dtypes if d != "bool"]))
+    dtype = data.draw(st.sampled_from([d for d in task.kind.dtypes if d != "bool"]))
     rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
     size = data.draw(st.integers(1, 20)), data.draw(st.integers(1, 20))
     shape = size if task.channels == 1 else (*size, 3)
@@ -65,7 +64,7 @@ def test_no_pixel_is_off_by_more(data: st.DataObject) -> None:
 
 
 def test_bounds_save_bytes(scene: Scene) -> None:
-    made = signals.make(DEPTH, scene["depth"])
+    made = Signal.from_image(DEPTH, scene["depth"])
     sizes = [exact.encode(made, bound).bits for bound in (0, 1, 5, 20)]
     assert sizes == sorted(sizes, reverse=True) and sizes[3] < 0.6 * sizes[0]
     bounded = exact.encode(made, 20)
@@ -76,7 +75,7 @@ def test_bounds_save_bytes(scene: Scene) -> None:
 def test_what_cannot_be_a_bound() -> None:
     for bound in (-1.0, float("nan")):
         with pytest.raises(UsageError, match="task depth: not a bound"):
-            exact.encode(signals.make(DEPTH, np.zeros((4, 4), np.uint16)), bound)
+            exact.encode(Signal.from_image(DEPTH, np.zeros((4, 4), np.uint16)), bound)
 
 
 # --- every dtype and shape -----------------------------------------------------------------------
@@ -113,7 +112,7 @@ def test_depth_of_mostly_holes_is_no_picture() -> None:
     rows, columns = np.mgrid[:128, :192]
     depth = (5000 + 40 * rows + 7 * columns).astype(np.uint16)
     depth[rng.random(depth.shape) > 0.16] = 0
-    coded = exact.encode(signals.make(USUAL["depth"], depth))
+    coded = exact.encode(Signal.from_image(USUAL["depth"], depth))
     assert coded.coding == "raw" and np.array_equal(coded.decoded, depth)
     assert len(coded.payload) < 0.3 * depth.nbytes
 
@@ -140,7 +139,7 @@ def test_negative_labels_are_small() -> None:
     image[10:30, 20:50] = 7
     coded, _ = there_and_back(SEMANTIC, image)
     assert coded.coding == "labels" and coded.bits < 8 * 30
-    assert coded.form.scale == Range(-1, 7)
+    assert coded.pixel_format.value_range == ValueRange(-1, 7)
 
 
 def test_colour_coded_labels_are_exact() -> None:
@@ -164,14 +163,14 @@ def test_truth_values_are_labels() -> None:
 # --- hostile payloads ----------------------------------------------------------------------------
 
 
-def forged(coding: str, form: Form, payload: bytes) -> bytes:
+def forged(coding: str, form: PixelFormat, payload: bytes) -> bytes:
     """A file of 8×8 pixels whose section ``depth`` has this payload and right checksums."""
-    coded = Coded(coding, form, payload, np.zeros((8, 8), form.dtype))
+    coded = Candidate(coding, form, payload, np.zeros((8, 8), form.dtype))
     return file_of({"depth": coded}, (8, 8))
 
 
 STREAM = jxl.encode_samples(np.full((8, 8), 200, np.uint8))
-STEPS = Form("uint16", 1, Range(100.0, 900.0))
+STEPS = PixelFormat("uint16", 1, ValueRange(100.0, 900.0))
 HOSTILE_STEPS = {
     "nothing": (b"", "ends within"),
     "no steps": (b"\x00" + STREAM, "out of range"),
@@ -215,7 +214,7 @@ def test_a_prediction_stands_for_values() -> None:
 
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf"), 1e300])
 def test_refuses_float_steps(step: float) -> None:
-    form = Form("float32", 1, Range(1.0, 9.0))
+    form = PixelFormat("float32", 1, ValueRange(1.0, 9.0))
     payload = b"\x00" + struct.pack("<d", step) + PREDICTED[2:] + STREAM
     with pytest.raises(SectionError, match="step is out of range"):
         read(forged("stepped", form, payload), "depth")
@@ -223,7 +222,7 @@ def test_refuses_float_steps(step: float) -> None:
 
 def test_refuses_a_prediction_without_a_range() -> None:
     with pytest.raises(SectionError, match="step is out of range"):
-        read(forged("stepped", Form("uint16", 1, Range(5.0, 5.0)), PREDICTED + STREAM), "depth")
+        read(forged("stepped", PixelFormat("uint16", 1, ValueRange(5.0, 5.0)), PREDICTED + STREAM), "depth")
 
 
 def noisy(dtype: str) -> Image:
@@ -243,8 +242,8 @@ def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -
     assert coded.coding == "stepped" and coded.payload[0] == 0
     assert np.abs(back.astype(np.float64) - image.astype(np.float64)).max() <= bound
     assert np.array_equal(back == 0, image == 0)
-    made = signals.make(DEPTH, image)
-    steps = exact._steps(made, made.image, made.form.scale, bound, made.form.holes)
+    made = Signal.from_image(DEPTH, image)
+    steps = exact._steps(made, made.image, made.pixel_format.value_range, bound, made.pixel_format.holes)
     assert steps is not None and len(coded.payload) < 0.8 * len(steps.payload)
 
 
@@ -255,11 +254,11 @@ def test_renderings_are_not_predicted(scene: Scene) -> None:
 
 def test_refuses_steps_of_two_channels() -> None:
     with pytest.raises(SectionError, match="neither one nor three channels"):
-        read(forged("stepped", Form("uint8", 2, Range(0.0, 9.0)), b"\x09" + STREAM), "depth")
+        read(forged("stepped", PixelFormat("uint8", 2, ValueRange(0.0, 9.0)), b"\x09" + STREAM), "depth")
 
 
 def raw(dtype: str, value: int) -> bytes:
-    made = signals.make(Task("x", "data", 1, DTYPES), np.full((8, 8), value, np.uint8))
+    made = Signal.from_image(Task("x", "data", 1, DTYPES), np.full((8, 8), value, np.uint8))
     return exact._raw(made).payload
 
 
@@ -274,27 +273,27 @@ HOSTILE_RAW = {
 @pytest.mark.parametrize(("dtype", "payload", "message"), HOSTILE_RAW.values(), ids=HOSTILE_RAW)
 def test_refuses_raw(dtype: str, payload: bytes, message: str) -> None:
     with pytest.raises(SectionError, match=f"section depth: raw: .*{message}"):
-        read(forged("raw", Form(dtype, 1, Range(0.0, 0.0)), payload), "depth")
+        read(forged("raw", PixelFormat(dtype, 1, ValueRange(0.0, 0.0)), payload), "depth")
 
 
 ONES = b"\xfe" + jxl.encode_samples(np.full((8, 8), 200, np.uint8))
 HOSTILE_LABELS = {
-    "neither true nor false": (Form("bool", 1, Range(0.0, 1.0)), ONES, "neither true nor false"),
-    "beyond the range": (Form("int32", 1, Range(-5.0, 190.0)), ONES, "beyond their range"),
-    "too wide a range": (Form("int32", 1, Range(0.0, 65536.0)), ONES, "too wide a range"),
-    "of 16 bits": (Form("int32", 1, Range(0.0, 256.0)), ONES, "another depth"),
+    "neither true nor false": (PixelFormat("bool", 1, ValueRange(0.0, 1.0)), ONES, "neither true nor false"),
+    "beyond the range": (PixelFormat("int32", 1, ValueRange(-5.0, 190.0)), ONES, "beyond their range"),
+    "too wide a range": (PixelFormat("int32", 1, ValueRange(0.0, 65536.0)), ONES, "too wide a range"),
+    "of 16 bits": (PixelFormat("int32", 1, ValueRange(0.0, 256.0)), ONES, "another depth"),
 }
 
 
 @pytest.mark.parametrize(("form", "payload", "message"), HOSTILE_LABELS.values(), ids=HOSTILE_LABELS)
-def test_refuses_labels(form: Form, payload: bytes, message: str) -> None:
+def test_refuses_labels(form: PixelFormat, payload: bytes, message: str) -> None:
     with pytest.raises(SectionError, match=f"section depth: .*{message}"):
         read(forged("labels", form, payload), "depth")
 
 
 def test_flipped_bits_of_streams_are_errors_or_images(scene: Scene) -> None:
     """With a right checksum around them: nothing but our errors, nothing but the right shape."""
-    coded = exact.encode(signals.make(DEPTH, np.ascontiguousarray(scene["depth"][:8, :8])))
+    coded = exact.encode(Signal.from_image(DEPTH, np.ascontiguousarray(scene["depth"][:8, :8])))
     file, refused = file_of({"depth": coded}, (8, 8)), 0
     for at in range(len(coded.payload)):
         broken = bytearray(coded.payload)

@@ -18,14 +18,13 @@ from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical, labels
 from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Coded
-from mtcodec.coders.classical import WAYS, Way
+from mtcodec.coders.candidate import Candidate
+from mtcodec.coders.classical import CODING_MODES, CodingMode
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import build, split
 from mtcodec.container.section import Attributes
 from mtcodec.errors import FormatError, SectionError
-from mtcodec.signals import signal as signals
-from mtcodec.signals.mapping import Range
+from mtcodec.signals.mapping import ValueRange
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import DTYPES, FLOATS, INTEGERS, USUAL, Task, declare
@@ -36,32 +35,32 @@ RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal
 
 def bound_of(signal: Signal) -> float:
     """A fiftieth of what the image spans."""
-    return signal.form.scale.span / 50
+    return signal.pixel_format.value_range.span / 50
 
 
-def encode_bounded(signal: Signal) -> Coded:
+def encode_bounded(signal: Signal) -> Candidate:
     return exact.encode(signal, bound_of(signal))
 
 
-def encode_steps(signal: Signal) -> Coded:
+def encode_steps(signal: Signal) -> Candidate:
     """Stepped between the lowest and the highest value that is no hole."""
-    scale = Range(signal.form.scale.low, signal.form.scale.high)
-    coded = exact._steps(signal, signal.image, scale, bound_of(signal) or 1.0, signal.form.holes)
+    scale = ValueRange(signal.pixel_format.value_range.low, signal.pixel_format.value_range.high)
+    coded = exact._steps(signal, signal.image, scale, bound_of(signal) or 1.0, signal.pixel_format.holes)
     assert coded is not None
     return coded
 
 
-def encode_classical(way: Way) -> Callable[[Signal], Coded]:
+def encode_classical(way: CodingMode) -> Callable[[Signal], Candidate]:
     setting = 90.0 if way.codec == "av1" else 0.3
 
-    def encode(signal: Signal) -> Coded:
-        own = way if classical.suits(way, signal) else WAYS[0]  # images of vectors of other lengths
+    def encode(signal: Signal) -> Candidate:
+        own = way if classical.suits(way, signal) else CODING_MODES[0]  # images of vectors of other lengths
         return classical.encode(signal, own, setting, "draft")
 
     return encode
 
 
-def encode_labels(signal: Signal) -> Coded:
+def encode_labels(signal: Signal) -> Candidate:
     coded = labels.encode(signal.original)
     assert coded is not None
     return coded
@@ -76,15 +75,15 @@ class Kind:
         exact: every bit comes back.
     """
 
-    encode: Callable[[Signal], Coded]
+    encode: Callable[[Signal], Candidate]
     images: tuple[tuple[Task, str], ...]
     exact: bool = False
 
 
 PICTURES = (RGB, DEPTH, NORMAL, declare("albedo", "image"))
-INTEGER = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in INTEGERS)
-FLOAT = tuple((t, d) for t in PICTURES for d in t.rules.dtypes if d in FLOATS)
-VECTORS = tuple((NORMAL, d) for d in NORMAL.rules.dtypes)
+INTEGER = tuple((t, d) for t in PICTURES for d in t.kind.dtypes if d in INTEGERS)
+FLOAT = tuple((t, d) for t in PICTURES for d in t.kind.dtypes if d in FLOATS)
+VECTORS = tuple((NORMAL, d) for d in NORMAL.kind.dtypes)
 DATA = tuple((Task("data", "data", c, DTYPES), d) for c in (1, 2, 3) for d in DTYPES if d != "bool")
 KINDS = {
     "labels": Kind(encode_labels, tuple((SEMANTIC, d) for d in SEMANTIC.dtypes), True),
@@ -92,7 +91,10 @@ KINDS = {
     "lossless": Kind(exact.encode, DATA + INTEGER + FLOAT, True),
     "bounded": Kind(encode_bounded, INTEGER + FLOAT),
     "holes": Kind(encode_steps, INTEGER + FLOAT),
-    **{way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT) for way in WAYS},
+    **{
+        way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT)
+        for way in CODING_MODES
+    },
 }
 
 
@@ -148,7 +150,7 @@ def test_images_come_back(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    signal = signals.make(task, image)
+    signal = Signal.from_image(task, image)
     coded = kind.encode(signal)
     back = read(file_of({task.name: coded}, image.shape[:2]), task.name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
@@ -168,7 +170,7 @@ def test_mutated_payloads_are_images_or_errors(name: str, data: st.DataObject) -
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    file = file_of({task.name: kind.encode(signals.make(task, image))}, image.shape[:2])
+    file = file_of({task.name: kind.encode(Signal.from_image(task, image))}, image.shape[:2])
     target = data.draw(st.sampled_from(sorted(split(file)[1])))  # the section of holes among them
     forged = with_payload(file, target, data.draw(mutations(split(file)[1][target])))
     survives(lambda: read(forged, task.name), image.shape, dtype, task.name)
@@ -189,7 +191,7 @@ def attributes(draw: st.DrawFn, own: Attributes) -> Attributes:
         range=None if dtype == "bool" else limits,
         mapping=draw(st.sampled_from(["linear", "logarithmic"])),
         unit_vectors=draw(st.booleans()),
-        mask=None,
+        mask_index=None,
         hole_values=b"",
     )
 
@@ -202,7 +204,7 @@ def test_payloads_under_another_header_are_images_or_errors(name: str, data: st.
     kind = KINDS[name]
     task, dtype = data.draw(st.sampled_from(kind.images))
     image = data.draw(images(task, dtype))
-    coded = kind.encode(signals.make(task, image))
+    coded = kind.encode(Signal.from_image(task, image))
     header = parse(file_of({task.name: coded}, image.shape[:2]))
     section = header.task(task.name)
     section = replace(section, attributes=data.draw(attributes(section.attributes)))

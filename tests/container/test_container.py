@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from mtcodec.container import notes
 from mtcodec.container.header import NO_WEIGHTS, Header, pack, parse
-from mtcodec.container.mtc import Parts, Reader, build, extract, split
+from mtcodec.container.mtc import Reader, SplitReader, build, extract, split
 from mtcodec.container.section import (
-    ATTACHED,
+    ATTACHMENTS,
     CODES,
     CODINGS,
     DTYPES,
@@ -38,7 +38,7 @@ FINGERPRINT = "01234567"
 SEAL = Section(SHARED, "neural", Attributes())
 MASK = Section("holes0", "labels", Attributes("uint8", 1))
 REMARKS = Section(NOTES, "raw", Attributes())
-BESIDE = Section(ATTACHED, "raw", Attributes())
+BESIDE = Section(ATTACHMENTS, "raw", Attributes())
 RGB = Section("rgb", "neural", Attributes())
 DEPTH = Section("depth", "neural", Attributes("uint16", 1, (7002, 24724)))
 NORMAL = Section("normal", "neural", Attributes(unit_vectors=True))
@@ -54,10 +54,10 @@ SAMPLE = Header(
         MASK,
         RGB,
         Section("depth", "neural", Attributes(
-            "float32", 1, (0.25, 60.0), "logarithmic", quality=2048, mask=0, hole_values=bytes(4),
+            "float32", 1, (0.25, 60.0), "logarithmic", level=2048, mask_index=0, hole_values=bytes(4),
         )),
         Section("albedo", "classical", Attributes("float16", 3, (-0.5, 1.5))),
-        Section("normal", "stepped", Attributes("uint16", 3, mask=0, hole_values=b"\0\x80" * 3)),
+        Section("normal", "stepped", Attributes("uint16", 3, mask_index=0, hole_values=b"\0\x80" * 3)),
         Section("semantic", "labels", Attributes("int32", 1, (-7, 300))),
         Section("flow", "raw", Attributes("float64", 2)),
         REMARKS,
@@ -137,7 +137,7 @@ def test_three_neural_tasks_take_40_bytes_besides_payloads() -> None:
         data = build(Header(FINGERPRINT, 256, 256, 1229, sections), {s.name: bytes(size) for s in sections})
         assert len(data) - 4 * size == 40
     own = tuple(
-        replace(s, attributes=replace(s.attributes, quality=i)) if i else s for i, s in enumerate(sections)
+        replace(s, attributes=replace(s.attributes, level=i)) if i else s for i, s in enumerate(sections)
     )
     data = build(Header(FINGERPRINT, 256, 256, 1229, own), {s.name: bytes(3000) for s in own})
     assert len(data) - 4 * 3000 == 40 + 3 * 4
@@ -179,11 +179,11 @@ def sections(draw: st.DrawFn, name: str, masks: int) -> Section:
         own = replace(own, mapping="logarithmic" if logarithmic else "linear", unit_vectors=unit)
         own = replace(own, channels=3) if unit else own
     if coding == "neural":
-        own = replace(own, quality=draw(st.none() | steps))
+        own = replace(own, level=draw(st.none() | steps))
     if masks and coding != "labels" and draw(st.booleans()):
         size = own.pixel_bytes * draw(st.integers(1, 16))
         values = draw(st.binary(min_size=size, max_size=size))
-        own = replace(own, mask=draw(st.integers(0, masks - 1)), hole_values=values)
+        own = replace(own, mask_index=draw(st.integers(0, masks - 1)), hole_values=values)
     return Section(name, coding, own)
 
 
@@ -196,9 +196,12 @@ def files(draw: st.DrawFn) -> tuple[Header, dict[str, bytes]]:
     masks = draw(st.integers(0, 4))
     names = draw(st.lists(st.sampled_from(known) | custom, unique=True, min_size=1, max_size=59))
     tasks = [draw(sections(name, masks)) for name in names]
-    used = {k: i for i, k in enumerate(sorted({s.attributes.mask for s in tasks} - {None}))}
-    tasks = [replace(s, attributes=replace(s.attributes, mask=used.get(s.attributes.mask))) for s in tasks]
-    neural = any(s.neural for s in tasks)
+    used = {k: i for i, k in enumerate(sorted({s.attributes.mask_index for s in tasks} - {None}))}
+    tasks = [
+        replace(s, attributes=replace(s.attributes, mask_index=used.get(s.attributes.mask_index)))
+        for s in tasks
+    ]
+    neural = any(s.is_neural for s in tasks)
     described = [SEAL] if neural and draw(st.booleans()) else []
     described += [replace(MASK, name=mask_name(k)) for k in range(len(used))] + tasks
     described += [own for own in (REMARKS, BESIDE) if draw(st.booleans())]
@@ -226,8 +229,8 @@ def test_any_file_comes_back(file: tuple[Header, dict[str, bytes]]) -> None:
 
 
 def test_a_header_of_full_size_is_read_whole() -> None:
-    own = Attributes("float64", 16, (-1.0, 1.0), quality=7, mask=15, hole_values=bytes(16 * 16 * 8))
-    tasks = [Section(f"{i:a>31}", "neural", replace(own, mask=min(i, 15))) for i in range(25)]
+    own = Attributes("float64", 16, (-1.0, 1.0), level=7, mask_index=15, hole_values=bytes(16 * 16 * 8))
+    tasks = [Section(f"{i:a>31}", "neural", replace(own, mask_index=min(i, 15))) for i in range(25)]
     described = (*(replace(MASK, name=mask_name(k)) for k in range(16)), *tasks)
     data = build(Header(FINGERPRINT, 1 << 14, 1 << 14, 0, described), {s.name: b"x" for s in described})
     assert parse(data).tasks == tuple(s.name for s in tasks)
@@ -491,7 +494,7 @@ def test_extracting_equals_building_anew(tasks: tuple[str, ...]) -> None:
     assert payloads(part) == expected
     kept = tuple(s for s in SAMPLE.sections if s.name in names)
     weights = (FINGERPRINT, 1229) if neural else (NO_WEIGHTS, 0)
-    anew = replace(SAMPLE, sections=kept, fingerprint=weights[0], quality=weights[1])
+    anew = replace(SAMPLE, sections=kept, fingerprint=weights[0], level=weights[1])
     assert part == build(anew, expected)
     assert extract(read(part), tasks) == part
     assert extract(read(part), tasks[:1]) == extract(read(FILE), tasks[:1])
@@ -509,9 +512,10 @@ def test_damaged_notes_are_left_out() -> None:
 
 
 def test_extracting_renumbers_holes() -> None:
-    own = Attributes("uint16", 1, mask=0, hole_values=b"\0\0")
+    own = Attributes("uint16", 1, mask_index=0, hole_values=b"\0\0")
     tasks = [
-        Section(name, "stepped", replace(own, mask=k)) for name, k in (("a", 2), ("b", 0), ("c", 1), ("d", 2))
+        Section(name, "stepped", replace(own, mask_index=k))
+        for name, k in (("a", 2), ("b", 0), ("c", 1), ("d", 2))
     ]
     masks = [replace(MASK, name=mask_name(k)) for k in range(3)]
     contents = {s.name: s.name.encode() for s in (*masks, *tasks)}
@@ -540,10 +544,10 @@ def test_extracting_keeps_files_and_refuses_to_lose_them() -> None:
         Section("a", "raw", Attributes()),
         BESIDE,
     )
-    contents = {"semantic": b"ids", "a": b"a", ATTACHED: b"files"}
+    contents = {"semantic": b"ids", "a": b"a", ATTACHMENTS: b"files"}
     data = build(Header(NO_WEIGHTS, 1, 1, 0, described), contents)
     part = extract(read(data), ["a"])
-    assert payloads(part) == {"a": b"a", ATTACHED: b"files"}
+    assert payloads(part) == {"a": b"a", ATTACHMENTS: b"files"}
     with pytest.raises(SectionError, match="section files: damaged"):
         extract(read(data[:-1] + b"!"), ["a"])
 
@@ -583,17 +587,17 @@ def test_notes_come_back() -> None:
 def test_a_file_comes_apart_and_together() -> None:
     header, contents = split(FILE)
     assert header + b"".join(contents.values()) == FILE and contents == PAYLOADS
-    parts = Parts(header, contents)
+    parts = SplitReader(header, contents)
     assert build(parts.header, {s.name: parts.payload(s.name) for s in parts.header.sections}) == FILE
     with pytest.raises(SectionError, match="section rgb: missing"):
-        Parts(header, {**contents, "rgb": None}).payload("rgb")
+        SplitReader(header, {**contents, "rgb": None}).payload("rgb")
     with pytest.raises(SectionError, match="section rgb: damaged"):
-        Parts(header, {**contents, "rgb": b"blu"}).payload("rgb")
+        SplitReader(header, {**contents, "rgb": b"blu"}).payload("rgb")
     for bad in (FILE[:-1], FILE + b"\0"):
         with pytest.raises(FormatError, match="length of a whole file"):
             split(bad)
     with pytest.raises(FormatError, match="after the header"):
-        Parts(header + b"\0", contents)
+        SplitReader(header + b"\0", contents)
 
 
 @pytest.mark.parametrize("limit", [899, 900])
@@ -601,7 +605,7 @@ def test_larger_images_than_wanted_are_refused(limit: int) -> None:
     section = Section("semantic", "labels", Attributes("uint8", 1))
     data = build(Header(NO_WEIGHTS, 3, 300, 0, (section,)), {"semantic": b""})
     header, contents = split(data)
-    for make in (lambda: Reader(io.BytesIO(data), limit), lambda: Parts(header, contents, limit)):
+    for make in (lambda: Reader(io.BytesIO(data), limit), lambda: SplitReader(header, contents, limit)):
         if limit == 900:
             assert make().header.height == 3
         else:

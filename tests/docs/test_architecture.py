@@ -12,7 +12,7 @@ from tools.documents import ROOT
 PACKAGE = ROOT / "mtcodec"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-BELOW = ["extras", "errors"]
+BELOW = ["threads", "memory", "quality", "extras", "errors"]
 ABOVE = ["ray", "huggingface"]  # beside cli: modules that users import
 SPANS = set(re.findall(r"`([^`\n]+)`", PAGE))
 
@@ -38,13 +38,13 @@ def test_imports_point_down() -> None:
         for path in (PACKAGE / room).rglob("*.py"):
             for other in set(imported(path)) & rank.keys() - {room}:
                 assert rank[other] > rank[room], f"{path} imports {other}"
-                apart = {"files", "bitstreams", "format"}
-                assert not {room, other} <= apart and (room, other) != ("codec", "files"), path
+                assert (room, other) != ("codec", "files"), path
 
 
-def test_structure_and_coders_import_no_torch() -> None:
-    for room in ("models", "coders"):
-        for path in (PACKAGE / room).rglob("*.py"):
+def test_few_rooms_import_torch() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        inside = path.relative_to(PACKAGE).as_posix()
+        if not inside.startswith(("train/", "paper/", "networks/pytorch/", "measure/", "archive/")):
             assert not re.search(r"^\s*(import|from) torch\b", path.read_text(), re.MULTILINE), path
 
 

@@ -17,7 +17,7 @@ from mtcodec.errors import SceneError
 from mtcodec.files.headers import shape_of
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import stored
-from mtcodec.files.sources import Absent, holds, opened, size_of
+from mtcodec.files.sources import MissingSource, holds, opened, size_of
 
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6)
 
@@ -61,7 +61,7 @@ def test_cells_have_the_sizes_of_their_images_and_may_be_empty(tmp_path: Path) -
     assert (stored(full), stored(empty)) == (2 * len(png), len(png))
     assert holds(full.files["depth"]) and not holds(empty.files["depth"])
     for ask in (size_of, shape_of):
-        with pytest.raises(Absent):
+        with pytest.raises(MissingSource):
             ask(empty.files["depth"])
 
 

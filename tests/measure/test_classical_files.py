@@ -1,4 +1,4 @@
-"""Classical codecs as a yardstick: their files, and what of them is container."""
+"""Classical codecs as a baseline: their files, and what of them is container."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mtcodec.measure import image_codecs as classical
 from mtcodec.measure.overhead import container_overhead
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
-from mtcodec.signals.signal import Signal, make
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Task
 
 
 def signal_of(name: str, image: Array) -> Signal:
-    return make(USUAL[name], image)
+    return Signal.from_image(USUAL[name], image)
 
 
 FORMATS = [v.name for v in classical.VARIANTS.values() if v.family in classical.FORMATS]
@@ -87,7 +87,7 @@ def test_quality_and_errors() -> None:
     with pytest.raises(UsageError, match="avif10"):
         classical.encode("gif", signal, 50)
     with pytest.raises(UsageError, match="channels"):
-        classical.encode("avif", make(Task("flow", "image", 2), signal.original[..., :2]), 50)
+        classical.encode("avif", Signal.from_image(Task("flow", "image", 2), signal.original[..., :2]), 50)
     for codec in FORMATS:
         with pytest.raises(MtcodecError, match="rgb"):
             classical.decode(codec, b"no image at all", signal)

@@ -20,7 +20,7 @@ from mtcodec.files.layouts import SceneFiles, scene_directory
 from mtcodec.measure import hyperprior
 from mtcodec.measure import image_codecs as classical
 from mtcodec.measure.evaluate import evaluate
-from mtcodec.signals.signal import Signal, make
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Task
 
 needs_compressai = pytest.mark.skipif(
@@ -34,7 +34,7 @@ RGB, DEPTH, NORMAL = USUAL["rgb"], USUAL["depth"], USUAL["normal"]
 
 
 def rgb() -> Signal:
-    return make(RGB, images()["rgb"])
+    return Signal.from_image(RGB, images()["rgb"])
 
 
 def images(height: int = 70, width: int = 100) -> dict[str, np.ndarray]:
@@ -76,7 +76,7 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("quality", [1, 2])
 def test_real_streams(task: Task, quality: int, checkpoints: Path) -> None:
     image, where = images()[task.name], str(checkpoints)
-    signal = make(task, image)
+    signal = Signal.from_image(task, image)
     payload = classical.encode("hyperprior", signal, quality, where)
     assert payload == classical.encode("hyperprior", signal, quality, where)
     decoded = classical.decode("hyperprior", payload, signal, where)
@@ -118,7 +118,7 @@ def test_what_is_around_the_network_loses_nothing(task: Task, monkeypatch: pytes
     monkeypatch.setattr(hyperprior, "model", lambda quality, checkpoints: Shelf())
     image = images()[task.name]
     image[10:20, 30:40] = 128 if task is NORMAL else 0  # holes of depth and of normals
-    signal = make(task, image)
+    signal = Signal.from_image(task, image)
     payload = classical.encode("hyperprior", signal, 1)
     assert np.array_equal(classical.decode("hyperprior", payload, signal), image)
     planes = np.frombuffer(payload[9:-5], np.float32).reshape(3, 128, 128)
@@ -128,7 +128,7 @@ def test_what_is_around_the_network_loses_nothing(task: Task, monkeypatch: pytes
         else planes[0, 0, 0] == np.float32(image[0, 0, 0]) / np.float32(255)
     )
     with pytest.raises(MtcodecError, match="size"):
-        classical.decode("hyperprior", payload, make(task, image[:-1]))
+        classical.decode("hyperprior", payload, Signal.from_image(task, image[:-1]))
 
 
 @needs_compressai
@@ -146,7 +146,7 @@ def test_constant_and_float_images(checkpoints: Path) -> None:
         (heat, np.full((64, 65), -3.5, np.float32)),
         (heat, (images()["depth"] / 3000 - 4).astype(np.float32)),
     ):
-        signal = make(task, image)
+        signal = Signal.from_image(task, image)
         payload = classical.encode("hyperprior", signal, 1, where)
         decoded = classical.decode("hyperprior", payload, signal, where)
         assert decoded.dtype == image.dtype and decoded.shape == image.shape
@@ -161,7 +161,7 @@ def test_streams_of_other_sizes_are_refused(checkpoints: Path) -> None:
         with pytest.raises(MtcodecError, match="rgb"):
             classical.decode("hyperprior", damaged, signal, where)
     with pytest.raises(MtcodecError, match="size"):
-        classical.decode("hyperprior", payload, make(RGB, signal.original[:-1]), where)
+        classical.decode("hyperprior", payload, Signal.from_image(RGB, signal.original[:-1]), where)
 
 
 @needs_compressai

@@ -16,7 +16,7 @@ from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.search import SceneFiles
 from mtcodec.measure import bench, stats
 from mtcodec.measure.compare import Images, Settings, below, compare, compare_scenes, summarise
-from mtcodec.signals.signal import make
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, declare
 
 DEPTH = np.arange(1000, 1064, dtype=np.uint16).reshape(8, 8)
@@ -24,7 +24,7 @@ IDS = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
 @dataclass(frozen=True)
-class Held:
+class Source:
     """A scene in memory."""
 
     images: dict[str, np.ndarray]
@@ -43,8 +43,8 @@ def test_lengths_are_in_millimetres_of_the_unit_that_is_known() -> None:
     settings = Settings(units={"depth": "0.5mm"})
     found = compare({"depth": DEPTH}, {"depth": DEPTH + np.uint16(4)}, settings)["depth"]
     assert (found["unit"], found["max_error_mm"], found["max_error"]) == ("0.5mm", 2.0, 4.0)
-    told = {"a": Held({"depth": DEPTH}, units=(("depth", "10mm"),))}
-    row = compare_scenes(told, {"b": Held({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
+    told = {"a": Source({"depth": DEPTH}, units=(("depth", "10mm"),))}
+    row = compare_scenes(told, {"b": Source({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
     assert row["rmse_mm"] == 10.0
 
 
@@ -74,11 +74,11 @@ def test_a_summary_has_means_sums_and_the_worst_scene() -> None:
 
 def test_pairs_are_made_by_key_and_the_rest_is_named() -> None:
     both = {"depth": DEPTH, "semantic": IDS}
-    left = {key: Held(both) for key in "abc"}
+    left = {key: Source(both) for key in "abc"}
     right = {
-        "b": Held({"depth": DEPTH}),
-        "c": Held({**both, "rgb": np.zeros((8, 8, 3), np.uint8)}),
-        "d": Held(both),
+        "b": Source({"depth": DEPTH}),
+        "c": Source({**both, "rgb": np.zeros((8, 8, 3), np.uint8)}),
+        "d": Source(both),
     }
     found = compare_scenes(left, right)
     assert list(found["scenes"]) == ["b", "c"]
@@ -88,7 +88,7 @@ def test_pairs_are_made_by_key_and_the_rest_is_named() -> None:
     labels = found["scenes"]["c"]["semantic"]
     assert compare_scenes(left, right, ["semantic"])["scenes"] == {"c": {"semantic": labels}}
     with pytest.raises(SceneError, match="no scene of the one"):
-        compare_scenes(left, {"x": Held(both), "y": Held(both)})
+        compare_scenes(left, {"x": Source(both), "y": Source(both)})
     with pytest.raises(SceneError, match="no scene has an image of task 'rgb' on both sides"):
         compare_scenes(left, right, ["rgb"])
 
@@ -116,7 +116,7 @@ def test_settings_go_from_worst_to_best(variant: str) -> None:
     assert len(settings) == 64 and settings == sorted(settings, reverse=variant == "jxl")
     assert (settings[0], settings[-1]) == ((0, 100) if variant == "avif" else (25, 0.05))
     image = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
-    signal = make(USUAL["rgb"], np.stack([image, image.T, image], axis=-1))
+    signal = Signal.from_image(USUAL["rgb"], np.stack([image, image.T, image], axis=-1))
     assert bench._search(variant, signal, 0.0) == settings[0]
     assert bench._search(variant, signal, 98.0) == settings[-1]
 

@@ -33,7 +33,7 @@ from mtcodec.measure.overhead import container_overhead
 from mtcodec.measure.plot import draw
 from mtcodec.measure.tables import format_bd_rates, format_table
 from mtcodec.signals.measures import measure
-from mtcodec.signals.signal import make
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 RGB = USUAL["rgb"]
@@ -41,7 +41,7 @@ TASKS = ("rgb", "depth", "normal")
 
 
 def test_curve_is_the_mean_over_images() -> None:
-    images = [make(RGB, scene_of(shift=s)["rgb"]) for s in (0.0, 1.0)]
+    images = [Signal.from_image(RGB, scene_of(shift=s)["rgb"]) for s in (0.0, 1.0)]
     points = curve("jpeg", images, (10, 90))
     files = [classical.encode("jpeg", image, 90) for image in images]
     assert [p.quality for p in points] == [10, 90] and points[0].psnr < points[1].psnr
@@ -56,7 +56,7 @@ def test_curve_is_the_mean_over_images() -> None:
 
 def test_cache_knows_pixels_codec_and_grid(tmp_path: Path) -> None:
     image = scene_of()["rgb"]
-    images = [make(RGB, image)]
+    images = [Signal.from_image(RGB, image)]
     file = tmp_path / "cache.json"
     key = fingerprint(images)
     points = curve("jpeg", images, (50,))
@@ -69,7 +69,7 @@ def test_cache_knows_pixels_codec_and_grid(tmp_path: Path) -> None:
     assert CurveCache(file, {"webp": "weights"}).get(key, RGB, "jpeg", (50,)) == points
     changed = image.copy()
     changed[3, 3] += 1
-    assert fingerprint([make(RGB, changed)]) != key
+    assert fingerprint([Signal.from_image(RGB, changed)]) != key
     file.write_text("{ damaged")
     assert CurveCache(file).get(key, RGB, "jpeg", (50,)) is None
 

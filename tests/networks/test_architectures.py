@@ -24,7 +24,7 @@ from mtcodec.networks.entropy.stream import canonical
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.networks.weights import file as weights
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import klt
 from mtcodec.train.dataset import Scenes
 from mtcodec.train.loop import Plan, train
@@ -53,7 +53,7 @@ def scenes(bundled: list[SceneFiles]) -> Scenes:
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, generator=torch.Generator().manual_seed(7))
-    steps = torch.full((8, 4), NETWORK_STEPS // 2)
+    steps = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
 
 

@@ -28,7 +28,7 @@ from mtcodec.networks.pytorch.networks import TorchNetworks as Networks
 from mtcodec.networks.pytorch.networks import load
 from mtcodec.paper import channels, reconstructions, shared, subsets
 from mtcodec.paper.latents import code, code_lengths, compare, encode, paint, read_scenes, stored
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import klt
 from mtcodec.train.dataset import Scenes
 
@@ -112,7 +112,7 @@ def test_knocking_out_nothing_is_the_baseline(conditional: Networks, bundled: li
     assert torch.allclose(mean, mean[..., :1, :1].expand_as(mean))
     for task in NAMES:
         sets: Sequence[Sequence[int]] = [[], range(count), [1], []]
-        found = shared.knock_out(conditional, coded[0], task, mean, sets)
+        found = shared.ablate(conditional, coded[0], task, mean, sets)
         plain = compare(coded[0], task, paint(conditional, coded[0], task)[0])["mse"]
         without = compare(coded[0], task, paint(conditional, coded[0], task, {"shared": mean})[0])["mse"]
         assert found[0] == pytest.approx(plain, rel=1e-3) and found[3] == pytest.approx(plain, rel=1e-3)
@@ -126,12 +126,14 @@ def test_averages_leave_the_scene_out(conditional: Networks, bundled: list[Scene
 
 def test_search_meets_its_target(conditional: Networks, bundled: list[SceneFiles]) -> None:
     scenes = read_scenes([conditional], bundled[:1])
-    ends = [8 * len(encode(conditional, scenes[0], q).data) / 256**2 for q in (0, 100)]
+    ends = [8 * len(encode(conditional, scenes[0], q).to_bytes()) / 256**2 for q in (0, 100)]
     target = sum(ends) / 2
     found = reconstructions.search(conditional, scenes, target)
     assert found.bpp == pytest.approx(target, rel=0.02) and 0 < found.quality < 100
-    assert [file.data for file in found.files] == [encode(conditional, scenes[0], found.quality).data]
-    assert reconstructions.search(conditional, scenes, 2 * ends[1]).step == NETWORK_STEPS
+    assert [file.to_bytes() for file in found.files] == [
+        encode(conditional, scenes[0], found.quality).to_bytes()
+    ]
+    assert reconstructions.search(conditional, scenes, 2 * ends[1]).step == MAX_NETWORK_LEVEL
     assert reconstructions.search(conditional, scenes, ends[0] / 2).step == 0
 
 
@@ -142,7 +144,7 @@ def test_subsets_are_real_files(conditional: Networks, single: Networks, bundled
     assert (
         row["subsets"]["rgb+depth+normal"]["file"]
         == row["file"]
-        == len(encode(conditional, scenes[0], 50).data)
+        == len(encode(conditional, scenes[0], 50).to_bytes())
     )
     sizes = {name: entry["payload"] for name, entry in row["subsets"].items()}
     common = sizes["rgb"] + sizes["depth"] - sizes["rgb+depth"]  # the shared section, counted twice

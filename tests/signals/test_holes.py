@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from mtcodec.signals.mapping import Array, Planes, Range, to_planes, to_stored, to_values, value_range
+from mtcodec.signals.mapping import Array, Planes, ValueRange, range_of, to_planes, to_stored, to_values
 from mtcodec.tasks import DTYPES, USUAL, Task
 
 RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal", "semantic"))
 
 
-def from_planes(planes: Planes, scale: Range, dtype: str) -> Array:
+def from_planes(planes: Planes, scale: ValueRange, dtype: str) -> Array:
     return to_stored(to_values(planes, scale), dtype)
 
 
 def there_and_back(task: Task, image: NDArray[np.generic]) -> Array:
-    scale = value_range(task, image)
+    scale = range_of(task, image)
     planes = to_planes(image, scale)
     assert planes.dtype == np.float32 and planes.shape == (task.channels, *image.shape[:2])
     assert planes.min() >= 0 and planes.max() <= 1
@@ -41,8 +41,8 @@ def test_every_integer_comes_back(task: Task, dtype: str) -> None:
 
 
 def test_integers_keep_their_whole_range_and_depth_its_own() -> None:
-    assert value_range(RGB, np.full((2, 2, 3), 7, np.uint16)) == Range(0, 65535)
-    assert value_range(DEPTH, np.array([[7, 300]], np.uint16)) == Range(7, 300)
+    assert range_of(RGB, np.full((2, 2, 3), 7, np.uint16)) == ValueRange(0, 65535)
+    assert range_of(DEPTH, np.array([[7, 300]], np.uint16)) == ValueRange(7, 300)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -66,14 +66,14 @@ def test_floats_come_back_within_float32_precision_of_the_range(width: int, data
 
 
 def test_planes_beyond_the_range_are_clipped() -> None:
-    scale = value_range(DEPTH, np.array([[100, 200]], np.uint16))
+    scale = range_of(DEPTH, np.array([[100, 200]], np.uint16))
     planes = np.array([[[-0.5, 0.0, 0.5, 1.0, 9.0]]], np.float32)
     assert from_planes(planes, scale, "uint16").tolist() == [[100, 100, 150, 200, 200]]
 
 
 def test_three_channels_become_planes_in_order() -> None:
     image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), np.uint8)
-    planes = to_planes(image, value_range(RGB, image))
+    planes = to_planes(image, range_of(RGB, image))
     for c in range(3):
         assert np.allclose(planes[c], image[..., c] / 255)
 

@@ -12,14 +12,14 @@ from mtcodec.errors import UsageError
 from mtcodec.signals import measures
 from mtcodec.signals import ms_ssim as similarity
 from mtcodec.signals.mapping import Array
-from mtcodec.signals.signal import make
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Task
 
 RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal", "semantic"))
 
 
 def measure(task: Task, original: Array, decoded: Array) -> dict[str, float]:
-    return measures.measure(make(task, original), decoded, slow=True)
+    return measures.measure(Signal.from_image(task, original), decoded, slow=True)
 
 
 def test_psnr_by_hand() -> None:
@@ -122,15 +122,15 @@ def test_labels_tell_the_share_that_differs() -> None:
 
 def test_holes_that_differ_are_counted() -> None:
     original = np.array([[0, 65535, 100], [200, 300, 0]], np.uint16)
-    signal = make(DEPTH, original)
+    signal = Signal.from_image(DEPTH, original)
     assert measures.holes_differ(signal, original) == 0
     decoded = np.array([[3, 65535, 0], [200, 301, 0]], np.uint16)  # one moved, one measurement became a hole
     assert measures.holes_differ(signal, decoded) == 2
 
     floats = np.array([[np.nan, 1.0], [2.0, 3.0]], np.float32)
-    assert measures.holes_differ(make(DEPTH, floats), floats) == 0
+    assert measures.holes_differ(Signal.from_image(DEPTH, floats), floats) == 0
     whole = np.array([[1.0, 1.0], [2.0, 3.0]], np.float32)
-    assert measures.holes_differ(make(DEPTH, whole), floats) == 1
+    assert measures.holes_differ(Signal.from_image(DEPTH, whole), floats) == 1
 
 
 def test_decoded_values_that_are_not_finite_count_as_zero() -> None:

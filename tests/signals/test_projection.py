@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 import mtcodec
-from mtcodec.signals import signal as signals
 from mtcodec.signals.measures import measure
-from mtcodec.signals.projection import Projection, suited
+from mtcodec.signals.projection import Projection, fit
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 Vectors = NDArray[np.float64]
@@ -50,15 +50,15 @@ def globe(side: int = 96, back: bool = False) -> Vectors:
 def test_planes_say_where_vectors_point(direction: tuple[int, int, int]) -> None:
     projection = Projection(direction, 255)
     vectors = everywhere()
-    back = projection.to_vectors(projection.to_planes(vectors)).astype(float)
+    back = projection.inverse(projection.forward(vectors)).astype(float)
     assert np.allclose(np.linalg.norm(back, axis=0), 1, atol=1e-5)
     assert angles(vectors, back).max() < 1.5 and np.median(angles(vectors, back)) < 1e-3
-    middle = projection.to_planes(np.array(direction, float)[:, None, None] / np.linalg.norm(direction))
+    middle = projection.forward(np.array(direction, float)[:, None, None] / np.linalg.norm(direction))
     assert np.allclose(middle, 0.5, atol=1e-5)
 
 
 def test_equal_areas_of_the_sphere_are_equal_areas_of_the_disc() -> None:
-    disc = (Projection((0, 0, 127), 255).to_planes(everywhere(200_000)) * 2 - 1) * 2
+    disc = (Projection((0, 0, 127), 255).forward(everywhere(200_000)) * 2 - 1) * 2
     radius = np.hypot(*disc.reshape(2, -1))
     for share in (0.1, 0.5, 0.9):  # of the sphere's area, and so of the disc's
         assert np.quantile(radius, share) == pytest.approx(2 * share**0.5, rel=0.01)
@@ -68,30 +68,30 @@ def test_errors_are_bounded_at_the_antipode() -> None:
     """However far the planes are off, what comes back has length 1 and lies where they say."""
     projection, rng = Projection((0, 0, 127), 255), np.random.default_rng(1)
     planes = rng.random((2, 50, 50))
-    back = projection.to_vectors(planes)
+    back = projection.inverse(planes)
     assert np.allclose(np.linalg.norm(back, axis=0), 1, atol=1e-5)
     vectors = everywhere()
-    planes = projection.to_planes(vectors)
+    planes = projection.forward(vectors)
     noisy = np.clip(planes + rng.uniform(-1, 1, planes.shape) / 255, 0, 1)
-    found = angles(vectors, projection.to_vectors(noisy).astype(float))
+    found = angles(vectors, projection.inverse(noisy).astype(float))
     off = np.sqrt(2) * 4 / 255  # on the disc; its edge is all one direction, from which so much is furthest
     assert found.max() <= 1.01 * np.degrees(2 * np.arccos(1 - off / 2)) and np.median(found) < 1
 
 
 def test_the_direction_is_the_mean_or_the_axis_that_tears_least() -> None:
     wall = np.broadcast_to(np.array([0.6, 0, 0.8])[:, None, None], (3, 4, 4))
-    around = suited([lambda: wall])
-    assert around.direction == (76, 0, 102) and around.reach < 0.02 and not around.torn
-    front = suited([lambda: globe()])
-    assert front.direction[2] > 120 and not front.torn
-    whole = suited([lambda: everywhere()])
-    assert whole.torn and whole.reach > 1.95
+    around = fit([lambda: wall])
+    assert around.direction == (76, 0, 102) and around.radius < 0.02 and not around.has_seam
+    front = fit([lambda: globe()])
+    assert front.direction[2] > 120 and not front.has_seam
+    whole = fit([lambda: everywhere()])
+    assert whole.has_seam and whole.radius > 1.95
 
 
 def test_parts_of_an_image_make_one_projection() -> None:
     vectors = globe()
     halves = [lambda: vectors[:, :48], lambda: vectors[:, 48:]]
-    assert suited(halves) == suited([lambda: vectors])
+    assert fit(halves) == fit([lambda: vectors])
 
 
 @pytest.mark.parametrize("back", [False, True])
@@ -103,7 +103,7 @@ def test_spheres_survive(dtype: str, back: bool) -> None:
         file = mtcodec.encode({"normal": image}, quality=quality, coding="classical")
         decoded = mtcodec.decode(file)["normal"]
         assert decoded.dtype == image.dtype and not decoded[:10, :12].any()
-        assert measure(signals.make(USUAL["normal"], image), decoded)["psnr"] > least
+        assert measure(Signal.from_image(USUAL["normal"], image), decoded)["psnr"] > least
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
@@ -112,8 +112,8 @@ def test_vectors_of_floats(dtype: str, coding: str) -> None:
     """They come back as floats of length 1; zero vectors and NaN are holes."""
     image = np.ascontiguousarray(np.moveaxis(globe(128), 0, -1)).astype(dtype)
     image[:10, :12], image[20:30, 90:] = 0, np.nan
-    made = signals.make(USUAL["normal"], image)
-    assert made.form.unit_vectors and made.valid is not None and (~made.valid).sum() == 120 + 380
+    made = Signal.from_image(USUAL["normal"], image)
+    assert made.pixel_format.unit_vectors and made.valid is not None and (~made.valid).sum() == 120 + 380
     decoded = mtcodec.decode(mtcodec.encode({"normal": image}, quality=70, coding=coding))["normal"]
     assert (
         decoded.dtype == image.dtype and not decoded[:10, :12].any() and np.isnan(decoded[20:30, 90:]).all()
@@ -125,8 +125,12 @@ def test_vectors_of_floats(dtype: str, coding: str) -> None:
 
 def test_floats_that_are_no_unit_vectors_keep_their_range() -> None:
     image = np.random.default_rng(0).uniform(0, 5, (40, 40, 3)).astype(np.float32)
-    made = signals.make(USUAL["normal"], image)
-    assert not made.form.unit_vectors and made.projection is None and made.form.scale.high > 4.9
+    made = Signal.from_image(USUAL["normal"], image)
+    assert (
+        not made.pixel_format.unit_vectors
+        and made.projection is None
+        and made.pixel_format.value_range.high > 4.9
+    )
     decoded = mtcodec.decode(mtcodec.encode({"normal": image}, quality=100, coding="classical"))["normal"]
     assert np.abs(decoded - image).max() < 0.5
 
@@ -135,5 +139,5 @@ def test_directions_of_all_kinds_side_by_side() -> None:
     """Where neighbours point to opposite sides, three planes may cost less; either way they come back."""
     image = stored(everywhere(64 * 64).reshape(3, 64, 64))
     decoded = mtcodec.decode(mtcodec.encode({"normal": image}, quality=100, coding="classical"))["normal"]
-    found = measure(signals.make(USUAL["normal"], image), decoded)
+    found = measure(Signal.from_image(USUAL["normal"], image), decoded)
     assert found["psnr"] > 40 and found["angle_deg"] < 1

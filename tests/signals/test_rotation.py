@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mtcodec.signals import signal as signals
-from mtcodec.signals.mapping import SHARES
-from mtcodec.signals.rotation import Rotation, suited
+from mtcodec.signals.mapping import UNIT_RANGE
+from mtcodec.signals.rotation import Rotation, fit
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 Matrix = NDArray[np.float64]
@@ -33,11 +33,11 @@ def coloured(axes: Matrix, side: int = 40) -> NDArray[np.float32]:
 @pytest.mark.parametrize("axes", rotations(40))
 def test_the_axes_of_differences_are_found(axes: Matrix) -> None:
     planes = coloured(axes)
-    found = suited([lambda: planes[:, :20], lambda: planes[:, 20:]])
+    found = fit([lambda: planes[:, :20], lambda: planes[:, 20:]])
     assert max(abs(number) for number in found.vector) <= 127
     cosines = np.abs((found.matrix * axes).sum(axis=1))
     assert cosines.min() > np.cos(np.radians(4))
-    spread = found.turned(planes).std(axis=(1, 2))
+    spread = found.forward(planes).std(axis=(1, 2))
     assert spread[1] > spread[0] > spread[2]
 
 
@@ -47,14 +47,14 @@ def test_every_colour_fits_and_comes_back(vector: tuple[int, int, int]) -> None:
     assert np.allclose(rotation.matrix @ rotation.matrix.T, np.eye(3), atol=1e-6)
     assert np.linalg.det(rotation.matrix) == pytest.approx(1, abs=1e-6)
     cube = np.stack(np.meshgrid(*[np.linspace(0, 1, 9)] * 3))
-    turned = rotation.turned(cube)
+    turned = rotation.forward(cube)
     assert turned.min() >= 0 and turned.max() <= 1
     samples = np.moveaxis(turned.reshape(3, 9, 81), 0, -1) * 1023
-    assert np.allclose(rotation.back(samples, 1023, SHARES).reshape(cube.shape), cube, atol=1e-6)
+    assert np.allclose(rotation.inverse(samples, 1023, UNIT_RANGE).reshape(cube.shape), cube, atol=1e-6)
 
 
 def test_a_picture_of_one_colour_has_a_rotation() -> None:
-    made = signals.make(USUAL["rgb"], np.full((8, 8, 3), 70, np.uint8))
+    made = Signal.from_image(USUAL["rgb"], np.full((8, 8, 3), 70, np.uint8))
     assert max(abs(number) for number in made.rotation.vector) <= 127
-    single = signals.make(USUAL["rgb"], np.full((1, 1, 3), 70, np.uint8))
+    single = Signal.from_image(USUAL["rgb"], np.full((1, 1, 3), 70, np.uint8))
     assert np.isfinite(single.rotation.matrix).all()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.signals import holes, signal
-from mtcodec.signals.mapping import Range, to_planes, to_stored, to_values
+from mtcodec.signals.mapping import ValueRange, to_planes, to_stored, to_values
 from mtcodec.signals.measures import PSNR_CAP, measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, declare
@@ -63,17 +63,17 @@ def test_a_byte_s_largest_distance_may_be_one() -> None:
 
 
 def test_an_image_of_nothing_but_holes() -> None:
-    made = signal.make(DEPTH, np.zeros(SIZE, np.uint16))
-    assert made.form.scale == Range(0.0, 0.0) and not made.planes.any()
-    back = made.form.restore(made.planes + 0.5)
+    made = signal.Signal.from_image(DEPTH, np.zeros(SIZE, np.uint16))
+    assert made.pixel_format.value_range == ValueRange(0.0, 0.0) and not made.planes.any()
+    back = made.pixel_format.restore(made.planes + 0.5)
     assert back.dtype == np.uint16 and not back.any()
     assert measure(made, back) == {"psnr": PSNR_CAP, "mse": 0.0}
 
 
 def test_without_holes_there_is_no_mask() -> None:
-    assert signal.make(DEPTH, ramp()).valid is None
-    assert signal.make(RGB, np.zeros((*SIZE, 3), np.uint8)).valid is None  # black is a colour
-    assert signal.make(declare("mask", "categories"), np.zeros(SIZE, bool)).valid is None
+    assert signal.Signal.from_image(DEPTH, ramp()).valid is None
+    assert signal.Signal.from_image(RGB, np.zeros((*SIZE, 3), np.uint8)).valid is None  # black is a colour
+    assert signal.Signal.from_image(declare("mask", "categories"), np.zeros(SIZE, bool)).valid is None
 
 
 def test_a_user_names_other_holes() -> None:
@@ -81,9 +81,9 @@ def test_a_user_names_other_holes() -> None:
     image[3], image[5] = 9999, 0
     found = holes.find(DEPTH, image, [(9999.0,), (-1.0,), (0.5,), (np.inf,), (np.nan,)])
     assert found is not None and found.values.tolist() == [[0], [9999]]
-    assert np.array_equal(found.classes > 0, (image == 9999) | (image == 0))
+    assert np.array_equal(found.mask > 0, (image == 9999) | (image == 0))
     alone = holes.find(DEPTH, image, [(9999.0,)], usual=False)
-    assert alone is not None and np.array_equal(alone.classes > 0, image == 9999)
+    assert alone is not None and np.array_equal(alone.mask > 0, image == 9999)
     assert holes.find(DEPTH, image, usual=False) is None
     with pytest.raises(UsageError, match="task depth: a hole of 3 numbers, not 1"):
         holes.find(DEPTH, image, [(1.0, 2.0, 3.0)])
@@ -93,7 +93,7 @@ def test_a_user_names_holes_of_floats_in_decimals() -> None:
     image = ramp("float32")
     image[3] = 0.1
     found = holes.find(DEPTH, image, [(0.1,), (1e39,)])
-    assert found is not None and np.array_equal(found.classes > 0, image == np.float32(0.1))
+    assert found is not None and np.array_equal(found.mask > 0, image == np.float32(0.1))
 
 
 def test_too_many_kinds_of_holes_are_refused() -> None:
@@ -105,10 +105,10 @@ def test_too_many_kinds_of_holes_are_refused() -> None:
 def test_values_that_are_not_finite_are_holes_of_any_task() -> None:
     image = np.full((*SIZE, 3), 0.5, np.float32)
     image[2, 3], image[4, 5, 1] = np.nan, np.inf
-    made = signal.make(declare("albedo", "image"), image, usual=False)
+    made = signal.Signal.from_image(declare("albedo", "image"), image, usual=False)
     assert made.valid is not None and np.count_nonzero(~made.valid) == 2
     assert np.isfinite(made.image).all()
-    assert made.form.restore(made.planes).tobytes() == image.tobytes()
+    assert made.pixel_format.restore(made.planes).tobytes() == image.tobytes()
 
 
 def test_the_fill_continues_what_is_around() -> None:
@@ -124,18 +124,18 @@ def test_the_fill_continues_what_is_around() -> None:
 def test_zero_vectors_are_holes() -> None:
     image = np.full((*SIZE, 3), (128, 128, 255), np.uint8)
     image[0], image[1] = (128, 128, 128), (0, 0, 0)
-    made = signal.make(NORMAL, image)
-    assert made.form.holes is not None and made.form.unit_vectors
-    back = made.form.restore(made.planes * 0.8 + 0.1)  # shorter vectors of the same direction
+    made = signal.Signal.from_image(NORMAL, image)
+    assert made.pixel_format.holes is not None and made.pixel_format.unit_vectors
+    back = made.pixel_format.restore(made.planes * 0.8 + 0.1)  # shorter vectors of the same direction
     assert abs(back.astype(int) - image).max() <= 1  # the length is 1 again
     assert (back[:2] == image[:2]).all()
 
 
 def test_vectors_of_other_lengths_keep_them() -> None:
     image = np.random.default_rng(0).integers(60, 190, (*SIZE, 3)).astype(np.uint8)
-    made = signal.make(NORMAL, image)
-    assert made.form.holes is None and not made.form.unit_vectors
-    assert np.array_equal(made.form.restore(made.planes), image)
+    made = signal.Signal.from_image(NORMAL, image)
+    assert made.pixel_format.holes is None and not made.pixel_format.unit_vectors
+    assert np.array_equal(made.pixel_format.restore(made.planes), image)
 
 
 def test_what_is_no_hole_does_not_become_one() -> None:
@@ -151,8 +151,8 @@ def test_what_is_no_hole_does_not_become_one() -> None:
 
 def test_pixels_like_holes_move_to_a_free_value() -> None:
     """Past other holes, and down where there is nothing above."""
-    image, classes = np.uint8([[7, 8, 253, 254, 255, 1]]), np.uint8([[0, 0, 0, 0, 0, 1]])
-    found = holes.Holes(classes, np.uint8([[8], [7], [254], [255]]))
+    image, mask = np.uint8([[7, 8, 253, 254, 255, 1]]), np.uint8([[0, 0, 0, 0, 0, 1]])
+    found = holes.Holes(mask, np.uint8([[8], [7], [254], [255]]))
     assert holes.restore(image, found).tolist() == [[9, 9, 253, 253, 253, 8]]
     colours = np.uint8([[[255, 1, 2], [254, 1, 2], [255, 1, 3], [0, 0, 0]]])
     found = holes.Holes(np.uint8([[0, 0, 0, 1]]), np.uint8([[255, 1, 2], [254, 1, 2]]))
@@ -179,12 +179,12 @@ def test_far_planes_are_holes(dtype: str, planes: list[float]) -> None:
     image = (view() * (1 if dtype.startswith("float") else 100)).astype(dtype)
     for k, value in enumerate(planes):
         image[10 * k : 20 if k == len(planes) - 1 else 10 * k + 10] = value
-    made = signal.make(DEPTH, image)
-    assert made.form.holes is not None and sorted(made.form.holes.far) == sorted(planes)
-    assert np.array_equal(made.form.holes.classes > 0, np.isin(image, np.array(planes, image.dtype)))
-    assert made.form.scale.high == image[20:].max()
-    assert made.form.restore(made.planes)[:20].tobytes() == image[:20].tobytes()
-    assert signal.make(DEPTH, image, usual=False).valid is None
+    made = signal.Signal.from_image(DEPTH, image)
+    assert made.pixel_format.holes is not None and sorted(made.pixel_format.holes.far) == sorted(planes)
+    assert np.array_equal(made.pixel_format.holes.mask > 0, np.isin(image, np.array(planes, image.dtype)))
+    assert made.pixel_format.value_range.high == image[20:].max()
+    assert made.pixel_format.restore(made.planes)[:20].tobytes() == image[:20].tobytes()
+    assert signal.Signal.from_image(DEPTH, image, usual=False).valid is None
 
 
 @pytest.mark.parametrize("case", ["few pixels", "not so far", "many values", "another kind"])
@@ -196,7 +196,7 @@ def test_what_is_no_far_plane(case: str) -> None:
     if case == "many values":
         image[:20] = np.geomspace(30, 1e5, 20 * 80).reshape(20, 80)
     task = declare("albedo", "image", 1) if case == "another kind" else DEPTH
-    assert signal.make(task, image).form.holes is None
+    assert signal.Signal.from_image(task, image).pixel_format.holes is None
 
 
 # --- mappings ------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_what_is_no_far_plane(case: str) -> None:
 @pytest.mark.parametrize("dtype", ["uint16", "int32", "float32", "float64"])
 def test_mappings_are_inverted(mapping: str, dtype: str) -> None:
     image = np.geomspace(3, 60000, 63).reshape(SIZE).astype(dtype)
-    scale = Range(float(np.float32(image.min())), float(np.float32(image.max())), mapping)
+    scale = ValueRange(float(np.float32(image.min())), float(np.float32(image.max())), mapping)
     planes = to_planes(image, scale)
     assert planes.min() == 0 and planes.max() == 1
     back = to_stored(to_values(planes, scale), dtype)
@@ -217,30 +217,39 @@ def test_mappings_are_inverted(mapping: str, dtype: str) -> None:
 
 def test_wide_ranges_are_mapped_logarithmically() -> None:
     wide = np.geomspace(100, 60000, 63).reshape(SIZE).astype(np.uint16)
-    assert signal.make(DEPTH, wide).form.scale.mapping == "logarithmic"
-    assert signal.make(declare("mist", "image", 1), wide).form.scale.mapping == "linear"
+    assert signal.Signal.from_image(DEPTH, wide).pixel_format.value_range.mapping == "logarithmic"
+    assert (
+        signal.Signal.from_image(declare("mist", "image", 1), wide).pixel_format.value_range.mapping
+        == "linear"
+    )
     one_outlier = np.full((64, 64), 100, np.uint16)
     one_outlier[0, 0] = 60000
-    assert signal.make(DEPTH, one_outlier).form.scale.mapping == "linear"
+    assert signal.Signal.from_image(DEPTH, one_outlier).pixel_format.value_range.mapping == "linear"
     with_zero = wide.copy()
     with_zero[0, 0] = 0
-    assert signal.make(DEPTH, with_zero).form.scale.mapping == "logarithmic"  # zero is a hole
-    assert signal.make(DEPTH, with_zero, usual=False).form.scale.mapping == "linear"
+    assert (
+        signal.Signal.from_image(DEPTH, with_zero).pixel_format.value_range.mapping == "logarithmic"
+    )  # zero is a hole
+    assert (
+        signal.Signal.from_image(DEPTH, with_zero, usual=False).pixel_format.value_range.mapping == "linear"
+    )
 
 
 def test_near_surfaces_keep_their_relative_precision() -> None:
     image = np.geomspace(0.2, 200, 6400).reshape(80, 80).astype(np.float32)
-    made = signal.make(DEPTH, image)
-    back = made.form.restore(np.rint(made.planes * 255) / 255)
+    made = signal.Signal.from_image(DEPTH, image)
+    back = made.pixel_format.restore(np.rint(made.planes * 255) / 255)
     assert (abs(back - image) / image).max() < 0.02
 
 
 def test_the_range_is_the_scene_s_for_depth_and_floats_only() -> None:
     image = (ramp() % 50 + 10).astype(np.uint8)
     colours = np.repeat(image[..., None], 3, axis=2)
-    assert signal.make(RGB, colours).form.scale == Range(0.0, 255.0)
-    assert signal.make(DEPTH, image).form.scale == Range(10.0, 59.0)
-    assert signal.make(declare("albedo", "image"), colours / 7).form.scale == Range(10 / 7, 59 / 7)
+    assert signal.Signal.from_image(RGB, colours).pixel_format.value_range == ValueRange(0.0, 255.0)
+    assert signal.Signal.from_image(DEPTH, image).pixel_format.value_range == ValueRange(10.0, 59.0)
+    assert signal.Signal.from_image(
+        declare("albedo", "image"), colours / 7
+    ).pixel_format.value_range == ValueRange(10 / 7, 59 / 7)
 
 
 # --- measures --------------------------------------------------------------------------------------
@@ -254,7 +263,7 @@ def test_depth_is_measured_where_it_was_measured() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(1000, 9000, (40, 50)).astype(np.uint16)
     image[:9], image[9:12], image[20, 3:8] = 0, 65535, 7777
-    made = signal.make(DEPTH, image, [(7777.0,)])
+    made = signal.Signal.from_image(DEPTH, image, [(7777.0,)])
     decoded = (image.astype(int) + rng.integers(-30, 31, image.shape)).clip(0, 65535).astype(np.uint16)
     decoded[:3] = 40000  # of holes, nothing counts
     where = ~np.isin(image, [0, 65535, 7777])
@@ -278,7 +287,7 @@ def test_normals_are_measured_where_they_were_measured() -> None:
     vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
     image = np.rint((vectors + 1) / 2 * 255).astype(np.uint8)
     image[:10] = 128
-    made = signal.make(NORMAL, image)
+    made = signal.Signal.from_image(NORMAL, image)
     decoded = np.clip(image.astype(int) + rng.integers(-9, 10, image.shape), 0, 255).astype(np.uint8)
     a, b = (x[10:].reshape(-1, 3) / 255 * 2 - 1 for x in (image, decoded))
     angles = [np.degrees(np.arccos(u @ v / np.linalg.norm(u) / np.linalg.norm(v))) for u, v in zip(a, b)]
@@ -291,8 +300,8 @@ def test_normals_are_measured_where_they_were_measured() -> None:
 
 def test_exact_tasks_are_equal_or_not() -> None:
     labels, floats = (
-        signal.make(USUAL["semantic"], ramp()),
-        signal.make(declare("x", "data", 1), ramp("float32")),
+        signal.Signal.from_image(USUAL["semantic"], ramp()),
+        signal.Signal.from_image(declare("x", "data", 1), ramp("float32")),
     )
     floats.original[0, 0] = np.nan
     for made in (labels, floats):
@@ -311,9 +320,9 @@ def test_the_objective_s_error_is_that_of_planes(seed: int, holed: bool, dtype: 
     rng = np.random.default_rng(seed)
     image = (rng.random((12, 17)) * 5000 + 500).astype(dtype)
     image[:, 3] = 0 if holed else image[:, 3]
-    made = signal.make(DEPTH, image)
+    made = signal.Signal.from_image(DEPTH, image)
     decoded = (image + rng.random(image.shape) * 20).astype(dtype)
-    scale = made.form.scale
+    scale = made.pixel_format.value_range
     where = np.ones(image.shape, bool) if made.valid is None else made.valid
     seen = decoded.astype(float).clip(scale.low, scale.high)
     expected = np.sum(((seen - image)[where] / scale.span * 255) ** 2)

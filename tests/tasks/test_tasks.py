@@ -12,7 +12,7 @@ DEPTH, RGB = USUAL["depth"], USUAL["rgb"]
 
 def test_usual_tasks_are_what_their_kinds_say() -> None:
     for name, task in USUAL.items():
-        assert task.name == name and task.rules is KINDS[task.kind] and task.channels in (1, 3)
+        assert task.name == name and task.kind is KINDS[task.kind.name] and task.channels in (1, 3)
         assert Task.from_json(task.to_json()) == task
     assert {*ALIASES.values()} <= {*USUAL}
     assert USUAL["semantic"].exact and not DEPTH.exact

@@ -25,7 +25,7 @@ from mtcodec.files.scene import read_scene
 BOUNDS = (0, 1, 5, 20)  # mm
 
 
-def step_of(unit: str) -> float:
+def level_of_lambda(unit: str) -> float:
     """Millimetres of a stored step, from a description."""
     part = re.search(r"1/(\d+) m|(\d+)/m", unit)
     if part:
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=None)
     arguments = parser.parse_args()
     listed = json.loads(arguments.manifest.read_text()) if arguments.manifest else []
-    steps = {entry["scene"]: step_of(entry["depth_unit"]) for entry in listed}
+    steps = {entry["scene"]: level_of_lambda(entry["depth_unit"]) for entry in listed}
     codec = Codec(())
     for dataset in arguments.datasets:
         rows: dict[str, list[int]] = {}

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 import mtcodec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signals import signal as signals
 from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 QUALITIES = (10, 25, 40, 55, 70, 85)
@@ -30,7 +30,7 @@ Points = NDArray[np.float64]
 
 
 def points(image: NDArray[np.generic], task: str, coding: str) -> list[tuple[int, float]]:
-    made = signals.make(USUAL[task], image)
+    made = Signal.from_image(USUAL[task], image)
     found = []
     for quality in QUALITIES:
         file = mtcodec.encode({task: image}, quality=quality, coding=coding)

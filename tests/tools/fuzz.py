@@ -57,7 +57,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     from mtcodec.networks.config import ModelConfig
     from mtcodec.networks.pytorch import serial
     from mtcodec.networks.pytorch.modules import MultiTask
-    from mtcodec.signals import signal as signals
+    from mtcodec.signals.signal import Signal
     from mtcodec.tasks import USUAL
     from mtcodec.train import klt
     from mtcodec.train.dataset import Scenes
@@ -79,10 +79,15 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     shared["depth"][10:30, 5:40], shared["normal"][10:30, 5:40] = 0, 128
     floats = {"depth": whole["depth"].astype(np.float32) / 1000}
     floats["depth"][5:9] = np.nan
-    ways = dict(zip(("rgb", "depth", "normal"), (classical.WAYS[0], classical.WAYS[-1], classical.WAYS[2])))
+    ways = dict(
+        zip(
+            ("rgb", "depth", "normal"),
+            (classical.CODING_MODES[0], classical.CODING_MODES[-1], classical.CODING_MODES[2]),
+        )
+    )
     lossy = {
         name: classical.encode(
-            signals.make(USUAL[name], holes[name]), way, 40 if way.codec == "av1" else 1, "draft"
+            Signal.from_image(USUAL[name], holes[name]), way, 40 if way.codec == "av1" else 1, "draft"
         )
         for name, way in ways.items()
     }
@@ -204,15 +209,15 @@ def fields(rng: random.Random, box: Box) -> None:
         {"dtype": rng.choice(DTYPES)},
         {"dtype": rng.choice([*WHOLE]), "range": None},
         {"channels": rng.randrange(1, 17)},
-        {"quality": rng.randrange(2049)},
+        {"level": rng.randrange(2049)},
         {"range": None},
         {"range": (0, 0)},
         {"range": (rng.randrange(9), top)},
         {"range": (1 + rng.randrange(9), top), "mapping": "logarithmic"},
         {"unit_vectors": not own.unit_vectors},
-        {"mask": None, "hole_values": b""},
-        {"mask": rng.randrange(3)},
-        {"mask": 0, "hole_values": rng.randbytes(own.pixel_bytes * rng.randrange(1, 17))},
+        {"mask_index": None, "hole_values": b""},
+        {"mask_index": rng.randrange(3)},
+        {"mask_index": 0, "hole_values": rng.randbytes(own.pixel_bytes * rng.randrange(1, 17))},
     ]
     new = replace(old, attributes=replace(own, **rng.choice(changes)))  # type: ignore[arg-type]
     if rng.random() < 0.4:
@@ -240,7 +245,7 @@ def dropped(rng: random.Random, box: Box) -> None:
 def added(rng: random.Random, box: Box) -> None:
     """A task like another one, by another name."""
     source: Section = rng.choice(box.header.sections)
-    if source.task:
+    if source.is_task:
         box.payloads["smell"] = box.payloads[source.name]
         box.header = replace(box.header, sections=(*box.header.sections, replace(source, name="smell")))
 

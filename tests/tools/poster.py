@@ -18,7 +18,6 @@ import mtcodec
 from mtcodec.files.layouts import scene_directory
 from mtcodec.files.scene import read_scene
 from mtcodec.measure import image_codecs as classical
-from mtcodec.signals import signal as signals
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
@@ -62,7 +61,7 @@ def main() -> None:
         quality, x, y, side = map(int, numbers)
         own = read_scene(scene_directory(Path(directory)))
         images = {name: own[name] for name in TASKS if name in own}
-        made = {name: signals.make(USUAL[name], image) for name, image in images.items()}
+        made = {name: Signal.from_image(USUAL[name], image) for name, image in images.items()}
         data = mtcodec.encode(images, quality=quality)
         files = scene_directory(Path(directory)).files
         before = sum(Path(files[name]).stat().st_size for name in images)

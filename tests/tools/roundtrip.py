@@ -23,8 +23,8 @@ from mtcodec.codec.prepare import declare
 from mtcodec.files.images import read_image, suffix_for
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.signals import signal as signals
 from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 
@@ -41,7 +41,7 @@ def check(holds: bool, what: str) -> None:
 def compare(name: str, original: np.ndarray, back: np.ndarray, label: str) -> str:
     """The PSNR of a decoded image whose holes, size and dtype are right."""
     check(back.shape == original.shape and back.dtype == original.dtype, f"{label}: {name} has another shape")
-    signal = signals.make(declare(name, original, USUAL), original)
+    signal = Signal.from_image(declare(name, original, USUAL), original)
     found = measure(signal, back)
     if signal.task.exact:
         check(found["exact"] == 1, f"{label}: {name} differs")
@@ -49,7 +49,7 @@ def compare(name: str, original: np.ndarray, back: np.ndarray, label: str) -> st
     if signal.valid is not None:
         holes = original[~signal.valid].tobytes() == back[~signal.valid].tobytes()
         check(holes, f"{label}: {name}: values of holes")
-        again = signals.make(signal.task, back).valid
+        again = Signal.from_image(signal.task, back).valid
         check(again is not None and np.array_equal(again, signal.valid), f"{label}: {name}: holes moved")
     return f"{found['psnr']:.1f} dB"
 

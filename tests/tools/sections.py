@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from mtcodec.codec import decoder
 from mtcodec.coders import labels
-from mtcodec.coders.candidate import Coded, attributes_of
+from mtcodec.coders.candidate import Candidate, attributes_of
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.container.mtc import Reader, build, split
 from mtcodec.container.section import Attributes, Section, mask_name
@@ -16,12 +16,12 @@ from mtcodec.signals.holes import Holes
 from mtcodec.signals.mapping import Array
 
 
-def file_of(tasks: Mapping[str, Coded], size: tuple[int, int]) -> bytes:
+def file_of(tasks: Mapping[str, Candidate], size: tuple[int, int]) -> bytes:
     """A file of these codings, none of them neural; ``size`` is height and width."""
     masks: list[Holes] = []
     sections, payloads = [], {}
     for name, coded in tasks.items():
-        holes, index = coded.form.holes, None
+        holes, index = coded.pixel_format.holes, None
         if holes is not None:
             index = next((k for k, own in enumerate(masks) if own.same(holes)), len(masks))
             masks += [holes] if index == len(masks) else []
@@ -29,7 +29,7 @@ def file_of(tasks: Mapping[str, Coded], size: tuple[int, int]) -> bytes:
         payloads[name] = coded.payload
     for k, own in enumerate(masks):
         sections.insert(k, Section(mask_name(k), "labels", Attributes("uint8", 1)))
-        payloads[mask_name(k)] = labels.encode_mask(own.classes)
+        payloads[mask_name(k)] = labels.encode_mask(own.mask)
     return build(Header(NO_WEIGHTS, *size, 0, tuple(sections)), payloads)
 
 

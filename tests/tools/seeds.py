@@ -14,12 +14,11 @@ from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
 from mtcodec.coders import classical
 from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Coded, attributes_of
-from mtcodec.container import attached, notes
+from mtcodec.coders.candidate import Candidate, attributes_of
+from mtcodec.container import attachments, notes
 from mtcodec.container.header import Header, parse
 from mtcodec.container.mtc import build, split
-from mtcodec.container.section import ATTACHED, NOTES, SHARED, Attributes, Section
-from mtcodec.signals import signal as signals
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Attributes, Section
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Task, declare
 
@@ -36,7 +35,7 @@ def _signals() -> list[Signal]:
     wide = np.geomspace(1, 60000, 64).astype(np.uint16).reshape(8, 8)
     given = [("rgb", rgb), ("depth", depth), ("depth", floats), ("depth", floats.astype(np.float16)),
              ("normal", normal), ("depth", np.full((3, 70), 7, np.uint16)), ("depth", wide)]  # fmt: skip
-    return [signals.make(USUAL[name], image) for name, image in given]
+    return [Signal.from_image(USUAL[name], image) for name, image in given]
 
 
 def _exact_signals() -> list[Signal]:
@@ -50,7 +49,7 @@ def _exact_signals() -> list[Signal]:
         for image in several:
             channels = 1 if image.ndim == 2 else image.shape[2]
             task = tasks[name] if channels == 1 else declare(name, "data", channels)
-            found.append(signals.make(task, image))
+            found.append(Signal.from_image(task, image))
     return found
 
 
@@ -72,28 +71,28 @@ def _label_images() -> list[np.ndarray]:
     ]
 
 
-def _section(signal: Signal, coded: Coded) -> bytes:
+def _section(signal: Signal, coded: Candidate) -> bytes:
     """A section as an input; its holes are left out."""
     section = Section(signal.task.name, coded.coding, attributes_of(coded, None))
     return section_bytes(section) + size_bytes(signal.height, signal.width) + coded.payload
 
 
-def _lossy() -> list[tuple[Signal, classical.Way, Coded]]:
+def _lossy() -> list[tuple[Signal, classical.CodingMode, Candidate]]:
     return [
         (signal, way, classical.encode(signal, way, 40 if way.codec == "av1" else 2.0, "draft"))
         for signal in _signals()
-        for way in classical.WAYS
+        for way in classical.CODING_MODES
         if classical.suits(way, signal)
     ]
 
 
 def _holes(signal: Signal) -> bytes:
-    own = signal.form.holes
+    own = signal.pixel_format.holes
     assert own is not None
-    coded = Coded("classical", signal.form, b"", signal.original)
+    coded = Candidate("classical", signal.pixel_format, b"", signal.original)
     section = Section(signal.task.name, coded.coding, attributes_of(coded, 0))
     head = section_bytes(section) + size_bytes(signal.height, signal.width) + bytes([len(own.values) - 1])
-    return head + section.attributes.hole_values + labels.encode_labels(own.classes)
+    return head + section.attributes.hole_values + labels.encode_labels(own.mask)
 
 
 def _file() -> bytes:
@@ -101,10 +100,10 @@ def _file() -> bytes:
     rgb, depth, *_ = _signals()
     disc = np.ascontiguousarray(_label_images()[0][:12, :20])
     smell = np.arange(480, dtype=np.float16).reshape(12, 20, 2)
-    semantic = signals.make(USUAL["semantic"], disc)
-    unknown = signals.make(Task("smell", "data", 2), smell)
+    semantic = Signal.from_image(USUAL["semantic"], disc)
+    unknown = Signal.from_image(Task("smell", "data", 2), smell)
     tasks = {
-        "rgb": classical.encode(rgb, classical.WAYS[0], 40, "draft"),
+        "rgb": classical.encode(rgb, classical.CODING_MODES[0], 40, "draft"),
         "depth": exact.encode(depth, 3.0),
         "semantic": exact.encode(semantic),
         "smell": exact.encode(unknown),
@@ -114,18 +113,18 @@ def _file() -> bytes:
 
 def _neural_file() -> bytes:
     """Its neural payloads are noise."""
-    depth = Attributes("float32", 1, (3.0, 900.0), "logarithmic", mask=0, hole_values=bytes(8))
+    depth = Attributes("float32", 1, (3.0, 900.0), "logarithmic", mask_index=0, hole_values=bytes(8))
     sections = (
         Section(SHARED, "neural", Attributes()),
         Section("holes0", "labels", Attributes("uint8", 1)),
-        Section("rgb", "neural", Attributes(quality=7)),
+        Section("rgb", "neural", Attributes(level=7)),
         Section("depth", "neural", depth),
         Section("semantic", "labels", Attributes("int16", 1, (-4, 9))),
         Section(NOTES, "raw", Attributes()),
-        Section(ATTACHED, "raw", Attributes()),
+        Section(ATTACHMENTS, "raw", Attributes()),
     )
     payloads = {s.name: bytes(range(1, 20)) for s in sections}
-    payloads[ATTACHED] = attached.pack({"camera.json": b"{}" * 9, "pose.txt": b"1 0 0"})
+    payloads[ATTACHMENTS] = attachments.pack({"camera.json": b"{}" * 9, "pose.txt": b"1 0 0"})
     payloads[NOTES] = notes.pack({"depth": {"unit": "1mm", "psnr": 40.1}})
     return build(Header(FINGERPRINT, 9, 8, 1000, sections), payloads)
 
@@ -160,7 +159,7 @@ def seeds() -> dict[str, list[bytes]]:
     bare = [
         (way, bytes([1]) + size_bytes(s.height, s.width) + bytes([s.task.channels == 1]) + stream)
         for s, way, coded in lossy
-        for _, _, stream in [classical.parse_head(coded.payload, coded.form)]
+        for _, _, stream in [classical.parse_head(coded.payload, coded.pixel_format)]
     ]
     whole = [(s, exact.encode(s)) for s in _exact_signals()]
     bounded = [(s, exact.encode(s, bound)) for s in _signals() for bound in (0, 2)]
@@ -171,9 +170,9 @@ def seeds() -> dict[str, list[bytes]]:
         + [head + (labels.encode_quick(i, b"\0" * i.size) or b"") for head, i in sized if i.max() <= 1],
         "contours": [head + (contours.encode_contours(i) or b"") for head, i in sized[:-1]],
         "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
-        "exact": [_section(s, coded) for s, coded in whole + bounded if coded.form.holes is None],
-        "holes": [_holes(s) for s in _signals() if s.form.holes is not None],
-        "classical": [_section(s, coded) for s, _, coded in lossy if coded.form.holes is None],
+        "exact": [_section(s, coded) for s, coded in whole + bounded if coded.pixel_format.holes is None],
+        "holes": [_holes(s) for s in _signals() if s.pixel_format.holes is not None],
+        "classical": [_section(s, coded) for s, _, coded in lossy if coded.pixel_format.holes is None],
         "av1": [data for way, data in bare if way.codec == "av1"],
         "jxl": [data for way, data in bare if way.codec == "jxl"],
         "symbols": [_symbols(), b""],

@@ -21,13 +21,12 @@ from mtcodec.bitstreams import av1
 from mtcodec.coders import classical
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.quality import STEPS, lambda_of
-from mtcodec.signals import signal as signals
+from mtcodec.quality import MAX_LEVEL, lambda_of
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 SIDE = 384
-GRID = np.linspace(0, STEPS, 15)
+GRID = np.linspace(0, MAX_LEVEL, 15)
 
 
 def middle(image: np.ndarray) -> np.ndarray:
@@ -35,7 +34,7 @@ def middle(image: np.ndarray) -> np.ndarray:
     return image[tops[0] : tops[0] + SIDE, tops[1] : tops[1] + SIDE]
 
 
-def curve(signal: Signal, way: classical.Way, qualities: list[int], effort: str) -> np.ndarray:
+def curve(signal: Signal, way: classical.CodingMode, qualities: list[int], effort: str) -> np.ndarray:
     """Bits and errors by quality."""
     made = [classical.encode(signal, way, float(q), effort) for q in qualities]
     return np.array([(coded.bits, coded.error) for coded in made])
@@ -49,20 +48,20 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=3)
     arguments = parser.parse_args()
     qualities = list(av1.QUALITIES[:: arguments.every])
-    ways = [way for way in classical.WAYS if way.codec == "av1"]
+    ways = [way for way in classical.CODING_MODES if way.codec == "av1"]
     costs = defaultdict(list)  # by column and way: (points of λ, qualities) of every picture
     for dataset in arguments.datasets:
         found = find_scenes(dataset)
         for files in found[:: max(1, len(found) // arguments.limit)][: arguments.limit]:
             for name, image in read_scene(files).items():
-                if name not in USUAL or USUAL[name].kind == "categories":
+                if name not in USUAL or USUAL[name].kind.name == "categories":
                     continue
-                signal = signals.make(USUAL[name], middle(image))
-                column = signal.task.rules.settings
+                signal = Signal.from_image(USUAL[name], middle(image))
+                column = signal.task.kind.rd_table
                 for way in ways:
                     if column not in way.settings or not classical.suits(way, signal):
                         continue
-                    gain = signal.projection.gain if way.projected and signal.projection else 1.0
+                    gain = signal.projection.error_ratio if way.projected and signal.projection else 1.0
                     points = curve(signal, way, qualities, arguments.effort)
                     lams = np.array([lambda_of(round(step)) for step in GRID])[:, None] / gain
                     costs[column, way.name].append(points[:, 0] + lams * points[:, 1])

@@ -144,7 +144,7 @@ def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None 
         layers_watched(codec.own, len(files)) as computed,
     ):
         images = codec.decode_batch(readers, wanted)
-    streams = _streams(codec, [n for n in wanted if readers[0].header.task(n).neural])
+    streams = _streams(codec, [n for n in wanted if readers[0].header.task(n).is_neural])
     assert len(coders) == len(streams) * len(files)
     seen = []
     for i, (reader, scene) in enumerate(zip(readers, images)):
@@ -183,7 +183,7 @@ def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digest
     assert len(coders) in (0, len(streams))
     digests = {name: digest_of(own.steps) for name, own in zip(streams, coders)}
     digests |= {name + LAYERS: own[0] for name, own in computed.items() if name in digests}
-    digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.task}
+    digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.is_task}
     return data, digests
 
 

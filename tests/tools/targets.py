@@ -29,18 +29,27 @@ from mtcodec.archive import read
 from mtcodec.bitstreams import av1 as av1s
 from mtcodec.bitstreams import contours as outlines
 from mtcodec.bitstreams import jxl as jxls
-from mtcodec.bitstreams import labels as classes
+from mtcodec.bitstreams import labels as label_codec
 from mtcodec.bitstreams import range_coder
 from mtcodec.bitstreams import zstd as frame
 from mtcodec.codec.decoder import DECODERS
 from mtcodec.codec.info import summary
-from mtcodec.coders.candidate import form_of
+from mtcodec.coders.candidate import pixel_format_of
 from mtcodec.coders.labels import decode_mask
-from mtcodec.container import attached
+from mtcodec.container import attachments
 from mtcodec.container import mtc as container
 from mtcodec.container.header import NO_WEIGHTS, Header, check_pixels, pack, parse
-from mtcodec.container.mtc import Parts, Reader, build, split
-from mtcodec.container.section import ATTACHED, CODINGS, DTYPES, FORMATS, MAPPINGS, NOTES, Attributes, Section
+from mtcodec.container.mtc import Reader, SplitReader, build, split
+from mtcodec.container.section import (
+    ATTACHMENTS,
+    CODINGS,
+    DTYPES,
+    FORMATS,
+    MAPPINGS,
+    NOTES,
+    Attributes,
+    Section,
+)
 from mtcodec.errors import FormatError, SectionError, WeightsNotFound
 from mtcodec.networks.engine import Networks
 from mtcodec.networks.entropy import fit
@@ -131,10 +140,12 @@ def _check(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, chann
 def labels(data: bytes) -> None:
     given = Input(data)
     size, dtype = given.size(), ("uint8", "uint16")[given.byte() & 1]
-    image = classes.decode_labels(given.rest(), *size, dtype)
+    image = label_codec.decode_labels(given.rest(), *size, dtype)
     _check(image, size, dtype)
     if image.size <= SMALL:
-        assert np.array_equal(classes.decode_labels(classes.encode_labels(image), *size, dtype), image)
+        assert np.array_equal(
+            label_codec.decode_labels(label_codec.encode_labels(image), *size, dtype), image
+        )
 
 
 def contours(data: bytes) -> None:
@@ -207,7 +218,7 @@ def _section(*codings: str) -> Callable[[bytes], None]:
         given = Input(data)
         section, size = section_of(given, codings), given.size()
         own = section.attributes
-        image = DECODERS[section.coding](form_of(own, None), given.rest(), *size)
+        image = DECODERS[section.coding](pixel_format_of(own, None), given.rest(), *size)
         _check(image, size, own.dtype, own.channels)
 
     return target
@@ -218,12 +229,12 @@ def holes(data: bytes) -> None:
     given = Input(data)
     section, size = section_of(given, ("neural", "classical", "stepped")), given.size()
     count = 1 + given.byte() % 16
-    own = replace(section.attributes, mask=0)
+    own = replace(section.attributes, mask_index=0)
     if own.dtype == "bool":
         raise FormatError("no holes")
     own = replace(own, hole_values=given.take(count * own.pixel_bytes))
     mask = decode_mask(given.rest(), *size)
-    form = form_of(own, mask)
+    form = pixel_format_of(own, mask)
     planes = np.random.default_rng(0).random((own.channels, *size), np.float32) * 1.2 - 0.1
     image = form.restore(planes)
     _check(image, size, own.dtype, own.channels)
@@ -259,21 +270,21 @@ def box(data: bytes) -> None:
     reader = Reader(io.BytesIO(file), MAX_PIXELS)
     json.dumps(summary(reader))
     with suppress(SectionError):
-        names = attached.read(reader)
-        assert not attached.problem(names, reader.header.tasks)
+        names = attachments.read(reader)
+        assert not attachments.problem(names, reader.header.tasks)
     kept = []
     for section in reader.header.sections:
         with suppress(FormatError):
             reader.payload(section.name)
             kept.append(section.name)
     for name in reader.header.tasks:
-        beside = {ATTACHED} & {s.name for s in reader.header.sections}
+        beside = {ATTACHMENTS} & {s.name for s in reader.header.sections}
         if reader.header.section(NOTES) is None and {*reader.header.needs(name), *beside} <= set(kept):
             part = container.extract(reader, [name])
             assert parse(part).tasks == (name,)
     front, payloads = split(file)
     assert front + b"".join(payloads.values()) == file
-    assert pack(Parts(front, payloads).header) == front, "two headers for the same fields"
+    assert pack(SplitReader(front, payloads).header) == front, "two headers for the same fields"
 
 
 class NoNetworks(Codec):

@@ -11,7 +11,7 @@ from conftest import SMALL, TASKS
 
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.quality import NETWORK_STEPS, lambda_of, step_of
+from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, level_of_lambda
 from mtcodec.train.dataset import Batch
 from mtcodec.train.objective import DIRECTION, Balance, draw_qualities, objective, vector_squares
 
@@ -22,11 +22,11 @@ def tiny(architecture: str) -> MultiTask:
 
 def test_fixed_lambdas_are_drawn() -> None:
     for lam in (0.001, 0.01, 0.1):
-        assert lambda_of(float(step_of(lam))) == pytest.approx(lam, rel=3e-3)
+        assert lambda_of(float(level_of_lambda(lam))) == pytest.approx(lam, rel=3e-3)
     steps = draw_qualities(300, 3, 0.0, (0.001, 0.1))
-    assert set(steps.unique().tolist()) == {step_of(0.001), step_of(0.1)}
+    assert set(steps.unique().tolist()) == {level_of_lambda(0.001), level_of_lambda(0.1)}
     assert (steps == steps[:, :1]).all()
-    assert draw_qualities(9, 3, 1.0, (50.0,)).max() == NETWORK_STEPS  # a λ that networks do not know
+    assert draw_qualities(9, 3, 1.0, (50.0,)).max() == MAX_NETWORK_LEVEL  # a λ that networks do not know
 
 
 def test_uncertainty_weights_become_inverse_to_the_errors() -> None:
@@ -47,7 +47,7 @@ def test_the_weight_of_the_shared_stream_counts_its_bits() -> None:
     model = tiny("conditional").eval()
     planes = {t.name: torch.rand(1, t.channels, 64, 64) for t in TASKS}
     batch = Batch(planes, torch.ones(1, 3), {})
-    steps = torch.full((1, 4), NETWORK_STEPS // 2)
+    steps = torch.full((1, 4), MAX_NETWORK_LEVEL // 2)
     with torch.no_grad():
         out = model(planes, batch.present, steps)
         one, three = (objective(model, out, batch, steps, None, w) for w in (1.0, 3.0))

@@ -27,7 +27,7 @@ from mtcodec.networks.pytorch.layers import IntConv, Net, round_clamp
 from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.networks.weights import file as weights
 from mtcodec.networks.weights import store
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.tasks import USUAL
 from mtcodec.train import grow, klt, run
 from mtcodec.train.dataset import Scenes
@@ -53,7 +53,7 @@ def seeded(seed: int) -> torch.Generator:
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, 0.0, seeded(7))
-    steps = torch.full((8, 4), NETWORK_STEPS // 2)
+    steps = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
     return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
 
 
@@ -177,14 +177,14 @@ def test_rounding_passes_gradients_inside_the_range_only() -> None:
 
 
 def test_quality_steps() -> None:
-    assert [quality.to_step(q) for q in (0, 50, 100, 60)] == [0, 1344, 2688, 1613]
-    assert quality.from_step(1613) == 60.0 and quality.STEPS > NETWORK_STEPS == 2048
+    assert [quality.to_level(q) for q in (0, 50, 100, 60)] == [0, 1344, 2688, 1613]
+    assert quality.from_level(1613) == 60.0 and quality.MAX_LEVEL > MAX_NETWORK_LEVEL == 2048
     table = torch.arange(9.0)[:, None] * 256
     steps = torch.tensor([0, 1, 300, 2047, 2048])
     assert interpolate(Net({}), table, steps).flatten().tolist() == [0, 1, 300, 2047, 2048]
     assert float(quality.lambda_of(torch.tensor(0.0))) == pytest.approx(2e-4)
     drawn = draw_qualities(200, 3, 0.5)
-    assert drawn.min() >= 0 and drawn.max() <= NETWORK_STEPS and (drawn[:, :1] == drawn).all(1).any()
+    assert drawn.min() >= 0 and drawn.max() <= MAX_NETWORK_LEVEL and (drawn[:, :1] == drawn).all(1).any()
 
 
 def test_crops_mirror_the_x_component_of_normals(scenes: Scenes) -> None:

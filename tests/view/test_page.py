@@ -18,8 +18,8 @@ from mtcodec.container import notes
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import NOTES
 from mtcodec.files.search import SceneFiles
-from mtcodec.signals import signal as signals
 from mtcodec.signals.measures import measure
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 HOSTILE = (
@@ -89,10 +89,10 @@ def test_measures_are_those_of_the_original(data: bytes, original: SceneFiles, m
     shown = {figure.attributes["data-task"]: figure.all("p", "measure")[0].text for figure in figures}
     truth = np.where(back["depth"] > 0, 1, 0)
     depth = imagecodecs.png_decode(original.files["depth"].read_bytes())
-    found = measure(signals.make(USUAL["depth"], depth), back["depth"])
+    found = measure(Signal.from_image(USUAL["depth"], depth), back["depth"])
     assert truth.any() and shown["depth"] == f"RMSE {found['rmse']:.3g} mm" and 95 < found["rmse"] < 105
     rgb = imagecodecs.png_decode(original.files["rgb"].read_bytes())
-    assert shown["rgb"] == f"PSNR {measure(signals.make(USUAL['rgb'], rgb), back['rgb'])['psnr']:.1f} dB"
+    assert shown["rgb"] == f"PSNR {measure(Signal.from_image(USUAL['rgb'], rgb), back['rgb'])['psnr']:.1f} dB"
     assert shown["semantic"] == "exact"
 
 

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from mtcodec.signals import signal as signals
+from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, declare
 from mtcodec.view import colours, differences, looks, pictures
 
@@ -82,7 +82,7 @@ def test_scales_of_depth_are_in_its_unit(
     values: tuple[float, float], dtype: str, unit: str, ticks: tuple[str, ...], shown: str
 ) -> None:
     image = np.repeat([values], 8, axis=0).astype(dtype)
-    look = looks.look(signals.make(USUAL["depth"], image), unit)
+    look = looks.look(Signal.from_image(USUAL["depth"], image), unit)
     assert look.scale == looks.Scale("viridis", ticks, shown)
     painted = looks.paint(look, image, image.shape)
     assert [colours.hexadecimal(colour) for colour in painted[0]] == ["#440154", "#fde725"]
@@ -91,13 +91,13 @@ def test_scales_of_depth_are_in_its_unit(
 def test_a_scale_tells_that_values_lie_beyond_its_end() -> None:
     image = np.full((100, 10), 1000, np.uint16)
     image[:50], image[0] = 2000, 9000
-    look = looks.look(signals.make(USUAL["depth"], image), "")
+    look = looks.look(Signal.from_image(USUAL["depth"], image), "")
     assert look.scale is not None and look.scale.ticks == ("1.00", "1.50", "≥ 2.00")
 
 
 def test_scenes_without_any_value_have_a_look() -> None:
     for image in (np.zeros((4, 6), np.uint16), np.full((4, 6), np.nan, np.float32)):
-        signal = signals.make(USUAL["depth"], image)
+        signal = Signal.from_image(USUAL["depth"], image)
         look = looks.look(signal, "")
         seen = pictures.hatched(looks.paint(look, signal.image, (4, 6)), signal.valid)
         assert set(np.unique(seen)) <= {pictures.DARK, pictures.LIGHT}
@@ -110,13 +110,13 @@ def test_images_of_any_channels_and_dtype_are_painted() -> None:
             shape = (6, 5) if channels == 1 else (6, 5, channels)
             image = (rng.random(shape) * 200).astype(dtype)
             task = declare("thing", "data", channels)
-            seen = looks.look(signals.make(task, image), "")
+            seen = looks.look(Signal.from_image(task, image), "")
             painted = looks.paint(seen, image, (3, 2))
             assert painted.shape == (3, 2, 3) and painted.dtype == np.uint8
     linear = np.full((4, 4, 3), 0.25, np.float32)
     linear[0] = 1.0
     linear[1] = 0.0
-    look = looks.look(signals.make(declare("albedo", "image"), linear), "")
+    look = looks.look(Signal.from_image(declare("albedo", "image"), linear), "")
     assert looks.paint(look, linear, (4, 4))[3, 0].tolist() == [round(255 * 0.25 ** (1 / 2.2))] * 3
 
 
@@ -130,14 +130,14 @@ def test_legends_name_the_ids_of_most_pixels() -> None:
 def test_errors_are_in_the_unit_of_the_task() -> None:
     depth = np.full((4, 4), 1000, np.uint16)
     depth[0, 0] = 0
-    errors, unit = differences.differences(signals.make(USUAL["depth"], depth), depth + 30)
+    errors, unit = differences.differences(Signal.from_image(USUAL["depth"], depth), depth + 30)
     assert unit == "m" and errors[0, 0] == 0 and errors[1, 1] == pytest.approx(0.03)
     normal = np.full((4, 4, 3), (255, 128, 128), np.uint8)
     turned = np.full((4, 4, 3), (128, 255, 128), np.uint8)
-    errors, unit = differences.differences(signals.make(USUAL["normal"], normal), turned)
+    errors, unit = differences.differences(Signal.from_image(USUAL["normal"], normal), turned)
     assert unit == "°" and errors == pytest.approx(np.full((4, 4), 90), abs=0.6)
     deep = np.full((4, 4, 3), 257 * 100, np.uint16)
-    errors, unit = differences.differences(signals.make(USUAL["rgb"], deep), deep + 257)
+    errors, unit = differences.differences(Signal.from_image(USUAL["rgb"], deep), deep + 257)
     assert unit == "levels of 255" and errors == pytest.approx(np.ones((4, 4)))
 
 

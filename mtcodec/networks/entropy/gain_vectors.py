@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from mtcodec.networks.entropy.scales import SCALES
 from mtcodec.networks.layers import Arithmetic, Maps
-from mtcodec.quality import NETWORK_STEPS
+from mtcodec.quality import MAX_NETWORK_LEVEL
 
 ANCHORS = 9
-INTERVAL = NETWORK_STEPS // (ANCHORS - 1)
+INTERVAL = MAX_NETWORK_LEVEL // (ANCHORS - 1)
 GAIN_UNIT = 1024
 TABLE_LIMITS = {  # of the integers in the tables
     "gain": (16, 2**14), "offset": (-(2**12), 2**12), "bias": (-(2**12), 2**12), "z_index": (0, SCALES - 1),
@@ -31,7 +31,7 @@ class Rows:
 
 
 def rows_at(net: Arithmetic, tables: Tables, step: Maps) -> Rows:
-    """Table rows at quality steps ``step`` (B,), integers 0 to NETWORK_STEPS."""
+    """Table rows at quality steps ``step`` (B,), integers 0 to MAX_NETWORK_LEVEL."""
     return Rows(**{name: interpolate(net, table, step) for name, table in tables.items()})
 
 
@@ -40,7 +40,7 @@ def interpolate(net: Arithmetic, table: Maps, step: Maps) -> Maps:
 
     Table entries are below 2**15 in magnitude, so that the products fit float32 exactly.
     """
-    index = (step - step // NETWORK_STEPS) // INTERVAL
+    index = (step - step // MAX_NETWORK_LEVEL) // INTERVAL
     upper = net.float32(step - index * INTERVAL)[:, None]
     mixed = table[index] * (INTERVAL - upper) + table[index + 1] * upper
     return net.round_clamp(mixed / INTERVAL, -(2.0**15), 2.0**15)[:, :, None, None]

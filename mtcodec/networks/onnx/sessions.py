@@ -195,7 +195,7 @@ class Sessions(Networks):
             first = rows[0] - strip.outer.start * LATENT
             planes[:, :, slice(*rows)] = part[:, :, first : first + rows[1] - rows[0], : size[1]]
 
-        threads.each(paint, cut)
+        threads.parallel_map(paint, cut)
         return planes
 
     # ---------------------------------------------------------------------------------------------------

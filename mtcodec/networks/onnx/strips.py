@@ -53,7 +53,7 @@ def assemble(
             one[:, :, strip.inner] = part[:, :, first : first + strip.inner.stop - strip.inner.start]
 
     _return_memory()
-    threads.each(put, cut)
+    threads.parallel_map(put, cut)
     return whole
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from mtcodec.bitstreams import zstd
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.container.mtc import Reader
-from mtcodec.container.section import ATTACHED
+from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError, SectionError, UsageError
 
 MAX_BYTES = 1 << 16  # of all contents together
@@ -76,7 +76,7 @@ def parse(payload: bytes, tasks: Iterable[str]) -> dict[str, bytes]:
         if why:
             raise FormatError(why)
     except FormatError as error:
-        raise SectionError(f"damaged files: {error.reason}", section=ATTACHED) from error
+        raise SectionError(f"damaged files: {error.reason}", section=ATTACHMENTS) from error
     return files
 
 
@@ -86,6 +86,6 @@ def read(reader: Reader) -> dict[str, bytes]:
     Raises:
         SectionError: they are damaged.
     """
-    if reader.header.section(ATTACHED) is None:
+    if reader.header.section(ATTACHMENTS) is None:
         return {}
-    return parse(reader.payload(ATTACHED), reader.header.tasks)
+    return parse(reader.payload(ATTACHMENTS), reader.header.tasks)

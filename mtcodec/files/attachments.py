@@ -32,7 +32,7 @@ def with_attached(scene: SceneFiles, names: Sequence[str]) -> SceneFiles:
         if path.name in found:
             raise UsageError(f"two attached files are called {path.name!r}", path=scene.label)
         found[path.name] = path
-    return replace(scene, attached=found)
+    return replace(scene, attachments=found)
 
 
 def read(scene: SceneFiles) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def read(scene: SceneFiles) -> dict[str, bytes]:
         SceneError: one is not there, or they are too large.
     """
     contents: dict[str, bytes] = {}
-    for name, path in scene.attached.items():
+    for name, path in scene.attachments.items():
         try:
             left = MAX_BYTES - sum(map(len, contents.values()))
             with path.open("rb") as file:
@@ -56,6 +56,6 @@ def read(scene: SceneFiles) -> dict[str, bytes]:
 
 def used(scenes: Iterable[SceneFiles], paths: Sequence[str]) -> list[str]:
     """``paths`` (of directories, if they end in ``/``) without those that are attached or hold such files."""
-    files = {path for scene in scenes for path in scene.attached.values()}
+    files = {path for scene in scenes for path in scene.attachments.values()}
     around = {str(parent) + "/" for path in files for parent in path.parents} | {str(path) for path in files}
     return [path for path in paths if path not in around]

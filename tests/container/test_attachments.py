@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 import mtcodec
 from mtcodec.bitstreams import zstd
-from mtcodec.container import attached
+from mtcodec.container import attachments
 from mtcodec.container.cursor import varint
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import Reader, build, split
-from mtcodec.container.section import ATTACHED
+from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import SectionError, UsageError
 
 IDS = np.arange(12, dtype=np.uint8).reshape(3, 4)
@@ -36,9 +36,9 @@ def entry(name: str, content: bytes = b"x") -> bytes:
 
 def test_the_bytes_of_a_section() -> None:
     raw = b"\x05a.txt\x03abc\x0bcamera.json\x00"
-    assert attached.pack({"camera.json": b"", "a.txt": b"abc"}) == varint(23) + zstd.encode_frame(raw, 19)
-    section = parse(file(attach={"a.txt": b"abc"})).section(ATTACHED)
-    assert section is not None and section.coding == "raw" and not section.task
+    assert attachments.pack({"camera.json": b"", "a.txt": b"abc"}) == varint(23) + zstd.encode_frame(raw, 19)
+    section = parse(file(attach={"a.txt": b"abc"})).section(ATTACHMENTS)
+    assert section is not None and section.coding == "raw" and not section.is_task
 
 
 def test_files_come_back_and_cost_nothing_where_there_are_none() -> None:
@@ -66,9 +66,9 @@ def test_parts_of_a_file_keep_them() -> None:
     )
 )
 def test_any_files_come_back(files: dict[str, bytes]) -> None:
-    if attached.problem(files, []):
+    if attachments.problem(files, []):
         return
-    assert attached.parse(attached.pack(files), []) == files
+    assert attachments.parse(attachments.pack(files), []) == files
 
 
 WRONG = {
@@ -128,7 +128,7 @@ HOSTILE = {
 @pytest.mark.parametrize(("payload", "reason"), HOSTILE.values(), ids=HOSTILE)
 def test_hostile_sections_are_refused_and_cost_nothing_else(payload: bytes, reason: str) -> None:
     data = file(attach=FILES)
-    forged = build(parse(data), split(data)[1] | {ATTACHED: payload})
+    forged = build(parse(data), split(data)[1] | {ATTACHMENTS: payload})
     with pytest.raises(SectionError, match="section files: damaged files: ") as caught:
         mtcodec.attachments(forged)
     assert reason in str(caught.value)
@@ -137,9 +137,9 @@ def test_hostile_sections_are_refused_and_cost_nothing_else(payload: bytes, reas
 
 def test_every_flipped_bit_is_told() -> None:
     data = bytearray(file(attach={"a.txt": b"abc"}))
-    start = len(data) - len(attached.pack({"a.txt": b"abc"}))
+    start = len(data) - len(attachments.pack({"a.txt": b"abc"}))
     for at in range(start * 8, len(data) * 8):
         data[at // 8] ^= 1 << at % 8
         with pytest.raises(SectionError):
-            attached.read(Reader(io.BytesIO(bytes(data))))
+            attachments.read(Reader(io.BytesIO(bytes(data))))
         data[at // 8] ^= 1 << at % 8

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files import attached
+from mtcodec.files import attachments
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
 
@@ -29,7 +29,7 @@ def contents(root: Path, *attach: str) -> tuple[dict[str, dict[str, bytes]], lis
     """Attached contents by scene, and notes."""
     lines: list[str] = []
     scenes = find_scenes(root, note=lines.append, attach=attach)
-    return {s.key: attached.read(s) for s in scenes}, [x.removeprefix(f"{root}: ") for x in lines]
+    return {s.key: attachments.read(s) for s in scenes}, [x.removeprefix(f"{root}: ") for x in lines]
 
 
 def test_a_file_in_every_scene_s_directory(tmp_path: Path) -> None:
@@ -66,6 +66,6 @@ def test_refuses(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/a/camera.json: cannot attach it: No such file or directory"
     with pytest.raises(UsageError, match=r"two attached files are called 'x\.txt'"):
         contents(tmp_path, "x.txt", "y/x.txt")
-    (tmp_path / "a/x.txt").write_bytes(bytes(attached.MAX_BYTES + 1))
+    (tmp_path / "a/x.txt").write_bytes(bytes(attachments.MAX_BYTES + 1))
     with pytest.raises(SceneError, match=r"x\.txt: attached files have at most 65536 bytes in all"):
         contents(tmp_path, "x.txt")
