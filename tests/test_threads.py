@@ -50,7 +50,7 @@ def test_calls_within_calls_share_threads() -> None:
 
 def test_large_parts_come_one_by_one_with_all_threads_for_what_is_in_them() -> None:
     outer, inner = Counted(), Counted()
-    threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), large=True)
+    threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), serial=True)
     assert outer.most == 1 and inner.most > 1
 
 

@@ -143,7 +143,7 @@ def _part(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
 def cost(encoded: EncodedScene, request: Request) -> float:
     """Bits of a file and, by λ, its squared errors."""
     total = 8.0 * len(encoded.to_bytes())
-    for name, coded in encoded.tasks.items():
+    for name, coded in encoded.candidates.items():
         step = to_level(request.task_quality.get(name, request.quality))
-        total += lambda_of(step) * encoded.prepared.originals[name].task.weight * coded.error
+        total += lambda_of(step) * encoded.prepared.signals[name].task.weight * coded.squared_error()
     return total

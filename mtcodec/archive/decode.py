@@ -14,7 +14,7 @@ from mtcodec.archive.batches import middle
 from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
-from mtcodec.codec.decoder import LARGE, Scene
+from mtcodec.codec.decoder import MAX_PARALLEL_PIXELS, Scene
 from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
 
@@ -115,7 +115,7 @@ def decode(
 
     found: dict[int, Scene] = {}
     for few, images in zip(
-        passes, threads.parallel_map(decode, passes, any(_pixels(row) > LARGE for row in rows))
+        passes, threads.parallel_map(decode, passes, any(_pixels(row) > MAX_PARALLEL_PIXELS for row in rows))
     ):
         found |= zip(few, images)
     return [(key, found[i]) for i, (key, _) in enumerate(rows)]

@@ -118,7 +118,7 @@ class Packer:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
         own = vars(self.job.request.only(scene, units))
         encoded = self.codec.encode_scene(scene, **{**own, "attach": {**own["attach"], **attach}})
-        return encoded.to_bytes(), list(encoded.prepared.notes)
+        return encoded.to_bytes(), list(encoded.prepared.messages)
 
 
 @dataclass

@@ -63,11 +63,11 @@ class Job:
         from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import stored
 
-        result.read = stored(source, encoded.tasks)
+        result.read = stored(source, encoded.candidates)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
-        result.notes += encoded.prepared.notes
-        result.poor = encoded.poor
+        result.notes += encoded.prepared.messages
+        result.poor = encoded.below_floor()
         result.missed = rate.missed(encoded, encoded.request)
         return result
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mtcodec import threads
 from mtcodec.codec import decoder
-from mtcodec.codec.decoder import Lost, Scene
+from mtcodec.codec.decoder import OnDamage, Scene
 from mtcodec.codec.request import Request
-from mtcodec.container import mtc as container
+from mtcodec.container import mtc
 from mtcodec.container.attachments import read as read_attachments
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.container.mtc import Reader
@@ -30,14 +30,17 @@ Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
 
 def tasks_of(paths: Iterable[Path]) -> dict[str, Task]:
     """The usual declarations, and those that weights bring besides."""
-    known = dict(USUAL)
+    declarations = dict(USUAL)
     for path in paths:
-        known |= {t.name: t for t in model_config(describe(path)).tasks if t.name not in known}
-    return known
+        of_weights = model_config(describe(path)).tasks
+        declarations |= {task.name: task for task in of_weights if task.name not in declarations}
+    return declarations
 
 
 class Codec:
-    """An encoder and decoder with its weights; networks are loaded when they are first needed.
+    """An encoder and decoder with its weights.
+
+    The headers of weights' files are read at once, networks are loaded when they are first needed.
 
     Args:
         weights: names or paths; ``auto``: of all that are installed, every scene gets what suits it best.
@@ -45,8 +48,8 @@ class Codec:
         settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
 
     Raises:
-        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.networks.weights`. UsageError: a setting that makes no
-            sense.
+        WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.networks.weights`.
+        UsageError: a setting that makes no sense.
     """
 
     def __init__(
@@ -64,10 +67,8 @@ class Codec:
         return ",".join(path.stem for path in self.paths)
 
     def networks(self) -> list[Networks]:
-        """Its networks, loaded once in a process."""
-        from mtcodec.networks.engine import load
-
-        return threads.parallel_map(lambda path: load(path, self.device), self.paths)
+        """All of its networks, loaded once in a process."""
+        return self._load_networks(self.paths)
 
     def networks_of(self, fingerprint: str) -> Networks:
         """The networks that a file was made with: its own, or installed ones."""
@@ -99,16 +100,19 @@ class Codec:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
         from mtcodec.codec import encoder
 
-        given = settings if quality is None else {**settings, "quality": quality}
-        request = _request({**vars(self.request), **given})
-        return encoder.encode(scene, self._needed(scene, request), request)
+        if quality is not None:
+            settings["quality"] = quality
+        request = _request({**vars(self.request), **settings})
+        return encoder.encode(scene, self._networks_for(scene, request), request)
 
-    def _needed(self, scene: Mapping[str, Any], request: Request) -> list[Networks]:
-        """Networks that know any task of ``scene``."""
+    def _networks_for(self, scene: Mapping[str, Any], request: Request) -> list[Networks]:
+        """Those of its networks that know any task of ``scene``."""
         if request.coding == "classical" or not isinstance(scene, Mapping):
             return []
-        known = {path: {t.name for t in model_config(describe(path)).tasks} for path in self.paths}
-        paths = [path for path in self.paths if not known[path].isdisjoint(scene)]
+        names = {path: {task.name for task in model_config(describe(path)).tasks} for path in self.paths}
+        return self._load_networks([path for path in self.paths if not names[path].isdisjoint(scene)])
+
+    def _load_networks(self, paths: Sequence[Path]) -> list[Networks]:
         if not paths:
             return []
         from mtcodec.networks.engine import load
@@ -119,7 +123,7 @@ class Codec:
         self,
         data: Data,
         tasks: str | Iterable[str] | None = None,
-        on_damage: Lost | None = None,
+        on_damage: OnDamage | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> Scene:
         """Arrays by task, in the dtypes of the originals.
@@ -141,7 +145,7 @@ class Codec:
         self,
         files: Sequence[Data],
         tasks: str | Iterable[str] | None = None,
-        on_damage: Lost | None = None,
+        on_damage: OnDamage | None = None,
         max_pixels: int = MAX_PIXELS,
     ) -> list[Scene]:
         """Like :meth:`decode` for files of equal size and tasks, in one pass through the networks."""
@@ -151,11 +155,12 @@ class Codec:
 
 
 def _request(settings: Mapping[str, Any]) -> Request:
-    given = dict(settings)
-    if isinstance(given.get("quality"), str):
-        given["quality"] = number_of(given["quality"])
+    """The request of these settings; qualities may be words."""
+    fields = dict(settings)
+    if isinstance(fields.get("quality"), str):
+        fields["quality"] = number_of(fields["quality"])
     try:
-        return Request(**given)
+        return Request(**fields)
     except TypeError as error:
         raise UsageError(f"no such setting: {error}") from error
 
@@ -194,8 +199,8 @@ def load(
 def encode(scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any) -> bytes:
     """The bytes of an ``.mtc`` file of one scene, see :class:`Codec` for ``weights`` and ``device``, and
     :meth:`Codec.encode` for the others."""
-    own = {name: settings.pop(name) for name in ("weights", "device") if name in settings}
-    return Codec(**own).encode(scene, quality, **settings)
+    of_codec = {name: settings.pop(name) for name in ("weights", "device") if name in settings}
+    return Codec(**of_codec).encode(scene, quality, **settings)
 
 
 def decode(data: Data, tasks: str | Iterable[str] | None = None, device: str = "cpu") -> Scene:
@@ -225,4 +230,4 @@ def attachments(data: Data) -> dict[str, bytes]:
 
 def extract(data: Data, tasks: str | Iterable[str]) -> bytes:
     """A file of ``tasks`` only, made of the same sections; decodes nothing."""
-    return container.extract(reader_of(data), [tasks] if isinstance(tasks, str) else tasks)
+    return mtc.extract(reader_of(data), [tasks] if isinstance(tasks, str) else tasks)

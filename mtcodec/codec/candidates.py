@@ -1,4 +1,4 @@
-"""Candidates: the codings of a scene's tasks that are worth making at a quality, each made once."""
+"""Candidates of a scene's lossy tasks that are worth weighing at a quality; each is encoded once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec import threads
 from mtcodec.codec.request import Request
-from mtcodec.coders import classical
-from mtcodec.coders import near_lossless as exact
+from mtcodec.coders import bounded, classical
 from mtcodec.coders.candidate import Candidate
-from mtcodec.coders.classical import CodingMode
+from mtcodec.coders.coding_modes import (
+    CodingMode,
+    modes_for,
+    settings_worth_trying,
+    takes_channels,
+    usual_setting,
+)
 from mtcodec.container.section import SHARED
 from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, to_level
 from mtcodec.signals.mapping import CHUNK_PIXELS
@@ -24,212 +29,184 @@ if TYPE_CHECKING:
     from mtcodec.networks.engine import Networks
 
 R = TypeVar("R")
-SMALL = 4096  # pixels up to which exact codings are tried for every task
-SAMPLE = 128, 256  # shortest and longest side of the part of a scene on which weights are compared
-DRAFT = {"color": (1.24, 1.44), "depth": (1.49, 1.77), "vectors": (1.41, 1.68)}
-"""By column of settings: so many times the cost of a thorough encoding has a quick draft, in the mean of 10
-to 18 pictures at four qualities, and as a rule at most (1.5 standard deviations of the logarithm more)."""
-NEAR = 16  # settings of AV1 on both sides in which one that just reaches a PSNR is looked for,
-CLOSE = 12, 3  # and below and above what quick encodings tell, of up to 0.9 dB less
-QUICK = 1 << 17  # pixels up to which networks take no longer than finding out that they are hopeless
-HOPELESS = 1.2  # times what a thorough encoding is expected to cost: the most that networks may on a sample
+MAX_LOSSLESS_PIXELS = 4096  # of a scene up to which storing exactly is weighed for every task
+DRAFT_COST = {"color": (1.24, 1.44), "depth": (1.49, 1.77), "vectors": (1.41, 1.68)}
+"""By the names of :attr:`mtcodec.tasks.Kind.rd_table`: the cost of a draft over that of a thorough encoding,
+in the mean of 10 to 18 pictures at four qualities, and as a rule at most (1.5 standard deviations of the
+logarithm more)."""
+COARSE_RADIUS = 16  # AV1 settings on both sides of the usual one in which quick encodings look for a PSNR
+FINE_BELOW, FINE_ABOVE = 12, 3  # settings around what they find: they have up to 0.9 dB less
 
 
 class Candidates:
-    """Codings of signals; networks are given, as several may be compared."""
+    """Makes candidates of signals; what has been encoded is kept.
+
+    Args:
+        signals: of the tasks that may have losses, by name; all of one size.
+        effort: of classical codecs, if other than the request's.
+    """
 
     def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
         self.signals, self.request, self.effort = signals, request, effort or request.effort
-        self._made: dict[tuple[str, str, float, str], Candidate] = {}  # classical ones, by how they are made
-        some = next(iter(signals.values()), None)
-        small = some is not None and some.height * some.width <= SMALL and request.coding != "neural"
-        self._exact = (
-            {name: exact.encode(own, 0.0, request.effort) for name, own in signals.items()} if small else {}
-        )
+        self._classical: dict[tuple[str, str, float, str], Candidate] = {}  # by task, mode, setting, effort
+        self._lossless: dict[str, Candidate] = {}
 
-    def _each(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
-        """For all tasks, side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
-        large = any(signal.height * signal.width > CHUNK_PIXELS for signal in self.signals.values())
-        return threads.parallel_map(function, names, large)
+    # --- costs -------------------------------------------------------------------------------------------
 
-    # --- costs ---------------------------------------------------------------------------------------
+    def task_level(self, name: str, level: int) -> int:
+        """The quality level of a task, if ``level`` is the scene's."""
+        quality = self.request.task_quality.get(name)
+        return level if quality is None else to_level(quality)
 
-    def step(self, name: str, step: int) -> int:
-        """Quality step of a task, if ``step`` is the scene's."""
-        own = self.request.task_quality.get(name)
-        return step if own is None else to_level(own)
-
-    def weight(self, name: str, step: int) -> float:
+    def lambda_weight(self, name: str, level: int) -> float:
         """λ · weight of a task: what a unit of its squared error costs in bits."""
-        return float(lambda_of(self.step(name, step))) * self.signals[name].task.weight
+        return float(lambda_of(self.task_level(name, level))) * self.signals[name].task.weight
 
-    def cost(self, name: str, coded: Candidate, step: int) -> float:
-        """Bits + λ · weight · error."""
-        return coded.bits + self.weight(name, step) * coded.error
+    def cost(self, name: str, candidate: Candidate, level: int) -> float:
+        """Bits + λ · weight · squared error."""
+        return candidate.bits + self.lambda_weight(name, level) * candidate.squared_error()
 
-    def usual(self, name: str) -> float:
-        """So many times the cost of a thorough encoding has a draft of the task in the mean."""
-        return DRAFT[self.signals[name].task.kind.rd_table][0]
+    def expected_cost(self, name: str, draft_cost: float) -> float:
+        """The cost of a thorough encoding that a draft of this cost makes expect, in the mean."""
+        return draft_cost / DRAFT_COST[self.signals[name].task.kind.rd_table][0]
 
-    # --- coders --------------------------------------------------------------------------------------
+    def least_cost(self, name: str, draft_cost: float) -> float:
+        """The cost that a thorough encoding hardly ever goes below, where a draft has this one."""
+        return draft_cost / DRAFT_COST[self.signals[name].task.kind.rd_table][1]
 
-    def known(self, networks: Networks) -> dict[str, Signal]:
+    # --- single candidates -------------------------------------------------------------------------------
+
+    def known_to(self, networks: Networks) -> dict[str, Signal]:
         """The signals that networks can code."""
         return {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
 
-    def neural(self, networks: Networks, step: int) -> NeuralScene:
-        """What networks make of the tasks they know; they know no higher qualities than they were trained
-        for.
-        """
+    def neural(self, networks: Networks, level: int) -> NeuralScene:
+        """What networks make of the tasks they know, at no higher level than they were trained for."""
         from mtcodec.coders import neural  # needs onnxruntime
 
-        steps = {SHARED: step} | {name: self.step(name, step) for name in networks.tasks}
-        steps = {name: min(own, MAX_NETWORK_LEVEL) for name, own in steps.items()}
-        return neural.encode(networks, self.known(networks), steps)
+        levels = {SHARED: level} | {name: self.task_level(name, level) for name in networks.tasks}
+        levels = {name: min(own, MAX_NETWORK_LEVEL) for name, own in levels.items()}
+        return neural.encode(networks, self.known_to(networks), levels)
 
-    def drafts(self, name: str, step: int) -> list[tuple[CodingMode, float]]:
-        """The ways of classical codecs worth trying for a task, with their costs at the quickest speed."""
-        signal, weight = self.signals[name], self.weight(name, step)
-        found = []
-        for way in classical.ways(signal, "draft"):
-            (setting,) = classical.settings(signal, way, weight, "draft")
-            found.append((way, self.cost(name, self._make(name, way, setting, "draft"), step)))
-        return found
+    def lossless(self, name: str) -> Candidate:
+        """The smallest candidate that changes nothing."""
+        if name not in self._lossless:
+            self._lossless[name] = bounded.encode(self.signals[name], 0.0, self.request.effort)
+        return self._lossless[name]
 
-    def classical(self, name: str, step: int, effort: str = "thorough") -> list[Candidate]:
-        """Classical codings of a task: in the way that drafts find best, or all that are worth trying.
+    def drafts(self, name: str, level: int) -> list[tuple[CodingMode, float]]:
+        """The coding modes worth trying for a task, with their costs at the quickest speed."""
+        signal, lambda_weight = self.signals[name], self.lambda_weight(name, level)
+        pairs = []
+        for mode in modes_for(signal, "draft"):
+            setting = mode.rounded(usual_setting(signal, mode, lambda_weight))
+            draft = self._encode(name, mode, setting, "draft")
+            pairs.append((mode, self.cost(name, draft, level)))
+        return pairs
 
-        ``effort`` is what the usual one of requests, ``normal``, means for this task.
+    def draft_cost(self, name: str, level: int) -> float:
+        """The least cost of a task's drafts."""
+        return min(cost for _, cost in self.drafts(name, level))
+
+    def classical(self, name: str, level: int, normal_effort: str = "thorough") -> list[Candidate]:
+        """Candidates of classical codecs: in the mode that drafts find best, or in all that are worth trying.
+
+        Args:
+            normal_effort: what the effort ``normal`` of a request means for this task.
         """
-        signal, weight = self.signals[name], self.weight(name, step)
-        effort = effort if self.effort == "normal" else self.effort
-        if not classical.possible(signal):
+        signal = self.signals[name]
+        if not takes_channels(signal):
             return []
-        ways = classical.ways(signal, effort)
-        if effort != "best" and len(ways) > 1:
-            ways = [min(self.drafts(name, step), key=lambda pair: pair[1])[0]]
+        effort = normal_effort if self.effort == "normal" else self.effort
+        modes = modes_for(signal, effort)
+        if effort != "best" and len(modes) > 1:
+            modes = [min(self.drafts(name, level), key=lambda pair: pair[1])[0]]
+        lambda_weight = self.lambda_weight(name, level)
         return [
-            self._make(name, way, setting, effort)
-            for way in ways
-            for setting in classical.settings(signal, way, weight, effort)
+            self._encode(name, mode, setting, effort)
+            for mode in modes
+            for setting in settings_worth_trying(signal, mode, lambda_weight, effort)
         ]
 
-    def reaching(self, name: str, psnr: float, around: int) -> list[Candidate]:
-        """Classical codings of a task that just reach a PSNR in dB, one of every way that can.
+    def reaching(self, name: str, psnr: float, level: int) -> list[Candidate]:
+        """AV1 encodings of a task that just reach a PSNR in dB, of every mode that can; for targets.
 
-        Settings of codecs are coarser than λ; this is for targets. Quick encodings, whose PSNR is nearly
-        right, tell where to look, and other speeds at a setting that just fails may do. ``around`` is a
-        step near the target.
+        AV1's settings are coarser than λ. ``level`` is one near the target.
         """
-        signal, found = self.signals[name], []
+        signal = self.signals[name]
+        modes = modes_for(signal, "best") if takes_channels(signal) else []
+        av1_modes = (mode for mode in modes if mode.codec == "av1")
+        return [candidate for mode in av1_modes for candidate in self._reaching(name, mode, psnr, level)]
+
+    def _reaching(self, name: str, mode: CodingMode, psnr: float, level: int) -> list[Candidate]:
+        """The same in one mode: quick encodings, whose PSNR is nearly right, tell where to look."""
+        signal = self.signals[name]
         effort = "thorough" if self.effort == "normal" else self.effort
-        for way in classical.ways(signal, "best"):
-            if way.codec != "av1" or not classical.possible(signal):
-                continue
 
-            def reached(setting: int, effort: str, way: CodingMode = way) -> float:
-                coded = self._make(name, way, way.round(setting), effort)
-                return errors(signal, coded.decoded)["psnr"]
+        def psnr_at(setting: int, effort: str) -> float:
+            return errors(signal, self._encode(name, mode, float(setting), effort).decoded())["psnr"]
 
-            middle = int(classical.settings(signal, way, self.weight(name, around), "draft")[0])
-            near = range(max(middle - NEAR, 0), min(middle + NEAR, 100) + 1)
-            quick = bisect_left(near, psnr, key=partial(reached, effort="fast"))
-            close = near[max(quick - CLOSE[0], 0) : quick + CLOSE[1]]
-            first = bisect_left(close, psnr, key=partial(reached, effort=effort))
-            tried = [(close[first], effort)] if first < len(close) else []
-            tried += [(close[first - 1], own) for own in ("normal", "best") if first and own != effort]
-            found += [
-                self._make(name, way, way.round(setting), own)
-                for setting, own in tried
-                if reached(setting, own) >= psnr
-            ]
-        return found
+        usual = int(mode.rounded(usual_setting(signal, mode, self.lambda_weight(name, level))))
+        coarse = range(max(usual - COARSE_RADIUS, 0), min(usual + COARSE_RADIUS, 100) + 1)
+        reached_quickly = bisect_left(coarse, psnr, key=partial(psnr_at, effort="fast"))
+        fine = coarse[max(reached_quickly - FINE_BELOW, 0) : reached_quickly + FINE_ABOVE]
+        reached = bisect_left(fine, psnr, key=partial(psnr_at, effort=effort))
+        trials = [(fine[reached], effort)] if reached < len(fine) else []
+        if reached:  # other speeds may do at a setting that just fails
+            trials += [(fine[reached - 1], slower) for slower in ("normal", "best") if slower != effort]
+        return [
+            self._encode(name, mode, float(setting), used)
+            for setting, used in trials
+            if psnr_at(setting, used) >= psnr
+        ]
 
-    def _make(self, name: str, way: CodingMode, setting: float, effort: str) -> Candidate:
-        key = (name, way.name, setting, effort)
-        if key not in self._made:
-            self._made[key] = classical.encode(self.signals[name], way, setting, effort)
-        return self._made[key]
+    def _encode(self, name: str, mode: CodingMode, setting: float, effort: str) -> Candidate:
+        """A classical candidate, encoded when it is first wanted."""
+        key = (name, mode.name, setting, effort)
+        if key not in self._classical:
+            self._classical[key] = classical.encode(self.signals[name], mode, setting, effort)
+        return self._classical[key]
 
-    # --- all together --------------------------------------------------------------------------------
+    # --- all together ------------------------------------------------------------------------------------
 
-    def all(self, made: NeuralScene | None, step: int) -> dict[str, list[Candidate]]:
-        """The candidates of every task, ``made`` among them; at least one each."""
-        found: dict[str, list[Candidate]] = {}
-        tasks = made.tasks if made is not None else {}
-        efforts = self._efforts(made, step)
-        wanted = [name for name in self.signals if name not in tasks or name in efforts]
-        classical = self._each(lambda n: self.classical(n, step, efforts.get(n, "thorough")), wanted)
-        made_of = dict(zip(wanted, classical))
+    def by_task(self, neural: NeuralScene | None, level: int) -> dict[str, list[Candidate]]:
+        """The candidates of every task, at least one each, those of networks first."""
+        from_networks = {} if neural is None else neural.tasks
+        efforts = self._classical_efforts(neural, level)
+        names = [name for name in self.signals if name not in from_networks or name in efforts]
+        encoded = self._map(lambda name: self.classical(name, level, efforts.get(name, "thorough")), names)
+        from_classical = dict(zip(names, encoded))
+        candidates: dict[str, list[Candidate]] = {}
         for name, signal in self.signals.items():
-            own = [tasks[name]] if name in tasks else []
-            own += made_of.get(name, [])
-            if name in self._exact:
-                own.append(self._exact[name])
-            found[name] = own or [exact.encode(signal, 0.0, self.request.effort)]
-        return found
+            of_task = [from_networks[name]] if name in from_networks else []
+            of_task += from_classical.get(name, [])
+            is_small = signal.height * signal.width <= MAX_LOSSLESS_PIXELS
+            if not of_task or (is_small and self.request.coding != "neural"):
+                of_task.append(self.lossless(name))
+            candidates[name] = of_task
+        return candidates
 
-    def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
-        """For tasks of networks, the effort that a classical coding is worth; none where it clearly loses.
+    def _classical_efforts(self, neural: NeuralScene | None, level: int) -> dict[str, str]:
+        """For tasks that networks code, the effort that a classical candidate is worth.
 
-        Where networks cost more than a draft makes expect of it, it is worth more time.
+        A task is left out where drafts say that classical codecs clearly lose. Where they say that networks
+        do, the classical candidate is worth more time.
         """
-        if made is None or self.request.coding == "neural":
+        if neural is None or self.request.coding == "neural":
             return {}
-        names = [name for name in made.tasks if classical.possible(self.signals[name])]
-        costs = dict(zip(names, self._each(lambda n: self.cost(n, made.tasks[n], step), names)))
-        drafts = {name: min(cost for _, cost in self.drafts(name, step)) for name in names}
-        hopes = {name: drafts[name] / DRAFT[self.signals[name].task.kind.rd_table][1] for name in names}
-        all_leave = sum(hopes.values()) < 8 * len(made.shared or b"") + sum(costs.values())
+        names = [name for name in neural.tasks if takes_channels(self.signals[name])]
+        costs = dict(zip(names, self._map(lambda name: self.cost(name, neural.tasks[name], level), names)))
+        drafts = {name: self.draft_cost(name, level) for name in names}
+        least = {name: self.least_cost(name, drafts[name]) for name in names}
+        # classical codecs may win all tasks together, as then nobody needs the shared section
+        all_may_win = sum(least.values()) < 8 * len(neural.shared or b"") + sum(costs.values())
         return {
-            name: "thorough" if costs[name] > drafts[name] / self.usual(name) else "normal"
+            name: "thorough" if costs[name] > self.expected_cost(name, drafts[name]) else "normal"
             for name in names
-            if all_leave or hopes[name] < costs[name] or self.effort == "best"
+            if all_may_win or least[name] < costs[name] or self.effort == "best"
         }
 
-
-def choose(
-    signals: Mapping[str, Signal], networks: Sequence[Networks], request: Request, step: int
-) -> Networks | None:
-    """Of networks that know most tasks, those that cost least on a part in the middle of the scene.
-
-    None where none is able, where drafts of classical codecs cost clearly less for every task, or where all
-    qualities are beyond those that networks know.
-    """
-    if request.coding == "classical" or not signals:
-        return None
-    whole = Candidates(signals, request)
-    if request.coding == "auto" and min(whole.step(name, step) for name in signals) > MAX_NETWORK_LEVEL:
-        return None
-    most = max((len(whole.known(own)) for own in networks), default=0)
-    able = [own for own in networks if most and len(whole.known(own)) == most]
-    if not able or (len(able) == 1 and request.coding == "neural"):
-        return able[0] if able else None
-    sample = _sample(signals, request)
-
-    def tried(own: Networks) -> tuple[NeuralScene, dict[str, float]]:
-        made = sample.neural(own, step)
-        return made, {name: sample.cost(name, coded, step) for name, coded in made.tasks.items()}
-
-    made, costs = (dict(enumerate(own)) for own in zip(*threads.parallel_map(tried, able)))
-    best = min(costs, key=lambda i: 8 * len(made[i].shared or b"") + sum(costs[i].values()))
-    pixels = max(signal.height * signal.width for signal in signals.values())
-    if request.coding == "neural" or request.effort == "best" or pixels <= QUICK:
-        return able[best]
-    possible = all(classical.possible(sample.signals[name]) for name in costs[best])
-    hopeless = possible and all(
-        cost > HOPELESS * min(draft for _, draft in sample.drafts(name, step)) / sample.usual(name)
-        for name, cost in costs[best].items()
-    )
-    return None if hopeless else able[best]
-
-
-def _sample(signals: Mapping[str, Signal], request: Request) -> Candidates:
-    """Candidates of a part in the middle, of a quarter of the area within limits."""
-    some = next(iter(signals.values()))
-    window = []
-    for size in (some.height, some.width):
-        side = min(max(size // 2, SAMPLE[0]), SAMPLE[1])
-        start = max(0, (size - side) // 2)
-        window.append(slice(start, start + side))
-    return Candidates({name: s.crop((window[0], window[1])) for name, s in signals.items()}, request)
+    def _map(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:
+        """For tasks side by side; one by one where images are large, as AV1 takes 40 bytes a pixel."""
+        is_large = any(signal.height * signal.width > CHUNK_PIXELS for signal in self.signals.values())
+        return threads.parallel_map(function, names, serial=is_large)

@@ -1,69 +1,94 @@
-"""Mode decision: of the codings of a scene's tasks, those that cost least together."""
+"""Mode decision: the candidates of a scene's tasks that cost least together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import chain, combinations
+from itertools import combinations
 
 from mtcodec.coders.candidate import Candidate
 
-MAX_PARTS = 6  # parts that are weighed in all combinations
+MAX_SUBSETS_OF = 6  # sections that are weighed in all combinations; of more, all of them or none
+
+Key = tuple[str, int]
+"""A candidate: its task, and its place among the task's candidates."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """What several tasks may need: the shared section, or a section of holes; counted once.
+class NeededSection:
+    """A section that candidates read besides their own: the shared one, or a mask of holes. It counts once.
 
     Attributes:
-        bits: that it takes. readers: keys of candidates that read it.
+        bits: that it takes. users: the candidates that read it.
     """
 
     bits: int
-    readers: frozenset[tuple[str, int]]
+    users: frozenset[Key]
 
 
 def decide(
-    candidates: Mapping[str, Sequence[Candidate]], weights: Mapping[str, float], parts: Sequence[Part]
+    candidates: Mapping[str, Sequence[Candidate]],
+    lambda_weights: Mapping[str, float],
+    needed: Sequence[NeededSection],
 ) -> dict[str, Candidate]:
-    """The candidate of every task, so that bits + Σ weight · error is least.
+    """The candidate of every task, so that bits + Σ λ · weight · squared error is least.
 
     Args:
-        weights: λ · weight of the task's kind, by task.
-        parts: what candidates read besides. With each combination of those that several tasks may
-            read, every task takes its cheapest candidate that needs no others.
+        lambda_weights: λ · weight by task.
+        needed: what candidates read besides. Once some sections that several tasks may use are paid for,
+            every task takes its cheapest candidate that uses no others: so each set of them is tried.
     """
-    if all(len(own) == 1 for own in candidates.values()):
-        return {name: own[0] for name, own in candidates.items()}
+    if all(len(of_task) == 1 for of_task in candidates.values()):
+        return {name: of_task[0] for name, of_task in candidates.items()}
+    joint = [section for section in needed if len({task for task, _ in section.users}) > 1]
+    costs = _costs(candidates, lambda_weights, [section for section in needed if section not in joint])
     best: tuple[float, dict[str, int]] | None = None
-    shared = [part for part in parts if len({name for name, _ in part.readers}) > 1]
-    alone = [part for part in parts if part not in shared]
-    for allowed in _subsets(range(len(shared))):
-        chosen: dict[str, int] = {}
+    for paid in _subsets(len(joint)):
+        unpaid = [section for index, section in enumerate(joint) if index not in paid]
+        choice = _cheapest(costs, unpaid)
+        if choice is None:
+            continue
+        chosen = set(choice.items())
         total = 0.0
-        for name, own in candidates.items():
-            costs = {
-                i: coded.bits
-                + weights[name] * coded.error
-                + sum(part.bits for part in alone if (name, i) in part.readers)
-                for i, coded in enumerate(own)
-                if all((name, i) not in part.readers for k, part in enumerate(shared) if k not in allowed)
-            }
-            if not costs:
-                break
-            chosen[name] = min(costs, key=lambda i: costs[i])
-            total += costs[chosen[name]]
-        else:
-            picked = set(chosen.items())
-            total += sum(part.bits for part in shared if picked & part.readers)
-            if best is None or total < best[0]:
-                best = total, chosen
+        for key in choice.items():
+            total += costs[key]
+        total += sum(section.bits for section in joint if chosen & section.users)
+        if best is None or total < best[0]:
+            best = total, choice
     assert best is not None, "a task without candidates"
-    return {name: candidates[name][i] for name, i in best[1].items()}
+    return {name: candidates[name][index] for name, index in best[1].items()}
 
 
-def _subsets(items: Iterable[int]) -> Iterable[set[int]]:
-    every = list(items)
-    if len(every) > MAX_PARTS:
-        return [set(every), set()]
-    return map(set, chain.from_iterable(combinations(every, n) for n in range(len(every), -1, -1)))
+def _costs(
+    candidates: Mapping[str, Sequence[Candidate]],
+    lambda_weights: Mapping[str, float],
+    own_sections: Sequence[NeededSection],
+) -> dict[Key, float]:
+    """What each candidate costs, with the sections that its task alone uses."""
+    return {
+        (name, index): candidate.bits
+        + lambda_weights[name] * candidate.squared_error()
+        + sum(section.bits for section in own_sections if (name, index) in section.users)
+        for name, of_task in candidates.items()
+        for index, candidate in enumerate(of_task)
+    }
+
+
+def _cheapest(costs: Mapping[Key, float], unpaid: Sequence[NeededSection]) -> dict[str, int] | None:
+    """By task, the cheapest candidate that uses none of ``unpaid``; None where a task has no such one."""
+    choice: dict[str, int] = {}
+    for (name, index), cost in costs.items():
+        usable = all((name, index) not in section.users for section in unpaid)
+        if usable and (name not in choice or cost < costs[name, choice[name]]):
+            choice[name] = index
+    return choice if {name for name, _ in costs} == choice.keys() else None
+
+
+def _subsets(count: int) -> Iterator[Set[int]]:
+    """Subsets of the numbers below ``count``, large ones first."""
+    if count > MAX_SUBSETS_OF:
+        yield set(range(count))
+        yield set()
+        return
+    for size in range(count, -1, -1):
+        yield from map(set, combinations(range(count), size))

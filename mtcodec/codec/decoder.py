@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mtcodec import threads
-from mtcodec.coders import classical, labels
-from mtcodec.coders import near_lossless as exact
+from mtcodec.coders import classical, labels, near_lossless, raw
 from mtcodec.coders.candidate import pixel_format_of
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import mask_name
@@ -17,24 +18,40 @@ from mtcodec.signals.holes import Mask
 from mtcodec.signals.mapping import Array, Window
 from mtcodec.signals.signal import PixelFormat
 
-LARGE = 1 << 22  # pixels of images that are decoded one by one: codecs take up to 20 bytes a pixel
+if TYPE_CHECKING:
+    from mtcodec.networks.engine import Networks
+
+MAX_PARALLEL_PIXELS = 1 << 22  # of images that are decoded side by side: codecs take up to 20 bytes a pixel
 
 Scene = dict[str, Array]
-Lost = Callable[[SectionError], None]
+OnDamage = Callable[[SectionError], None]
 """Called for every task that is lost to damage; without it, the first such error is raised."""
+LoadNetworks = Callable[[str], "Networks"]
+"""Gives the networks of a fingerprint."""
 DECODERS: Mapping[str, Callable[[PixelFormat, bytes, int, int], Array]] = {
     "classical": classical.decode,
     "labels": labels.decode,
-    "stepped": exact.decode_stepped,
-    "raw": exact.decode_raw,
+    near_lossless.CODING: near_lossless.decode,
+    "raw": raw.decode,
 }
+"""By coding, all but ``neural``: networks decode the streams of several files together."""
+
+
+@dataclass
+class _Decoding:
+    """A file while it is decoded: pixel formats and images by task, and errors of tasks that are lost."""
+
+    reader: Reader
+    pixel_formats: dict[str, PixelFormat] = field(default_factory=dict)
+    images: Scene = field(default_factory=dict)
+    errors: list[SectionError] = field(default_factory=list)
 
 
 def decode(
     readers: Sequence[Reader],
     tasks: Iterable[str] | None,
-    networks: Callable[[str], object],
-    lost: Lost | None = None,
+    load_networks: LoadNetworks,
+    on_damage: OnDamage | None = None,
     window: Window | None = None,
     planar: bool = False,
 ) -> list[Scene]:
@@ -44,49 +61,57 @@ def decode(
         readers: of files of one size, which have ``tasks`` in codings of the same sort; neural ones share
             passes through the networks.
         tasks: all of the first file's without it.
-        networks: gives the networks of a fingerprint; called only if they are needed.
+        load_networks: called only if networks are needed.
         window: rows and columns that are wanted of the images. Networks then compute little more.
         planar: leave images whose planes lie one by one in memory as they are.
 
     Raises:
-        FormatError: damaged or hostile bytes. WeightsNotFound: from ``networks``.
+        FormatError: damaged or hostile bytes. WeightsNotFound: from ``load_networks``.
         UsageError: a task that a file lacks, or files that differ.
     """
     header = readers[0].header
-    wanted = list(header.tasks if tasks is None else dict.fromkeys(tasks))
-    neural = [name for name in wanted if header.task(name).is_neural]
+    names = list(header.tasks if tasks is None else dict.fromkeys(tasks))
+    neural_names = [name for name in names if header.task(name).is_neural]
+    _check_alike(readers, names, neural_names)
+    on_damage = on_damage or _raise
+    window = window or (slice(0, header.height), slice(0, header.width))
+    is_large = header.height * header.width > MAX_PARALLEL_PIXELS
+
+    def begin(reader: Reader) -> _Decoding:
+        decoding = _Decoding(reader)
+        _find_pixel_formats(decoding, names)
+        _decode_images(decoding, [name for name in names if name not in neural_names], is_large)
+        decoding.images = {name: image[window] for name, image in decoding.images.items()}
+        return decoding
+
+    decodings = threads.parallel_map(begin, readers, serial=is_large)
+    for decoding in decodings:
+        for error in decoding.errors:
+            on_damage(error)
+    decodable = [name for name in neural_names if all(name in one.pixel_formats for one in decodings)]
+    if decodable:
+        _decode_neural(decodings, decodable, load_networks, on_damage, window)
+    interleave = (lambda image: image) if planar else _interleaved
+    return [
+        {name: interleave(decoding.images[name]) for name in names if name in decoding.images}
+        for decoding in decodings
+    ]
+
+
+def _check_alike(readers: Sequence[Reader], names: Sequence[str], neural_names: Sequence[str]) -> None:
+    """Raise UsageError unless files have one size, the same neural tasks and, for these, weights."""
+    first = readers[0].header
     for reader in readers[1:]:
-        own = reader.header
-        alike = [name for name in wanted if own.task(name).is_neural] == neural
-        same = (own.height, own.width) == (header.height, header.width)
-        if not (alike and same and (not neural or own.fingerprint == header.fingerprint)):
+        header = reader.header
+        same_neural = [name for name in names if header.task(name).is_neural] == neural_names
+        same_size = (header.height, header.width) == (first.height, first.width)
+        same_weights = not neural_names or header.fingerprint == first.fingerprint
+        if not (same_neural and same_size and same_weights):
             raise UsageError("files of a batch differ in size, tasks or weights")
-    report = lost or _raise
-    part = window or (slice(0, header.height), slice(0, header.width))
-    large = header.height * header.width > LARGE
 
-    def begin(reader: Reader) -> tuple[dict[str, PixelFormat], Scene, list[SectionError]]:
-        errors: list[SectionError] = []
-        found = _forms(reader, wanted, errors.append)
-        classical = {name: pixel_format for name, pixel_format in found.items() if name not in neural}
-        images = _read(reader, classical, errors.append, large)
-        return found, {name: image[part] for name, image in images.items()}, errors
 
-    scenes: list[Scene] = []
-    pixel_formats: list[dict[str, PixelFormat]] = []
-    for found, scene, errors in threads.parallel_map(begin, readers, large):
-        for error in errors:
-            report(error)
-        scenes.append(scene)
-        pixel_formats.append({name: found[name] for name in neural if name in found})
-    whole = [name for name in neural if all(name in own for own in pixel_formats)]
-    if whole:
-        known = [{name: own[name] for name in whole} for own in pixel_formats]
-        images = _decode_neural(readers, known, networks, report, part)
-        for scene, own_images in zip(scenes, images):
-            scene |= own_images
-    put = (lambda image: image) if planar else _interleaved
-    return [{name: put(scene[name]) for name in wanted if name in scene} for scene in scenes]
+def _raise(error: SectionError) -> None:
+    raise error
 
 
 def _interleaved(image: Array) -> Array:
@@ -99,64 +124,65 @@ def _interleaved(image: Array) -> Array:
     return result
 
 
-def _raise(error: SectionError) -> None:
-    raise error
-
-
-def _decode_neural(
-    readers: Sequence[Reader],
-    pixel_formats: Sequence[Mapping[str, PixelFormat]],
-    networks: Callable[[str], object],
-    report: Lost,
-    window: Window,
-) -> list[Scene]:
-    from mtcodec.coders import neural  # needs onnxruntime
-    from mtcodec.networks.engine import Networks
-
-    own = networks(readers[0].header.fingerprint)
-    assert isinstance(own, Networks)
-    for reader in readers:
-        for name in pixel_formats[0]:
-            neural.check(reader.header, name, own)
-    return neural.decode(own, readers, pixel_formats, report, window)
-
-
-def _forms(reader: Reader, tasks: Sequence[str], report: Lost) -> dict[str, PixelFormat]:
-    """How the samples of tasks stand for values; those whose section of holes is damaged are lost."""
-    header, masks = reader.header, dict[int, Mask]()
-    found: dict[str, PixelFormat] = {}
-    for name in tasks:
-        own = header.task(name).attributes
+def _find_pixel_formats(decoding: _Decoding, names: Sequence[str]) -> None:
+    """How the samples of tasks stand for values; those whose mask of holes is damaged are lost."""
+    reader, masks = decoding.reader, dict[int, Mask]()
+    header = reader.header
+    for name in names:
+        attributes = header.task(name).attributes
+        index = attributes.mask_index
         try:
-            if own.mask_index is not None and own.mask_index not in masks:
-                payload = reader.payload(mask_name(own.mask_index))
-                masks[own.mask_index] = labels.decode_mask(payload, header.height, header.width)
-            found[name] = pixel_format_of(own, None if own.mask_index is None else masks[own.mask_index])
+            if index is not None and index not in masks:
+                payload = reader.payload(mask_name(index))
+                masks[index] = labels.decode_mask(payload, header.height, header.width)
+            mask = None if index is None else masks[index]
+            decoding.pixel_formats[name] = pixel_format_of(attributes, mask)
         except FormatError as error:
-            report(SectionError(f"its holes are lost: {error.reason}", section=name, task=name))
-    return found
+            reason = f"its holes are lost: {error.reason}"
+            decoding.errors.append(SectionError(reason, section=name, task=name))
 
 
-def _read(reader: Reader, pixel_formats: Mapping[str, PixelFormat], report: Lost, large: bool) -> Scene:
+def _decode_images(decoding: _Decoding, names: Sequence[str], is_large: bool) -> None:
     """The images of sections that no network decodes, without those that are lost."""
-    header, payloads = reader.header, dict[str, bytes]()
-    for name in pixel_formats:
-        try:
-            payloads[name] = reader.payload(name)
-        except SectionError as error:
-            report(error.at(task=name))
+    reader, payloads = decoding.reader, dict[str, bytes]()
+    for name in names:
+        if name in decoding.pixel_formats:
+            try:
+                payloads[name] = reader.payload(name)
+            except SectionError as error:
+                decoding.errors.append(error.at(task=name))
 
-    def decode(name: str) -> Array | SectionError:
+    def decode_section(name: str) -> Array | SectionError:
+        decoder, pixel_format = DECODERS[reader.header.task(name).coding], decoding.pixel_formats[name]
         try:
-            coding = header.task(name).coding
-            return DECODERS[coding](pixel_formats[name], payloads[name], header.height, header.width)
+            return decoder(pixel_format, payloads[name], reader.header.height, reader.header.width)
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 
-    scene: Scene = {}
-    for name, found in zip(payloads, threads.parallel_map(decode, list(payloads), large), strict=True):
-        if isinstance(found, SectionError):
-            report(found)
+    results = threads.parallel_map(decode_section, list(payloads), serial=is_large)
+    for name, result in zip(payloads, results):
+        if isinstance(result, SectionError):
+            decoding.errors.append(result)
         else:
-            scene[name] = found
-    return scene
+            decoding.images[name] = result
+
+
+def _decode_neural(
+    decodings: Sequence[_Decoding],
+    names: Sequence[str],
+    load_networks: LoadNetworks,
+    on_damage: OnDamage,
+    window: Window,
+) -> None:
+    """Add the images of neural tasks, which all files have, in one pass through the networks."""
+    from mtcodec.coders import neural  # needs onnxruntime
+
+    readers = [decoding.reader for decoding in decodings]
+    networks = load_networks(readers[0].header.fingerprint)
+    for reader in readers:
+        for name in names:
+            neural.check(reader.header, name, networks)
+    pixel_formats = [{name: one.pixel_formats[name] for name in names} for one in decodings]
+    images = neural.decode(networks, readers, pixel_formats, on_damage, window)
+    for decoding, of_file in zip(decodings, images):
+        decoding.images |= of_file

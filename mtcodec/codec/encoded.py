@@ -1,122 +1,138 @@
-"""A scene as it will be stored, and the bytes of its file."""
+"""A scene as the mode decision has chosen it; sections become bytes here, once, last."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
+from mtcodec.coders import labels
 from mtcodec.coders.candidate import Candidate, attributes_of
-from mtcodec.container import attachments, notes
-from mtcodec.container import mtc as container
+from mtcodec.container import attachments, mtc, notes
 from mtcodec.container.header import NO_WEIGHTS, Header
 from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Attributes, Section, mask_name
 from mtcodec.signals.holes import Holes
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
+from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
 
-
-QUICK = 0.02  # of a scene's bytes: what a mask may cost for being decoded quickly
+MAX_SPEED_SHARE = (
+    0.02  # of the bytes of a scene's images: what a mask may take more for being decoded quickly
+)
 
 
 @dataclass(frozen=True)
 class MaskSection:
-    """A section of holes: where they are, its least payload, and a longer one that decodes quickly."""
+    """A mask of holes: its smallest payload, and perhaps a longer one that decodes faster."""
 
-    holes: Holes
-    small: bytes
-    quick: bytes | None
+    smallest: bytes
+    faster: bytes | None
 
-    def payload(self, others: int) -> bytes:
-        """What is stored beside ``others`` bytes of the scene."""
-        if self.quick is None or len(self.quick) - len(self.small) > QUICK * others:
-            return self.small
-        return self.quick
+    @classmethod
+    def encode(cls, holes: Holes) -> MaskSection:
+        smallest = labels.encode_mask(holes.mask)
+        return cls(smallest, labels.encode_mask_for_speed(holes.mask, smallest))
+
+    def payload(self, image_bytes: int) -> bytes:
+        """What is stored in a scene whose images take so many bytes."""
+        if self.faster is None or len(self.faster) - len(self.smallest) > MAX_SPEED_SHARE * image_bytes:
+            return self.smallest
+        return self.faster
 
 
 @dataclass(frozen=True)
 class EncodedScene:
-    """What the mode decision has chosen for a scene.
+    """What the mode decision has chosen for a scene. Images are decoded and measured when first asked for.
 
     Attributes:
-        tasks: the coding of every task, in the order of the scene.
-        masks: sections of holes that they read.
+        candidates: that of every task, in the order of the scene.
+        masks: of the scene's holes. mask_of: which of them a task's holes are, by task.
         neural: what networks made, None where no task needs them.
         quality: 0 to 100.
     """
 
     prepared: Prepared
-    tasks: dict[str, Candidate]
+    candidates: dict[str, Candidate]
     masks: Sequence[MaskSection]
+    mask_of: Mapping[str, int]
     neural: NeuralScene | None
     quality: float
     request: Request
 
     @cached_property
     def decoded(self) -> dict[str, Array]:
-        """Images as decoding gives them."""
-        return {name: coded.decoded for name, coded in self.tasks.items()}
+        """Images by task as decoding gives them."""
+        return {name: candidate.decoded() for name, candidate in self.candidates.items()}
 
     @cached_property
     def measures(self) -> dict[str, dict[str, float]]:
-        """Measures of every task that is not kept exactly, see :func:`mtcodec.signals.measures.measure`."""
-        own = self.prepared.originals
-        return {n: measure(own[n], c.decoded) for n, c in self.tasks.items() if not own[n].task.exact}
+        """Measures of every task that may have losses, see :func:`mtcodec.signals.measures.measure`."""
+        return {n: measure(signal, self.candidates[n].decoded()) for n, signal in self._lossy().items()}
 
     @cached_property
     def psnr(self) -> dict[str, float]:
-        """dB by task that is not kept exactly."""
-        own = self.prepared.originals
-        return {n: errors(own[n], c.decoded)["psnr"] for n, c in self.tasks.items() if not own[n].task.exact}
+        """dB by task that may have losses."""
+        return {
+            n: errors(signal, self.candidates[n].decoded())["psnr"] for n, signal in self._lossy().items()
+        }
 
-    @property
-    def poor(self) -> list[str]:
+    def _lossy(self) -> dict[str, Signal]:
+        """Signals of the tasks whose kind is not always kept exactly."""
+        return {name: signal for name, signal in self.prepared.signals.items() if not signal.task.exact}
+
+    def below_floor(self) -> list[str]:
         """Tasks that are hardly usable: their PSNR is under the floor of their kind."""
-        own = self.prepared.originals
-        return [name for name, psnr in self.psnr.items() if psnr < own[name].task.kind.floor]
+        signals = self.prepared.signals
+        return [name for name, psnr in self.psnr.items() if psnr < signals[name].task.kind.floor]
 
     def to_bytes(self) -> bytes:
-        """The bytes of the scene's file."""
-        payloads: dict[str, bytes] = {}
-        sections: list[Section] = []
-
-        def add(name: str, coding: str, payload: bytes, attributes: Attributes) -> None:
-            sections.append(Section(name, coding, attributes))
-            payloads[name] = payload
-
-        if self.neural is not None and self.neural.shared is not None:
-            add(SHARED, "neural", self.neural.shared, Attributes())
-        images = sum(len(coded.payload) for coded in self.tasks.values())
-        for k, mask in enumerate(self.masks):
-            add(mask_name(k), "labels", mask.payload(images), Attributes("uint8", 1))
-        for name, coded in self.tasks.items():
-            holes = coded.pixel_format.holes
-            index = (
-                None if holes is None else next(k for k, m in enumerate(self.masks) if m.holes.same(holes))
-            )
-            add(name, coded.coding, coded.payload, attributes_of(coded, index))
-        told = self._notes()
-        if told:
-            add(NOTES, "raw", notes.pack(told), Attributes())
-        if self.request.attach:
-            add(ATTACHMENTS, "raw", attachments.pack(self.request.attach), Attributes())
-        fingerprint, quality = NO_WEIGHTS, 0
+        """The scene's file."""
+        sections = self._sections()
+        fingerprint, level = NO_WEIGHTS, 0
         if self.neural is not None:
-            fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.quality
-        size = self.prepared.height, self.prepared.width
-        return container.build(Header(fingerprint, *size, quality, tuple(sections)), payloads)
+            fingerprint, level = self.neural.networks.info.fingerprint, self.neural.quality
+        descriptors = tuple(section for section, _ in sections)
+        header = Header(fingerprint, self.prepared.height, self.prepared.width, level, descriptors)
+        return mtc.build(header, {section.name: payload for section, payload in sections})
+
+    def _sections(self) -> list[tuple[Section, bytes]]:
+        """Descriptors and payloads in the order of the file: shared, masks, tasks, notes, attachments."""
+        sections: list[tuple[Section, bytes]] = []
+        if self.neural is not None and self.neural.shared is not None:
+            sections.append((Section(SHARED, "neural", Attributes()), self.neural.shared))
+        image_bytes = sum(len(candidate.payload) for candidate in self.candidates.values())
+        used = self._used_masks()
+        for place, index in enumerate(used):
+            payload = self.masks[index].payload(image_bytes)
+            sections.append((Section(mask_name(place), "labels", Attributes("uint8", 1)), payload))
+        for name, candidate in self.candidates.items():
+            has_holes = candidate.pixel_format.holes is not None
+            attributes = attributes_of(candidate, used.index(self.mask_of[name]) if has_holes else None)
+            sections.append((Section(name, candidate.coding, attributes), candidate.payload))
+        if content := self._notes():
+            sections.append((Section(NOTES, "raw", Attributes()), notes.pack(content)))
+        if files := self.request.attach:
+            sections.append((Section(ATTACHMENTS, "raw", Attributes()), attachments.pack(files)))
+        return sections
+
+    def _used_masks(self) -> list[int]:
+        """Indexes of the masks that the candidates read."""
+        with_holes = (
+            n for n, candidate in self.candidates.items() if candidate.pixel_format.holes is not None
+        )
+        return sorted({self.mask_of[name] for name in with_holes})
 
     def _notes(self) -> dict[str, dict[str, float | str]]:
-        told: dict[str, dict[str, float | str]] = {
-            name: {"unit": unit} for name, unit in self.request.units.items() if name in self.tasks
+        content: dict[str, dict[str, float | str]] = {
+            name: {"unit": unit} for name, unit in self.request.units.items() if name in self.candidates
         }
         if self.request.measures:
-            for name, own in self.measures.items():
-                told.setdefault(name, {}).update({k: float(f"{v:.5g}") for k, v in own.items()})
-        return told
+            for name, measures in self.measures.items():
+                content.setdefault(name, {}).update({k: float(f"{v:.5g}") for k, v in measures.items()})
+        return content

@@ -1,92 +1,141 @@
-"""A scene to a file: prepare, candidates, mode decision, rate control; bytes are written once, last."""
+"""A scene to a file: prepare, candidates, mode decision, rate control."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.codec import rate
-from mtcodec.codec.candidates import Candidates, choose
-from mtcodec.codec.decision import Part, decide
+from mtcodec.codec.candidates import Candidates
+from mtcodec.codec.decision import NeededSection, decide
 from mtcodec.codec.encoded import EncodedScene, MaskSection
 from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
-from mtcodec.coders import labels
+from mtcodec.codec.weights_choice import networks_for_scene
+from mtcodec.coders import bounded
 from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import UsageError
 from mtcodec.quality import MAX_LEVEL, from_level
+from mtcodec.signals.holes import Holes
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralScene
     from mtcodec.networks.engine import Networks
 
+NEVER = MAX_LEVEL + 1  # a level that no scene has
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What of a scene does not depend on the quality.
+
+    Attributes:
+        bounded: candidates of the tasks that are kept exactly or within a bound.
+        masks: of holes, each once. mask_of: which of them a task's holes are, by task.
+    """
+
+    bounded: dict[str, Candidate]
+    masks: list[MaskSection]
+    mask_of: dict[str, int]
+
+
+def encode_fixed(prepared: Prepared, request: Request) -> Fixed:
+    """Encode tasks with bounds, and masks of holes; tasks with holes in the same places share one."""
+    with_bounds = {
+        name: bounded.encode(prepared.signals[name], bound, request.effort)
+        for name, bound in prepared.bounds.items()
+    }
+    pixel_formats = {name: signal.pixel_format for name, signal in prepared.lossy().items()}
+    pixel_formats |= {name: candidate.pixel_format for name, candidate in with_bounds.items()}
+    distinct: list[Holes] = []
+    mask_of: dict[str, int] = {}
+    for name, pixel_format in pixel_formats.items():
+        if pixel_format.holes is None:
+            continue
+        same = (index for index, holes in enumerate(distinct) if holes.same(pixel_format.holes))
+        mask_of[name] = next(same, len(distinct))
+        if mask_of[name] == len(distinct):
+            distinct.append(pixel_format.holes)
+    return Fixed(with_bounds, [MaskSection.encode(holes) for holes in distinct], mask_of)
+
 
 class SceneEncoder:
-    """Encodes one scene at any quality; what does not depend on it is made once."""
+    """Encodes one scene at any quality level.
+
+    Args:
+        effort: of classical codecs, if other than the request's.
+    """
 
     def __init__(
-        self, prepared: Prepared, networks: Sequence[Networks], request: Request, effort: str = ""
+        self,
+        prepared: Prepared,
+        networks: Sequence[Networks],
+        request: Request,
+        fixed: Fixed,
+        effort: str = "",
     ) -> None:
-        self.prepared, self.networks, self.request = prepared, networks, request
-        self.candidates = Candidates(prepared.signals, request, effort)
-        self.hopeless = MAX_LEVEL + 1  # from this quality on, networks have been found to cost clearly more
-        self.masks: list[MaskSection] = []
-        pixel_formats = [signal.pixel_format for signal in prepared.signals.values()]
-        for pixel_format in (*pixel_formats, *(coded.pixel_format for coded in prepared.exact.values())):
-            own = pixel_format.holes
-            if own is not None and not any(mask.holes.same(own) for mask in self.masks):
-                small = labels.encode_mask(own.mask)
-                self.masks.append(MaskSection(own, small, labels.encode_mask_quick(own.mask, small)))
+        self.prepared, self.networks, self.request, self.fixed = prepared, networks, request, fixed
+        self.candidates = Candidates(prepared.lossy(), request, effort)
+        self.networks_lose_from = NEVER  # the level at which networks last were found to lose everywhere
 
-    def at(self, step: int) -> EncodedScene:
-        """The scene at a quality step."""
+    def at(self, level: int) -> EncodedScene:
+        """The scene at a quality level. Networks are not compared again above a level at which they lost."""
         networks = None
-        if step < self.hopeless:
-            networks = choose(self.prepared.signals, self.networks, self.request, step)
-            self.hopeless = MAX_LEVEL + 1 if networks is not None else step
-        made = None if networks is None else self.candidates.neural(networks, step)
-        found = self.candidates.all(made, step)
-        weights = {name: self.candidates.weight(name, step) for name in found}
-        return self._encoded(decide(found, weights, self._parts(found, made)), made, step)
+        if level < self.networks_lose_from:
+            networks = networks_for_scene(self.prepared.lossy(), self.networks, self.request, level)
+            self.networks_lose_from = level if networks is None else NEVER
+        neural = None if networks is None else self.candidates.neural(networks, level)
+        candidates = self.candidates.by_task(neural, level)
+        lambda_weights = {name: self.candidates.lambda_weight(name, level) for name in candidates}
+        chosen = decide(candidates, lambda_weights, self._needed_sections(candidates, neural))
+        return self._encoded(chosen, neural, level)
 
     def quick(self) -> SceneEncoder:
         """The same with quicker encodings: their PSNR and bytes are nearly right."""
-        return SceneEncoder(self.prepared, self.networks, self.request, "fast")
+        return SceneEncoder(self.prepared, self.networks, self.request, self.fixed, "fast")
 
-    def refined(self, found: EncodedScene, step: int) -> EncodedScene:
-        """``found``, which reaches its PSNRs at ``step``, with smaller classical codings that do so too."""
+    def refined(self, encoded: EncodedScene, level: int) -> EncodedScene:
+        """``encoded``, which reaches its PSNRs at ``level``, with smaller classical candidates that do so."""
         for name, psnr in self.request.target_psnr.items():
-            for coded in self.candidates.reaching(name, psnr, step):
-                other = self._encoded({**found.tasks, name: coded}, found.neural, step)
-                if len(other.to_bytes()) < len(found.to_bytes()):
-                    found = other
-        return found
+            for candidate in self.candidates.reaching(name, psnr, level):
+                trial = self._encoded({**encoded.candidates, name: candidate}, encoded.neural, level)
+                if len(trial.to_bytes()) < len(encoded.to_bytes()):
+                    encoded = trial
+        return encoded
 
-    def _parts(self, found: Mapping[str, Sequence[Candidate]], made: NeuralScene | None) -> list[Part]:
-        """The shared section and those of holes, with the candidates that read them."""
-        keyed = [((name, i), coded) for name, own in found.items() for i, coded in enumerate(own)]
-        parts = []
-        if made is not None and made.shared is not None:
-            parts.append(Part(8 * len(made.shared), frozenset(key for key, c in keyed if c.shared)))
-        for mask in self.masks:
-            readers = frozenset(
+    def _needed_sections(
+        self, candidates: Mapping[str, Sequence[Candidate]], neural: NeuralScene | None
+    ) -> list[NeededSection]:
+        """The shared section and masks of holes, with the candidates that read them."""
+        keyed = [((name, i), one) for name, of_task in candidates.items() for i, one in enumerate(of_task)]
+        sections = []
+        if neural is not None and neural.shared is not None:
+            users = frozenset(key for key, candidate in keyed if candidate.uses_shared)
+            sections.append(NeededSection(8 * len(neural.shared), users))
+        for index, mask in enumerate(self.fixed.masks):
+            users = frozenset(
                 key
-                for key, c in keyed
-                if c.pixel_format.holes is not None and mask.holes.same(c.pixel_format.holes)
+                for key, candidate in keyed
+                if candidate.pixel_format.holes is not None and self.fixed.mask_of[key[0]] == index
             )
-            parts.append(Part(8 * len(mask.small), readers))
-        return [part for part in parts if part.readers]
+            sections.append(NeededSection(8 * len(mask.smallest), users))
+        return [section for section in sections if section.users]
 
-    def _encoded(self, chosen: Mapping[str, Candidate], made: NeuralScene | None, step: int) -> EncodedScene:
-        own = self.prepared
-        tasks = {name: chosen[name] if name in chosen else own.exact[name] for name in own.originals}
-        holes = [coded.pixel_format.holes for coded in tasks.values() if coded.pixel_format.holes is not None]
-        masks = [mask for mask in self.masks if any(mask.holes.same(other) for other in holes)]
-        if made is not None and not any(coded.shared for coded in tasks.values()):
-            made = replace(made, shared=None)
-        neural = any(coded.coding == "neural" for coded in tasks.values())
-        return EncodedScene(own, tasks, masks, made if neural else None, from_level(step), self.request)
+    def _encoded(
+        self, chosen: Mapping[str, Candidate], neural: NeuralScene | None, level: int
+    ) -> EncodedScene:
+        """The scene with these candidates of lossy tasks; what networks made only as far as it is read."""
+        every = {**self.fixed.bounded, **chosen}
+        candidates = {name: every[name] for name in self.prepared.signals}
+        if neural is not None and not any(candidate.uses_shared for candidate in candidates.values()):
+            neural = replace(neural, shared=None)
+        if not any(candidate.coding == "neural" for candidate in candidates.values()):
+            neural = None
+        masks, mask_of = self.fixed.masks, self.fixed.mask_of
+        return EncodedScene(
+            self.prepared, candidates, masks, mask_of, neural, from_level(level), self.request
+        )
 
 
 def encode(scene: Mapping[str, Any], networks: Sequence[Networks], request: Request) -> EncodedScene:
@@ -97,8 +146,9 @@ def encode(scene: Mapping[str, Any], networks: Sequence[Networks], request: Requ
         TargetError: no quality reaches the target.
     """
     prepared = prepare(scene, request)
-    for own in networks:
+    for one in networks:
         for name in request.task_quality:
-            if name in own.tasks and name not in own.graph.streams:
-                raise UsageError(f"weights {own.info.name!r} have one quality for all tasks", task=name)
-    return rate.control(SceneEncoder(prepared, networks, request), request)
+            if name in one.tasks and name not in one.graph.streams:
+                raise UsageError(f"weights {one.info.name!r} have one quality for all tasks", task=name)
+    encoder = SceneEncoder(prepared, networks, request, encode_fixed(prepared, request))
+    return rate.control(encoder, request)

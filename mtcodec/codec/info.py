@@ -1,4 +1,4 @@
-"""What a container holds, without decoding it."""
+"""What a file holds, without decoding it."""
 
 from __future__ import annotations
 
@@ -19,47 +19,55 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
     """The content of ``mtcodec info --json``; bpp counts the true pixels, once for all tasks."""
     header = reader.header
     pixels = header.height * header.width
+    weights = {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
+    return {
+        "file": file,
+        "bytes": reader.size,
+        "bpp": _bpp(reader.size, pixels),
+        "height": header.height,
+        "width": header.width,
+        "quality": from_level(header.level) if header.is_neural else None,
+        "weights": weights if header.is_neural else None,
+        "overhead_bytes": header.size,
+        "complete": reader.complete,
+        "sections": [_section(section, pixels) for section in header.sections],
+        "tasks": _tasks(reader, pixels),
+        "files": [{"name": name, "bytes": len(data)} for name, data in _attachments(reader).items()],
+    }
 
-    def bpp(count: int) -> float:
-        return round(count * 8 / pixels, 6)
 
-    def describe(section: Section) -> dict[str, Any]:
-        entry: dict[str, Any] = {"name": section.name, "bytes": section.length, "bpp": bpp(section.length)}
-        own = section.attributes
-        if section.is_task:
-            entry |= {"coding": section.coding, "dtype": own.dtype, "channels": own.channels}
-            if section.is_neural and own.level is not None:
-                entry["quality"] = from_level(own.level)
-            if own.range is not None:
-                entry |= {"range": list(own.range), "mapping": own.mapping}
-        elif section.name == SHARED:
-            entry["coding"] = section.coding
-        return entry
+def _bpp(count: int, pixels: int) -> float:
+    """Bits per pixel of so many bytes."""
+    return round(count * 8 / pixels, 6)
 
-    lengths = {s.name: s.length for s in header.sections}
-    told = _notes(reader)
+
+def _section(section: Section, pixels: int) -> dict[str, Any]:
+    attributes = section.attributes
+    entry: dict[str, Any] = {
+        "name": section.name, "bytes": section.length, "bpp": _bpp(section.length, pixels),
+    }  # fmt: skip
+    if section.is_task:
+        entry |= {"coding": section.coding, "dtype": attributes.dtype, "channels": attributes.channels}
+        if section.is_neural and attributes.level is not None:
+            entry["quality"] = from_level(attributes.level)
+        if attributes.range is not None:
+            entry |= {"range": list(attributes.range), "mapping": attributes.mapping}
+    elif section.name == SHARED:
+        entry["coding"] = section.coding
+    return entry
+
+
+def _tasks(reader: Reader, pixels: int) -> dict[str, dict[str, Any]]:
+    """By task its notes, and what decoding it alone reads."""
+    header, notes_of = reader.header, _notes(reader)
+    lengths = {section.name: section.length for section in header.sections}
     tasks = {}
     for task in header.tasks:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
-        tasks[task] = told.get(task, {}) | {"bytes": count, "bpp": bpp(count), "sections": list(needed)}
-    neural = header.is_neural
-    return {
-        "file": file,
-        "bytes": reader.size,
-        "bpp": bpp(reader.size),
-        "height": header.height,
-        "width": header.width,
-        "quality": from_level(header.level) if neural else None,
-        "weights": {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
-        if neural
-        else None,
-        "overhead_bytes": header.size,
-        "complete": reader.complete,
-        "sections": [describe(s) for s in header.sections],
-        "tasks": tasks,
-        "files": [{"name": name, "bytes": len(own)} for name, own in _files(reader).items()],
-    }
+        reads = {"bytes": count, "bpp": _bpp(count, pixels), "sections": list(needed)}
+        tasks[task] = notes_of.get(task, {}) | reads
+    return tasks
 
 
 def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
@@ -70,7 +78,7 @@ def _notes(reader: Reader) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _files(reader: Reader) -> dict[str, bytes]:
+def _attachments(reader: Reader) -> dict[str, bytes]:
     """Files beside the images; none where they are missing or damaged."""
     try:
         return attachments.read(reader)
@@ -79,16 +87,17 @@ def _files(reader: Reader) -> dict[str, bytes]:
 
 
 def units_of(reader: Reader) -> dict[str, str]:
-    """By task, the length of a stored step as the notes tell it; what is no length is left out."""
-    found = {}
-    for name, own in _notes(reader).items():
+    """By task, what length a stored value of 1 stands for, as the notes tell; only tasks of lengths."""
+    lengths = {}
+    for name, notes_of_task in _notes(reader).items():
+        text = str(notes_of_task.get("unit", ""))
         try:
-            number, unit = units.parse(str(own.get("unit", "")))
+            number, unit = units.parse(text)
         except UsageError:
             continue
         if 0 < number < math.inf and unit:
-            found[name] = str(own["unit"])
-    return found
+            lengths[name] = text
+    return lengths
 
 
 def weights_name(fingerprint: str) -> str | None:

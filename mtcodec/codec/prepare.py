@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 
 from mtcodec.codec.request import Request
-from mtcodec.coders import near_lossless as exact
-from mtcodec.coders.candidate import Candidate
 from mtcodec.container import attachments
 from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
@@ -20,7 +18,7 @@ from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
-TINY = 64  # pixels up to which everything is kept exactly, unless a coding or a size is asked for
+TINY_PIXELS = 64  # of a scene up to which everything is kept exactly, unless a coding or target is asked for
 
 
 @dataclass(frozen=True)
@@ -28,17 +26,21 @@ class Prepared:
     """A scene ready for coders.
 
     Attributes:
-        signals: of tasks that are coded with losses. exact: sections of the others, made already.
-        originals: a signal of every task, for measures.
-        notes: lines for people about what was found.
+        height, width: in pixels.
+        signals: of all tasks.
+        bounds: on errors in stored values, of tasks that are kept exactly (0) or within a bound.
+        messages: lines for people about what was found.
     """
 
     height: int
     width: int
     signals: dict[str, Signal]
-    exact: dict[str, Candidate]
-    originals: dict[str, Signal]
-    notes: tuple[str, ...] = ()
+    bounds: dict[str, float]
+    messages: tuple[str, ...] = ()
+
+    def lossy(self) -> dict[str, Signal]:
+        """Signals of the tasks that are coded with losses."""
+        return {name: signal for name, signal in self.signals.items() if name not in self.bounds}
 
 
 def as_array(name: str, image: Any) -> Array:
@@ -104,28 +106,29 @@ def check(scene: Mapping[str, Any]) -> Scene:
     if not isinstance(scene, Mapping) or not scene:
         raise SceneError("a scene without images: it must be a dictionary of arrays by task")
     arrays = {str(name): as_array(str(name), image) for name, image in scene.items()}
-    (first, some), *_ = arrays.items()
+    first, first_image = next(iter(arrays.items()))
+    height, width = first_image.shape[:2]
     for name, image in arrays.items():
-        if image.shape[:2] != some.shape[:2]:
+        if image.shape[:2] != (height, width):
             raise SceneError(
-                f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {some.shape[1]}×{some.shape[0]}",
-                task=name,
+                f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {width}×{height}", task=name
             )
-        finite = (
-            image.dtype.kind != "f"
-            or image.dtype.itemsize < 8
-            or np.abs(image[np.isfinite(image)]).max(initial=0) <= np.finfo(np.float32).max
-        )
-        if not finite:
+        if not _fits_float32(image):
             raise SceneError("has values that float32 cannot hold", task=name)
-    height, width = some.shape[:2]
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise SceneError(f"{width}×{height} pixels are more than a file can hold")
     return arrays
 
 
+def _fits_float32(image: Array) -> bool:
+    """Are all finite values within the range of float32?"""
+    if image.dtype.kind != "f" or image.dtype.itemsize < 8:
+        return True
+    return bool(np.abs(image[np.isfinite(image)]).max(initial=0) <= np.finfo(np.float32).max)
+
+
 def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
-    """Signals and exact sections of a scene.
+    """Signals of a scene, and bounds on their errors; nothing is encoded.
 
     Raises:
         SceneError: the scene is not what its tasks declare. UsageError: the request does not fit it.
@@ -134,52 +137,56 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
     _check_request(tasks, request)
     attachments.check(request.attach, tasks)
-    bounds = {
+    bounds = _bounds(arrays, tasks, request)
+    signals: dict[str, Signal] = {}
+    messages: list[str] = []
+    for name, image in arrays.items():
+        invalid = request.invalid.get(name, ())
+        signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
+        messages += _messages(name, signals[name])
+    height, width = next(iter(arrays.values())).shape[:2]
+    return Prepared(height, width, signals, bounds, tuple(messages))
+
+
+def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[str, float]:
+    """By task, how much stored values may be off; tasks with losses by quality have none."""
+    asked = {
         name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
         for name, bound in request.max_error.items()
     }
-    lossy: dict[str, Signal] = {}
-    made: dict[str, Candidate] = {}
-    originals: dict[str, Signal] = {}
     height, width = next(iter(arrays.values())).shape[:2]
-    tiny = (
-        height * width <= TINY
-        and request.coding == "auto"
-        and not (request.target_bytes or request.target_psnr)
-    )
-    notes = []
-    for name, image in arrays.items():
-        task = tasks[name]
-        signal = Signal.from_image(task, image, request.invalid.get(name, ()), request.usual_holes)
-        originals[name] = signal
-        if task.exact or name in request.max_error or tiny:
-            made[name] = exact.encode(signal, bounds.get(name, 0.0), request.effort)
-        else:
-            lossy[name] = signal
-        if task.kind.name == "data":
-            notes.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
-        far = signal.pixel_format.holes.far if signal.pixel_format.holes is not None else ()
-        if far:
-            values = ", ".join(f"{value:g}" for value in far)
-            notes.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
-    return Prepared(height, width, lossy, made, originals, tuple(notes))
+    has_target = bool(request.target_bytes or request.target_psnr)
+    is_tiny = height * width <= TINY_PIXELS and request.coding == "auto" and not has_target
+    return {name: asked.get(name, 0.0) for name in arrays if tasks[name].exact or name in asked or is_tiny}
+
+
+def _messages(name: str, signal: Signal) -> list[str]:
+    """What people should know of a task: it is kept exactly for want of a declaration; it has far planes."""
+    messages = []
+    if signal.task.kind.name == "data":
+        messages.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
+    holes = signal.pixel_format.holes
+    if holes is not None and holes.far:
+        values = ", ".join(f"{value:g}" for value in holes.far)
+        messages.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
+    return messages
 
 
 def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
     """Raise UsageError for a setting of a task that the scene lacks or keeps exactly."""
-    settings = {
-        "a quality": request.task_quality, "a bound": request.max_error, "a PSNR": request.target_psnr,
-    }  # fmt: skip
     for name in request.invalid:
         if name not in tasks or tasks[name].exact:
             raise UsageError(f"holes of task {name!r}, which the scene lacks or stores exactly")
     for name in request.units:
         if name not in tasks or not tasks[name].kind.length:
             raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
-    for what, by_task in settings.items():
+    present = set(tasks)
+    lossy = {name for name, task in tasks.items() if not task.exact and name not in request.max_error}
+    for what, by_task, allowed in (
+        ("a quality", request.task_quality, lossy),
+        ("a bound", request.max_error, present),  # what is kept exactly keeps any bound
+        ("a PSNR", request.target_psnr, lossy),
+    ):
         for name in by_task:
-            exact_too = (
-                what != "a bound" and name in tasks and (tasks[name].exact or name in request.max_error)
-            )
-            if name not in tasks or exact_too:  # what is kept exactly keeps any bound
+            if name not in allowed:
                 raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores exactly")

@@ -12,83 +12,107 @@ from mtcodec.quality import MAX_LEVEL, to_level
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
 
-CLOSE = 4  # quality steps that a search may stay away from the best one
-CORRECTIONS = 5  # encodings at most to use what thorough ones save
-STRIDE = 32  # steps by which the quality found with quick encodings is corrected
+TOLERANCE = 4  # quality levels that the search may stay away from the best one
+MAX_REFINEMENTS = 5  # encodings at most to use what thorough ones save
+STRIDE = 32  # levels by which what was found with quick encodings is corrected
 
 
-class Scene(Protocol):
-    """What rate control needs of a scene's encoder."""
+class Encoder(Protocol):
+    """What rate control needs of a scene's encoder, see :class:`mtcodec.codec.encoder.SceneEncoder`."""
 
-    def at(self, step: int) -> EncodedScene:
-        """The scene at a quality step."""
+    def at(self, level: int) -> EncodedScene:
+        """The scene at a quality level."""
 
-    def quick(self) -> Scene:
+    def quick(self) -> Encoder:
         """The same with quicker encodings, for searching."""
 
-    def refined(self, found: EncodedScene, step: int) -> EncodedScene:
-        """``found``, which reaches its PSNRs at ``step``, with smaller codings that reach them too."""
+    def refined(self, encoded: EncodedScene, level: int) -> EncodedScene:
+        """``encoded``, which reaches its PSNRs at ``level``, with smaller candidates that reach them too."""
 
 
-def control(scene: Scene, request: Request) -> EncodedScene:
+def control(encoder: Encoder, request: Request) -> EncodedScene:
     """The scene at the quality of ``request``, or at that which reaches its target.
 
-    The search is made with quick encodings, and corrected with those of the effort that is wanted.
+    Of levels that keep within bytes the highest is wanted, of those that reach a PSNR the lowest. The search
+    is made with quick encodings, and corrected with those of the effort that is wanted.
 
     Raises:
         TargetError: no quality reaches it, and the nearest is not wanted.
     """
     if not request.target_psnr and not request.target_bytes:
-        return scene.at(to_level(request.quality))
+        return encoder.at(to_level(request.quality))
 
-    def reached(found: EncodedScene) -> bool:
-        return not missed(found, request)
+    def meets(encoded: EncodedScene) -> bool:
+        return not missed(encoded, request)
 
-    safe, better = (
-        (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
-    )  # towards ``better`` until it fails
-    step = _search(scene.quick().at, reached, safe, better)
-    toward = STRIDE if better > safe else -STRIDE
-    found = scene.at(step)
-    while not reached(found) and step != safe:
-        step = min(max(step - toward, 0), MAX_LEVEL)
-        found = scene.at(step)
-    if not reached(found):
+    feasible, wanted = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
+    level = _search(encoder.quick().at, meets, feasible, wanted)
+    level, encoded = _backed_off(encoder, meets, level, feasible, STRIDE if feasible > wanted else -STRIDE)
+    if not meets(encoded):
         if not request.best_effort:
-            raise TargetError(f"{missed(found, request)} (--best-effort takes that)")
-        return found
-    for _ in range(CORRECTIONS):  # what is thorough may do with less
-        if step == better:
-            break
-        closer = min(max(step + toward // 2, 0), MAX_LEVEL)
-        other = scene.at(closer)
-        if not reached(other):
-            break
-        found, step = other, closer
-    return found if request.target_bytes else scene.refined(found, step)
+            raise TargetError(f"{missed(encoded, request)} (--best-effort takes that)")
+        return encoded
+    half_stride = STRIDE // 2 if wanted > feasible else -STRIDE // 2
+    level, encoded = _pushed(encoder, meets, level, encoded, wanted, half_stride)
+    return encoded if request.target_bytes else encoder.refined(encoded, level)
 
 
 def _search(
-    at: Callable[[int], EncodedScene], reached: Callable[[EncodedScene], bool], safe: int, better: int
+    at: Callable[[int], EncodedScene], meets: Callable[[EncodedScene], bool], feasible: int, wanted: int
 ) -> int:
-    """The step next to ``better`` that reaches the target; ``safe`` where none does."""
-    if reached(at(better)):
-        return better
-    while abs(better - safe) > CLOSE:
-        step = (safe + better) // 2
-        if reached(at(step)):
-            safe = step
+    """By bisection, the level next to ``wanted`` that meets the target; ``feasible`` where none does."""
+    if meets(at(wanted)):
+        return wanted
+    while abs(wanted - feasible) > TOLERANCE:
+        level = (feasible + wanted) // 2
+        if meets(at(level)):
+            feasible = level
         else:
-            better = step
-    return safe
+            wanted = level
+    return feasible
 
 
-def missed(nearest: EncodedScene, request: Request) -> str:
-    """Why the nearest file does not reach the target of ``request``; empty where it does."""
+def _backed_off(
+    encoder: Encoder, meets: Callable[[EncodedScene], bool], level: int, feasible: int, stride: int
+) -> tuple[int, EncodedScene]:
+    """The first level towards ``feasible`` that meets the target, or ``feasible`` itself."""
+    encoded = encoder.at(level)
+    while not meets(encoded) and level != feasible:
+        level = min(max(level + stride, 0), MAX_LEVEL)
+        encoded = encoder.at(level)
+    return level, encoded
+
+
+def _pushed(
+    encoder: Encoder,
+    meets: Callable[[EncodedScene], bool],
+    level: int,
+    encoded: EncodedScene,
+    wanted: int,
+    stride: int,
+) -> tuple[int, EncodedScene]:
+    """A few strides from a level that meets the target towards ``wanted``, as long as it is met."""
+    for _ in range(MAX_REFINEMENTS):
+        if level == wanted:
+            break
+        closer = min(max(level + stride, 0), MAX_LEVEL)
+        trial = encoder.at(closer)
+        if not meets(trial):
+            break
+        level, encoded = closer, trial
+    return level, encoded
+
+
+def missed(encoded: EncodedScene, request: Request) -> str:
+    """Why a file does not reach the target of ``request``; empty where it does."""
     if request.target_bytes:
-        size, most = len(nearest.to_bytes()), request.target_bytes
-        return "" if size <= most else f"out of reach: {size} bytes at least, not {most}"
-    if all(nearest.psnr[name] >= value for name, value in request.target_psnr.items()):
+        size = len(encoded.to_bytes())
+        return (
+            ""
+            if size <= request.target_bytes
+            else (f"out of reach: {size} bytes at least, not {request.target_bytes}")
+        )
+    if all(encoded.psnr[name] >= psnr for name, psnr in request.target_psnr.items()):
         return ""
-    pairs = (f"{n} {nearest.psnr[n]:.1f} dB at most, not {v:g}" for n, v in request.target_psnr.items())
+    pairs = (f"{n} {encoded.psnr[n]:.1f} dB at most, not {v:g}" for n, v in request.target_psnr.items())
     return f"out of reach: {', '.join(pairs)}"

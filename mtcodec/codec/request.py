@@ -60,9 +60,9 @@ class Request:
         for value in (self.quality, *self.task_quality.values()):
             if not 0 <= value <= 100:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
-        for word, known in ((self.coding, CODINGS), (self.effort, EFFORTS)):
-            if word not in known:
-                raise UsageError(f"not {word!r}, but one of {', '.join(known)}")
+        for word, words in ((self.coding, CODINGS), (self.effort, EFFORTS)):
+            if word not in words:
+                raise UsageError(f"not {word!r}, but one of {', '.join(words)}")
         if self.target_psnr and self.target_bytes:
             raise UsageError("a PSNR and a number of bytes: only one of them can be the target")
         for name, bound in self.max_error.items():
@@ -73,18 +73,19 @@ class Request:
             if not length or number == 0:
                 raise UsageError(f"a unit is a length in mm, cm or m, not {unit!r}", task=name)
 
-    def only(self, tasks: Collection[str], units: Mapping[str, str] = {}) -> Request:
-        """The same without settings of tasks that are not among ``tasks``; for datasets whose scenes
-        differ. ``units`` are those that a dataset tells, for tasks of lengths that the request has no
-        other for.
+    def only(self, tasks: Collection[str], dataset_units: Mapping[str, str] = {}) -> Request:
+        """The same without settings of other tasks than ``tasks``; for datasets whose scenes differ.
+
+        ``dataset_units`` are those that a dataset tells, for tasks of lengths without a unit in the request.
         """
-        kept: dict[str, Any] = {
+        fields: dict[str, Any] = {
             name: {task: value for task, value in getattr(self, name).items() if task in tasks}
             for name in BY_TASK
         }
-        lengths = (task for task in units if task in tasks and task in self.tasks)
-        own = {task: units[task] for task in lengths if self.tasks[task].kind.length}
-        return replace(self, **{**kept, "units": {**own, **kept["units"]}})
+        declared = (task for task in dataset_units if task in tasks and task in self.tasks)
+        of_dataset = {task: dataset_units[task] for task in declared if self.tasks[task].kind.length}
+        fields["units"] = {**of_dataset, **fields["units"]}
+        return replace(self, **fields)
 
     def tasks_named(self) -> set[str]:
         """Tasks that have settings of their own."""

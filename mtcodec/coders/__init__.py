@@ -1,5 +1,6 @@
 """Signals ↔ payloads of sections, one file a coder.
 
-An encoder gives :class:`mtcodec.coders.candidate.Candidate` values, of which the mode decision takes the cheapest;
-decoders are found by the coding that a section's descriptor names.
+Encoders give a :class:`mtcodec.coders.candidate.Candidate`; the mode decision takes those that cost least. A
+*task* is one modality of a scene, such as rgb or depth. Decoders are found by the coding that a section's
+descriptor names.
 """

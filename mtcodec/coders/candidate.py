@@ -1,10 +1,9 @@
-"""What coders give: a section as a value, before any bytes of a file are written."""
+"""A candidate: one way to store one task's image, before any bytes of a file are written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,80 +11,84 @@ from mtcodec.container.section import WHOLE, Attributes
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Holes, Mask
 from mtcodec.signals.mapping import CHUNK_PIXELS, Array, ValueRange
-from mtcodec.signals.signal import PixelFormat
+from mtcodec.signals.signal import PixelFormat, Signal
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Candidate:
-    """One way to store one task.
+    """One way to store one task's image.
 
     Attributes:
         coding: of :data:`mtcodec.container.section.CODINGS`.
-        pixel_format: how its samples stand for stored values; its holes are a section of their own.
-        source: stored values as decoding gives them, or what makes them when they are first asked for.
-        distortion: sum of squared errors, see :meth:`mtcodec.signals.signal.Signal.squared_error`, or what
-            finds it.
-        shared: True where decoding reads the shared section.
-        quality: step of the networks.
+        pixel_format: how decoded planes stand for stored values; its holes are a section of their own.
+        payload: bytes of the task's section.
+        decoder: makes the image, (H, W) or (H, W, C) stored values, as decoding the payload gives it.
+        signal: the original that losses are measured against; None: nothing is lost.
+        uses_shared: does decoding read the shared section?
+        level: quality level of the task's stream where it differs from the scene's; of networks only.
     """
 
     coding: str
     pixel_format: PixelFormat
     payload: bytes
-    source: Array | Callable[[], Array]
-    distortion: float | Callable[[Array], float] = 0.0
-    shared: bool = False
-    quality: int | None = None
-
-    @property
-    def decoded(self) -> Array:
-        """Stored values as decoding gives them; kept for images that are not large."""
-        if not callable(self.source):
-            return self.source
-        kept: Array | None = self.__dict__.get("_decoded")
-        if kept is None:
-            kept = self.source()
-            if kept.shape[0] * kept.shape[1] <= CHUNK_PIXELS:
-                self.__dict__["_decoded"] = kept
-        return kept
-
-    @cached_property
-    def error(self) -> float:
-        """Sum of squared errors."""
-        return self.distortion(self.decoded) if callable(self.distortion) else self.distortion
+    decoder: Callable[[], Array]
+    signal: Signal | None = None
+    uses_shared: bool = False
+    level: int | None = None
+    _image: Array | None = field(default=None, init=False, repr=False)
+    _squared_error: float | None = field(default=None, init=False, repr=False)
 
     @property
     def bits(self) -> int:
         """Of the payload alone."""
         return 8 * len(self.payload)
 
+    def decoded(self) -> Array:
+        """The image as decoding gives it. It is decoded once, and anew each time if it is large."""
+        if self._image is not None:
+            return self._image
+        image = self.decoder()
+        if image.shape[0] * image.shape[1] <= CHUNK_PIXELS:
+            self._image = image
+        return image
 
-def attributes_of(coded: Candidate, mask: int | None) -> Attributes:
-    """What the descriptor says of a section whose holes are in the section ``mask``."""
-    pixel_format, values = coded.pixel_format, b""
+    def squared_error(self) -> float:
+        """Sum of squared errors, see :meth:`mtcodec.signals.signal.Signal.squared_error`."""
+        if self.signal is None:
+            return 0.0
+        if self._squared_error is None:
+            self._squared_error = self.signal.squared_error(self.decoded())
+        return self._squared_error
+
+
+def attributes_of(candidate: Candidate, mask_index: int | None) -> Attributes:
+    """What the descriptor says of a candidate's section; its holes are in the mask ``mask_index``."""
+    pixel_format, hole_values = candidate.pixel_format, b""
     if pixel_format.holes is not None:
-        stored = pixel_format.holes.values
-        values = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
+        values = pixel_format.holes.values
+        hole_values = values.astype(values.dtype.newbyteorder("<")).tobytes()
     limits = pixel_format.value_range.low, pixel_format.value_range.high
-    plain = coded.coding == "raw" or limits == WHOLE.get(pixel_format.dtype)
+    is_default = candidate.coding == "raw" or limits == WHOLE.get(pixel_format.dtype)
     return Attributes(
-        pixel_format.dtype, pixel_format.channels, None if plain else limits, pixel_format.value_range.mapping, pixel_format.unit_vectors,
-        coded.quality, mask, values,
+        pixel_format.dtype, pixel_format.channels, None if is_default else limits,
+        pixel_format.value_range.mapping, pixel_format.unit_vectors, candidate.level, mask_index, hole_values,
     )  # fmt: skip
 
 
-def pixel_format_of(own: Attributes, mask: Mask | None) -> PixelFormat:
-    """The pixel_format that a descriptor tells; ``mask`` are those of its section of holes.
+def pixel_format_of(attributes: Attributes, mask: Mask | None) -> PixelFormat:
+    """The pixel format that a descriptor says; ``mask`` is the one that it names.
 
     Raises:
         FormatError: a hole without a value.
     """
-    low, high = own.range or WHOLE.get(own.dtype, (0, 0))
+    dtype = attributes.dtype
+    low, high = attributes.range or WHOLE.get(dtype, (0, 0))
     holes: Holes | None = None
     if mask is not None:
-        values = np.frombuffer(own.hole_values, np.dtype(own.dtype).newbyteorder("<")).astype(own.dtype)
-        values = values.reshape(-1, own.channels)
+        values = np.frombuffer(attributes.hole_values, np.dtype(dtype).newbyteorder("<")).astype(dtype)
+        values = values.reshape(-1, attributes.channels)
         if mask.max() > len(values):
             raise FormatError("a hole without a value")
         holes = Holes(mask, values)
-    return PixelFormat(own.dtype, own.channels, ValueRange(low, high, own.mapping), own.unit_vectors, holes)
+    value_range = ValueRange(low, high, attributes.mapping)
+    return PixelFormat(dtype, attributes.channels, value_range, attributes.unit_vectors, holes)

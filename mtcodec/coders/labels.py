@@ -1,40 +1,40 @@
-"""Class ids and masks of holes: integers of one channel, exactly."""
+"""Class ids, truth values and masks of holes: integers of one channel, exactly."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from mtcodec.bitstreams import labels
+from mtcodec.bitstreams import labels as bitstream
 from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Mask
 from mtcodec.signals.mapping import Array, ValueRange, whole_range
 from mtcodec.signals.signal import PixelFormat
 
-SPAN = 1 << 16  # values that samples of 16 bits can tell apart
+MAX_SPAN = 1 << 16  # of values that samples of 16 bits can tell apart
 
 
 def encode(image: Array) -> Candidate | None:
-    """``image`` (H, W) of any integer dtype or bool; None where it has more than 65,536 values in a row."""
+    """``image`` (H, W) of any integer dtype or bool; None where its values span more than 65,536 numbers."""
     dtype = image.dtype.name
     if image.ndim != 2 or image.dtype.kind not in "uib":
         return None
-    samples = image.astype(np.uint8) if dtype == "bool" else image
     if dtype in ("bool", "uint8", "uint16"):
-        scale = whole_range(dtype)
+        value_range = whole_range(dtype)
+        samples = image.astype(np.uint8) if dtype == "bool" else image
     else:
         low, high = int(image.min()), int(image.max())
-        if high - low >= SPAN or abs(low) > 1 << 53 or abs(high) > 1 << 53:
+        if high - low >= MAX_SPAN or abs(low) > 1 << 53 or abs(high) > 1 << 53:
             return None
-        scale = ValueRange(float(low), float(high))
-        samples = (image.astype(object) - low if dtype == "uint64" else image.astype(np.int64) - low).astype(
-            _sample_dtype(scale)
-        )
-    return Candidate("labels", PixelFormat(dtype, 1, scale), labels.encode_labels(samples), image)
+        value_range = ValueRange(float(low), float(high))
+        wide = image.astype(object if dtype == "uint64" else np.int64)
+        samples = (wide - low).astype(_sample_dtype(value_range))
+    payload = bitstream.encode_labels(samples)
+    return Candidate("labels", PixelFormat(dtype, 1, value_range), payload, lambda: image)
 
 
-def _sample_dtype(scale: ValueRange) -> str:
-    return "uint8" if scale.span < 256 else "uint16"
+def _sample_dtype(value_range: ValueRange) -> str:
+    return "uint8" if value_range.span < 256 else "uint16"
 
 
 def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -> Array:
@@ -43,38 +43,40 @@ def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -
     Raises:
         FormatError: damaged.
     """
-    if pixel_format.dtype == "bool":
-        samples = labels.decode_labels(payload, height, width, "uint8")
+    dtype, value_range = pixel_format.dtype, pixel_format.value_range
+    if dtype == "bool":
+        samples = bitstream.decode_labels(payload, height, width, "uint8")
         if samples.max() > 1:
             raise FormatError("labels: neither true nor false")
         return samples.astype(bool)
-    if pixel_format.dtype in ("uint8", "uint16") and pixel_format.value_range == whole_range(
-        pixel_format.dtype
-    ):
-        return labels.decode_labels(payload, height, width, pixel_format.dtype)
-    if pixel_format.value_range.span >= SPAN:
+    if dtype in ("uint8", "uint16") and value_range == whole_range(dtype):
+        return bitstream.decode_labels(payload, height, width, dtype)
+    if value_range.span >= MAX_SPAN:
         raise FormatError("labels: too wide a range")
-    samples = labels.decode_labels(payload, height, width, _sample_dtype(pixel_format.value_range))
-    if int(samples.max()) > pixel_format.value_range.span:
+    samples = bitstream.decode_labels(payload, height, width, _sample_dtype(value_range))
+    if int(samples.max()) > value_range.span:
         raise FormatError("labels: beyond their range")
-    image: Array = (samples.astype(np.int64) + int(pixel_format.value_range.low)).astype(pixel_format.dtype)
+    image: Array = (samples.astype(np.int64) + int(value_range.low)).astype(dtype)
     return image
 
 
+# --- masks of holes --------------------------------------------------------------------------------------
+
+
 def encode_mask(mask: Mask) -> bytes:
-    """The payload of a section of holes."""
-    return labels.encode_labels(mask)
+    """The smallest payload of a mask of holes."""
+    return bitstream.encode_labels(mask)
 
 
-def encode_mask_quick(mask: Mask, payload: bytes) -> bytes | None:
-    """One that decodes much faster than ``payload``, if it is not much longer."""
-    return labels.encode_quick(mask, payload)
+def encode_mask_for_speed(mask: Mask, smallest: bytes) -> bytes | None:
+    """A payload that decodes much faster than the ``smallest``, if it is not much longer."""
+    return bitstream.encode_quick(mask, smallest)
 
 
 def decode_mask(payload: bytes, height: int, width: int) -> Mask:
-    """Classes of holes, (H, W): 0 where there is a measurement.
+    """A mask of holes, (H, W): 0 where there is a measurement.
 
     Raises:
         FormatError: damaged.
     """
-    return labels.decode_labels(payload, height, width, "uint8")
+    return bitstream.decode_labels(payload, height, width, "uint8")

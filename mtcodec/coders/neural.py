@@ -57,9 +57,7 @@ def encode(networks: Networks, signals: Mapping[str, Signal], steps: Mapping[str
         own = steps[name] if name in streams and steps[name] != steps[SHARED] else None
         shared = SHARED in networks.graph.reads[name]
         payload = payloads.get(name, b"")  # a mixed codec has no streams of tasks' own
-        tasks[name] = Candidate(
-            "neural", signal.pixel_format, payload, decode, signal.squared_error, shared, own
-        )
+        tasks[name] = Candidate("neural", signal.pixel_format, payload, decode, signal, shared, own)
     return NeuralScene(networks, payloads.get(SHARED), tasks, steps[SHARED])
 
 

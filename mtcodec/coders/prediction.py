@@ -1,9 +1,9 @@
-"""Values within a bound, as an AV1 picture and what it lacks, in steps: for noisy depth and wide bounds.
+"""Values within a bound as an AV1 picture, the prediction, and the quantised residual: for noisy depth.
 
 ::
 
     values ─► AV1 picture ─► prediction ─┐
-       └───────────────────────────── difference / step, rounded ─► lossless JPEG XL
+       └───────────────────────────── residual / step size, rounded ─► codes ─► lossless JPEG XL
 
 AV1 pictures of one channel decode to the same samples on every machine, as its specification asks for: the
 bound holds everywhere.
@@ -22,84 +22,96 @@ from mtcodec.container.cursor import Cursor, varint
 from mtcodec.errors import FormatError
 from mtcodec.signals.mapping import Array, ValueRange
 
-TRIED = (30, 45, 60, 75, 85)  # qualities of AV1, from few bytes to many
-DRAFT, SPEED, LARGE_SPEED = 6, 4, 7  # of AV1
-QUICK = 3  # effort of JPEG XL while qualities are compared
-HOPELESS = 1.3  # times the bytes that values themselves take so: too much for a slower try
-MAX_STEP, MAX_NUMBER = 2**31 - 1, 65535
-MAX_SPAN = 2**40  # of a range: doubles have parts of steps left
+AV1_QUALITIES = (30, 45, 60, 75, 85)  # that are tried, from few bytes to many
+DRAFT_AV1_SPEED, AV1_SPEED, LARGE_AV1_SPEED = 6, 4, 7
+DRAFT_JXL_EFFORT = 3  # while qualities are compared
+MAX_DRAFT_RATIO = 1.3  # of a draft's bytes over those of a draft without prediction: above it, no prediction
+MAX_STEP_SIZE, MAX_CODE = 2**31 - 1, 65535
+MAX_SAMPLE = (1 << av1.BITS) - 1
+MAX_SPAN = 2**40  # of a range, so that float64 is much finer than the step size
 
-Numbers = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
+
+
+def step_size(bound: float, is_integer: bool) -> float:
+    """The quantisation step size for errors of ``bound`` at most; of floats a little less, for rounding."""
+    return 1.0 + 2 * bound if is_integer else 2 * bound * (1 - 1e-6)
 
 
 def encode(
-    image: Array, scale: ValueRange, bound: float, effort: int, rival: int, large: bool
+    image: Array, value_range: ValueRange, bound: float, jxl_effort: int, rival_bytes: int, is_large: bool
 ) -> bytes | None:
-    """The payload after its first byte; None where this is not likely to be smaller than what there is.
+    """The payload after its first byte; None where this is not likely to be smaller than without prediction.
 
     Args:
-        image: (H, W) values without holes, within ``scale``.
+        image: (H, W) values without holes, within ``value_range``.
         bound: on errors, in stored values; whole for integers.
-        effort: of JPEG XL.
-        rival: bytes of the steps of values themselves at a quick effort.
+        rival_bytes: of a draft without prediction.
     """
-    integer = image.dtype.kind in "ui"
-    step = 1.0 + 2 * bound if integer else 2 * bound * (1 - 1e-6)
-    if max(image.shape) > av1.MAX_SIDE or not 0 < scale.span < MAX_SPAN or not 0 < step <= MAX_STEP:
+    is_integer = image.dtype.kind in "ui"
+    size = step_size(bound, is_integer)
+    if (
+        max(image.shape) > av1.MAX_SIDE
+        or not 0 < value_range.span < MAX_SPAN
+        or not 0 < size <= MAX_STEP_SIZE
+    ):
         return None
     values = image.astype(np.float64)
-    samples = np.rint((values - scale.low) * (((1 << av1.BITS) - 1) / scale.span)).astype(np.uint16)
+    samples = np.rint((values - value_range.low) * (MAX_SAMPLE / value_range.span)).astype(np.uint16)
 
-    def made(quality: int, speed: int, effort: int) -> bytes | None:
+    def encode_at(quality: int, speed: int, effort: int) -> bytes | None:
         picture = av1.encode_samples(samples, quality, speed, flat=True)
-        numbers = _numbers(values, _prediction(picture, samples.shape, scale, integer), step)
-        if numbers is None:
-            return None
-        base, found = numbers
-        head = varint(int(step)) if integer else struct.pack("<d", step)
-        return head + varint(base) + varint(len(picture)) + picture + jxl.encode_samples(found, effort)
+        return _encode_residual(values, picture, value_range, size, is_integer, effort)
 
-    best: tuple[int, int] | None = None
-    for quality in TRIED:
-        draft = made(quality, LARGE_SPEED if large else DRAFT, QUICK)
-        if draft is not None and best is not None and len(draft) > best[0]:
+    best: tuple[int, int] | None = None  # bytes, AV1's quality
+    for quality in AV1_QUALITIES:
+        draft = encode_at(quality, LARGE_AV1_SPEED if is_large else DRAFT_AV1_SPEED, DRAFT_JXL_EFFORT)
+        if draft is None:
+            continue
+        if best is not None and len(draft) > best[0]:
             break
-        best = best if draft is None else (len(draft), quality)
-    if best is None or best[0] > HOPELESS * rival:
+        best = len(draft), quality
+    if best is None or best[0] > MAX_DRAFT_RATIO * rival_bytes:
         return None
-    return made(best[1], LARGE_SPEED if large else SPEED, effort)
+    return encode_at(best[1], LARGE_AV1_SPEED if is_large else AV1_SPEED, jxl_effort)
 
 
-def decode(cursor: Cursor, scale: ValueRange, dtype: str, shape: tuple[int, int]) -> Numbers:
-    """(H, W) values, not yet stored ones, of what :func:`encode` made.
+def _encode_residual(
+    values: Floats, picture: bytes, value_range: ValueRange, size: float, is_integer: bool, jxl_effort: int
+) -> bytes | None:
+    """The payload with this picture; None where the residual has too many codes."""
+    predicted = _predicted(picture, values.shape, value_range, is_integer)
+    codes = np.rint((values - predicted) / size)
+    base = max(0, -math.floor(codes.min()))
+    codes += base
+    max_code = int(codes.max())
+    if max_code > MAX_CODE or base > MAX_CODE:
+        return None
+    residual = codes.astype(np.uint8) if max_code < 256 else codes.astype(np.uint16)
+    head = varint(int(size)) if is_integer else struct.pack("<d", size)
+    return head + varint(base) + varint(len(picture)) + picture + jxl.encode_samples(residual, jxl_effort)
+
+
+def decode(cursor: Cursor, value_range: ValueRange, dtype: str, shape: tuple[int, int]) -> Floats:
+    """(H, W) values, not yet of their dtype, of what :func:`encode` gave.
 
     Raises:
         FormatError: damaged.
     """
-    integer = np.dtype(dtype).kind in "ui"
-    step = float(cursor.varint("step", MAX_STEP)) if integer else cursor.unpack("<d")[0]
-    if not 0 < step <= MAX_STEP or not 0 < scale.span < MAX_SPAN:
+    is_integer = np.dtype(dtype).kind in "ui"
+    size = float(cursor.varint("step", MAX_STEP_SIZE)) if is_integer else cursor.unpack("<d")[0]
+    if not 0 < size <= MAX_STEP_SIZE or not 0 < value_range.span < MAX_SPAN:
         raise FormatError("step is out of range")
-    base = cursor.varint("lowest number", MAX_NUMBER)
+    base = cursor.varint("lowest number", MAX_CODE)
     picture = cursor.take(cursor.varint("length of the picture", len(cursor.data)))
-    numbers = jxl.decode_samples(cursor.rest, shape)
-    predicted = _prediction(picture, shape, scale, integer)
-    values: Numbers = (predicted + step * (numbers.astype(np.float64) - base)).clip(scale.low, scale.high)
+    codes = jxl.decode_samples(cursor.rest, shape).astype(np.float64) - base
+    predicted = _predicted(picture, shape, value_range, is_integer)
+    values: Floats = (predicted + size * codes).clip(value_range.low, value_range.high)
     return values
 
 
-def _prediction(picture: bytes, shape: tuple[int, ...], scale: ValueRange, integer: bool) -> Numbers:
+def _predicted(picture: bytes, shape: tuple[int, ...], value_range: ValueRange, is_integer: bool) -> Floats:
+    """The values that an AV1 picture stands for."""
     samples = av1.decode_samples(picture, shape)
-    values: Numbers = scale.low + samples.astype(np.float64) * (scale.span / ((1 << av1.BITS) - 1))
-    return np.rint(values) if integer else values
-
-
-def _numbers(values: Numbers, predicted: Numbers, step: float) -> tuple[int, jxl.Samples] | None:
-    """What the lowest number is below 0, and numbers of steps above it; None where they are too many."""
-    numbers = np.rint((values - predicted) / step)
-    base = max(0, -math.floor(numbers.min()))
-    numbers += base
-    top = int(numbers.max())
-    if top > MAX_NUMBER or base > MAX_NUMBER:
-        return None
-    return base, numbers.astype(np.uint8) if top < 256 else numbers.astype(np.uint16)
+    values: Floats = value_range.low + samples.astype(np.float64) * (value_range.span / MAX_SAMPLE)
+    return np.rint(values) if is_integer else values

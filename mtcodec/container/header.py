@@ -42,7 +42,8 @@ class Header:
     Attributes:
         fingerprint: of the weights, 8 hexadecimal digits; zeros where no section is neural.
         height, width: in pixels.
-        level: quality level of the networks, for streams that have none of their own; 0 where no section is neural.
+        level: quality level of the networks, for streams that have none of their own; 0 without neural
+            sections.
         size: bytes of the header itself.
     """
 

@@ -84,7 +84,7 @@ def bench(
     found, done = {"mtcodec": ours}, 1
     for format in FORMATS:
         rows: dict[str, Any] = {}
-        for name, signal in encoded.prepared.originals.items():
+        for name, signal in encoded.prepared.signals.items():
             progress(f"{format} {name}", done, steps)
             way = _way(format, signal, encoded.psnr.get(name, PSNR_CAP))
             rows[name] = None if way is None else _timed(way, signal, runs, clock)

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from mtcodec.bitstreams import av1, jxl
-from mtcodec.coders.classical import Samples, from_samples, to_samples
+from mtcodec.coders.classical import from_samples, to_samples
+from mtcodec.coders.coding_modes import Samples
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.measure import hyperprior, overhead
 from mtcodec.signals.mapping import Array

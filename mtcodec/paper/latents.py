@@ -119,7 +119,7 @@ def encode(networks: TorchNetworks, scene: Scene, quality: float) -> EncodedScen
     """
     request = Request(quality, coding="neural", tasks=networks.tasks)
     encoded = encoder.encode(scene, [networks], request)
-    for name, coded in encoded.tasks.items():
+    for name, coded in encoded.candidates.items():
         if coded.coding != "neural":
             raise SceneError(f"is not coded by networks but {coded.coding}", task=name)
     return encoded
@@ -161,7 +161,7 @@ def read(networks: TorchNetworks, encoded: EncodedScene) -> CodedScene:
         total: Floats = np.sum(others, axis=0)
         size = len(reader.payload(name))
         streams[name] = StreamCode(latents.floats(name), total, float(hyper.sum()), size)
-    return CodedScene(encoded.prepared.signals, data, header, steps, streams)
+    return CodedScene(encoded.prepared.lossy(), data, header, steps, streams)
 
 
 # --- pictures from latents -----------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Projection:
 
     @property
     def has_seam(self) -> bool:
-        """Do vectors point so far from the direction that neighbours may lie on opposite edges of the disc?"""
+        """Do vectors point so far off the direction that neighbours may lie on opposite edges of the disc?"""
         return self.radius > SEAM_RADIUS
 
     @property

@@ -50,8 +50,8 @@ class Rotation:
         return mix_planes(axes, planes.astype(np.float32, copy=False) - MIDDLE) + MIDDLE
 
     def inverse(self, samples: Numbers, max_code: float, value_range: ValueRange) -> Planes:
-        """The inverse, of samples (rows, W, 3), 0 to ``max_code``: values (3, rows, W), maybe beyond their range,
-        whose mapping is linear."""
+        """The inverse, of samples (rows, W, 3), 0 to ``max_code``: values (3, rows, W), maybe beyond their
+        range, whose mapping is linear."""
         axes, low, span = self.matrix / SCALE, np.float32(value_range.low), np.float32(value_range.span)
         values = mix_planes(
             axes.T * (span / np.float32(max_code)), np.moveaxis(samples, -1, 0).astype(np.float32)

@@ -30,7 +30,7 @@ from mtcodec.tasks.kinds import Values
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """How planes of numbers from 0 to 1 stand for the stored values of an image; a section's descriptor says it.
+    """How planes of numbers from 0 to 1 stand for an image's stored values; a section's descriptor says it.
 
     Attributes:
         dtype, channels: of the stored image.
@@ -72,7 +72,7 @@ class PixelFormat:
         return hole_ops.restore(maps.image_of(stored), self.holes)
 
     def look_up(self, levels: npt.NDArray[Any], samples: npt.NDArray[Any]) -> Array:
-        """Stored values of decoded samples (H, W) or (H, W, C); sample i stands for ``levels[i]`` in [0, 1]."""
+        """Stored values of decoded samples (H, W) or (H, W, C); sample i is ``levels[i]`` in [0, 1]."""
         values = maps.to_values(levels[None, None], self.value_range, self.dtype)
         table = maps.to_stored(values, self.dtype).ravel()
         image = np.empty(samples.shape, self.dtype)

@@ -265,9 +265,9 @@ def test_tasks_that_nobody_knows_are_kept_exactly(small: Codec, scene: Scene) ->
     made = small.encode_scene({**scene, **others}, 30)
     back = small.decode(made.to_bytes())
     assert same({n: back[n] for n in others}, others)
-    assert len(made.prepared.notes) == len(others)
+    assert len(made.prepared.messages) == len(others)
     for name in others:
-        assert f"{name}: nobody says what it is, so it is kept exactly" in "\n".join(made.prepared.notes)
+        assert f"{name}: nobody says what it is, so it is kept exactly" in "\n".join(made.prepared.messages)
     assert same(mtcodec.decode(mtcodec.extract(made.to_bytes(), list(others))), others)
 
 
@@ -310,7 +310,7 @@ def test_the_sky_is_kept_and_surfaces_are_not_blurred() -> None:
     depth = np.where(sky, np.float32(1e10), depth.clip(2, 25))
     assert depth[~sky].min() >= 2 and depth[~sky].max() <= 25
     made = Codec().encode_scene({"depth": depth})
-    assert made.prepared.notes == (
+    assert made.prepared.messages == (
         "depth: 1e+10 is taken for a far plane, without measurement (--invalid none)",
     )
     back = mtcodec.decode(made.to_bytes())["depth"]
@@ -320,7 +320,7 @@ def test_the_sky_is_kept_and_surfaces_are_not_blurred() -> None:
     assert made.measures["depth"]["abs_rel"] == pytest.approx(error.mean(), rel=1e-4)
     assert made.measures["depth"]["max_error"] == pytest.approx(np.abs(back - depth)[~sky].max(), rel=1e-4)
     plain = PLAIN.encode_scene({"depth": depth}, usual_holes=False)
-    assert plain.prepared.notes == () and plain.masks == []
+    assert plain.prepared.messages == () and plain.masks == []
 
 
 # --- holes ---------------------------------------------------------------------------------------
@@ -480,9 +480,11 @@ def test_files_are_decoded_with_the_weights_that_made_them(small: Codec, clevr: 
 def cost(made: EncodedScene) -> float:
     """What the mode decision minimises: bits + λ · weight · squared error."""
     lam = float(lambda_of(to_level(made.quality)))
-    signals = made.prepared.signals
+    signals = made.prepared.lossy()
     return 8 * len(made.to_bytes()) + sum(
-        lam * signals[name].task.weight * coded.error for name, coded in made.tasks.items() if name in signals
+        lam * signals[name].task.weight * coded.squared_error()
+        for name, coded in made.candidates.items()
+        if name in signals
     )
 
 

@@ -9,28 +9,32 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtcodec.codec.decision import MAX_PARTS, Part, decide
+from mtcodec.codec.decision import MAX_SUBSETS_OF, NeededSection, decide
 from mtcodec.coders.candidate import Candidate
 from mtcodec.signals.mapping import whole_range
 from mtcodec.signals.signal import PixelFormat
 
-FORM = PixelFormat("uint8", 1, whole_range("uint8"))
+FORMAT = PixelFormat("uint8", 1, whole_range("uint8"))
 Candidates = Mapping[str, Sequence[Candidate]]
 
 
 def coded(size: int, error: float = 0.0, coding: str = "classical") -> Candidate:
     """Made up: so many bytes, and this squared error."""
-    return Candidate(coding, FORM, bytes(size), np.zeros((1, 1), np.uint8), error)
+    candidate = Candidate(coding, FORMAT, bytes(size), lambda: np.zeros((1, 1), np.uint8))
+    candidate.squared_error = lambda: error  # type: ignore[method-assign]
+    return candidate
 
 
-def chosen(candidates: Candidates, parts: Sequence[Part] = (), weight: float = 1.0) -> dict[str, int]:
+def chosen(
+    candidates: Candidates, parts: Sequence[NeededSection] = (), weight: float = 1.0
+) -> dict[str, int]:
     """Indexes of what is chosen."""
     found = decide(candidates, dict.fromkeys(candidates, weight), parts)
     return {name: [*own].index(found[name]) for name, own in candidates.items()}
 
 
-def part(size: int, *readers: tuple[str, int]) -> Part:
-    return Part(8 * size, frozenset(readers))
+def part(size: int, *readers: tuple[str, int]) -> NeededSection:
+    return NeededSection(8 * size, frozenset(readers))
 
 
 def test_the_cheapest_of_every_task_where_nothing_is_shared() -> None:
@@ -72,9 +76,9 @@ def test_one_candidate_is_taken_whatever_it_costs() -> None:
     assert chosen({"a": [coded(1000, 1e9)]}, [part(10**6, ("a", 0))]) == {"a": 0}
 
 
-def cost(candidates: Candidates, picked: Mapping[str, int], parts: Sequence[Part]) -> float:
-    own = sum(candidates[name][i].bits + candidates[name][i].error for name, i in picked.items())
-    return own + sum(p.bits for p in parts if p.readers & set(picked.items()))
+def cost(candidates: Candidates, picked: Mapping[str, int], parts: Sequence[NeededSection]) -> float:
+    own = sum(candidates[name][i].bits + candidates[name][i].squared_error() for name, i in picked.items())
+    return own + sum(p.bits for p in parts if p.users & set(picked.items()))
 
 
 @settings(deadline=None)
@@ -99,7 +103,7 @@ def test_nothing_costs_less(data: st.DataObject) -> None:
 
 def test_what_one_task_reads_is_weighed_there() -> None:
     """Tasks with holes of their own, more than can be combined."""
-    count = MAX_PARTS + 3
+    count = MAX_SUBSETS_OF + 3
     candidates = {f"t{k}": [coded(10), coded(30)] for k in range(count)}
     parts = [part(25 if k % 2 else 5, (f"t{k}", 0)) for k in range(count)]
     found = cost(candidates, chosen(candidates, parts), parts)

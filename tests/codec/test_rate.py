@@ -123,7 +123,7 @@ def test_several_tasks_reach_theirs(part: Scene) -> None:
 def test_networks_reach_a_psnr_within_their_range(clevr: Codec, scene: Scene) -> None:
     part = {"rgb": np.ascontiguousarray(scene["rgb"][64:192, 64:192])}
     made = clevr.encode_scene(part, target_psnr={"rgb": 32.0})
-    assert 32 <= made.psnr["rgb"] < 32.3 and made.tasks["rgb"].coding == "neural"
+    assert 32 <= made.psnr["rgb"] < 32.3 and made.candidates["rgb"].coding == "neural"
 
 
 @pytest.mark.parametrize("most", [400, 2000])

@@ -1,4 +1,4 @@
-"""Classical code streams in sections: settings by λ, sections of every way."""
+"""Classical code streams in sections: settings by λ, sections of every mode."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tools.sections import file_of, read, with_payload
 
 from mtcodec.bitstreams import av1
 from mtcodec.codec.prepare import Scene
-from mtcodec.coders import classical
-from mtcodec.coders.classical import CODECS, CODING_MODES, SPEEDS, CodingMode
+from mtcodec.coders import classical, coding_modes
+from mtcodec.coders.coding_modes import AV1_SPEEDS, CODECS, CODING_MODES, CodingMode
 from mtcodec.errors import SectionError
 from mtcodec.quality import MAX_LEVEL, lambda_of
 from mtcodec.signals.mapping import Array
@@ -21,8 +21,8 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
-NAMES = {way.name: way for way in CODING_MODES}
-SETTINGS = {f"{way.name}-{column}": (way, column) for way in CODING_MODES for column in way.settings}
+NAMES = {mode.name: mode for mode in CODING_MODES}
+SETTINGS = {f"{mode.name}-{column}": (mode, column) for mode in CODING_MODES for column in mode.rd_tables}
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -45,37 +45,38 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
 
 def test_every_kind_has_settings() -> None:
     for kind in KINDS.values():
-        assert {"av1-10", "jxl-16"} <= {way.name for way in CODING_MODES if kind.rd_table in way.settings}
+        assert {"av1-10", "jxl-16"} <= {mode.name for mode in CODING_MODES if kind.rd_table in mode.rd_tables}
 
 
-@pytest.mark.parametrize(("way", "column"), SETTINGS.values(), ids=SETTINGS)
-def test_settings_get_better_with_lambda(way: CodingMode, column: str) -> None:
-    found = [way.setting(column, step) for step in range(0, MAX_LEVEL + 1, 16)]
-    better = found if way.codec == "av1" else [-setting for setting in found]
+@pytest.mark.parametrize(("mode", "column"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_get_better_with_lambda(mode: CodingMode, column: str) -> None:
+    found = [mode.setting(column, step) for step in range(0, MAX_LEVEL + 1, 16)]
+    better = found if mode.codec == "av1" else [-setting for setting in found]
     assert better == sorted(better) and better[0] < better[-1]
-    known = [way.round(setting) for setting in found]
-    assert all(0 <= s <= 100 and s == round(s) for s in known) or way.codec == "jxl"
-    assert all(0.01 <= s <= 25 for s in known) or way.codec == "av1"
+    known = [mode.rounded(setting) for setting in found]
+    assert all(0 <= s <= 100 and s == round(s) for s in known) or mode.codec == "jxl"
+    assert all(0.01 <= s <= 25 for s in known) or mode.codec == "av1"
 
 
 @pytest.mark.parametrize("effort", ["draft", "fast", "normal"])
 @pytest.mark.parametrize("name", list(TASKS))
 def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, effort: str) -> None:
-    (way,) = classical.ways(of(name), effort)
-    assert way.codec == "av1"
+    (mode,) = coding_modes.modes_for(of(name), effort)
+    assert mode.codec == "av1"
     tried = [
-        classical.settings(of(name), way, float(lambda_of(s)), effort) for s in range(0, MAX_LEVEL + 1, 32)
+        coding_modes.settings_worth_trying(of(name), mode, float(lambda_of(s)), effort)
+        for s in range(0, MAX_LEVEL + 1, 32)
     ]
     assert all(len(own) == 1 for own in tried) and tried == sorted(tried) and tried[0] < tried[-1]
 
 
 def test_the_best_effort_tries_neighbours_and_all_ways() -> None:
     lam = float(lambda_of(1500))
-    ways = classical.ways(of("rgb"), "best")
-    assert ways == [way for way in CODING_MODES if not way.projected]
-    for way in ways:
-        own = classical.settings(of("rgb"), way, lam, "best")
-        assert len(set(own)) == 3 and own[0] == way.round(way.setting("color", 1500))
+    modes = coding_modes.modes_for(of("rgb"), "best")
+    assert modes == [mode for mode in CODING_MODES if not mode.projected]
+    for mode in modes:
+        own = coding_modes.settings_worth_trying(of("rgb"), mode, lam, "best")
+        assert len(set(own)) == 3 and own[0] == mode.rounded(mode.setting("color", 1500))
         assert min(own) < own[0] < max(own)
 
 
@@ -85,14 +86,16 @@ def test_large_images_are_coded_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     encode_samples = av1.encode_samples
     monkeypatch.setattr(av1, "encode_samples", lambda *a, **k: seen.append(a[2]) or encode_samples(*a, **k))
     for large in (40 * 48, 40 * 48 - 1):
-        monkeypatch.setattr(classical, "LARGE", large)
+        monkeypatch.setattr(classical, "LARGE_PIXELS", large)
         classical.encode(made, CODING_MODES[0], 50, "normal")
-    assert seen == [SPEEDS["normal"], SPEEDS["fast"]] and seen[0] < seen[1]
+    assert seen == [AV1_SPEEDS["normal"], AV1_SPEEDS["fast"]] and seen[0] < seen[1]
 
 
 def test_images_larger_than_av1_has_are_coded_by_jpeg_xl() -> None:
     for effort in ("normal", "best"):
-        assert {way.codec for way in classical.ways(of("rgb", (1, (1 << 15) + 1)), effort)} == {"jxl"}
+        assert {mode.codec for mode in coding_modes.modes_for(of("rgb", (1, (1 << 15) + 1)), effort)} == {
+            "jxl"
+        }
 
 
 @pytest.mark.parametrize(
@@ -101,8 +104,8 @@ def test_images_larger_than_av1_has_are_coded_by_jpeg_xl() -> None:
 def test_the_widest_images_come_back(name: str, width: int) -> None:
     image = np.full((2, width, 3), (128, 128, 255), np.uint8)
     made = Signal.from_image(USUAL[name], image)
-    for way in classical.ways(made, "draft"):
-        coded = classical.encode(made, way, 50.0 if way.codec == "av1" else 1.0, "draft")
+    for mode in coding_modes.modes_for(made, "draft"):
+        coded = classical.encode(made, mode, 50.0 if mode.codec == "av1" else 1.0, "draft")
         back = read(file_of({name: coded}, (2, width)), name)
         assert np.abs(back.astype(int) - image).max() <= 3
 
@@ -111,33 +114,37 @@ def test_what_classical_codecs_can_code() -> None:
     for channels, possible in ((1, True), (2, False), (3, True), (4, False)):
         image = np.zeros((4, 4, channels), np.uint8) if channels > 1 else np.zeros((4, 4), np.uint8)
         made = Signal.from_image(declare("x", "image", channels), image)
-        assert classical.possible(made) == possible
+        assert coding_modes.takes_channels(made) == possible
 
 
 # --- sections ----------------------------------------------------------------------------------------
 
 
 CODED = {
-    f"{way.name}-{name}": (way, name)
-    for way in CODING_MODES
+    f"{mode.name}-{name}": (mode, name)
+    for mode in CODING_MODES
     for name in TASKS
-    if name == "normal" or not way.projected
+    if name == "normal" or not mode.projected
 }
 
 
-@pytest.mark.parametrize(("way", "name"), CODED.values(), ids=CODED)
-def test_payloads_decode_near_the_image_holes_intact(name: str, way: CodingMode, scene: Scene) -> None:
+@pytest.mark.parametrize(("mode", "name"), CODED.values(), ids=CODED)
+def test_payloads_decode_near_the_image_holes_intact(name: str, mode: CodingMode, scene: Scene) -> None:
     image = scene[name].copy()
     if name != "rgb":
         image[20:50, 30:90] = 0
     made = Signal.from_image(TASKS[name], image)
-    setting = way.round(way.setting(made.task.kind.rd_table, 1900))
-    coded = classical.encode(made, way, setting, "fast")
-    assert coded.payload[0] & 127 == CODECS[way.codec].id and coded.coding == "classical" and not coded.shared
+    setting = mode.rounded(mode.setting(made.task.kind.rd_table, 1900))
+    coded = classical.encode(made, mode, setting, "fast")
+    assert (
+        coded.payload[0] & 127 == CODECS[mode.codec].id
+        and coded.coding == "classical"
+        and not coded.uses_shared
+    )
     back = read(file_of({name: coded}, (256, 256)), name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
-    assert np.array_equal(back, coded.decoded)
-    assert coded.error == pytest.approx(made.squared_error(back))
+    assert np.array_equal(back, coded.decoded())
+    assert coded.squared_error() == pytest.approx(made.squared_error(back))
     assert measure(made, back)["psnr"] > 36
     if name != "rgb":
         assert np.array_equal(
@@ -148,7 +155,7 @@ def test_payloads_decode_near_the_image_holes_intact(name: str, way: CodingMode,
 def test_better_settings_have_less_error(scene: Scene) -> None:
     made = Signal.from_image(USUAL["rgb"], np.ascontiguousarray(scene["rgb"][64:192, 64:192]))
     coded = [classical.encode(made, NAMES["av1-10"], setting, "draft") for setting in (10, 40, 70, 95)]
-    assert [c.error for c in coded] == sorted((c.error for c in coded), reverse=True)
+    assert [c.squared_error() for c in coded] == sorted((c.squared_error() for c in coded), reverse=True)
     assert [c.bits for c in coded] == sorted(c.bits for c in coded)
 
 

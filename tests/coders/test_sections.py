@@ -16,10 +16,9 @@ from tools.sections import file_of, read, with_payload
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.coders import classical, labels
-from mtcodec.coders import near_lossless as exact
+from mtcodec.coders import bounded, classical, coding_modes, labels, near_lossless, raw
 from mtcodec.coders.candidate import Candidate
-from mtcodec.coders.classical import CODING_MODES, CodingMode
+from mtcodec.coders.coding_modes import CODING_MODES, CodingMode
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import build, split
 from mtcodec.container.section import Attributes
@@ -39,13 +38,15 @@ def bound_of(signal: Signal) -> float:
 
 
 def encode_bounded(signal: Signal) -> Candidate:
-    return exact.encode(signal, bound_of(signal))
+    return bounded.encode(signal, bound_of(signal))
 
 
-def encode_steps(signal: Signal) -> Candidate:
-    """Stepped between the lowest and the highest value that is no hole."""
+def encode_quantised(signal: Signal) -> Candidate:
+    """Quantised between the lowest and the highest value that is no hole."""
     scale = ValueRange(signal.pixel_format.value_range.low, signal.pixel_format.value_range.high)
-    coded = exact._steps(signal, signal.image, scale, bound_of(signal) or 1.0, signal.pixel_format.holes)
+    coded = near_lossless.quantised(
+        signal, signal.image, scale, bound_of(signal) or 1.0, signal.pixel_format.holes, "normal"
+    )
     assert coded is not None
     return coded
 
@@ -54,7 +55,9 @@ def encode_classical(way: CodingMode) -> Callable[[Signal], Candidate]:
     setting = 90.0 if way.codec == "av1" else 0.3
 
     def encode(signal: Signal) -> Candidate:
-        own = way if classical.suits(way, signal) else CODING_MODES[0]  # images of vectors of other lengths
+        own = (
+            way if coding_modes.supports(way, signal) else CODING_MODES[0]
+        )  # images of vectors of other lengths
         return classical.encode(signal, own, setting, "draft")
 
     return encode
@@ -87,10 +90,10 @@ VECTORS = tuple((NORMAL, d) for d in NORMAL.kind.dtypes)
 DATA = tuple((Task("data", "data", c, DTYPES), d) for c in (1, 2, 3) for d in DTYPES if d != "bool")
 KINDS = {
     "labels": Kind(encode_labels, tuple((SEMANTIC, d) for d in SEMANTIC.dtypes), True),
-    "raw": Kind(exact._raw, DATA + FLOAT, True),
-    "lossless": Kind(exact.encode, DATA + INTEGER + FLOAT, True),
+    "raw": Kind(raw.encode, DATA + FLOAT, True),
+    "lossless": Kind(bounded.encode, DATA + INTEGER + FLOAT, True),
     "bounded": Kind(encode_bounded, INTEGER + FLOAT),
-    "holes": Kind(encode_steps, INTEGER + FLOAT),
+    "holes": Kind(encode_quantised, INTEGER + FLOAT),
     **{
         way.name: Kind(encode_classical(way), VECTORS if way.projected else INTEGER + FLOAT)
         for way in CODING_MODES
@@ -154,7 +157,7 @@ def test_images_come_back(name: str, data: st.DataObject) -> None:
     coded = kind.encode(signal)
     back = read(file_of({task.name: coded}, image.shape[:2]), task.name)
     assert (back.shape, back.dtype) == (image.shape, image.dtype)
-    assert coded.decoded.tobytes() == back.tobytes()
+    assert coded.decoded().tobytes() == back.tobytes()
     if kind.exact:
         assert back.tobytes() == image.tobytes()
         return

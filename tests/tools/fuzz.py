@@ -52,6 +52,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
 
     import mtcodec
     from mtcodec.coders import classical
+    from mtcodec.coders.coding_modes import CODING_MODES
     from mtcodec.files.layouts import find_scenes
     from mtcodec.files.scene import read_scene
     from mtcodec.networks.config import ModelConfig
@@ -82,7 +83,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     ways = dict(
         zip(
             ("rgb", "depth", "normal"),
-            (classical.CODING_MODES[0], classical.CODING_MODES[-1], classical.CODING_MODES[2]),
+            (CODING_MODES[0], CODING_MODES[-1], CODING_MODES[2]),
         )
     )
     lossy = {

@@ -26,6 +26,7 @@ from tools.symbols import OwnCodec, torch_codec
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
+from mtcodec.coders.coding_modes import CODING_MODES, supports
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.networks.weights import file as weights
@@ -125,18 +126,18 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
     for dtype in ("uint32", "uint64", "int32"):
         wide = rng.integers(0, 2**31, (8, 10, 2)).astype(dtype)
         files[f"raw-{dtype}"] = codec.encode({"anything": wide})
-    for way in classical.CODING_MODES:
+    for way in CODING_MODES:
         setting = 60.0 if way.codec == "av1" else 1.0
         images = {name: Signal.from_image(USUAL[name], image) for name, image in holes.items()}
         coded = {
             name: classical.encode(own, way, setting, "fast")
             for name, own in images.items()
-            if classical.suits(way, own)
+            if supports(way, own)
         }
         files[f"classical-{way.name}"] = file_of(coded, (32, 40))
     gray = Signal.from_image(USUAL["mist"], normal[..., 0])
     files["classical-jxl-8"] = file_of(
-        {"mist": classical.encode(gray, classical.CODING_MODES[-1], 1.0, "fast")}, (32, 40)
+        {"mist": classical.encode(gray, CODING_MODES[-1], 1.0, "fast")}, (32, 40)
     )
     return files
 

@@ -12,9 +12,9 @@ from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import PartFacts, index
 from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
-from mtcodec.coders import classical
-from mtcodec.coders import near_lossless as exact
+from mtcodec.coders import bounded, classical
 from mtcodec.coders.candidate import Candidate, attributes_of
+from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
 from mtcodec.container import attachments, notes
 from mtcodec.container.header import Header, parse
 from mtcodec.container.mtc import build, split
@@ -77,19 +77,19 @@ def _section(signal: Signal, coded: Candidate) -> bytes:
     return section_bytes(section) + size_bytes(signal.height, signal.width) + coded.payload
 
 
-def _lossy() -> list[tuple[Signal, classical.CodingMode, Candidate]]:
+def _lossy() -> list[tuple[Signal, CodingMode, Candidate]]:
     return [
         (signal, way, classical.encode(signal, way, 40 if way.codec == "av1" else 2.0, "draft"))
         for signal in _signals()
-        for way in classical.CODING_MODES
-        if classical.suits(way, signal)
+        for way in CODING_MODES
+        if supports(way, signal)
     ]
 
 
 def _holes(signal: Signal) -> bytes:
     own = signal.pixel_format.holes
     assert own is not None
-    coded = Candidate("classical", signal.pixel_format, b"", signal.original)
+    coded = Candidate("classical", signal.pixel_format, b"", lambda: signal.original)
     section = Section(signal.task.name, coded.coding, attributes_of(coded, 0))
     head = section_bytes(section) + size_bytes(signal.height, signal.width) + bytes([len(own.values) - 1])
     return head + section.attributes.hole_values + labels.encode_labels(own.mask)
@@ -103,10 +103,10 @@ def _file() -> bytes:
     semantic = Signal.from_image(USUAL["semantic"], disc)
     unknown = Signal.from_image(Task("smell", "data", 2), smell)
     tasks = {
-        "rgb": classical.encode(rgb, classical.CODING_MODES[0], 40, "draft"),
-        "depth": exact.encode(depth, 3.0),
-        "semantic": exact.encode(semantic),
-        "smell": exact.encode(unknown),
+        "rgb": classical.encode(rgb, CODING_MODES[0], 40, "draft"),
+        "depth": bounded.encode(depth, 3.0),
+        "semantic": bounded.encode(semantic),
+        "smell": bounded.encode(unknown),
     }
     return file_of(tasks, (12, 20))
 
@@ -161,8 +161,8 @@ def seeds() -> dict[str, list[bytes]]:
         for s, way, coded in lossy
         for _, _, stream in [classical.parse_head(coded.payload, coded.pixel_format)]
     ]
-    whole = [(s, exact.encode(s)) for s in _exact_signals()]
-    bounded = [(s, exact.encode(s, bound)) for s in _signals() for bound in (0, 2)]
+    whole = [(s, bounded.encode(s)) for s in _exact_signals()]
+    within_bounds = [(s, bounded.encode(s, bound)) for s in _signals() for bound in (0, 2)]
     files = [_file(), _neural_file()]
     return {
         "container": [_boxed(data, mode) for data in files for mode in range(3)],
@@ -170,7 +170,7 @@ def seeds() -> dict[str, list[bytes]]:
         + [head + (labels.encode_quick(i, b"\0" * i.size) or b"") for head, i in sized if i.max() <= 1],
         "contours": [head + (contours.encode_contours(i) or b"") for head, i in sized[:-1]],
         "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
-        "exact": [_section(s, coded) for s, coded in whole + bounded if coded.pixel_format.holes is None],
+        "exact": [_section(s, c) for s, c in whole + within_bounds if c.pixel_format.holes is None],
         "holes": [_holes(s) for s in _signals() if s.pixel_format.holes is not None],
         "classical": [_section(s, coded) for s, _, coded in lossy if coded.pixel_format.holes is None],
         "av1": [data for way, data in bare if way.codec == "av1"],

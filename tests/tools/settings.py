@@ -1,4 +1,4 @@
-"""The settings of AV1 that cost least at every λ: the tables of ``mtcodec/coders/classical.py``.
+"""The settings of AV1 that cost least at every λ: the tables of ``mtcodec/coders/coding_modes.py``.
 
     python tests/tools/settings.py DATASET... --limit 12
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from mtcodec.bitstreams import av1
 from mtcodec.coders import classical
+from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.quality import MAX_LEVEL, lambda_of
@@ -34,10 +35,10 @@ def middle(image: np.ndarray) -> np.ndarray:
     return image[tops[0] : tops[0] + SIDE, tops[1] : tops[1] + SIDE]
 
 
-def curve(signal: Signal, way: classical.CodingMode, qualities: list[int], effort: str) -> np.ndarray:
+def curve(signal: Signal, way: CodingMode, qualities: list[int], effort: str) -> np.ndarray:
     """Bits and errors by quality."""
     made = [classical.encode(signal, way, float(q), effort) for q in qualities]
-    return np.array([(coded.bits, coded.error) for coded in made])
+    return np.array([(coded.bits, coded.squared_error()) for coded in made])
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=3)
     arguments = parser.parse_args()
     qualities = list(av1.QUALITIES[:: arguments.every])
-    ways = [way for way in classical.CODING_MODES if way.codec == "av1"]
+    ways = [way for way in CODING_MODES if way.codec == "av1"]
     costs = defaultdict(list)  # by column and way: (points of λ, qualities) of every picture
     for dataset in arguments.datasets:
         found = find_scenes(dataset)
@@ -59,7 +60,7 @@ def main() -> None:
                 signal = Signal.from_image(USUAL[name], middle(image))
                 column = signal.task.kind.rd_table
                 for way in ways:
-                    if column not in way.settings or not classical.suits(way, signal):
+                    if column not in way.rd_tables or not supports(way, signal):
                         continue
                     gain = signal.projection.error_ratio if way.projected and signal.projection else 1.0
                     points = curve(signal, way, qualities, arguments.effort)

@@ -13,7 +13,7 @@ from tools.sections import file_of, read, with_payload
 
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.codec.prepare import Scene
-from mtcodec.coders import near_lossless as exact
+from mtcodec.coders import bounded, near_lossless, raw
 from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import SectionError, UsageError
 from mtcodec.signals.mapping import ValueRange
@@ -25,10 +25,10 @@ RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal
 
 
 def there_and_back(task: Task, image: Image, bound: float = 0.0) -> tuple[Candidate, Image]:
-    coded = exact.encode(Signal.from_image(task, image), bound)
+    coded = bounded.encode(Signal.from_image(task, image), bound)
     back = read(file_of({task.name: coded}, image.shape[:2]), task.name)
     assert back.dtype == image.dtype and back.shape == image.shape
-    assert coded.decoded.tobytes() == back.tobytes()
+    assert coded.decoded().tobytes() == back.tobytes()
     return coded, back
 
 
@@ -65,17 +65,18 @@ def test_no_pixel_is_off_by_more(data: st.DataObject) -> None:
 
 def test_bounds_save_bytes(scene: Scene) -> None:
     made = Signal.from_image(DEPTH, scene["depth"])
-    sizes = [exact.encode(made, bound).bits for bound in (0, 1, 5, 20)]
+    sizes = [bounded.encode(made, bound).bits for bound in (0, 1, 5, 20)]
     assert sizes == sorted(sizes, reverse=True) and sizes[3] < 0.6 * sizes[0]
-    bounded = exact.encode(made, 20)
-    assert bounded.error == pytest.approx(made.squared_error(bounded.decoded)) and bounded.error > 0
-    assert exact.encode(made).error == 0
+    coded = bounded.encode(made, 20)
+    assert coded.squared_error() == pytest.approx(made.squared_error(coded.decoded()))
+    assert coded.squared_error() > 0
+    assert bounded.encode(made).squared_error() == 0
 
 
 def test_what_cannot_be_a_bound() -> None:
     for bound in (-1.0, float("nan")):
         with pytest.raises(UsageError, match="task depth: not a bound"):
-            exact.encode(Signal.from_image(DEPTH, np.zeros((4, 4), np.uint16)), bound)
+            bounded.encode(Signal.from_image(DEPTH, np.zeros((4, 4), np.uint16)), bound)
 
 
 # --- every dtype and shape -----------------------------------------------------------------------
@@ -112,8 +113,8 @@ def test_depth_of_mostly_holes_is_no_picture() -> None:
     rows, columns = np.mgrid[:128, :192]
     depth = (5000 + 40 * rows + 7 * columns).astype(np.uint16)
     depth[rng.random(depth.shape) > 0.16] = 0
-    coded = exact.encode(Signal.from_image(USUAL["depth"], depth))
-    assert coded.coding == "raw" and np.array_equal(coded.decoded, depth)
+    coded = bounded.encode(Signal.from_image(USUAL["depth"], depth))
+    assert coded.coding == "raw" and np.array_equal(coded.decoded(), depth)
     assert len(coded.payload) < 0.3 * depth.nbytes
 
 
@@ -163,9 +164,9 @@ def test_truth_values_are_labels() -> None:
 # --- hostile payloads ----------------------------------------------------------------------------
 
 
-def forged(coding: str, form: PixelFormat, payload: bytes) -> bytes:
+def forged(coding: str, pixel_format: PixelFormat, payload: bytes) -> bytes:
     """A file of 8×8 pixels whose section ``depth`` has this payload and right checksums."""
-    coded = Candidate(coding, form, payload, np.zeros((8, 8), form.dtype))
+    coded = Candidate(coding, pixel_format, payload, lambda: np.zeros((8, 8), pixel_format.dtype))
     return file_of({"depth": coded}, (8, 8))
 
 
@@ -214,10 +215,10 @@ def test_a_prediction_stands_for_values() -> None:
 
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf"), 1e300])
 def test_refuses_float_steps(step: float) -> None:
-    form = PixelFormat("float32", 1, ValueRange(1.0, 9.0))
+    pixel_format = PixelFormat("float32", 1, ValueRange(1.0, 9.0))
     payload = b"\x00" + struct.pack("<d", step) + PREDICTED[2:] + STREAM
     with pytest.raises(SectionError, match="step is out of range"):
-        read(forged("stepped", form, payload), "depth")
+        read(forged("stepped", pixel_format, payload), "depth")
 
 
 def test_refuses_a_prediction_without_a_range() -> None:
@@ -243,7 +244,9 @@ def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -
     assert np.abs(back.astype(np.float64) - image.astype(np.float64)).max() <= bound
     assert np.array_equal(back == 0, image == 0)
     made = Signal.from_image(DEPTH, image)
-    steps = exact._steps(made, made.image, made.pixel_format.value_range, bound, made.pixel_format.holes)
+    steps = near_lossless.quantised(
+        made, made.image, made.pixel_format.value_range, bound, made.pixel_format.holes, "normal"
+    )
     assert steps is not None and len(coded.payload) < 0.8 * len(steps.payload)
 
 
@@ -257,16 +260,16 @@ def test_refuses_steps_of_two_channels() -> None:
         read(forged("stepped", PixelFormat("uint8", 2, ValueRange(0.0, 9.0)), b"\x09" + STREAM), "depth")
 
 
-def raw(dtype: str, value: int) -> bytes:
+def raw_payload(dtype: str, value: int) -> bytes:
     made = Signal.from_image(Task("x", "data", 1, DTYPES), np.full((8, 8), value, np.uint8))
-    return exact._raw(made).payload
+    return raw.encode(made).payload
 
 
 HOSTILE_RAW = {
     "nothing": ("uint8", b"", "unexpected kind"),
-    "fewer bytes": ("uint16", raw("uint8", 1), "too short"),
-    "more bytes": ("bool", raw("uint8", 1) + b"\0", "damaged"),
-    "neither true nor false": ("bool", raw("uint8", 2), "neither true nor false"),
+    "fewer bytes": ("uint16", raw_payload("uint8", 1), "too short"),
+    "more bytes": ("bool", raw_payload("uint8", 1) + b"\0", "damaged"),
+    "neither true nor false": ("bool", raw_payload("uint8", 2), "neither true nor false"),
 }
 
 
@@ -285,15 +288,15 @@ HOSTILE_LABELS = {
 }
 
 
-@pytest.mark.parametrize(("form", "payload", "message"), HOSTILE_LABELS.values(), ids=HOSTILE_LABELS)
-def test_refuses_labels(form: PixelFormat, payload: bytes, message: str) -> None:
+@pytest.mark.parametrize(("pixel_format", "payload", "message"), HOSTILE_LABELS.values(), ids=HOSTILE_LABELS)
+def test_refuses_labels(pixel_format: PixelFormat, payload: bytes, message: str) -> None:
     with pytest.raises(SectionError, match=f"section depth: .*{message}"):
-        read(forged("labels", form, payload), "depth")
+        read(forged("labels", pixel_format, payload), "depth")
 
 
 def test_flipped_bits_of_streams_are_errors_or_images(scene: Scene) -> None:
     """With a right checksum around them: nothing but our errors, nothing but the right shape."""
-    coded = exact.encode(Signal.from_image(DEPTH, np.ascontiguousarray(scene["depth"][:8, :8])))
+    coded = bounded.encode(Signal.from_image(DEPTH, np.ascontiguousarray(scene["depth"][:8, :8])))
     file, refused = file_of({"depth": coded}, (8, 8)), 0
     for at in range(len(coded.payload)):
         broken = bytearray(coded.payload)

@@ -1,0 +1,68 @@
+"""The smallest way to store an image exactly, or with errors within a bound, on every machine."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mtcodec.coders import labels, near_lossless, raw
+from mtcodec.coders.candidate import Candidate
+from mtcodec.errors import UsageError
+from mtcodec.signals.mapping import Array, ValueRange, whole_range
+from mtcodec.signals.signal import Signal
+
+SPARSE_SHARE = 0.5  # share of valid pixels under which ``raw`` may be smaller than pictures
+
+
+def encode(signal: Signal, bound: float = 0.0, effort: str = "normal") -> Candidate:
+    """The smallest candidate whose values change by ``bound`` at most (0: not at all).
+
+    Args:
+        bound: in stored values; holes come back exactly whatever it is.
+        effort: ``fast``, ``normal`` or ``best``.
+
+    Raises:
+        UsageError: not a bound.
+    """
+    if not bound >= 0:
+        raise UsageError(f"not a bound of errors: {bound}", task=signal.task.name)
+    candidates = lossless_candidates(signal, effort)
+    if bound > 0 and signal.original.dtype.kind != "b" and signal.task.channels in (1, 3):
+        if signal.original.dtype.kind in "ui":
+            bound = math.floor(bound)
+        lossy = near_lossless.candidates(signal, bound, effort)
+        candidates += [own for own in lossy if _is_within(signal.original, own.decoded(), bound)]
+    return min(candidates, key=lambda candidate: len(candidate.payload))
+
+
+def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidate]:
+    """Candidates that change nothing, and whose sections need no others; at least one."""
+    image, task = signal.original, signal.task
+    candidates: list[Candidate | None] = []
+    if task.kind.name == "categories" or image.dtype.kind == "b":
+        candidates.append(labels.encode(image))
+    if image.dtype.kind in "ui" and task.channels in (1, 3) and not any(candidates):
+        candidates.append(near_lossless.quantised(signal, image, _integer_range(signal), 0.0, None, effort))
+        if task.exact:
+            candidates.append(labels.encode(image))
+    mostly_holes = signal.valid is not None and float(signal.valid.mean()) < SPARSE_SHARE
+    if mostly_holes or not any(candidates):
+        candidates.append(raw.encode(signal))
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def _integer_range(signal: Signal) -> ValueRange:
+    """The range of an image of integers: its own, or its dtype's where that needs no words in the header."""
+    image = signal.original
+    has_own = signal.task.scene_range(image.dtype.name) or image.dtype.itemsize > 2 or image.dtype.kind == "i"
+    if has_own:
+        return ValueRange(float(image.min()), float(image.max()))
+    return whole_range(image.dtype.name)
+
+
+def _is_within(original: Array, decoded: Array, bound: float) -> bool:
+    """Are values off by ``bound`` at most? Floats may be too large for that."""
+    finite = np.isfinite(original)
+    error = np.abs(decoded[finite].astype(np.float64) - original[finite].astype(np.float64))
+    return error.size == 0 or float(error.max()) <= bound
