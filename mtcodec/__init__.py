@@ -47,8 +47,8 @@ _PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract",
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    return found
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return value
 
 
 def __dir__() -> list[str]:

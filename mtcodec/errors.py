@@ -25,6 +25,10 @@ from typing import Any, TypeVar
 E = TypeVar("E", bound="MtcodecError")
 
 
+class MtcodecWarning(UserWarning):
+    """Something is done less well than it should be; of the result nothing is lost."""
+
+
 class MtcodecError(Exception):
     """Base of every error of this package.
 

@@ -1,7 +1,7 @@
 """Quality: 0 (smallest) to 100 (best), which stands for λ of the objective on a logarithmic scale.
 
 λ is what one unit of squared error costs in bits: every coder minimises bits + λ · weight · D at the same λ;
-D is the mean over channels of squared errors of planes · 255, summed over pixels. A step of quality is
+D is the mean over channels of squared errors of planes · 255, summed over pixels. A quality level is
 1/2048 of the range that networks are trained for; the upper quarter is for classical coders alone.
 """
 
@@ -17,10 +17,10 @@ DEFAULT = 65.0
 WORDS = {"low": 45.0, "medium": DEFAULT, "high": 78.0, "visually-lossless": 90.0}
 """Words that people may say instead."""
 MAX_LEVEL = 2688
-"""The step of quality 100."""
+"""The level of quality 100."""
 MAX_NETWORK_LEVEL = 2048
-"""The highest step that networks are trained for."""
-LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of steps 0 and MAX_NETWORK_LEVEL
+"""The highest level that networks are trained for."""
+LAMBDA_MIN, LAMBDA_MAX = 2e-4, 0.3  # of levels 0 and MAX_NETWORK_LEVEL
 
 
 def number_of(quality: str | float) -> float:
@@ -38,22 +38,22 @@ def number_of(quality: str | float) -> float:
     return number
 
 
-def lambda_of(step: Any) -> Any:
-    """λ at quality ``step``, a number or a tensor of them."""
-    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (step / MAX_NETWORK_LEVEL)
+def lambda_of(level: Any) -> Any:
+    """λ at a quality ``level``, a number or a tensor of them."""
+    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (level / MAX_NETWORK_LEVEL)
 
 
 def level_of_lambda(lam: float) -> int:
-    """The step whose λ is nearest to ``lam``."""
+    """The level whose λ is nearest to ``lam``."""
     share = math.log(lam / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
     return round(min(max(share * MAX_NETWORK_LEVEL, 0.0), MAX_LEVEL))
 
 
 def to_level(quality: float) -> int:
-    """Quality 0 to 100 to its step."""
+    """Quality 0 to 100 to its level."""
     return round(min(max(quality, 0.0), 100.0) * MAX_LEVEL / 100)
 
 
-def from_level(step: int) -> float:
-    """Step to quality, rounded to a tenth."""
-    return round(step * 100 / MAX_LEVEL, 1)
+def from_level(level: int) -> float:
+    """Level to quality, rounded to a tenth."""
+    return round(level * 100 / MAX_LEVEL, 1)

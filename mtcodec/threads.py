@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 _limit = 0
-_own = threading.local()  # ``share``: of the threads, what a thread of :func:`parallel_map` may use in turn
+_thread = threading.local()  # ``share``: how many threads one of :func:`parallel_map` may use in turn
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -38,13 +38,13 @@ def parallel_map(function: Callable[[T], R], items: Sequence[T], serial: bool = 
 
     ``serial``: one by one, where what several need at a time would not fit into memory.
     """
-    most: int = getattr(_own, "share", 0) or _limit or cores()
-    count = min(most, len(items))
+    allowed: int = getattr(_thread, "share", 0) or _limit or cores()
+    count = min(allowed, len(items))
     if count <= 1 or serial:
         return [function(item) for item in items]
 
     def begin() -> None:
-        _own.share = most // count
+        _thread.share = allowed // count
 
     with ThreadPoolExecutor(count, initializer=begin) as pool:
         return list(pool.map(function, items))

@@ -30,7 +30,7 @@ def facts(parts: SplitReader, tasks: Iterable[Task]) -> dict[str, Fact]:
             continue
         own = section.attributes
         assert own.range is not None
-        step = units.step(task, own.dtype, given.get(task.name, ""))
+        step = units.metres_of(task, own.dtype, given.get(task.name, ""))
         low, high = own.range
         for end, metres, outwards in zip(LIMITS, (low * step, high * step), (-np.inf, np.inf)):
             found[f"{task.name}_{end}"] = _rounded(metres, outwards)

@@ -10,6 +10,7 @@ is allocated.
 from __future__ import annotations
 
 import struct
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcodec.bitstreams import libavif
-from mtcodec.errors import FormatError
+from mtcodec.errors import FormatError, MtcodecWarning
 
 Samples = npt.NDArray[Any]  # uint16
 
@@ -48,7 +49,12 @@ def encode_file(samples: Samples, quality: int, speed: int, flat: bool = False) 
     planes = [samples] if samples.ndim == 2 else [samples[..., channel] for channel in _YUV]
     options = _OPTIONS | _FLAT if flat else _OPTIONS
     file = libavif.encode(planes, BITS, quality, speed, threads, options)
-    return encode_by_default(samples, quality, speed, threads, matrix=0) if file is None else file
+    if file is not None:
+        return file
+    warnings.warn(
+        "libavif's functions are not found: AV1 needs about a fifth more bytes", MtcodecWarning, stacklevel=2
+    )
+    return encode_by_default(samples, quality, speed, threads, matrix=0)
 
 
 def encode_samples(samples: Samples, quality: int, speed: int, flat: bool = False) -> bytes:
@@ -176,8 +182,8 @@ def parse(stream: bytes) -> Picture:
 # --- the boxes of AVIF (ISO/IEC 14496-12 and 23000-22) ----------------------------------------------
 
 
-def _box(kind: bytes, *parts: bytes) -> bytes:
-    content = b"".join(parts)
+def _box(kind: bytes, *contents: bytes) -> bytes:
+    content = b"".join(contents)
     return struct.pack(">I4s", 8 + len(content), kind) + content
 
 

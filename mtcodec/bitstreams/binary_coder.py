@@ -11,31 +11,35 @@ from collections.abc import MutableMapping
 
 from mtcodec.errors import FormatError
 
-TOP = 0xF0  # the first byte of a stream is below this
-SPAN, LEAST = TOP << 16, 1 << 22  # of an interval: at first, and when the next bit is coded
-BITS = 12  # of a probability
-PART = 1 << 16  # uniform values are coded in parts below this
-COUNTS = 254  # of a context's bits; then they are halved
+FIRST_BYTE_LIMIT = 0xF0  # the first byte of a stream is below this
+SPAN, MIN_SPAN = FIRST_BYTE_LIMIT << 16, 1 << 22  # of an interval: at first, and when the next bit is coded
+PROBABILITY_BITS = 12  # of a probability
+MAX_UNIFORM = 1 << 16  # uniform values are coded in parts below this
+MAX_COUNTS = 254  # of a context's bits; then they are halved
 
 Odds = list[int] | MutableMapping[int, int]
 """Contexts: counts of zeros · 256 + counts of ones, by number."""
 
 EVEN, RARE, USUAL = 1 << 8 | 1, 16 << 8 | 1, 1 << 8 | 16  # odds of a zero against a one
 
-KNOWN: list[tuple[int, int, int] | None] = [None] * 65536
+TRANSITIONS: list[tuple[int, int, int] | None] = [None] * 65536
 """By odds: the probability of a zero, and the odds after a zero and after a one; None until it is needed."""
 
 
-def known(odds: int) -> tuple[int, int, int]:
-    """What :data:`KNOWN` then has."""
+def transition_of(odds: int) -> tuple[int, int, int]:
+    """What :data:`TRANSITIONS` then has."""
     zeros, ones = odds >> 8, odds & 255
-    found = ((zeros << BITS) // (zeros + ones), _counted(zeros + 2, ones), _counted(zeros, ones + 2))
-    KNOWN[odds] = found
-    return found
+    transition = (
+        (zeros << PROBABILITY_BITS) // (zeros + ones),
+        _counted(zeros + 2, ones),
+        _counted(zeros, ones + 2),
+    )
+    TRANSITIONS[odds] = transition
+    return transition
 
 
 def _counted(zeros: int, ones: int) -> int:
-    if zeros + ones > COUNTS:
+    if zeros + ones > MAX_COUNTS:
         zeros, ones = (zeros + 1) // 2, (ones + 1) // 2
     return zeros << 8 | ones
 
@@ -54,10 +58,10 @@ class _Coder(ABC):
 
     def uniform(self, size: int, value: int = 0) -> int:
         """Code a value below ``size``."""
-        if size <= PART:
+        if size <= MAX_UNIFORM:
             return self._part(size, value)
-        first = self.uniform((size + PART - 1) // PART, value // PART) * PART
-        return first + self._part(min(PART, size - first), value - first)
+        first = self.uniform((size + MAX_UNIFORM - 1) // MAX_UNIFORM, value // MAX_UNIFORM) * MAX_UNIFORM
+        return first + self._part(min(MAX_UNIFORM, size - first), value - first)
 
     def number(self, odds: MutableMapping[int, int], value: int = 0, start: int = EVEN) -> int:
         """Code a number. ``odds``: made so far, by the number's length, and by length and leading bits."""
@@ -86,9 +90,9 @@ class Encoder(_Coder):
         self._output = bytearray()
 
     def bit(self, odds: Odds, context: int, value: int = 0) -> int:
-        own = odds[context]
-        share, after_zero, after_one = KNOWN[own] or known(own)
-        zero = (self.span >> BITS) * share
+        counts = odds[context]
+        share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+        zero = (self.span >> PROBABILITY_BITS) * share
         if value:
             self._low += zero
             self.span -= zero
@@ -106,7 +110,7 @@ class Encoder(_Coder):
         return value
 
     def _settle(self) -> None:
-        while self.span < LEAST:
+        while self.span < MIN_SPAN:
             self._put(self._low >> 24)
             self._low = self._low << 8 & 0xFFFFFFFF
             self.span <<= 8
@@ -142,9 +146,9 @@ class Decoder(_Coder):
             raise FormatError("labels: not a contour stream")
 
     def bit(self, odds: Odds, context: int, value: int = 0) -> int:
-        own = odds[context]
-        share, after_zero, after_one = KNOWN[own] or known(own)
-        zero = (self.span >> BITS) * share
+        counts = odds[context]
+        share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+        zero = (self.span >> PROBABILITY_BITS) * share
         if self.code < zero:
             self.span = zero
             odds[context] = after_zero
@@ -154,7 +158,7 @@ class Decoder(_Coder):
             self.span -= zero
             odds[context] = after_one
             value = 1
-        if self.span < LEAST:
+        if self.span < MIN_SPAN:
             self.more()
         return value
 
@@ -163,9 +167,9 @@ class Decoder(_Coder):
         span, code, at, data = self.span, self.code, self.at, self.data
         k, one = 0, True
         while one:
-            own = odds.get(k, start)
-            share, after_zero, after_one = KNOWN[own] or known(own)
-            zero = (span >> BITS) * share
+            counts = odds.get(k, start)
+            share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+            zero = (span >> PROBABILITY_BITS) * share
             one = code >= zero
             if one:
                 span, code, odds[k] = span - zero, code - zero, after_one
@@ -174,20 +178,20 @@ class Decoder(_Coder):
                     raise FormatError("labels: number out of range")
             else:
                 span, odds[k] = zero, after_zero
-            while span < LEAST:
+            while span < MIN_SPAN:
                 span, code, at = span << 8, code << 8 | data[at], at + 1
         left, prefix = k, 1
         while left and prefix < 32:
             context = 32 * k + prefix
-            own = odds.get(context, EVEN)
-            share, after_zero, after_one = KNOWN[own] or known(own)
-            zero = (span >> BITS) * share
+            counts = odds.get(context, EVEN)
+            share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+            zero = (span >> PROBABILITY_BITS) * share
             if code < zero:
                 span, odds[context], prefix = zero, after_zero, prefix << 1
             else:
                 span, code, odds[context] = span - zero, code - zero, after_one
                 prefix = prefix << 1 | 1
-            while span < LEAST:
+            while span < MIN_SPAN:
                 span, code, at = span << 8, code << 8 | data[at], at + 1
             left -= 1
         self.span, self.code, self.at = span, code, at
@@ -205,7 +209,7 @@ class Decoder(_Coder):
     def more(self) -> None:
         """Read bytes until the interval is long enough."""
         try:
-            while self.span < LEAST:
+            while self.span < MIN_SPAN:
                 self.span <<= 8
                 self.code = self.code << 8 | self.data[self.at]
                 self.at += 1

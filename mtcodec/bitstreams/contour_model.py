@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mtcodec.bitstreams.binary_coder import EVEN, RARE, USUAL
 
-LEAST, SHARE = 4096, 64  # see boundary_limit
+MIN_LIMIT, PIXELS_PER_BOUNDARY = 4096, 64  # see boundary_limit
 NEW = 8  # movement ascribed to a boundary that has just begun; larger ones count as it
 WIDE = 4  # binary digits of a gap; wider ones count as it
 BACK = NEW + 1  # row of movements back among sizes
@@ -26,7 +26,7 @@ MORE = FAR + BACK + 1  # does a boundary begin here? By the binary digits of the
 
 def boundary_limit(height: int, width: int) -> int:
     """Rows and boundaries of all rows that a contour stream of an image of this size may have."""
-    return LEAST + height * width // SHARE
+    return MIN_LIMIT + height * width // PIXELS_PER_BOUNDARY
 
 
 def after(last: int, older: int) -> int:
@@ -44,19 +44,19 @@ def last_of(state: int) -> int:
 # movement, after a pixel on and after a pixel back
 PAST: list[int] = []
 SIZE: list[int] = []
-WAY: list[int] = []
+DIRECTION: list[int] = []
 STILL: list[int] = []
-ON: list[int] = []
+ONWARD: list[int] = []
 TURNED: list[int] = []
 for _last in range(-NEW, NEW + 1):
     for _older in (-1, 0, 1):
-        _way = -1 if _last < 0 or (_last == 0 and _older < 0) else 1
-        WAY.append(_way)
-        PAST.append(min(abs(_last), 2) * 3 + _older * _way + 1)
+        _direction = -1 if _last < 0 or (_last == 0 and _older < 0) else 1
+        DIRECTION.append(_direction)
+        PAST.append(min(abs(_last), 2) * 3 + _older * _direction + 1)
         SIZE.append(abs(_last))
         STILL.append(after(0, _last))
-        ON.append(after(_way, _last))
-        TURNED.append(after(-_way, _last))
+        ONWARD.append(after(_direction, _last))
+        TURNED.append(after(-_direction, _last))
 BEGUN, RETURNED = after(-NEW, -NEW), after(NEW, NEW)  # a boundary that has begun, and one that ends its run
 
 

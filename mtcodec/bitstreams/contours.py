@@ -18,18 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtcodec.bitstreams import contour_model as model
-from mtcodec.bitstreams.binary_coder import BITS, KNOWN, LEAST, Decoder, Encoder, known
+from mtcodec.bitstreams.binary_coder import (
+    MIN_SPAN,
+    PROBABILITY_BITS,
+    TRANSITIONS,
+    Decoder,
+    Encoder,
+    transition_of,
+)
 from mtcodec.bitstreams.contour_model import (
     BACK,
     BEGINS,
     BEGUN,
     DIES,
+    DIRECTION,
     EDGE,
     ENDS,
     FAR,
     MORE,
     MOVES,
-    ON,
+    ONWARD,
     PAST,
     RETURNED,
     SAME,
@@ -37,7 +45,6 @@ from mtcodec.bitstreams.contour_model import (
     STILL,
     TURNED,
     TURNS,
-    WAY,
     WIDE,
     after,
     boundary_limit,
@@ -84,12 +91,12 @@ class _Decoder(_Contours):
         for index, state in enumerate(states):
             x = places[index]
             context = MOVES + PAST[state] if x else EDGE
-            own = odds[context]
-            share, after_zero, after_one = KNOWN[own] or known(own)
-            zero = (span >> BITS) * share
+            counts = odds[context]
+            share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+            zero = (span >> PROBABILITY_BITS) * share
             if code < zero:
                 span, odds[context], states[index] = zero, after_zero, STILL[state]
-                while span < LEAST:
+                while span < MIN_SPAN:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
             else:
                 odds[context] = after_one
@@ -108,34 +115,34 @@ class _Decoder(_Contours):
         """Where a boundary is that has moved, and its state then. From x = 0 it moves to the right."""
         coder, odds = self.coder, self.odds.bits
         span, code, at, data = coder.span, coder.code, coder.at, coder.data
-        way, row, next_state = WAY[state], SIZE[state], ON[state]
+        direction, row, next_state = DIRECTION[state], SIZE[state], ONWARD[state]
         if x:
             context = TURNS + PAST[state]
-            own = odds[context]
-            share, after_zero, after_one = KNOWN[own] or known(own)
-            zero = (span >> BITS) * share
+            counts = odds[context]
+            share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+            zero = (span >> PROBABILITY_BITS) * share
             if code < zero:
                 span, odds[context] = zero, after_zero
             else:
                 span, code, odds[context] = span - zero, code - zero, after_one
-                way, row, next_state = -way, BACK, TURNED[state]
-            while span < LEAST:
+                direction, row, next_state = -direction, BACK, TURNED[state]
+            while span < MIN_SPAN:
                 span, code, at = span << 8, code << 8 | data[at], at + 1
-        elif way < 0:
-            way, next_state = 1, TURNED[state]
-        own = odds[FAR + row]
-        share, after_zero, after_one = KNOWN[own] or known(own)
-        zero = (span >> BITS) * share
+        elif direction < 0:
+            direction, next_state = 1, TURNED[state]
+        counts = odds[FAR + row]
+        share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+        zero = (span >> PROBABILITY_BITS) * share
         if code < zero:
             odds[FAR + row] = after_zero
-            while zero < LEAST:
+            while zero < MIN_SPAN:
                 zero, code, at = zero << 8, code << 8 | data[at], at + 1
             coder.span, coder.code, coder.at = zero, code, at
-            return x + way, next_state
+            return x + direction, next_state
         odds[FAR + row] = after_one
         coder.span, coder.code, coder.at = span - zero, code - zero, at
         coder.more()
-        movement = way * (2 + coder.number(self.odds.sizes[row]))
+        movement = direction * (2 + coder.number(self.odds.sizes[row]))
         return x + movement, after(movement, last_of(state))
 
     def change(self, ends: int, begins: int) -> None:
@@ -150,25 +157,25 @@ class _Decoder(_Contours):
             if ends:
                 gap = stop - x
                 context = (SAME if label == before else DIES) + (gap.bit_length() if gap < 8 else WIDE)
-                own = odds[context]
-                share, after_zero, after_one = KNOWN[own] or known(own)
-                zero = (span >> BITS) * share
+                counts = odds[context]
+                share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+                zero = (span >> PROBABILITY_BITS) * share
                 ended = code >= zero
                 if ended:
                     span, code, odds[context] = span - zero, code - zero, after_one
                 else:
                     span, odds[context] = zero, after_zero
-                while span < LEAST:
+                while span < MIN_SPAN:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
                 if ended:
                     continue
             context = MOVES + PAST[state] if x else EDGE
-            own = odds[context]
-            share, after_zero, after_one = KNOWN[own] or known(own)
-            zero = (span >> BITS) * share
+            counts = odds[context]
+            share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+            zero = (span >> PROBABILITY_BITS) * share
             if code < zero:
                 span, odds[context], state = zero, after_zero, STILL[state]
-                while span < LEAST:
+                while span < MIN_SPAN:
                     span, code, at = span << 8, code << 8 | data[at], at + 1
             else:
                 odds[context] = after_one
@@ -178,18 +185,18 @@ class _Decoder(_Contours):
                 span, code, at = coder.span, coder.code, coder.at
             if begins and x > self.end:
                 context = MORE + (x - self.end).bit_length()
-                own = odds[context]
-                share, after_zero, after_one = KNOWN[own] or known(own)
-                zero = (span >> BITS) * share
+                counts = odds[context]
+                share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
+                zero = (span >> PROBABILITY_BITS) * share
                 if code < zero:
                     span, odds[context] = zero, after_zero
-                    while span < LEAST:
+                    while span < MIN_SPAN:
                         span, code, at = span << 8, code << 8 | data[at], at + 1
                 else:
                     odds[context] = after_one
                     coder.span, coder.code, coder.at = span - zero, code - zero, at
                     coder.more()
-                    before = self.begun(x, before)
+                    before = self.new_boundaries(x, before)
                     span, code, at = coder.span, coder.code, coder.at
             if not self.end <= x < width or label == before:
                 raise FormatError("labels: impossible boundary")
@@ -199,10 +206,10 @@ class _Decoder(_Contours):
             self.end, before = x + 1, label
         coder.span, coder.code, coder.at = span, code, at
         if begins and width > self.end and coder.bit(odds, MORE + (width - self.end).bit_length()):
-            self.begun(width, before)
+            self.new_boundaries(width, before)
         self.smallest = min(map(sub, [*self.places[1:], width], self.places), default=width)
 
-    def begun(self, stop: int, before: int) -> int:
+    def new_boundaries(self, stop: int, before: int) -> int:
         """Boundaries that begin before ``stop``, one at least; the label before it."""
         coder, odds = self.coder, self.odds
         while True:
@@ -254,7 +261,7 @@ def decode_contours(payload: bytes, height: int, width: int, dtype: str) -> NDAr
     return np.repeat(np.array(labels).astype(dtype), lengths).reshape(height, width)
 
 
-class _Fate(NamedTuple):
+class _BoundaryChange(NamedTuple):
     """What an encoder has decided about a boundary."""
 
     ends: bool = False
@@ -276,13 +283,16 @@ class _Encoder(_Contours):
                 self.events()
                 self.follow(movements)
                 return
-        *fates, right = _fates([*zip(self.places, self.labels, strict=True)], row, self.width)
-        ends, begins = any(fate.ends for fate in fates), any(fate.begins for fate in [*fates, right])
+        *changes, right = _boundary_changes([*zip(self.places, self.labels, strict=True)], row, self.width)
+        ends, begins = (
+            any(change.ends for change in changes),
+            any(change.begins for change in [*changes, right]),
+        )
         self.events(ends, begins)
         if ends or begins:
-            self.change(fates, right, ends, begins)
+            self.change(changes, right, ends, begins)
         else:
-            self.follow([fate.movement for fate in fates])
+            self.follow([change.movement for change in changes])
 
     def follow(self, movements: list[int]) -> None:
         self.states = [
@@ -300,36 +310,38 @@ class _Encoder(_Contours):
         """The state of a boundary after its movement."""
         if not self.coder.bit(self.odds.bits, MOVES + PAST[state] if x else EDGE, movement != 0):
             return STILL[state]
-        way, row = WAY[state] if x else 1, SIZE[state]
-        if x and self.coder.bit(self.odds.bits, TURNS + PAST[state], movement * way < 0):
+        direction, row = DIRECTION[state] if x else 1, SIZE[state]
+        if x and self.coder.bit(self.odds.bits, TURNS + PAST[state], movement * direction < 0):
             row = BACK
         if self.coder.bit(self.odds.bits, FAR + row, abs(movement) > 1):
             self.coder.number(self.odds.sizes[row], abs(movement) - 2)
         return after(movement, last_of(state))
 
-    def change(self, fates: list[_Fate], right: _Fate, ends: bool, begins: bool) -> None:
+    def change(
+        self, changes: list[_BoundaryChange], right: _BoundaryChange, ends: bool, begins: bool
+    ) -> None:
         bit, odds, gaps = self.coder.bit, self.odds.bits, self.gaps()
-        above = zip(self.places, self.labels, self.states, gaps, fates, strict=True)
+        above = zip(self.places, self.labels, self.states, gaps, changes, strict=True)
         self.places, self.labels, self.states, end, before = [], [], [], 0, 0
-        for x, label, state, gap, fate in above:
+        for x, label, state, gap, change in above:
             if ends:
                 context = (SAME if label == before else DIES) + (gap.bit_length() if gap < 8 else WIDE)
-                if bit(odds, context, fate.ends):
+                if bit(odds, context, change.ends):
                     continue
-            state = self.move(x, state, fate.movement)
-            x += fate.movement
+            state = self.move(x, state, change.movement)
+            x += change.movement
             if begins:
-                self.begin(x, end, before, fate)
+                self.begin(x, end, before, change)
             self.place(x, label, state)
             end, before = x + 1, label
         if begins:
             self.begin(self.width, end, before, right)
         self.smallest = min(self.gaps(), default=self.width)
 
-    def begin(self, stop: int, end: int, before: int, fate: _Fate) -> None:
+    def begin(self, stop: int, end: int, before: int, change: _BoundaryChange) -> None:
         """Boundaries that begin between the last one placed and ``stop``."""
         coder, odds = self.coder, self.odds
-        for x, label, length in fate.begins:
+        for x, label, length in change.begins:
             room = stop - end
             coder.bit(odds.bits, MORE + room.bit_length(), 1)
             coder.uniform(room, x - end)
@@ -361,27 +373,29 @@ def _nearest(x: int, label: int, edges: Sequence[tuple[int, int]], first: int) -
     return best
 
 
-def _fates(above: list[tuple[int, int]], row: list[tuple[int, int]], width: int) -> list[_Fate]:
+def _boundary_changes(
+    above: list[tuple[int, int]], row: list[tuple[int, int]], width: int
+) -> list[_BoundaryChange]:
     """The encoder's choice, and last that for the right edge of the image.
 
     A boundary goes on as the nearest one of its label, if it is the nearest to that one too.
     """
-    fates, first, label = [], 0, 0
-    for j, (place, own) in enumerate([*above, (width, -1)]):
-        i = _nearest(place, own, row, first) if j < len(above) else len(row)
-        if i < 0 or (i < len(row) and _nearest(row[i][0], own, above, j) != j):
-            fates.append(_Fate(ends=True))
+    changes, first, label = [], 0, 0
+    for j, (place, above_label) in enumerate([*above, (width, -1)]):
+        i = _nearest(place, above_label, row, first) if j < len(above) else len(row)
+        if i < 0 or (i < len(row) and _nearest(row[i][0], above_label, above, j) != j):
+            changes.append(_BoundaryChange(ends=True))
             continue
         begins = []
         while first < i:
-            x, begun = row[first]
+            x, new_label = row[first]
             closes = first + 1 < i and row[first + 1][1] == label
-            begins.append((x, begun, row[first + 1][0] - x if closes else 0))
-            label = label if closes else begun
+            begins.append((x, new_label, row[first + 1][0] - x if closes else 0))
+            label = label if closes else new_label
             first += 2 if closes else 1
-        fates.append(_Fate(False, row[i][0] - place if i < len(row) else 0, tuple(begins)))
-        first, label = i + 1, own
-    return fates
+        changes.append(_BoundaryChange(False, row[i][0] - place if i < len(row) else 0, tuple(begins)))
+        first, label = i + 1, above_label
+    return changes
 
 
 def _changes(image: NDArray[Any]) -> NDArray[np.bool_]:

@@ -36,9 +36,9 @@ def encode_bitmap(image: NDArray[Any]) -> bytes:
 
 def _tags(tiff: bytes) -> dict[int, int]:
     """Tags of a little-endian TIFF and the numbers that they have."""
-    (at,) = struct.unpack_from("<I", tiff, 4)
-    (count,) = struct.unpack_from("<H", tiff, at)
-    entries = ENTRY.iter_unpack(tiff[at + 2 : at + 2 + ENTRY.size * count])
+    (offset,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, offset)
+    entries = ENTRY.iter_unpack(tiff[offset + 2 : offset + 2 + ENTRY.size * count])
     return {tag: value & 0xFFFF if kind == SHORT else value for tag, kind, _, value in entries}
 
 

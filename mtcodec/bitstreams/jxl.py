@@ -15,31 +15,31 @@ from mtcodec.errors import FormatError
 
 Samples = npt.NDArray[np.unsignedinteger[Any]]
 
-EFFORT = 7
-PATCHLESS = (
-    6,
-    4,
-)  # efforts up to which repeated patches, as of text, have no frame of their own: lossy, lossless
+DEFAULT_EFFORT = 7
+MAX_EFFORTS_WITHOUT_PATCHES = (6, 4)
+"""Up to these, lossy and lossless, repeated patches, as of text, have no frame of their own."""
 SIGNATURE = b"\xff\x0a"
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width : height
 
 
-def encode_samples(samples: Samples, effort: int = EFFORT) -> bytes:
+def encode_samples(samples: Samples, effort: int = DEFAULT_EFFORT) -> bytes:
     """A lossless code stream of (H, W) or (H, W, 3) samples, uint8 or uint16."""
     return _encode(samples, effort, lossless=True)
 
 
-def encode_lossy(samples: Samples, distance: float, effort: int = EFFORT) -> bytes:
+def encode_lossy(samples: Samples, distance: float, effort: int = DEFAULT_EFFORT) -> bytes:
     """A code stream of (H, W) or (H, W, 3) samples, uint8 or uint16, at ``distance`` 0.01 to 25 (worst)."""
     return _encode(samples, effort, distance=distance)
 
 
-def _encode(samples: Samples, effort: int, **how: Any) -> bytes:
+def _encode(samples: Samples, effort: int, **parameters: Any) -> bytes:
     """A code stream of a single frame, at a lower effort where libjxl makes more."""
     import imagecodecs
 
-    for allowed in dict.fromkeys(min(effort, most) for most in (effort, *PATCHLESS)):
-        data = imagecodecs.jpegxl_encode(np.ascontiguousarray(samples), effort=allowed, numthreads=1, **how)
+    for allowed in dict.fromkeys(min(effort, limit) for limit in (effort, *MAX_EFFORTS_WITHOUT_PATCHES)):
+        data = imagecodecs.jpegxl_encode(
+            np.ascontiguousarray(samples), effort=allowed, numthreads=1, **parameters
+        )
         stream = _code_stream(bytes(data))
         try:
             size = _parse(stream)
@@ -95,15 +95,15 @@ class _Bits:
         """One of four widths, chosen by two bits, and that many bits."""
         return self.take(widths[self.take(2)])
 
-    def zero(self, count: int, what: str) -> None:
-        """``count`` bits that are zero; else a FormatError that the stream has ``what``."""
+    def zero(self, count: int, feature: str) -> None:
+        """``count`` bits that are zero; else a FormatError that the stream has ``feature``."""
         if self.take(count):
-            raise FormatError(f"JPEG XL stream with {what}")
+            raise FormatError(f"JPEG XL stream with {feature}")
 
-    def one(self, what: str) -> None:
-        """A bit that is set; else a FormatError that the stream has ``what``."""
+    def one(self, feature: str) -> None:
+        """A bit that is set; else a FormatError that the stream has ``feature``."""
         if not self.take(1):
-            raise FormatError(f"JPEG XL stream with {what}")
+            raise FormatError(f"JPEG XL stream with {feature}")
 
 
 def _parse(stream: bytes) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtcodec.bitstreams import jxl
-from mtcodec.bitstreams.binary_coder import TOP
+from mtcodec.bitstreams.binary_coder import FIRST_BYTE_LIMIT
 from mtcodec.bitstreams.contours import count_boundaries, decode_contours, encode_contours
 from mtcodec.bitstreams.group4 import decode_bitmap, encode_bitmap
 from mtcodec.bitstreams.zstd import decode_frame, encode_frame
@@ -20,10 +20,13 @@ from mtcodec.errors import FormatError
 
 SAMPLES: dict[str, np.dtype[Any]] = {"uint8": np.dtype("u1"), "uint16": np.dtype("<u2")}
 ZSTD, JXL, GROUP4 = 0xFF, 0xFE, 0xFD  # first byte of a payload that is no contour stream
-LEVEL = 15
-LONG = 512  # bytes of a contour stream up to which nothing else is tried,
-PIXELS = 128  # nor while a byte of it has so many pixels: of 28 images none was smaller in another form
-SLOW = 8  # rows and runs of a contour stream that are worth a byte: they take a decoder as many microseconds
+ZSTD_LEVEL = 15
+CONTOURS_ONLY_BYTES = 512
+PIXELS_PER_CONTOUR_BYTE = 128
+"""Contour streams of so few bytes, or of so many pixels a byte, have no rivals: of 28 images none was smaller
+in another form."""
+RUNS_PER_BYTE = 8
+"""Rows and runs of a contour stream that are worth a byte: they take a decoder as many microseconds."""
 
 
 def encode_labels(image: NDArray[Any]) -> bytes:
@@ -32,9 +35,11 @@ def encode_labels(image: NDArray[Any]) -> bytes:
         raise ValueError(f"labels must be a uint8 or uint16 image, not {image.dtype} {image.shape}")
     raw = image.astype(SAMPLES[image.dtype.name]).tobytes()
     payload = encode_contours(image)
-    if payload is None or len(payload) > min(max(LONG, image.size // PIXELS), len(raw)):
-        others = [bytes([ZSTD]) + encode_frame(raw, LEVEL), bytes([JXL]) + jxl.encode_samples(image)]
-        payload = min(filter(None, [payload, *others]), key=len)
+    small = min(max(CONTOURS_ONLY_BYTES, image.size // PIXELS_PER_CONTOUR_BYTE), len(raw))
+    if payload is None or len(payload) > small:
+        as_zstd = bytes([ZSTD]) + encode_frame(raw, ZSTD_LEVEL)
+        as_jxl = bytes([JXL]) + jxl.encode_samples(image)
+        payload = min(filter(None, [payload, as_zstd, as_jxl]), key=len)
     return payload
 
 
@@ -43,7 +48,7 @@ def encode_quick(image: NDArray[Any], payload: bytes) -> bytes | None:
     if image.max() > 1 or payload[0] == ZSTD:
         return None
     bitmap = bytes([GROUP4]) + encode_bitmap(image)
-    return bitmap if len(bitmap) < len(payload) + count_boundaries(image) // SLOW else None
+    return bitmap if len(bitmap) < len(payload) + count_boundaries(image) // RUNS_PER_BYTE else None
 
 
 def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArray[Any]:
@@ -55,7 +60,7 @@ def decode_labels(payload: bytes, height: int, width: int, dtype: str) -> NDArra
         raise FormatError(f"labels: cannot be a {dtype} image of {width} by {height}")
     if not payload:
         raise FormatError("labels: empty payload")
-    if payload[0] < TOP:
+    if payload[0] < FIRST_BYTE_LIMIT:
         return decode_contours(payload, height, width, dtype)
     if payload[0] == JXL:
         image = jxl.decode_samples(payload[1:], (height, width))

@@ -85,10 +85,10 @@ def _library() -> Any:
     encoder = library.avifEncoderCreate()
     try:
         fields = encoder.contents
-        known = all(getattr(fields, name) == value for name, value in _DEFAULTS.items())
+        same_defaults = all(getattr(fields, name) == value for name, value in _DEFAULTS.items())
     finally:
         library.avifEncoderDestroy(encoder)
-    return library if known and library.avifVersion().startswith(_MAJOR) else None
+    return library if same_defaults and library.avifVersion().startswith(_MAJOR) else None
 
 
 def encode(
@@ -154,9 +154,9 @@ def decode(file: bytes, bits: int, size: tuple[int, ...], order: Sequence[int]) 
         if not image or not decoder:
             raise MemoryError
         _check(library, library.avifDecoderReadMemory(decoder, image, file, len(file)), "decode")
-        own = _Image.from_address(image)
-        wanted = (width, height, bits, _YUV400 if len(order) == 1 else _YUV444)
-        if (own.width, own.height, own.depth, own.format) != wanted:
+        decoded = _Image.from_address(image)
+        expected = (width, height, bits, _YUV400 if len(order) == 1 else _YUV444)
+        if (decoded.width, decoded.height, decoded.depth, decoded.format) != expected:
             raise MtcodecError("of another shape")
         return np.stack([_plane(library, image, channel, height)[:, :width] for channel in order])
     finally:

@@ -24,7 +24,7 @@ queue = constriction.stream.queue
 PRECISION = 24
 MAX_BITS = 17  # of an escaped value
 DAMAGED = "entropy-coded data are damaged"
-MARGIN = 2  # words of zeros after a payload, so that the decoder never runs out of them
+MARGIN_WORDS = 2  # words of zeros after a payload, so that the decoder never runs out of them
 
 
 class Tables:
@@ -53,7 +53,7 @@ class Tables:
 _LENGTH = Uniform(MAX_BITS + 1)
 
 
-def _parts(bits: int) -> list[int]:
+def _escape_widths(bits: int) -> list[int]:
     return [bits] if bits <= 8 else [8, bits - 8]
 
 
@@ -85,11 +85,11 @@ class Encoder:
             self.coder.encode(np.array([n.bit_length() - 1 for n in numbers], np.int32), _LENGTH)
         for number in numbers:
             bits = number.bit_length() - 1
-            rest = number - (1 << bits)
-            for part in _parts(bits):
-                if part:
-                    self.coder.encode(np.array([rest & (1 << part) - 1], np.int32), Uniform(1 << part))
-                rest >>= part
+            remainder = number - (1 << bits)
+            for width in _escape_widths(bits):
+                if width:
+                    self.coder.encode(np.array([remainder & (1 << width) - 1], np.int32), Uniform(1 << width))
+                remainder >>= width
 
     def finish(self) -> bytes:
         """The fewest bytes that, with zeros after them, lie in the coder's interval; not ending in a zero."""
@@ -126,9 +126,9 @@ class Decoder:
 
     def __init__(self, tables: Tables, payload: bytes) -> None:
         self.tables, self.payload = tables, payload
-        padded = payload + bytes(-len(payload) % 4 + 4 * MARGIN)
+        padded = payload + bytes(-len(payload) % 4 + 4 * MARGIN_WORDS)
         self.coder = queue.RangeDecoder(np.frombuffer(padded, ">u4").astype(np.uint32))
-        self.again = Encoder(tables)  # what is decoded must be what a writer of it puts out
+        self.reencoder = Encoder(tables)  # what is decoded must be what a writer of it puts out
 
     def _decode(self, model: Any, count: int) -> npt.NDArray[np.int32]:
         try:
@@ -140,12 +140,13 @@ class Decoder:
     def take(self, index: Indexes, limit: int) -> Symbols:
         """Decode one step: a symbol, of magnitude up to ``limit``, for every entry of ``index``."""
         order = np.argsort(index, kind="stable")
-        models, decode, encode, groups = self.tables.models, self.coder.decode, self.again.coder.encode, []
+        models, decode, encode = self.tables.models, self.coder.decode, self.reencoder.coder.encode
+        groups = []
         try:
             for i, count in used(index):
-                own = decode(models[i], count)
-                encode(own, models[i])
-                groups.append(own)
+                letters_of_table = decode(models[i], count)
+                encode(letters_of_table, models[i])
+                groups.append(letters_of_table)
         except AssertionError as error:
             raise FormatError(DAMAGED) from error
         letters = np.concatenate(groups) if groups else np.empty(0, np.int32)
@@ -155,7 +156,7 @@ class Decoder:
         escaped = np.flatnonzero(letters > 2 * radius)
         if len(escaped):
             values = self._take_escapes(len(escaped))
-            self.again.put_escapes(values)
+            self.reencoder.put_escapes(values)
             magnitude = values // 2 + radius[escaped] + 1
             symbols[escaped] = np.where(values & 1, -magnitude, magnitude)
         if len(symbols) and max(symbols.max(), -symbols.min()) > limit:  # a table's radius may exceed it, too
@@ -167,15 +168,15 @@ class Decoder:
     def _take_escapes(self, count: int) -> npt.NDArray[np.int64]:
         values = np.empty(count, np.int64)
         for k, bits in enumerate(self._decode(_LENGTH, count)):
-            rest, shift = 0, 0
-            for part in _parts(int(bits)):
-                if part:
-                    rest |= int(self._decode(Uniform(1 << part), 1)[0]) << shift
-                    shift += part
-            values[k] = (1 << int(bits)) + rest - 1
+            remainder, shift = 0, 0
+            for width in _escape_widths(int(bits)):
+                if width:
+                    remainder |= int(self._decode(Uniform(1 << width), 1)[0]) << shift
+                    shift += width
+            values[k] = (1 << int(bits)) + remainder - 1
         return values
 
     def finish(self) -> None:
         """Refuse a payload that a writer of the same symbols would not have put out."""
-        if self.again.finish() != self.payload:
+        if self.reencoder.finish() != self.payload:
             raise FormatError("entropy-coded data are not as an encoder writes them")

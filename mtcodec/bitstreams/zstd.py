@@ -16,22 +16,22 @@ def encode_frame(raw: bytes, level: int) -> bytes:
     return frame.removeprefix(zstandard.FRAME_HEADER)
 
 
-def decode_frame(frame: bytes, size: int, what: str) -> bytes:
+def decode_frame(frame: bytes, size: int, name: str) -> bytes:
     """``size`` bytes, refusing a frame that holds another number of them or wants more memory.
 
     Raises:
-        FormatError: its message begins with ``what``.
+        FormatError: its message begins with ``name``.
     """
     if len(frame) < 2 or frame[0] != 0:
-        raise FormatError(f"{what}: zstd frame of an unexpected kind")
+        raise FormatError(f"{name}: zstd frame of an unexpected kind")
     if (8 + (frame[1] & 7)) << (7 + (frame[1] >> 3)) > max(1024, 2 * size):
-        raise FormatError(f"{what}: zstd frame of too large a window")
+        raise FormatError(f"{name}: zstd frame of too large a window")
     try:
         raw = zstandard.ZstdDecompressor().decompress(
             zstandard.FRAME_HEADER + frame, max_output_size=size, allow_extra_data=False
         )
     except zstandard.ZstdError as error:
-        raise FormatError(f"{what}: damaged zstd frame") from error
+        raise FormatError(f"{name}: damaged zstd frame") from error
     if len(raw) != size:
-        raise FormatError(f"{what}: zstd frame is too short")
+        raise FormatError(f"{name}: zstd frame is too short")
     return raw

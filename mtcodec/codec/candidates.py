@@ -85,7 +85,7 @@ class Candidates:
         from mtcodec.coders import neural  # needs onnxruntime
 
         levels = {SHARED: level} | {name: self.task_level(name, level) for name in networks.tasks}
-        levels = {name: min(own, MAX_NETWORK_LEVEL) for name, own in levels.items()}
+        levels = {name: min(of_task, MAX_NETWORK_LEVEL) for name, of_task in levels.items()}
         return neural.encode(networks, self.known_to(networks), levels)
 
     def lossless(self, name: str) -> Candidate:
@@ -197,13 +197,13 @@ class Candidates:
         names = [name for name in neural.tasks if takes_channels(self.signals[name])]
         costs = dict(zip(names, self._map(lambda name: self.cost(name, neural.tasks[name], level), names)))
         drafts = {name: self.draft_cost(name, level) for name in names}
-        least = {name: self.least_cost(name, drafts[name]) for name in names}
+        least_costs = {name: self.least_cost(name, drafts[name]) for name in names}
         # classical codecs may win all tasks together, as then nobody needs the shared section
-        all_may_win = sum(least.values()) < 8 * len(neural.shared or b"") + sum(costs.values())
+        all_may_win = sum(least_costs.values()) < 8 * len(neural.shared or b"") + sum(costs.values())
         return {
             name: "thorough" if costs[name] > self.expected_cost(name, drafts[name]) else "normal"
             for name in names
-            if all_may_win or least[name] < costs[name] or self.effort == "best"
+            if all_may_win or least_costs[name] < costs[name] or self.effort == "best"
         }
 
     def _map(self, function: Callable[[str], R], names: Sequence[str]) -> list[R]:

@@ -67,7 +67,7 @@ def as_array(name: str, image: Any) -> Array:
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
-def declare(name: str, image: Array, known: Declarations) -> Task:
+def declare(name: str, image: Array, declarations: Declarations) -> Task:
     """The declaration of an image: that of its name if it fits, else ``data``, which is kept exactly.
 
     Images of other channels than declared are declared anew where their kind allows that.
@@ -77,7 +77,7 @@ def declare(name: str, image: Array, known: Declarations) -> Task:
         raise UsageError(f"not a task name: {name!r} (lower case, digits and _)")
     if channels > MAX_CHANNELS:
         raise SceneError(f"{channels} channels", task=name)
-    task = known.get(name)
+    task = declarations.get(name)
     if task is None:
         return Task(name, KINDS["data"], channels, DTYPES)
     if image.dtype.name not in task.dtypes and image.dtype.name not in task.kind.dtypes:
@@ -150,14 +150,16 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
 
 def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[str, float]:
     """By task, how much stored values may be off; tasks with losses by quality have none."""
-    asked = {
+    requested = {
         name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
         for name, bound in request.max_error.items()
     }
     height, width = next(iter(arrays.values())).shape[:2]
     has_target = bool(request.target_bytes or request.target_psnr)
     is_tiny = height * width <= TINY_PIXELS and request.coding == "auto" and not has_target
-    return {name: asked.get(name, 0.0) for name in arrays if tasks[name].exact or name in asked or is_tiny}
+    return {
+        name: requested.get(name, 0.0) for name in arrays if tasks[name].exact or name in requested or is_tiny
+    }
 
 
 def _messages(name: str, signal: Signal) -> list[str]:
@@ -182,11 +184,11 @@ def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
             raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
     present = set(tasks)
     lossy = {name for name, task in tasks.items() if not task.exact and name not in request.max_error}
-    for what, by_task, allowed in (
+    for setting, by_task, allowed in (
         ("a quality", request.task_quality, lossy),
         ("a bound", request.max_error, present),  # what is kept exactly keeps any bound
         ("a PSNR", request.target_psnr, lossy),
     ):
         for name in by_task:
             if name not in allowed:
-                raise UsageError(f"{what} for task {name!r}, which the scene lacks or stores exactly")
+                raise UsageError(f"{setting} for task {name!r}, which the scene lacks or stores exactly")

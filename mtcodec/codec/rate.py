@@ -45,30 +45,30 @@ def control(encoder: Encoder, request: Request) -> EncodedScene:
     def meets(encoded: EncodedScene) -> bool:
         return not missed(encoded, request)
 
-    feasible, wanted = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
-    level = _search(encoder.quick().at, meets, feasible, wanted)
-    level, encoded = _backed_off(encoder, meets, level, feasible, STRIDE if feasible > wanted else -STRIDE)
+    feasible, preferred = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
+    level = _search(encoder.quick().at, meets, feasible, preferred)
+    level, encoded = _backed_off(encoder, meets, level, feasible, STRIDE if feasible > preferred else -STRIDE)
     if not meets(encoded):
         if not request.best_effort:
             raise TargetError(f"{missed(encoded, request)} (--best-effort takes that)")
         return encoded
-    half_stride = STRIDE // 2 if wanted > feasible else -STRIDE // 2
-    level, encoded = _pushed(encoder, meets, level, encoded, wanted, half_stride)
+    half_stride = STRIDE // 2 if preferred > feasible else -STRIDE // 2
+    level, encoded = _pushed(encoder, meets, level, encoded, preferred, half_stride)
     return encoded if request.target_bytes else encoder.refined(encoded, level)
 
 
 def _search(
-    at: Callable[[int], EncodedScene], meets: Callable[[EncodedScene], bool], feasible: int, wanted: int
+    at: Callable[[int], EncodedScene], meets: Callable[[EncodedScene], bool], feasible: int, preferred: int
 ) -> int:
-    """By bisection, the level next to ``wanted`` that meets the target; ``feasible`` where none does."""
-    if meets(at(wanted)):
-        return wanted
-    while abs(wanted - feasible) > TOLERANCE:
-        level = (feasible + wanted) // 2
+    """By bisection, the level next to ``preferred`` that meets the target; ``feasible`` where none does."""
+    if meets(at(preferred)):
+        return preferred
+    while abs(preferred - feasible) > TOLERANCE:
+        level = (feasible + preferred) // 2
         if meets(at(level)):
             feasible = level
         else:
-            wanted = level
+            preferred = level
     return feasible
 
 
@@ -88,12 +88,12 @@ def _pushed(
     meets: Callable[[EncodedScene], bool],
     level: int,
     encoded: EncodedScene,
-    wanted: int,
+    preferred: int,
     stride: int,
 ) -> tuple[int, EncodedScene]:
-    """A few strides from a level that meets the target towards ``wanted``, as long as it is met."""
+    """A few strides from a level that meets the target towards ``preferred``, as long as it is met."""
     for _ in range(MAX_REFINEMENTS):
-        if level == wanted:
+        if level == preferred:
             break
         closer = min(max(level + stride, 0), MAX_LEVEL)
         trial = encoder.at(closer)

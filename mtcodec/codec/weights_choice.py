@@ -49,8 +49,8 @@ def networks_for_scene(
     scene = Candidates(signals, request)
     if request.coding == "auto" and min(scene.task_level(n, level) for n in signals) > MAX_NETWORK_LEVEL:
         return None
-    most = max((len(scene.known_to(one)) for one in networks), default=0)
-    fitting = [one for one in networks if most and len(scene.known_to(one)) == most]
+    most_tasks = max((len(scene.known_to(one)) for one in networks), default=0)
+    fitting = [one for one in networks if most_tasks and len(scene.known_to(one)) == most_tasks]
     if not fitting or (len(fitting) == 1 and request.coding == "neural"):
         return fitting[0] if fitting else None
     sample = _sample(signals, request)
@@ -70,8 +70,8 @@ def _sample(signals: Mapping[str, Signal], request: Request) -> Candidates:
         side = min(max(size // 2, SAMPLE_SIDES[0]), SAMPLE_SIDES[1])
         start = max(0, (size - side) // 2)
         window.append(slice(start, start + side))
-    parts = {name: signal.crop((window[0], window[1])) for name, signal in signals.items()}
-    return Candidates(parts, request)
+    cropped = {name: signal.crop((window[0], window[1])) for name, signal in signals.items()}
+    return Candidates(cropped, request)
 
 
 def _try(sample: Candidates, networks: Networks, level: int) -> _Trial:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mtcodec.container.section import WHOLE, Attributes
+from mtcodec.container.section import DEFAULT_RANGES, Attributes
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Holes, Mask
 from mtcodec.signals.mapping import CHUNK_PIXELS, Array, ValueRange
@@ -68,7 +68,7 @@ def attributes_of(candidate: Candidate, mask_index: int | None) -> Attributes:
         values = pixel_format.holes.values
         hole_values = values.astype(values.dtype.newbyteorder("<")).tobytes()
     limits = pixel_format.value_range.low, pixel_format.value_range.high
-    is_default = candidate.coding == "raw" or limits == WHOLE.get(pixel_format.dtype)
+    is_default = candidate.coding == "raw" or limits == DEFAULT_RANGES.get(pixel_format.dtype)
     return Attributes(
         pixel_format.dtype, pixel_format.channels, None if is_default else limits,
         pixel_format.value_range.mapping, pixel_format.unit_vectors, candidate.level, mask_index, hole_values,
@@ -82,7 +82,7 @@ def pixel_format_of(attributes: Attributes, mask: Mask | None) -> PixelFormat:
         FormatError: a hole without a value.
     """
     dtype = attributes.dtype
-    low, high = attributes.range or WHOLE.get(dtype, (0, 0))
+    low, high = attributes.range or DEFAULT_RANGES.get(dtype, (0, 0))
     holes: Holes | None = None
     if mask is not None:
         values = np.frombuffer(attributes.hole_values, np.dtype(dtype).newbyteorder("<")).astype(dtype)

@@ -19,16 +19,16 @@ def varint(value: int) -> bytes:
 
 
 class Cursor:
-    """Bounded reads from the start of ``data``; running out of bytes is a :class:`FormatError` ``short``."""
+    """Bounded reads from the start of ``data``; running out of bytes is a FormatError: ``message``."""
 
-    def __init__(self, data: bytes, short: str = "not a whole header: the file ends within it") -> None:
-        self.data, self.at, self.short = data, 0, short
+    def __init__(self, data: bytes, message: str = "not a whole header: the file ends within it") -> None:
+        self.data, self.position, self.message = data, 0, message
 
     def take(self, count: int) -> bytes:
-        if self.at + count > len(self.data):
-            raise FormatError(self.short)
-        self.at += count
-        return self.data[self.at - count : self.at]
+        if self.position + count > len(self.data):
+            raise FormatError(self.message)
+        self.position += count
+        return self.data[self.position - count : self.position]
 
     def byte(self) -> int:
         return self.take(1)[0]
@@ -36,7 +36,7 @@ class Cursor:
     def unpack(self, fmt: str) -> tuple[Any, ...]:
         return struct.unpack(fmt, self.take(struct.calcsize(fmt)))
 
-    def varint(self, what: str, limit: int) -> int:
+    def varint(self, field: str, limit: int) -> int:
         value = 0
         for shift in range(0, 35, 7):
             byte = self.byte()
@@ -45,9 +45,9 @@ class Cursor:
                 if (byte == 0 and shift) or value > limit:
                     break
                 return value
-        raise FormatError(f"{what} is out of range")
+        raise FormatError(f"{field} is out of range")
 
     @property
     def rest(self) -> bytes:
         """What has not been read."""
-        return self.data[self.at :]
+        return self.data[self.position :]

@@ -11,17 +11,8 @@ import struct
 from dataclasses import dataclass, replace
 
 from mtcodec.container.cursor import Cursor, varint
-from mtcodec.container.section import (
-    ATTACHMENTS,
-    NOTES,
-    SHARED,
-    Section,
-    is_mask,
-    mask_name,
-    pack_section,
-    parse_section,
-    parse_shared,
-)
+from mtcodec.container.descriptor import pack_section, parse_section, parse_shared
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, is_mask, mask_name
 from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.quality import MAX_NETWORK_LEVEL
 
@@ -29,8 +20,8 @@ MAGIC, VERSION = b"MTC", 1
 NEURAL, HAS_SHARED = 16, 32  # bits of the byte after the magic, beside the version
 MAX_SIDE, MAX_PIXELS, MAX_SECTIONS, MAX_HEADER = 1 << 20, 1 << 28, 64, 1 << 16
 TILE = 64  # networks see sides that are multiples of this
-PADDING = 4  # times a limit of pixels that an image may have with what networks see beside it,
-FLOOR = 1 << 16  # or times so many pixels, where the limit is lower
+MAX_PADDING = 4  # times a limit of pixels that an image may have when it is padded for networks,
+MIN_LIMIT = 1 << 16  # or times so many pixels, where the limit is lower
 FINGERPRINT_BYTES = 4
 NO_WEIGHTS = "00" * FINGERPRINT_BYTES  # fingerprint of a file without neural sections
 
@@ -98,9 +89,9 @@ def pack(header: Header) -> bytes:
     out = MAGIC + bytes([flags])
     if header.is_neural:
         out += bytes.fromhex(header.fingerprint) + struct.pack("<H", header.level)
-    others = [s for s in header.sections if s.name != SHARED]
-    out += varint(header.height) + varint(header.width) + bytes([len(others)])
-    out += b"".join(pack_section(s) for s in ([shared] if shared else []) + others)
+    not_shared = [s for s in header.sections if s.name != SHARED]
+    out += varint(header.height) + varint(header.width) + bytes([len(not_shared)])
+    out += b"".join(pack_section(s) for s in ([shared] if shared else []) + not_shared)
     return out + struct.pack("<H", binascii.crc_hqx(out, 0))
 
 
@@ -132,13 +123,13 @@ def parse(data: bytes) -> Header:
     sections = [parse_shared(cursor)] if flags & HAS_SHARED else []
     for _ in range(count):
         sections.append(parse_section(cursor, sum(is_mask(s.name) for s in sections)))
-    body = cursor.at
+    body = cursor.position
     (stored,) = cursor.unpack("<H")
     if binascii.crc_hqx(data[:body], 0) != stored:
         raise FormatError("the header is damaged (checksum)")
-    header = Header(fingerprint, height, width, level, tuple(sections), size=cursor.at)
+    header = Header(fingerprint, height, width, level, tuple(sections), size=cursor.position)
     _check(header, flags)
-    offset = cursor.at
+    offset = cursor.position
     for i, section in enumerate(sections):
         sections[i] = replace(section, offset=offset)
         offset += section.length
@@ -148,8 +139,8 @@ def parse(data: bytes) -> Header:
 def _check(header: Header, flags: int) -> None:
     """Order and meaning of sections: shared, holes, tasks, notes, files; each of the first three of use."""
     names = [s.name for s in header.sections]
-    last = {NOTES: 3, ATTACHMENTS: 4}
-    order = [0 if n == SHARED else 1 if is_mask(n) else last.get(n, 2) for n in names]
+    after_tasks = {NOTES: 3, ATTACHMENTS: 4}
+    order = [0 if n == SHARED else 1 if is_mask(n) else after_tasks.get(n, 2) for n in names]
     if len(set(names)) != len(names) or order != sorted(order):
         raise FormatError("sections repeat or are out of order")
     neural = [s for s in header.sections if s.is_neural and s.name != SHARED]
@@ -166,9 +157,9 @@ def _check(header: Header, flags: int) -> None:
 def check_pixels(header: Header, max_pixels: int) -> None:
     """Raise LimitError for an image of more than ``max_pixels``, or one that networks see far larger.
 
-    They pad sides to multiples of ``TILE``: of a column of single pixels they see 64 times as many.
+    They pad sides to multiples of ``TILE``: a column of single pixels becomes 64 times as large.
     """
     height, width = header.height, header.width
-    seen = -(-height // TILE) * -(-width // TILE) * TILE**2 if header.is_neural else 0
-    if height * width > max_pixels or seen > PADDING * max(max_pixels, FLOOR):
+    padded = -(-height // TILE) * -(-width // TILE) * TILE**2 if header.is_neural else 0
+    if height * width > max_pixels or padded > MAX_PADDING * max(max_pixels, MIN_LIMIT):
         raise LimitError(f"{width}×{height} pixels are more than the limit of {max_pixels}")

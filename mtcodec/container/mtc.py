@@ -107,41 +107,42 @@ def split(data: bytes) -> tuple[bytes, dict[str, bytes]]:
 
 
 def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
-    """A container of ``tasks`` only, their payloads unchanged, and of files beside them; nothing is
-    decoded.
+    """A container of ``tasks`` only, their payloads unchanged, with attachments; nothing is decoded.
 
     Raises:
         UsageError: a task that the file lacks. FormatError: damage to what is kept.
     """
-    wanted = {name for task in tasks for name in reader.header.needs(task)}
-    if not wanted:
+    needed = {name for task in tasks for name in reader.header.needs(task)}
+    if not needed:
         raise UsageError("no tasks to extract")
-    kept = [s for s in reader.header.sections if s.name in wanted or s.name in (NOTES, ATTACHMENTS)]
-    masks = [s.name for s in kept if is_mask(s.name)]
+    extracted = [s for s in reader.header.sections if s.name in needed or s.name in (NOTES, ATTACHMENTS)]
+    masks = [s.name for s in extracted if is_mask(s.name)]
     payloads: dict[str, bytes] = {}
     sections = []
-    for section in kept:
-        own = section.attributes
-        if section.name == NOTES:
-            left = _notes(reader, wanted)
-            if left is None:
-                continue
-            payload = left
-        else:
-            payload = reader.payload(section.name)
-        if section.name in masks:
-            section = replace(section, name=mask_name(masks.index(section.name)))
-        elif own.mask_index is not None:
-            own = replace(own, mask_index=masks.index(mask_name(own.mask_index)))
+    for section in extracted:
+        payload = _notes(reader, needed) if section.name == NOTES else reader.payload(section.name)
+        if payload is None:
+            continue
+        section = _renumbered(section, masks)
         payloads[section.name] = payload
-        sections.append(replace(section, attributes=own))
-    neural = any(s.is_neural and s.name != SHARED for s in sections)
+        sections.append(section)
+    is_neural = any(s.is_neural and s.name != SHARED for s in sections)
     header = replace(
         reader.header, sections=tuple(sections),
-        fingerprint=reader.header.fingerprint if neural else NO_WEIGHTS,
-        level=reader.header.level if neural else 0,
+        fingerprint=reader.header.fingerprint if is_neural else NO_WEIGHTS,
+        level=reader.header.level if is_neural else 0,
     )  # fmt: skip
     return build(header, payloads)
+
+
+def _renumbered(section: Section, masks: list[str]) -> Section:
+    """``section`` in a file that has only these masks."""
+    if section.name in masks:
+        return replace(section, name=mask_name(masks.index(section.name)))
+    index = section.attributes.mask_index
+    if index is None:
+        return section
+    return replace(section, attributes=replace(section.attributes, mask_index=masks.index(mask_name(index))))
 
 
 def _notes(reader: Reader, tasks: Iterable[str]) -> bytes | None:

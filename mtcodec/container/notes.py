@@ -34,10 +34,10 @@ def parse(payload: bytes) -> dict[str, dict[str, Any]]:
         if len(payload) > MAX_BYTES:
             raise ValueError("too long")
         notes = json.loads(payload)
-        for own in notes.values():
-            if not all(_is_unit(v) if name == "unit" else _is_number(v) for name, v in own.items()):
+        for of_task in notes.values():
+            if not all(_is_unit(v) if name == "unit" else _is_number(v) for name, v in of_task.items()):
                 raise ValueError("a measure that is no number, or a unit that is no length")
-        return {str(task): dict(own) for task, own in notes.items()}
+        return {str(task): dict(of_task) for task, of_task in notes.items()}
     except (ValueError, OverflowError, AttributeError, TypeError, RecursionError) as error:
         raise SectionError(f"damaged notes: {error}", section=NOTES) from error
 
@@ -56,6 +56,6 @@ def _is_unit(value: Any) -> bool:
 
 def only(payload: bytes, tasks: Iterable[str]) -> bytes | None:
     """The notes of some tasks; None where they have none."""
-    kept = set(tasks)
-    notes = {task: own for task, own in parse(payload).items() if task in kept}
+    names = set(tasks)
+    notes = {task: of_task for task, of_task in parse(payload).items() if task in names}
     return pack(notes) if notes else None

@@ -93,7 +93,7 @@ def _lengths(signal: Signal, measured: Measures, given: str) -> Measures:
     task, dtype = signal.task, signal.pixel_format.dtype
     if not task.kind.length:
         return {}
-    step = 1000 * units.step(task, dtype, given)
+    step = 1000 * units.metres_of(task, dtype, given)
     lengths = {f"{key}_mm": step * measured[key] for key in ("rmse", "max_error") if key in measured}
     return {"unit": units.unit_of(task, dtype, given), **lengths}
 

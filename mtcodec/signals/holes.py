@@ -19,9 +19,10 @@ from mtcodec.tasks import Task
 from mtcodec.tasks.kinds import Values
 
 MAX_VALUES = 16  # different hole values that a section can name
-FAR = 4.0  # a far plane is so many times as far as anything else,
-OFTEN = 0.001  # and on at least this share of the pixels,
-FEW = 16  # and on this many
+MAX_FAR_PLANES = 3
+FAR_RATIO = 4.0  # a far plane is so many times as far as anything else,
+MIN_FAR_SHARE = 0.001  # and on at least this share of the pixels,
+MIN_FAR_PIXELS = 16  # and on this many
 Mask = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
@@ -59,68 +60,72 @@ def usual_values(task: Task, dtype: str) -> list[Values]:
     if np.dtype(dtype).kind == "f":
         return [(0.0,) * task.channels] if 0.0 in shares else []
     top = int(np.iinfo(dtype).max)
-    found: dict[float, None] = {}
+    values: dict[float, None] = {}
     for share in shares:
         if share < 1 or np.dtype(dtype).itemsize > 1:  # 255 may well be a distance
-            found |= dict.fromkeys((float(int(share * top)), float(-int(-share * top // 1))))
-    return [(value,) * task.channels for value in found]
+            values |= dict.fromkeys((float(int(share * top)), float(-int(-share * top // 1))))
+    return [(value,) * task.channels for value in values]
 
 
-class _Search:
-    """Marks pixels of an image as holes, value by value."""
+class _Marker:
+    """Marks pixels of an image as holes, value by value; ``pixels`` (H, W, C)."""
 
-    def __init__(self, task: Task, image: Array) -> None:
-        self.task = task
-        self.pixels = image[..., None] if image.ndim == 2 else image
-        self.mask = np.zeros(self.pixels.shape[:2], np.uint8)
+    def __init__(self, task: Task, pixels: Array) -> None:
+        self.task, self.pixels = task, pixels
+        self.mask = np.zeros(pixels.shape[:2], np.uint8)
         self.values: list[Array] = []
-        self.far: list[float] = []
 
-    def mark(self, where: Valid, value: Array) -> None:
-        where = where & (self.mask == 0)
-        if where.any():
+    def mark(self, pixels: Valid, value: Array) -> None:
+        """Those of ``pixels``, (H, W), that are not marked yet are holes of this value."""
+        pixels = pixels & (self.mask == 0)
+        if pixels.any():
             if len(self.values) == MAX_VALUES:
                 raise SceneError(f"more than {MAX_VALUES} different values of holes", task=self.task.name)
             self.values.append(value)
-            self.mask[where] = len(self.values)
+            self.mask[pixels] = len(self.values)
 
-    def stored(self, stored: Values) -> None:
-        """Pixels of this stored value."""
-        channels, dtype = self.pixels.shape[2], self.pixels.dtype
-        if len(stored) not in (1, channels):
-            raise UsageError(f"a hole of {len(stored)} numbers, not {channels}", task=self.task.name)
-        if dtype.kind != "f" and not all(
-            np.iinfo(dtype.name).min <= v <= np.iinfo(dtype.name).max and v == int(v) for v in stored
-        ):
-            return  # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
-        with np.errstate(over="ignore"):
-            value = np.broadcast_to(np.array(stored).astype(dtype), channels)
-        self.mark((self.pixels == value).all(axis=-1), value)
 
-    def not_finite(self) -> None:
-        pixels = self.pixels
-        if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
-            return
-        canonical = np.where(np.isnan(pixels), np.array(np.nan, pixels.dtype), pixels)
-        broken = ~np.isfinite(canonical).all(axis=-1)
-        rows = canonical[broken].view(np.uint8).reshape(int(broken.sum()), -1)
-        for row in np.unique(rows, axis=0):  # by bits: NaN is not equal to itself
-            same = (canonical.view(np.uint8).reshape(*self.mask.shape, -1) == row).all(axis=-1)
-            self.mark(broken & same, row.view(pixels.dtype))
+def _mark_value(marker: _Marker, stored: Values) -> None:
+    """Pixels of a stored value of one or C numbers."""
+    channels, dtype = marker.pixels.shape[2], marker.pixels.dtype
+    if len(stored) not in (1, channels):
+        raise UsageError(f"a hole of {len(stored)} numbers, not {channels}", task=marker.task.name)
+    if dtype.kind != "f" and not all(
+        np.iinfo(dtype.name).min <= v <= np.iinfo(dtype.name).max and v == int(v) for v in stored
+    ):
+        return  # an integer that the dtype cannot hold does not occur; floats are rounded, as 0.1 must be
+    with np.errstate(over="ignore"):
+        value = np.broadcast_to(np.array(stored).astype(dtype), channels)
+    marker.mark((marker.pixels == value).all(axis=-1), value)
 
-    def far_planes(self) -> None:
-        """The largest values, if they are far from all others and on many pixels."""
-        for _ in range(3):
-            values = self.pixels[..., 0][self.mask == 0]
-            if values.size < 2:
-                return
-            top = values.max()
-            below = values[values < top]
-            often = values.size - below.size >= max(FEW, OFTEN * values.size)
-            if not below.size or not often or not float(top) > FAR * float(below.max()) > 0:
-                return
-            self.mark(self.pixels[..., 0] == top, np.array([top], self.pixels.dtype))
-            self.far.append(float(top))
+
+def _mark_not_finite(marker: _Marker) -> None:
+    pixels = marker.pixels
+    if pixels.dtype.kind != "f" or np.isfinite(pixels).all():
+        return
+    canonical = np.where(np.isnan(pixels), np.array(np.nan, pixels.dtype), pixels)
+    not_finite = ~np.isfinite(canonical).all(axis=-1)
+    as_bytes = canonical.view(np.uint8).reshape(*pixels.shape[:2], -1)  # NaN is not equal to itself
+    for row in np.unique(as_bytes[not_finite], axis=0):
+        marker.mark(not_finite & (as_bytes == row).all(axis=-1), row.view(pixels.dtype))
+
+
+def _mark_far_planes(marker: _Marker) -> list[float]:
+    """The largest values, if they are far from all others and on many pixels."""
+    depth = marker.pixels[..., 0]
+    far: list[float] = []
+    for _ in range(MAX_FAR_PLANES):
+        values = depth[marker.mask == 0]
+        if values.size < 2:
+            break
+        top = values.max()
+        below = values[values < top]
+        is_frequent = values.size - below.size >= max(MIN_FAR_PIXELS, MIN_FAR_SHARE * values.size)
+        if not below.size or not is_frequent or not float(top) > FAR_RATIO * float(below.max()) > 0:
+            break
+        marker.mark(depth == top, np.array([top], depth.dtype))
+        far.append(float(top))
+    return far
 
 
 def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Holes | None:
@@ -136,13 +141,12 @@ def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool =
     """
     if image.dtype == bool:
         return None
-    search = _Search(task, image)
+    marker = _Marker(task, image[..., None] if image.ndim == 2 else image)
     for stored in (*(usual_values(task, image.dtype.name) if usual else ()), *invalid):
-        search.stored(stored)
-    search.not_finite()
-    if usual and task.kind.far_plane:
-        search.far_planes()
-    return Holes(search.mask, np.stack(search.values), tuple(search.far)) if search.values else None
+        _mark_value(marker, stored)
+    _mark_not_finite(marker)
+    far = _mark_far_planes(marker) if usual and task.kind.far_plane else []
+    return Holes(marker.mask, np.stack(marker.values), tuple(far)) if marker.values else None
 
 
 def fill(image: Array, holes: Holes | None) -> Array:
@@ -178,23 +182,23 @@ def restore(image: Array, holes: Holes | None) -> Array:
                 pixels[..., 0][clash] = _free(value, holes.values)
         for number, value in enumerate(holes.values, 1):
             inside = holes.mask == number
-            for channel, own in enumerate(value):
-                np.putmask(pixels[..., channel], inside, own)
+            for channel, sample in enumerate(value):
+                np.putmask(pixels[..., channel], inside, sample)
     return image
 
 
 def _free(value: Array, values: Array) -> Any:
     """The first channel of a pixel like ``value`` unlike all ``values`` (K, C): the next larger number, or
     the next smaller one where there is none."""
-    taken = values.tolist()
+    hole_values = values.tolist()
     low, high = _ends(value.dtype)
     for end in (high, low):
         moved = value.copy()
         while moved[0] != end:
             moved[0] = _next(moved[0], end)
-            if moved.tolist() not in taken:
+            if moved.tolist() not in hole_values:
                 return moved[0]
-    return value[0]  # every value is taken: impossible, as there are more than MAX_VALUES
+    return value[0]  # no value is free: impossible, as there are more than MAX_VALUES
 
 
 def _ends(dtype: np.dtype[Any]) -> tuple[Any, Any]:

@@ -35,8 +35,8 @@ def mix_planes(matrix: npt.NDArray[Any], planes: npt.NDArray[Any]) -> Planes:
 
 def row_chunks(height: int, width: int, pixels: int = CHUNK_PIXELS) -> list[slice]:
     """Rows of an image, in parts of about so many pixels."""
-    step = max(1, pixels // width)
-    return [slice(row, row + step) for row in range(0, height, step)]
+    rows = max(1, pixels // width)
+    return [slice(row, row + rows) for row in range(0, height, rows)]
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def range_of(task: Task, image: Array, valid: Valid | None = None) -> ValueRange
     if not task.scene_range(image.dtype.name):
         return whole_range(image.dtype.name)
     values = image if valid is None else image[valid]
-    found = ValueRange(float(values.min()), float(values.max())) if values.size else ValueRange(0.0, 0.0)
-    inside = max(-found.low, found.high) <= 1 + UNIT_TOLERANCE
-    return ValueRange(-1.0, 1.0) if task.kind.unit_vectors and inside else found
+    limits = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    is_unit = task.kind.unit_vectors and max(-limits[0], limits[1]) <= 1 + UNIT_TOLERANCE
+    return ValueRange(-1.0, 1.0) if is_unit else ValueRange(*limits)
 
 
 def mapping_for(task: Task, image: Array, valid: Valid | None, value_range: ValueRange) -> str:
@@ -118,9 +118,9 @@ def to_planes(image: Array, value_range: ValueRange) -> Planes:
 def to_values(planes: npt.NDArray[Any], value_range: ValueRange, dtype: str = "float64") -> Values:
     """(C, H, W) planes to values within the range that are to be stored as ``dtype``, not yet rounded."""
     if value_range.fits_float32(dtype):
-        near: Values = np.multiply(planes, np.float32(value_range.span), dtype=np.float32)
-        near += np.float32(value_range.low)
-        return value_range.clip(near)
+        narrow: Values = np.multiply(planes, np.float32(value_range.span), dtype=np.float32)
+        narrow += np.float32(value_range.low)
+        return value_range.clip(narrow)
     shares = np.clip(planes, 0.0, 1.0).astype(np.float64)
     if value_range.mapping == "linear":
         linear: Values = shares * value_range.span + value_range.low
@@ -143,8 +143,7 @@ def image_of(planes: Array) -> Array:
 def to_unit(planes: npt.NDArray[Any]) -> Values:
     """Planes (C, H, W) of vectors n = 2 · plane − 1 with all lengths 1."""
     vectors = planes.astype(np.float32, copy=False) * 2.0 - 1.0
-    value_range = 0.5 / np.maximum(np.sqrt(np.square(vectors).sum(axis=0)), 1e-6)
-    vectors *= value_range
+    vectors *= 0.5 / np.maximum(np.sqrt(np.square(vectors).sum(axis=0)), 1e-6)
     shares: Values = vectors + 0.5
     return shares
 

@@ -33,7 +33,7 @@ def mse(original: Array, decoded: Array, peak: float) -> float:
     """Mean squared error over all values, scaled so that ``peak`` is 255; zero where there are none."""
     if original.size == 0:
         return 0.0
-    total = sum(float(np.square(part).sum()) for part in _differences(original, decoded))
+    total = sum(float(np.square(error).sum()) for error in _differences(original, decoded))
     return total / original.size * (255.0 / peak) ** 2
 
 
@@ -80,24 +80,24 @@ def _angles(original: Array, decoded: Array) -> Iterator[Floats]:
 
     A decoded zero vector counts as 90 degrees.
     """
-    for one, two in _parts(original, decoded):
-        yield angles(one, two)
+    for originals, decodeds in _chunks(original, decoded):
+        yield angles(originals, decodeds)
 
 
 def angles(original: Array, decoded: Array) -> Floats:
     """Angles in degrees, (N), between stored vectors, (…, 3); a decoded zero vector counts as 90."""
     a, b = _vectors(original), _vectors(decoded)
-    length, other = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
-    cosine = np.sum(a * b, axis=1) / np.maximum(length * other, 1e-12)
-    cosine[other < 1e-9] = 0.0
+    length, decoded_length = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    cosine = np.sum(a * b, axis=1) / np.maximum(length * decoded_length, 1e-12)
+    cosine[decoded_length < 1e-9] = 0.0
     result: Floats = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
     return result
 
 
 def _mean_angle(original: Array, decoded: Array) -> float:
     total, count = 0.0, 0
-    for own in _angles(original, decoded):
-        total, count = total + float(own.sum()), count + len(own)
+    for degrees in _angles(original, decoded):
+        total, count = total + float(degrees.sum()), count + len(degrees)
     return total / count
 
 
@@ -105,45 +105,45 @@ def _median_angle(original: Array, decoded: Array) -> float:
     return float(np.median(np.concatenate(list(_angles(original, decoded)))))
 
 
-def _parts(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
+def _chunks(original: Array, decoded: Array) -> Iterator[tuple[Array, Array]]:
     """Rows of both that are together of about CHUNK_VALUES values: float64 takes eight times the memory."""
-    step = max(1, CHUNK_VALUES * len(original) // max(original.size, 1))
-    for start in range(0, len(original), step):
-        yield original[start : start + step], decoded[start : start + step]
+    rows = max(1, CHUNK_VALUES * len(original) // max(original.size, 1))
+    for start in range(0, len(original), rows):
+        yield original[start : start + rows], decoded[start : start + rows]
 
 
 def _differences(original: Array, decoded: Array) -> Iterator[Floats]:
-    for one, two in _parts(original, decoded):
-        yield two.astype(np.float64) - one.astype(np.float64)
+    for originals, decodeds in _chunks(original, decoded):
+        yield decodeds.astype(np.float64) - originals.astype(np.float64)
 
 
 def _rmse(original: Array, decoded: Array) -> float:
-    total = sum(float(np.square(part).sum()) for part in _differences(original, decoded))
+    total = sum(float(np.square(error).sum()) for error in _differences(original, decoded))
     return math.sqrt(total / original.size)
 
 
 def _max_error(original: Array, decoded: Array) -> float:
-    return max(float(np.abs(part).max()) for part in _differences(original, decoded))
+    return max(float(np.abs(error).max()) for error in _differences(original, decoded))
 
 
 def _abs_rel(original: Array, decoded: Array) -> float:
     """Mean of |error| / |value|, over values that are not zero."""
     total, count = 0.0, 0
-    for (one, _), error in zip(_parts(original, decoded), _differences(original, decoded)):
-        true = np.abs(one.astype(np.float64))
-        seen = true > 0
-        total += float((np.abs(error)[seen] / true[seen]).sum())
-        count += int(seen.sum())
+    for (originals, _), error in zip(_chunks(original, decoded), _differences(original, decoded)):
+        true = np.abs(originals.astype(np.float64))
+        not_zero = true > 0
+        total += float((np.abs(error)[not_zero] / true[not_zero]).sum())
+        count += int(not_zero.sum())
     return total / count if count else 0.0
 
 
 def _delta(original: Array, decoded: Array) -> float:
     """Share of the values above zero that are off by a factor below 1.25."""
     near, count = 0, 0
-    for one, two in _parts(original, decoded):
-        true, found = one.astype(np.float64), two.astype(np.float64)
-        true, found = true[true > 0], found[true > 0]
-        near += int(((found < DELTA * true) & (true < DELTA * found)).sum())
+    for originals, decodeds in _chunks(original, decoded):
+        true, value = originals.astype(np.float64), decodeds.astype(np.float64)
+        true, value = true[true > 0], value[true > 0]
+        near += int(((value < DELTA * true) & (true < DELTA * value)).sum())
         count += len(true)
     return near / count if count else 1.0
 
@@ -161,18 +161,18 @@ OVER_VALID: dict[str, Callable[[Array, Array], float]] = {
 
 def holes_differ(signal: Signal, decoded: Array) -> int:
     """Pixels where a hole of the original has another stored value, or a measurement became such a hole."""
-    old, new = (image.reshape(*image.shape[:2], -1) for image in (signal.original, decoded))
+    before, after = (image.reshape(*image.shape[:2], -1) for image in (signal.original, decoded))
     holes = signal.pixel_format.holes
-    floats = new.dtype.kind == "f"
-    became = ~np.isfinite(new).all(-1) if floats else np.zeros(new.shape[:2], bool)
+    is_float = after.dtype.kind == "f"
+    is_hole = ~np.isfinite(after).all(-1) if is_float else np.zeros(after.shape[:2], bool)
     if holes is None:
-        return int(became.sum())
+        return int(is_hole.sum())
     for value in holes.values:
-        became |= (new == value).all(-1)
-    same = old == new
-    if floats:
-        same |= np.isnan(old) & np.isnan(new)
-    return int(np.where(holes.valid, became, ~same.all(-1)).sum())
+        is_hole |= (after == value).all(-1)
+    is_same = before == after
+    if is_float:
+        is_same |= np.isnan(before) & np.isnan(after)
+    return int(np.where(holes.valid, is_hole, ~is_same.all(-1)).sum())
 
 
 def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, float]:
@@ -198,11 +198,11 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
     if task.exact:
         return _exactness(original, decoded, slow)
     result = errors(signal, decoded)
-    pair, rules = _valid(signal, decoded), task.kind
-    wanted = (*rules.measures, *rules.slow_measures) if slow else rules.measures
+    pair = _valid(signal, decoded)
+    names = (*task.kind.measures, *task.kind.slow_measures) if slow else task.kind.measures
     if pair[0].size:
-        result |= {name: OVER_VALID[name](*pair) for name in wanted if name in OVER_VALID}
-    if "ms_ssim" in wanted:
+        result |= {name: OVER_VALID[name](*pair) for name in names if name in OVER_VALID}
+    if "ms_ssim" in names:
         result["ms_ssim"] = ms_ssim(original, decoded, peak_of(signal))
     return result
 

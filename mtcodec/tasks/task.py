@@ -66,7 +66,7 @@ class Task:
         return (self.name, self.kind, self.channels) == (other.name, other.kind, other.channels)
 
     def scene_range(self, dtype: str) -> bool:
-        """True where values are scaled by the scene's own minimum and maximum."""
+        """True where values are scaled by the scene's kind_object minimum and maximum."""
         return self.kind.scene_range or dtype in FLOATS
 
     def to_json(self) -> dict[str, Any]:
@@ -85,30 +85,32 @@ def declare(name: str, kind: str, channels: int = 0) -> Task:
     """A task with what is usual for its kind; ``channels`` 0: the kind's."""
     if kind not in KINDS:
         raise UsageError(f"unknown kind {kind!r} (known: {', '.join(KINDS)})", task=name)
-    own = KINDS[kind]
-    unit = "mm" if own.length else ""
-    return Task(name, own, channels or own.channels, own.dtypes, unit, own.weight)
+    usual = KINDS[kind]
+    unit = "mm" if usual.length else ""
+    return Task(name, usual, channels or usual.channels, usual.dtypes, unit, usual.weight)
 
 
-def parse(items: str | Iterable[str], known: Declarations) -> list[Task]:
+def parse(items: str | Iterable[str], declarations: Declarations) -> list[Task]:
     """Tasks of a command-line list: ``rgb,depth`` or with declarations, ``rgb,albedo:image:3``.
 
-    A declaration is ``name:kind`` or ``name:kind:channels``; a bare name must be among ``known``.
+    A declaration is ``name:kind`` or ``name:kind:channels``; a bare name must be among ``declarations``.
 
     Raises:
         UsageError: an unknown name or kind, or a task that is named twice.
     """
     result = []
     for item in items.split(",") if isinstance(items, str) else items:
-        name, *rest = item.strip().split(":")
-        if not rest:
-            if name not in known:
-                raise UsageError(f"unknown task {name!r} (known: {', '.join(known)}; others: name:kind)")
-            result.append(known[name])
-        elif len(rest) > 2 or (len(rest) == 2 and not rest[1].isdecimal()):
+        name, *declaration = item.strip().split(":")
+        if not declaration:
+            if name not in declarations:
+                raise UsageError(
+                    f"unknown task {name!r} (known: {', '.join(declarations)}; others: name:kind)"
+                )
+            result.append(declarations[name])
+        elif len(declaration) > 2 or (len(declaration) == 2 and not declaration[1].isdecimal()):
             raise UsageError(f"not a task: {item!r} (a name, or name:kind[:channels])")
         else:
-            result.append(declare(name, rest[0], int(rest[1]) if len(rest) == 2 else 0))
+            result.append(declare(name, declaration[0], int(declaration[1]) if len(declaration) == 2 else 0))
     if len({t.name for t in result}) != len(result):
         raise UsageError(f"a task is named twice: {items}")
     return result

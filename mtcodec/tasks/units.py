@@ -14,46 +14,46 @@ _LENGTH = re.compile(r"(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)\s*(mm|cm|m)?\Z")
 
 def parse(text: str) -> tuple[float, str]:
     """``"5mm"`` to (5.0, "mm"), ``"3"`` to (3.0, ""); else :class:`UsageError`."""
-    found = _LENGTH.match(text.strip())
-    if not found:
+    match = _LENGTH.match(text.strip())
+    if not match:
         raise UsageError(f"not a number, or a length in mm, cm or m: {text!r}")
-    return float(found[1]), found[2] or ""
+    return float(match[1]), match[2] or ""
 
 
-def unit_of(task: Task, dtype: str, given: str = "") -> str:
-    """The length of one stored step: ``given``, else 1mm (integers) or 1m (floats); "" where there are
-    none.
+def unit_of(task: Task, dtype: str, unit: str = "") -> str:
+    """What length a stored value of 1 stands for: ``unit``, else 1mm (integers) or 1m (floats); "" where there
+    are none.
     """
     if not task.kind.length:
         return ""
-    return given or ("1m" if dtype in FLOATS else "1mm")
+    return unit or ("1m" if dtype in FLOATS else "1mm")
 
 
-def step(task: Task, dtype: str, given: str = "") -> float:
-    """Metres that one stored step stands for, see :func:`unit_of`."""
-    number, unit = parse(unit_of(task, dtype, given))
-    if not unit or number == 0:
-        raise UsageError(f"a step is a length in mm, cm or m, not {given!r}", task=task.name)
-    return number * METRES[unit]
+def metres_of(task: Task, dtype: str, unit: str = "") -> float:
+    """Metres that a stored value of 1 stands for, see :func:`unit_of`."""
+    number, suffix = parse(unit_of(task, dtype, unit))
+    if not suffix or number == 0:
+        raise UsageError(f"a step is a length in mm, cm or m, not {unit!r}", task=task.name)
+    return number * METRES[suffix]
 
 
-def stored(task: Task, dtype: str, bound: str | float, given: str = "") -> float:
-    """The number of stored steps that ``bound`` says: ``"5mm"`` of depth, or ``"3"`` or 3.0 of anything."""
+def stored(task: Task, dtype: str, bound: str | float, unit: str = "") -> float:
+    """The stored value that ``bound`` says: ``"5mm"`` of depth, or ``"3"`` or 3.0 of anything."""
     if not isinstance(bound, str):
         return float(bound)
-    number, unit = parse(bound)
-    if not unit:
+    number, suffix = parse(bound)
+    if not suffix:
         return number
     if not task.kind.length:
         raise UsageError(f"has no lengths: {bound!r}", task=task.name)
-    return round(number * METRES[unit] / step(task, dtype, given), 9)
+    return round(number * METRES[suffix] / metres_of(task, dtype, unit), 9)
 
 
-def shown(task: Task, dtype: str, steps: float, given: str = "") -> str:
-    """``steps`` of stored values as people read them: ``3.2 mm``, or a plain number."""
+def shown(task: Task, dtype: str, value: float, unit: str = "") -> str:
+    """A difference of stored values as people read it: ``3.2 mm``, or a plain number."""
     if not task.kind.length:
-        return f"{steps:.3g}"
-    return length(steps * step(task, dtype, given))
+        return f"{value:.3g}"
+    return length(value * metres_of(task, dtype, unit))
 
 
 def length(metres: float) -> str:

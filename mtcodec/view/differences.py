@@ -30,7 +30,7 @@ def differences(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats,
         errors = errors if errors.ndim == 2 else np.sqrt(np.square(errors).mean(axis=-1))
         name = ""
         if rules.length:
-            errors, name = errors * units.step(signal.task, original.dtype.name, unit), "m"
+            errors, name = errors * units.metres_of(signal.task, original.dtype.name, unit), "m"
         elif original.dtype.kind in "ui":
             errors, name = errors * (255 / np.iinfo(original.dtype.name).max), "levels of 255"
     valid = signal.valid

@@ -111,7 +111,7 @@ def _scale(name: str, limits: ValueRange, signal: Signal, unit: str) -> Scale:
     note = " (log)" if limits.mapping == "logarithmic" else ""
     if not signal.task.kind.length:
         return Scale(name, _marked(numbers(ends), limits, signal), note.strip())
-    metres = [value * units.step(signal.task, signal.original.dtype.name, unit) for value in ends]
+    metres = [value * units.metres_of(signal.task, signal.original.dtype.name, unit) for value in ends]
     ticks, shown = lengths(metres)
     return Scale(name, _marked(ticks, limits, signal), shown + note)
 

@@ -58,7 +58,7 @@ class TaskView:
 def unit_of(task: Task, dtype: str, told: object) -> str:
     """The length of a stored step, if ``told`` is one; notes may say anything."""
     try:
-        units.step(task, dtype, str(told or ""))
+        units.metres_of(task, dtype, str(told or ""))
     except UsageError:
         return ""
     return str(told or "")

@@ -19,17 +19,17 @@ from mtcodec.container.header import NO_WEIGHTS, Header, pack, parse
 from mtcodec.container.mtc import Reader, SplitReader, build, extract, split
 from mtcodec.container.section import (
     ATTACHMENTS,
-    CODES,
     CODINGS,
+    DEFAULT_RANGES,
     DTYPES,
-    FORMATS,
     NOTES,
     SHARED,
-    WHOLE,
+    STRUCT_FORMATS,
+    TASK_NAMES,
     Attributes,
     Section,
+    default_attributes,
     mask_name,
-    usual,
 )
 from mtcodec.errors import FormatError, LimitError, SectionError, UsageError
 from mtcodec.tasks.task import RESERVED
@@ -150,14 +150,14 @@ steps = st.integers(0, 2047)
 
 @st.composite
 def ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float]:
-    size = 8 * struct.calcsize(FORMATS[dtype])
+    size = 8 * struct.calcsize(STRUCT_FORMATS[dtype])
     if dtype.startswith("float"):
         values = st.floats(width=min(size, 32), allow_nan=False, allow_infinity=False)
     else:
         info = np.iinfo(dtype)
         values = st.integers(max(int(info.min), -(2**53)), min(int(info.max), 2**53))
     low, high = sorted((draw(values), draw(values)))
-    return (low, high - 1) if (low, high) == WHOLE.get(dtype) else (low, high)
+    return (low, high - 1) if (low, high) == DEFAULT_RANGES.get(dtype) else (low, high)
 
 
 @st.composite
@@ -171,7 +171,7 @@ def sections(draw: st.DrawFn, name: str, masks: int) -> Section:
     elif dtype == "bool":
         dtype = "uint8"
     own = Attributes(dtype, channels)
-    if dtype not in WHOLE or (dtype != "bool" and draw(st.booleans())):
+    if dtype not in DEFAULT_RANGES or (dtype != "bool" and draw(st.booleans())):
         own = replace(own, range=draw(ranges(dtype)))
     if coding in ("neural", "classical"):
         logarithmic = own.range is not None and own.range[0] > 0 and draw(st.booleans())
@@ -189,7 +189,7 @@ def sections(draw: st.DrawFn, name: str, masks: int) -> Section:
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[Header, dict[str, bytes]]:
-    known = list(CODES.values())
+    known = list(TASK_NAMES.values())
     custom = st.from_regex(r"[a-z_][a-z0-9_]{0,30}", fullmatch=True).filter(
         lambda n: n not in known and not RESERVED.fullmatch(n)
     )
@@ -630,8 +630,10 @@ def test_limits_of_pixels_count_what_networks_pad() -> None:
 
 
 def test_what_needs_no_attributes_is_what_the_specification_says() -> None:
-    assert usual("depth", None) is None and usual("depth", (1, 2)) == Attributes("uint16", 1, (1, 2))
-    assert usual("rgb", None) == usual("albedo", None) == Attributes("uint8", 3)
-    assert usual("normal", None) == Attributes("uint8", 3, unit_vectors=True)
-    assert usual("semantic", None) == usual("holes7", None) == Attributes("uint8", 1)
-    assert usual("rgb", (0, 1)) is None
+    assert default_attributes("depth", None) is None
+    assert default_attributes("depth", (1, 2)) == Attributes("uint16", 1, (1, 2))
+    assert default_attributes("rgb", None) == default_attributes("albedo", None) == Attributes("uint8", 3)
+    assert default_attributes("normal", None) == Attributes("uint8", 3, unit_vectors=True)
+    for name in ("semantic", "holes7"):
+        assert default_attributes(name, None) == Attributes("uint8", 1)
+    assert default_attributes("rgb", (0, 1)) is None

@@ -80,7 +80,7 @@ def test_only_depth_has_lengths() -> None:
     with pytest.raises(UsageError, match="task rgb: has no lengths"):
         units.stored(RGB, "uint8", "5mm")
     with pytest.raises(UsageError, match="task depth: a step is a length"):
-        units.step(DEPTH, "uint16", "5")
+        units.metres_of(DEPTH, "uint16", "5")
 
 
 def test_lengths_are_shown_as_people_read_them() -> None:

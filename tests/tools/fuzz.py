@@ -34,7 +34,7 @@ from tools.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak, sealed
 from mtcodec import Codec
 from mtcodec.container.header import Header, parse
 from mtcodec.container.mtc import Reader, build, split
-from mtcodec.container.section import CODINGS, DTYPES, WHOLE, Section
+from mtcodec.container.section import CODINGS, DEFAULT_RANGES, DTYPES, Section
 from mtcodec.errors import FormatError, MtcodecError, SectionError, WeightsNotFound
 
 WAIT_S = 60.0  # for a worker that starts
@@ -208,7 +208,7 @@ def fields(rng: random.Random, box: Box) -> None:
     top = rng.randrange(9, 65536)
     changes: list[dict[str, object]] = [
         {"dtype": rng.choice(DTYPES)},
-        {"dtype": rng.choice([*WHOLE]), "range": None},
+        {"dtype": rng.choice([*DEFAULT_RANGES]), "range": None},
         {"channels": rng.randrange(1, 17)},
         {"level": rng.randrange(2049)},
         {"range": None},

@@ -44,9 +44,9 @@ from mtcodec.container.section import (
     ATTACHMENTS,
     CODINGS,
     DTYPES,
-    FORMATS,
     MAPPINGS,
     NOTES,
+    STRUCT_FORMATS,
     Attributes,
     Section,
 )
@@ -109,7 +109,9 @@ def section_bytes(section: Section) -> bytes:
     kinds = NAMES.index(section.name), CODINGS.index(section.coding), DTYPES.index(own.dtype)
     low, high = own.range or (0, 0)
     integers = own.dtype.startswith(("u", "i")) or own.dtype == "bool"
-    pair = struct.pack("<2" + FORMATS[own.dtype], *((int(low), int(high)) if integers else (low, high)))
+    pair = struct.pack(
+        "<2" + STRUCT_FORMATS[own.dtype], *((int(low), int(high)) if integers else (low, high))
+    )
     return bytes([*kinds, own.channels - 1, flags]) + pair.ljust(16, b"\0")
 
 
@@ -118,7 +120,7 @@ def section_of(data: Input, codings: tuple[str, ...]) -> Section:
     name, coding = NAMES[data.byte() % len(NAMES)], CODINGS[data.byte() % len(CODINGS)]
     coding, dtype = coding if coding in codings else codings[0], DTYPES[data.byte() % len(DTYPES)]
     channels, flags, pair = 1 + data.byte() % 4, data.byte(), data.take(16)
-    limits = struct.unpack_from("<2" + FORMATS[dtype], pair) if flags & 1 else None
+    limits = struct.unpack_from("<2" + STRUCT_FORMATS[dtype], pair) if flags & 1 else None
     own = Attributes(dtype, channels, limits, MAPPINGS[flags >> 1 & 1], bool(flags & 4))
     plain = Attributes("uint8", 1 if coding == "labels" else 3)
     for attributes in (own, replace(own, mapping="linear", unit_vectors=False), plain):
