@@ -79,9 +79,9 @@ def view(
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, values.names(tasks), max_pixels, limit)
         found = _views(scenes, values.names(tasks), originals, quiet)
-    from mtcodec.view.page import page
+    from mtcodec.view.page import render_page
 
-    data = page(scenes.title, scenes.count, found)
+    data = render_page(scenes.title, scenes.count, found)
     emit(data, path, force)
     if not quiet:
         shown = f"{len(found)} of " * (len(found) < scenes.count) + f"{scenes.count} scenes"
@@ -137,10 +137,10 @@ def _views(
     scenes: Scenes, tasks: list[str] | None, originals: list[SceneFiles], quiet: bool
 ) -> list[SceneView]:
     """Decoded scenes, compared with their originals."""
-    from mtcodec.view.views import views
+    from mtcodec.view.views import view_scenes
 
     with progress_bar() as bar:
-        found = views(scenes, tasks, originals, lambda k, total: bar("decoding", k, total))
+        found = view_scenes(scenes, tasks, originals, lambda k, total: bar("decoding", k, total))
     alone = [one.name for one in found if not one.compared]
     if originals and len(alone) == len(found):
         raise UsageError(f"no original of {alone[0]!r} (there is {some([own.key for own in originals])})")

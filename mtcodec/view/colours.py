@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
+Rgb = npt.NDArray[np.uint8]
+"""Colours: arrays whose last axis is red, green, blue."""
 Floats = npt.NDArray[np.floating]
 
-ANCHORS = {
+MAPS = {
     "gray": "000000 ffffff",
     "viridis": "440154 48186a 472d7b 424086 3b528b 33638d 2c728e 26828e 21918c "
     "1fa088 28ae80 3fbc73 5ec962 84d44b addc30 d8e219 fde725",
@@ -18,24 +19,23 @@ ANCHORS = {
     "d0416f e75263 f56b5c fc8961 fea772 fec488 fde2a3 fcfdbf",
 }
 """Evenly spaced colours of a map, linear in between; two are of van der Walt and Smith (CC0)."""
-VALUES, ERRORS = "viridis", "magma"
+VALUE_MAP, ERROR_MAP = "viridis", "magma"
 
-SECTIONS = {
+SECTION_COLOURS = {
     "shared": "#6b7684",
     "header": "#b9b4aa",
     "notes": "#b9b4aa",
     "files": "#b9b4aa",
     "holes": "#948b7d",
 }
-TASKS = ("#d9694f", "#2f8f8b", "#8069b8", "#c9952c", "#5d9449", "#b84f7d", "#4a80bd", "#8c6d52")
-"""Colours of tasks, in their order; more of them begin anew."""
+TASK_COLOURS = ("#d9694f", "#2f8f8b", "#8069b8", "#c9952c", "#5d9449", "#b84f7d", "#4a80bd", "#8c6d52")
 
-GOLDEN = 0.61803398875
-"""Steps of this share of the circle are never close to each other."""
-_LMS = np.array(
+GOLDEN_RATIO = 0.61803398875
+"""Hues that are this share of the circle apart never come close to each other."""
+_LAB_TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
 )
-_RGB = np.array(
+_LMS_TO_RGB = np.array(
     [
         [4.0767416621, -3.3077115913, 0.2309699292],
         [-1.2684380046, 2.6097574011, -0.3413193965],
@@ -45,34 +45,40 @@ _RGB = np.array(
 """Oklab to linear sRGB, by way of cone responses (Ottosson 2020)."""
 
 
-def table(name: str) -> Bytes:
+def of_task(index: int) -> str:
+    """The colour of a task by its place in the file; after the last colour they begin anew."""
+    return TASK_COLOURS[index % len(TASK_COLOURS)]
+
+
+def table(name: str) -> Rgb:
     """(256, 3): the colours of a map from its lowest to its highest value."""
-    anchors = np.array([tuple(bytes.fromhex(colour)) for colour in ANCHORS[name].split()], float)
-    at = np.linspace(0, len(anchors) - 1, 256)
-    channels = [np.interp(at, np.arange(len(anchors)), channel) for channel in anchors.T]
-    found: Bytes = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
-    return found
+    anchors = np.array([tuple(bytes.fromhex(colour)) for colour in MAPS[name].split()], float)
+    positions = np.linspace(0, len(anchors) - 1, 256)
+    channels = [np.interp(positions, np.arange(len(anchors)), channel) for channel in anchors.T]
+    colours: Rgb = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    return colours
 
 
-def mapped(shares: Floats, name: str) -> Bytes:
-    """Colours (H, W, 3) of shares (H, W) of a map's range."""
-    levels: Bytes = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
-    painted: Bytes = table(name)[levels]
-    return painted
+def apply_map(shares: Floats, name: str) -> Rgb:
+    """Colours (H, W, 3) of shares (H, W), 0 to 1, of a map's range; others are clipped, NaN is 0."""
+    levels: Rgb = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
+    colours: Rgb = table(name)[levels]
+    return colours
 
 
-def of_ids(ids: npt.NDArray[Any]) -> Bytes:
+def of_ids(ids: npt.NDArray[Any]) -> Rgb:
     """(N, 3): a colour for every id, the same in every picture; 0, usually the background, is dark."""
     numbers = ids.astype(np.float64)
-    hue = 2 * np.pi * np.mod(numbers * GOLDEN, 1)
+    hue = 2 * np.pi * np.mod(numbers * GOLDEN_RATIO, 1)
     light = np.where(numbers == 0, 0.32, 0.8 - 0.1 * np.mod(numbers, 4))
     chroma = np.where(numbers == 0, 0.0, 0.13)
     lab = np.stack([light, chroma * np.cos(hue), chroma * np.sin(hue)], axis=-1)
-    linear = np.clip((lab @ _LMS.T) ** 3 @ _RGB.T, 0, 1)
+    linear = np.clip((lab @ _LAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0, 1)
     encoded = np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    found: Bytes = np.rint(encoded * 255).astype(np.uint8)
-    return found
+    colours: Rgb = np.rint(encoded * 255).astype(np.uint8)
+    return colours
 
 
-def hexadecimal(colour: Bytes) -> str:
+def hexadecimal(colour: Rgb) -> str:
+    """``#rrggbb`` of one colour (3,)."""
     return "#" + bytes(colour).hex()

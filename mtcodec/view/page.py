@@ -5,80 +5,83 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from html import escape as esc
+from html import escape
 from importlib.resources import files
 from string import Template
 
-from mtcodec.view import markup, texts
-from mtcodec.view.pictures import sizing
+from mtcodec.view import colours, texts
 from mtcodec.view.scene import SceneView
+from mtcodec.view.scene_html import article, total_size
 
 
-def page(title: str, count: int, found: Sequence[SceneView]) -> bytes:
-    """The HTML file of ``found``, of ``count`` scenes that there are."""
-    style, script = _part("page.css"), _part("page.js")
-    alone = count == 1
-    articles = "".join(markup.scene(one, k, alone) for k, one in enumerate(found, 1))
-    body = articles if alone else _sheet(title, count, found) + f'<div class="cards">{articles}</div>'
-    html = Template(_part("page.html")).substitute(
-        title=esc(f"{title} – mtcodec"), policy=_policy(style, script), style=style, script=script,
-        view=_classes(alone, found), gradients=markup.gradients(), body=body, note=esc(_note(alone, found)),
+def render_page(title: str, count: int, scenes: Sequence[SceneView]) -> bytes:
+    """The HTML file of ``scenes``, of ``count`` scenes that there are."""
+    style, script, single = _read("page.css"), _read("page.js"), count == 1
+    body = "".join(article(scene, number, single) for number, scene in enumerate(scenes, 1))
+    if not single:
+        body = f'{_sheet_header(title, count, scenes)}<div class="cards">{body}</div>'
+    html = Template(_read("page.html")).substitute(
+        title=escape(f"{title} – mtcodec"), policy=_policy(style, script), style=style, script=script,
+        classes=_body_classes(single, scenes), gradients=_gradients(), body=body,
+        note=escape(texts.picture_note(scenes, count)),
     )  # fmt: skip
     return html.encode("utf-8", "replace")
 
 
-def _classes(alone: bool, found: Sequence[SceneView]) -> str:
-    """What the style depends on."""
-    plain = not any(own.original for one in found for own in one.tasks)
-    return ("one" if alone else "sheet") + (" plain" if plain else "")
-
-
-def _part(name: str) -> str:
+def _read(name: str) -> str:
     return files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _policy(style: str, script: str) -> str:
-    """What the browser may do: this style, this script, images of the page itself."""
-    own = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    """What the browser may use: this style, this script, images of the page itself."""
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{own[0]}'; script-src 'sha256-{own[1]}'; "
+        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _sheet(title: str, count: int, found: Sequence[SceneView]) -> str:
-    """The head of a contact sheet."""
-    sizes = [one.facts["bytes"] for one in found if one.facts]
-    total, before = sum(sizes), [one.original_bytes for one in found if one.facts]
-    versus = texts.smaller(total, sum(before)) if all(before) else ""
-    told = [texts.plural(count, "scene")]
-    if len(found) < count:
-        told = [f"the first {len(found)} of {texts.plural(count, 'scene')} (--limit shows more)"]
-    if sizes:
-        told.append(f"{texts.size(total / len(sizes))} a scene")
-    measured = [value for one in found if (value := texts.decibels(one)) is not None]
-    if measured:
-        told.append(f"{sum(measured) / len(measured):.1f} dB on average")
-    orders = ["name", "bytes"] + (["error"] if measured else [])
-    options = "".join(
-        f'<label><input type="radio" name="order" value="{name}"{" checked" if name == "name" else ""}>'
-        f"<span>{name}</span></label>"
-        for name in orders
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _body_classes(single: bool, scenes: Sequence[SceneView]) -> str:
+    """Classes that style and script ask for."""
+    compared = any(scene.compared for scene in scenes)
+    return ("one" if single else "sheet") + ("" if compared else " plain")
+
+
+def _gradients() -> str:
+    """The colour maps, for the bars of scales."""
+    gradients = "".join(
+        f'<linearGradient id="map-{name}">{_stops(anchors.split())}</linearGradient>'
+        for name, anchors in colours.MAPS.items()
     )
+    return f'<svg class="defs" width="0" height="0" aria-hidden="true">{gradients}</svg>'
+
+
+def _stops(anchors: Sequence[str]) -> str:
+    last = len(anchors) - 1
+    return "".join(
+        f'<stop offset="{index / last:.4g}" stop-color="#{anchor}"/>' for index, anchor in enumerate(anchors)
+    )
+
+
+def _sheet_header(title: str, count: int, scenes: Sequence[SceneView]) -> str:
+    """Above the cards of a contact sheet: sizes, and the order."""
+    readable = [scene for scene in scenes if scene.facts]
+    originals = [scene.original_bytes for scene in readable]
+    size = total_size(
+        sum(scene.facts["bytes"] for scene in readable), sum(originals) if all(originals) else 0
+    )
+    details = escape(texts.sheet_details(scenes, count))
+    measured = any(texts.decibels(scene) is not None for scene in scenes)
+    options = "".join(map(_order_option, ["name", "bytes", "error"] if measured else ["name", "bytes"]))
     return (
-        f'<header class="head"><h1><bdi>{esc(title)}</bdi></h1>{markup.hero(total, versus)}'
-        f'<p class="facts">{" · ".join(map(esc, told))}</p>'
+        f'<header class="head"><h1><bdi>{escape(title)}</bdi></h1>{size}<p class="facts">{details}</p>'
         f'<fieldset class="order"><legend>Sort by</legend>{options}</fieldset></header>'
     )
 
 
-def _note(alone: bool, found: Sequence[SceneView]) -> str:
-    """How far pictures of the page are those of the file."""
-    size = sizing(1 if alone else len(found))
-    facts = found[0].facts if alone else {}
-    if facts and size.keeps(facts["height"], facts["width"]):
-        return "Pictures on this page show every pixel as it was decoded."
-    return (
-        f"Pictures on this page are at most {size.side} pixels wide or high, and photographs and normals are "
-        f"JPEG of quality {size.quality}. Bytes and measures are those of the file itself."
-    )
+def _order_option(name: str) -> str:
+    checked = " checked" if name == "name" else ""
+    return f'<label><input type="radio" name="order" value="{name}"{checked}><span>{name}</span></label>'

@@ -3,7 +3,7 @@
 ::
 
     reader ─ facts (codec.info)
-       └─ decoded images ─┬─ look, pictures, error maps ─► SceneView
+       └─ decoded images ─┬─ styles, pictures, error maps ─► SceneView
     originals, if given  ─┘
 """
 
@@ -23,7 +23,7 @@ from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource, size_of
 from mtcodec.signals.mapping import Array
 from mtcodec.view.pictures import Sizing
-from mtcodec.view.task import TaskView, declared, draw, unit_of
+from mtcodec.view.task import TaskView, add_pictures, declaration_of, unit_of
 
 
 @dataclass
@@ -34,7 +34,7 @@ class SceneView:
         facts: of :func:`mtcodec.codec.info.summary`; empty where the file cannot be read at all.
         original_bytes: of the original files of all its tasks, 0 where they are not all there.
         error: why there is nothing to see.
-        problem: the same, or why there is no comparison.
+        problem: the same, or why there is no comparison; "" if all is well.
     """
 
     name: str
@@ -47,21 +47,22 @@ class SceneView:
     @property
     def compared(self) -> bool:
         """Is there an original of any task?"""
-        return any(own.original for own in self.tasks)
+        return any(task.original for task in self.tasks)
 
     @property
     def errors(self) -> list[MtcodecError]:
         """Why it is not seen whole."""
-        return [error for error in (self.error, *(own.lost for own in self.tasks)) if error is not None]
+        errors = (self.error, *(task.decode_error for task in self.tasks))
+        return [error for error in errors if error is not None]
 
     @property
     def problems(self) -> list[str]:
         """All that went wrong, with the task."""
-        own = [f"task {task.name}: {task.problem}" for task in self.tasks if task.problem]
-        return [self.problem, *own] if self.problem else own
+        task_problems = [f"task {task.name}: {task.problem}" for task in self.tasks if task.problem]
+        return [self.problem, *task_problems] if self.problem else task_problems
 
 
-def view(
+def view_scene(
     name: str,
     reader: Reader,
     codec: Codec,
@@ -69,60 +70,68 @@ def view(
     tasks: Sequence[str] | None = None,
     files: SceneFiles | None = None,
 ) -> SceneView:
-    """Decode a scene and draw its pictures; damage is told in their place.
+    """Decode a scene and make its pictures; damage is noted in their place.
 
     Args:
-        tasks: only these, of those that it has. files: its originals.
+        tasks: only these, of those that it has.
+        files: its originals.
 
     Raises:
         WeightsError: no task can be decoded without.
     """
-    header, result = reader.header, SceneView(name, summary(reader, name))
-    wanted = [one for one in header.tasks if tasks is None or one in tasks]
-    images, lost = _decode(reader, wanted, codec)
+    header, view = reader.header, SceneView(name, summary(reader, name))
+    names = [task for task in header.tasks if tasks is None or task in tasks]
+    images, decode_errors = _decode(reader, names, codec)
     originals: Mapping[str, Array] = {}
     if files is not None:
-        try:
-            originals = read_scene(files, codec.tasks, wanted)
-        except MtcodecError as error:
-            result.problem = f"no comparison: {error}"
-        result.original_bytes = _bytes_of(files, header.tasks)
-    for one in wanted:
-        section, told = header.task(one), result.facts["tasks"][one]
-        task, dtype = declared(one, section, images.get(one), codec.tasks), section.attributes.dtype
-        unit = unit_of(task, dtype, told.get("unit") or (files.units.get(one) if files else None))
-        own = TaskView(one, task, dtype, unit, lost=lost.get(one))
-        if one in images:
-            own.measures = _finite(told)
-            draw(own, section, images[one], originals.get(one), sizing)
-        result.tasks.append(own)
-    result.tasks.sort(key=lambda own: own.task.kind.name != "color")
-    return result
+        originals, view.problem = _read_originals(files, codec, names)
+        view.original_bytes = _bytes_of(files, header.tasks)
+    for task_name in names:
+        section, notes = header.task(task_name), view.facts["tasks"][task_name]
+        task = declaration_of(task_name, section, images.get(task_name), codec.tasks)
+        unit_note = notes.get("unit") or (files.units.get(task_name) if files else None)
+        dtype = section.attributes.dtype
+        task_view = TaskView(task_name, task, dtype, unit_of(task, dtype, unit_note))
+        task_view.decode_error = decode_errors.get(task_name)
+        if task_name in images:
+            task_view.measures = _finite_numbers(notes)
+            add_pictures(task_view, section, images[task_name], originals.get(task_name), sizing)
+        view.tasks.append(task_view)
+    view.tasks.sort(key=lambda task_view: task_view.task.kind.name != "color")
+    return view
 
 
 def _decode(
-    reader: Reader, wanted: Sequence[str], codec: Codec
+    reader: Reader, names: Sequence[str], codec: Codec
 ) -> tuple[Mapping[str, Array], dict[str, MtcodecError]]:
-    """Images by task, and why others are lost."""
-    lost: dict[str, MtcodecError] = {}
+    """Images of tasks by name, and why others cannot be decoded."""
+    errors: dict[str, MtcodecError] = {}
 
-    def lose(error: SectionError) -> None:
-        lost[error.task or error.section or ""] = error
+    def note_error(error: SectionError) -> None:
+        errors[error.task or error.section or ""] = error
 
     try:
-        return codec.decode(reader, wanted, lose), lost
+        return codec.decode(reader, names, note_error), errors
     except WeightsError as error:
-        plain = [name for name in wanted if not reader.header.task(name).is_neural]
-        if not plain:
+        neural = [name for name in names if reader.header.task(name).is_neural]
+        if len(neural) == len(names):
             raise
-        images = codec.decode(reader, plain, lose)
-        return images, lost | {name: error for name in wanted if name not in plain}
+        images = codec.decode(reader, [name for name in names if name not in neural], note_error)
+        return images, errors | dict.fromkeys(neural, error)
 
 
-def _finite(told: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among what a file says of a task."""
+def _read_originals(files: SceneFiles, codec: Codec, names: Sequence[str]) -> tuple[Mapping[str, Array], str]:
+    """Original images of tasks by name, and why there are none, or ""."""
+    try:
+        return read_scene(files, codec.tasks, names), ""
+    except MtcodecError as error:
+        return {}, f"no comparison: {error}"
+
+
+def _finite_numbers(notes: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among what a file notes of a task."""
     return {
-        name: value for name, value in told.items() if isinstance(value, (int, float)) and isfinite(value)
+        name: value for name, value in notes.items() if isinstance(value, (int, float)) and isfinite(value)
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".mtc"
 Entry = tuple[str, Reader | MtcodecError]
-"""The name of a scene, and its file or what is wrong with it."""
+"""The name of a scene, and its file or why it cannot be read."""
 
 
 @dataclass
@@ -27,13 +27,15 @@ class Scenes:
 
     Attributes:
         title: what they are called together.
-        count: how many there are; shown: how many ``entries`` are.
+        count: how many scenes there are.
+        shown_count: how many of them ``entries`` yields.
+        entries: the scenes in order; can be read once.
         codec: decodes them, and knows what tasks mean.
     """
 
     title: str
     count: int
-    shown: int
+    shown_count: int
     entries: Iterator[Entry]
     codec: Codec
 
@@ -46,6 +48,10 @@ def of_file(name: str, reader: Reader, codec: Codec) -> Scenes:
 def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> Scenes:
     """The files below a directory, in order of their names.
 
+    Args:
+        max_pixels: of an image; files with larger ones are not opened.
+        limit: so many files at most, 0 for all of them.
+
     Raises:
         SceneError: there are none.
     """
@@ -53,16 +59,13 @@ def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> 
     if not paths:
         raise SceneError(f"no {SUFFIX} files in it", path=directory)
     names = [path.relative_to(directory).with_suffix("").as_posix() for path in paths]
-    pairs = islice(zip(names, paths), limit or None)
-    entries = ((name, _opened(path, max_pixels)) for name, path in pairs)
-    return Scenes(directory.resolve().name or "scenes", len(paths), _most(len(paths), limit), entries, codec)
+    named_paths = islice(zip(names, paths), limit or None)
+    entries = ((name, _open(path, max_pixels)) for name, path in named_paths)
+    title, count = directory.resolve().name or "scenes", len(paths)
+    return Scenes(title, count, min(count, limit or count), entries, codec)
 
 
-def _most(count: int, limit: int) -> int:
-    return min(count, limit or count)
-
-
-def _opened(path: Path, max_pixels: int) -> Reader | MtcodecError:
+def _open(path: Path, max_pixels: int) -> Reader | MtcodecError:
     try:
         return Reader(path.read_bytes(), max_pixels)
     except FormatError as error:
@@ -72,16 +75,23 @@ def _opened(path: Path, max_pixels: int) -> Reader | MtcodecError:
 
 
 def of_archive(opened: Opened, codec: Codec, tasks: Sequence[str] | None, limit: int) -> Scenes:
-    """The scenes of an archive, in its order; ``tasks``: only what these need is read."""
+    """The scenes of an archive, in its order.
+
+    Args:
+        tasks: only what these need is read.
+        limit: so many scenes at most, 0 for all of them.
+    """
     codec.tasks |= {task.name: task for task in opened.about.tasks}
     entries: Iterator[Entry] = islice(opened.all_entries(tasks, beside=True), limit or None)
     title, count = opened.path.rsplit("/", 1)[-1], opened.rows
-    return Scenes(title, count, _most(count, limit), entries, codec)
+    return Scenes(title, count, min(count, limit or count), entries, codec)
 
 
 def original_of(name: str, originals: Sequence[SceneFiles]) -> SceneFiles | None:
     """The original of a scene: of the same key, else of the same last part of it, if only one has that."""
-    last = name.rsplit("/", 1)[-1]
-    same = [files for files in originals if files.key == name]
-    alike = [files for files in originals if files.key.rsplit("/", 1)[-1] == last]
-    return same[0] if same else alike[0] if len(alike) == 1 else None
+    for files in originals:
+        if files.key == name:
+            return files
+    last_part = name.rsplit("/", 1)[-1]
+    alike = [files for files in originals if files.key.rsplit("/", 1)[-1] == last_part]
+    return alike[0] if len(alike) == 1 else None

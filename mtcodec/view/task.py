@@ -15,10 +15,12 @@ from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, Declarations, Task, units
-from mtcodec.view import differences
-from mtcodec.view.looks import Label, Look, Scale, legend, look, paint
-from mtcodec.view.pictures import NOISE, Picture, Sizing, encoded, hatched
+from mtcodec.view.error_maps import errors_of, render_errors
+from mtcodec.view.pictures import Picture, Sizing, encode_picture, hatch_holes
+from mtcodec.view.scales import Scale
+from mtcodec.view.styles import Label, Style, legend, render, style_of
 
+ERROR_MAP_QUALITY = 70  # of JPEG, where there are many scenes: their noise costs most bytes
 _NO_HOLES = np.zeros((1, 1), np.uint8)
 
 
@@ -27,10 +29,15 @@ class TaskView:
     """What a page shows of a task.
 
     Attributes:
-        holes: share of pixels. labels, others: a legend of ids, and how many it leaves out.
-        measures: of the decoded image, by name; from the original, or as the file notes them.
-        lost: why there is no decoded image.
-        mismatch: why there is no comparison.
+        dtype: of the stored image.
+        unit: the length of a stored step, or "".
+        error_map: how far the decoded image is from the original, as a picture.
+        scale, error_scale: of the pictures and of the error map.
+        labels: the legend of ids; hidden_labels: how many ids it leaves out.
+        hole_share: of the pixels.
+        measures: of the decoded image by name, from the original or as the file notes them.
+        decode_error: why there is no decoded image.
+        compare_problem: why there is no comparison, or "".
     """
 
     name: str
@@ -39,93 +46,102 @@ class TaskView:
     unit: str = ""
     decoded: Picture | None = None
     original: Picture | None = None
-    error: Picture | None = None
+    error_map: Picture | None = None
     scale: Scale | None = None
     error_scale: Scale | None = None
     labels: list[Label] = field(default_factory=list)
-    others: int = 0
-    holes: float = 0.0
+    hidden_labels: int = 0
+    hole_share: float = 0.0
     measures: Mapping[str, float] = field(default_factory=dict)
-    lost: MtcodecError | None = None
-    mismatch: str = ""
+    decode_error: MtcodecError | None = None
+    compare_problem: str = ""
 
     @property
     def problem(self) -> str:
-        """Why something is not seen."""
-        return self.lost.reason if self.lost is not None else self.mismatch
+        """Why something is not seen, or ""."""
+        return self.decode_error.reason if self.decode_error is not None else self.compare_problem
 
 
-def unit_of(task: Task, dtype: str, told: object) -> str:
-    """The length of a stored step, if ``told`` is one; notes may say anything."""
+def unit_of(task: Task, dtype: str, note: object) -> str:
+    """The length of a stored step as a file notes it; "" if that is no length. Notes may be anything."""
+    unit = str(note or "")
     try:
-        units.metres_of(task, dtype, str(told or ""))
+        units.metres_of(task, dtype, unit)
     except UsageError:
         return ""
-    return str(told or "")
+    return unit
 
 
-def declared(name: str, section: Section, image: Array | None, known: Declarations) -> Task:
-    """The declaration of a task; of an unknown name what its section tells."""
+def declaration_of(name: str, section: Section, image: Array | None, known: Declarations) -> Task:
+    """The declaration of a task; of an unknown name, or one that does not fit, what its section says."""
     if name in known:
         try:
             return known[name] if image is None else declare(name, image, known)
         except MtcodecError:
             pass
-    own = section.attributes
-    kind = {"labels": "categories", "raw": "data", "stepped": "data"}.get(section.coding, "image")
-    kind = "vectors" if own.unit_vectors else kind
-    if own.dtype not in KINDS[kind].dtypes:
-        kind = "data"
-    return Task(name, KINDS[kind], own.channels, (own.dtype,))
+    attributes = section.attributes
+    kinds = {"labels": "categories", "raw": "data", "stepped": "data"}
+    kind = KINDS["vectors" if attributes.unit_vectors else kinds.get(section.coding, "image")]
+    if attributes.dtype not in kind.dtypes:
+        kind = KINDS["data"]
+    return Task(name, kind, attributes.channels, (attributes.dtype,))
 
 
-def _signal(task: Task, section: Section, image: Array) -> Signal:
+def _signal_of(task: Task, section: Section, image: Array) -> Signal:
     """An image with the holes that its section names; sections that keep everything name none."""
-    own, values = section.attributes, []
-    if own.mask_index is not None and own.hole_values:
-        holes = pixel_format_of(own, _NO_HOLES).holes
-        values = [tuple(map(float, value)) for value in holes.values] if holes is not None else []
-    return Signal.from_image(task, image, values, usual=section.coding in ("raw", "stepped"))
+    attributes = section.attributes
+    hole_values: list[tuple[float, ...]] = []
+    if attributes.mask_index is not None and attributes.hole_values:
+        holes = pixel_format_of(attributes, _NO_HOLES).holes
+        if holes is not None:
+            hole_values = [tuple(map(float, values)) for values in holes.values]
+    return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "stepped"))
 
 
-def draw(own: TaskView, section: Section, image: Array, original: Array | None, sizing: Sizing) -> None:
-    """Pictures, scales and measures of a task."""
-    decoded = _signal(own.task, section, image)
-    truth = decoded
+def add_pictures(
+    view: TaskView, section: Section, image: Array, original: Array | None, sizing: Sizing
+) -> None:
+    """Fill in pictures, scales and measures of a task; without an original, none that compare."""
+    decoded = _signal_of(view.task, section, image)
+    reference = decoded
     if original is not None:
         try:
-            truth = _signal(own.task, section, original)
-            own.measures = measure(truth, image)
+            reference = _signal_of(view.task, section, original)
+            view.measures = measure(reference, image)
         except MtcodecError as error:
-            own.mismatch, truth = f"no comparison: {error.reason}", decoded
-    shape, seen = sizing.shape(*image.shape[:2]), look(truth, own.unit)
-    own.scale, valid = seen.scale, truth.valid
-    own.holes = 0.0 if valid is None else 1 - float(valid.mean())
-    if seen.style == "labels":
-        own.labels, own.others = legend(image)
-
-    def drawn(signal: Signal) -> Picture:
-        colours = hatched(paint(seen, signal.image, shape), signal.valid)
-        return encoded(colours, _quality(seen, sizing, shape))
-
-    own.decoded = drawn(decoded)
-    if truth is not decoded:
-        own.original = drawn(truth)
-        if not own.task.exact and own.measures.get("mse") != 0:
-            _draw_errors(own, truth, image, shape, sizing)
+            view.compare_problem, reference = f"no comparison: {error.reason}", decoded
+    style = style_of(reference, view.unit)
+    view.scale = style.scale
+    if reference.valid is not None:
+        view.hole_share = 1 - float(reference.valid.mean())
+    if style.rendering == "labels":
+        view.labels, view.hidden_labels = legend(image)
+    view.decoded = _picture(decoded, style, sizing)
+    if reference is not decoded:
+        view.original = _picture(reference, style, sizing)
+        if not view.task.exact and view.measures.get("mse") != 0:
+            _add_error_map(view, reference, image, sizing)
 
 
-def _draw_errors(own: TaskView, truth: Signal, image: Array, shape: tuple[int, int], sizing: Sizing) -> None:
+def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
+    shape = sizing.shape(*signal.image.shape[:2])
+    rgb = hatch_holes(render(style, signal.image, shape), signal.valid)
+    return encode_picture(rgb, _jpeg_quality(style, sizing, shape))
+
+
+def _jpeg_quality(style: Style, sizing: Sizing, shape: tuple[int, int]) -> int | None:
+    """The quality of a picture as JPEG, None to keep its colours."""
+    if style.rendering == "labels" or sizing.keeps_pixels(*shape):
+        return None
+    return None if style.rendering == "map" and sizing.lossless_pixels else sizing.jpeg_quality
+
+
+def _add_error_map(view: TaskView, original: Signal, decoded: Array, sizing: Sizing) -> None:
     """The map of errors; where there are many scenes, in half the size."""
-    if not sizing.lossless:
+    shape = sizing.shape(*decoded.shape[:2])
+    if not sizing.lossless_pixels:
         shape = (max(1, shape[0] // 2), max(1, shape[1] // 2))
-    errors, unit = differences.differences(truth, image, own.unit)
-    colours, own.error_scale = differences.painted(errors, unit, shape)
-    own.error = encoded(hatched(colours, truth.valid), 0 if sizing.lossless else NOISE)
-
-
-def _quality(seen: Look, sizing: Sizing, shape: tuple[int, int]) -> int:
-    """The quality of a picture as JPEG, 0 to keep its colours."""
-    if seen.style == "labels" or sizing.keeps(*shape):
-        return 0
-    return sizing.quality if seen.style == "colours" or not sizing.lossless else 0
+    errors, unit = errors_of(original, decoded, view.unit)
+    rgb, view.error_scale = render_errors(errors, unit, shape)
+    quality = None if sizing.lossless_pixels else ERROR_MAP_QUALITY
+    view.error_map = encode_picture(hatch_holes(rgb, original.valid), quality)

@@ -8,39 +8,41 @@ import numpy as np
 
 from mtcodec.errors import MtcodecError
 from mtcodec.files.search import SceneFiles
-from mtcodec.view.pictures import sizing
-from mtcodec.view.scene import SceneView, view
+from mtcodec.view.pictures import sizing_for
+from mtcodec.view.scene import SceneView, view_scene
 from mtcodec.view.sources import Scenes, original_of
 
 
-def views(
+def view_scenes(
     scenes: Scenes,
     tasks: Sequence[str] | None = None,
     originals: Sequence[SceneFiles] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[SceneView]:
-    """Everything that a page shows of ``scenes``; what is damaged has the error instead.
+    """Everything that a page shows of ``scenes``; a scene that is damaged has the error instead.
 
     Args:
-        tasks: only these. originals: scenes of images; if there is one of each it is this one's.
+        tasks: only these.
+        originals: scenes of images, found by their names; a single one belongs to a single scene of any name.
+        progress: called before every scene with the number of those that are done, and of all.
 
     Raises:
         WeightsError: of the only scene, if no task can be decoded without.
     """
-    found: list[SceneView] = []
-    size = sizing(scenes.shown)
+    views: list[SceneView] = []
+    sizing = sizing_for(scenes.shown_count)
     for name, reader in scenes.entries:
-        progress(len(found), scenes.shown)
+        progress(len(views), scenes.shown_count)
         if isinstance(reader, MtcodecError):
-            found.append(SceneView(name, error=reader, problem=reader.reason))
+            views.append(SceneView(name, error=reader, problem=reader.reason))
             continue
-        only = scenes.count == len(originals) == 1
-        source = originals[0] if only else original_of(name, originals)
+        single_pair = scenes.count == len(originals) == 1
+        original = originals[0] if single_pair else original_of(name, originals)
         try:
             with np.errstate(all="ignore"):  # values may be as large as floats can be
-                found.append(view(name, reader, scenes.codec, size, tasks, source))
+                views.append(view_scene(name, reader, scenes.codec, sizing, tasks, original))
         except MtcodecError as error:
             if scenes.count == 1:
                 raise
-            found.append(SceneView(name, error=error, problem=error.reason))
-    return found
+            views.append(SceneView(name, error=error, problem=error.reason))
+    return views

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import SCENES
 from tools.commands import Run, fails, files
-from tools.pages import Tree
+from view.pages import Tree
 
 from mtcodec.container.mtc import Reader
 

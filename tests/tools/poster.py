@@ -48,7 +48,7 @@ def shown(name: str, image: Array, original: Array, window: tuple[slice, slice])
     valid = original[window] > 0
     low, high = np.percentile(original[window][valid], (1, 99))
     shares = np.clip((image[window].astype(np.float64) - low) / max(high - low, 1e-9), 0, 1)
-    return np.where((image[window] > 0)[..., None], colours.mapped(shares, "viridis"), np.uint8(60))
+    return np.where((image[window] > 0)[..., None], colours.apply_map(shares, "viridis"), np.uint8(60))
 
 
 def main() -> None:

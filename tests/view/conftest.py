@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tools.commands import write
-from tools.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
+from view.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
 
 import mtcodec
 from mtcodec import Codec
 from mtcodec.container.mtc import Reader
 from mtcodec.files.layouts import SceneFiles, scene_directory
 from mtcodec.view import sources
-from mtcodec.view.page import page
-from mtcodec.view.views import views
+from mtcodec.view.page import render_page
+from mtcodec.view.views import view_scenes
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +68,11 @@ def original(directory: Path) -> SceneFiles:
 def make() -> Make:
     """A page of files by name."""
 
-    def made(files: dict[str, bytes], *originals: SceneFiles, count: int = 0, tasks: list[str] | None = None):
+    def make_page(
+        files: dict[str, bytes], *originals: SceneFiles, count: int = 0, tasks: list[str] | None = None
+    ) -> bytes:
         entries = iter([(name, Reader(data)) for name, data in files.items()])
-        found = sources.Scenes("title", count or len(files), len(files), entries, Codec(()))
-        return page(found.title, found.count, views(found, tasks, originals))
+        scenes = sources.Scenes("title", count or len(files), len(files), entries, Codec(()))
+        return render_page(scenes.title, scenes.count, view_scenes(scenes, tasks, originals))
 
-    return made
+    return make_page

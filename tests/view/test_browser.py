@@ -8,8 +8,8 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-from tools.browser import CHROMIUM, Browser
-from tools.pages import BLUE, RED, Make
+from view.browser import CHROMIUM, Browser
+from view.pages import BLUE, RED, Make
 
 from mtcodec.files.search import SceneFiles
 
@@ -27,16 +27,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser, tmp_path: Path) -> Iterator[Open]:
-    """Opens a page; in the end nothing was wrong with it, and nothing was asked for."""
+    """Opens a page; at the end, it must have had no errors and requested nothing."""
 
-    def opened(html: bytes, fragment: str = "", width: int = 900, **settings: bool) -> Browser:
+    def open_in_browser(html: bytes, fragment: str = "", width: int = 900, **settings: bool) -> Browser:
         path = tmp_path / "page.html"
         path.write_bytes(html)
-        browser.fresh(width, 900, **settings)
+        browser.open_window(width, 900, **settings)
         browser.go(path, fragment)
         return browser
 
-    yield opened
+    yield open_in_browser
     assert browser.errors == []
 
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 import imagecodecs
 import numpy as np
 import pytest
-from tools.pages import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
+from view.pages import BLUE, HEIGHT, RED, WIDTH, Element, Make, Pixels, Tree
 
 import mtcodec
 from mtcodec.container import mtc as container
@@ -31,16 +31,16 @@ HOSTILE = (
 
 
 def picture(image: Element) -> np.ndarray:
-    """Pixels of an image of the page; what it says of its size is true."""
+    """Pixels of an image of the page; its attributes must state their size."""
     kind, text = re.fullmatch(r"data:image/(\w+);base64,([\w+/=]+)", image.attributes["src"]).groups()
     decode = {"webp": imagecodecs.webp_decode, "jpeg": imagecodecs.jpeg8_decode}[kind]
-    found = decode(base64.b64decode(text))[..., :3]
-    assert found.shape[:2] == (int(image.attributes["height"]), int(image.attributes["width"]))
-    return found
+    pixels = decode(base64.b64decode(text))[..., :3]
+    assert pixels.shape[:2] == (int(image.attributes["height"]), int(image.attributes["width"]))
+    return pixels
 
 
 def loads_nothing(html: bytes, root: Element) -> None:
-    """No address but data of its own, no style and no script that the policy does not name."""
+    """Assert that a page has no address but data URIs, no style and no script that its policy lacks."""
     assert not re.search(rb"(?i)https?:|//[a-z0-9]+\.|@import|url\((?!#map-)", html)
     policy = root.all("meta")[1].attributes["content"]
     for tag in ("style", "script"):
@@ -89,8 +89,8 @@ def test_measures_are_those_of_the_original(data: bytes, original: SceneFiles, m
     shown = {figure.attributes["data-task"]: figure.all("p", "measure")[0].text for figure in figures}
     truth = np.where(back["depth"] > 0, 1, 0)
     depth = imagecodecs.png_decode(original.files["depth"].read_bytes())
-    found = measure(Signal.from_image(USUAL["depth"], depth), back["depth"])
-    assert truth.any() and shown["depth"] == f"RMSE {found['rmse']:.3g} mm" and 95 < found["rmse"] < 105
+    measures = measure(Signal.from_image(USUAL["depth"], depth), back["depth"])
+    assert truth.any() and shown["depth"] == f"RMSE {measures['rmse']:.3g} mm" and 95 < measures["rmse"] < 105
     rgb = imagecodecs.png_decode(original.files["rgb"].read_bytes())
     assert shown["rgb"] == f"PSNR {measure(Signal.from_image(USUAL['rgb'], rgb), back['rgb'])['psnr']:.1f} dB"
     assert shown["semantic"] == "exact"
@@ -168,13 +168,13 @@ def test_notes_of_a_stranger_are_no_markup(pixels: Pixels, make: Make) -> None:
     assert "RMSE" in Tree(html).root.all("figure")[0].text
     reader = Reader(data)
     payloads = {s.name: reader.payload(s.name) for s in reader.header.sections}
-    for told in (
+    for depth_notes in (
         {"unit": "<b>1mm", "psnr": "<b>high"},
         {"unit": "0mm", "rmse": float("nan"), "psnr": float("inf")},
         {"unit": "9" * 60, "psnr": 10**90, "exact": 0},
         {"bytes": "<b>", "sections": 5, "bpp": "x", "unit": 7},
     ):
-        payloads[NOTES] = notes.pack({"depth": told})
+        payloads[NOTES] = notes.pack({"depth": depth_notes})
         root = Tree(make({"office": container.build(reader.header, payloads)})).root
         figure = root.all("figure")[0]
         assert not figure.all("b") and " mm" not in figure.all("p", "measure")[0].text
@@ -205,8 +205,8 @@ def test_a_contact_sheet(data: bytes, original: SceneFiles, make: Make) -> None:
     root = Tree(html).root
     loads_nothing(html, root)
     assert "the first 2 of 9 scenes" in root.all("p", "facts")[0].text
-    orders = [own.attributes for own in root.all("input") if own.attributes.get("name") == "order"]
-    assert [own["value"] for own in orders] == ["name", "bytes", "error"]
+    orders = [item.attributes for item in root.all("input") if item.attributes.get("name") == "order"]
+    assert [attributes["value"] for attributes in orders] == ["name", "bytes", "error"]
     first, second = root.all("article")
     assert "data-psnr" not in first.attributes and float(second.attributes["data-psnr"]) > 0
     assert second.all("a", "opener")[0].attributes == {

@@ -1,4 +1,4 @@
-"""What tests of pages share: their small scene's size and colours, and a page of HTML taken apart."""
+"""What tests of pages share: the size and colours of their small scene, and a parser of HTML."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 
 HEIGHT, WIDTH = 40, 60
-RED, BLUE = (220, 40, 40), (40, 40, 220)  # of the original, and of what its file holds
+RED, BLUE = (220, 40, 40), (40, 40, 220)  # rgb of the original, and of the image in the file
 Pixels = dict[str, np.ndarray]
 Make = Callable[..., bytes]
-"""A page of files by name."""
+"""Makes a page of files by name."""
 
 
 @dataclass
@@ -25,14 +25,14 @@ class Element:
     text: str = ""
     children: list[Element] = field(default_factory=list)
 
-    def all(self, tag: str, kind: str = "") -> list[Element]:
+    def all(self, tag: str, css_class: str = "") -> list[Element]:
         """The elements within it of a tag and a class, in order."""
-        found = []
+        elements = []
         for child in self.children:
-            if child.tag == tag and (not kind or kind in child.attributes.get("class", "").split()):
-                found.append(child)
-            found += child.all(tag, kind)
-        return found
+            if child.tag == tag and (not css_class or css_class in child.attributes.get("class", "").split()):
+                elements.append(child)
+            elements += child.all(tag, css_class)
+        return elements
 
 
 class Tree(HTMLParser):
@@ -42,18 +42,18 @@ class Tree(HTMLParser):
 
     def __init__(self, html: bytes) -> None:
         super().__init__()
-        self.root = self.now = Element("", {}, None)
+        self.root = self.current = Element("", {}, None)
         self.feed(html.decode())
         self.close()
-        assert self.now is self.root
+        assert self.current is self.root
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
         assert len(set(names)) == len(names), attrs
-        element = Element(tag, {name: value or "" for name, value in attrs}, self.now)
-        self.now.children.append(element)
+        element = Element(tag, {name: value or "" for name, value in attrs}, self.current)
+        self.current.children.append(element)
         if tag not in self.VOID:
-            self.now = element
+            self.current = element
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -61,11 +61,11 @@ class Tree(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        assert self.now.tag == tag and self.now.parent is not None, (tag, self.now.tag)
-        self.now = self.now.parent
+        assert self.current.tag == tag and self.current.parent is not None, (tag, self.current.tag)
+        self.current = self.current.parent
 
     def handle_data(self, data: str) -> None:
-        element: Element | None = self.now
+        element: Element | None = self.current
         while element is not None:
             element.text += data
             element = element.parent

@@ -22,11 +22,11 @@ OPTIONS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage"),
     *("--hide-scrollbars", "--remote-debugging-pipe"),
 )
-START = (
+LAUNCHER = (
     "import os, sys; [os.dup2(int(sys.argv[k]), k + 2) for k in (1, 2)]; os.execv(sys.argv[3], sys.argv[3:])"
 )
-"""A program whose file descriptors 3 and 4, as Chromium wants its pipes, are others of this process."""
-LONGEST = 60.0  # seconds that an answer may take
+"""A program that moves two file descriptors to 3 and 4, where Chromium expects its pipes, and runs it."""
+TIMEOUT_S = 60.0  # of an answer
 
 
 class Browser:
@@ -35,36 +35,36 @@ class Browser:
     ::
 
         with Browser() as page:
-            page.fresh(800, 600)
+            page.open_window(800, 600)
             page.go(path)
 
     Attributes:
-        errors: of the page since it is there: exceptions, complaints, addresses that it asked for.
+        errors: of the current page: exceptions, logged errors and warnings, addresses that it requested.
     """
 
     def __init__(self) -> None:
         assert CHROMIUM is not None
         self.errors: list[str] = []
-        self._at, self._buffer = 0, b""
+        self._message_id, self._buffer = 0, b""
         self._session = self._target = ""
 
     def __enter__(self) -> Browser:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         ends = [*os.pipe(), *os.pipe()]
-        theirs_in, self._out, self._in, theirs_out = (fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in ends)
+        browser_in, self._out, self._in, browser_out = (fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in ends)
         for end in ends:
             os.close(end)
-        command = [sys.executable, "-c", START, str(theirs_in), str(theirs_out), CHROMIUM, *OPTIONS]
+        command = [sys.executable, "-c", LAUNCHER, str(browser_in), str(browser_out), CHROMIUM, *OPTIONS]
         command += [f"--user-data-dir={self._profile.name}", "about:blank"]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(
-            command, pass_fds=(theirs_in, theirs_out), stdin=quiet, stdout=quiet, stderr=quiet
+            command, pass_fds=(browser_in, browser_out), stdin=quiet, stdout=quiet, stderr=quiet
         )
-        os.close(theirs_in)
-        os.close(theirs_out)
+        os.close(browser_in)
+        os.close(browser_out)
         return self
 
-    def fresh(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
+    def open_window(self, width: int, height: int, dark: bool = False, touch: bool = False) -> None:
         """A new page in a window of so many pixels."""
         old, self._session, self.errors = self._target, "", []
         self._target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -89,8 +89,8 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A command of the protocol, and its result."""
-        self._at += 1
-        message: dict[str, Any] = {"id": self._at, "method": method, "params": parameters}
+        self._message_id += 1
+        message: dict[str, Any] = {"id": self._message_id, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         data = json.dumps(message).encode() + b"\0"
@@ -98,15 +98,15 @@ class Browser:
             data = data[os.write(self._out, data) :]
         while True:
             answer = self._read()
-            if answer.get("id") == self._at:
+            if answer.get("id") == self._message_id:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 return dict(answer["result"])
-            self._note(answer)
+            self._note_errors(answer)
 
     def _read(self) -> dict[str, Any]:
         """The next message."""
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + TIMEOUT_S
         while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._in], [], [], max(0, end - time.monotonic()))
             data = os.read(self._in, 1 << 20) if ready else b""
@@ -116,8 +116,8 @@ class Browser:
         message, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(message))
 
-    def _note(self, event: dict[str, Any]) -> None:
-        """Keep what went wrong, and every address but the page's own."""
+    def _note_errors(self, event: dict[str, Any]) -> None:
+        """Add an event to the errors, if it is one; a request of any other address than the page's own is."""
         parameters = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
             self.errors.append(str(parameters["exceptionDetails"]))
@@ -135,14 +135,14 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The value of an expression, awaited."""
-        asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
-        answer = self.call("Runtime.evaluate", **asked)
+        parameters = {"expression": script, "awaitPromise": True, "returnByValue": True}
+        answer = self.call("Runtime.evaluate", **parameters)
         if "exceptionDetails" in answer:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
     def until(self, script: str) -> None:
-        end = time.monotonic() + LONGEST
+        end = time.monotonic() + TIMEOUT_S
         while not self.run(script):
             assert time.monotonic() < end, script
             time.sleep(0.02)
@@ -153,18 +153,18 @@ class Browser:
 
     def box(self, selector: str) -> tuple[float, float, float, float]:
         """Left, top, width and height of an element in the window."""
-        found = self.run(
+        bounds = self.run(
             f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
             "e.scrollIntoView({block: 'center', behavior: 'instant'}); "
             "const b = e.getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()"
         )
-        left, top, width, height = found
+        left, top, width, height = bounds
         return left, top, width, height
 
     def mouse(self, kind: str, x: float, y: float, held: bool = False) -> None:
         button = "left" if held or kind != "mouseMoved" else "none"
-        asked = {"type": kind, "x": x, "y": y, "button": button, "buttons": int(held), "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", **asked)
+        parameters = {"type": kind, "x": x, "y": y, "button": button, "buttons": int(held), "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", **parameters)
 
     def drag(self, selector: str, start: float, end: float) -> None:
         """Drag in the middle of an element, between shares of its width."""
@@ -177,7 +177,7 @@ class Browser:
         self.settle()
 
     def swipe(self, selector: str, start: float, end: float) -> None:
-        """The same with a finger."""
+        """Drag with a finger."""
         left, top, width, height = self.box(selector)
         y = top + height / 2
         for k, kind in enumerate(["touchStart", *["touchMove"] * 5]):
@@ -204,21 +204,21 @@ class Browser:
             "ArrowRight": 39,
             "ArrowDown": 40,
         }
-        asked = {"key": key, "windowsVirtualKeyCode": codes.get(key, code or ord(key[0].upper()))}
-        self.call("Input.dispatchKeyEvent", type="keyDown", **asked, **text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **asked)
+        parameters = {"key": key, "windowsVirtualKeyCode": codes.get(key, code or ord(key[0].upper()))}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **parameters, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **parameters)
         self.settle()
 
     def picture(self, whole: bool = False) -> bytes:
         """What is seen, as PNG; or the whole page."""
-        asked: dict[str, Any] = {"format": "png", "captureBeyondViewport": whole}
+        parameters: dict[str, Any] = {"format": "png", "captureBeyondViewport": whole}
         if whole:
             content = self.call("Page.getLayoutMetrics")["cssContentSize"]
-            asked["clip"] = {
+            parameters["clip"] = {
                 "x": 0,
                 "y": 0,
                 "width": content["width"],
                 "height": content["height"],
                 "scale": 1,
             }
-        return base64.b64decode(self.call("Page.captureScreenshot", **asked)["data"])
+        return base64.b64decode(self.call("Page.captureScreenshot", **parameters)["data"])
