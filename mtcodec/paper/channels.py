@@ -58,7 +58,7 @@ def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
     """:func:`bits_of` all of ``systems`` under ``results``, with what :func:`about` says."""
     scenes = read_scenes(list(systems.values()), sources)

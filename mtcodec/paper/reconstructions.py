@@ -56,7 +56,7 @@ def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     targets: Sequence[float],
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Results, and a picture ``reconstructions-<bpp>.png`` per target.
 

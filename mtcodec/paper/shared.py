@@ -160,7 +160,7 @@ def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Results, and three pictures per weights.
 

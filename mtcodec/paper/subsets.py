@@ -122,7 +122,7 @@ def analyse(
     single: TorchNetworks,
     sources: Sequence[SceneFiles],
     qualities: Sequence[float],
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
     single_qualities: Sequence[float] = SINGLE_QUALITIES,
 ) -> dict[str, Any]:
     """Prices of every subset at every quality, against the codecs in ``single``.
