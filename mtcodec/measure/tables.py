@@ -58,7 +58,7 @@ def format_table(results: Mapping[str, Any]) -> Table:
     if several:
         table.add_column("weights")
     heads = ["quality", "bytes", "bpp", *(f"{t} dB" for t in psnr_tasks)]
-    for head in [*heads, "ratio", "encode ms", "decode ms"]:
+    for head in [*heads, "ratio, whole files", "encode ms", "decode ms"]:
         table.add_column(head, justify="right")
     for system, row in _rows(results):
         if several and table.rows and row["quality"] == results["qualities"][0]:
@@ -91,7 +91,7 @@ def format_bd_rates(results: Mapping[str, Any]) -> Table | None:
     )
     table.add_column("system")
     tasks = lossy_tasks(results)
-    for head in ("all", *tasks):
+    for head in ("all, whole files", *tasks):
         table.add_column(head, justify="right")
     for name, entry in rates["systems"].items():
         cells = [entry["all"], *(entry["tasks"][task] for task in tasks)]

@@ -161,7 +161,7 @@ def test_bd_rate_table_counts_bytes_alike() -> None:
     assert against_b["systems"]["a"]["all"]["percent"] == pytest.approx(inverse)
     shown = format_bd_rates({**results, "bd_rate": found})
     assert shown is not None and shown.row_count == 3
-    assert [column.header for column in shown.columns] == ["system", "all", "rgb", "depth"]
+    assert [column.header for column in shown.columns] == ["system", "all, whole files", "rgb", "depth"]
     percents = [found["systems"][name]["tasks"]["rgb"]["percent"] for name in ("a", "b", "avif")]
     assert list(shown.columns[2].cells) == [f"{percent:+.1f} %" for percent in percents]
 

@@ -47,7 +47,7 @@ def tiny(architecture: str, backbone: str = "fast") -> ModelConfig:
 
 @pytest.fixture(scope="module")
 def scenes(bundled: list[SceneFiles]) -> Scenes:
-    return Scenes([bundled[:4]], TASKS)
+    return Scenes.read([bundled[:4]], TASKS)
 
 
 @torch.no_grad()

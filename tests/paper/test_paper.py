@@ -38,7 +38,7 @@ NAMES = ("rgb", "depth", "normal")
 def make(architecture: str, bundled: list[SceneFiles], folder: Path) -> Path:
     torch.manual_seed(0)
     model = MultiTask(replace(ModelConfig(TASKS, architecture), **SMALL))
-    klt.initialise(model, Scenes([bundled[:3]], TASKS), crops=16)
+    klt.initialise(model, Scenes.read([bundled[:3]], TASKS), crops=16)
     path = folder / f"{architecture}.safetensors"
     serial.save(path, model, {"note": "untrained"})
     return path
