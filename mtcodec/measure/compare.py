@@ -22,7 +22,7 @@ SUMS = ("holes", "holes_differ")  # the sum; of all others the mean
 
 
 class Images(NamedTuple):
-    """A scene in memory: arrays by task, and the length that a stored value of 1 stands for, where it is known."""
+    """A scene in memory: arrays by task, and units of stored lengths, where they are known."""
 
     images: Mapping[str, Any]
     units: Mapping[str, str] = {}

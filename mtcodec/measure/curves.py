@@ -160,7 +160,7 @@ class CurveCache:
 
     @classmethod
     def open(cls, path: Path | None, identities: Mapping[str, str] | None = None) -> CurveCache:
-        """The cache in a file. One that is missing or cannot be read is taken as empty, and replaced later."""
+        """The cache in a file. One that is missing or unreadable counts as empty, and is replaced later."""
         if path is None or not path.is_file():
             return cls(path, identities)
         try:

@@ -33,11 +33,11 @@ from mtcodec.signals.signal import PixelFormat, Signal
 
 NAME = "hyperprior"
 ZOO_NAME = "bmshj2018-hyperprior"
-FILES = ZOO_NAME + "-{q}-*.pth.tar"
+FILE_PATTERN = ZOO_NAME + "-{q}-*.pth.tar"
 """Names of the zoo's files; ``{q}`` is the quality."""
 
 QUALITIES = (1.0, 2.0, 3.0, 4.0, 5.0)
-ALIGNMENT = 64
+ALIGNMENT = 64  # pixels: sides of what the network codes are multiples of it
 _HEADER = struct.Struct("<BHHI")
 
 
@@ -60,7 +60,7 @@ def checkpoint(quality: float, checkpoints: str) -> Path:
     Raises:
         WeightsNotFound: there is none. UsageError: there are several.
     """
-    pattern = checkpoints if "{q}" in checkpoints else str(Path(checkpoints) / FILES)
+    pattern = checkpoints if "{q}" in checkpoints else str(Path(checkpoints) / FILE_PATTERN)
     path = Path(pattern.replace("{q}", f"{quality:g}"))
     files = sorted(path.parent.glob(path.name)) if path.name else []
     if not files:
@@ -204,12 +204,10 @@ def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Arra
     if (height, width) != (like.height, like.width) or length > len(strings):
         raise MtcodecError(f"not a stream of {NAME} of this image's size", task=like.task.name)
     shape = [-(-side // ALIGNMENT) for side in (height, width)]
+    network = model(float(quality), checkpoints)
     with _one_thread():
-        planes = (
-            model(float(quality), checkpoints)
-            .decompress([[strings[:length]], [strings[length:]]], shape)["x_hat"][0]
-            .numpy()
-        )
+        x_hat = network.decompress([[strings[:length]], [strings[length:]]], shape)["x_hat"]
+    planes = x_hat[0].numpy()
     planes = planes[:, :height, :width].astype(np.float64)
     if like.pixel_format.channels == 1:
         planes = planes.mean(axis=0, keepdims=True)

@@ -4,10 +4,10 @@ Encoders run inside this process through Pillow and imagecodecs, single-threaded
 serve it: 4:4:4 chroma wherever the format has it (WebP is 4:2:0 by nature, and Pillow offers no sharp
 conversion), JPEG with optimised Huffman tables, WebP method 6, AVIF speed 4, JPEG XL effort 7.
 
-Two of the families are AVIF. ``avif`` is what Python packages write: 8 bits by Pillow with ``tune=psnr``, as quality
-is compared by PSNR, or 10 bits (``avif10``) by imagecodecs, which passes no ``tune`` on, so that libavif aims
-at the eye; the better of the two at each PSNR. ``avif-tuned`` has this package's own settings of the same
-encoder: what its streams would be as files.
+Two of the families are AVIF. ``avif`` is what Python packages write: 8 bits by Pillow with ``tune=psnr``,
+as quality is compared by PSNR, or 10 bits (``avif10``) by imagecodecs, which passes no ``tune`` on, so that
+libavif aims at the eye; the better of the two at each PSNR. ``avif-tuned`` has this package's own settings
+of the same encoder: what its streams would be as files.
 
 ``hyperprior`` is a learned codec, see :mod:`mtcodec.measure.hyperprior`.
 
@@ -109,7 +109,7 @@ def _avif(samples: Samples, quality: float) -> bytes:
 
 
 def _bt601(samples: Samples) -> Samples:
-    """Cr, Y and Cb of colours (H, W, 3) of 10 bits, as :mod:`mtcodec.bitstreams.av1` orders them; grey stays."""
+    """Cr, Y and Cb of 10-bit colours (H, W, 3), as :mod:`mtcodec.bitstreams.av1` orders them; grey stays."""
     if samples.ndim == 2:
         return samples
     red, green, blue = np.moveaxis(samples.astype(np.float32), -1, 0)
@@ -131,7 +131,7 @@ _ENCODERS: dict[str, Callable[[Samples, float], bytes]] = {
 
 
 def _decode_samples(family: str, file: bytes, shape: tuple[int, ...]) -> Samples:
-    """The samples in a file; of grey images, which some decoders give as three equal channels, one channel."""
+    """The samples in a file; one channel of grey images, which some decoders give as three equal ones."""
     if family == "jxl":
         return jxl.decode_samples(file, shape)
     if family.startswith("avif"):

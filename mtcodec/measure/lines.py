@@ -1,7 +1,8 @@
 """Rate-distortion lines out of an evaluation's results, as plots and BD-rates need them.
 
-Bytes are those of files. Of a baseline that is the whole file of an image. Of ours it is the whole file less
-its lossless sections; of one task alone, its sections and the header of the file, which decoding the task reads.
+Bytes are those of files. Of a baseline that is the whole file of an image. Of ours it is the whole file
+less its lossless sections; of one task alone, its sections and the header of the file, which decoding the
+task reads.
 """
 
 from __future__ import annotations

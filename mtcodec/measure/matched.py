@@ -1,8 +1,8 @@
 """The matched bytes ratio: our bytes over what baselines need for the same PSNR (DESIGN section 8).
 
-For each task, a baseline's bytes at our PSNR are read off its averaged curve, log(bytes) linear in PSNR between
-two points; the cheapest codec of the task counts (see :func:`best_at`). The ratio is our total over the sum of
-these over the tasks, whole files on both sides: below 1 means that we need fewer bytes.
+For each task, a baseline's bytes at our PSNR are read off its averaged curve, log(bytes) linear in PSNR
+between two points; the cheapest codec of the task counts (see :func:`best_at`). The ratio is our total over
+the sum of these over the tasks, whole files on both sides: below 1 means that we need fewer bytes.
 """
 
 from __future__ import annotations

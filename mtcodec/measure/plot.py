@@ -13,11 +13,12 @@ from mtcodec.measure.lines import Line, lossy_tasks, task_lines, total_lines
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OURS = (
+# colours and markers, in the order of our systems; then once more with other lines
+OUR_STYLES = (
     ("#c0161c", "o"), ("#e8821a", "P"), ("#c2328c", "X"),
     ("#222222", "h"), ("#12a0ae", "d"), ("#7a4a1e", "p"),
 )  # fmt: skip
-BASELINES: dict[str, dict[str, Any]] = {
+BASELINE_STYLES: dict[str, dict[str, Any]] = {
     "avif": {"color": "#1f5fa8", "label": "AVIF", "marker": "s"},
     "avif10": {"color": "#1f5fa8", "label": "AVIF 10 bit", "marker": "s", "linestyle": "--"},
     "avif-tuned": {"color": "#5f9be0", "label": "AVIF, our settings", "marker": "s"},
@@ -31,10 +32,10 @@ BASELINES: dict[str, dict[str, Any]] = {
 
 def _style(name: str, systems: Sequence[str]) -> dict[str, Any]:
     """How a line is drawn: ours by their order, baselines always alike."""
-    if name in BASELINES:
-        return {"linewidth": 1.4, "markersize": 4.0, **BASELINES[name]}
-    times_around, k = divmod(systems.index(name), len(OURS))
-    color, marker = OURS[k]
+    if name in BASELINE_STYLES:
+        return {"linewidth": 1.4, "markersize": 4.0, **BASELINE_STYLES[name]}
+    times_around, k = divmod(systems.index(name), len(OUR_STYLES))
+    color, marker = OUR_STYLES[k]
     line_style = ("-", "--", ":")[times_around % 3]
     return {"color": color, "marker": marker, "linestyle": line_style, "label": name, "linewidth": 2.2,
             "markersize": 4.5, "zorder": 5}  # fmt: skip
@@ -55,7 +56,7 @@ def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, f
 
 def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, systems: Sequence[str]) -> None:
     """Draw one panel."""
-    for name in sorted(lines, key=[*systems, *BASELINES].index):
+    for name in sorted(lines, key=[*systems, *BASELINE_STYLES].index):
         line = sorted(lines[name])
         axes.plot([bpp for bpp, _ in line], [psnr for _, psnr in line], **_style(name, systems))
     left, right, low, high = _limits(lines, systems)

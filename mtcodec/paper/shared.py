@@ -1,7 +1,7 @@
 """What the shared latent holds: it is swapped between scenes, replaced by averages, and ablated by channel.
 
-All of it happens after decoding: the synthesis is fed latents that no file holds together. A task's own latent
-of ``conditional`` stays as decoded, though it was coded given the true shared one.
+All of it happens after decoding: the synthesis is fed latents that no file holds together. A task's own
+latent of ``conditional`` stays as decoded, though it was coded given the true shared one.
 Errors are of values scaled to 0..255; depth is compared in the range of the scene it is compared with.
 """
 
@@ -68,9 +68,9 @@ def swap(networks: TorchNetworks, a: CodedScene, b: CodedScene, task: str) -> di
 def _swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
     """Every scene with the next one's shared latent: ``pairs``, and ``tasks`` with means over pairs.
 
-    ``shared_share`` of a task says which latent the picture follows: the MSE against the scene of the task's own
-    latent, over the sum of that and the MSE against the scene of the shared latent. 1 means that it is the
-    picture of the shared latent's scene, 0 that of the own latent's.
+    ``shared_share`` of a task says which latent the picture follows: the MSE against the scene of the
+    task's own latent, over the sum of that and the MSE against the scene of the shared latent. 1 means that
+    it is the picture of the shared latent's scene, 0 that of the own latent's.
     """
     pairs: list[dict[str, Any]] = []
     for k, scene in enumerate(coded):
@@ -101,7 +101,7 @@ def average(coded: Sequence[CodedScene], stream: str, kind: str, without: int) -
 
 
 def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str, Any]:
-    """By task the errors ``plain`` and, by kind of average, ``shared`` and ``own``: with that latent averaged."""
+    """By task errors ``plain`` and, by kind of average, ``shared`` and ``own``: with that latent averaged."""
     result: dict[str, Any] = {}
     for task in networks.tasks:
         plain = [compare(scene, task, paint(networks, scene, task)[0]) for scene in coded]
@@ -146,7 +146,7 @@ def ablate(
 def _ablations(
     networks: TorchNetworks, coded: Sequence[CodedScene], tick: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    """By shared channel ``channel``, ``bpp`` and the mean ``increase`` of every task's MSE when it is ablated.
+    """By shared channel ``channel``, ``bpp``, and mean ``increase`` of every task's MSE when it is ablated.
 
     Largest sums of increases come first.
     """

@@ -101,7 +101,10 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
 def _single_bytes(
     single: Sequence[Mapping[str, Any]], tasks: Sequence[str], size: str, psnrs: Mapping[str, float]
 ) -> float | None:
-    """Bytes of single codecs for ``tasks`` at ``psnrs``; ``size`` is ``payload`` or ``file``. None outside."""
+    """Bytes of single codecs for ``tasks`` at ``psnrs``; None outside of their curves.
+
+    ``size`` is ``payload`` or ``file``.
+    """
     total = 0.0
     for task in tasks:
         line = [(point["subsets"][task][size], point["psnr"][task]) for point in single]

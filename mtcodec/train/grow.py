@@ -1,17 +1,18 @@
 """Grow trained networks: more latents, channels or blocks, computing at first what the small ones did.
 
-Every parameter of the small networks is copied to its place in the larger ones (:func:`transplant`). For that,
-every output channel of a layer (a row of its matrix) and every input channel (a column) has a new number:
+Every parameter of the small networks is copied to its place in the larger ones (:func:`transplant`). For
+that, every output channel of a layer (a row of its matrix) and every input channel (a column) has a new
+number:
 
 - Channels inside a transform or an entropy network keep their numbers; new ones come after them.
-- Latents are in groups, which are coded in different places (:mod:`mtcodec.networks.entropy.order`). An old latent
-  stays in its group: it is numbered among the old ones of its group, and new ones come after those.
-- What a layer gives or reads may be several such lists one after the other: streams, or means and scales. Each
-  grows by itself, so that the later ones move.
+- Latents are in groups, which are coded in different places (:mod:`mtcodec.networks.entropy.order`). An old
+  latent stays in its group: it is numbered among the old ones of its group, and new ones come after those.
+- What a layer gives or reads may be several such lists one after the other: streams, or means and scales.
+  Each grows by itself, so that the later ones move.
 
-The rows of old channels have weights of zero for new columns, which training then changes (Net2Net: Chen et al.
-2016): old channels compute what they did. New rows are those of a model that starts anew, and new blocks add
-nothing. New latents of tasks' streams begin with linear components of what was lost without them
+The rows of old channels have weights of zero for new columns, which training then changes (Net2Net: Chen et
+al. 2016): old channels compute what they did. New rows are those of a model that starts anew, and new
+blocks add nothing. New latents of tasks' streams begin with linear components of what was lost without them
 (:func:`start_latents`). Layers are those of the backbone ``fast``.
 """
 
@@ -35,10 +36,8 @@ from mtcodec.train.dataset import Batch, Scenes
 
 START_LEVEL = round(0.9 * MAX_NETWORK_LEVEL)  # level of quality at which new latents are fitted
 START_CROPS = 256  # that they are fitted to
-START_LOG_GAIN = (
-    -1.0
-)  # added to the logarithm of the gains of new latents: they begin coarse, and cost little
-START_NETWORK = 0.1  # share of the analysis' network in new latents
+START_LOG_GAIN = -1.0  # added to log gains of new latents: they begin coarse, and cost little
+START_NETWORK_SHARE = 0.1  # share of the analysis' network in new latents
 RIDGE = 1e-2  # of the least squares, per latent
 
 
@@ -191,9 +190,10 @@ def streams_of(graph: Graph, key: str) -> tuple[str, ...]:
 def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes) -> None:
     """Let the new latents of tasks' streams carry linearly what is lost without them at high quality.
 
-    Of every task, the blocks' errors of the model without new latents are taken, and the strongest components of
-    these errors. New latents project blocks of the scene onto them. What the synthesis adds to the decoded
-    blocks for them is fitted to the errors by least squares, from latents quantised as they will be.
+    Of every task, the blocks' errors of the model without new latents are taken, and the strongest
+    components of these errors. New latents project blocks of the scene onto them. What the synthesis adds
+    to the decoded blocks for them is fitted to the errors by least squares, from latents quantised as they
+    will be.
     """
     assert model.backbone.blocks is not None
     block_size = model.backbone.blocks[1]
@@ -237,7 +237,7 @@ def project(
         linear.weight[rows, columns] = (vectors.T / patches[task].delta)[..., None, None]
         klt.bias_of(linear)[rows] = -mean @ vectors
         for parameter in klt.layer_of(analysis, "out").parameters():
-            parameter[rows] *= START_NETWORK
+            parameter[rows] *= START_NETWORK_SHARE
 
 
 def complete_blocks(batch: Batch, task: str, index: int, block_size: int) -> Tensor:

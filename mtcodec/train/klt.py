@@ -2,20 +2,20 @@
 
 These are the layers ``basis`` and ``linear`` of backbones that say so
 (:attr:`mtcodec.networks.backbones.backbone.Backbone.blocks`). Both see non-overlapping squares of planes, a
-column of numbers each: C·size² values of a task, and those of several tasks one below the other. A
-Karhunen–Loève transform (KLT) of such columns is the orthonormal one whose outputs are uncorrelated, strongest
+vector of numbers each: C·size² values of a task, and those of several tasks one after the other. The
+Karhunen–Loève transform (KLT) of such vectors is the orthonormal one with uncorrelated outputs, strongest
 first: the eigenvectors of their covariance.
 
 **Units of Δ.** Tasks have different ranges of values and different weights, so components of several tasks
-together are only comparable in a common unit. It is the quantisation step Δ that suits the task's weight at the
-middle quality. Let a task's C values of a pixel, in an orthonormal basis, be quantised with steps of Δ. Each then
-has the squared error D = Δ² / 12 and, at high rates, −½ · log2 D bits and a constant. Bits + λ · weight · 255² · MSE
-is least where
+together are only comparable in a common unit: the quantisation step Δ that suits the task's weight at the
+middle quality. Let a task's C values of a pixel, in an orthonormal basis, be quantised with steps of Δ. Each
+then has the squared error D = Δ² / 12 and, at high rates, −½ · log2 D bits and a constant. The cost,
+bits + λ · weight · 255² · MSE, is least where
 
     Δ² = 6 · C / (ln 2 · λ · 255² · weight).
 
-So every task is divided by its Δ. A deviation of 1 is then one quantisation step in every task, and a component
-much weaker than that is not worth bits in any.
+So every task is divided by its Δ. A deviation of 1 is then one quantisation step in every task, and a
+component much weaker than that is not worth bits in any.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from mtcodec.train.dataset import Batch, Scenes
 
 CROPS_SEED = 0
 LINEAR_COMPONENTS = 16  # of a task's blocks, that a stream carries linearly from the start
-STRONG = 3.0  # units of Δ: a linear component of a larger deviation is shrunk:
-SHRINKING = 0.6  # by its excess, deviation / STRONG, to this power
-WHITENING = 0.75  # basis components are divided by their deviation to this power
+STRONG_DEVIATION = 3.0  # in units of Δ: a linear component of a larger deviation is shrunk,
+SHRINKING_POWER = 0.6  # by deviation / STRONG_DEVIATION to this power
+WHITENING_POWER = 0.75  # basis components are divided by their deviation to this power
 START_AMPLITUDE = 0.1  # of the networks' output, relative to the scenes
 
 
@@ -122,21 +122,21 @@ def initialise(model: MultiTask, scenes: Scenes, crops: int = 600) -> None:
 def initialise_bases(model: MultiTask, patches: Mapping[str, Patches]) -> None:
     """Bases of the analyses are KLTs of the tasks that they read, those of the syntheses of their task.
 
-    A component is divided by a power of its deviation, so that networks see channels of nearly even variance;
-    the synthesis multiplies by it again. There the output is scaled down too, as at first it means nothing yet
-    and adds to what the linear path gives.
+    A component is divided by a power of its deviation, so that networks see channels of nearly even
+    variance; the synthesis multiplies by it again. There the output is scaled down too, as at first it
+    means nothing yet and adds to what the linear path gives.
     """
     for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):
         basis = layer_of(analysis, "basis")
         rows, inverse_delta = stack([patches[name] for name in read])
         mean = rows.mean(0)
         vectors, deviations = principal(rows - mean, basis.out_channels)
-        matrix = vectors.T / deviations[:, None] ** WHITENING
+        matrix = vectors.T / deviations[:, None] ** WHITENING_POWER
         assign(basis, matrix * inverse_delta, -matrix @ mean)
     for name, patch in patches.items():
         basis = layer_of(model.g_s[name], "basis")
         vectors, deviations = principal(patch.rows - patch.rows.mean(0), basis.in_channels)
-        columns = vectors * deviations**WHITENING * (START_AMPLITUDE * patch.delta)
+        columns = vectors * deviations**WHITENING_POWER * (START_AMPLITUDE * patch.delta)
         assign(basis, columns, torch.zeros(columns.shape[0]))
 
 
@@ -173,9 +173,11 @@ def carry(
     """Let the first latents of ``stream`` carry the strongest components of blocks of ``tasks``.
 
     The latents are the components themselves: the analysis multiplies blocks by the transposed vectors, the
-    syntheses multiply latents by the vectors. Only strong components, with a deviation s above :data:`STRONG`,
-    are shrunk on the way: the analysis multiplies them by (s / STRONG)^−SHRINKING, and the synthesis divides by
-    it. Their latents are smaller then and cost fewer bits; in return one quantisation step of theirs stands for
+    syntheses multiply latents by the vectors.
+
+    Only strong components, whose deviation s is above :data:`STRONG_DEVIATION`, are shrunk on the way: the
+    analysis multiplies them by (s / STRONG_DEVIATION) ^ −SHRINKING_POWER, and the synthesis divides by it.
+    Their latents are smaller then and cost fewer bits; in return one quantisation step of theirs stands for
     more than Δ.
 
     Args:
@@ -187,7 +189,7 @@ def carry(
     mean = rows.mean(0)
     count = min(LINEAR_COMPONENTS * len(tasks), model.config.channels(stream))
     vectors, deviations = principal(rows - mean, count)
-    shrink = (deviations / STRONG).clamp(min=1.0) ** -SHRINKING
+    shrink = (deviations / STRONG_DEVIATION).clamp(min=1.0) ** -SHRINKING_POWER
     matrix = vectors.T * shrink[:, None]
     latents = slice(first_row, first_row + count)
     columns = slice(first_column, first_column + rows.shape[1])

@@ -22,13 +22,13 @@ from mtcodec.train.optimisation import EMA_EVERY, Optimisation
 from mtcodec.train.plan import Plan, rate_at, share_done
 
 AGREE_EVERY = 10  # training steps after which processes agree on the time
-MIN_CROP = 64
+MIN_CROP = 64  # side in pixels: networks need multiples of it
 VALIDATED = (10, 50, 90)  # qualities in percent of the networks' range
 VALIDATION_BATCH = 4  # scenes
 
 State = dict[str, Any]
-"""What a checkpoint holds: ``config`` and ``plan`` as plain values, ``step``, the number of training steps done,
-``spent``, their seconds, and :meth:`mtcodec.train.optimisation.Optimisation.state`."""
+"""What a checkpoint holds: ``config`` and ``plan`` as plain values, the number of training steps as
+``step``, their seconds as ``spent``, and :meth:`mtcodec.train.optimisation.Optimisation.state`."""
 
 Export = Callable[[MultiTask, dict[str, Any]], None]
 """Takes the averaged model, and a summary: ``steps``, ``minutes``, ``validation``."""
@@ -97,8 +97,8 @@ class Run:
         is_first: of the processes that train together; only this one writes.
         steps: training steps done.
         seconds: of training, without saving and validating; those before it was resumed count.
-        large_side, large_count: of the crops at the end, of ``plan.large_crop_share``: at most twice as large, if
-            scenes are, and as many fewer.
+        large_side, large_count: of the crops at the end, of ``plan.large_crop_share``: at most twice as
+            large, if scenes are, and as many fewer.
     """
 
     def __init__(

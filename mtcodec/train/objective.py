@@ -15,7 +15,7 @@ from mtcodec.tasks import Task
 from mtcodec.train.dataset import Batch
 
 DIRECTION_SHARE = 0.85  # of a vector's error: that after it got the length 1; the rest is that before
-MIN_LENGTH = 0.3  # shorter vectors are divided by this instead of their length
+MIN_VECTOR_LENGTH = 0.3  # shorter vectors are divided by this instead of their length
 ERROR_MEMORY = 0.99  # share that the running means of errors keep at a training step
 BALANCES = ("declared", "uncertainty", "equal")
 
@@ -25,8 +25,8 @@ def draw_qualities(
 ) -> Tensor:
     """Levels of quality (count, 1 + tasks), integers: that of the shared stream, then by task.
 
-    They are those of ``lambdas``, one drawn for each crop, or else anywhere in the networks' range. In a share
-    ``task_quality_prob`` of crops every task is moved by up to half of the range; else all are equal.
+    They are those of ``lambdas``, one drawn for each crop, or else anywhere in the networks' range. In a
+    share ``task_quality_prob`` of crops every task is moved by up to half of the range; else all are equal.
     """
     base = torch.randint(0, MAX_NETWORK_LEVEL + 1, (count, 1), device=device)
     if lambdas:
@@ -98,8 +98,8 @@ def vector_squares(decoded: Tensor, original: Tensor) -> Tensor:
 
 
 def _lengths(vectors: Tensor) -> Tensor:
-    """At least :data:`MIN_LENGTH`, (B, 1, H, W). (torch's ``vector_norm`` takes ten times as long.)"""
-    return vectors.square().sum(dim=1, keepdim=True).clamp_min(MIN_LENGTH**2).sqrt()
+    """At least :data:`MIN_VECTOR_LENGTH`, (B, 1, H, W). (torch's ``vector_norm`` takes ten times as long.)"""
+    return vectors.square().sum(dim=1, keepdim=True).clamp_min(MIN_VECTOR_LENGTH**2).sqrt()
 
 
 def objective(

@@ -67,7 +67,7 @@ class Optimisation:
         self.graphs[count, side].replay()
 
     def capture(self, count: int, side: int) -> None:
-        """Capture the kernels of :meth:`passes` for batches of one size; those of another size are forgotten."""
+        """Capture the kernels of :meth:`passes` for batches of one size, and forget those of others."""
         self.graphs.clear()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -104,7 +104,7 @@ class Optimisation:
         return objective(self.model, out, batch, levels, self.balance, self.plan.shared_weight)
 
     def means(self, steps: int) -> dict[str, float]:
-        """Means of the objective's parts and of the gradient's norm over the last ``steps`` training steps."""
+        """Means of the objective's parts and the gradient's norm over the last ``steps`` training steps."""
         assert self.sums is not None
         means = dict(zip(self.names, (round(v / steps, 5) for v in self.sums.tolist())))
         self.sums.zero_()
@@ -112,7 +112,7 @@ class Optimisation:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the average towards the weights: an exponential average, over at most the last tenth of a run."""
+        """Move the average towards the weights: exponentially, over at most the last tenth of a run."""
         weight = max(1 - self.plan.ema, 10 / (10 + self.averaged))
         averages: list[Tensor] = [*self.average.parameters()]
         torch._foreach_lerp_(averages, [*self.model.parameters()], weight)

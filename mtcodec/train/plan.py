@@ -11,8 +11,8 @@ from typing import Any
 class Plan:
     """Settings of one run, kept in its checkpoint.
 
-    ``steps``, training steps, or ``minutes`` end it, with a rate that falls along a cosine. Without them it has no end and
-    holds its rate; ``decay`` makes weights of it, as often as they are wanted.
+    ``steps``, training steps, or ``minutes`` end it, with a rate that falls along a cosine. Without them it
+    has no end and holds its rate; ``decay`` makes weights of it, as often as they are wanted.
     """
 
     steps: int = 0

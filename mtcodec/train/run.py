@@ -40,6 +40,11 @@ class Dataset:
 Find = Callable[[Sequence[Task]], Sequence[Dataset]]
 """Finds datasets when the tasks are known."""
 
+PROVENANCE = (
+    "init", "batch", "crop", "rate", "seed", "task_quality_prob", "task_dropout", "balance", "shared_weight",
+)  # fmt: skip
+"""Fields of :class:`mtcodec.train.plan.Plan` that weights keep as how they were made."""
+
 
 def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
     """The scenes under directories, which are named by the last two parts of their paths."""
@@ -75,11 +80,12 @@ def train_weights(
 
     Args:
         tasks: of a new model; may be empty where there is one already, whose tasks they must else be.
-        settings: fields of :class:`mtcodec.train.plan.Plan`; of a run that is resumed, those that differ from before.
+        settings: fields of :class:`mtcodec.train.plan.Plan`; of a run that is resumed, those that differ
+            from before.
         architecture, backbone: of a new model, by default ``conditional`` and ``fast``. Others than those of
             ``init`` or of the checkpoint are an error.
-        sizes: fields of :class:`mtcodec.networks.config.ModelConfig` to change; weights to start from grow to them
-            (:mod:`mtcodec.train.grow`).
+        sizes: fields of :class:`mtcodec.networks.config.ModelConfig` to change; weights to start from grow
+            to them (:mod:`mtcodec.train.grow`).
         init: name or path of weights to start from.
         resume: go on from the checkpoint, which rebuilds the model and the plan.
         held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
@@ -121,22 +127,6 @@ def check_names(architecture: str, backbone: str) -> None:
     for name, known_names in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
         if name and name not in known_names:
             raise UsageError(f"{name!r} is not one of {', '.join(known_names)}")
-
-
-PROVENANCE = (
-    *(
-        "init",
-        "batch",
-        "crop",
-        "rate",
-        "seed",
-        "task_quality_prob",
-        "task_dropout",
-        "balance",
-        "shared_weight",
-    ),
-)
-"""Fields of :class:`mtcodec.train.plan.Plan` that weights keep as how they were made."""
 
 
 def write_weights(
@@ -227,7 +217,7 @@ def split(datasets: Sequence[Dataset], held_out: int) -> tuple[list[list[Source]
 
 
 def settings(preset_name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of :class:`mtcodec.train.plan.Plan`: the ``options`` that are not None, over those of the preset.
+    """Fields of :class:`mtcodec.train.plan.Plan`: those of the preset, and ``options`` that are not None.
 
     Raises:
         UsageError: an unknown preset or balance.
