@@ -67,8 +67,8 @@ MINUTES ?= 40
 TRAIN = OMP_WAIT_POLICY=PASSIVE nice -n 15 $(BIN)/mtcodec train --threads $(THREADS)
 DATA_clevr = "$(CLEVR)"
 DATA_general = "$(VARIED)" "$(VARIED)" "$(REAL)" "$(CLEVR)"
-SETTINGS_clevr = --batch 8 --rate 3e-3 --own-quality 0.3 --absent 0.1
-SETTINGS_general = --batch 8 --rate 3e-3 --own-quality 0.1 --absent 0.1 --held-out 8
+SETTINGS_clevr = --batch 8 --rate 3e-3 --task-quality-prob 0.3 --task-dropout 0.1
+SETTINGS_general = --batch 8 --rate 3e-3 --task-quality-prob 0.1 --task-dropout 0.1 --held-out 8
 
 need-clevr:
 	@test -n "$(CLEVR)" || { echo "say where scenes are: make train-clevr CLEVR=path/to/clevr/train" >&2; exit 1; }

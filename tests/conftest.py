@@ -63,7 +63,7 @@ def small_model(bundled: list[SceneFiles]) -> MultiTask:
     """An untrained small model whose linear paths fit the bundled scenes and whose nets are not idle."""
     torch.manual_seed(0)
     model = MultiTask(ModelConfig(TASKS, **SMALL))
-    klt.initialise(model, Scenes([bundled], TASKS), crops=32)
+    klt.initialise(model, Scenes.read([bundled], TASKS), crops=32)
     with torch.no_grad():  # entropy parameters that depend on latents and neighbours, as trained ones do
         for stream in model.streams.values():
             for out in (stream.leaves[name] for name in order.OUTPUTS):

@@ -43,7 +43,7 @@ def crops_a_second(plan: dict[str, Any], last: dict[str, Any] | None, record: di
     """``33.1 crops/s`` of this process since the last record, or nothing where that cannot be told."""
     if last is None or record["minutes"] <= last["minutes"]:
         return []
-    before, large = (one["done"] >= 1 - plan["full"] for one in (last, record))
+    before, large = (one["done"] >= 1 - plan["large_crop_share"] for one in (last, record))
     if large != before:
         return []
     batch = max(1, plan["batch"] // 4) if large else plan["batch"]  # large: fewer, of twice the size

@@ -152,17 +152,17 @@ def train(
             help="Weights of tasks' errors: declared, uncertainty or equal.",
         ),
     ] = None,
-    own_quality: Annotated[
+    task_quality_prob: Annotated[
         float | None,
         typer.Option(
-            "--own-quality", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            "--task-quality-prob", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
             help="Share of crops with a quality for each task (fast: 0.3).",
         ),
     ] = None,
-    absent: Annotated[
+    task_dropout: Annotated[
         float | None,
         typer.Option(
-            "--absent", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            "--task-dropout", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
             help="Share of crops that lack some tasks (fast: 0.2).",
         ),
     ] = None,
@@ -228,8 +228,9 @@ def train(
 
     given = {
         "minutes": minutes, "steps": steps, "decay": decay, "batch": batch, "crop": crop, "rate": rate,
-        "lambdas": lambda_list(lambdas), "balance": balance, "own": own_quality, "drop": absent,
-        "shared_weight": shared_weight, "precision": precision, "seed": seed, "device": device,
+        "lambdas": lambda_list(lambdas), "balance": balance,
+        "task_quality_prob": task_quality_prob, "task_dropout": task_dropout, "shared_weight": shared_weight,
+        "precision": precision, "seed": seed, "device": device,
     }  # fmt: skip
     run.train_weights(
         lambda tasks: [scenes_of(path, tasks) for path in datasets], declared, output,

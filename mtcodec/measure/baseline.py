@@ -1,100 +1,116 @@
-"""The classical side of an evaluation: which codecs code which tasks, and the ratio to the best of them."""
+"""The baselines of an evaluation: which codecs code which tasks, and our bytes over those of the best one."""
 
 from __future__ import annotations
 
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 from statistics import fmean
 from typing import Any
 
-from mtcodec.measure import hyperprior
-from mtcodec.measure import image_codecs as classical
+from mtcodec.measure import hyperprior, image_codecs
 from mtcodec.measure.curves import CurveCache, Point, curve, fingerprint, workers_pool
 from mtcodec.measure.matched import matched
 from mtcodec.signals.signal import Signal
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, steps done and steps in all."""
+"""Called with what is being done, how much of it is done, and how much there is."""
 Images = Mapping[str, Sequence[Signal]]
 """All images of an evaluation, by task."""
 
 
-class Baseline:
+@dataclass(frozen=True)
+class Baselines:
     """Codecs to compare with, and how they are run.
 
-    Args:
-        against: of :data:`mtcodec.measure.image_codecs.FAMILIES`.
-        grids: other quality grids by classical variant.
+    Attributes:
+        families: of :data:`mtcodec.measure.image_codecs.FAMILIES`.
+        grids: quality grids by variant, where they are not the variant's usual one.
         checkpoints: where ``hyperprior`` has its weights from; None: CompressAI's zoo.
-        workers: processes.
-
-    Raises:
-        WeightsError: from the constructor, if ``hyperprior``'s weights are missing or damaged.
+        workers: processes that measure.
     """
 
-    def __init__(
-        self,
-        against: Sequence[str],
-        grids: Mapping[str, Sequence[float]] | None = None,
-        checkpoints: str | None = None,
-        workers: int = 1,
-    ) -> None:
-        self.against, self.grids = against, grids or {}
-        self.checkpoints, self.workers = checkpoints, workers
-        self.identities: dict[str, str] = {}
-        if hyperprior.NAME in against:
-            self.identities[hyperprior.NAME] = hyperprior.identity(self._grid(hyperprior.NAME), checkpoints)
+    families: Sequence[str]
+    grids: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    checkpoints: str | None = None
+    workers: int = 1
 
-    def _grid(self, codec: str) -> tuple[float, ...]:
-        return tuple(self.grids.get(codec, classical.VARIANTS[codec].qualities))
+    def grid(self, variant: str) -> tuple[float, ...]:
+        """The qualities that a variant is measured at."""
+        return tuple(self.grids.get(variant, image_codecs.VARIANTS[variant].qualities))
 
-    def points(self, images: Images, cache: Path | None, progress: Progress) -> list[Point]:
+    def identities(self) -> dict[str, str]:
+        """By variant, a hash of the weights that it uses; loads them.
+
+        Raises:
+            DependencyError: CompressAI is missing.
+            WeightsError: the weights of ``hyperprior`` are missing or damaged.
+        """
+        if hyperprior.NAME not in self.families:
+            return {}
+        return {hyperprior.NAME: hyperprior.identity(self.grid(hyperprior.NAME), self.checkpoints)}
+
+    def points(self, images: Images, cache: CurveCache, progress: Progress) -> list[Point]:
         """Points of every variant for every lossy task of 1 or 3 channels; ``cache`` keeps them."""
-        if not self.against:
+        if not self.families:
             return []
-        kept = CurveCache(cache, self.identities)
-        wanted: list[tuple[str, Sequence[Signal], str]] = []
-        for own in images.values():
-            task, dtype = own[0].task, own[0].pixel_format.dtype
-            if not task.exact and task.channels in (1, 3):
-                print_ = fingerprint(own)
-                names = (v for family in self.against for v in classical.variants(family, task, dtype))
-                wanted += [(name, own, print_) for name in names]
-        total, done = sum(len(own) for _, own, _ in wanted), 0
+        jobs = self._jobs(images)
+        total, done = sum(len(signals) for _, signals, _ in jobs), 0
         points: list[Point] = []
         with workers_pool(self.workers) as mapper:
-            for codec, own, print_ in wanted:
-                grid, task = self._grid(codec), own[0].task
-
-                def tick(k: int, what: str = f"{codec} {task.name}", before: int = done) -> None:
-                    progress(what, before + k, total)
-
-                found = kept.get(print_, task, codec, grid)
-                if found is None:
-                    found = curve(codec, own, grid, checkpoints=self.checkpoints, mapper=mapper, tick=tick)
-                    kept.put(print_, codec, grid, found)
-                done += len(own)
-                points += found
+            for variant, signals, images_hash in jobs:
+                grid, task = self.grid(variant), signals[0].task
+                curve_points = cache.get(images_hash, task, variant, grid)
+                if curve_points is None:
+                    tick = partial(_report, progress, f"{variant} {task.name}", done, total)
+                    curve_points = curve(
+                        variant, signals, grid, checkpoints=self.checkpoints, mapper=mapper, tick=tick
+                    )
+                    cache.put(images_hash, variant, grid, curve_points)
+                done += len(signals)
+                points += curve_points
         return points
+
+    def _jobs(self, images: Images) -> list[tuple[str, Sequence[Signal], str]]:
+        """What is to be measured: variant, images of one task, and their fingerprint."""
+        jobs = []
+        for signals in images.values():
+            task, dtype = signals[0].task, signals[0].pixel_format.dtype
+            if task.exact or task.channels not in (1, 3):
+                continue
+            images_hash = fingerprint(signals)
+            for family in self.families:
+                for variant in image_codecs.variants(family, task, dtype):
+                    jobs.append((variant, signals, images_hash))
+        return jobs
 
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""
-        found = {"python": platform.python_version(), "machine": platform.machine()}
+        versions = {"python": platform.python_version(), "machine": platform.machine()}
         for name in ("onnxruntime", "torch"):
             if name in sys.modules:
-                found[name] = str(sys.modules[name].__version__)
-        if self.against:
-            found |= classical.versions()
-        return found | (hyperprior.versions() if hyperprior.NAME in self.against else {})
+                versions[name] = str(sys.modules[name].__version__)
+        if self.families:
+            versions |= image_codecs.versions()
+        if hyperprior.NAME in self.families:
+            versions |= hyperprior.versions()
+        return versions
+
+
+def _report(progress: Progress, label: str, done_before: int, total: int, done: int) -> None:
+    """Tell how many images of all curves are done, when ``done`` of the present curve are."""
+    progress(label, done_before + done, total)
 
 
 def lossless(images: Images) -> dict[str, dict[str, float]]:
     """Mean bytes of lossless WebP for each exact task that it can hold."""
     result = {}
-    for name, own in images.items():
-        files = [classical.lossless_webp(s.original) for s in own] if own[0].task.exact else [None]
+    for name, signals in images.items():
+        if not signals[0].task.exact:
+            continue
+        files = [image_codecs.lossless_webp(signal.original) for signal in signals]
         if None not in files:
             result[name] = {"webp_bytes": fmean(len(file) for file in files if file is not None)}
     return result
@@ -103,7 +119,13 @@ def lossless(images: Images) -> dict[str, dict[str, float]]:
 def ratio(
     row: Mapping[str, Any], points: Sequence[Point], share: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    """The matched bytes ratio of one row of a system to image file formats."""
+    """The matched bytes ratio of one row of a system to image file formats.
+
+    Args:
+        row: of :func:`mtcodec.measure.systems.summarise`.
+        points: of all baselines; those of ``hyperprior`` do not count.
+        share: by task, the part of the scenes that have it.
+    """
     formats = [point for point in points if point.codec != hyperprior.NAME]
     psnrs = {name: entry["psnr"] for name, entry in row["tasks"].items() if "psnr" in entry}
     return matched(row["lossy_bytes"], psnrs, formats, share) if formats else None

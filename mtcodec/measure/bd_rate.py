@@ -17,12 +17,12 @@ from mtcodec.measure.lines import Line, front, lossy_tasks, task_lines, total_li
 Comparison = dict[str, Any]
 """What :func:`bd_rate` returns."""
 
-NOTHING: Comparison = {"percent": None, "psnr": None, "share": 0.0}
+NO_OVERLAP: Comparison = {"percent": None, "psnr": None, "share": 0.0}
 """The comparison of curves that have no interval of PSNR in common."""
 
 
 def require_scipy() -> None:
-    """Raise :class:`DependencyError` where scipy is missing."""
+    """Raise :class:`mtcodec.errors.DependencyError` where scipy is missing."""
     extras.load("scipy.interpolate", "a BD-rate", "evaluate")
 
 
@@ -46,41 +46,40 @@ def bd_rate(reference: Iterable[tuple[float, float]], test: Iterable[tuple[float
     """
     curves = [front(reference), front(test)]
     if any(len(curve) < 2 for curve in curves):
-        return dict(NOTHING)
+        return dict(NO_OVERLAP)
     low, high = max(curve[0][1] for curve in curves), min(curve[-1][1] for curve in curves)
     if low >= high:
-        return dict(NOTHING)
+        return dict(NO_OVERLAP)
     difference = _mean_log(curves[1], low, high) - _mean_log(curves[0], low, high)
     share = (high - low) / (curves[0][-1][1] - curves[0][0][1])
     return {"percent": 100 * math.expm1(difference), "psnr": [low, high], "share": share}
 
 
 def _against(lines: Mapping[str, Line], reference: str) -> dict[str, Comparison]:
+    """The BD-rate of every line against that of ``reference``."""
     return {name: bd_rate(lines.get(reference, []), line) for name, line in lines.items()}
 
 
 def table(results: Mapping[str, Any], reference: str) -> dict[str, Any] | None:
-    """BD-rates of every system and classical codec against ``reference``, one of them.
+    """BD-rates of every system and baseline against ``reference``, one of them.
 
     Returns:
-        ``reference``; ``systems``: by name ``all`` (mean PSNR over the tasks, bytes with overhead),
-        ``all_payload`` (the same, bytes without) and ``tasks`` (by task, bytes without; ours those that
-        decoding the task alone needs), each as :func:`bd_rate` returns it. What the bytes are is said in
-        :mod:`mtcodec.measure.lines`. None where there is only one curve to look at.
+        ``reference``; ``systems``: by name ``all`` (bytes of all lossy tasks, mean PSNR over them) and
+        ``tasks`` (by task; ours at the bytes that decoding the task alone reads), each as :func:`bd_rate`
+        returns it. What the bytes are is said in :mod:`mtcodec.measure.lines`. None where there is only one
+        curve to look at.
     """
     codecs = dict.fromkeys(point["codec"] for point in results["classical"])
     names = [*results["systems"], *codecs]
     if len(names) < 2:
         return None
     require_scipy()
-    whole = _against(total_lines(results, "bytes"), reference)
-    payload = _against(total_lines(results, "bytes", overhead=False), reference)
-    tasks = {t: _against(task_lines(results, t, "bytes"), reference) for t in lossy_tasks(results)}
+    totals = _against(total_lines(results, "bytes"), reference)
+    tasks = {task: _against(task_lines(results, task, "bytes"), reference) for task in lossy_tasks(results)}
     systems = {
         name: {
-            "all": whole.get(name, dict(NOTHING)),
-            "all_payload": payload.get(name, dict(NOTHING)),
-            "tasks": {t: found.get(name, dict(NOTHING)) for t, found in tasks.items()},
+            "all": totals.get(name, dict(NO_OVERLAP)),
+            "tasks": {task: rates.get(name, dict(NO_OVERLAP)) for task, rates in tasks.items()},
         }
         for name in names
     }

@@ -25,15 +25,15 @@ from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.info import summary
 from mtcodec.codec.request import Request
 from mtcodec.container.mtc import Reader
-from mtcodec.measure import image_codecs as classical
+from mtcodec.measure import image_codecs
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import PSNR_CAP, errors
 from mtcodec.signals.signal import Signal
 
 FORMATS = ("png", "jxl", "avif")
-TRIES = 6  # settings of a lossy format
+SEARCH_HALVINGS = 6  # files that the search for a lossy format's setting makes
 PNG_LEVEL = 6  # zlib's usual one
-DISTANCES = (0.05, 25.0)  # of JPEG XL
+JXL_DISTANCES = (0.05, 25.0)  # the best and the worst that are tried
 Clock = Callable[[], float]
 Progress = Callable[[str, int, int], None]
 
@@ -50,8 +50,14 @@ def median_ms(run: Callable[[], object], runs: int, clock: Clock = time.process_
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a format keeps an image: calls that make a file and read it, and the setting, if there is one."""
+class FormatCodec:
+    """A file format for one image.
+
+    Attributes:
+        encode: makes the file.
+        decode: reads it.
+        setting: quality or distance of a lossy format.
+    """
 
     encode: Callable[[], bytes]
     decode: Callable[[bytes], Array]
@@ -64,7 +70,7 @@ def bench(
     request: Request,
     runs: int = 3,
     clock: Clock = time.process_time,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
     """Time ``codec`` and the formats on one scene.
 
@@ -78,19 +84,19 @@ def bench(
         the ``setting`` of a lossy format; None for a task that a format cannot hold. Of ours a task has the
         bytes and the time that decoding it alone needs, and no ``encode_ms``.
     """
-    steps = 1 + len(images) * len(FORMATS)
-    progress("mtcodec", 0, steps)
+    total = 1 + len(images) * len(FORMATS)
+    progress("mtcodec", 0, total)
     ours, encoded = _ours(codec, images, request, runs, clock)
-    found, done = {"mtcodec": ours}, 1
+    results, done = {"mtcodec": ours}, 1
     for format in FORMATS:
         rows: dict[str, Any] = {}
         for name, signal in encoded.prepared.signals.items():
-            progress(f"{format} {name}", done, steps)
-            way = _way(format, signal, encoded.psnr.get(name, PSNR_CAP))
-            rows[name] = None if way is None else _timed(way, signal, runs, clock)
+            progress(f"{format} {name}", done, total)
+            format_codec = _format_codec(format, signal, encoded.psnr.get(name, PSNR_CAP))
+            rows[name] = None if format_codec is None else _timed(format_codec, signal, runs, clock)
             done += 1
-        found[format] = _sums(rows, found.get("png", {"tasks": rows})["tasks"])
-    return found
+        results[format] = _sums(rows, results.get("png", {"tasks": rows})["tasks"])
+    return results
 
 
 def _ours(
@@ -100,11 +106,11 @@ def _ours(
     encode = partial(codec.encode_scene, images, **vars(request))
     encoded = encode()
     data = encoded.to_bytes()
-    told = summary(Reader(data))["tasks"]
+    described = summary(Reader(data))["tasks"]
     tasks: dict[str, Any] = {}
     for name in images:
-        spent = median_ms(partial(codec.decode, data, [name]), runs, clock)
-        tasks[name] = {"bytes": told[name]["bytes"], "decode_ms": spent}
+        decode_ms = median_ms(partial(codec.decode, data, [name]), runs, clock)
+        tasks[name] = {"bytes": described[name]["bytes"], "decode_ms": decode_ms}
         if name in encoded.psnr:
             tasks[name]["psnr"] = encoded.psnr[name]
     row = {
@@ -114,48 +120,54 @@ def _ours(
     return row, encoded
 
 
-def _timed(way: Way, signal: Signal, runs: int, clock: Clock) -> dict[str, Any]:
-    data = way.encode()
+def _timed(format_codec: FormatCodec, signal: Signal, runs: int, clock: Clock) -> dict[str, Any]:
+    """A task's row of :func:`bench` in a format."""
+    data = format_codec.encode()
     row: dict[str, Any] = {
-        "bytes": len(data), "encode_ms": median_ms(way.encode, runs, clock),
-        "decode_ms": median_ms(lambda: way.decode(data), runs, clock),
+        "bytes": len(data), "encode_ms": median_ms(format_codec.encode, runs, clock),
+        "decode_ms": median_ms(lambda: format_codec.decode(data), runs, clock),
     }  # fmt: skip
     if not signal.task.exact:
-        row["psnr"] = errors(signal, way.decode(data))["psnr"]
-    return row | ({} if way.setting is None else {"setting": way.setting})
+        row["psnr"] = errors(signal, format_codec.decode(data))["psnr"]
+    if format_codec.setting is not None:
+        row["setting"] = format_codec.setting
+    return row
 
 
 def _sums(rows: Mapping[str, Any], png: Mapping[str, Any]) -> dict[str, Any]:
     """Rows of a format, and their sums with PNG's in the place of those that are missing."""
-    whole = [own or png[name] for name, own in rows.items()]
-    keys = ("bytes", "encode_ms", "decode_ms")
-    return {k: None if None in whole else sum(row[k] for row in whole) for k in keys} | {"tasks": rows}
+    counted = [row or png[name] for name, row in rows.items()]
+    sums: dict[str, Any] = {}
+    for key in ("bytes", "encode_ms", "decode_ms"):
+        sums[key] = None if None in counted else sum(row[key] for row in counted)
+    return {**sums, "tasks": rows}
 
 
-def _way(format: str, signal: Signal, psnr: float) -> Way | None:
-    """How ``format`` keeps an image at no less than ``psnr`` dB; None where it cannot."""
-    image, channels = signal.original, signal.pixel_format.channels
-    whole = image.dtype.name in ("uint8", "uint16")
+def _format_codec(format: str, signal: Signal, psnr: float) -> FormatCodec | None:
+    """A format for an image at no less than ``psnr`` dB; None where it cannot hold it so."""
+    image: Any = signal.original
+    channels, has_samples = signal.pixel_format.channels, image.dtype.name in ("uint8", "uint16")
     if format == "png":
-        if not whole or channels > 4:
+        if not has_samples or channels > 4:
             return None
-        return Way(lambda: bytes(imagecodecs.png_encode(image, level=PNG_LEVEL)), _png)
+        return FormatCodec(partial(_encode_png, image), _decode_png)
     if channels not in (1, 3):
         return None
     if signal.task.exact or psnr >= PSNR_CAP:
-        if format != "jxl" or not whole:
+        if format != "jxl" or not has_samples:
             return None
-        samples: Any = image
-        return Way(lambda: jxl.encode_samples(samples), lambda data: jxl.decode_samples(data, image.shape))
-    variant = classical.variants(format, signal.task, image.dtype.name)[-1]
+        return FormatCodec(partial(jxl.encode_samples, image), partial(jxl.decode_samples, shape=image.shape))
+    variant = image_codecs.variants(format, signal.task, image.dtype.name)[-1]
     setting = _search(variant, signal, psnr)
-    return Way(
-        lambda: classical.encode(variant, signal, setting),
-        lambda data: classical.decode(variant, data, signal), setting,
-    )  # fmt: skip
+    encode = partial(image_codecs.encode, variant, signal, setting)
+    return FormatCodec(encode, partial(image_codecs.decode, variant, like=signal), setting)
 
 
-def _png(data: bytes) -> Array:
+def _encode_png(image: Array) -> bytes:
+    return bytes(imagecodecs.png_encode(image, level=PNG_LEVEL))
+
+
+def _decode_png(data: bytes) -> Array:
     return np.asarray(imagecodecs.png_decode(data))
 
 
@@ -165,7 +177,8 @@ def _search(variant: str, signal: Signal, psnr: float) -> float:
     low, high = 0, len(settings) - 1
     while low < high:
         middle = (low + high) // 2
-        decoded = classical.decode(variant, classical.encode(variant, signal, settings[middle]), signal)
+        file = image_codecs.encode(variant, signal, settings[middle])
+        decoded = image_codecs.decode(variant, file, signal)
         if errors(signal, decoded)["psnr"] < psnr:
             low = middle + 1
         else:
@@ -174,11 +187,11 @@ def _search(variant: str, signal: Signal, psnr: float) -> float:
 
 
 def _settings(variant: str) -> Iterator[float]:
-    """Settings from worst to best, as many as :data:`TRIES` halvings tell apart."""
-    count = (1 << TRIES) - 1
-    for k in range(count + 1):
+    """Settings from worst to best, as many as :data:`SEARCH_HALVINGS` tell apart."""
+    last = (1 << SEARCH_HALVINGS) - 1
+    for k in range(last + 1):
         if variant.startswith("avif"):
-            yield round(100 * k / count)
+            yield round(100 * k / last)
         else:
-            best, worst = map(math.log, DISTANCES)
-            yield round(math.exp(worst + (best - worst) * k / count), 3)
+            best, worst = map(math.log, JXL_DISTANCES)
+            yield round(math.exp(worst + (best - worst) * k / last), 3)

@@ -17,12 +17,12 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Declarations, units
 
 Measures = dict[str, Any]
-LARGEST = ("max_error", "max_error_mm")  # measures of which a summary has the largest, not the mean
-SUMS = ("holes", "holes_differ")
+MAXIMA = ("max_error", "max_error_mm")  # measures of which a summary has the largest,
+SUMS = ("holes", "holes_differ")  # the sum; of all others the mean
 
 
 class Images(NamedTuple):
-    """A scene in memory: arrays by task, and the length of a stored step where that is known."""
+    """A scene in memory: arrays by task, and units of stored lengths, where they are known."""
 
     images: Mapping[str, Any]
     units: Mapping[str, str] = {}
@@ -40,7 +40,7 @@ class Source(Protocol):
 
 
 class Settings(NamedTuple):
-    """What originals mean: declarations, lengths of a step, and values of holes, all by task."""
+    """What originals mean: declarations, units of lengths, and values of holes, all by task."""
 
     tasks: Declarations = USUAL
     units: Mapping[str, str] = {}
@@ -48,11 +48,11 @@ class Settings(NamedTuple):
     usual_holes: bool = True
 
 
-USUALLY = Settings()
+DEFAULTS = Settings()
 
 
 def compare(
-    original: Mapping[str, Any], decoded: Mapping[str, Any], settings: Settings = USUALLY
+    original: Mapping[str, Any], decoded: Mapping[str, Any], settings: Settings = DEFAULTS
 ) -> dict[str, Measures]:
     """Measures of every task that both have, in the order of the original.
 
@@ -61,48 +61,48 @@ def compare(
 
     Returns:
         By task what :func:`mtcodec.signals.measures.measure` gives, slow measures too; besides, of tasks that
-        are not kept exactly, ``holes``, their number, and ``holes_differ``; of lengths, the ``unit`` of a
-        stored step, ``rmse_mm`` and ``max_error_mm``.
+        are not kept exactly, ``holes``, their number, and ``holes_differ``; of lengths, the ``unit`` of
+        stored values, ``rmse_mm`` and ``max_error_mm``.
 
     Raises:
         SceneError: images of other sizes or dtypes than their originals.
     """
-    ours, theirs = check(original), check(decoded)
-    found: dict[str, Measures] = {}
-    for name, image in ours.items():
-        if name not in theirs:
+    originals, decoded_images = check(original), check(decoded)
+    by_task: dict[str, Measures] = {}
+    for name, image in originals.items():
+        if name not in decoded_images:
             continue
-        other = theirs[name]
-        if image.shape != other.shape or image.dtype != other.dtype:
+        decoded_image = decoded_images[name]
+        if image.shape != decoded_image.shape or image.dtype != decoded_image.dtype:
             raise SceneError(
-                f"{other.dtype} {other.shape} cannot be compared with the original's {image.dtype} "
-                f"{image.shape}", task=name,
+                f"{decoded_image.dtype} {decoded_image.shape} cannot be compared with the original's "
+                f"{image.dtype} {image.shape}", task=name,
             )  # fmt: skip
         task = declare(name, image, settings.tasks)
         signal = Signal.from_image(task, image, settings.invalid.get(name, ()), settings.usual_holes)
-        found[name] = {**measure(signal, other, slow=True)}
+        measures = {**measure(signal, decoded_image, slow=True)}
         if not task.exact:
-            holes = 0 if signal.valid is None else int((~signal.valid).sum())
-            found[name] |= {"holes": holes, "holes_differ": holes_differ(signal, other)}
-        found[name] |= _lengths(signal, found[name], settings.units.get(name, ""))
-    return found
+            measures["holes"] = 0 if signal.valid is None else int((~signal.valid).sum())
+            measures["holes_differ"] = holes_differ(signal, decoded_image)
+        by_task[name] = measures | _lengths(signal, measures, settings.units.get(name, ""))
+    return by_task
 
 
-def _lengths(signal: Signal, measured: Measures, given: str) -> Measures:
-    """The unit of a task of lengths, and its errors in millimetres."""
+def _lengths(signal: Signal, measures: Measures, unit: str) -> Measures:
+    """The unit of a task of lengths, and its errors in millimetres; ``unit`` is empty where none is known."""
     task, dtype = signal.task, signal.pixel_format.dtype
     if not task.kind.length:
         return {}
-    step = 1000 * units.metres_of(task, dtype, given)
-    lengths = {f"{key}_mm": step * measured[key] for key in ("rmse", "max_error") if key in measured}
-    return {"unit": units.unit_of(task, dtype, given), **lengths}
+    millimetres = 1000 * units.metres_of(task, dtype, unit)
+    lengths = {f"{key}_mm": millimetres * measures[key] for key in ("rmse", "max_error") if key in measures}
+    return {"unit": units.unit_of(task, dtype, unit), **lengths}
 
 
 def compare_scenes(
     original: Mapping[str, Source],
     decoded: Mapping[str, Source],
     tasks: Sequence[str] | None = None,
-    settings: Settings = USUALLY,
+    settings: Settings = DEFAULTS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Compare scenes of equal keys, or the only scenes of both; one pair is in memory at a time.
@@ -128,20 +128,21 @@ def compare_scenes(
     if not pairs:
         raise SceneError("no scene of the one is called like a scene of the other")
     rows: dict[str, dict[str, Measures]] = {}
-    only: tuple[dict[str, list[str]], dict[str, list[str]]] = {}, {}
-    for done, (key, (one, two)) in enumerate(pairs.items()):
+    tasks_only_original: dict[str, list[str]] = {}
+    tasks_only_decoded: dict[str, list[str]] = {}
+    for done, (key, (original_source, decoded_source)) in enumerate(pairs.items()):
         progress(done, len(pairs))
-        first, second = one.read(tasks), two.read(tasks)
-        own = settings._replace(units={**first.units, **settings.units})
+        originals, decoded_images = original_source.read(tasks), decoded_source.read(tasks)
+        scene_settings = settings._replace(units={**originals.units, **settings.units})
         try:
-            if first.images.keys() & second.images.keys():
-                rows[key] = compare(first.images, second.images, own)
+            if originals.images.keys() & decoded_images.images.keys():
+                rows[key] = compare(originals.images, decoded_images.images, scene_settings)
         except MtcodecError as error:
-            raise error.at(path=two.label) from None
-        for missing, here, there in ((only[0], first, second), (only[1], second, first)):
-            names = [name for name in here.images if name not in there.images]
-            if names:
-                missing[key] = names
+            raise error.at(path=decoded_source.label) from None
+        if names := [name for name in originals.images if name not in decoded_images.images]:
+            tasks_only_original[key] = names
+        if names := [name for name in decoded_images.images if name not in originals.images]:
+            tasks_only_decoded[key] = names
     summary = summarise(rows)
     for name in tasks or ():
         if name not in summary:
@@ -151,8 +152,8 @@ def compare_scenes(
         "summary": summary,
         "only_original": [key for key in original if key not in pairs],
         "only_decoded": [key for key in decoded if key not in pairs],
-        "tasks_only_original": only[0],
-        "tasks_only_decoded": only[1],
+        "tasks_only_original": tasks_only_original,
+        "tasks_only_decoded": tasks_only_decoded,
     }
 
 
@@ -160,30 +161,33 @@ def summarise(scenes: Mapping[str, Mapping[str, Measures]]) -> dict[str, Measure
     """By task, the ``summary`` of :func:`compare_scenes`."""
     result: dict[str, Measures] = {}
     for name in dict.fromkeys(name for row in scenes.values() for name in row):
-        own = {key: row[name] for key, row in scenes.items() if name in row}
-        numbers = [{k: v for k, v in one.items() if k != "unit"} for one in own.values()]
-        summary: Measures = {"scenes": len(own), **mean_of(numbers)}
-        for keys, total in ((LARGEST, max), (SUMS, sum)):
-            for key in keys:
+        by_scene = {key: row[name] for key, row in scenes.items() if name in row}
+        numbers = [{key: value for key, value in row.items() if key != "unit"} for row in by_scene.values()]
+        summary: Measures = {"scenes": len(by_scene), **mean_of(numbers)}
+        for measures, combine in ((MAXIMA, max), (SUMS, sum)):
+            for key in measures:
                 if key in summary:
-                    summary[key] = total(one[key] for one in numbers if key in one)
-        summary["worst"] = min(own, key=lambda key: own[key].get("psnr", -own[key].get("differing", 0)))
-        steps = {one["unit"] for one in own.values() if "unit" in one}
-        result[name] = summary | ({"unit": steps.pop()} if len(steps) == 1 else {})
+                    summary[key] = combine(row[key] for row in numbers if key in row)
+        quality = {key: row.get("psnr", -row.get("differing", 0)) for key, row in by_scene.items()}
+        summary["worst"] = min(quality, key=quality.__getitem__)
+        scene_units = {row["unit"] for row in by_scene.values() if "unit" in row}
+        if len(scene_units) == 1:
+            summary["unit"] = scene_units.pop()
+        result[name] = summary
     return result
 
 
-def below(found: Mapping[str, Any], bounds: Mapping[str, float]) -> dict[str, dict[str, float]]:
-    """By task, PSNRs by scene that are under its bound in dB; ``found`` is what :func:`compare_scenes` gave.
+def below(results: Mapping[str, Any], bounds: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """By task, PSNRs by scene that are under its bound in dB; ``results`` are of :func:`compare_scenes`.
 
     Raises:
         UsageError: a task without a PSNR.
     """
-    result = {}
+    missed = {}
     for name, bound in bounds.items():
-        if "psnr" not in found["summary"].get(name, {}):
+        if "psnr" not in results["summary"].get(name, {}):
             raise UsageError(f"no PSNR of task {name!r}, which is kept exactly or which no scene has")
-        psnrs = {key: row[name]["psnr"] for key, row in found["scenes"].items() if name in row}
+        psnrs = {key: row[name]["psnr"] for key, row in results["scenes"].items() if name in row}
         if under := {key: psnr for key, psnr in psnrs.items() if psnr < bound}:
-            result[name] = under
-    return result
+            missed[name] = under
+    return missed

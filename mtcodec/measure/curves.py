@@ -1,4 +1,4 @@
-"""Rate-distortion curves of classical codecs over many scenes, measured once and cached."""
+"""Rate-distortion curves of baselines over many scenes, measured once and cached."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import numpy as np
 
 from mtcodec.errors import UsageError
 from mtcodec.files.output import write_atomic
-from mtcodec.measure import image_codecs as classical
+from mtcodec.measure import image_codecs
 from mtcodec.signals.measures import errors
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Task
 
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Raised when the encoders' settings or the meaning of a point change."""
 
 
@@ -33,8 +33,7 @@ class Point:
         codec: a key of :data:`mtcodec.measure.image_codecs.VARIANTS`.
         quality: the codec's own setting.
         images: how many images the means are over.
-        bytes: whole file.
-        payload_bytes: the file without :func:`mtcodec.measure.overhead.container_overhead`.
+        bytes: of the whole file.
         bpp: bits of the whole file per pixel.
         psnr: dB, mean of the images' PSNRs.
         mse: mean of the images' mean squared errors, of values scaled to 0..255.
@@ -46,7 +45,6 @@ class Point:
     quality: float
     images: int
     bytes: float
-    payload_bytes: float
     bpp: float
     psnr: float
     mse: float
@@ -59,21 +57,19 @@ Job = tuple[str, Signal, tuple[float, ...], str | None]
 
 
 def _measure(job: Job) -> list[list[float]]:
-    """One image at every quality: rows of bytes, payload bytes, bpp, PSNR, MSE, encode and decode ms."""
+    """One image at every quality: rows of bytes, bpp, PSNR, MSE, encode and decode ms."""
     codec, signal, qualities, checkpoints = job
     pixels = signal.height * signal.width
     rows = []
     for quality in qualities:
         start = time.perf_counter()
-        payload = classical.encode(codec, signal, quality, checkpoints)
-        encoded = time.perf_counter()
-        decoded = classical.decode(codec, payload, signal, checkpoints)
-        end = time.perf_counter()
-        size = len(payload)
-        net = size - classical.container_overhead(payload, codec)
-        times = [1000 * (encoded - start), 1000 * (end - encoded)]
-        found = errors(signal, decoded)
-        rows.append([size, net, 8 * size / pixels, found["psnr"], found["mse"], *times])
+        file = image_codecs.encode(codec, signal, quality, checkpoints)
+        encoded_at = time.perf_counter()
+        decoded = image_codecs.decode(codec, file, signal, checkpoints)
+        decoded_at = time.perf_counter()
+        times = [1000 * (encoded_at - start), 1000 * (decoded_at - encoded_at)]
+        measures = errors(signal, decoded)
+        rows.append([len(file), 8 * len(file) / pixels, measures["psnr"], measures["mse"], *times])
     return rows
 
 
@@ -113,22 +109,22 @@ def curve(
         workers: processes, unless ``mapper`` (from :func:`workers_pool`) brings its own.
         tick: called after each image with how many are done.
     """
-    if codec not in classical.VARIANTS:
-        raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(classical.VARIANTS)})")
+    if codec not in image_codecs.VARIANTS:
+        raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(image_codecs.VARIANTS)})")
     if not images:
         raise UsageError("a curve needs at least one image")
     if mapper is None:
-        with workers_pool(workers) as own:
-            return curve(codec, images, qualities, checkpoints=checkpoints, mapper=own, tick=tick)
-    grid = tuple(classical.VARIANTS[codec].qualities if qualities is None else qualities)
+        with workers_pool(workers) as pool_mapper:
+            return curve(codec, images, qualities, checkpoints=checkpoints, mapper=pool_mapper, tick=tick)
+    grid = tuple(image_codecs.VARIANTS[codec].qualities if qualities is None else qualities)
     rows = []
     for row in mapper((codec, image, grid, checkpoints) for image in images):
         rows.append(row)
         tick(len(rows))
-    table = np.asarray(rows, dtype=np.float64)  # images x qualities x 7
+    table = np.asarray(rows, dtype=np.float64)  # images x qualities x 6
     mean, median = table.mean(0).tolist(), np.median(table, axis=0).tolist()
     return [
-        Point(codec, images[0].task.name, quality, len(images), *mean[k][:5], *median[k][5:])
+        Point(codec, images[0].task.name, quality, len(images), *mean[k][:4], *median[k][4:])
         for k, quality in enumerate(grid)
     ]
 
@@ -146,39 +142,55 @@ def fingerprint(images: Sequence[Signal]) -> str:
 class CurveCache:
     """Curves by images, codec, grid and library versions, kept in one JSON file.
 
-    A file that cannot be read is treated as empty and replaced; without a path nothing is kept.
-
-    ``identities`` says by codec what else its curves depend on, such as the weights it uses.
+    Args:
+        path: the file; None: nothing is kept.
+        identities: by codec, what else its curves depend on, such as the weights it uses.
+        curves: what is known already, by key.
     """
 
-    def __init__(self, path: Path | None, identities: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        identities: Mapping[str, str] | None = None,
+        curves: Mapping[str, list[dict[str, object]]] | None = None,
+    ) -> None:
         self.path = path
         self.identities = identities or {}
-        self.versions = classical.versions()
-        self.curves: dict[str, list[dict[str, object]]] = {}
-        if path is not None and path.is_file():
-            try:
-                stored = json.loads(path.read_text(encoding="utf-8"))
-                self.curves = dict(stored["curves"]) if stored["version"] == CACHE_VERSION else {}
-            except (OSError, ValueError, KeyError, TypeError):
-                self.curves = {}
+        self.curves = dict(curves or {})
 
-    def _key(self, images: str, codec: str, qualities: Sequence[float]) -> str:
-        made_by = " ".join(f"{k} {v}" for k, v in sorted(self.versions.items()))
-        made_by += self.identities.get(codec, "")
-        digest = hashlib.sha256(f"{images} {list(map(float, qualities))} {made_by}".encode()).hexdigest()
+    @classmethod
+    def open(cls, path: Path | None, identities: Mapping[str, str] | None = None) -> CurveCache:
+        """The cache in a file. One that is missing or unreadable counts as empty, and is replaced later."""
+        if path is None or not path.is_file():
+            return cls(path, identities)
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            curves = dict(stored["curves"]) if stored["version"] == CACHE_VERSION else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            curves = {}
+        return cls(path, identities, curves)
+
+    def _key(self, images_hash: str, codec: str, qualities: Sequence[float]) -> str:
+        encoders = " ".join(f"{name} {version}" for name, version in sorted(image_codecs.versions().items()))
+        encoders += self.identities.get(codec, "")
+        digest = hashlib.sha256(
+            f"{images_hash} {list(map(float, qualities))} {encoders}".encode()
+        ).hexdigest()
         return f"{codec}-{digest[:24]}"
 
-    def get(self, images: str, task: Task, codec: str, qualities: Sequence[float]) -> list[Point] | None:
-        """The curve measured before on images of fingerprint ``images``, or None."""
-        found = self.curves.get(self._key(images, codec, qualities))
+    def get(self, images_hash: str, task: Task, codec: str, qualities: Sequence[float]) -> list[Point] | None:
+        """The curve measured before on images of that :func:`fingerprint`, or None."""
+        stored = self.curves.get(self._key(images_hash, codec, qualities))
+        if stored is None:
+            return None
         try:
-            return None if found is None else [Point(**{**p, "task": task.name}) for p in found]  # type: ignore[arg-type]
+            return [Point(**{**point, "task": task.name}) for point in stored]  # type: ignore[arg-type]
         except TypeError:
             return None
 
-    def put(self, images: str, codec: str, qualities: Sequence[float], points: Sequence[Point]) -> None:
-        self.curves[self._key(images, codec, qualities)] = [asdict(p) for p in points]
+    def put(self, images_hash: str, codec: str, qualities: Sequence[float], points: Sequence[Point]) -> None:
+        """Keep a curve, and write the file anew."""
+        self.curves[self._key(images_hash, codec, qualities)] = [asdict(point) for point in points]
         if self.path is not None:
             text = json.dumps({"version": CACHE_VERSION, "curves": self.curves}, indent=1)
             write_atomic(self.path, text.encode())

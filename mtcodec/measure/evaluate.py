@@ -1,7 +1,7 @@
 """An evaluation from scenes' files to ``results.json``, ``results.csv`` and ``rd.png``.
 
 A *system* is one codec of ours, known by the name of its weights; any number of them is measured on the same
-scenes and compared with each other and with classical codecs.
+scenes and compared with each other and with baselines. Results call the baselines ``classical``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from mtcodec.errors import OutputError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.output import write_atomic
 from mtcodec.files.scene import read_scene
-from mtcodec.measure import baseline as baseline
-from mtcodec.measure import bd_rate as bdrate
-from mtcodec.measure import image_codecs as classical
-from mtcodec.measure.baseline import Baseline, Progress
+from mtcodec.measure import bd_rate, image_codecs
+from mtcodec.measure.baseline import Baselines, Progress, lossless, ratio
+from mtcodec.measure.curves import CurveCache
 from mtcodec.measure.plot import draw, require_matplotlib
 from mtcodec.measure.systems import Info, SceneCodec, Signals, run_scene, summarise
 from mtcodec.measure.tables import to_csv
@@ -43,15 +42,17 @@ def _check(
     if not systems or not scenes or not qualities:
         raise UsageError("an evaluation needs at least one system, one scene and one quality")
     for name in systems:
-        if name in classical.VARIANTS:
+        if name in image_codecs.VARIANTS:
             raise UsageError(f"weights cannot be called {name!r} here, which is a classical codec")
     for family in against:
-        if family not in classical.FAMILIES:
-            raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(classical.FAMILIES)})")
+        if family not in image_codecs.FAMILIES:
+            raise UsageError(
+                f"unknown classical codec {family!r} (known: {', '.join(image_codecs.FAMILIES)})"
+            )
     if against:
-        classical.versions()
+        image_codecs.versions()
     if len(systems) > 1 or against:
-        bdrate.require_scipy()
+        bd_rate.require_scipy()
     if out is not None:
         require_matplotlib()
         try:
@@ -65,17 +66,27 @@ def _reference(
 ) -> str:
     """The system that BD-rates refer to; see :func:`evaluate`."""
     if name is None:
-        alone = (s for s in systems if about.get(s, {}).get("architecture") == "single")
-        return next(alone, systems[0])
-    known = [*systems, *(v.name for v in classical.VARIANTS.values() if v.family in against)]
-    if name not in known:
-        raise UsageError(f"no reference {name!r} among what is evaluated ({', '.join(known)})")
+        single = (system for system in systems if about.get(system, {}).get("architecture") == "single")
+        return next(single, systems[0])
+    variants = [variant.name for variant in image_codecs.VARIANTS.values() if variant.family in against]
+    if name not in (evaluated := [*systems, *variants]):
+        raise UsageError(f"no reference {name!r} among what is evaluated ({', '.join(evaluated)})")
     return name
 
 
 def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Signals:
+    """The images of one scene."""
     images = read_scene(files, declared, tasks)
     return {name: Signal.from_image(declare(name, image, declared), image) for name, image in images.items()}
+
+
+def _by_task(scenes: Sequence[Signals]) -> dict[str, list[Signal]]:
+    """All images, by task."""
+    images: dict[str, list[Signal]] = {}
+    for scene in scenes:
+        for name, signal in scene.items():
+            images.setdefault(name, []).append(signal)
+    return images
 
 
 def _run(
@@ -101,9 +112,9 @@ def evaluate(
     systems: Mapping[str, SceneCodec],
     scenes: Sequence[SceneFiles],
     qualities: Sequence[float],
-    against: Sequence[str] = classical.FORMATS,
+    against: Sequence[str] = image_codecs.FORMATS,
     out: Path | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
     *,
     declared: Declarations = USUAL,
     tasks: Sequence[str] | None = None,
@@ -115,21 +126,21 @@ def evaluate(
     workers: int = 1,
     arguments: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Run our systems and the classical codecs over ``scenes`` and compare them.
+    """Run our systems and the baselines over ``scenes`` and compare them.
 
     Args:
         systems: by name, what has ``encode(scene, quality=q)`` and ``decode(data)``.
         scenes: files of :func:`mtcodec.files.layouts.find_scenes`; all images are held in memory.
         qualities: our qualities, one row of results each for every system.
-        against: classical codecs, of :data:`mtcodec.measure.image_codecs.FAMILIES`; may be empty.
-        out: directory for the results and the cache of classical curves, made if missing; or None.
+        against: baselines, of :data:`mtcodec.measure.image_codecs.FAMILIES`; may be empty.
+        out: directory for the results and the cache of the baselines' curves, made if missing; or None.
         declared: tasks that are known; images of others are measured for being exact.
         tasks: names of those to read from the scenes; default all images.
         info: describes a file (see :data:`mtcodec.measure.systems.Info`).
         about: facts about systems for the results; ``architecture`` counts for the next argument.
-        reference: what BD-rates refer to, a system or a classical variant; default the first system of
+        reference: what BD-rates refer to, a system or a variant of a baseline; default the first system of
             architecture ``single``, else the first.
-        grids, checkpoints, workers: of :class:`mtcodec.measure.baseline.Baseline`.
+        grids, checkpoints, workers: of :class:`mtcodec.measure.baseline.Baselines`.
         arguments: kept in the results; default the command line.
 
     Returns:
@@ -151,34 +162,33 @@ def evaluate(
     _check(list(systems), scenes, qualities, against, out)
     facts = about or {}
     reference = _reference(reference, facts, against, list(systems))
-    others = Baseline(against, grids, checkpoints, workers)
+    baselines = Baselines(against, grids or {}, checkpoints, workers)
+    identities = baselines.identities()  # now, as weights may be missing
     loaded = [_load(files, declared, tasks) for files in scenes]
-    images: dict[str, list[Signal]] = {}
-    for scene in loaded:
-        for name, signal in scene.items():
-            images.setdefault(name, []).append(signal)
+    images = _by_task(loaded)
     entries: dict[str, dict[str, Any]] = {}
     for name, codec in systems.items():
         label = "quality" if len(systems) == 1 else name
         rows = _run(label, codec, loaded, qualities, info, progress)
         entries[name] = {**facts.get(name, {}), "rows": rows}
-    points = others.points(images, None if out is None else out / CACHE_NAME, progress)
-    share = {name: len(own) / len(loaded) for name, own in images.items()}
+    cache = CurveCache.open(None if out is None else out / CACHE_NAME, identities)
+    points = baselines.points(images, cache, progress)
+    share = {name: len(signals) / len(loaded) for name, signals in images.items()}
     for entry in entries.values():
         for row in entry["rows"]:
-            row["matched"] = baseline.ratio(row, points, share)
+            row["matched"] = ratio(row, points, share)
     results: dict[str, Any] = {
         "arguments": dict(arguments) if arguments is not None else {"argv": sys.argv},
         "qualities": list(qualities),
         "against": list(against),
         "scenes": [files.key for files in scenes],
-        "tasks": {name: own[0].task.to_json() for name, own in images.items()},
-        "versions": others.versions(),
+        "tasks": {name: signals[0].task.to_json() for name, signals in images.items()},
+        "versions": baselines.versions(),
         "systems": entries,
         "classical": [asdict(point) for point in points],
-        "lossless": baseline.lossless(images),
+        "lossless": lossless(images),
     }
-    results["bd_rate"] = bdrate.table(results, reference)
+    results["bd_rate"] = bd_rate.table(results, reference)
     if out is not None:
         write(results, out)
     return results
@@ -187,8 +197,8 @@ def evaluate(
 def write(results: Mapping[str, Any], out: Path) -> None:
     """Write ``results.json``, ``results.csv`` and ``rd.png`` into the directory ``out``.
 
-    Where JPEG is among the classical codecs, ``rd-without-jpeg.png`` is the plot without it: its curve
-    is so far off that the others crowd.
+    Where JPEG is among the baselines, ``rd-without-jpeg.png`` is the plot without it: its curve is so far
+    off that the others crowd.
     """
     write_atomic(out / "results.json", json.dumps(results, indent=1).encode())
     write_atomic(out / "results.csv", to_csv(results).encode())

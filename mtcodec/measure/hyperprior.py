@@ -3,8 +3,8 @@
 The networks (``bmshj2018_hyperprior``, optimised for MSE on natural RGB images) see colour and vectors as
 they are, one channel repeated to three; lengths are scaled by their maximum, which decoding is given for
 free, other values by their range. Decoded channels of a one-channel image are averaged. Sizes are of real
-streams: the two strings that the model's entropy coders make, behind a header of :data:`OVERHEAD` bytes
-(quality, height, width, length of the first string), which counts as container overhead.
+streams: the two strings that the model's entropy coders make, behind a header of 9 bytes (quality, height,
+width, length of the first string).
 
 Needs CompressAI, which is imported only when used. Everything runs on the CPU in one thread.
 """
@@ -33,17 +33,16 @@ from mtcodec.signals.signal import PixelFormat, Signal
 
 NAME = "hyperprior"
 ZOO_NAME = "bmshj2018-hyperprior"
-FILES = ZOO_NAME + "-{q}-*.pth.tar"
+FILE_PATTERN = ZOO_NAME + "-{q}-*.pth.tar"
 """Names of the zoo's files; ``{q}`` is the quality."""
 
 QUALITIES = (1.0, 2.0, 3.0, 4.0, 5.0)
-ALIGNMENT = 64
+ALIGNMENT = 64  # pixels: sides of what the network codes are multiples of it
 _HEADER = struct.Struct("<BHHI")
-OVERHEAD = _HEADER.size
 
 
 def _zoo() -> Any:
-    """The package ``compressai.zoo``, its modules ``image`` and ``pretrained`` loaded."""
+    """The package ``compressai.zoo``, with its modules ``image`` and ``pretrained`` loaded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the libraries that it imports
         for module in ("image", "pretrained"):
@@ -57,15 +56,18 @@ def checkpoint(quality: float, checkpoints: str) -> Path:
     Args:
         checkpoints: a directory of files named as in the zoo, or a path with ``{q}`` in place of the
             quality and, if need be, ``*`` or ``?`` in its last part.
+
+    Raises:
+        WeightsNotFound: there is none. UsageError: there are several.
     """
-    pattern = checkpoints if "{q}" in checkpoints else str(Path(checkpoints) / FILES)
+    pattern = checkpoints if "{q}" in checkpoints else str(Path(checkpoints) / FILE_PATTERN)
     path = Path(pattern.replace("{q}", f"{quality:g}"))
-    found = sorted(path.parent.glob(path.name)) if path.name else []
-    if not found:
+    files = sorted(path.parent.glob(path.name)) if path.name else []
+    if not files:
         raise WeightsNotFound(f"no such checkpoint of {ZOO_NAME}", path=path)
-    if len(found) > 1:
-        raise UsageError(f"{len(found)} checkpoints, not one", path=path)
-    return found[0]
+    if len(files) > 1:
+        raise UsageError(f"{len(files)} checkpoints, not one", path=path)
+    return files[0]
 
 
 def _download(quality: float) -> Mapping[str, Any]:
@@ -112,15 +114,17 @@ def model(quality: float, checkpoints: str | None) -> Any:
     zoo = _zoo()
     if quality not in range(1, 9):
         raise UsageError(f"{NAME} has the qualities 1 to 8, not {quality:g}")
-    rename, build = zoo.pretrained.load_pretrained, zoo.image.model_architectures[ZOO_NAME].from_state_dict
     try:
-        network = build(rename(_state(quality, checkpoints))).eval()
+        state = zoo.pretrained.load_pretrained(
+            _state(quality, checkpoints)
+        )  # with today's names of parameters
+        network = zoo.image.model_architectures[ZOO_NAME].from_state_dict(state).eval()
         network.update(force=True)
     except MtcodecError:
         raise
     except Exception as error:  # torch and pickle raise whatever they like
-        what = f"the checkpoint of quality {quality:g} in {checkpoints or 'the cache of torch.hub'}"
-        raise WeightsInvalid(f"{what} is not usable: {' '.join(str(error).split())[:200]}") from error
+        source = f"the checkpoint of quality {quality:g} in {checkpoints or 'the cache of torch.hub'}"
+        raise WeightsInvalid(f"{source} is not usable: {' '.join(str(error).split())[:200]}") from error
     return network
 
 
@@ -193,15 +197,17 @@ def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Arra
         MtcodecError: the stream is of another size of image, or has lost its first string's end. Other
             damage goes unnoticed: the model's entropy decoders check nothing.
     """
-    if len(payload) < OVERHEAD:
+    if len(payload) < _HEADER.size:
         raise MtcodecError(f"not a stream of {NAME}", task=like.task.name)
     quality, height, width, length = _HEADER.unpack_from(payload)
-    if (height, width) != (like.height, like.width) or length > len(payload) - OVERHEAD:
+    strings = payload[_HEADER.size :]
+    if (height, width) != (like.height, like.width) or length > len(strings):
         raise MtcodecError(f"not a stream of {NAME} of this image's size", task=like.task.name)
-    strings = [[payload[OVERHEAD : OVERHEAD + length]], [payload[OVERHEAD + length :]]]
     shape = [-(-side // ALIGNMENT) for side in (height, width)]
+    network = model(float(quality), checkpoints)
     with _one_thread():
-        planes = model(float(quality), checkpoints).decompress(strings, shape)["x_hat"][0].numpy()
+        x_hat = network.decompress([[strings[:length]], [strings[length:]]], shape)["x_hat"]
+    planes = x_hat[0].numpy()
     planes = planes[:, :height, :width].astype(np.float64)
     if like.pixel_format.channels == 1:
         planes = planes.mean(axis=0, keepdims=True)

@@ -1,18 +1,18 @@
-"""Classical image codecs as a baseline: one signal to an image file's bytes and back.
+"""Baselines: image codecs that code one signal to the bytes of an image file and back.
 
 Encoders run inside this process through Pillow and imagecodecs, single-threaded, each at settings that
 serve it: 4:4:4 chroma wherever the format has it (WebP is 4:2:0 by nature, and Pillow offers no sharp
 conversion), JPEG with optimised Huffman tables, WebP method 6, AVIF speed 4, JPEG XL effort 7.
 
-AVIF deserves a word. ``avif`` is what Python packages write: 8 bits by Pillow with ``tune=psnr``, as quality
-is compared by PSNR, or 10 bits (``avif10``) by imagecodecs, which passes no ``tune`` on, so that libavif aims
-at the eye; the better of the two at each PSNR. ``avif-tuned`` has this package's own settings of the same
-encoder: what its streams would be as files.
+Two of the families are AVIF. ``avif`` is what Python packages write: 8 bits by Pillow with ``tune=psnr``,
+as quality is compared by PSNR, or 10 bits (``avif10``) by imagecodecs, which passes no ``tune`` on, so that
+libavif aims at the eye; the better of the two at each PSNR. ``avif-tuned`` has this package's own settings
+of the same encoder: what its streams would be as files.
 
-``hyperprior`` is a learned codec among them, for comparison: see :mod:`mtcodec.measure.hyperprior`.
+``hyperprior`` is a learned codec, see :mod:`mtcodec.measure.hyperprior`.
 
-Codecs are given what ours does around its streams, without its bytes: range and mapping of values, filled
-holes, and vectors of length 1.
+Baselines are given for free what ours stores beside its streams: the range and mapping of values, filled
+holes, and vectors of length 1. None of it counts in the bytes of their files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mtcodec.bitstreams import av1, jxl
 from mtcodec.coders.classical import from_samples, to_samples
 from mtcodec.coders.coding_modes import Samples
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.measure import hyperprior, overhead
+from mtcodec.measure import hyperprior
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Task
@@ -37,14 +37,14 @@ from mtcodec.tasks import Task
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a codec.
+    """A codec at one bit depth, with the qualities that it is measured at.
 
     Attributes:
         name: what :func:`encode` takes.
         family: the codec as a user names it.
         bits: bits per sample that it is given.
-        qualities: the usual grid, from few bytes to many: 0 to 100, for JPEG XL distances (0.1 to 25),
-            for the Scale Hyperprior 1 to 8.
+        qualities: the usual grid, from few bytes to many: 0 to 100; of JPEG XL distances (25 to 0.1),
+            of the Scale Hyperprior 1 to 8.
     """
 
     name: str
@@ -53,23 +53,23 @@ class Variant:
     qualities: tuple[float, ...]
 
 
-SPEED = 4  # of AVIF
-_AVIF = (0, 8, 18, 30, 42, 55, 68, 82, 94)
-_JXL = (25, 15, 10, 6, 3.5, 2, 1, 0.5, 0.2)
+AVIF_SPEED = 4
+_AVIF_QUALITIES = (0, 8, 18, 30, 42, 55, 68, 82, 94)
+_JXL_DISTANCES = (25, 15, 10, 6, 3.5, 2, 1, 0.5, 0.2)
 VARIANTS = {
-    v.name: v
-    for v in (
+    variant.name: variant
+    for variant in (
         Variant("jpeg", "jpeg", 8, (2, 10, 20, 35, 50, 65, 80, 90, 97)),
         Variant("webp", "webp", 8, (0, 10, 25, 40, 55, 70, 80, 90, 97)),
-        Variant("avif", "avif", 8, _AVIF),
-        Variant("avif10", "avif", 10, _AVIF),
-        Variant("avif-tuned", "avif-tuned", 10, _AVIF),
-        Variant("jxl", "jxl", 8, _JXL),
-        Variant("jxl16", "jxl", 16, _JXL),
+        Variant("avif", "avif", 8, _AVIF_QUALITIES),
+        Variant("avif10", "avif", 10, _AVIF_QUALITIES),
+        Variant("avif-tuned", "avif-tuned", 10, _AVIF_QUALITIES),
+        Variant("jxl", "jxl", 8, _JXL_DISTANCES),
+        Variant("jxl16", "jxl", 16, _JXL_DISTANCES),
         Variant(hyperprior.NAME, hyperprior.NAME, 32, hyperprior.QUALITIES),
     )
 }
-FAMILIES = tuple(dict.fromkeys(v.family for v in VARIANTS.values()))
+FAMILIES = tuple(dict.fromkeys(variant.family for variant in VARIANTS.values()))
 FORMATS = tuple(family for family in FAMILIES if family != hyperprior.NAME)
 """The families that are image file formats, which need nothing but this package's dependencies."""
 
@@ -82,11 +82,12 @@ def variants(family: str, task: Task, dtype: str) -> list[str]:
     if family not in FAMILIES:
         raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(FAMILIES)})")
     shallow = dtype == "uint8" and not task.scene_range(dtype)
-    names = (v.name for v in VARIANTS.values() if v.family == family)
+    names = (variant.name for variant in VARIANTS.values() if variant.family == family)
     return [name for name in names if not (shallow and name == "jxl16")]
 
 
 def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
+    """A file that Pillow writes."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -95,52 +96,54 @@ def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
 
 
 def _avif(samples: Samples, quality: float) -> bytes:
-    pixels = "4:4:4" if samples.ndim == 3 else "4:0:0"
+    """AVIF of 8 bits, by Pillow."""
+    subsampling = "4:4:4" if samples.ndim == 3 else "4:0:0"
     return _pillow(
         samples,
         "AVIF",
         quality=int(quality),
-        speed=SPEED,
+        speed=AVIF_SPEED,
         max_threads=1,
         advanced={"tune": "psnr"},
-        subsampling=pixels,
+        subsampling=subsampling,
     )
 
 
 def _bt601(samples: Samples) -> Samples:
-    """Cr, Y and Cb of colours of 10 bits, as :mod:`mtcodec.bitstreams.av1` orders them; grey stays."""
+    """Cr, Y and Cb of 10-bit colours (H, W, 3), as :mod:`mtcodec.bitstreams.av1` orders them; grey stays."""
     if samples.ndim == 2:
         return samples
     red, green, blue = np.moveaxis(samples.astype(np.float32), -1, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     planes = (red - luma) / 1.402 + 512, luma, (blue - luma) / 1.772 + 512
-    turned: Samples = np.clip(np.rint(np.stack(planes, axis=-1)), 0, 1023).astype(np.uint16)
-    return turned
+    samples_10: Samples = np.clip(np.rint(np.stack(planes, axis=-1)), 0, 1023).astype(np.uint16)
+    return samples_10
 
 
 _ENCODERS: dict[str, Callable[[Samples, float], bytes]] = {
     "jpeg": lambda s, q: _pillow(s, "JPEG", quality=int(q), subsampling=0, optimize=True),
     "webp": lambda s, q: _pillow(s, "WEBP", quality=q, method=6),
     "avif": _avif,
-    "avif10": lambda s, q: av1.encode_by_default(s, int(q), SPEED, threads=1),
-    "avif-tuned": lambda s, q: av1.encode_file(_bt601(s), int(q), SPEED, flat=s.ndim == 2),
+    "avif10": lambda s, q: av1.encode_by_default(s, int(q), AVIF_SPEED, threads=1),
+    "avif-tuned": lambda s, q: av1.encode_file(_bt601(s), int(q), AVIF_SPEED, flat=s.ndim == 2),
     "jxl": jxl.encode_lossy,
     "jxl16": jxl.encode_lossy,
 }
 
 
-def _decode_samples(family: str, payload: bytes, shape: tuple[int, ...]) -> Samples:
+def _decode_samples(family: str, file: bytes, shape: tuple[int, ...]) -> Samples:
+    """The samples in a file; one channel of grey images, which some decoders give as three equal ones."""
+    if family == "jxl":
+        return jxl.decode_samples(file, shape)
     if family.startswith("avif"):
         import imagecodecs
 
-        samples = np.asarray(imagecodecs.avif_decode(payload, numthreads=1))
-        return samples[..., 0] if len(shape) < samples.ndim else samples
-    if family == "jxl":
-        return jxl.decode_samples(payload, shape)
-    from PIL import Image
+        samples = np.asarray(imagecodecs.avif_decode(file, numthreads=1))
+    else:
+        from PIL import Image
 
-    samples = np.asarray(Image.open(io.BytesIO(payload)))
-    return samples[..., 0] if len(shape) < samples.ndim else samples  # grey, decoded as three equal channels
+        samples = np.asarray(Image.open(io.BytesIO(file)))
+    return samples[..., 0] if len(shape) < samples.ndim else samples
 
 
 def _variant(codec: str) -> Variant:
@@ -149,18 +152,14 @@ def _variant(codec: str) -> Variant:
     return VARIANTS[codec]
 
 
-def container_overhead(payload: bytes, codec: str) -> int:
-    """Bytes of the file ``payload`` that are not coded picture, see :mod:`mtcodec.measure.overhead`."""
-    return hyperprior.OVERHEAD if codec == hyperprior.NAME else overhead.container_overhead(payload, codec)
-
-
 def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
     """``signal``, of 1 or 3 channels, as a file of ``codec``.
 
     Args:
         codec: a key of :data:`VARIANTS`.
         quality: the codec's own setting, see :class:`Variant`; for ``jxl`` less is better.
-        checkpoints: where ``hyperprior`` has its weights from, see its :func:`~hyperprior.checkpoint`.
+        checkpoints: where ``hyperprior`` has its weights from, see
+            :func:`mtcodec.measure.hyperprior.checkpoint`.
 
     Raises:
         UsageError: the codec is unknown, or the image has another channel count.
@@ -180,13 +179,17 @@ def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None =
         raise MtcodecError(f"{codec} cannot encode it: {error!r}", task=signal.task.name) from error
 
 
-def decode(codec: str, payload: bytes, like: Signal, checkpoints: str | None = None) -> Array:
-    """The image in a file of ``codec``; shape, dtype, range and holes are those of the original ``like``."""
+def decode(codec: str, file: bytes, like: Signal, checkpoints: str | None = None) -> Array:
+    """The image in a file of ``codec``; shape, dtype, range and holes are those of the original ``like``.
+
+    Raises:
+        UsageError: the codec is unknown. MtcodecError: the codec cannot decode the file.
+    """
     variant = _variant(codec)
     try:
         if codec == hyperprior.NAME:
-            return hyperprior.decode(payload, like, checkpoints)
-        samples = _decode_samples(variant.family, payload, like.image.shape)
+            return hyperprior.decode(file, like, checkpoints)
+        samples = _decode_samples(variant.family, file, like.image.shape)
         return from_samples(like.pixel_format, samples, variant.bits)
     except MtcodecError as error:
         raise error.at(task=like.task.name) from error.__cause__
@@ -198,11 +201,11 @@ def lossless_webp(labels: Array) -> bytes | None:
     """(H, W) class ids as a lossless WebP file, ids above 255 as two channels; None for other images."""
     if labels.ndim != 2 or labels.dtype.kind not in "bui" or not 0 <= labels.min() <= labels.max() < 1 << 16:
         return None
-    wide = labels.astype(np.uint16)
-    planes = [(wide & 255).astype(np.uint8), (wide >> 8).astype(np.uint8)]
-    if wide.max() < 256:
-        return _pillow(planes[0], "WEBP", lossless=True, quality=100, method=6)
-    image = np.stack([*planes, np.zeros_like(planes[0])], axis=-1)
+    ids = labels.astype(np.uint16)
+    low_bytes, high_bytes = (ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8)
+    image = low_bytes
+    if ids.max() > 255:
+        image = np.stack([low_bytes, high_bytes, np.zeros_like(low_bytes)], axis=-1)
     return _pillow(image, "WEBP", lossless=True, quality=100, method=6)
 
 
@@ -212,9 +215,11 @@ def versions() -> dict[str, str]:
     import PIL
     from PIL import features
 
-    found = {"numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(imagecodecs.__version__)}
+    versions = {
+        "numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(imagecodecs.__version__),
+    }  # fmt: skip
     for name in ("avif", "webp", "libjpeg_turbo"):
-        found[f"pillow {name}"] = str(features.version(name))
+        versions[f"pillow {name}"] = str(features.version(name))
     for name, version in re.findall(r"(libavif|libjxl)-([^\s,]+)", str(imagecodecs.version())):
-        found[f"imagecodecs {name}"] = version
-    return found
+        versions[f"imagecodecs {name}"] = version
+    return versions

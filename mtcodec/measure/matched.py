@@ -1,33 +1,31 @@
-"""The matched bytes ratio: our bytes over what classical codecs need for the same PSNR (DESIGN section 6).
+"""The matched bytes ratio: our bytes over what baselines need for the same PSNR (DESIGN section 8).
 
-For each task, a classical codec's bytes at our PSNR are read off its averaged curve, log(bytes) linear in
-PSNR between two points; the cheapest codec of the task counts (see :func:`best_at`). The ratio is
-our total over the sum of these over the tasks: below 1 means that we need fewer bytes.
+For each task, a baseline's bytes at our PSNR are read off its averaged curve, log(bytes) linear in PSNR
+between two points; the cheapest codec of the task counts (see :func:`best_at`). The ratio is our total over
+the sum of these over the tasks, whole files on both sides: below 1 means that we need fewer bytes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from mtcodec.measure.curves import Point
 from mtcodec.measure.lines import front
 
-Size = Literal["bytes", "payload_bytes"]
 
-
-def _front(points: Sequence[Point], size: Size) -> list[tuple[float, float]]:
+def _front(points: Sequence[Point]) -> list[tuple[float, float]]:
     """(PSNR, log bytes) of the points that no other beats in both, ascending in both."""
-    return [(psnr, math.log(count)) for count, psnr in front((getattr(p, size), p.psnr) for p in points)]
+    return [(psnr, math.log(size)) for size, psnr in front((point.bytes, point.psnr) for point in points)]
 
 
-def bytes_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tuple[float, bool]:
+def bytes_at(points: Sequence[Point], psnr: float) -> tuple[float, bool]:
     """Bytes that one codec's curve needs for ``psnr`` dB, and whether that lies outside of the curve.
 
     Outside, the nearest segment is continued. A curve of one point gives that point's bytes.
     """
-    curve = _front(points, size)
+    curve = _front(points)
     outside = not curve[0][0] <= psnr <= curve[-1][0]
     if len(curve) == 1:
         return math.exp(curve[0][1]), outside
@@ -37,7 +35,7 @@ def bytes_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tupl
     return math.exp(min(max(log_bytes, 0.0), 100.0)), outside
 
 
-def best_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tuple[float, str, bool]:
+def best_at(points: Sequence[Point], psnr: float) -> tuple[float, str, bool]:
     """The fewest bytes over the codecs in ``points`` (of one task): bytes, codec, extrapolated.
 
     Where some codec's curve covers ``psnr``, nothing is extrapolated: those that cover it are read at
@@ -48,12 +46,15 @@ def best_at(points: Sequence[Point], psnr: float, size: Size = "bytes") -> tuple
     codecs: dict[str, list[Point]] = {}
     for point in points:
         codecs.setdefault(point.codec, []).append(point)
-    fronts = {codec: _front(curve, size) for codec, curve in codecs.items()}
-    if not any(f[0][0] <= psnr <= f[-1][0] for f in fronts.values()):
-        nearest = min(fronts, key=lambda c: min(abs(psnr - fronts[c][0][0]), abs(psnr - fronts[c][-1][0])))
-        return bytes_at(codecs[nearest], psnr, size)[0], nearest, True
-    reaching = {c: max(psnr, f[0][0]) for c, f in fronts.items() if f[-1][0] >= psnr}
-    least, codec = min((bytes_at(codecs[c], level, size)[0], c) for c, level in reaching.items())
+    ends: dict[str, tuple[float, float]] = {}  # least and largest PSNR of every codec's curve
+    for codec, curve in codecs.items():
+        unbeaten = _front(curve)
+        ends[codec] = unbeaten[0][0], unbeaten[-1][0]
+    if not any(low <= psnr <= high for low, high in ends.values()):
+        nearest = min(ends, key=lambda codec: min(abs(psnr - end) for end in ends[codec]))
+        return bytes_at(codecs[nearest], psnr)[0], nearest, True
+    read_at = {codec: max(psnr, low) for codec, (low, high) in ends.items() if high >= psnr}
+    least, codec = min((bytes_at(codecs[codec], level)[0], codec) for codec, level in read_at.items())
     return least, codec, False
 
 
@@ -68,44 +69,29 @@ def matched(
     Args:
         size: our mean bytes of a whole file, without its lossless sections.
         psnrs: our mean PSNR in dB by lossy task.
-        points: classical curves over the same images.
+        points: the baselines' curves over the same images.
         share: by task, the part of our scenes that have it; 1 where it is not named.
 
     Returns:
-        ``ratio`` against whole classical files; ``ratio_payload`` against them without their
-        container overhead (ours stays whole); ``classical_bytes`` and ``classical_payload_bytes``, the
-        sums; ``extrapolated``, true if any number of it is; and by task the ``psnr``, ``bytes``,
-        ``codec``, ``extrapolated``, ``payload_bytes``, ``payload_codec`` and ``payload_extrapolated``.
-        None where a task has no curve, or there is no task.
+        ``bytes``, which is ``size``; ``classical_bytes``, the sum over the tasks; their ``ratio``;
+        ``extrapolated``, true if any number of it is; and by task the ``psnr``, ``bytes``, ``codec`` and
+        ``extrapolated``. None where a task has no curve, or there is no task.
     """
     tasks: dict[str, dict[str, Any]] = {}
-    totals = {"bytes": 0.0, "payload_bytes": 0.0}
+    total = 0.0
     for task, psnr in psnrs.items():
-        own = [p for p in points if p.task == task]
-        if not own:
+        task_points = [point for point in points if point.task == task]
+        if not task_points:
             return None
-        whole, codec, outside = best_at(own, psnr)
-        payload, payload_codec, payload_outside = best_at(own, psnr, "payload_bytes")
-        tasks[task] = {
-            "psnr": psnr,
-            "bytes": whole,
-            "codec": codec,
-            "extrapolated": outside,
-            "payload_bytes": payload,
-            "payload_codec": payload_codec,
-            "payload_extrapolated": payload_outside,
-        }
-        weight = 1.0 if share is None else share.get(task, 1.0)
-        totals["bytes"] += weight * whole
-        totals["payload_bytes"] += weight * payload
+        task_bytes, codec, outside = best_at(task_points, psnr)
+        tasks[task] = {"psnr": psnr, "bytes": task_bytes, "codec": codec, "extrapolated": outside}
+        total += task_bytes * (1.0 if share is None else share.get(task, 1.0))
     if not tasks:
         return None
     return {
         "bytes": size,
-        "ratio": size / totals["bytes"],
-        "ratio_payload": size / totals["payload_bytes"],
-        "classical_bytes": totals["bytes"],
-        "classical_payload_bytes": totals["payload_bytes"],
-        "extrapolated": any(t["extrapolated"] or t["payload_extrapolated"] for t in tasks.values()),
+        "ratio": size / total,
+        "classical_bytes": total,
+        "extrapolated": any(task["extrapolated"] for task in tasks.values()),
         "tasks": tasks,
     }

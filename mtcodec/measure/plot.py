@@ -13,11 +13,12 @@ from mtcodec.measure.lines import Line, lossy_tasks, task_lines, total_lines
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OURS = (
+# colours and markers, in the order of our systems; then once more with other lines
+OUR_STYLES = (
     ("#c0161c", "o"), ("#e8821a", "P"), ("#c2328c", "X"),
     ("#222222", "h"), ("#12a0ae", "d"), ("#7a4a1e", "p"),
 )  # fmt: skip
-CLASSICAL: dict[str, dict[str, Any]] = {
+BASELINE_STYLES: dict[str, dict[str, Any]] = {
     "avif": {"color": "#1f5fa8", "label": "AVIF", "marker": "s"},
     "avif10": {"color": "#1f5fa8", "label": "AVIF 10 bit", "marker": "s", "linestyle": "--"},
     "avif-tuned": {"color": "#5f9be0", "label": "AVIF, our settings", "marker": "s"},
@@ -30,30 +31,34 @@ CLASSICAL: dict[str, dict[str, Any]] = {
 
 
 def _style(name: str, systems: Sequence[str]) -> dict[str, Any]:
-    """How a line is drawn: ours by their order, classical codecs always alike."""
-    if name in CLASSICAL:
-        return {"linewidth": 1.4, "markersize": 4.0, **CLASSICAL[name]}
-    round_, k = divmod(systems.index(name), len(OURS))
-    color, marker = OURS[k]
-    line = ("-", "--", ":")[round_ % 3]
-    return {"color": color, "marker": marker, "linestyle": line, "label": name, "linewidth": 2.2,
+    """How a line is drawn: ours by their order, baselines always alike."""
+    if name in BASELINE_STYLES:
+        return {"linewidth": 1.4, "markersize": 4.0, **BASELINE_STYLES[name]}
+    times_around, k = divmod(systems.index(name), len(OUR_STYLES))
+    color, marker = OUR_STYLES[k]
+    line_style = ("-", "--", ":")[times_around % 3]
+    return {"color": color, "marker": marker, "linestyle": line_style, "label": name, "linewidth": 2.2,
             "markersize": 4.5, "zorder": 5}  # fmt: skip
 
 
 def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, float, float, float]:
-    """Axis limits: around our curves where there are bytes to compare, not the far ends of the others."""
-    ours = [p for name in systems for p in lines.get(name, ())]
-    ours = ours or [p for line in lines.values() for p in line]
-    bits, levels = [p[0] for p in ours], [p[1] for p in ours]
-    low, high = min(levels) - 4, max(levels) + 4
-    near = [p[0] for line in lines.values() for p in line if low <= p[1] <= high]
-    return min([*bits, *near]) / 1.25, min(max([*bits, *near]), 6 * max(bits)) * 1.25, low, high
+    """Limits of the axes, (left, right) in bits per pixel and (low, high) in dB.
+
+    They are around our curves, and the baselines' points of about our PSNRs; far ends of theirs are cut off.
+    """
+    ours = [point for name in systems for point in lines.get(name, ())]
+    ours = ours or [point for line in lines.values() for point in line]
+    our_bpps, our_psnrs = [bpp for bpp, _ in ours], [psnr for _, psnr in ours]
+    low, high = min(our_psnrs) - 4, max(our_psnrs) + 4
+    bpps = our_bpps + [bpp for line in lines.values() for bpp, psnr in line if low <= psnr <= high]
+    return min(bpps) / 1.25, min(max(bpps), 6 * max(our_bpps)) * 1.25, low, high
 
 
 def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, systems: Sequence[str]) -> None:
-    for name in sorted(lines, key=[*systems, *CLASSICAL].index):
+    """Draw one panel."""
+    for name in sorted(lines, key=[*systems, *BASELINE_STYLES].index):
         line = sorted(lines[name])
-        axes.plot([p[0] for p in line], [p[1] for p in line], **_style(name, systems))
+        axes.plot([bpp for bpp, _ in line], [psnr for _, psnr in line], **_style(name, systems))
     left, right, low, high = _limits(lines, systems)
     axes.set(xscale="log", xlim=(left, right), ylim=(low, high), xlabel="bits per pixel", ylabel=ylabel)
     ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5)]
@@ -66,7 +71,7 @@ def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, syste
 
 
 def require_matplotlib() -> None:
-    """Raise :class:`DependencyError` where matplotlib is missing."""
+    """Raise :class:`mtcodec.errors.DependencyError` where matplotlib is missing."""
     extras.load("matplotlib", "drawing", "evaluate")
 
 
@@ -74,7 +79,7 @@ def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
     """The figure of :func:`mtcodec.measure.evaluate.evaluate`'s results as a PNG file.
 
     Args:
-        omit: classical variants to leave out.
+        omit: variants of baselines to leave out.
 
     Raises:
         DependencyError: matplotlib is not installed.
@@ -84,7 +89,7 @@ def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
     from matplotlib.figure import Figure
 
     systems, tasks = list(results["systems"]), lossy_tasks(results)
-    panels = [(f"{t} alone (no overhead)", task_lines(results, t, "bpp"), f"PSNR of {t} (dB)") for t in tasks]
+    panels = [(f"{task} alone", task_lines(results, task, "bpp"), f"PSNR of {task} (dB)") for task in tasks]
     if tasks:
         title = "all tasks (whole files without lossless tasks)"
         panels.append((title, total_lines(results, "bpp"), "mean PSNR over tasks (dB)"))

@@ -23,15 +23,15 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
 
 QUALITIES = (40.0, 65.0, 85.0)
-SAMPLE = 10  # scenes that are read and encoded,
-HEADERS = 200  # and those whose headers are read
-FILES = 50_000  # files of a task whose sizes are asked for; of more, the rest is estimated
+SAMPLE_SCENES = 10  # that are read and encoded
+HEADER_SCENES = 200  # whose headers are read
+SIZED_FILES = 50_000  # of a task, whose sizes are asked for; of more, the rest is estimated
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """So many of ``items`` in order, at equal distances."""
+    """At most ``count`` of ``items`` in order, at equal distances."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
 
@@ -40,15 +40,15 @@ def describe(
     scenes: Sequence[SceneFiles],
     request: Request,
     tasks: Sequence[str] | None = None,
-    sample: int = SAMPLE,
+    sample: int = SAMPLE_SCENES,
     codec: Codec | None = None,
     qualities: Sequence[float] = QUALITIES,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
     """What ``scenes`` hold.
 
     Args:
-        request: settings of encoding; declarations, units and holes count for what is told, too.
+        request: settings of encoding; its declarations, units and holes count without ``codec``, too.
         tasks: only these; None: all.
         sample: scenes that are read, at equal distances.
         codec: what the sample is encoded with; None: it is not.
@@ -56,8 +56,8 @@ def describe(
     Returns:
         - ``scenes``: how many;
         - ``tasks``, by name: ``kind``, ``scenes`` that have it, ``bytes`` on disk, ``estimated`` where those
-          are of :data:`FILES` files, ``images`` (how many of what dtype and channels, of the headers read),
-          ``unit`` of a stored step of lengths (else empty), and ``holes``, the share of pixels in the sample;
+          are of :data:`SIZED_FILES` files, ``images`` (how many of what dtype and channels, of the headers
+          read), ``unit`` of stored lengths (else empty), and ``holes``, the share of pixels in the sample;
         - ``sizes``: scenes by size of image, of the headers read;
         - ``headers``, ``sample``: keys of the scenes whose headers or images were read;
         - ``failed``: what was wrong, by key;
@@ -66,37 +66,53 @@ def describe(
     Raises:
         SceneError: no scene has one of ``tasks``, or none of the sample can be read.
     """
-    names = [n for n in dict.fromkeys(n for s in scenes for n in s.files) if tasks is None or n in tasks]
-    for name in tasks or ():
-        if name not in names:
-            raise SceneError(f"no scene has an image of task {name!r}")
+    facts = {name: _on_disk(name, scenes, request) for name in _names(scenes, tasks)}
     failed: dict[str, str] = {}
-    found: dict[str, dict[str, Any]] = {name: _on_disk(name, scenes, request) for name in names}
-    looked = spread(scenes, HEADERS)
-    sizes = Counter[str]()
-    for files in looked:
-        try:
-            sizes[_headers(files, found)] += 1
-        except MtcodecError as error:
-            failed[files.key] = str(error)
-    taken = spread(scenes, sample)
-    rows, holes = _sampled(taken, request, tasks, codec, qualities, progress, failed)
-    if taken and not rows:
+    header_scenes = spread(scenes, HEADER_SCENES)
+    sizes = _read_headers(header_scenes, facts, failed)
+    sample_scenes = spread(scenes, sample)
+    rows, holes = _read_sample(sample_scenes, request, tasks, codec, qualities, progress, failed)
+    if sample_scenes and not rows:
         raise SceneError(f"nothing of the sample can be read; the first: {next(iter(failed.values()))}")
-    for name in found.keys() & holes.keys():
-        found[name]["holes"] = fmean(holes[name])
-    for name, seen in found.items():
-        seen["unit"] = _unit(name, seen["images"], scenes[0], request)
+    for name in facts.keys() & holes.keys():
+        facts[name]["holes"] = fmean(holes[name])
+    for name, task_facts in facts.items():
+        task_facts["unit"] = _unit(name, task_facts["images"], scenes[0], request)
+    estimates = []
+    if codec:
+        for i, quality in enumerate(qualities):
+            estimates.append(_estimate([row[i] for row in rows], quality, len(scenes)))
     return {
-        "scenes": len(scenes), "tasks": found, "sizes": dict(sizes.most_common()),
-        "headers": len(looked), "sample": [files.key for files in taken], "failed": failed,
-        "encoded": [_estimate([row[i] for row in rows], q, len(scenes)) for i, q in enumerate(qualities)]
-        if codec else [],
+        "scenes": len(scenes), "tasks": facts, "sizes": dict(sizes.most_common()),
+        "headers": len(header_scenes), "sample": [files.key for files in sample_scenes], "failed": failed,
+        "encoded": estimates,
     }  # fmt: skip
 
 
-def _sampled(
-    taken: Sequence[SceneFiles],
+def _names(scenes: Sequence[SceneFiles], tasks: Sequence[str] | None) -> list[str]:
+    """Names of the tasks that scenes have, in the order of their first files; of ``tasks`` only, if given."""
+    names = dict.fromkeys(name for files in scenes for name in files.files)
+    for name in tasks or ():
+        if name not in names:
+            raise SceneError(f"no scene has an image of task {name!r}")
+    return [name for name in names if tasks is None or name in tasks]
+
+
+def _read_headers(
+    scenes: Sequence[SceneFiles], facts: Mapping[str, dict[str, Any]], failed: dict[str, str]
+) -> Counter[str]:
+    """Note in ``facts`` what headers of images tell; returns how many scenes have images of which size."""
+    sizes = Counter[str]()
+    for files in scenes:
+        try:
+            sizes[_headers(files, facts)] += 1
+        except MtcodecError as error:
+            failed[files.key] = str(error)
+    return sizes
+
+
+def _read_sample(
+    scenes: Sequence[SceneFiles],
     request: Request,
     tasks: Sequence[str] | None,
     codec: Codec | None,
@@ -109,13 +125,13 @@ def _sampled(
         codec.networks()  # which is no part of a scene's time
     rows: list[list[dict[str, Any]]] = []
     holes: dict[str, list[float]] = {}
-    for k, files in enumerate(taken):
-        progress("encoding" if codec else "reading", k, len(taken))
+    for k, files in enumerate(scenes):
+        progress("encoding" if codec else "reading", k, len(scenes))
         try:
             images = check(read_scene(files, request.tasks, tasks))
             _holes(images, request, holes)
-            own = request.only(images, scaled(files, images))
-            rows.append([_encode(codec, images, own, q) for q in qualities] if codec else [])
+            scene_request = request.only(images, scaled(files, images))
+            rows.append([_encode(codec, images, scene_request, q) for q in qualities] if codec else [])
         except MtcodecError as error:
             failed[files.key] = str(error)
     return rows, holes
@@ -124,13 +140,13 @@ def _sampled(
 def _on_disk(name: str, scenes: Sequence[SceneFiles], request: Request) -> dict[str, Any]:
     """What the names and sizes of a task's files tell."""
     sources = [scene.files[name] for scene in scenes if name in scene.files]
-    asked = spread(sources, FILES)
-    sizes = [size for source in asked if (size := _bytes(source)) is not None]
-    more = len(sources) / len(asked)
+    sized = spread(sources, SIZED_FILES)
+    sizes = [size for source in sized if (size := _bytes(source)) is not None]
+    scale = len(sources) / len(sized)
     task = request.tasks.get(name)
     return {
-        "kind": "data" if task is None else task.kind.name, "scenes": round(len(sizes) * more),
-        "bytes": round(sum(sizes) * more), "estimated": more > 1, "images": {},
+        "kind": "data" if task is None else task.kind.name, "scenes": round(len(sizes) * scale),
+        "bytes": round(sum(sizes) * scale), "estimated": scale > 1, "images": {},
     }  # fmt: skip
 
 
@@ -145,22 +161,23 @@ def _bytes(source: ImageSource) -> int | None:
         raise SceneError(f"cannot read it: {reason}", path=source) from error
 
 
-def _headers(files: SceneFiles, found: Mapping[str, dict[str, Any]]) -> str:
-    """Note what the headers of a scene's images tell; returns their size."""
+def _headers(files: SceneFiles, facts: Mapping[str, dict[str, Any]]) -> str:
+    """Note what the headers of a scene's images tell; returns the size of the first, empty without images."""
     size = ""
-    for name, own in found.items():
+    for name, task_facts in facts.items():
         if name in files.files:
             try:
                 shape = shape_of(files.files[name])
             except MissingSource:
                 continue
             size = size or f"{shape.width}×{shape.height}"
-            what = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
-            own["images"][what] = own["images"].get(what, 0) + 1
+            samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
+            task_facts["images"][samples] = task_facts["images"].get(samples, 0) + 1
     return size
 
 
 def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list[float]]) -> None:
+    """Add a scene's shares of pixels that are holes, by task that is not exact, to ``shares``."""
     for name, image in images.items():
         task = declare(name, image, request.tasks)
         signal = Signal.from_image(task, image, request.invalid.get(name, ()), request.usual_holes)
@@ -180,13 +197,16 @@ def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality
     }  # fmt: skip
 
 
-def _unit(name: str, images: Mapping[str, int], some: SceneFiles, request: Request) -> str:
-    """The length of a stored step of most images; "" where values are no lengths, or of unknown dtype."""
+def _unit(name: str, images: Mapping[str, int], scene: SceneFiles, request: Request) -> str:
+    """The unit of stored lengths in most images; empty where values are no lengths, or of unknown dtype.
+
+    ``images`` counts images by channels and dtype. Of integers, ``scene`` may know the unit.
+    """
     if name not in request.tasks or not images:
         return ""
-    dtype = max(images, key=lambda what: images[what]).rsplit("×")[-1]
-    told = some.units.get(name, "") if dtype.startswith("u") else ""
-    return units.unit_of(request.tasks[name], dtype, request.units.get(name, told))
+    dtype = max(images, key=images.__getitem__).rsplit("×")[-1]
+    scene_unit = scene.units.get(name, "") if dtype.startswith("u") else ""
+    return units.unit_of(request.tasks[name], dtype, request.units.get(name, scene_unit))
 
 
 def _estimate(rows: Sequence[Mapping[str, Any]], quality: float, total: int) -> dict[str, Any]:

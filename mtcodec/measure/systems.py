@@ -35,6 +35,12 @@ def sizes(
 ) -> dict[str, Any]:
     """Where the bytes of one file went.
 
+    Args:
+        data: the file.
+        described: what an :data:`Info` says of it.
+        pixels: of an image.
+        declared: the tasks of the scene.
+
     Returns:
         ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only exact tasks read;
         ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and ``bpp``, for a
@@ -63,17 +69,18 @@ def run_scene(codec: SceneCodec, scene: Signals, quality: float, info: Info) -> 
     images = {name: signal.original for name, signal in scene.items()}
     start = perf_counter()
     data = codec.encode(images, quality=quality)
-    encoded = perf_counter()
-    back = codec.decode(data)
-    end = perf_counter()
+    encoded_at = perf_counter()
+    decoded = codec.decode(data)
+    decoded_at = perf_counter()
     for name in scene:
-        if name not in back:
+        if name not in decoded:
             raise MtcodecError("not among the decoded images", task=name)
-    some = next(iter(scene.values()))
-    row = sizes(data, info(data), some.height * some.width, {n: s.task for n, s in scene.items()})
+    first_signal = next(iter(scene.values()))
+    pixels = first_signal.height * first_signal.width
+    row = sizes(data, info(data), pixels, {name: signal.task for name, signal in scene.items()})
     for name, signal in scene.items():
-        row["tasks"][name] |= measure(signal, back[name], slow=True)
-    row["encode_ms"], row["decode_ms"] = 1000 * (encoded - start), 1000 * (end - encoded)
+        row["tasks"][name] |= measure(signal, decoded[name], slow=True)
+    row["encode_ms"], row["decode_ms"] = 1000 * (encoded_at - start), 1000 * (decoded_at - encoded_at)
     return row
 
 

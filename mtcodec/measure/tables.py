@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = (
-    *("system", "quality", "task", "images", "bytes", "payload_bytes", "bpp"),
+    *("system", "quality", "task", "images", "bytes", "bpp"),
     *("psnr", "mse", "ms_ssim", "angle_deg", "angle_median_deg", "rmse", "max_error", "abs_rel", "delta"),
     *("exact", "differing"),
-    *("encode_ms", "decode_ms", "ratio", "ratio_payload", "extrapolated"),
+    *("encode_ms", "decode_ms", "ratio", "extrapolated"),
 )
 
 
@@ -36,11 +36,11 @@ def to_csv(results: Mapping[str, Any]) -> str:
     table = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
     table.writeheader()
     for system, row in _rows(results):
-        own = {"system": system, "quality": row["quality"]}
-        table.writerow({**row, **(row["matched"] or {}), **own, "task": "all", "bytes": row["bytes"],
+        setting = {"system": system, "quality": row["quality"]}
+        table.writerow({**row, **(row["matched"] or {}), **setting, "task": "all", "bytes": row["bytes"],
                         "psnr": row.get("psnr_mean", ""), "images": len(results["scenes"])})  # fmt: skip
         for name, entry in row["tasks"].items():
-            table.writerow({**entry, **own, "task": name})
+            table.writerow({**entry, **setting, "task": name})
     for point in results["classical"]:
         table.writerow({**point, "system": point["codec"]})
     return text.getvalue()
@@ -58,7 +58,7 @@ def format_table(results: Mapping[str, Any]) -> Table:
     if several:
         table.add_column("weights")
     heads = ["quality", "bytes", "bpp", *(f"{t} dB" for t in psnr_tasks)]
-    for head in [*heads, "ratio, whole files", "ratio, no overhead", "encode ms", "decode ms"]:
+    for head in [*heads, "ratio, whole files", "encode ms", "decode ms"]:
         table.add_column(head, justify="right")
     for system, row in _rows(results):
         if several and table.rows and row["quality"] == results["qualities"][0]:
@@ -66,36 +66,41 @@ def format_table(results: Mapping[str, Any]) -> Table:
         cells = [system] if several else []
         cells += [f"{row['quality']:g}", f"{row['bytes']:.0f}", f"{row['bpp']:.4f}"]
         cells += [f"{row['tasks'][t]['psnr']:.2f}" for t in psnr_tasks]
-        found = row["matched"]
-        mark = "~" if found and found["extrapolated"] else ""
-        cells += [f"{mark}{found[key]:.3f}" if found else "-" for key in ("ratio", "ratio_payload")]
+        cells.append(_ratio(row["matched"]))
         table.add_row(*cells, f"{row['encode_ms']:.1f}", f"{row['decode_ms']:.1f}")
     return table
+
+
+def _ratio(matched: Mapping[str, Any] | None) -> str:
+    if matched is None:
+        return "-"
+    return f"{'~' if matched['extrapolated'] else ''}{matched['ratio']:.3f}"
 
 
 def format_bd_rates(results: Mapping[str, Any]) -> Table | None:
     """The BD-rates for a terminal, one row per system, or None where there are none."""
     from rich.table import Table
 
-    found = results["bd_rate"]
-    if found is None:
+    rates = results["bd_rate"]
+    if rates is None:
         return None
     table = Table(
-        title=f"BD-rate against {found['reference']}",
+        title=f"BD-rate against {rates['reference']}",
         caption="– no common PSNRs; ~ fewer than half of the reference's. "
-        "Single tasks: bytes to decode the task alone, no overhead.",
+        "Single tasks: bytes to decode the task alone, with the header.",
     )
     table.add_column("system")
     tasks = lossy_tasks(results)
-    for head in ("all, whole files", "all, no overhead", *tasks):
+    for head in ("all, whole files", *tasks):
         table.add_column(head, justify="right")
-    for name, entry in found["systems"].items():
-        cells = [entry["all"], entry["all_payload"], *(entry["tasks"][t] for t in tasks)]
+    for name, entry in rates["systems"].items():
+        cells = [entry["all"], *(entry["tasks"][task] for task in tasks)]
         table.add_row(name, *map(_percent, cells))
     return table
 
 
 def _percent(comparison: Mapping[str, Any]) -> str:
+    """A BD-rate; ``–`` where there is none, ``~`` where it covers less than half of the reference."""
     if comparison["percent"] is None:
         return "–"
     return f"{'~' if comparison['share'] < 0.5 else ''}{comparison['percent']:+.1f} %"

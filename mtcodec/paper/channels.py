@@ -15,7 +15,7 @@ import numpy as np
 
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures as pictures
+from mtcodec.paper import figures
 from mtcodec.paper.latents import CodedScene, about, code, read_scenes
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ def bits_of(networks: TorchNetworks, scenes: Sequence[CodedScene]) -> dict[str, 
     graph = networks.graph
     streams = {}
     for name in graph.streams:
-        own = [(coded.streams[name], coded.pixels) for coded in scenes]
-        channels = np.mean([stream.bits / pixels for stream, pixels in own], axis=0)
-        hyper = float(np.mean([stream.hyper_bits / pixels for stream, pixels in own]))
+        stream_codes = [(coded.streams[name], coded.pixels) for coded in scenes]
+        channels = np.mean([stream.bits / pixels for stream, pixels in stream_codes], axis=0)
+        hyper = float(np.mean([stream.hyper_bits / pixels for stream, pixels in stream_codes]))
         streams[name] = {
             "channels": channels.tolist(),
             "hyper": hyper,
             "sum": float(channels.sum()) + hyper,
-            "section": float(np.mean([8 * stream.bytes / pixels for stream, pixels in own])),
+            "section": float(np.mean([8 * stream.bytes / pixels for stream, pixels in stream_codes])),
         }
-    tasks = {task: {s: streams[s]["section"] for s in reads} for task, reads in graph.reads.items()}
+    tasks = {task: {name: streams[name]["section"] for name in reads} for task, reads in graph.reads.items()}
     return {
         "streams": streams,
         "header": float(np.mean([8 * coded.header.size / coded.pixels for coded in scenes])),
@@ -58,9 +58,12 @@ def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
-    """:func:`bits_of` all of ``systems`` under ``results``, with what :func:`about` says."""
+    """:func:`bits_of` all of ``systems`` under ``results``, with the input of the analysis.
+
+    See :func:`mtcodec.paper.latents.about`.
+    """
     scenes = read_scenes(list(systems.values()), sources)
     results = {}
     for k, (label, networks) in enumerate(systems.items()):
@@ -78,51 +81,58 @@ def draw(results: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _draw_channels(results: Mapping[str, Any]) -> bytes:
+    """One panel per weights: bits by channel, sorted, stream after stream."""
     from matplotlib.patches import Patch
 
-    found = results["results"]
-    columns = min(2, len(found))
-    rows = math.ceil(len(found) / columns)
-    figure = pictures.new_figure(6.4 * columns if columns > 1 else 8.5, 3.4 * rows + 0.5)
-    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flat
-    names = list(dict.fromkeys(name for entry in found.values() for name in entry["streams"]))
-    for axes, (label, entry) in zip(panels, found.items()):
+    by_weights = results["results"]
+    columns = min(2, len(by_weights))
+    rows = math.ceil(len(by_weights) / columns)
+    figure = figures.new_figure(6.4 * columns if columns > 1 else 8.5, 3.4 * rows + 0.5)
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    names = _stream_names(by_weights)
+    for axes, (label, entry) in zip(panels, by_weights.items()):
         start = 0
         for name, stream in entry["streams"].items():
             heights = sorted(stream["channels"], reverse=True)
-            colour, end = pictures.stream_colour(name, names), start + len(heights)
+            colour, end = figures.stream_colour(name, names), start + len(heights)
             axes.bar(range(start, end), heights, width=1.0, color=colour)
             axes.bar(end + 1, stream["hyper"], width=2.0, color="white", edgecolor=colour, hatch="////")
             start = end + 6
         architecture = results["weights"][label]["architecture"]
-        pictures.tidy(axes, label if label == architecture else f"{label} ({architecture})")
+        figures.tidy(axes, label if label == architecture else f"{label} ({architecture})")
         axes.set(xlabel="channel, sorted within its stream", ylabel="bits per pixel", xlim=(-2, start - 2))
         axes.set_xticks([])
         axes.tick_params(labelleft=True)
-    for axes in list(panels):
+    for axes in panels[len(by_weights) :]:
         axes.set_visible(False)
-    handles = [Patch(color=pictures.stream_colour(name, names), label=name) for name in names]
+    handles = [Patch(color=figures.stream_colour(name, names), label=name) for name in names]
     handles.append(Patch(facecolor="white", edgecolor="#555555", hatch="////", label="hyper-latents"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
+
+
+def _stream_names(by_weights: Mapping[str, Any]) -> list[str]:
+    """Names of the streams that any of the weights have."""
+    return list(dict.fromkeys(name for entry in by_weights.values() for name in entry["streams"]))
 
 
 def _draw_tasks(results: Mapping[str, Any]) -> bytes:
-    found = results["results"]
-    names = list(dict.fromkeys(name for entry in found.values() for name in entry["streams"]))
-    tasks = list(next(iter(found.values()))["tasks"])
-    figure = pictures.new_figure(2.0 + 0.55 * len(tasks) * len(found) + 1.6, 4.2)
+    """A bar for every task and weights, stacked by stream."""
+    by_weights = results["results"]
+    names = _stream_names(by_weights)
+    tasks = list(next(iter(by_weights.values()))["tasks"])
+    figure = figures.new_figure(2.0 + 0.55 * len(tasks) * len(by_weights) + 1.6, 4.2)
     axes = figure.subplots()
-    shown: set[str] = set()
+    in_legend: set[str] = set()
     ticks, labels = [], []
-    for k, (label, entry) in enumerate(found.items()):
+    for k, (label, entry) in enumerate(by_weights.items()):
         left = k * (len(tasks) + 1.0)
         for j, task in enumerate(tasks):
             bottom = 0.0
             for name, bpp in entry["tasks"][task].items():
-                legend = {} if name in shown else {"label": name}
-                shown.add(name)
-                axes.bar(left + j, bpp, 0.82, bottom, color=pictures.stream_colour(name, names), **legend)
+                legend = {} if name in in_legend else {"label": name}
+                in_legend.add(name)
+                axes.bar(left + j, bpp, 0.82, bottom, color=figures.stream_colour(name, names), **legend)
                 bottom += bpp
             axes.text(left + j, bottom, f"{bottom:.3f}", ha="center", va="bottom", fontsize=7)
             ticks.append(left + j)
@@ -131,10 +141,10 @@ def _draw_tasks(results: Mapping[str, Any]) -> bytes:
         axes.text(middle, -0.23, label, ha="center", transform=axes.get_xaxis_transform(), fontweight="bold")
     axes.set_xticks(ticks, labels, rotation=40, ha="right", fontsize=8, rotation_mode="anchor")
     axes.tick_params(axis="x", length=0)
-    pictures.tidy(axes, f"Bits that decoding a task reads, by stream (quality {results['quality']:g})")
+    figures.tidy(axes, f"Bits that decoding a task reads, by stream (quality {results['quality']:g})")
     axes.set(ylabel="bits per pixel")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:

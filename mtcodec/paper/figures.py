@@ -1,4 +1,4 @@
-"""What the figures of all analyses share; matplotlib is imported when one is drawn."""
+"""Parts that the figures of all analyses are made of; matplotlib is imported when one is drawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLOURS = {SHARED: "#4a4e57", "rgb": "#c0392b", "depth": "#2369ad", "normal": "#2a9163"}
-_OTHERS = ("#8a5cb0", "#d08a1d", "#1c9aa8", "#a8527a")
+_FURTHER_COLOURS = ("#8a5cb0", "#d08a1d", "#1c9aa8", "#a8527a")
 WEIGHTS_COLOURS = ("#c0392b", "#2369ad", "#2a9163", "#8a5cb0", "#d08a1d", "#4a4e57")
 
 
@@ -26,8 +26,8 @@ def stream_colour(name: str, streams: Sequence[str]) -> str:
     """The colour of a stream or task, the same in every figure."""
     if name in _COLOURS:
         return _COLOURS[name]
-    others = [s for s in streams if s not in _COLOURS]
-    return _OTHERS[others.index(name) % len(_OTHERS)]
+    without_colour = [stream for stream in streams if stream not in _COLOURS]
+    return _FURTHER_COLOURS[without_colour.index(name) % len(_FURTHER_COLOURS)]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -61,14 +61,17 @@ def tidy(axes: Axes, title: str, grid: Literal["x", "y", "both"] = "y") -> None:
 
 
 def show_planes(axes: Axes, task: Task, planes: Array, above: str = "", below: str = "") -> None:
-    """Planes (C, H, W) in [0, 1]: three channels as colours, others as their kind says."""
+    """Draw planes (C, H, W) in [0, 1]: three channels as colours, others in the colours of their kind.
+
+    ``above`` and ``below`` are texts.
+    """
     image: Any = np.clip(np.moveaxis(planes.astype(np.float64), 0, -1), 0, 1)
     if image.shape[-1] == 3:
         axes.imshow(image, interpolation="nearest")
     else:
         colours = task.kind.colours
-        shown = "gray" if colours in ("rgb", "labels") else colours
-        axes.imshow(image[..., 0], cmap=shown, vmin=0, vmax=1, interpolation="nearest")
+        colour_map = "gray" if colours in ("rgb", "labels") else colours
+        axes.imshow(image[..., 0], cmap=colour_map, vmin=0, vmax=1, interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

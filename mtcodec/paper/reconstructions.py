@@ -11,7 +11,7 @@ from mtcodec.codec.encoded import EncodedScene
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures as pictures
+from mtcodec.paper import figures
 from mtcodec.paper.latents import CodedScene, about, compare, encode, original, paint, read, read_scenes
 from mtcodec.quality import MAX_LEVEL, MAX_NETWORK_LEVEL
 
@@ -19,44 +19,52 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Progress = Callable[[str, int, int], None]
-TOLERANCE = 0.005  # of the target, at which the search ends
+SEARCH_TOLERANCE = 0.005  # share of the target that the search may miss it by
+REACHED_TOLERANCE = 0.02  # the same, at which a target counts as reached
 
 
 @dataclass
-class Found:
-    """The quality nearest to a target, and the scenes' files there."""
+class CodedAt:
+    """All scenes coded at one quality.
 
-    step: int
-    bpp: float  # mean over scenes, real bytes of whole files (lossy tasks only)
+    Attributes:
+        level: of quality, 0 to :data:`mtcodec.quality.MAX_NETWORK_LEVEL`.
+        bpp: mean over the scenes of bits per pixel of the whole file, which has lossy tasks only.
+        files: of the scenes.
+    """
+
+    level: int
+    bpp: float
     files: list[EncodedScene]
 
     @property
     def quality(self) -> float:
-        return self.step * 100 / MAX_LEVEL
+        return self.level * 100 / MAX_LEVEL
 
 
-def search(networks: TorchNetworks, scenes: Sequence[Scene], target: float) -> Found:
+def encode_all(networks: TorchNetworks, scenes: Sequence[Scene], level: int) -> CodedAt:
+    """Encode ``scenes`` at a level of quality."""
+    files = [encode(networks, scene, level * 100 / MAX_LEVEL) for scene in scenes]
+    bpps = (8 * len(file.to_bytes()) / (file.prepared.height * file.prepared.width) for file in files)
+    return CodedAt(level, fmean(bpps), files)
+
+
+def search(networks: TorchNetworks, scenes: Sequence[Scene], target: float) -> CodedAt:
     """Bisection over quality for mean bits per pixel ``target``; outside, the nearest end."""
-
-    def at(step: int) -> Found:
-        files = [encode(networks, scene, step * 100 / MAX_LEVEL) for scene in scenes]
-        bpps = (8 * len(f.to_bytes()) / (f.prepared.height * f.prepared.width) for f in files)
-        return Found(step, fmean(bpps), files)
-
-    low, high = at(0), at(MAX_NETWORK_LEVEL)
-    while high.step - low.step > 1 and low.bpp < target < high.bpp:
-        middle = at((low.step + high.step) // 2)
+    low, high = encode_all(networks, scenes, 0), encode_all(networks, scenes, MAX_NETWORK_LEVEL)
+    while high.level - low.level > 1 and low.bpp < target < high.bpp:
+        middle = encode_all(networks, scenes, (low.level + high.level) // 2)
         low, high = (middle, high) if middle.bpp <= target else (low, middle)
-        if abs(middle.bpp - target) <= TOLERANCE * target:
+        if abs(middle.bpp - target) <= SEARCH_TOLERANCE * target:
             return middle
-    return min(low, high, key=lambda found: abs(found.bpp - target))
+    return min(low, high, key=lambda coded: abs(coded.bpp - target))
 
 
 def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     targets: Sequence[float],
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Results, and a picture ``reconstructions-<bpp>.png`` per target.
 
@@ -72,23 +80,29 @@ def analyse(
         coded: dict[str, list[CodedScene]] = {}
         for j, (label, networks) in enumerate(systems.items()):
             progress(f"{target:g} bpp {label}", k * len(systems) + j, len(targets) * len(systems))
-            found = search(networks, scenes, target)
-            coded[label] = [read(networks, file) for file in found.files]
-            measured = {source.key: _measure(networks, c) for source, c in zip(sources, coded[label])}
-            near = abs(found.bpp - target) <= 0.02 * target
-            reached[label] = {"quality": found.quality, "bpp": found.bpp, "reached": near, "scenes": measured}
+            nearest = search(networks, scenes, target)
+            coded[label] = [read(networks, file) for file in nearest.files]
+            reached[label] = {
+                "quality": nearest.quality,
+                "bpp": nearest.bpp,
+                "reached": abs(nearest.bpp - target) <= REACHED_TOLERANCE * target,
+                "scenes": {
+                    source.key: _measure(networks, scene) for source, scene in zip(sources, coded[label])
+                },
+            }
         rows.append({"bpp": target, "weights": reached})
         drawn[f"reconstructions-{target:g}.png"] = _draw(systems, coded, rows[-1])
     return {**about(systems, sources), "targets": rows}, drawn
 
 
 def _measure(networks: TorchNetworks, coded: CodedScene) -> dict[str, Any]:
+    """One of ``scenes`` of :func:`analyse`."""
     tasks = {}
     for task in networks.tasks:
         needed = (coded.header.section(name) for name in coded.header.needs(task))
-        alone = sum(section.length for section in needed if section is not None)
+        task_bytes = sum(section.length for section in needed if section is not None)
         errors = compare(coded, task, paint(networks, coded, task)[0])
-        tasks[task] = {**errors, "bpp": 8 * alone / coded.pixels}
+        tasks[task] = {**errors, "bpp": 8 * task_bytes / coded.pixels}
     return {"bpp": 8 * len(coded.data) / coded.pixels, "tasks": tasks}
 
 
@@ -96,31 +110,34 @@ def _draw(
     systems: Mapping[str, TorchNetworks], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
 ) -> bytes:
     """Rows: scenes and their tasks; columns: the original, then all of ``systems``."""
-    some, count = next(iter(systems.values())), len(next(iter(coded.values())))
-    tasks, columns = list(some.tasks.values()), 1 + len(systems)
-    figure = pictures.new_figure(2.25 * columns + 0.4, 2.5 * count * len(tasks) + 0.9)
-    grid = figure.subplots(count * len(tasks), columns, squeeze=False)
-    for i in range(count):
+    tasks = list(next(iter(systems.values())).tasks.values())
+    scene_names = list(next(iter(row["weights"].values()))["scenes"])
+    columns, rows = 1 + len(systems), len(scene_names) * len(tasks)
+    figure = figures.new_figure(2.25 * columns + 0.4, 2.5 * rows + 0.9)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for i, scene_name in enumerate(scene_names):
         for j, task in enumerate(tasks):
-            line = grid[i * len(tasks) + j]
-            first = i == j == 0
-            for axes, (label, networks) in zip(line[1:], systems.items()):
-                entry, one = row["weights"][label], coded[label][i]
-                name = list(entry["scenes"])[i]
-                error = entry["scenes"][name]["tasks"][task.name]
-                head = f"{label}\nquality {entry['quality']:.1f}, {entry['bpp']:.3f} bpp"
-                head += "" if entry["reached"] else "\n(its nearest to the target)"
+            original_axes, *reconstruction_axes = grid[i * len(tasks) + j]
+            is_top = i == j == 0
+            planes = original(next(iter(coded.values()))[i], task.name)
+            above = "original" if is_top else ""
+            figures.show_planes(original_axes, task, planes, above, f"{scene_name}, {task.name}")
+            for axes, (label, networks) in zip(reconstruction_axes, systems.items()):
+                entry = row["weights"][label]
+                error = entry["scenes"][scene_name]["tasks"][task.name]
                 below = f"MSE {error['mse']:.2f} · {error['bpp']:.4f} bpp"
-                planes = paint(networks, one, task.name)[0]
-                pictures.show_planes(axes, task, planes, head if first else "", below)
-            one = next(iter(coded.values()))[i]
-            planes = original(one, task.name)
-            name = list(next(iter(row["weights"].values()))["scenes"])[i]
-            pictures.show_planes(line[0], task, planes, "original" if first else "", f"{name}, {task.name}")
+                planes = paint(networks, coded[label][i], task.name)[0]
+                figures.show_planes(axes, task, planes, _heading(label, entry) if is_top else "", below)
     note = "below: MSE of values scaled to 0–255; bpp that the picture alone reads"
     title = f"All tasks at about {row['bpp']:g} bits per pixel"
     figure.suptitle(f"{title}\n{note}", fontsize=9)
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
+
+
+def _heading(label: str, entry: Mapping[str, Any]) -> str:
+    """What stands above the column of some weights."""
+    heading = f"{label}\nquality {entry['quality']:.1f}, {entry['bpp']:.3f} bpp"
+    return heading if entry["reached"] else f"{heading}\n(its nearest to the target)"
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
@@ -128,16 +145,22 @@ def format_table(results: Mapping[str, Any]) -> Table:
     from rich.table import Table
 
     rows = results["targets"]
-    first = next(iter(next(iter(rows[0]["weights"].values()))["scenes"].values()))
+    first_entry = next(iter(rows[0]["weights"].values()))
+    tasks = list(next(iter(first_entry["scenes"].values()))["tasks"])
     table = Table(title=f"{len(results['scenes'])} scenes, MSE of values scaled to 0–255")
     table.add_column("target bpp", justify="right")
     table.add_column("weights")
-    for head in ("quality", "bpp", *(f"{task} MSE" for task in first["tasks"])):
+    for head in ("quality", "bpp", *(f"{task} MSE" for task in tasks)):
         table.add_column(head, justify="right")
     for row in rows:
         for label, entry in row["weights"].items():
-            means = [fmean(s["tasks"][t]["mse"] for s in entry["scenes"].values()) for t in first["tasks"]]
+            scenes = entry["scenes"].values()
+            means = [fmean(scene["tasks"][task]["mse"] for scene in scenes) for task in tasks]
             mark = "" if entry["reached"] else " (nearest)"
-            cells = [f"{entry['quality']:.1f}", f"{entry['bpp']:.4f}{mark}", *(f"{m:.2f}" for m in means)]
+            cells = [
+                f"{entry['quality']:.1f}",
+                f"{entry['bpp']:.4f}{mark}",
+                *(f"{mean:.2f}" for mean in means),
+            ]
             table.add_row(f"{row['bpp']:g}", label, *cells)
     return table

@@ -1,13 +1,14 @@
-"""What the shared latent holds: it is swapped between scenes, averaged away, and knocked out by channel.
+"""What the shared latent holds: it is swapped between scenes, replaced by averages, and ablated by channel.
 
-All of it happens after decoding: the synthesis is fed latents that no file holds together. The own
-latents of ``conditional`` stay the decoded values, though they were coded given the true shared one.
+All of it happens after decoding: the synthesis is fed latents that no file holds together. A task's own
+latent of ``conditional`` stays as decoded, though it was coded given the true shared one.
 Errors are of values scaled to 0..255; depth is compared in the range of the scene it is compared with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.networks.config import SHARED
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures as pictures
+from mtcodec.paper import figures
 from mtcodec.paper.latents import CodedScene, about, code, compare, original, paint, read_scenes
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 Errors = dict[str, float]
-EXAMPLES = 3  # pairs of scenes in the picture of swaps
-KINDS = ("position", "channel")
-CHUNK = 16  # knocked-out latents that go through the synthesis at once
+DRAWN_PAIRS = 3  # of scenes, in the picture of swaps
+AVERAGES = ("position", "channel")  # see :func:`average`
+ABLATION_BATCH = 16  # ablated latents that go through the synthesis at once
+TOP_CHANNELS = 5  # of a task, in the table
 
 
 def check(networks: TorchNetworks) -> None:
-    """Raise :class:`UsageError` unless there is a shared stream and tasks' own."""
+    """Raise :class:`UsageError` unless there is a shared stream and one for every task."""
     graph = networks.graph
     if SHARED not in graph.streams or not graph.separable:
         raise UsageError(
@@ -42,17 +44,18 @@ def check(networks: TorchNetworks) -> None:
 
 
 def _mean(errors: Sequence[Errors]) -> Errors:
-    return {key: fmean(e[key] for e in errors) for key in errors[0]}
+    """Means of every error."""
+    return {key: fmean(error[key] for error in errors) for key in errors[0]}
 
 
 # --- swap ----------------------------------------------------------------------------------------
 
 
 def swap(networks: TorchNetworks, a: CodedScene, b: CodedScene, task: str) -> dict[str, Errors]:
-    """``task`` of scene ``a`` decoded with the shared latent of ``b`` and its own latent of ``a``.
+    """``task`` of scene ``a`` decoded with the shared latent of ``b`` and the task's own latent of ``a``.
 
     Returns:
-        ``plain`` (nothing swapped) and ``own``, both against ``a``; ``shared``, against ``b``.
+        Errors ``plain`` (nothing swapped) and ``own``, both against ``a``; ``shared``, against ``b``.
     """
     mixed = paint(networks, a, task, {SHARED: b.streams[SHARED].latent})[0]
     return {
@@ -65,19 +68,22 @@ def swap(networks: TorchNetworks, a: CodedScene, b: CodedScene, task: str) -> di
 def _swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> dict[str, Any]:
     """Every scene with the next one's shared latent: ``pairs``, and ``tasks`` with means over pairs.
 
-    ``shared_share`` of a task says which latent the picture follows: error to the own latent's scene over
-    the sum of both errors (MSE); 1 means that it is the picture of the shared latent's scene, 0 of its own.
+    ``shared_share`` of a task says which latent the picture follows: the MSE against the scene of the
+    task's own latent, over the sum of that and the MSE against the scene of the shared latent. 1 means that
+    it is the picture of the shared latent's scene, 0 that of the own latent's.
     """
     pairs: list[dict[str, Any]] = []
-    for k, a in enumerate(coded):
-        other = (k + 1) % len(coded)
-        tasks = {task: swap(networks, a, coded[other], task) for task in networks.tasks}
-        pairs.append({"own": names[k], "shared": names[other], "tasks": tasks})
+    for k, scene in enumerate(coded):
+        partner = (k + 1) % len(coded)
+        tasks = {task: swap(networks, scene, coded[partner], task) for task in networks.tasks}
+        pairs.append({"own": names[k], "shared": names[partner], "tasks": tasks})
     means: dict[str, Any] = {}
     for task in networks.tasks:
-        found = {key: _mean([p["tasks"][task][key] for p in pairs]) for key in ("plain", "own", "shared")}
-        total = found["own"]["mse"] + found["shared"]["mse"]
-        means[task] = {**found, "shared_share": found["own"]["mse"] / total if total else 0.5}
+        errors = {
+            key: _mean([pair["tasks"][task][key] for pair in pairs]) for key in ("plain", "own", "shared")
+        }
+        total = errors["own"]["mse"] + errors["shared"]["mse"]
+        means[task] = {**errors, "shared_share": errors["own"]["mse"] / total if total else 0.5}
     return {"tasks": means, "pairs": pairs}
 
 
@@ -89,66 +95,78 @@ def average(coded: Sequence[CodedScene], stream: str, kind: str, without: int) -
 
     ``position`` keeps the mean of every position, ``channel`` only that of every channel.
     """
-    latents = [c.streams[stream].latent for k, c in enumerate(coded) if k != without]
+    latents = [scene.streams[stream].latent for k, scene in enumerate(coded) if k != without]
     mean = torch.stack(latents).mean(dim=0)
     return mean if kind == "position" else mean.mean(dim=(2, 3), keepdim=True).expand_as(mean)
 
 
 def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str, Any]:
-    """By task ``plain`` and, by kind of average, ``shared`` and ``own``: that latent averaged away."""
+    """By task errors ``plain`` and, by kind of average, ``shared`` and ``own``: with that latent averaged."""
     result: dict[str, Any] = {}
     for task in networks.tasks:
-        result[task] = {"plain": _mean([compare(c, task, paint(networks, c, task)[0]) for c in coded])}
-        for kind in KINDS:
-            entry = {}
-            for key, stream in (("shared", SHARED), ("own", task)):
-                errors = []
-                for k, c in enumerate(coded):
-                    planes = paint(networks, c, task, {stream: average(coded, stream, kind, k)})[0]
-                    errors.append(compare(c, task, planes))
-                entry[key] = _mean(errors)
-            result[task][kind] = entry
+        plain = [compare(scene, task, paint(networks, scene, task)[0]) for scene in coded]
+        result[task] = {"plain": _mean(plain)}
+        for kind in AVERAGES:
+            result[task][kind] = {
+                "shared": _mean(_errors_of_average(networks, coded, task, SHARED, kind)),
+                "own": _mean(_errors_of_average(networks, coded, task, task, kind)),
+            }
     return result
 
 
-# --- knock-out -----------------------------------------------------------------------------------
+def _errors_of_average(
+    networks: TorchNetworks, coded: Sequence[CodedScene], task: str, stream: str, kind: str
+) -> list[Errors]:
+    """Errors of ``task`` in every scene, when ``stream`` is the average of the other scenes'."""
+    errors = []
+    for k, scene in enumerate(coded):
+        planes = paint(networks, scene, task, {stream: average(coded, stream, kind, k)})[0]
+        errors.append(compare(scene, task, planes))
+    return errors
+
+
+# --- ablation ------------------------------------------------------------------------------------
 
 
 def ablate(
     networks: TorchNetworks, coded: CodedScene, task: str, mean: Tensor, sets: Sequence[Sequence[int]]
 ) -> list[float]:
     """MSE of ``task`` with every set of shared channels at its ``mean`` (1, N, h, w), set by set."""
-    result: list[float] = []
-    for start in range(0, len(sets), CHUNK):
-        chunk = sets[start : start + CHUNK]
-        latents = coded.streams[SHARED].latent.repeat(len(chunk), 1, 1, 1)
-        for k, channels in enumerate(chunk):
+    errors: list[float] = []
+    for start in range(0, len(sets), ABLATION_BATCH):
+        batch = sets[start : start + ABLATION_BATCH]
+        latents = coded.streams[SHARED].latent.repeat(len(batch), 1, 1, 1)
+        for k, channels in enumerate(batch):
             latents[k, list(channels)] = mean[0, list(channels)]
-        planes = paint(networks, coded, task, {SHARED: latents})
-        result += [compare(coded, task, p)["mse"] for p in planes]
-    return result
+        pictures = paint(networks, coded, task, {SHARED: latents})
+        errors += [compare(coded, task, planes)["mse"] for planes in pictures]
+    return errors
 
 
 def _ablations(
     networks: TorchNetworks, coded: Sequence[CodedScene], tick: Callable[[int], None]
 ) -> list[dict[str, Any]]:
-    """``channel``, ``bpp`` and mean ``increase`` of every task's MSE by shared channel, largest first."""
+    """By shared channel ``channel``, ``bpp``, and mean ``increase`` of every task's MSE when it is ablated.
+
+    Largest sums of increases come first.
+    """
     count = networks.model.config.shared_latents
-    sets: list[list[int]] = [[], *([c] for c in range(count))]
-    increase: dict[str, list[float]] = {task: [0.0] * count for task in networks.tasks}
-    for j, c in enumerate(coded):
+    sets: list[list[int]] = [[], *([channel] for channel in range(count))]  # the first is the file as it is
+    increases: dict[str, list[float]] = {task: [0.0] * count for task in networks.tasks}
+    for j, scene in enumerate(coded):
         tick(j)
         mean = average(coded, SHARED, "channel", j)
-        for task in networks.tasks:
-            plain, *knocked = ablate(networks, c, task, mean, sets)
-            increase[task] = [v + (k - plain) / len(coded) for v, k in zip(increase[task], knocked)]
+        for task, sums in increases.items():
+            plain, *ablated = ablate(networks, scene, task, mean, sets)
+            for channel, mse in enumerate(ablated):
+                sums[channel] += (mse - plain) / len(coded)
     rows = [
         {
-            "channel": k,
-            "bpp": fmean(float(c.streams[SHARED].bits[k]) / c.pixels for c in coded),
-            "increase": {task: values[k] for task, values in increase.items()},
+            "channel": channel,
+            "bpp": fmean(float(scene.streams[SHARED].bits[channel]) / scene.pixels for scene in coded),
+            "increase": {task: sums[channel] for task, sums in increases.items()},
         }
-        for k in range(count)
+        for channel in range(count)
     ]
     return sorted(rows, key=lambda row: -sum(row["increase"].values()))
 
@@ -160,14 +178,14 @@ def analyse(
     systems: Mapping[str, TorchNetworks],
     sources: Sequence[SceneFiles],
     quality: float,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda label, done, total: None,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Results, and three pictures per weights.
 
     Returns:
         ``results`` by weights: ``swap`` (:func:`_swaps`), ``average`` (:func:`_averages`) and
         ``ablate`` (:func:`_ablations`); pictures ``shared-swap-…``, ``-average-…`` and
-        ``-knockout-<weights>.png``.
+        ``-ablation-<weights>.png``.
 
     Raises:
         UsageError: an architecture without a shared stream or without own ones; fewer than two scenes.
@@ -181,72 +199,75 @@ def analyse(
     if len({next(iter(scene.values())).shape[:2] for scene in scenes}) != 1:
         raise UsageError("latents are swapped between scenes: they must be of one size")
     results: dict[str, Any] = {}
-    drawn: dict[str, bytes] = {}
+    pictures: dict[str, bytes] = {}
     names = [source.key for source in sources]
     for k, (label, networks) in enumerate(systems.items()):
         coded = [code(networks, scene, quality) for scene in scenes]
-
-        def tick(done: int, what: str = label, before: int = k * len(sources)) -> None:
-            progress(what, before + done, len(systems) * len(sources))
-
+        tick = partial(_report, progress, label, k * len(sources), len(systems) * len(sources))
         results[label] = {
             "swap": _swaps(networks, coded, names),
             "average": _averages(networks, coded),
             "ablate": _ablations(networks, coded, tick),
         }
-        drawn[f"shared-swap-{label}.png"] = _draw_swaps(networks, coded, names)
-        drawn[f"shared-average-{label}.png"] = _draw_averages(networks, coded)
-        drawn[f"shared-knockout-{label}.png"] = _draw_ablations(results[label]["ablate"], label)
-    return {**about(systems, sources), "quality": quality, "results": results}, drawn
+        pictures[f"shared-swap-{label}.png"] = _draw_swaps(networks, coded, names)
+        pictures[f"shared-average-{label}.png"] = _draw_averages(networks, coded)
+        pictures[f"shared-ablation-{label}.png"] = _draw_ablations(results[label]["ablate"], label)
+    return {**about(systems, sources), "quality": quality, "results": results}, pictures
+
+
+def _report(progress: Progress, label: str, done_before: int, total: int, done: int) -> None:
+    """Tell how many scenes of all weights are done, when ``done`` of the present weights' are."""
+    progress(label, done_before + done, total)
 
 
 def _mse(coded: CodedScene, task: str, planes: Any) -> str:
+    """The MSE of planes against a scene's original, as text."""
     return f"{compare(coded, task, planes)['mse']:.1f}"
 
 
 def _draw_swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
     """Rows: pairs and their tasks; columns from A over the two mixtures to B."""
-    pairs = [(k, (k + 1) % len(coded)) for k in range(min(EXAMPLES, len(coded) if len(coded) > 2 else 1))]
+    count = min(DRAWN_PAIRS, len(coded)) if len(coded) > 2 else 1  # of two scenes there is one pair
+    pairs = [(k, (k + 1) % len(coded)) for k in range(count)]
     tasks = list(networks.tasks.values())
     heads = ("A", "A decoded", "B's shared, A's own", "A's shared, B's own", "B decoded", "B")
-    figure = pictures.new_figure(1.95 * len(heads), 2.2 * len(pairs) * len(tasks) + 0.4)
+    figure = figures.new_figure(1.95 * len(heads), 2.2 * len(pairs) * len(tasks) + 0.4)
     grid = figure.subplots(len(pairs) * len(tasks), len(heads), squeeze=False)
     for i, (first, second) in enumerate(pairs):
         a, b = coded[first], coded[second]
         for j, task in enumerate(tasks):
             name = task.name
-            own_a = paint(networks, a, name, {SHARED: b.streams[SHARED].latent})[0]
-            own_b = paint(networks, b, name, {SHARED: a.streams[SHARED].latent})[0]
-            plain_a, plain_b = paint(networks, a, name)[0], paint(networks, b, name)[0]
-            cells = [
-                (original(a, name), f"{names[first]}, {name}"),
-                (plain_a, f"MSE {_mse(a, name, plain_a)}"),
-                *((p, f"MSE to A {_mse(a, name, p)}, to B {_mse(b, name, p)}") for p in (own_a, own_b)),
-                (plain_b, f"MSE {_mse(b, name, plain_b)}"),
-                (original(b, name), f"{names[second]}, {name}"),
-            ]
+            cells = [(original(a, name), f"{names[first]}, {name}")]
+            plain = paint(networks, a, name)[0]
+            cells.append((plain, f"MSE {_mse(a, name, plain)}"))
+            for scene, partner in ((a, b), (b, a)):
+                mixed = paint(networks, scene, name, {SHARED: partner.streams[SHARED].latent})[0]
+                cells.append((mixed, f"MSE to A {_mse(a, name, mixed)}, to B {_mse(b, name, mixed)}"))
+            plain = paint(networks, b, name)[0]
+            cells.append((plain, f"MSE {_mse(b, name, plain)}"))
+            cells.append((original(b, name), f"{names[second]}, {name}"))
             for axes, head, (planes, below) in zip(grid[i * len(tasks) + j], heads, cells):
-                pictures.show_planes(axes, task, planes, head if j == 0 else "", below)
-    return pictures.to_png(figure)
+                figures.show_planes(axes, task, planes, head if j == 0 else "", below)
+    return figures.to_png(figure)
 
 
 def _draw_averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> bytes:
-    """The first scene: decoded, and with the shared or the own latent replaced by an average."""
-    one, tasks = coded[0], list(networks.tasks.values())
-    variants = [(kind, which) for which in ("shared", "own") for kind in KINDS]
-    figure = pictures.new_figure(1.95 * (2 + len(variants)), 2.2 * len(tasks) + 0.4)
+    """The first scene: decoded, and with the shared or the task's own latent replaced by an average."""
+    scene, tasks = coded[0], list(networks.tasks.values())
+    variants = [(kind, which) for which in ("shared", "own") for kind in AVERAGES]
+    figure = figures.new_figure(1.95 * (2 + len(variants)), 2.2 * len(tasks) + 0.4)
     grid = figure.subplots(len(tasks), 2 + len(variants), squeeze=False)
     for j, (line, task) in enumerate(zip(grid, tasks)):
-        cells = [("original", original(one, task.name))]
-        cells.append(("decoded", paint(networks, one, task.name)[0]))
+        cells = [("original", original(scene, task.name))]
+        cells.append(("decoded", paint(networks, scene, task.name)[0]))
         for kind, which in variants:
             stream = SHARED if which == "shared" else task.name
             latents = {stream: average(coded, stream, kind, 0)}
-            cells.append((f"{which}: mean by {kind}", paint(networks, one, task.name, latents)[0]))
+            cells.append((f"{which}: mean by {kind}", paint(networks, scene, task.name, latents)[0]))
         for axes, (head, planes) in zip(line, cells):
-            below = task.name if head == "original" else f"MSE {_mse(one, task.name, planes)}"
-            pictures.show_planes(axes, task, planes, head if j == 0 else "", below)
-    return pictures.to_png(figure)
+            below = task.name if head == "original" else f"MSE {_mse(scene, task.name, planes)}"
+            figures.show_planes(axes, task, planes, head if j == 0 else "", below)
+    return figures.to_png(figure)
 
 
 def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
@@ -256,10 +277,10 @@ def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
 
     tasks = list(rows[0]["increase"])
     values = np.array([[row["increase"][task] for row in rows] for task in tasks])
-    figure = pictures.new_figure(max(6.0, 0.145 * len(rows) + 2.2), 1.7 + 0.5 * len(tasks) + 1.0)
+    figure = figures.new_figure(max(6.0, 0.145 * len(rows) + 2.2), 1.7 + 0.5 * len(tasks) + 1.0)
     upper, lower = figure.subplots(2, 1, height_ratios=(1.5, 0.45 * len(tasks)), sharex=True)
     upper.bar(range(len(rows)), [row["bpp"] for row in rows], width=0.85, color="#4a4e57")
-    pictures.tidy(upper, f"{label}: shared channels, each alone set to its mean")
+    figures.tidy(upper, f"{label}: shared channels, each alone set to its mean")
     upper.set_ylabel("bits per pixel", fontsize=8)
     upper.tick_params(axis="x", length=0)
     top = max(float(values.max()), 1e-6)
@@ -269,11 +290,11 @@ def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
     lower.set_xticks(range(len(rows)), [str(row["channel"]) for row in rows], rotation=90, fontsize=6)
     lower.set_xlabel("shared channel, by the sum of its increases", fontsize=9)
     figure.colorbar(mesh, ax=[upper, lower], label="increase of MSE", fraction=0.05, pad=0.02)
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
 
 
-def format_table(results: Mapping[str, Any], top: int = 5) -> Table:
-    """By weights and task: MSE plain, swapped, averaged; and the channels whose loss hurts it most."""
+def format_table(results: Mapping[str, Any]) -> Table:
+    """By weights and task: MSE plain, swapped, averaged; and the channels that it needs most."""
     from rich.table import Table
 
     title = f"{len(results['scenes'])} scenes, quality {results['quality']:g}: MSE of values scaled to 0–255"
@@ -288,7 +309,7 @@ def format_table(results: Mapping[str, Any], top: int = 5) -> Table:
             errors = [swapped[key]["mse"] for key in ("plain", "own", "shared")]
             averaged = entry["average"][task]["position"]
             errors += [averaged[key]["mse"] for key in ("shared", "own")]
-            worst = sorted(entry["ablate"], key=lambda row: -row["increase"][task])[:top]
+            worst = sorted(entry["ablate"], key=lambda row: -row["increase"][task])[:TOP_CHANNELS]
             channels = ", ".join(f"{row['channel']} ({row['increase'][task]:.1f})" for row in worst)
             table.add_row(label, task, *(f"{e:.1f}" for e in errors), channels)
     return table

@@ -16,7 +16,7 @@ from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.measure.lines import front
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures as pictures
+from mtcodec.paper import figures
 from mtcodec.paper.latents import about, encode, read_scenes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 RATIOS = ("payload", "files", "one_file")
-OWN_QUALITY = 4  # bytes of a descriptor with a quality and else what is usual
+QUALITY_BYTES = 4  # of a section's descriptor that names a quality, and has defaults else
 SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
 
 
@@ -81,39 +81,50 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
 
     ``payload``: sections alone. ``files``: our extracted file over one file per task. ``one_file``: over
     one file that holds the tasks; as each is at a quality of its own there, the header is that of a
-    single codec's extracted file, and :data:`OWN_QUALITY` bytes more for every task but the first.
+    single codec's extracted file, and :data:`QUALITY_BYTES` more for every task but the first.
     """
     result: dict[str, dict[str, float | None]] = {}
     for subset, ours in row["subsets"].items():
         names = subset.split("+")
-        found: dict[str, list[float | None]] = {"payload": [], "file": []}
-        for name in names:
-            for key, values in found.items():
-                line = [(p["subsets"][name][key], p["psnr"][name]) for p in single]
-                values.append(bytes_at(line, row["psnr"][name]))
+        payload = _single_bytes(single, names, "payload", row["psnr"])
+        files = _single_bytes(single, names, "file", row["psnr"])
         header = fmean(p["subsets"][subset]["file"] - p["subsets"][subset]["payload"] for p in single)
-        payload, files = (
-            None if None in values else sum(v for v in values if v is not None) for values in found.values()
-        )
-        one = None if payload is None else payload + header + OWN_QUALITY * (len(names) - 1)
+        joint_file = None if payload is None else payload + header + QUALITY_BYTES * (len(names) - 1)
         result[subset] = {
             "payload": None if payload is None else ours["payload"] / payload,
             "files": None if files is None else ours["file"] / files,
-            "one_file": None if one is None else ours["file"] / one,
+            "one_file": None if joint_file is None else ours["file"] / joint_file,
         }
     return result
 
 
+def _single_bytes(
+    single: Sequence[Mapping[str, Any]], tasks: Sequence[str], size: str, psnrs: Mapping[str, float]
+) -> float | None:
+    """Bytes of single codecs for ``tasks`` at ``psnrs``; None outside of their curves.
+
+    ``size`` is ``payload`` or ``file``.
+    """
+    total = 0.0
+    for task in tasks:
+        line = [(point["subsets"][task][size], point["psnr"][task]) for point in single]
+        task_bytes = bytes_at(line, psnrs[task])
+        if task_bytes is None:
+            return None
+        total += task_bytes
+    return total
+
+
 def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Geometric means of the prices over the qualities that have them all, by subset and ratio."""
-    result: dict[str, dict[str, float | None]] = {}
-    for subset in rows[0]["price"]:
-        result[subset] = {}
-        for key in RATIOS:
-            known = [
-                r["price"][subset][key] for r in rows if all(p[key] is not None for p in r["price"].values())
-            ]
-            result[subset][key] = geometric_mean(known) if known else None
+    result: dict[str, dict[str, float | None]] = {subset: {} for subset in rows[0]["price"]}
+    for key in RATIOS:
+        complete = [
+            row["price"] for row in rows if all(price[key] is not None for price in row["price"].values())
+        ]
+        for subset, means in result.items():
+            prices_of_subset = [price[subset][key] for price in complete]
+            means[key] = geometric_mean(prices_of_subset) if prices_of_subset else None
     return result
 
 
@@ -122,13 +133,12 @@ def analyse(
     single: TorchNetworks,
     sources: Sequence[SceneFiles],
     qualities: Sequence[float],
-    progress: Progress = lambda what, done, total: None,
-    single_qualities: Sequence[float] = SINGLE_QUALITIES,
+    progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
     """Prices of every subset at every quality, against the codecs in ``single``.
 
     Returns:
-        ``single``: its label and ``rows`` (:func:`measure` at ``single_qualities``); ``results`` by
+        ``single``: its label and ``rows`` (:func:`measure` at :data:`SINGLE_QUALITIES`); ``results`` by
         weights: ``rows``, each :func:`measure` with ``price`` (:func:`prices`), and ``mean``
         (:func:`averages`).
 
@@ -141,21 +151,20 @@ def analyse(
     if not qualities:
         raise UsageError("an analysis needs at least one quality")
     scenes = read_scenes([single, *systems.values()], sources)
-    steps, total = 0, len(single_qualities) + len(systems) * len(qualities)
-
-    def run(label: str, networks: TorchNetworks, grid: Sequence[float]) -> list[dict[str, Any]]:
-        nonlocal steps
-        rows = []
-        for quality in grid:
-            progress(f"{label} {quality:g}", steps, total)
-            rows.append(measure(networks, scenes, quality))
-            steps += 1
-        return rows
-
-    curve = run(single.info.name, single, single_qualities)
+    total = len(SINGLE_QUALITIES) + len(systems) * len(qualities)
+    curve = []
+    for done, quality in enumerate(SINGLE_QUALITIES):
+        progress(f"{single.info.name} {quality:g}", done, total)
+        curve.append(measure(single, scenes, quality))
     results = {}
+    done = len(SINGLE_QUALITIES)
     for label, networks in systems.items():
-        rows = [row | {"price": prices(row, curve)} for row in run(label, networks, qualities)]
+        rows = []
+        for quality in qualities:
+            progress(f"{label} {quality:g}", done, total)
+            row = measure(networks, scenes, quality)
+            rows.append(row | {"price": prices(row, curve)})
+            done += 1
         results[label] = {"rows": rows, "mean": averages(rows)}
     reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
     return {**about(systems, sources), "qualities": list(qualities), "single": reference, "results": results}
@@ -175,47 +184,54 @@ def _even(axes: Axes) -> None:
 
 
 def _draw_prices(results: Mapping[str, Any]) -> bytes:
-    """Price over mean PSNR by subset, one panel per weights; solid without, dotted with headers."""
-    found = results["results"]
-    columns = min(2, len(found))
-    lines = math.ceil(len(found) / columns)
-    figure = pictures.new_figure(5.4 * columns + 1.9, 3.9 * lines)
-    panels = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
-    for axes in panels[len(found) :]:
+    """Price over mean PSNR by subset, one panel per weights; solid of sections, dotted of files."""
+    by_weights = results["results"]
+    columns = min(2, len(by_weights))
+    rows = math.ceil(len(by_weights) / columns)
+    figure = figures.new_figure(5.4 * columns + 1.9, 3.9 * rows)
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    for axes in panels[len(by_weights) :]:
         axes.set_visible(False)
-    markers = {1: "o", 2: "s", 3: "D"}
-    for axes, (label, entry) in zip(panels, found.items()):
+    for axes, (label, entry) in zip(panels, by_weights.items()):
         tasks = list(entry["rows"][0]["psnr"])
         for k, subset in enumerate(entry["mean"]):
-            names = subset.split("+")
-            whole = len(names) == len(tasks)
-            colour = "#222222" if whole else None
-            if len(names) == 1:
-                colour = pictures.stream_colour(subset, tasks)
-            colour = colour or ("#8a5cb0", "#d08a1d", "#1c9aa8")[k % 3]
-            for key, style in (("payload", "-"), ("files", ":")):
-                points = [
-                    (fmean(r["psnr"].values()), r["price"][subset][key])
-                    for r in entry["rows"]
-                    if r["price"][subset][key] is not None
-                ]
-                named = {"label": subset.replace("+", " + ")} if key == "payload" else {"alpha": 0.6}
-                marker = markers.get(len(names), "^") if key == "payload" else ""
-                xs, ys = [p[0] for p in points], [p[1] for p in points]
-                axes.plot(xs, ys, style, color=colour, marker=marker, markersize=4, linewidth=1.5, **named)
+            _draw_subset(axes, entry["rows"], subset, _subset_colour(subset, k, tasks))
         _even(axes)
-        pictures.tidy(axes, label, "both")
+        figures.tidy(axes, label, "both")
         axes.tick_params(labelleft=True)
         axes.set(xlabel="mean PSNR over tasks (dB)", ylabel=f"bytes / bytes of {results['single']['label']}")
     handles, labels = panels[0].get_legend_handles_labels()
     title = "solid: sections\ndotted: files"
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9, title=title)
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
+
+
+def _subset_colour(subset: str, number: int, tasks: Sequence[str]) -> str:
+    """Of a task its own, of all tasks black; others take turns by their ``number``."""
+    size = len(subset.split("+"))
+    if size == 1:
+        return figures.stream_colour(subset, tasks)
+    return "#222222" if size == len(tasks) else ("#8a5cb0", "#d08a1d", "#1c9aa8")[number % 3]
+
+
+def _draw_subset(axes: Axes, rows: Sequence[Mapping[str, Any]], subset: str, colour: str) -> None:
+    """The lines of one subset: prices of sections with markers, and of files."""
+    marker = {1: "o", 2: "s", 3: "D"}.get(len(subset.split("+")), "^")
+    for key, style in (("payload", "-"), ("files", ":")):
+        priced = [row for row in rows if row["price"][subset][key] is not None]
+        psnrs = [fmean(row["psnr"].values()) for row in priced]
+        ratios = [row["price"][subset][key] for row in priced]
+        of_sections = key == "payload"
+        extra = {"label": subset.replace("+", " + ")} if of_sections else {"alpha": 0.6}
+        axes.plot(
+            psnrs, ratios, style, color=colour, marker=marker if of_sections else "", markersize=4,
+            linewidth=1.5, **extra,
+        )  # fmt: skip
 
 
 def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
     """Price of all tasks against that of one alone, averaged over qualities, without headers."""
-    figure = pictures.new_figure(7.2, 4.8)
+    figure = figures.new_figure(7.2, 4.8)
     axes = figure.subplots()
     shapes = "osD^vP"
     for k, (label, entry) in enumerate(results["results"].items()):
@@ -224,7 +240,7 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
         ys = [entry["mean"][task]["payload"] for task in tasks]
         if x is None or None in ys:
             continue
-        colour = pictures.WEIGHTS_COLOURS[k % len(pictures.WEIGHTS_COLOURS)]
+        colour = figures.WEIGHTS_COLOURS[k % len(figures.WEIGHTS_COLOURS)]
         axes.plot([x] * len(ys), ys, color=colour, linewidth=2.0, alpha=0.6, label=label)
         for j, y in enumerate(ys):
             axes.plot(x, y, shapes[j % len(shapes)], color=colour, markersize=7)
@@ -233,11 +249,11 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
     _even(axes)
     axes.axvline(1.0, color="#888888", linewidth=1.0, linestyle=":")
     axes.margins(0.15)
-    pictures.tidy(axes, "Price of all tasks together, and of each alone", "both")
+    figures.tidy(axes, "Price of all tasks together, and of each alone", "both")
     reference = results["single"]["label"]
     axes.set(xlabel=f"all tasks: bytes / bytes of {reference}", ylabel="one task alone: the same")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return pictures.to_png(figure)
+    return figures.to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
@@ -248,12 +264,12 @@ def format_table(results: Mapping[str, Any]) -> Table:
     table = Table(title=f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)")
     table.add_column("weights")
     table.add_column("quality", justify="right")
-    found = results["results"]
-    for subset in next(iter(found.values()))["mean"]:
+    by_weights = results["results"]
+    for subset in next(iter(by_weights.values()))["mean"]:
         table.add_column(subset, justify="right")
-    for name, entry in found.items():
+    for name, entry in by_weights.items():
         lines = [(f"{row['quality']:g}", row["price"]) for row in entry["rows"]]
         for quality, price in [*lines, ("mean", entry["mean"])]:
-            ratios = [p["payload"] for p in price.values()]
-            table.add_row(name, quality, *("-" if r is None else f"{r:.3f}" for r in ratios))
+            ratios = [ratio["payload"] for ratio in price.values()]
+            table.add_row(name, quality, *("-" if ratio is None else f"{ratio:.3f}" for ratio in ratios))
     return table

@@ -20,21 +20,21 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Declarations, Task
 
 Source = SceneFiles | Callable[[Declarations, Sequence[str]], Scene]
-"""A scene on disk, or what reads one from elsewhere: declarations and names of tasks → images."""
+"""A scene on disk, or a function that reads one from elsewhere: declarations, names of tasks → images."""
 
-TOP = 2**16 - 1  # the level of 1
-EIGHT_BITS = TOP // 255  # what levels of 8 bits are multiples of
+MAX_VALUE = 2**16 - 1  # the stored value that stands for 1
+UINT8_FACTOR = MAX_VALUE // 255  # what stored values are multiples of where 8 bits hold them
 
 
 @dataclass
 class Batch:
     planes: dict[str, Tensor]  # (B, C, H, W) in [0, 1], zero where absent
-    present: Tensor  # (B, T)
+    present: Tensor  # (B, T), 1 where the crop has the task
     valid: dict[str, Tensor]  # (B, 1, H, W), 1 where there is a measurement; only of tasks that have holes
 
 
-class Levels(NamedTuple):
-    """An image's planes in 2**16 levels, or in 256 where it has no others.
+class StoredImage(NamedTuple):
+    """An image's planes as integers, from 0 to 2**16 − 1, or to 255 where that loses nothing.
 
     Attributes:
         size: height and width.
@@ -47,8 +47,8 @@ class Levels(NamedTuple):
     valid: npt.NDArray[np.bool_] | None
 
     def signed(self) -> npt.NDArray[np.int32]:
-        """2**16 levels from −2**15 on."""
-        factor = EIGHT_BITS if self.values.dtype == np.uint8 else 1
+        """Values of 16 bits, moved to −2**15 to 2**15 − 1."""
+        factor = UINT8_FACTOR if self.values.dtype == np.uint8 else 1
         return self.values.astype(np.int32) * factor - 2**15
 
 
@@ -57,7 +57,7 @@ class Pixels:
     """A task's pixels of all scenes, one after the other.
 
     Attributes:
-        values: (N, C), uint8 where planes have no more levels, else int16 of 2**16 levels from −2**15 on.
+        values: (N, C), uint8 where that holds all of them, else int16: values of 16 bits less 2**15.
         valid: (N,), where there is a measurement; None if everywhere.
         start: (scenes,), where a scene's pixels begin; −1 where it lacks the task.
     """
@@ -68,27 +68,50 @@ class Pixels:
 
     def planes(self, places: Tensor) -> Tensor:
         """Planes of pixels at ``places`` (B, H, W): (B, C, H, W) in [0, 1]."""
-        some = self.values[places].permute(0, 3, 1, 2).float()
-        return some / 255 if self.values.dtype == torch.uint8 else (some + 2**15) / TOP
+        values = self.values[places].permute(0, 3, 1, 2).float()
+        return values / 255 if self.values.dtype == torch.uint8 else (values + 2**15) / MAX_VALUE
+
+    def to(self, device: str) -> None:
+        """Move all pixels to ``device``."""
+        self.values, self.start = self.values.to(device), self.start.to(device)
+        self.valid = None if self.valid is None else self.valid.to(device)
 
 
 class Scenes:
-    """Scenes of datasets in memory, their holes filled; tasks that a scene lacks are absent. Scenes
-    that have none of them are left out.
+    """Scenes of datasets in memory, their holes filled.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
+
+    Args:
+        tasks: T tasks, of which a scene may lack some.
+        sizes: (scenes, 2), heights and widths.
+        ranges: (datasets, 2), number of the first scene, and how many there are.
+        pixels: by task.
     """
 
-    def __init__(self, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> None:
-        read = [[own for source in dataset if (own := read_levels(source, tasks))] for dataset in datasets]
-        if not all(read) or not read:
+    def __init__(
+        self, tasks: Sequence[Task], sizes: Tensor, ranges: Tensor, pixels: dict[str, Pixels]
+    ) -> None:
+        self.tasks, self.sizes, self.ranges, self.pixels = tuple(tasks), sizes, ranges, pixels
+
+    @classmethod
+    def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> Scenes:
+        """Read all scenes of ``datasets``. Those that have none of the tasks are left out.
+
+        Raises:
+            SceneError: a dataset without scenes, or an image that is not as its task declares.
+        """
+        stored = [
+            [images for source in dataset if (images := read_stored(source, tasks))] for dataset in datasets
+        ]
+        if not all(stored) or not stored:
             raise SceneError("no scenes to train on")
-        self.tasks = tuple(tasks)
-        scenes = [images for dataset in read for images in dataset]
-        self.sizes = torch.tensor([next(iter(own.values())).size for own in scenes])  # (scenes, 2)
-        counts = torch.tensor([len(dataset) for dataset in read])
-        self.ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)  # first scene, number
-        self.pixels = {task.name: flat(task, [own.get(task.name) for own in scenes]) for task in tasks}
+        scenes = [images for dataset in stored for images in dataset]
+        sizes = torch.tensor([next(iter(images.values())).size for images in scenes])
+        counts = torch.tensor([len(dataset) for dataset in stored])
+        ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)
+        pixels = {task.name: flat(task, [images.get(task.name) for images in scenes]) for task in tasks}
+        return cls(tasks, sizes, ranges, pixels)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -100,17 +123,16 @@ class Scenes:
     def to(self, device: str) -> Scenes:
         """Move all pixels to ``device``, where batches are then made."""
         self.sizes, self.ranges = self.sizes.to(device), self.ranges.to(device)
-        for own in self.pixels.values():
-            own.values, own.start = own.values.to(device), own.start.to(device)
-            own.valid = None if own.valid is None else own.valid.to(device)
+        for pixels in self.pixels.values():
+            pixels.to(device)
         return self
 
     def batch(
-        self, count: int, size: int, drop: float = 0.0, generator: torch.Generator | None = None
+        self, count: int, size: int, task_dropout: float = 0.0, generator: torch.Generator | None = None
     ) -> Batch:
-        """``count`` random crops of ``size``×``size``; tasks are dropped in a share ``drop`` of them.
+        """``count`` random crops of ``size``×``size``; a share ``task_dropout`` of them lacks tasks.
 
-        A dropped crop keeps a random, non-empty, proper subset of its tasks.
+        Such a crop keeps a random, non-empty, proper subset of its tasks.
         """
 
         def random(*shape: int) -> Tensor:
@@ -122,14 +144,18 @@ class Scenes:
         top = below(random(count), (height - size + 1).clamp_min(1))
         left = below(random(count), (width - size + 1).clamp_min(1))
         flip = random(count) < 0.5
-        here = torch.stack([own.start[index] >= 0 for own in self.pixels.values()], dim=1)
-        return self.crops(index, top, left, size, flip, here & kept(here, drop, random))
+        has_task = self.has_task(index)
+        return self.crops(index, top, left, size, flip, has_task & keep_tasks(has_task, task_dropout, random))
 
     def middles(self, index: Tensor, size: int) -> Batch:
         """The middles of the scenes ``index`` (B,), ``size``×``size``, with all their tasks."""
         top, left = ((self.sizes[index] - size).clamp_min(0) // 2).unbind(1)
-        here = torch.stack([own.start[index] >= 0 for own in self.pixels.values()], dim=1)
-        return self.crops(index, top, left, size, torch.zeros_like(here[:, 0]), here)
+        has_task = self.has_task(index)
+        return self.crops(index, top, left, size, torch.zeros_like(has_task[:, 0]), has_task)
+
+    def has_task(self, index: Tensor) -> Tensor:
+        """Which tasks the scenes ``index`` (B,) have: (B, T)."""
+        return torch.stack([pixels.start[index] >= 0 for pixels in self.pixels.values()], dim=1)
 
     def crops(
         self, index: Tensor, top: Tensor, left: Tensor, size: int, flip: Tensor, present: Tensor
@@ -140,77 +166,83 @@ class Scenes:
         are continued with the pixels of their edges.
         """
         height, width = self.sizes[index].unbind(1)
-        steps = torch.arange(size, device=index.device)
-        columns = torch.where(flip[:, None], width.clamp_max(size)[:, None] - 1 - steps, steps)
+        offsets = torch.arange(size, device=index.device)
+        columns = torch.where(flip[:, None], width.clamp_max(size)[:, None] - 1 - offsets, offsets)
         columns = (left[:, None] + columns).clamp_min(0).minimum(width[:, None] - 1)
-        rows = (top[:, None] + steps).minimum(height[:, None] - 1)
+        rows = (top[:, None] + offsets).minimum(height[:, None] - 1)
         places = rows[:, :, None] * width[:, None, None] + columns[:, None, :]
         planes, valid = {}, {}
         for i, task in enumerate(self.tasks):
-            own, here = self.pixels[task.name], present[:, i, None, None, None]
-            inside = own.start[index].clamp_min(0)[:, None, None] + places * here[:, 0]
-            crop = own.planes(inside)
+            pixels, has_task = self.pixels[task.name], present[:, i, None, None, None]
+            task_places = pixels.start[index].clamp_min(0)[:, None, None] + places * has_task[:, 0]
+            crop = pixels.planes(task_places)
             if task.kind.unit_vectors:
                 x = torch.where(flip[:, None, None], 1 - crop[:, 0], crop[:, 0])
                 crop = torch.cat([x[:, None], crop[:, 1:]], dim=1)
-            planes[task.name] = (crop * here).contiguous()
-            if own.valid is not None:
-                valid[task.name] = torch.where(here, own.valid[inside][:, None], True).float()
+            planes[task.name] = (crop * has_task).contiguous()
+            if pixels.valid is not None:
+                valid[task.name] = torch.where(has_task, pixels.valid[task_places][:, None], True).float()
         return Batch(planes, present.float(), valid)
 
 
 def below(share: Tensor, limit: Tensor | int) -> Tensor:
     """Integers from 0 to ``limit`` − 1 for random numbers from 0 to 1."""
-    whole = (share.double() * limit).long()
-    return whole.clamp_max(limit - 1) if isinstance(limit, int) else whole.minimum(limit - 1)
+    integers = (share.double() * limit).long()
+    return integers.clamp_max(limit - 1) if isinstance(limit, int) else integers.minimum(limit - 1)
 
 
-def kept(here: Tensor, drop: float, random: Callable[..., Tensor]) -> Tensor:
-    """Which tasks (B, T) of those that are ``here`` a crop keeps, if some are dropped in a share of them."""
-    order = (random(*here.shape) + ~here).argsort(1).argsort(1)  # those that are there come first
-    number = here.sum(1)
-    fewer = 1 + below(random(len(here)), (number - 1).clamp_min(1))
-    dropped = (random(len(here)) < drop) & (number > 1)
+def keep_tasks(has_task: Tensor, task_dropout: float, random: Callable[..., Tensor]) -> Tensor:
+    """Which tasks (B, T) crops keep of those that they have, ``has_task`` (B, T).
+
+    In a share ``task_dropout`` of crops of several tasks, at least one is kept and one is dropped.
+    """
+    order = (random(*has_task.shape) + ~has_task).argsort(1).argsort(1)  # tasks that a crop has come first
+    number = has_task.sum(1)
+    fewer = 1 + below(random(len(has_task)), (number - 1).clamp_min(1))
+    dropped = (random(len(has_task)) < task_dropout) & (number > 1)
     return order < torch.where(dropped, fewer, number)[:, None]
 
 
-def read_levels(source: Source, tasks: Sequence[Task]) -> dict[str, Levels]:
+def read_stored(source: Source, tasks: Sequence[Task]) -> dict[str, StoredImage]:
     """The images of one scene, which must be as the tasks declare."""
-    known = {task.name: task for task in tasks}
+    declared = {task.name: task for task in tasks}
     files = source if isinstance(source, SceneFiles) else None
-    images = source(known, list(known)) if callable(source) else read_scene(source, known, list(known))
+    images = (
+        source(declared, list(declared)) if callable(source) else read_scene(source, declared, list(declared))
+    )
     for name, image in images.items():
-        if declare(name, image, known) != known[name]:
+        if declare(name, image, declared) != declared[name]:
             raise SceneError(
-                f"an image {image.shape}, but the task has {known[name].channels} channels",
+                f"an image {image.shape}, but the task has {declared[name].channels} channels",
                 path=files.files[name] if files else None, task=name,
             )  # fmt: skip
-    return {name: levels_of(Signal.from_image(known[name], image)) for name, image in images.items()}
+    return {name: store(Signal.from_image(declared[name], image)) for name, image in images.items()}
 
 
-def levels_of(signal: Signal) -> Levels:
-    """The levels of a signal's planes."""
+def store(signal: Signal) -> StoredImage:
+    """A signal's planes as integers."""
     planes = to_planes(signal.image, signal.pixel_format.value_range)
-    values: npt.NDArray[Any] = np.rint(planes.reshape(len(planes), -1).T * np.float32(TOP)).astype(np.uint16)
-    if (values % EIGHT_BITS == 0).all():
-        values = (values // EIGHT_BITS).astype(np.uint8)
+    values: npt.NDArray[Any] = np.rint(planes.reshape(len(planes), -1).T * np.float32(MAX_VALUE))
+    values = values.astype(np.uint16)
+    if (values % UINT8_FACTOR == 0).all():
+        values = (values // UINT8_FACTOR).astype(np.uint8)
     valid = None if signal.valid is None else signal.valid.flatten()
-    return Levels((signal.height, signal.width), values, valid)
+    return StoredImage((signal.height, signal.width), values, valid)
 
 
-def flat(task: Task, images: Sequence[Levels | None]) -> Pixels:
-    """The pixels of a task, of the scenes that have it."""
-    there = [image for image in images if image is not None]
+def flat(task: Task, images: Sequence[StoredImage | None]) -> Pixels:
+    """The pixels of a task, of the scenes that have it; None stands for a scene without."""
+    of_task = [image for image in images if image is not None]
     counts = torch.tensor([0 if image is None else len(image.values) for image in images])
     start = torch.where(counts > 0, counts.cumsum(0) - counts, -1)
-    fine = any(image.values.dtype != np.uint8 for image in there)
-    values = np.empty((int(counts.sum()) or 1, task.channels), np.int16 if fine else np.uint8)
+    needs_16_bits = any(image.values.dtype != np.uint8 for image in of_task)
+    values = np.empty((int(counts.sum()) or 1, task.channels), np.int16 if needs_16_bits else np.uint8)
     valid = None
-    if any(image.valid is not None for image in there):
+    if any(image.valid is not None for image in of_task):
         valid = np.ones(len(values), bool)
-    for image, first in zip(there, start[start >= 0].tolist(), strict=True):
-        own = slice(first, first + len(image.values))
-        values[own] = image.signed() if fine else image.values
+    for image, first in zip(of_task, start[start >= 0].tolist(), strict=True):
+        pixels = slice(first, first + len(image.values))
+        values[pixels] = image.signed() if needs_16_bits else image.values
         if valid is not None and image.valid is not None:
-            valid[own] = image.valid
+            valid[pixels] = image.valid
     return Pixels(torch.from_numpy(values), None if valid is None else torch.from_numpy(valid), start)

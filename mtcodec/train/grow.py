@@ -1,11 +1,24 @@
 """Grow trained networks: more latents, channels or blocks, computing at first what the small ones did.
 
-Old channels read new ones with weights of zero, which training then changes (Net2Net: Chen et al. 2016), and
-new blocks add nothing. Old latents keep their group of channels, which the steps of coding tell apart; new
-ones of tasks' own streams begin with linear components of what was lost before. Layers are those of ``fast``.
+Every parameter of the small networks is copied to its place in the larger ones (:func:`transplant`). For
+that, every output channel of a layer (a row of its matrix) and every input channel (a column) has a new
+number:
+
+- Channels inside a transform or an entropy network keep their numbers; new ones come after them.
+- Latents are in groups, which are coded in different places (:mod:`mtcodec.networks.entropy.order`). An old
+  latent stays in its group: it is numbered among the old ones of its group, and new ones come after those.
+- What a layer gives or reads may be several such lists one after the other: streams, or means and scales.
+  Each grows by itself, so that the later ones move.
+
+The rows of old channels have weights of zero for new columns, which training then changes (Net2Net: Chen et
+al. 2016): old channels compute what they did. New rows are those of a model that starts anew, and new
+blocks add nothing. New latents of tasks' streams begin with linear components of what was lost without them
+(:func:`start_latents`). Layers are those of the backbone ``fast``.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,7 +26,7 @@ from torch.nn import functional as F
 
 from mtcodec.errors import UsageError
 from mtcodec.networks import backbones
-from mtcodec.networks.config import SHARED, ModelConfig
+from mtcodec.networks.config import SHARED, Graph, ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT
 from mtcodec.networks.pytorch.modules import MultiTask
@@ -21,12 +34,23 @@ from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import klt
 from mtcodec.train.dataset import Batch, Scenes
 
-START_STEP = round(0.9 * MAX_NETWORK_LEVEL)  # quality at which new latents are fitted
-START_GAIN = -1.0  # of the logarithm of the gains of new latents: they begin coarse, and cost little
-START_NETWORK = 0.1  # of what the analysis' network adds to new latents
-RIDGE = 1e-2
+START_LEVEL = round(0.9 * MAX_NETWORK_LEVEL)  # level of quality at which new latents are fitted
+START_CROPS = 256  # that they are fitted to
+START_LOG_GAIN = -1.0  # added to log gains of new latents: they begin coarse, and cost little
+START_NETWORK_SHARE = 0.1  # share of the analysis' network in new latents
+RIDGE = 1e-2  # of the least squares, per latent
 
-Part = tuple[Tensor, int]  # where old channels are among the new ones, and how many of these there are
+
+class Placement(NamedTuple):
+    """Where old channels are among the new ones.
+
+    Attributes:
+        places: new numbers of the old channels, (old,).
+        total: number of new channels.
+    """
+
+    places: Tensor
+    total: int
 
 
 def grown(old: MultiTask, config: ModelConfig, scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -42,7 +66,7 @@ def grown(old: MultiTask, config: ModelConfig, scenes: Scenes, seed: int = 0) ->
     torch.manual_seed(seed)
     new = MultiTask(config)
     klt.initialise(new, scenes)
-    put(old, new)
+    transplant(old, new)
     if config.graph.separable and config.latents > old.config.latents:
         start_latents(new, old.config, scenes)
     return new
@@ -50,35 +74,33 @@ def grown(old: MultiTask, config: ModelConfig, scenes: Scenes, seed: int = 0) ->
 
 def fits(old: ModelConfig, new: ModelConfig) -> bool:
     """Is ``new`` of the same graph as ``old``, with no size smaller?"""
+    same_graph = (old.tasks, old.architecture, old.backbone) == (new.tasks, new.architecture, new.backbone)
+    larger = all(a <= b for a, b in zip(_sizes(old), _sizes(new)))
+    return same_graph and backbones.load(old.backbone).blocks is not None and larger
 
-    def sizes(config: ModelConfig) -> tuple[int, ...]:
-        transforms = (*config.encoder_8, *config.encoder_16, *config.decoder_8, *config.decoder_16)
-        return (config.latents, config.shared_latents, config.hyper, config.entropy_width, *transforms)
 
-    def kind(config: ModelConfig) -> tuple[object, ...]:
-        return config.tasks, config.architecture, config.backbone
-
-    larger = all(a <= b for a, b in zip(sizes(old), sizes(new)))
-    return kind(old) == kind(new) and backbones.load(old.backbone).blocks is not None and larger
+def _sizes(config: ModelConfig) -> tuple[int, ...]:
+    transforms = (*config.encoder_8, *config.encoder_16, *config.decoder_8, *config.decoder_16)
+    return (config.latents, config.shared_latents, config.hyper, config.entropy_width, *transforms)
 
 
 # --- parameters to their places --------------------------------------------------------------------
 
 
 @torch.no_grad()
-def put(old: MultiTask, new: MultiTask) -> None:
+def transplant(old: MultiTask, new: MultiTask) -> None:
     """Copy the parameters of ``old`` to where they belong in ``new``, whose sizes are no smaller."""
-    before = old.state_dict()
+    old_parameters = old.state_dict()
     for name, parameter in new.state_dict().items():
-        if name in before:
-            rows, columns = places(name, before[name], parameter, old.config, new.config)
-            copy(before[name], parameter, rows, columns, is_layer=name.endswith(".weight"))
-        elif ".project." in name:  # a new block
+        if name in old_parameters:
+            rows, columns = places(name, old_parameters[name], parameter, old.config, new.config)
+            copy(old_parameters[name], parameter, rows, columns, is_layer=name.endswith(".weight"))
+        elif ".project." in name:  # the last layer of a new block, which adds to what goes past it
             parameter.zero_()
 
 
 def copy(old: Tensor, new: Tensor, rows: Tensor, columns: Tensor, *, is_layer: bool) -> None:
-    """Old values to their places; what old rows of a layer see of new columns becomes zero."""
+    """Copy old values to their places; old rows of a layer get zeros in the columns that are new."""
     if new.ndim == 0:
         new.copy_(old)
     elif new.ndim == 1:
@@ -89,123 +111,145 @@ def copy(old: Tensor, new: Tensor, rows: Tensor, columns: Tensor, *, is_layer: b
         new[rows[:, None], columns] = old
 
 
-def appended(old: int, new: int) -> Part:
-    """New channels after the old ones; also those of (un)shuffled pixels, whose places vary fastest."""
-    return torch.arange(old), new
+def appended(old: int, new: int) -> Placement:
+    """New channels after the old ones.
+
+    That suits (un)shuffled pixels, too: all places of a channel follow each other, channel by channel.
+    """
+    return Placement(torch.arange(old), new)
 
 
-def inserted(old: int, new: int) -> Part:
-    """Latents in the groups that they were in, new ones after the old ones of a group."""
-    before, after = (torch.from_numpy(order.groups(count)) for count in (old, new))
-    places = torch.empty(old, dtype=torch.long)
-    for group in before.unique():
-        own = before == group
-        places[own] = (after == group).nonzero().flatten()[: int(own.sum())]
-    return places, new
+def inserted(old: int, new: int) -> Placement:
+    """Latents of one stream: each in its group, new ones after the old ones of a group."""
+    old_groups, new_groups = (torch.from_numpy(order.groups(count)) for count in (old, new))
+    new_numbers = torch.empty(old, dtype=torch.long)
+    for group in old_groups.unique():
+        in_group = old_groups == group
+        new_numbers[in_group] = (new_groups == group).nonzero().flatten()[: int(in_group.sum())]
+    return Placement(new_numbers, new)
 
 
-def joined(*parts: Part) -> Part:
-    """Channels of a concatenation."""
-    places, total = [], 0
-    for part, size in parts:
-        places.append(part + total)
-        total += size
-    return torch.cat(places), total
+def joined(*parts: Placement) -> Placement:
+    """Lists of channels one after the other."""
+    shifted, total = [], 0
+    for part in parts:
+        shifted.append(part.places + total)
+        total += part.total
+    return Placement(torch.cat(shifted), total)
 
 
 def places(
     name: str, old: Tensor, new: Tensor, small: ModelConfig, large: ModelConfig
 ) -> tuple[Tensor, Tensor]:
-    """Where the rows and columns of the parameter ``name`` are in the larger one."""
+    """Where the rows and columns of the parameter ``name`` are in the larger one.
+
+    Args:
+        name: group (``g_a``, ``g_s``, ``streams``), then a task, a stream or the key of an analysis, then the
+            layer: ``g_s.depth.blocks_8.0.expand.weight``.
+        old, new: the parameter of the small and of the large networks.
+    """
     group, _, rest = name.partition(".")
-    owner, _, layer = rest.partition(".")  # a task, a stream, or the key of an analysis
+    owner, _, layer = rest.partition(".")
     layer = layer.removesuffix(".weight").removesuffix(".bias")
     shapes = [*zip(old.shape, new.shape), (1, 1), (1, 1)]
     rows, columns = appended(*shapes[0]), appended(*shapes[1])
 
-    def latents(*streams: str) -> Part:
-        return joined(*(inserted(small.channels(s), large.channels(s)) for s in streams))
+    def latents(*streams: str) -> Placement:
+        return joined(*(inserted(small.channels(name), large.channels(name)) for name in streams))
 
-    width = appended(small.entropy_width, large.entropy_width)
-    half = appended(small.entropy_width // 2, large.entropy_width // 2)
     if group == "g_a" and layer in ("out", "linear"):
-        together = small.graph.analyses
-        rows = latents(*next(made for read, made in together if len(together) == 1 or read == (owner,)))
+        rows = latents(*streams_of(small.graph, owner))
     elif group == "g_s" and layer in ("stem", "linear"):
         columns = latents(*small.graph.reads[owner])
     elif group in ("g_a", "g_s") and layer in ("modulate_8.output", "modulate_16.output"):
-        one = appended(old.shape[0] // 2, new.shape[0] // 2)
-        rows = joined(one, one)  # scales, shifts
+        half_of_rows = appended(old.shape[0] // 2, new.shape[0] // 2)
+        rows = joined(half_of_rows, half_of_rows)  # scales, shifts
     elif group == "streams" and layer in order.OUTPUTS:
         rows = joined(latents(owner), latents(owner))  # means, scales
     elif group == "streams" and layer in ("h_a.0", "log_gain"):
         columns = latents(owner)
     elif group == "streams" and layer == "e_1" and small.graph.conditioned and owner != SHARED:
-        columns = joined(half, latents(SHARED))
+        hyper_features = appended(small.entropy_width // 2, large.entropy_width // 2)
+        columns = joined(hyper_features, latents(SHARED))
     elif group == "streams" and layer in order.CONTEXTS:
-        columns = joined(width, latents(owner))
-    return rows[0], columns[0]
+        columns = joined(appended(small.entropy_width, large.entropy_width), latents(owner))
+    return rows.places, columns.places
+
+
+def streams_of(graph: Graph, key: str) -> tuple[str, ...]:
+    """Streams that an analysis makes, by its key: a task where every task has one."""
+    if len(graph.analyses) == 1:
+        return graph.analyses[0][1]
+    return next(streams for read, streams in graph.analyses if read == (key,))
 
 
 # --- new latents -------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes, crops: int = 256) -> None:
+def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes) -> None:
     """Let the new latents of tasks' streams carry linearly what is lost without them at high quality.
 
-    They are the strongest components of the blocks' errors, taken from the scene; what they add to the
-    decoded blocks is fitted by least squares.
+    Of every task, the blocks' errors of the model without new latents are taken, and the strongest
+    components of these errors. New latents project blocks of the scene onto them. What the synthesis adds
+    to the decoded blocks for them is fitted to the errors by least squares, from latents quantised as they
+    will be.
     """
     assert model.backbone.blocks is not None
-    block = model.backbone.blocks[1]
-    batch = scenes.batch(crops, 4 * block, generator=torch.Generator().manual_seed(0))
-    steps = torch.full((crops, 1 + len(model.config.tasks)), START_STEP)
-    decoded = model.eval()(batch.planes, batch.present, steps).planes
+    block_size = model.backbone.blocks[1]
+    batch = scenes.batch(START_CROPS, 4 * block_size, generator=torch.Generator().manual_seed(0))
+    levels = torch.full((START_CROPS, 1 + len(model.config.tasks)), START_LEVEL)
+    decoded = model.eval()(batch.planes, batch.present, levels).planes
     model.train()
-    parts, deltas = klt.stack(model, batch, block)
-    sizes = {task.name: task.channels * block**2 for task in model.config.tasks}
+    patches = klt.patches_of(model, batch, block_size)
     for i, task in enumerate(model.config.task_names):
-        whole = whole_blocks(batch, task, i, block)
-        mean = parts[i][whole].mean(0)
-        blocks = parts[i][whole] - mean
-        error = F.pixel_unshuffle(batch.planes[task] - decoded[task], block) / deltas[i]
-        error = error.permute(0, 2, 3, 1).flatten(0, 2)[whole]
-        new = fresh(old.channels(task), model.config.channels(task))
+        complete, delta = complete_blocks(batch, task, i, block_size), patches[task].delta
+        mean = patches[task].rows[complete].mean(0)
+        blocks = patches[task].rows[complete] - mean
+        error = F.pixel_unshuffle(batch.planes[task] - decoded[task], block_size) / delta
+        error = error.permute(0, 2, 3, 1).flatten(0, 2)[complete]
+        new = new_latents(old.channels(task), model.config.channels(task))
         vectors, _ = klt.principal(error, len(new))
-
-        for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
-            if task in made:
-                linear = klt.layer_of(analysis, "linear")
-                assert linear.bias is not None
-                rows = klt.offset(model, made, task) + new
-                left = sum(sizes[name] for name in read[: read.index(task)])
-                linear.weight[rows] = 0.0
-                linear.weight[rows, left : left + sizes[task]] = (vectors.T / deltas[i])[..., None, None]
-                linear.bias[rows] = -mean @ vectors
-                for parameter in klt.layer_of(analysis, "out").parameters():
-                    parameter[rows] *= START_NETWORK
+        project(model, task, new, vectors, mean, patches)
 
         stream = model.stream(task)
-        stream.log_gain[:, new] += START_GAIN
-        gain = stream.rows(steps[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
+        stream.log_gain[:, new] += START_LOG_GAIN
+        gain = stream.rows(levels[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
         symbols = (blocks @ vectors * gain).round() / gain
         square = symbols.T @ symbols + RIDGE * len(new) * torch.eye(len(new))
         fitted = torch.linalg.solve(square, symbols.T @ error)
         columns = klt.offset(model, model.graph.reads[task], task) + new
-        klt.layer_of(model.g_s[task], "linear").weight[:, columns] = (fitted.T * deltas[i])[..., None, None]
+        klt.layer_of(model.g_s[task], "linear").weight[:, columns] = (fitted.T * delta)[..., None, None]
 
 
-def whole_blocks(batch: Batch, task: str, index: int, block: int) -> Tensor:
-    """Which blocks, flat, have the task in every pixel."""
+def project(
+    model: MultiTask, task: str, new: Tensor, vectors: Tensor, mean: Tensor, patches: dict[str, klt.Patches]
+) -> None:
+    """Make the new latents of a task's stream the components ``vectors`` (D, new) of its centred blocks."""
+    for analysis, (read, streams) in zip(model.g_a.values(), model.graph.analyses):
+        if task not in streams:
+            continue
+        linear = klt.layer_of(analysis, "linear")
+        rows = klt.offset(model, streams, task) + new
+        first = sum(patches[name].rows.shape[1] for name in read[: read.index(task)])
+        columns = slice(first, first + len(vectors))
+        linear.weight[rows] = 0.0
+        linear.weight[rows, columns] = (vectors.T / patches[task].delta)[..., None, None]
+        klt.bias_of(linear)[rows] = -mean @ vectors
+        for parameter in klt.layer_of(analysis, "out").parameters():
+            parameter[rows] *= START_NETWORK_SHARE
+
+
+def complete_blocks(batch: Batch, task: str, index: int, block_size: int) -> Tensor:
+    """Which blocks have the task in every pixel, (B · blocks,); ``index`` is the task's number."""
     planes = batch.planes[task]
-    there = batch.valid[task] if task in batch.valid else torch.ones_like(planes[:, :1])
-    there = there * batch.present[:, index, None, None, None]
-    return F.max_pool2d(1 - there, block).flatten() == 0
+    measured = batch.valid[task] if task in batch.valid else torch.ones_like(planes[:, :1])
+    measured = measured * batch.present[:, index, None, None, None]
+    return F.max_pool2d(1 - measured, block_size).flatten() == 0
 
 
-def fresh(old: int, new: int) -> Tensor:
-    """Places of new latents."""
-    taken = torch.zeros(new, dtype=torch.bool)
-    taken[inserted(old, new)[0]] = True
-    return (~taken).nonzero().flatten()
+def new_latents(old: int, new: int) -> Tensor:
+    """Numbers of the latents that a stream did not have before."""
+    is_new = torch.ones(new, dtype=torch.bool)
+    is_new[inserted(old, new).places] = False
+    return is_new.nonzero().flatten()

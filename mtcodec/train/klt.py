@@ -1,16 +1,28 @@
 """Start the bases and linear paths of the transforms as Karhunen–Loève transforms of the training scenes.
 
-Those are the layers ``basis`` and ``linear`` of backbones that say so
-(:attr:`mtcodec.networks.backbones.backbone.Backbone.blocks`).
-Tasks are stacked in units of the quantisation step Δ that suits their weight at the middle quality, so
-that unit steps are the best uniform quantiser of orthonormal components
-(Δ² = 6 C / (ln 2 · λ · 255² · weight) for C channels).
+These are the layers ``basis`` and ``linear`` of backbones that say so
+(:attr:`mtcodec.networks.backbones.backbone.Backbone.blocks`). Both see non-overlapping squares of planes, a
+vector of numbers each: C·size² values of a task, and those of several tasks one after the other. The
+Karhunen–Loève transform (KLT) of such vectors is the orthonormal one with uncorrelated outputs, strongest
+first: the eigenvectors of their covariance.
+
+**Units of Δ.** Tasks have different ranges of values and different weights, so components of several tasks
+together are only comparable in a common unit: the quantisation step Δ that suits the task's weight at the
+middle quality. Let a task's C values of a pixel, in an orthonormal basis, be quantised with steps of Δ. Each
+then has the squared error D = Δ² / 12 and, at high rates, −½ · log2 D bits and a constant. The cost,
+bits + λ · weight · 255² · MSE, is least where
+
+    Δ² = 6 · C / (ln 2 · λ · 255² · weight).
+
+So every task is divided by its Δ. A deviation of 1 is then one quantisation step in every task, and a
+component much weaker than that is not worth bits in any.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +33,47 @@ from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of
 from mtcodec.train.dataset import Batch, Scenes
 
-COARSE = 16  # components of a task's 16×16 blocks that a stream carries linearly from the start
-STRENGTH, COMPRESSION = 3.0, 0.6  # those stronger than 3 steps keep the power 0.4 of their excess
-WHITENING = 0.75  # basis components are divided by this power of their standard deviation
-START = 0.1  # of the networks' output, relative to the variance of the scenes
+CROPS_SEED = 0
+LINEAR_COMPONENTS = 16  # of a task's blocks, that a stream carries linearly from the start
+STRONG_DEVIATION = 3.0  # in units of Δ: a linear component of a larger deviation is shrunk,
+SHRINKING_POWER = 0.6  # by deviation / STRONG_DEVIATION to this power
+WHITENING_POWER = 0.75  # basis components are divided by their deviation to this power
+START_AMPLITUDE = 0.1  # of the networks' output, relative to the scenes
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Squares of a task's planes.
+
+    Attributes:
+        rows: (N, C·size²), a square each, in units of Δ. Zero stands for the plane value 0.5.
+        delta: Δ, in units of planes, which are from 0 to 1.
+    """
+
+    rows: Tensor
+    delta: float
+
+
+def patches_of(model: MultiTask, batch: Batch, size: int) -> dict[str, Patches]:
+    """All squares of ``size``×``size`` pixels of a batch, by task."""
+    lam = lambda_of(MAX_NETWORK_LEVEL / 2)
+    patches = {}
+    for task in model.config.tasks:
+        delta = math.sqrt(6 * task.channels / (math.log(2) * lam * 255**2 * task.weight))
+        squares = F.pixel_unshuffle(batch.planes[task.name] - 0.5, size) / delta
+        patches[task.name] = Patches(squares.permute(0, 2, 3, 1).flatten(0, 2), delta)
+    return patches
+
+
+def stack(patches: Sequence[Patches]) -> tuple[Tensor, Tensor]:
+    """Rows of several tasks side by side, (N, ΣC·size²), and 1/Δ of every column, (ΣC·size²,).
+
+    Layers see planes, not units of Δ: a matrix for the rows becomes one for planes when its columns are
+    multiplied by 1/Δ.
+    """
+    rows = torch.cat([patch.rows for patch in patches], dim=1)
+    inverse_delta = torch.cat([torch.full((patch.rows.shape[1],), 1 / patch.delta) for patch in patches])
+    return rows, inverse_delta
 
 
 def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -33,103 +82,128 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     Components are orthonormal columns, (D, count). Where D is smaller than ``count``, the rest is zero, with
     deviations of 1.
     """
-    values, vectors = torch.linalg.eigh(rows.T @ rows / rows.shape[0])
+    values, vectors = torch.linalg.eigh(rows.T @ rows / rows.shape[0])  # ascending
     vectors, values = vectors.flip(1)[:, :count], values.flip(0)[:count]
     missing = count - vectors.shape[1]
     deviations = values.clamp_min(1e-8).sqrt()
     return F.pad(vectors, (0, missing)), F.pad(deviations, (0, missing), value=1.0)
 
 
-def stack(model: MultiTask, batch: Batch, size: int) -> tuple[list[Tensor], list[float]]:
-    """Patches of every task, (N, C·size²) in units of Δ, and Δ by task."""
-    lam = lambda_of(MAX_NETWORK_LEVEL / 2)
-    parts, steps = [], []
-    for task in model.config.tasks:
-        delta = math.sqrt(6 * task.channels / (math.log(2) * lam * 255**2 * task.weight))
-        patches = F.pixel_unshuffle(batch.planes[task.name] - 0.5, size) / delta
-        parts.append(patches.permute(0, 2, 3, 1).flatten(0, 2))
-        steps.append(delta)
-    return parts, steps
-
-
 def layer_of(network: nn.Module, name: str) -> nn.Conv2d:
-    """The layer ``basis`` or ``linear`` of an analysis or synthesis."""
+    """The layer ``basis`` or ``linear`` of an analysis or synthesis: a matrix, as a 1×1 convolution."""
     layer = getattr(network, name)
     assert isinstance(layer, nn.Conv2d)
     return layer
 
 
-def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
-    layer.weight.copy_(weight[:, :, None, None])
+def bias_of(layer: nn.Conv2d) -> Tensor:
+    """The bias of a layer, which has one."""
     assert layer.bias is not None
-    layer.bias.copy_(bias)
+    return layer.bias
+
+
+def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
+    """Give a layer a matrix (outputs, inputs) and a bias (outputs,)."""
+    layer.weight.copy_(weight[:, :, None, None])
+    bias_of(layer).copy_(bias)
 
 
 @torch.no_grad()
-def initialise(model: MultiTask, scenes: Scenes, crops: int = 600, seed: int = 0) -> None:
+def initialise(model: MultiTask, scenes: Scenes, crops: int = 600) -> None:
     """Set bases and linear layers of ``model`` from random crops of ``scenes``, if its backbone has them."""
     if model.backbone.blocks is None:
         return
-    patch, block = model.backbone.blocks
-    batch = scenes.batch(crops, 4 * block, generator=torch.Generator().manual_seed(seed))
-    parts, steps = stack(model, batch, patch)
-    names = model.config.task_names
+    patch_size, block_size = model.backbone.blocks
+    batch = scenes.batch(crops, 4 * block_size, generator=torch.Generator().manual_seed(CROPS_SEED))
+    initialise_bases(model, patches_of(model, batch, patch_size))
+    initialise_linear(model, patches_of(model, batch, block_size))
+
+
+def initialise_bases(model: MultiTask, patches: Mapping[str, Patches]) -> None:
+    """Bases of the analyses are KLTs of the tasks that they read, those of the syntheses of their task.
+
+    A component is divided by a power of its deviation, so that networks see channels of nearly even
+    variance; the synthesis multiplies by it again. There the output is scaled down too, as at first it
+    means nothing yet and adds to what the linear path gives.
+    """
     for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):
         basis = layer_of(analysis, "basis")
-        chosen = [names.index(name) for name in read]
-        rows = torch.cat([parts[i] for i in chosen], dim=1)
+        rows, inverse_delta = stack([patches[name] for name in read])
         mean = rows.mean(0)
         vectors, deviations = principal(rows - mean, basis.out_channels)
-        scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
-        matrix = vectors.T / deviations[:, None] ** WHITENING
-        assign(basis, matrix * scale, -matrix @ mean)
-    for name, part, delta in zip(names, parts, steps):
+        matrix = vectors.T / deviations[:, None] ** WHITENING_POWER
+        assign(basis, matrix * inverse_delta, -matrix @ mean)
+    for name, patch in patches.items():
         basis = layer_of(model.g_s[name], "basis")
-        vectors, deviations = principal(part - part.mean(0), basis.in_channels)
-        columns = vectors * deviations**WHITENING * (START * delta)
+        vectors, deviations = principal(patch.rows - patch.rows.mean(0), basis.in_channels)
+        columns = vectors * deviations**WHITENING_POWER * (START_AMPLITUDE * patch.delta)
         assign(basis, columns, torch.zeros(columns.shape[0]))
-    initialise_linear(model, batch, block)
 
 
-def initialise_linear(model: MultiTask, batch: Batch, block: int) -> None:
+def initialise_linear(model: MultiTask, patches: Mapping[str, Patches]) -> None:
     """The first latents of a stream start with the strongest components of blocks, and carry them linearly.
 
     Every task's stream carries its own; where tasks have none, the shared one carries those of all together.
     """
-    parts, steps = stack(model, batch, block)
-    names = model.config.task_names
     for network in (*model.g_a.values(), *model.g_s.values()):
         for parameter in layer_of(network, "linear").parameters():
             parameter.zero_()
-    for analysis, (read, made) in zip(model.g_a.values(), model.graph.analyses):
-        for stream in made:
-            tasks = [stream] if stream != SHARED else [] if model.graph.separable else list(read)
-            if not tasks:
-                continue
-            chosen = [names.index(name) for name in tasks]
-            rows = torch.cat([parts[i] for i in chosen], dim=1)
-            mean = rows.mean(0)
-            count = min(COARSE * len(tasks), model.config.channels(stream))
-            vectors, deviations = principal(rows - mean, count)
-            shrink = (deviations / STRENGTH).clamp(min=1.0) ** -COMPRESSION
-            scale = torch.cat([torch.full((parts[i].shape[1],), 1 / steps[i]) for i in chosen])
-            matrix = vectors.T * shrink[:, None]
-            first = offset(model, made, stream)
-            left = sum(parts[names.index(name)].shape[1] for name in read[: read.index(tasks[0])])
-            linear = layer_of(analysis, "linear")
-            assert linear.bias is not None
-            inside = slice(left, left + rows.shape[1])
-            linear.weight[first : first + count, inside] = (matrix * scale)[:, :, None, None]
-            linear.bias[first : first + count] = -matrix @ mean
-            sizes = [parts[i].shape[1] for i in chosen]
-            shares = (vectors / shrink).split(sizes, dim=0)
-            for name, share, centre in zip(tasks, shares, mean.split(sizes)):
-                layer = layer_of(model.g_s[name], "linear")
-                assert layer.bias is not None
-                delta = steps[names.index(name)]
-                first = offset(model, model.graph.reads[name], stream)
-                layer.weight[:, first : first + count] = (share * delta)[:, :, None, None]
-                layer.bias.copy_(centre * delta)
+    for analysis, (read, streams) in zip(model.g_a.values(), model.graph.analyses):
+        for stream in streams:
+            if stream != SHARED:
+                carried: Sequence[str] = [stream]
+            else:
+                carried = [] if model.graph.separable else read
+            if carried:
+                before = read[: read.index(carried[0])]
+                first_column = sum(patches[name].rows.shape[1] for name in before)
+                first_row = offset(model, streams, stream)
+                carry(model, layer_of(analysis, "linear"), stream, carried, patches, first_row, first_column)
+
+
+def carry(
+    model: MultiTask,
+    analysis: nn.Conv2d,
+    stream: str,
+    tasks: Sequence[str],
+    patches: Mapping[str, Patches],
+    first_row: int,
+    first_column: int,
+) -> None:
+    """Let the first latents of ``stream`` carry the strongest components of blocks of ``tasks``.
+
+    The latents are the components themselves: the analysis multiplies blocks by the transposed vectors, the
+    syntheses multiply latents by the vectors.
+
+    Only strong components, whose deviation s is above :data:`STRONG_DEVIATION`, are shrunk on the way: the
+    analysis multiplies them by (s / STRONG_DEVIATION) ^ −SHRINKING_POWER, and the synthesis divides by it.
+    Their latents are smaller then and cost fewer bits; in return one quantisation step of theirs stands for
+    more than Δ.
+
+    Args:
+        analysis: the layer ``linear`` of the analysis that makes the stream.
+        first_row: where the stream's latents begin among the outputs of ``analysis``.
+        first_column: where the blocks of ``tasks`` begin among its inputs.
+    """
+    rows, inverse_delta = stack([patches[name] for name in tasks])
+    mean = rows.mean(0)
+    count = min(LINEAR_COMPONENTS * len(tasks), model.config.channels(stream))
+    vectors, deviations = principal(rows - mean, count)
+    shrink = (deviations / STRONG_DEVIATION).clamp(min=1.0) ** -SHRINKING_POWER
+    matrix = vectors.T * shrink[:, None]
+    latents = slice(first_row, first_row + count)
+    columns = slice(first_column, first_column + rows.shape[1])
+    analysis.weight[latents, columns] = (matrix * inverse_delta)[:, :, None, None]
+    bias_of(analysis)[latents] = -matrix @ mean
+
+    sizes = [patches[name].rows.shape[1] for name in tasks]
+    for name, vectors_of_task, mean_of_task in zip(
+        tasks, (vectors / shrink).split(sizes, dim=0), mean.split(sizes)
+    ):
+        synthesis, delta = layer_of(model.g_s[name], "linear"), patches[name].delta
+        first = offset(model, model.graph.reads[name], stream)
+        synthesis.weight[:, first : first + count] = (vectors_of_task * delta)[:, :, None, None]
+        bias_of(synthesis).copy_(mean_of_task * delta)
 
 
 def offset(model: MultiTask, streams: Sequence[str], stream: str) -> int:

@@ -1,4 +1,4 @@
-"""One step of optimisation: a batch, its gradients, an update, and the average of all that was."""
+"""A training step: a batch, its gradients, an update of the weights, and an average of all weights so far."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from mtcodec.train.dataset import Batch, Scenes
 from mtcodec.train.objective import Balance, draw_qualities, objective
 from mtcodec.train.plan import Plan
 
-EMA_EVERY = 4
-WARMED = 3  # passes before a graph of CUDA is captured
+EMA_EVERY = 4  # training steps
+WARMUP_PASSES = 3  # before a graph of CUDA is captured
 
 
 class Optimisation:
@@ -28,22 +28,24 @@ class Optimisation:
 
     def __init__(self, model: MultiTask, scenes: Scenes, plan: Plan, bfloat16: bool) -> None:
         self.model, self.scenes, self.plan, self.bfloat16 = model, scenes, plan, bfloat16
-        self.own = plan.own if model.graph.separable else 0.0  # one stream has one quality
-        self.average, self.averaged = copy.deepcopy(model).requires_grad_(False), 0
+        self.task_quality_prob = (
+            plan.task_quality_prob if model.graph.separable else 0.0
+        )  # a stream, a quality
+        self.average, self.averaged = copy.deepcopy(model).requires_grad_(False), 0  # and its updates
         self.balance = Balance(model, plan.balance).to(plan.device)
         self.optimizer = make_optimizer(model, plan)
         self.parameters = list(model.parameters())
         self.cuda = plan.device.startswith("cuda")
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
-        self.parts = self.forward
-        if self.cuda:
-            own = torch.compile(self.forward, dynamic=False, options={"fallback_random": True})
-            self.parts = own  # with noise from torch's own generator
+        self.objective_parts = self.forward
+        if self.cuda:  # with noise from torch's own generator
+            compiled = torch.compile(self.forward, dynamic=False, options={"fallback_random": True})
+            self.objective_parts = compiled
         self.names: list[str] = []
-        self.sums: Tensor | None = None  # of the parts of the objective since they were last asked for
+        self.sums: Tensor | None = None  # of the parts of the objective since :meth:`means`
 
-    def step(self, count: int, side: int, rate: float) -> None:
-        """Learn from ``count`` crops of ``side``×``side``. Steps with infinite gradients are left out."""
+    def training_step(self, count: int, side: int, rate: float) -> None:
+        """Learn from ``count`` crops of ``side``×``side``. Infinite gradients change nothing."""
         self.gradients(count, side)
         processes.average_gradients(self.parameters)
         norm = nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -55,6 +57,7 @@ class Optimisation:
         self.optimizer.step()
 
     def gradients(self, count: int, side: int) -> None:
+        """Set the gradients of a random batch."""
         if not self.cuda:
             self.optimizer.zero_grad(set_to_none=True)
             self.passes(count, side)
@@ -64,11 +67,12 @@ class Optimisation:
         self.graphs[count, side].replay()
 
     def capture(self, count: int, side: int) -> None:
+        """Capture the kernels of :meth:`passes` for batches of one size, and forget those of others."""
         self.graphs.clear()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(WARMED):
+            for _ in range(WARMUP_PASSES):
                 self.optimizer.zero_grad(set_to_none=True)
                 self.passes(count, side)
         torch.cuda.current_stream().wait_stream(stream)
@@ -79,27 +83,28 @@ class Optimisation:
         self.graphs[count, side] = graph
 
     def passes(self, count: int, side: int) -> None:
-        """Forward and backward."""
-        plan = self.plan
-        batch = self.scenes.batch(count, side, plan.drop)
-        steps = draw_qualities(count, len(self.scenes.tasks), self.own, plan.lambdas, plan.device)
-        parts = self.parts(batch, steps)
+        """Forward and backward pass over a random batch."""
+        plan, task_count = self.plan, len(self.scenes.tasks)
+        batch = self.scenes.batch(count, side, plan.task_dropout)
+        levels = draw_qualities(count, task_count, self.task_quality_prob, plan.lambdas, plan.device)
+        parts = self.objective_parts(batch, levels)
         parts["loss"].backward()
         values = torch.stack([*(value.detach() for value in parts.values()), parts["loss"].new_zeros(())])
         if self.sums is None:
             self.names, self.sums = [*parts, "gradient"], torch.zeros_like(values)
         self.sums += values
-        self.balance.update(torch.stack([parts[f"mse_{n}"].detach() for n in self.model.config.task_names]))
+        errors = [parts[f"mse_{name}"].detach() for name in self.model.config.task_names]
+        self.balance.update(torch.stack(errors))
 
-    def forward(self, batch: Batch, steps: Tensor) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, levels: Tensor) -> dict[str, Tensor]:
         """The objective and its parts."""
-        kind = self.plan.device.partition(":")[0]
-        with torch.autocast(kind, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
-            out = self.model(batch.planes, batch.present, steps)
-        return objective(self.model, out, batch, steps, self.balance, self.plan.shared_weight)
+        device_type = self.plan.device.partition(":")[0]
+        with torch.autocast(device_type, torch.bfloat16, enabled=self.bfloat16, cache_enabled=False):
+            out = self.model(batch.planes, batch.present, levels)
+        return objective(self.model, out, batch, levels, self.balance, self.plan.shared_weight)
 
     def means(self, steps: int) -> dict[str, float]:
-        """The parts of the objective and the norm of the gradient, means of the last ``steps``."""
+        """Means of the objective's parts and the gradient's norm over the last ``steps`` training steps."""
         assert self.sums is not None
         means = dict(zip(self.names, (round(v / steps, 5) for v in self.sums.tolist())))
         self.sums.zero_()
@@ -107,13 +112,14 @@ class Optimisation:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Exponential moving average, over at most the last tenth of what it has seen."""
+        """Move the average towards the weights: exponentially, over at most the last tenth of a run."""
         weight = max(1 - self.plan.ema, 10 / (10 + self.averaged))
-        ours: list[Tensor] = [*self.average.parameters()]
-        torch._foreach_lerp_(ours, [*self.model.parameters()], weight)
+        averages: list[Tensor] = [*self.average.parameters()]
+        torch._foreach_lerp_(averages, [*self.model.parameters()], weight)
         self.averaged += 1
 
     def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
         cuda = torch.cuda.get_rng_state() if self.cuda else torch.empty(0)
         return {
             "model": self.model.state_dict(), "average": self.average.state_dict(),
@@ -122,6 +128,7 @@ class Optimisation:
         }  # fmt: skip
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from the state of a checkpoint."""
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.averaged = state["averaged"]

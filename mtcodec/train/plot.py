@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 from mtcodec import extras
 from mtcodec.files.output import write_atomic
 
-LEVELS = range(20, 60, 3)  # PSNR in dB at which rates are compared: 35, 38 and 41 on CLEVR
-WINDOW = 0.05  # share of the losses that a smoothed one is the mean of
+PSNR_LEVELS = range(20, 60, 3)  # in dB, at which rates are compared: 35, 38 and 41 on CLEVR
+WINDOW_SHARE = 0.05  # of all losses, that a smoothed one is the mean of
 
 Points = Sequence[tuple[float, float]]
 
@@ -38,14 +38,7 @@ def plot(log: Path, output: Path) -> None:
     panels = figure.subplot_mosaic([["loss", name] for name in right] or [["loss"]])
     _losses(panels["loss"], losses)
     if rates:
-        task = next(iter(rates))[0]
-        named = {f"{level} dB": line for (_, level), line in rates.items()}
-        _lines(panels["rate"], f"estimated bits per pixel of all tasks at a PSNR of {task}", named, True)
-        panels["rate"].set_yscale("log")
-        low, high = panels["rate"].get_ylim()
-        ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-        panels["rate"].set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        panels["rate"].minorticks_off()
+        _rates(panels["rate"], rates)
     if qualities:
         _lines(panels["psnr"], "PSNR by task at the middle quality (dB)", qualities, False)
     for axes in panels.values():
@@ -58,20 +51,20 @@ def plot(log: Path, output: Path) -> None:
 
 
 def curves(log: Path) -> tuple[list[tuple[float, float]], list[tuple[float, dict[str, Any]]]]:
-    """Losses and validations by minutes. A step that a resumed run did again counts once."""
-    kept: list[dict[str, Any]] = []
+    """Losses and validations by minutes. A training step that a resumed run did again counts once."""
+    records: list[dict[str, Any]] = []
     for line in log.read_text("utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
             place = record["step"], bool(record.get("validation"))
         except (ValueError, TypeError, KeyError):
             continue  # a line that was cut off, or a plan
-        while kept and (kept[-1]["step"], "validation" in kept[-1]) >= place:
-            kept.pop()
+        while records and (records[-1]["step"], "validation" in records[-1]) >= place:
+            records.pop()
         if "loss" in record or record.get("validation"):
-            kept.append(record)
+            records.append(record)
     losses, validations, minutes = [], [], 0.0
-    for record in kept:
+    for record in records:
         minutes = record.get("minutes", minutes)
         if "loss" in record:
             losses.append((minutes, float(record["loss"])))
@@ -82,45 +75,53 @@ def curves(log: Path) -> tuple[list[tuple[float, float]], list[tuple[float, dict
 
 def rates_by_level(validations: Sequence[tuple[float, dict[str, Any]]]) -> dict[tuple[str, int], Points]:
     """Minutes and bits per pixel, by a task (rgb if there is one) and its PSNR in dB."""
-    tasks = [task for _, one in validations[:1] for task in middle(one)["psnr"]]
+    tasks = [task for _, validation in validations[:1] for task in middle(validation)["psnr"]]
     if not tasks:
         return {}
     task = "rgb" if "rgb" in tasks else tasks[0]
-    found = {
-        (task, level): [(t, bpp) for t, one in validations if (bpp := bpp_at(one, task, level)) is not None]
-        for level in LEVELS
+    lines: dict[tuple[str, int], Points] = {
+        (task, level): [
+            (minutes, bpp)
+            for minutes, validation in validations
+            if (bpp := bpp_at(validation, task, level)) is not None
+        ]
+        for level in PSNR_LEVELS
     }
-    return {name: line for name, line in found.items() if line}
+    return {name: line for name, line in lines.items() if line}
 
 
 def bpp_at(validation: dict[str, Any], task: str, level: float) -> float | None:
     """Bits per pixel at a PSNR, interpolated in their logarithm; None outside of what was validated."""
-    known = sorted((one["psnr"][task], max(one["bpp"], 1e-6)) for one in validation.values())
-    if not known[0][0] <= level <= known[-1][0]:
+    points = sorted((entry["psnr"][task], max(entry["bpp"], 1e-6)) for entry in validation.values())
+    psnrs, bpps = [psnr for psnr, _ in points], [bpp for _, bpp in points]
+    if not psnrs[0] <= level <= psnrs[-1]:
         return None
-    return float(np.exp(np.interp(level, [p for p, _ in known], np.log([bpp for _, bpp in known]))))
+    return float(np.exp(np.interp(level, psnrs, np.log(bpps))))
 
 
 def psnr_by_task(validations: Sequence[tuple[float, dict[str, Any]]]) -> dict[str, Points]:
     """Minutes and PSNR in dB at the middle quality, by task."""
-    tasks = dict.fromkeys(task for _, one in validations for task in middle(one)["psnr"])
-    at = [(t, middle(one)["psnr"]) for t, one in validations]
-    return {task: [(t, psnr[task]) for t, psnr in at if task in psnr] for task in tasks}
+    psnrs = [(minutes, middle(validation)["psnr"]) for minutes, validation in validations]
+    tasks = dict.fromkeys(task for _, by_task in psnrs for task in by_task)
+    return {
+        task: [(minutes, by_task[task]) for minutes, by_task in psnrs if task in by_task] for task in tasks
+    }
 
 
 def middle(validation: dict[str, Any]) -> dict[str, Any]:
-    """The middle one of the validated qualities: q50."""
-    own: dict[str, Any] = list(validation.values())[len(validation) // 2]
-    return own
+    """What a validation says of the middle one of its qualities: q50."""
+    entry: dict[str, Any] = list(validation.values())[len(validation) // 2]
+    return entry
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
     """Means around every value, of fewer at the ends."""
-    half = max(2, int(len(values) * WINDOW / 2))
+    half = max(2, int(len(values) * WINDOW_SHARE / 2))
     return [float(np.mean(values[max(0, i - half) : i + half + 1])) for i in range(len(values))]
 
 
 def _losses(axes: Any, points: Points) -> None:
+    """Losses over minutes, as they are and smoothed."""
     axes.set_title("loss", fontsize=10, loc="left")
     if not points:
         return
@@ -134,8 +135,23 @@ def _losses(axes: Any, points: Points) -> None:
         axes.set_ylim(low - 0.05 * (high - low), high + 0.05 * (high - low))
 
 
+def _rates(axes: Any, rates: Mapping[tuple[str, int], Points]) -> None:
+    """Bits per pixel over minutes, a line for every PSNR, on a logarithmic axis."""
+    task = next(iter(rates))[0]
+    lines = {f"{level} dB": line for (_, level), line in rates.items()}
+    _lines(axes, f"estimated bits per pixel of all tasks at a PSNR of {task}", lines, True)
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
 def _lines(axes: Any, title: str, lines: dict[str, Points], relative: bool) -> None:
-    """Lines over minutes, with their last values and how far these are from the first ones."""
+    """Lines over minutes, with their last values and how far these are from the first ones.
+
+    ``relative``: in per cent.
+    """
     for name, line in lines.items():
         first, last = line[0][1], line[-1][1]
         label = f"{name}: {last:.4f} ({100 * (last / first - 1):+.1f} %)"

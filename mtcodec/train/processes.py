@@ -22,6 +22,7 @@ def start(device: str) -> str:
 
 
 def several() -> bool:
+    """Does this process train together with others?"""
     return distributed.is_available() and distributed.is_initialized()
 
 
@@ -34,9 +35,9 @@ def agreed(value: float, device: str) -> float:
     """``value`` as the first process has it."""
     if not several():
         return value
-    told = torch.tensor([value], dtype=torch.float64, device=device)
-    distributed.broadcast(told, 0)
-    return float(told)
+    shared_value = torch.tensor([value], dtype=torch.float64, device=device)
+    distributed.broadcast(shared_value, 0)
+    return float(shared_value)
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:

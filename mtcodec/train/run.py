@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,13 +40,18 @@ class Dataset:
 Find = Callable[[Sequence[Task]], Sequence[Dataset]]
 """Finds datasets when the tasks are known."""
 
+PROVENANCE = (
+    "init", "batch", "crop", "rate", "seed", "task_quality_prob", "task_dropout", "balance", "shared_weight",
+)  # fmt: skip
+"""Fields of :class:`mtcodec.train.plan.Plan` that weights keep as how they were made."""
+
 
 def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
     """The scenes under directories, which are named by the last two parts of their paths."""
 
     def find(tasks: Sequence[Task]) -> list[Dataset]:
-        known = {**USUAL, **{task.name: task for task in tasks}}
-        return [Dataset(name_of(path), find_scenes(path, known, note=note)) for path in paths]
+        declared = {**USUAL, **{task.name: task for task in tasks}}
+        return [Dataset(name_of(path), find_scenes(path, declared, note=note)) for path in paths]
 
     return find
 
@@ -74,11 +80,12 @@ def train_weights(
 
     Args:
         tasks: of a new model; may be empty where there is one already, whose tasks they must else be.
-        settings: fields of :class:`Plan`; of a run that is resumed, those that differ from before.
+        settings: fields of :class:`mtcodec.train.plan.Plan`; of a run that is resumed, those that differ
+            from before.
         architecture, backbone: of a new model, by default ``conditional`` and ``fast``. Others than those of
             ``init`` or of the checkpoint are an error.
-        sizes: fields of :class:`ModelConfig` to change; weights to start from grow to them
-            (:mod:`mtcodec.train.grow`).
+        sizes: fields of :class:`mtcodec.networks.config.ModelConfig` to change; weights to start from grow
+            to them (:mod:`mtcodec.train.grow`).
         init: name or path of weights to start from.
         resume: go on from the checkpoint, which rebuilds the model and the plan.
         held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
@@ -94,106 +101,140 @@ def train_weights(
     plan = planned(settings, init, state)
     if held_out is not None:
         plan = replace(plan, held_out=held_out)
-    for name, all_of_them in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
-        if name and name not in all_of_them:
-            raise UsageError(f"{name!r} is not one of {', '.join(all_of_them)}")
-    old = start(init, (architecture, backbone), tasks, state)
+    check_names(architecture, backbone)
+    old = load_model(init, architecture, backbone, tasks, state)
     tasks = old.config.tasks if old else tuple(tasks)
-    if not tasks or any(t.exact for t in tasks):
+    if not tasks or any(task.exact for task in tasks):
         raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
     datasets = find(tasks)
-    training, kept = split(datasets, plan.held_out)
-    scenes = Scenes(training, tasks)
-    validation = Scenes(kept, tasks) if plan.held_out else None
-    if old is not None:
+    training_scenes, held_out_scenes = split(datasets, plan.held_out)
+    scenes = Scenes.read(training_scenes, tasks)
+    validation = Scenes.read(held_out_scenes, tasks) if plan.held_out else None
+    if old is None:
+        preset_config = preset(tuple(tasks), architecture or "conditional", backbone or "fast")
+        model = new_model(resized(preset_config, sizes or {}), scenes, plan, initialise=state is None)
+    else:
         config = resized(old.config, sizes or {})
         if state is not None and "config" in state and config != old.config:
             raise UsageError("the checkpoint has other sizes")
         model = grow.grown(old, config, scenes, plan.seed)
-    else:
-        torch.manual_seed(plan.seed)
-        usual = preset(tasks, architecture or "conditional", backbone or "fast")
-        model = MultiTask(resized(usual, sizes or {}))
-        if state is None:
-            klt.initialise(model, scenes)
-
-    def export(average: MultiTask, summary: dict[str, Any]) -> None:
-        provenance = {
-            "dataset": " + ".join(dataset.name for dataset in datasets),
-            "scenes": len(scenes), "date": str(date.today()),
-            **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
-            "lambdas": list(plan.lambdas), **summary,
-        }  # fmt: skip
-        scenes.to("cpu")
-        serial.save(output, average.cpu(), provenance, collect(average, scenes))
-        average.to(plan.device)
-        scenes.to(plan.device)
-
+    export = partial(write_weights, output, [dataset.name for dataset in datasets], scenes, plan)
     train(model, scenes, validation, plan, checkpoint, export, report, state)
 
 
-PROVENANCE = ("init", "batch", "crop", "rate", "seed", "own", "drop", "balance", "shared_weight")
-"""Fields of :class:`Plan` that weights tell of how they were made."""
+def check_names(architecture: str, backbone: str) -> None:
+    """Raise :class:`mtcodec.errors.UsageError` for names that are neither known nor empty."""
+    for name, known_names in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
+        if name and name not in known_names:
+            raise UsageError(f"{name!r} is not one of {', '.join(known_names)}")
 
 
-def planned(given: Mapping[str, Any], init: str, state: State | None) -> Plan:
-    """The plan of a new run, or that of a checkpoint with other settings where they are given."""
-    device = given.get("device") or "auto"
+def write_weights(
+    output: Path,
+    dataset_names: Sequence[str],
+    scenes: Scenes,
+    plan: Plan,
+    model: MultiTask,
+    summary: Mapping[str, Any],
+) -> None:
+    """Write a weights file, its probability tables fitted to ``scenes``.
+
+    Args:
+        scenes: those that were trained on.
+        model: with averaged weights, on the plan's device.
+        summary: of the training, kept in the file.
+    """
+    provenance = {
+        "dataset": " + ".join(dataset_names),
+        "scenes": len(scenes), "date": str(date.today()),
+        **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
+        "lambdas": list(plan.lambdas), **summary,
+    }  # fmt: skip
+    scenes.to("cpu")
+    serial.save(output, model.cpu(), provenance, collect(model, scenes))
+    model.to(plan.device)
+    scenes.to(plan.device)
+
+
+def planned(settings: Mapping[str, Any], init: str, state: State | None) -> Plan:
+    """The plan of a new run, or that of a checkpoint, with other ``settings`` where they are given."""
+    device = settings.get("device") or "auto"
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    before = dict((state or {}).get("plan", {"init": Path(init).stem}))
-    if given.get("steps") or given.get("minutes") or given.get("decay"):
-        before |= {"steps": 0, "minutes": 0.0}
-    return Plan(**{**before, **given, "device": processes.start(device)})
+    defaults = dict((state or {}).get("plan", {"init": Path(init).stem}))
+    if settings.get("steps") or settings.get("minutes") or settings.get("decay"):
+        defaults |= {"steps": 0, "minutes": 0.0}
+    return Plan(**{**defaults, **settings, "device": processes.start(device)})
 
 
-def start(init: str, kind: tuple[str, str], tasks: Sequence[Task], state: State | None) -> MultiTask | None:
-    """The model to begin with, of a checkpoint or of weights; None for a new one.
+def new_model(config: ModelConfig, scenes: Scenes, plan: Plan, *, initialise: bool) -> MultiTask:
+    """A model that has learned nothing; ``initialise`` starts its linear layers by ``scenes``."""
+    torch.manual_seed(plan.seed)
+    model = MultiTask(config)
+    if initialise:
+        klt.initialise(model, scenes)
+    return model
 
-    ``kind`` are its architecture and backbone, or empty.
+
+def load_model(
+    init: str, architecture: str, backbone: str, tasks: Sequence[Task], state: State | None
+) -> MultiTask | None:
+    """The model to begin with, of a checkpoint or of weights; None where there is neither.
+
+    ``tasks``, ``architecture`` and ``backbone`` are empty where any will do.
 
     Raises:
         UsageError: it is of other tasks or of another kind than asked for.
     """
     if state is not None and "config" in state:
-        model, what = MultiTask(ModelConfig.from_json(state["config"])), "the checkpoint"
+        model, source = MultiTask(ModelConfig.from_json(state["config"])), "the checkpoint"
     elif init:
-        model, what = serial.load(store.find(init))[0], init
+        model, source = serial.load(store.find(init))[0], init
         serial.thaw(model)
     else:
         return None
-    own = model.config
-    if tasks and own.task_names != tuple(t.name for t in tasks):
-        raise UsageError(f"{what} has the tasks {', '.join(own.task_names)}")
-    if any(asked and asked != there for asked, there in zip(kind, (own.architecture, own.backbone))):
-        raise UsageError(f"{what} has architecture {own.architecture!r} and backbone {own.backbone!r}")
+    config = model.config
+    if tasks and config.task_names != tuple(task.name for task in tasks):
+        raise UsageError(f"{source} has the tasks {', '.join(config.task_names)}")
+    if architecture not in ("", config.architecture) or backbone not in ("", config.backbone):
+        raise UsageError(
+            f"{source} has architecture {config.architecture!r} and backbone {config.backbone!r}"
+        )
     return model
 
 
 def split(datasets: Sequence[Dataset], held_out: int) -> tuple[list[list[Source]], list[list[Source]]]:
     """The scenes of every dataset to train on, and the last ones, in equal shares, for validation."""
-    training, kept = [], []
+    training, validation = [], []
     for i, dataset in enumerate(datasets):
         scenes = list(dataset.scenes)
         count = held_out // len(datasets) + (i < held_out % len(datasets))
         if len(scenes) <= count:
             raise SceneError(f"{dataset.name}: {len(scenes)} scenes, of which {count} would be held out")
         training.append(scenes[: len(scenes) - count])
-        kept.append(scenes[len(scenes) - count :])
-    return training, [scenes for scenes in kept if scenes]
+        validation.append(scenes[len(scenes) - count :])
+    return training, [scenes for scenes in validation if scenes]
 
 
-def settings(preset_name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Fields of :class:`Plan`: those ``given`` that are not None, over those of the preset."""
+def settings(preset_name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of :class:`mtcodec.train.plan.Plan`: those of the preset, and ``options`` that are not None.
+
+    Raises:
+        UsageError: an unknown preset or balance.
+    """
     if preset_name not in PRESETS:
         raise UsageError(f"preset must be {' or '.join(PRESETS)}, not {preset_name!r}")
-    if given.get("balance") not in (None, *BALANCES):
-        raise UsageError(f"balance must be {', '.join(BALANCES)}, not {given['balance']!r}")
-    return {**PRESETS[preset_name], **{k: v for k, v in given.items() if v is not None}}
+    if options.get("balance") not in (None, *BALANCES):
+        raise UsageError(f"balance must be {', '.join(BALANCES)}, not {options['balance']!r}")
+    return {**PRESETS[preset_name], **{name: value for name, value in options.items() if value is not None}}
 
 
 def resized(config: ModelConfig, sizes: Mapping[str, Size]) -> ModelConfig:
-    """``config`` with other sizes, by the names of its fields."""
+    """``config`` with other sizes, by the names of its fields.
+
+    Raises:
+        UsageError: not a size, or one that cannot be.
+    """
     for name, size in sizes.items():
         if name not in SIZES or isinstance(size, tuple) != isinstance(getattr(config, name), tuple):
             raise UsageError(f"not a size: {name}={size} (those of docs/training.md)")

@@ -32,8 +32,8 @@ class Source:
     units: tuple[tuple[str, str], ...] = ()
 
     def read(self, tasks: Sequence[str] | None) -> Images:
-        own = {n: image for n, image in self.images.items() if tasks is None or n in tasks}
-        return Images(own, dict(self.units))
+        images = {n: image for n, image in self.images.items() if tasks is None or n in tasks}
+        return Images(images, dict(self.units))
 
 
 def test_lengths_are_in_millimetres_of_the_unit_that_is_known() -> None:
@@ -43,8 +43,8 @@ def test_lengths_are_in_millimetres_of_the_unit_that_is_known() -> None:
     settings = Settings(units={"depth": "0.5mm"})
     found = compare({"depth": DEPTH}, {"depth": DEPTH + np.uint16(4)}, settings)["depth"]
     assert (found["unit"], found["max_error_mm"], found["max_error"]) == ("0.5mm", 2.0, 4.0)
-    told = {"a": Source({"depth": DEPTH}, units=(("depth", "10mm"),))}
-    row = compare_scenes(told, {"b": Source({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
+    with_unit = {"a": Source({"depth": DEPTH}, units=(("depth", "10mm"),))}
+    row = compare_scenes(with_unit, {"b": Source({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
     assert row["rmse_mm"] == 10.0
 
 
@@ -97,8 +97,8 @@ def test_bytes_of_large_datasets_are_estimated(tmp_path: Path, monkeypatch: pyte
     scenes = [SceneFiles(str(k), {"depth": write(tmp_path / f"{k}.png", DEPTH)}, str(k)) for k in range(6)]
     whole = stats.describe(scenes, Request(), sample=2)
     assert (whole["tasks"]["depth"]["estimated"], whole["sample"], whole["headers"]) == (False, ["0", "3"], 6)
-    monkeypatch.setattr(stats, "FILES", 2)
-    monkeypatch.setattr(stats, "HEADERS", 3)
+    monkeypatch.setattr(stats, "SIZED_FILES", 2)
+    monkeypatch.setattr(stats, "HEADER_SCENES", 3)
     found = stats.describe(scenes, Request(), sample=1)
     assert found["tasks"]["depth"]["estimated"] and found["sizes"] == {"8×8": 3}
     assert found["tasks"]["depth"]["bytes"] == whole["tasks"]["depth"]["bytes"]

@@ -8,18 +8,15 @@ import pytest
 
 pytest.importorskip("scipy")
 
-from mtcodec.measure import bd_rate as bdrate
-from mtcodec.measure.bd_rate import bd_rate
+from mtcodec.measure.bd_rate import bd_rate, table
 from mtcodec.measure.curves import Point
 from mtcodec.measure.lines import Line, front, task_lines, total_lines
-from mtcodec.measure.matched import Size, best_at, bytes_at, matched
+from mtcodec.measure.matched import best_at, bytes_at, matched
 from mtcodec.measure.tables import format_bd_rates
 
-FIELDS: tuple[tuple[Size, float], ...] = (("bytes", 1.0), ("payload_bytes", 0.5))
 
-
-def point(codec: str, task: str, size: float, psnr: float, net: float | None = None) -> Point:
-    return Point(codec, task, 50, 1, size, size / 2 if net is None else net, size / 8192, psnr, 9.0, 1.0, 1.0)
+def point(codec: str, task: str, size: float, psnr: float) -> Point:
+    return Point(codec, task, 50, 1, size, size / 8192, psnr, 9.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -37,11 +34,10 @@ def test_bytes_at_interpolates_logarithms(psnr: float, size: float, outside: boo
     line = [point("avif", "rgb", 1600, 50), point("avif", "rgb", 100, 30), point("avif", "rgb", 400, 40)]
     beaten = point("avif", "rgb", 900, 39)
     for points in (line, [*line, beaten]):
-        for field, factor in FIELDS:
-            found, flag = bytes_at(points, psnr, field)
-            assert found == pytest.approx(size * factor) and flag is outside
-    found, flag = bytes_at(line[:1], 40)
-    assert found == pytest.approx(1600) and flag
+        interpolated, flag = bytes_at(points, psnr)
+        assert interpolated == pytest.approx(size) and flag is outside
+    interpolated, flag = bytes_at(line[:1], 40)
+    assert interpolated == pytest.approx(1600) and flag
 
 
 def test_best_codec_prefers_files_that_exist() -> None:
@@ -56,16 +52,15 @@ def test_best_codec_prefers_files_that_exist() -> None:
 
 def test_best_codec_and_ratio() -> None:
     points = [
-        *(point("avif", "rgb", 100, 30, 20), point("avif", "rgb", 400, 40, 320)),
-        *(point("jxl", "rgb", 90, 30, 88), point("jxl", "rgb", 810, 40, 808)),
-        *(point("webp", "depth", 50, 40, 40), point("webp", "depth", 200, 50, 190)),
+        *(point("avif", "rgb", 100, 30), point("avif", "rgb", 400, 40)),
+        *(point("jxl", "rgb", 90, 30), point("jxl", "rgb", 810, 40)),
+        *(point("webp", "depth", 50, 40), point("webp", "depth", 200, 50)),
     ]
     assert best_at(points[:4], 30)[1:] == ("jxl", False)
     found = matched(250, {"rgb": 40, "depth": 40}, points)
     assert found is not None
     assert found["ratio"] == pytest.approx(250 / 450) and not found["extrapolated"]
-    assert found["ratio_payload"] == pytest.approx(250 / 360)
-    assert found["tasks"]["rgb"]["codec"] == found["tasks"]["rgb"]["payload_codec"] == "avif"
+    assert found["tasks"]["rgb"]["codec"] == "avif"
     half = matched(250, {"rgb": 40, "depth": 40}, points, {"depth": 0.5})
     assert half is not None and half["classical_bytes"] == pytest.approx(425)
     low = matched(250, {"rgb": 40, "depth": 39}, points)
@@ -137,36 +132,38 @@ def made_up(images: int = 2) -> dict[str, Any]:
                 }
             )
     files = [
-        Point("avif", "rgb", q, 2, s + 40, s, (s + 40) / 8192, p + 1, 1, 1, 1)
-        for q, (s, p) in enumerate(CURVE)
+        Point("avif", "rgb", q, 2, s + 40, (s + 40) / 8192, p + 1, 1, 1, 1) for q, (s, p) in enumerate(CURVE)
     ]
     files += [
-        Point("avif", "depth", q, images, s + 40, s, (s + 40) / 8192, p - 1, 1, 1, 1)
+        Point("avif", "depth", q, images, s + 40, (s + 40) / 8192, p - 1, 1, 1, 1)
         for q, (s, p) in enumerate(CURVE)
     ]
     return {
         "scenes": ["x", "y"], "tasks": {"rgb": {}, "depth": {}, "semantic": {}}, "qualities": [0, 1, 2, 3, 4],
-        "systems": {name: {"rows": own} for name, own in rows.items()}, "classical": [vars(p) for p in files],
+        "systems": {name: {"rows": entries} for name, entries in rows.items()}, "classical": [vars(p) for p in files],
     }  # fmt: skip
 
 
 def test_bd_rate_table_counts_bytes_alike() -> None:
     results = made_up()
-    found = bdrate.table(results, "a")
+    found = table(results, "a")
     assert found is not None and list(found["systems"]) == ["a", "b", "avif"]
     b, avif = found["systems"]["b"], found["systems"]["avif"]
-    assert b["all_payload"]["percent"] == pytest.approx(20)
     assert 10 < b["all"]["percent"] < 20  # the header does not grow
-    assert {t: e["percent"] for t, e in b["tasks"].items()} == pytest.approx({"rgb": 20, "depth": 20})
-    assert avif["all_payload"]["percent"] == pytest.approx(0, abs=1e-9)  # two files of the same payload
-    assert avif["all"]["percent"] > 0 and avif["tasks"]["depth"]["percent"] == pytest.approx(0, abs=1e-9)
+    assert b["tasks"].keys() == {"rgb", "depth"}
+    assert all(10 < rate["percent"] < 20 for rate in b["tasks"].values())
+    assert avif["all"]["percent"] > 0  # two files of 40 bytes more, and we have one header of 60
+    assert all(rate["percent"] < 0 for rate in avif["tasks"].values())
     assert avif["tasks"]["rgb"]["psnr"] == [31, 43]
-    against_b = bdrate.table(results, "b")
+    against_b = table(results, "b")
     assert against_b is not None
-    assert against_b["systems"]["a"]["all_payload"]["percent"] == pytest.approx(100 / 1.2 - 100)
+    inverse = 100 / (1 + b["all"]["percent"] / 100) - 100
+    assert against_b["systems"]["a"]["all"]["percent"] == pytest.approx(inverse)
     shown = format_bd_rates({**results, "bd_rate": found})
     assert shown is not None and shown.row_count == 3
-    assert list(shown.columns[2].cells) == ["+0.0 %", "+20.0 %", "+0.0 %"]
+    assert [column.header for column in shown.columns] == ["system", "all, whole files", "rgb", "depth"]
+    percents = [found["systems"][name]["tasks"]["rgb"]["percent"] for name in ("a", "b", "avif")]
+    assert list(shown.columns[2].cells) == [f"{percent:+.1f} %" for percent in percents]
 
 
 def test_lines_of_results() -> None:
@@ -174,10 +171,12 @@ def test_lines_of_results() -> None:
     lines = total_lines(results, "bytes")
     assert lines["a"][0] == (260, 30) and lines["avif"][0] == pytest.approx((140 + 140 / 2, 30))
     assert total_lines(results, "bpp")["a"][0] == pytest.approx((260 / 8192, 30))
-    assert total_lines(results, "bpp", overhead=False)["avif"][0] == pytest.approx((150 / 8192, 30))
-    assert task_lines(results, "depth", "bpp")["avif"][0] == pytest.approx((100 / 8192, 29))
+    assert total_lines(results, "bpp")["avif"][0] == pytest.approx((210 / 8192, 30))
+    depth = task_lines(results, "depth", "bpp")
+    assert depth["avif"][0] == pytest.approx((140 / 8192, 29))
+    assert depth["a"][0] == pytest.approx((160 / 8192, 29))  # its section, and the header
     results["classical"] = [p for p in results["classical"] if p["task"] == "rgb"]
     assert "avif" not in total_lines(results, "bytes") and "avif" in task_lines(results, "rgb", "bytes")
-    found = bdrate.table(results, "a")
+    found = table(results, "a")
     assert found is not None and found["systems"]["avif"]["all"]["percent"] is None
     assert found["systems"]["avif"]["tasks"]["depth"]["percent"] is None

@@ -47,7 +47,7 @@ def tiny(architecture: str, backbone: str = "fast") -> ModelConfig:
 
 @pytest.fixture(scope="module")
 def scenes(bundled: list[SceneFiles]) -> Scenes:
-    return Scenes([bundled[:4]], TASKS)
+    return Scenes.read([bundled[:4]], TASKS)
 
 
 @torch.no_grad()
@@ -66,7 +66,9 @@ def test_it_learns_and_codes(
     torch.manual_seed(0)
     model = MultiTask(tiny(architecture, backbone))
     before = fixed_loss(model, scenes)
-    plan = Plan(steps=28, batch=2, crop=64, warmup=3, full=0.0, precision="float32", rate=1e-2, ema=0.5)
+    plan = Plan(
+        steps=28, batch=2, crop=64, warmup=3, large_crop_share=0.0, precision="float32", rate=1e-2, ema=0.5
+    )
     path = tmp_path / "w.safetensors"
     train(model, scenes, None, plan, tmp_path / "w.ckpt", lambda m, s: serial.save(path, m, s) and None)
     codec = mtcodec.load(path, device="cpu", coding="neural")

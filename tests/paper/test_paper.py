@@ -38,22 +38,22 @@ NAMES = ("rgb", "depth", "normal")
 def make(architecture: str, bundled: list[SceneFiles], folder: Path) -> Path:
     torch.manual_seed(0)
     model = MultiTask(replace(ModelConfig(TASKS, architecture), **SMALL))
-    klt.initialise(model, Scenes([bundled[:3]], TASKS), crops=16)
+    klt.initialise(model, Scenes.read([bundled[:3]], TASKS), crops=16)
     path = folder / f"{architecture}.safetensors"
     serial.save(path, model, {"note": "untrained"})
     return path
 
 
 @pytest.fixture(scope="module")
-def others(bundled: list[SceneFiles], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def untrained(bundled: list[SceneFiles], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Untrained weights by architecture."""
     folder = tmp_path_factory.mktemp("architectures")
     return {name: make(name, bundled, folder) for name in ("single", "mixed", "disjoint")}
 
 
 @pytest.fixture(scope="module")
-def single(others: dict[str, Path]) -> Networks:
-    return load(others["single"], "cpu")
+def single(untrained: dict[str, Path]) -> Networks:
+    return load(untrained["single"], "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -75,22 +75,22 @@ def test_code_lengths_are_those_of_the_coder(conditional: Networks) -> None:
 
 @pytest.mark.parametrize("architecture", ["conditional", "single", "mixed", "disjoint"])
 def test_channels_add_up_to_sections(
-    architecture: str, conditional: Networks, others: dict[str, Path], scene: Scene
+    architecture: str, conditional: Networks, untrained: dict[str, Path], scene: Scene
 ) -> None:
-    own = conditional if architecture == "conditional" else load(others[architecture], "cpu")
+    networks = conditional if architecture == "conditional" else load(untrained[architecture], "cpu")
     scene = {name: scene[name] for name in NAMES}
-    coded = code(own, scene, 60)
+    coded = code(networks, scene, 60)
     for stream in coded.streams.values():
         assert (stream.bits.sum() + stream.hyper_bits) / 8 == pytest.approx(stream.bytes, rel=0.02, abs=8)
         assert (stream.bits >= 0).all()
-    found = channels.bits_of(own, [coded])
+    found = channels.bits_of(networks, [coded])
     total = sum(stream["section"] for stream in found["streams"].values())
     assert total + found["header"] == pytest.approx(found["file"])
-    for task, reads in own.graph.reads.items():
+    for task, reads in networks.graph.reads.items():
         assert list(found["tasks"][task]) == list(reads)
-    back = Codec(own.info.path, "cpu").decode(coded.data)
+    back = Codec(networks.info.path, "cpu").decode(coded.data)
     for name in NAMES:  # the latents are those of the file; torch and onnxruntime round differently
-        painted = stored(coded, name, paint(own, coded, name)[0]).astype(np.int64)
+        painted = stored(coded, name, paint(networks, coded, name)[0]).astype(np.int64)
         assert np.abs(painted - back[name]).max() <= 1
 
 
@@ -99,24 +99,24 @@ def test_swap_with_itself_changes_nothing(conditional: Networks, bundled: list[S
     for task in NAMES:
         same = shared.swap(conditional, a, a, task)
         assert same["own"] == same["plain"] == same["shared"]
-        other = shared.swap(conditional, a, b, task)
-        assert other["plain"] == same["plain"] and other["own"] != same["plain"]
+        swapped = shared.swap(conditional, a, b, task)
+        assert swapped["plain"] == same["plain"] and swapped["own"] != same["plain"]
         both = {name: b.streams[name].latent for name in ("shared", task)}
         assert np.array_equal(paint(conditional, a, task, both)[0], paint(conditional, b, task)[0])
 
 
-def test_knocking_out_nothing_is_the_baseline(conditional: Networks, bundled: list[SceneFiles]) -> None:
+def test_ablating_nothing_changes_nothing(conditional: Networks, bundled: list[SceneFiles]) -> None:
     coded = [code(conditional, scene, 60) for scene in read_scenes([conditional], bundled[:3])]
     count = conditional.model.config.shared_latents
     mean = shared.average(coded, "shared", "channel", 0)
     assert torch.allclose(mean, mean[..., :1, :1].expand_as(mean))
     for task in NAMES:
         sets: Sequence[Sequence[int]] = [[], range(count), [1], []]
-        found = shared.ablate(conditional, coded[0], task, mean, sets)
+        errors = shared.ablate(conditional, coded[0], task, mean, sets)
         plain = compare(coded[0], task, paint(conditional, coded[0], task)[0])["mse"]
         without = compare(coded[0], task, paint(conditional, coded[0], task, {"shared": mean})[0])["mse"]
-        assert found[0] == pytest.approx(plain, rel=1e-3) and found[3] == pytest.approx(plain, rel=1e-3)
-        assert found[1] == pytest.approx(without, rel=1e-3)
+        assert errors[0] == pytest.approx(plain, rel=1e-3) and errors[3] == pytest.approx(plain, rel=1e-3)
+        assert errors[1] == pytest.approx(without, rel=1e-3)
 
 
 def test_averages_leave_the_scene_out(conditional: Networks, bundled: list[SceneFiles]) -> None:
@@ -133,8 +133,8 @@ def test_search_meets_its_target(conditional: Networks, bundled: list[SceneFiles
     assert [file.to_bytes() for file in found.files] == [
         encode(conditional, scenes[0], found.quality).to_bytes()
     ]
-    assert reconstructions.search(conditional, scenes, 2 * ends[1]).step == MAX_NETWORK_LEVEL
-    assert reconstructions.search(conditional, scenes, ends[0] / 2).step == 0
+    assert reconstructions.search(conditional, scenes, 2 * ends[1]).level == MAX_NETWORK_LEVEL
+    assert reconstructions.search(conditional, scenes, ends[0] / 2).level == 0
 
 
 def test_subsets_are_real_files(conditional: Networks, single: Networks, bundled: list[SceneFiles]) -> None:
@@ -169,12 +169,12 @@ def test_bytes_are_interpolated_in_logarithms() -> None:
 def test_what_does_not_fit_is_refused(
     conditional: Networks,
     single: Networks,
-    others: dict[str, Path],
+    untrained: dict[str, Path],
     bundled: list[SceneFiles],
     tmp_path: Path,
 ) -> None:
     for name in ("single", "mixed", "disjoint"):
-        codec = load(others[name], "cpu")
+        codec = load(untrained[name], "cpu")
         with pytest.raises(UsageError, match=f"{name}.*needs a shared stream"):
             shared.analyse({name: codec}, bundled[:2], 60)
     with pytest.raises(UsageError, match="two scenes"):
@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_refused(
     [
         ("channels", ["channels.png", "channels-tasks.png"]),
         ("reconstructions --bpp 0.5", ["reconstructions-0.5.png"]),
-        ("shared", ["shared-swap-small.png", "shared-average-small.png", "shared-knockout-small.png"]),
+        ("shared", ["shared-swap-small.png", "shared-average-small.png", "shared-ablation-small.png"]),
         ("subsets --single SINGLE --quality 40,60", ["subsets.png"]),
     ],
 )
@@ -201,12 +201,12 @@ def test_commands(
     command: str,
     pictures: list[str],
     small_weights: Path,
-    others: dict[str, Path],
+    untrained: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = [str(others["single"]) if word == "SINGLE" else word for word in command.split()]
+    words = [str(untrained["single"]) if word == "SINGLE" else word for word in command.split()]
     options = ["--weights", str(small_weights), "--limit", "2", "-o", str(tmp_path / "a" / "b")]
     for last in ([], ["--json"]) if words[0] == "channels" else ([],):
         monkeypatch.setattr(

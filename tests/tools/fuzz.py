@@ -68,7 +68,7 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     for seed, path in enumerate(paths):
         torch.manual_seed(seed)
         model = MultiTask(ModelConfig(TASKS, **SMALL))
-        klt.initialise(model, Scenes([found], TASKS), crops=32)
+        klt.initialise(model, Scenes.read([found], TASKS), crops=32)
         serial.save(path, model, {"note": "untrained"})
     codec, other = (mtcodec.load(path, "cpu", coding="neural") for path in paths)
     scene = read_scene(found[1])

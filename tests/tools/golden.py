@@ -156,7 +156,7 @@ def make_small_weights(path: Path) -> None:
     torch.manual_seed(0)
     pair = (USUAL["depth"], USUAL["normal"])
     model = MultiTask(ModelConfig(pair, **SIZES))
-    klt.initialise(model, Scenes([find_scenes(determinism.TESTS / "scenes")], pair), crops=32)
+    klt.initialise(model, Scenes.read([find_scenes(determinism.TESTS / "scenes")], pair), crops=32)
     with torch.no_grad():
         for stream in model.streams.values():
             for layer in order.OUTPUTS:

@@ -13,7 +13,7 @@ from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, level_of_lambda
 from mtcodec.train.dataset import Batch
-from mtcodec.train.objective import DIRECTION, Balance, draw_qualities, objective, vector_squares
+from mtcodec.train.objective import DIRECTION_SHARE, Balance, draw_qualities, objective, vector_squares
 
 
 def tiny(architecture: str) -> MultiTask:
@@ -23,9 +23,9 @@ def tiny(architecture: str) -> MultiTask:
 def test_fixed_lambdas_are_drawn() -> None:
     for lam in (0.001, 0.01, 0.1):
         assert lambda_of(float(level_of_lambda(lam))) == pytest.approx(lam, rel=3e-3)
-    steps = draw_qualities(300, 3, 0.0, (0.001, 0.1))
-    assert set(steps.unique().tolist()) == {level_of_lambda(0.001), level_of_lambda(0.1)}
-    assert (steps == steps[:, :1]).all()
+    levels = draw_qualities(300, 3, 0.0, (0.001, 0.1))
+    assert set(levels.unique().tolist()) == {level_of_lambda(0.001), level_of_lambda(0.1)}
+    assert (levels == levels[:, :1]).all()
     assert draw_qualities(9, 3, 1.0, (50.0,)).max() == MAX_NETWORK_LEVEL  # a λ that networks do not know
 
 
@@ -47,10 +47,10 @@ def test_the_weight_of_the_shared_stream_counts_its_bits() -> None:
     model = tiny("conditional").eval()
     planes = {t.name: torch.rand(1, t.channels, 64, 64) for t in TASKS}
     batch = Batch(planes, torch.ones(1, 3), {})
-    steps = torch.full((1, 4), MAX_NETWORK_LEVEL // 2)
+    levels = torch.full((1, 4), MAX_NETWORK_LEVEL // 2)
     with torch.no_grad():
-        out = model(planes, batch.present, steps)
-        one, three = (objective(model, out, batch, steps, None, w) for w in (1.0, 3.0))
+        out = model(planes, batch.present, levels)
+        one, three = (objective(model, out, batch, levels, None, w) for w in (1.0, 3.0))
     assert float(three["loss"] - one["loss"]) == pytest.approx(2 * float(one["bpp_shared"]), rel=1e-3)
     assert np.isclose(float(one["bpp_shared"]), float(out.bits["shared"] / 64**2))
 
@@ -60,7 +60,7 @@ def test_errors_of_vectors_are_mostly_those_of_their_direction() -> None:
     unit = torch.tensor([0.6, 0.0, 0.8]).view(1, 3, 1, 1) / 2 + 0.5
     shorter = torch.tensor([0.3, 0.0, 0.4]).view(1, 3, 1, 1) / 2 + 0.5
     raw = float((unit - shorter).square().sum())
-    assert float(vector_squares(shorter, unit).sum()) == pytest.approx((1 - DIRECTION) * raw, rel=1e-4)
+    assert float(vector_squares(shorter, unit).sum()) == pytest.approx((1 - DIRECTION_SHARE) * raw, rel=1e-4)
     assert float(vector_squares(unit, shorter).sum()) == pytest.approx(raw, rel=1e-4)
     zero = torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
     vector_squares(zero, unit).sum().backward()

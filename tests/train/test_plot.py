@@ -16,7 +16,7 @@ from mtcodec.errors import DependencyError
 from mtcodec.train.plot import bpp_at, curves, plot, rates_by_level
 
 PNG = b"\x89PNG"
-PLAN = {"plan": {"batch": 8, "full": 0.15, "decay": 0.0}, "parameters": 1, "bfloat16": False}
+PLAN = {"plan": {"batch": 8, "large_crop_share": 0.15, "decay": 0.0}, "parameters": 1, "bfloat16": False}
 
 
 def validation(bpp: float, task: str = "rgb") -> dict[str, Any]:

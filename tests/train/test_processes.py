@@ -26,12 +26,12 @@ import torch
 from mtcodec.cli import app
 from mtcodec.train import loop, processes
 rank = __import__("os").environ["RANK"]
-step = loop.Optimisation.step
+training_step = loop.Optimisation.training_step
 def watched(self, *arguments):
     batch = self.scenes.batch(1, 64, generator=None)
-    step(self, *arguments)
+    training_step(self, *arguments)
     torch.save([batch.planes["rgb"], *self.model.parameters()], Path(sys.argv[-1]).with_suffix(f".{rank}"))
-loop.Optimisation.step = watched
+loop.Optimisation.training_step = watched
 app()
 """
 
@@ -66,17 +66,17 @@ def test_a_pass_can_be_compiled_as_a_whole() -> None:
     optimisation = Optimisation(model, scenes, Plan(), bfloat16=False)
     planes = {t.name: torch.rand(2, t.channels, 64, 64) for t in tasks}
     batch = Batch(planes, torch.tensor([[1.0, 1.0], [1.0, 0.0]]), {"depth": torch.ones(2, 1, 64, 64)})
-    steps = draw_qualities(2, len(tasks), 0.5)
+    levels = draw_qualities(2, len(tasks), 0.5)
     compiled = torch.compile(optimisation.forward, backend="aot_eager", fullgraph=True)
-    found = []
+    results = []
     for forward in (optimisation.forward, compiled):
         torch.manual_seed(1)
         model.zero_grad(set_to_none=True)
-        parts = forward(batch, steps)
+        parts = forward(batch, levels)
         parts["loss"].backward()
         gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
-        found.append((float(parts["loss"].detach()), gradients))
-    assert abs(found[0][0] - found[1][0]) < 1e-5 * found[0][0]
-    assert len(found[0][1]) == len(found[1][1])
-    for one, other in zip(found[0][1], found[1][1]):
-        assert torch.allclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max() + 1e-9))
+        results.append((float(parts["loss"].detach()), gradients))
+    assert abs(results[0][0] - results[1][0]) < 1e-5 * results[0][0]
+    assert len(results[0][1]) == len(results[1][1])
+    for plain, of_compiled in zip(results[0][1], results[1][1]):
+        assert torch.allclose(plain, of_compiled, rtol=1e-3, atol=1e-5 * float(plain.abs().max() + 1e-9))

@@ -36,7 +36,7 @@ from mtcodec.train.objective import draw_qualities, objective
 from mtcodec.train.optimisation import Optimisation
 from mtcodec.train.plan import Plan
 
-FOUND = run.on_disk([SCENES])
+FIND = run.on_disk([SCENES])
 
 
 def model_for(scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -53,8 +53,8 @@ def seeded(seed: int) -> torch.Generator:
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, 0.0, seeded(7))
-    steps = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
-    return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
+    levels = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
+    return float(objective(model.eval(), model(batch.planes, batch.present, levels), batch, levels)["loss"])
 
 
 def losses(log: Path) -> list[float]:
@@ -63,13 +63,22 @@ def losses(log: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def scenes(bundled: list[SceneFiles]) -> Scenes:
-    return Scenes([bundled[:4]], TASKS)
+    return Scenes.read([bundled[:4]], TASKS)
 
 
 def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
     model = MultiTask(ModelConfig(TASKS, **SMALL))
     before = fixed_loss(model, scenes)
-    plan = Plan(steps=60, batch=2, crop=64, log_every=10, warmup=5, full=0.0, precision="float32", rate=3e-3)
+    plan = Plan(
+        steps=60,
+        batch=2,
+        crop=64,
+        log_every=10,
+        warmup=5,
+        large_crop_share=0.0,
+        precision="float32",
+        rate=3e-3,
+    )
     train(model, scenes, scenes, plan, tmp_path / "a.ckpt",
           lambda m, summary: serial.save(tmp_path / "a.safetensors", m, summary) and None)  # fmt: skip
     assert fixed_loss(model, scenes) < 0.85 * before
@@ -92,16 +101,16 @@ def test_crops_at_the_end_are_no_larger_than_scenes(
         seen.append((count, side))
         self.sums = torch.zeros(9)
 
-    monkeypatch.setattr(Optimisation, "step", noted)
+    monkeypatch.setattr(Optimisation, "training_step", noted)
     for crop, batch, last in ((64, 8, (2, 128)), (192, 2, (1, 256)), (256, 2, (2, 256))):
-        plan = Plan(steps=4, batch=batch, crop=crop, full=0.5, precision="float32")
+        plan = Plan(steps=4, batch=batch, crop=crop, large_crop_share=0.5, precision="float32")
         train(model_for(scenes), scenes, None, plan, tmp_path / "a.ckpt", lambda model, summary: None)
         assert seen == [(batch, crop)] * 2 + [last] * 2
         seen.clear()
 
 
 def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
-    plan = Plan(steps=8, batch=2, crop=64, log_every=1, warmup=2, full=0.5, precision="float32")
+    plan = Plan(steps=8, batch=2, crop=64, log_every=1, warmup=2, large_crop_share=0.5, precision="float32")
 
     class Stop(Exception):
         pass
@@ -239,13 +248,13 @@ def test_weights_are_found_by_name_and_fingerprint(
 def test_train_weights_end_to_end(tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
     out = tmp_path / "w.safetensors"
-    run.train_weights(FOUND, TASKS, out, settings=settings, held_out=2)
-    run.train_weights(FOUND, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out))
+    run.train_weights(FIND, TASKS, out, settings=settings, held_out=2)
+    run.train_weights(FIND, TASKS, tmp_path / "x.safetensors", settings=settings, held_out=0, init=str(out))
     assert weights.describe(tmp_path / "x.safetensors").training["init"] == out.stem
     with pytest.raises(UsageError, match="categories"):
-        run.train_weights(FOUND, [USUAL["semantic"]], out, settings=settings)
+        run.train_weights(FIND, [USUAL["semantic"]], out, settings=settings)
     with pytest.raises(SceneError, match="held out"):
-        run.train_weights(FOUND, TASKS, out, settings=settings, held_out=6)
+        run.train_weights(FIND, TASKS, out, settings=settings, held_out=6)
 
 
 def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
@@ -258,14 +267,17 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
         "precision": "float32",
         "device": "cpu",
         "rate": 1e-3,
-        "own": 0.0,
+        "task_quality_prob": 0.0,
     }
-    run.train_weights(FOUND, TASKS[:2], out, settings=first, held_out=0, architecture="shared",
+    run.train_weights(FIND, TASKS[:2], out, settings=first, held_out=0, architecture="shared",
                       sizes=SMALL)  # fmt: skip
-    run.train_weights(FOUND, (), out, settings={"steps": 3}, resume=True)  # held_out as before
+    run.train_weights(FIND, (), out, settings={"steps": 3}, resume=True)  # held_out as before
     info = weights.describe(out)
     assert weights.model_config(info) == replace(preset(TASKS[:2], "shared"), **SMALL)
-    assert info.training["steps"] == 3 and (info.training["rate"], info.training["own"]) == (1e-3, 0.0)
+    assert info.training["steps"] == 3 and (info.training["rate"], info.training["task_quality_prob"]) == (
+        1e-3,
+        0.0,
+    )
     state = load_checkpoint(tmp_path / "w.ckpt")
     assert state["step"] == 3 and Plan(**state["plan"]).steps == 3
     for wrong in ({"tasks": TASKS}, {"architecture": "mixed"}, {"sizes": {"latents": 14}}):
@@ -281,7 +293,7 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
             )
     del state["config"], state["plan"]  # of a version that kept neither
     torch.save(state, tmp_path / "w.ckpt")
-    run.train_weights(FOUND, TASKS[:2], out, settings={**first, "steps": 4}, resume=True, held_out=0,
+    run.train_weights(FIND, TASKS[:2], out, settings={**first, "steps": 4}, resume=True, held_out=0,
                       architecture="shared", sizes=SMALL)  # fmt: skip
     assert weights.describe(out).training["steps"] == 4
 
@@ -328,14 +340,14 @@ def test_a_run_without_an_end_gives_weights_when_they_are_wanted(scenes: Scenes,
 def test_checkpoints_that_are_none(tmp_path: Path) -> None:
     out = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match=r"w\.ckpt: no checkpoint"):
-        run.train_weights(FOUND, TASKS, out, settings={"steps": 1}, resume=True)
+        run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)
     (tmp_path / "w.ckpt").write_bytes(b"nothing of the kind")
     with pytest.raises(UsageError, match="not a checkpoint"):
-        run.train_weights(FOUND, TASKS, out, settings={"steps": 1}, resume=True)
+        run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)
 
 
 def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
-    scenes = Scenes([bundled[:1], bundled[1:4]], TASKS)
+    scenes = Scenes.read([bundled[:1], bundled[1:4]], TASKS)
     assert scenes.sizes[0].tolist() == [256, 256]
     whole = scenes.middles(torch.zeros(1, dtype=torch.long), 256).planes["rgb"][0]
     only = [whole, whole.flip(2)]
@@ -345,11 +357,11 @@ def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) 
 
 
 def test_held_out_scenes_come_from_every_dataset(bundled: list[SceneFiles]) -> None:
-    found = [run.Dataset("a", bundled[:3]), run.Dataset("b", bundled[3:6])]
-    training, kept = run.split(found, 3)
-    assert [len(s) for s in training] == [1, 2] and kept == [bundled[1:3], bundled[5:6]]
+    datasets = [run.Dataset("a", bundled[:3]), run.Dataset("b", bundled[3:6])]
+    training, held_out = run.split(datasets, 3)
+    assert [len(s) for s in training] == [1, 2] and held_out == [bundled[1:3], bundled[5:6]]
     with pytest.raises(SceneError, match="a: 3 scenes, of which 3"):
-        run.split(found, 6)
+        run.split(datasets, 6)
     assert run.on_disk([SCENES])(())[0].name == "tests/scenes"
 
 
@@ -374,7 +386,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
     for sizes, same_bits in ((widened, True), (LARGER, False)):
         new = MultiTask(replace(old.config, **sizes))
         klt.initialise(new, scenes, crops=32)
-        grow.put(old, new)
+        grow.transplant(old, new)
         with torch.no_grad():
             before, after = (m.eval()(batch.planes, batch.present, steps) for m in (old, new))
         for name, planes in before.planes.items():
@@ -386,7 +398,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
 def test_new_latents_take_up_what_is_lost(small_model: MultiTask, scenes: Scenes) -> None:
     config = replace(small_model.config, latents=60)
     new = grow.grown(small_model, config, scenes)
-    batch, steps = scenes.batch(8, 64, 0.0, seeded(2)), torch.full((8, 4), grow.START_STEP)
+    batch, steps = scenes.batch(8, 64, 0.0, seeded(2)), torch.full((8, 4), grow.START_LEVEL)
     with torch.no_grad():
         before, after = (m.eval()(batch.planes, batch.present, steps) for m in (small_model, new))
     for name, planes in batch.planes.items():
