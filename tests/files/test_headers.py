@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from mtcodec.errors import SceneError
-from mtcodec.files.headers import shape_of
+from mtcodec.files.formats import shape_of
 
 
 def test_headers_tell_size_channels_and_dtype(tmp_path: Path) -> None:

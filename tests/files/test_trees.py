@@ -12,7 +12,7 @@ from PIL import Image
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.tasks import USUAL
 
@@ -76,7 +76,7 @@ def test_kitti_joins_annotated_depth_and_raw_colours(kitti: Path) -> None:
     scene = scenes[f"{DRIVE}/image_03/0000000005"]
     images = read_scene(scene)
     assert images.keys() == {"depth", "rgb", "velodyne_raw"} and np.array_equal(images["depth"], SPARSE)
-    assert scaled(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
+    assert layout_units(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
     assert notes == [
         *UNIT_NOTES,
         f"left out, as they are no images: 2011_09_26/{DRIVE}/image_02/timestamps.txt, "
@@ -251,7 +251,7 @@ def test_every_task_of_taskonomy(tmp_path: Path) -> None:
     images = read_scene(scenes[key])
     read_as = {"depth_zbuffer": "depth", "segment_semantic": "semantic"}
     assert set(images) == {read_as.get(task, task) for task in tasks}
-    assert scaled(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
+    assert layout_units(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
     assert all(name in USUAL for name in images)
     assert notes[-1] == "left out, as they are no images: nonfixated_matches/, point_info/, points/"
 
