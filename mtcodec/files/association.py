@@ -67,7 +67,7 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
     times = sorted([(t, 0, i) for i, t in enumerate(first)] + [(t, 1, i) for i, t in enumerate(second)])
     # positions in ``times`` of the neighbours among those left; −1 and len(times) where there is none
     before, after = list(range(-1, len(times) - 1)), list(range(1, len(times) + 1))
-    used = [False] * len(times)
+    is_paired = [False] * len(times)
     queue: list[tuple[Decimal, int, int]] = []  # seconds apart, two positions
 
     def enqueue(left: int, right: int) -> None:
@@ -82,9 +82,9 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
     pairs = []
     while queue:
         _, left, right = heapq.heappop(queue)
-        if used[left] or used[right]:
+        if is_paired[left] or is_paired[right]:
             continue
-        used[left] = used[right] = True
+        is_paired[left] = is_paired[right] = True
         starts_with_first = times[left][1] == 0
         pairs.append((times[left], times[right]) if starts_with_first else (times[right], times[left]))
         left, right = before[left], after[right]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtcodec.errors import SceneError
-from mtcodec.files.formats import format_of, reading
+from mtcodec.files.formats import format_of, reader_errors
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
@@ -45,7 +45,7 @@ def read_with_alpha(
         note(f"{name}: {line}")
 
     as_numbers = task is None or task.exact
-    with reading(source, "cannot read it"):
+    with reader_errors(source, "cannot read it"):
         image_format = format_of(source)
         pixels = image_format.read(source, as_numbers, note_of_image)
     _check(source, pixels)

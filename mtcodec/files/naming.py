@@ -79,7 +79,7 @@ class Naming:
     def meaning(self, name: str) -> tuple[int, str]:
         """The rank, how sure it is what ``name`` means, and the task.
 
-        A name of the caller's that is asked for counts as used, see :meth:`note_unused`.
+        A name of the caller's that is asked for counts as used, see :meth:`Naming.note_unused`.
         """
         plain = clean_name(name)
         for callers_name in (name, plain):

@@ -12,7 +12,7 @@ from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks import USUAL, Declarations, Task
 
 Scene = dict[str, Array]
 """Images by task."""
@@ -44,33 +44,45 @@ def read_scene(
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
     for name, source in scene_files.files.items():
-        alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-        is_wanted = tasks is None or name in tasks
-        is_alpha_wanted = tasks is None or alpha_name in tasks
-        if not is_wanted and not is_alpha_wanted:
+        wanted = [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
+        if not wanted:
             continue
-        try:
-            image, alpha = read_with_alpha(source, name, declared.get(name), note)
-        except MissingSource:
-            note(f"{name}: there is none")
-            continue
-        if is_wanted:
-            scene[name], sources[name] = image, source
-        if alpha is None:
-            continue
-        if not is_alpha_wanted:
-            note(f"{name}: its alpha, {alpha_name}, is left out")
-        elif alpha_name in scene_files.files:
-            holder = scene_files.files[alpha_name]
-            raise SceneError(f"its alpha is task {alpha_name}, as {holder} is", path=source)
-        else:
-            note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
-            scene[alpha_name], sources[alpha_name] = alpha, source
+        images = _read_task(scene_files, name, declared.get(name), wanted, note)
+        scene |= images
+        sources |= dict.fromkeys(images, source)
     if not scene:
-        wanted = "" if tasks is None else f" ({', '.join(tasks)})"
-        raise SceneError(f"no image of any task{wanted}", path=scene_files.label)
+        names = "" if tasks is None else f" ({', '.join(tasks)})"
+        raise SceneError(f"no image of any task{names}", path=scene_files.label)
     _check_sizes(scene, sources)
     return scene
+
+
+def _alpha_name(name: str) -> str:
+    """What the task is called that is the alpha of task ``name``."""
+    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+
+
+def _read_task(
+    scene_files: SceneFiles, name: str, task: Task | None, wanted: Collection[str], note: Note
+) -> Scene:
+    """The image of a task and its alpha, those that are ``wanted``; empty where there is no image."""
+    source, alpha_name = scene_files.files[name], _alpha_name(name)
+    try:
+        image, alpha = read_with_alpha(source, name, task, note)
+    except MissingSource:
+        note(f"{name}: there is none")
+        return {}
+    images = {name: image} if name in wanted else {}
+    if alpha is None:
+        return images
+    if alpha_name not in wanted:
+        note(f"{name}: its alpha, {alpha_name}, is left out")
+        return images
+    if alpha_name in scene_files.files:
+        holder = scene_files.files[alpha_name]
+        raise SceneError(f"its alpha is task {alpha_name}, as {holder} is", path=source)
+    note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
+    return {**images, alpha_name: alpha}
 
 
 def layout_units(scene_files: SceneFiles, scene: Scene) -> dict[str, str]:

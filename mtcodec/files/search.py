@@ -92,8 +92,8 @@ class Search:
 
     def use_files(self, paths: Iterable[str]) -> None:
         """Files that are no images, but were read: they are not left out."""
-        used = set(paths)
-        self.other_files[:] = [path for path in self.other_files if path not in used]
+        used_paths = set(paths)
+        self.other_files[:] = [path for path in self.other_files if path not in used_paths]
 
     def note_left_out(self) -> None:
         """Note what is left out, and which of the caller's names nothing has."""

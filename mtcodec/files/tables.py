@@ -53,7 +53,7 @@ class Cell:
         return len(self.read_bytes())
 
     def read_bytes(self) -> bytes:
-        with _damage(self.file):
+        with _pyarrow_errors(self.file):
             read_column = _column_reader(self.file, self.file.stat().st_mtime_ns, self.row_group)
             value = read_column(self.column)[self.row].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
@@ -87,7 +87,7 @@ def _open(path: Path) -> Any:
 
 
 @contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _pyarrow_errors(path: Path) -> Iterator[None]:
     """Whatever pyarrow raises within is a SceneError of the file at ``path``."""
     pa = extras.load("pyarrow", "a Parquet file", "archive")
     try:
@@ -102,7 +102,7 @@ def find(search: Search, path: Path, prefix: str = "") -> list[SceneFiles]:
     Raises:
         SceneError: damaged, or an archive of this package. DependencyError: pyarrow is not installed.
     """
-    with _damage(path):
+    with _pyarrow_errors(path):
         file = _open(path)
         if ARCHIVE_KEY in (file.schema_arrow.metadata or {}):
             raise SceneError("a part of an archive of mtcodec, which is encoded already", path=path)
@@ -112,8 +112,8 @@ def find(search: Search, path: Path, prefix: str = "") -> list[SceneFiles]:
     image_columns = [name for name in candidates if row_counts and _holds_image(path, name, row_counts[0])]
     if not image_columns:
         return []
-    used = {*image_columns, *KEY_COLUMNS}
-    columns_left_out = [name for name in file.schema_arrow.names if name not in used]
+    known_columns = {*image_columns, *KEY_COLUMNS}
+    columns_left_out = [name for name in file.schema_arrow.names if name not in known_columns]
     if columns_left_out:
         search.note(f"columns left out, as they hold no images: {list_names(columns_left_out)}")
     columns = search.naming.assign((name, name) for name in image_columns)

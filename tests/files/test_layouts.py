@@ -457,10 +457,10 @@ def test_units_are_those_of_integers(tmp_path: Path) -> None:
     assert layout_units(scene, images) == {"depth": "0.1mm"}
     assert layout_units(scene, {"rgb": images["rgb"]}) == {}
     assert layout_units(scene, {"depth": images["depth"].astype(np.float32)}) == {}
-    told = {"depth": "0.1mm"}
-    assert Request().only(images, told).units == told
-    assert Request(units={"depth": "1mm"}).only(images, told).units == {"depth": "1mm"}
-    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, told).units == {}
+    layout = {"depth": "0.1mm"}
+    assert Request().only(images, layout).units == layout
+    assert Request(units={"depth": "1mm"}).only(images, layout).units == {"depth": "1mm"}
+    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, layout).units == {}
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:

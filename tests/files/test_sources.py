@@ -42,16 +42,14 @@ def test_members_of_tar_files_have_their_own_sizes_and_headers(tmp_path: Path) -
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
     (scene,) = find_scenes(tmp_path / "x.tar")
-    data = {name.split(".")[0]: own for name, own in encoded().items()}
-    assert {name: size_of(own) for name, own in scene.files.items()} == {n: len(d) for n, d in data.items()}
-    assert {name: shape_of(own) for name, own in scene.files.items()} == {
-        name: (4, 6, *own) for name, own in SHAPES.items()
-    }
-    assert bytes_on_disk(scene) == sum(map(len, data.values())) and bytes_on_disk(scene, ["rgb"]) == len(
-        data["rgb"]
-    )
+    files = {name.split(".")[0]: image for name, image in encoded().items()}
+    sizes = {task: size_of(source) for task, source in scene.files.items()}
+    assert sizes == {task: len(image) for task, image in files.items()}
+    shapes = {task: shape_of(source) for task, source in scene.files.items()}
+    assert shapes == {task: (4, 6, *rest) for task, rest in SHAPES.items()}
+    assert bytes_on_disk(scene) == sum(sizes.values()) and bytes_on_disk(scene, ["rgb"]) == sizes["rgb"]
     with open_source(scene.files["depth"]) as file:
-        assert file.read() == data["depth"]
+        assert file.read() == files["depth"]
 
 
 def test_cells_have_the_sizes_of_their_images_and_may_be_empty(tmp_path: Path) -> None:

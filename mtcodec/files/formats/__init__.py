@@ -16,7 +16,7 @@ __all__ = [
     "ImageFormat",
     "Shape",
     "format_of",
-    "reading",
+    "reader_errors",
     "shape_of",
     "suffix_of_bytes",
 ]
@@ -52,12 +52,12 @@ def shape_of(source: ImageSource) -> Shape:
     Raises:
         SceneError: unreadable, or not an image. DependencyError: it needs h5py. MissingSource: there is none.
     """
-    with reading(source, "cannot read its header"):
+    with reader_errors(source, "cannot read its header"):
         return _BY_SUFFIX[source.suffix.lower()].read_shape(source)
 
 
 @contextmanager
-def reading(source: ImageSource, failure: str) -> Iterator[None]:
+def reader_errors(source: ImageSource, failure: str) -> Iterator[None]:
     """Whatever readers raise within is a SceneError of ``source``, in one line that begins with ``failure``.
 
     MissingSource passes, and so do errors of this package, which learn of ``source``.

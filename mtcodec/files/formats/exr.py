@@ -114,7 +114,7 @@ def _read_channel_names(path: Path) -> list[list[Place]]:
     """By part, the places of its channels; ValueError if a part is too large."""
     import OpenEXR
 
-    with _silenced(), OpenEXR.File(str(path), header_only=True) as file:
+    with _silence_stdout(), OpenEXR.File(str(path), header_only=True) as file:
         for part in file.parts:
             low, high = part.header["dataWindow"]
             if int(high[0] - low[0] + 1) * int(high[1] - low[1] + 1) > MAX_PIXELS:
@@ -130,7 +130,7 @@ def _read_planes(path: Path) -> list[dict[Place, Array]]:
     import OpenEXR
 
     _read_channel_names(path)  # refuses what is too large
-    with _silenced(), OpenEXR.File(str(path), separate_channels=True) as file:
+    with _silence_stdout(), OpenEXR.File(str(path), separate_channels=True) as file:
         if not file.parts:
             raise ValueError("damaged pixel data")
         return [
@@ -142,7 +142,7 @@ def _read_planes(path: Path) -> list[dict[Place, Array]]:
         ]
 
 
-def _silenced() -> contextlib.redirect_stdout[io.StringIO]:
+def _silence_stdout() -> contextlib.redirect_stdout[io.StringIO]:
     """OpenEXR prints a warning for damaged pixels, then holds no part."""
     return contextlib.redirect_stdout(io.StringIO())
 
