@@ -46,13 +46,6 @@ def splits(stem: str) -> Iterator[tuple[str, str]]:
             yield left, right
 
 
-def _key_and_name_splits(stem: str) -> Iterator[tuple[str, str]]:
-    """Every pair of a key and a name that ``stem`` may be made of, in either order."""
-    for left, right in splits(stem):
-        yield left, right
-        yield right, left
-
-
 class Naming:
     """Names of one dataset.
 
@@ -139,10 +132,11 @@ class Naming:
         if taskonomy:
             return taskonomy[1], taskonomy[2]
         candidates: list[tuple[bool, int, int, str, str]] = []  # the least is best
-        for key, name in _key_and_name_splits(stem):
-            rank, _ = self.meaning(name)
-            if rank < RANK_UNKNOWN:
-                candidates.append((rank > RANK_TASK_NAME, -len(name), len(candidates), key, name))
+        for left, right in splits(stem):
+            for key, name in ((left, right), (right, left)):
+                rank, _ = self.meaning(name)
+                if rank < RANK_UNKNOWN:
+                    candidates.append((rank > RANK_TASK_NAME, -len(name), len(candidates), key, name))
         if not candidates:
             return None
         *_, key, name = min(candidates)
@@ -156,10 +150,12 @@ class Naming:
     def short_key(self, stem: str, directory: str) -> str:
         """The key without the task of the ``directory`` at its end or beginning: ``rgb/0001_rgb.png``."""
         task = self.meaning(directory)[1]
-        for key, name in _key_and_name_splits(self.key(stem)):
-            if self.meaning(name)[1] == task:
-                return key
-        return self.key(stem)
+        whole_key = self.key(stem)
+        for left, right in splits(whole_key):
+            for key, name in ((left, right), (right, left)):
+                if self.meaning(name)[1] == task:
+                    return key
+        return whole_key
 
     def note_unused(self) -> None:
         """Say which of the caller's names nothing has."""

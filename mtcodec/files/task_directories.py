@@ -88,14 +88,12 @@ def _images_with_keys(directories: dict[str, _Directory]) -> dict[str, Images]:
     return short if _count_keys(short.values()) < _count_keys(whole.values()) else whole
 
 
-def _leave_out(
-    search: Search, root: Listing, directories: dict[str, _Directory], used_names: list[str]
-) -> None:
-    """Leave out what belongs to no scene; ``used_names`` are names of directories whose images do."""
+def _leave_out(search: Search, root: Listing, directories: dict[str, _Directory], names: list[str]) -> None:
+    """Leave out what belongs to no scene; ``names`` are those of directories whose images do."""
     search.misfits += [path for _, path in root.images]
     search.other_files += root.other_files
     for name, directory in directories.items():
-        if name in used_names:
+        if name in names:
             search.other_files += directory.other_files
         elif directory.images:
             search.misfits.append(f"{search.dataset / name}/")

@@ -140,9 +140,8 @@ def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
     if not images_by_key:
         return []
     scenes = [_scene(search, tree, key, images) for key, images in images_by_key.items()]
-    used_directories = {
-        str(PurePath(str(source)).parent) for scene in scenes for source in scene.files.values()
-    }
+    sources = (source for scene in scenes for source in scene.files.values())
+    used_directories = {PurePath(str(source)).parent for source in sources}
     search.misfits += _shorten(misfits, used_directories)
     search.other_files += _shorten(other_files, used_directories)
     return scenes
@@ -176,13 +175,11 @@ def _scene(search: Search, tree: Tree, key: str, images: Mapping[str, RankedPath
     return replace(scene, units=units)
 
 
-def _shorten(paths: Iterable[str], used_directories: Iterable[str]) -> list[str]:
+def _shorten(paths: Iterable[str], used_directories: Iterable[PurePath]) -> list[str]:
     """``paths``, or the highest directories of them, ending in ``/``, that hold no used directory."""
-    used_parents = {
-        parent for path in used_directories for parent in (PurePath(path), *PurePath(path).parents)
-    }
+    used_or_around = {parent for directory in used_directories for parent in (directory, *directory.parents)}
     shortened: dict[str, None] = {}
     for path in map(PurePath, paths):
-        top = next((p for p in (path, *path.parents) if p.parent in used_parents), path)
+        top = next((p for p in (path, *path.parents) if p.parent in used_or_around), path)
         shortened[str(top) + "/" * (top != path)] = None
     return list(shortened)
