@@ -27,7 +27,7 @@ from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import read_scene, scaled, stored
+from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
 from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, KINDS, Task
 
@@ -101,10 +101,10 @@ class Packer:
         notes: list[str] = []
         try:
             scene = read_scene(files, self.codec.tasks, self.job.tasks, notes.append)
-            data, more = self.encode(scene, scaled(files, scene), attachments.read(files))
+            data, more = self.encode(scene, layout_units(files, scene), attachments.read(files))
         except MtcodecError as error:
             return Made(files.key, error=error.at(path=files.label), notes=notes)
-        return Made(files.key, data, stored(files, scene), notes=notes + more)
+        return Made(files.key, data, bytes_on_disk(files, scene), notes=notes + more)
 
     def encode(
         self, scene: Mapping[str, Any], units: Mapping[str, str] = {}, attach: Mapping[str, bytes] = {}

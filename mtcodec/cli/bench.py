@@ -61,12 +61,12 @@ def bench(
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")
     check_tasks(request, scenes)
     from mtcodec.codec.api import Codec
-    from mtcodec.files.scene import read_scene, scaled
+    from mtcodec.files.scene import layout_units, read_scene
     from mtcodec.measure import bench as benching
 
     set_threads(threads)
     images = read_scene(scenes[0], request.tasks, values.names(tasks), tell)
-    request = request.only(images, scaled(scenes[0], images))
+    request = request.only(images, layout_units(scenes[0], images))
     clock = time.process_time if threads == 1 else time.perf_counter
     with progress_bar(quiet) as bar:
         codec = Codec(weights, device, coding=coding)

@@ -12,7 +12,7 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import note, progress_bar, silent, warn
 from mtcodec.cli.report import columns
 from mtcodec.errors import SceneError
-from mtcodec.files.notes import some
+from mtcodec.files.notes import list_names
 
 WHAT = "Scene directory, dataset, .mtc file, directory of .mtc files, or archive"
 
@@ -92,11 +92,11 @@ def _only(found: Mapping[str, Any], sides: Sequence[str]) -> list[str]:
     lines = []
     for side, path in zip(("original", "decoded"), sides):
         if keys := found[f"only_{side}"]:
-            lines.append(f"only in {path}: {some(keys)}")
+            lines.append(f"only in {path}: {list_names(keys)}")
         by_scene: dict[str, list[str]] = {}
         for key, tasks in found[f"tasks_only_{side}"].items():
             by_scene.setdefault(", ".join(tasks), []).append(key)
-        lines += [f"only in {path}: {tasks} of {some(keys)}" for tasks, keys in by_scene.items()]
+        lines += [f"only in {path}: {tasks} of {list_names(keys)}" for tasks, keys in by_scene.items()]
     return lines
 
 

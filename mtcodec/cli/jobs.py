@@ -61,9 +61,9 @@ class Job:
             return result
         from mtcodec.codec import rate
         from mtcodec.container.mtc import Reader
-        from mtcodec.files.scene import stored
+        from mtcodec.files.scene import bytes_on_disk
 
-        result.read = stored(source, encoded.candidates)
+        result.read = bytes_on_disk(source, encoded.candidates)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
         result.notes += encoded.prepared.messages
@@ -73,14 +73,14 @@ class Job:
 
     def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
         from mtcodec.files import attachments
-        from mtcodec.files.scene import read_scene, scaled
+        from mtcodec.files.scene import layout_units, read_scene
 
         images = read_scene(source, self.request.tasks, self.wanted, tell)
         own: dict[str, Any] = {"attach": attachments.read(source)}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
-        request = self.request.only(images, scaled(source, images))
+        request = self.request.only(images, layout_units(source, images))
         return self._codec().encode_scene(images, **{**vars(request), **own})
 
     def _codec(self) -> Codec:

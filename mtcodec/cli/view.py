@@ -21,7 +21,7 @@ from mtcodec.cli.common import (
     warn,
 )
 from mtcodec.errors import FormatError, UsageError
-from mtcodec.files.notes import some
+from mtcodec.files.notes import list_names
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
@@ -143,9 +143,11 @@ def _views(
         found = view_scenes(scenes, tasks, originals, lambda k, total: bar("decoding", k, total))
     alone = [one.name for one in found if not one.compared]
     if originals and len(alone) == len(found):
-        raise UsageError(f"no original of {alone[0]!r} (there is {some([own.key for own in originals])})")
+        raise UsageError(
+            f"no original of {alone[0]!r} (there is {list_names([own.key for own in originals])})"
+        )
     if originals and alone and not quiet:
-        note(f"without an original: {some(alone)}")
+        note(f"without an original: {list_names(alone)}")
     missing = [
         name for name in tasks or () if not any(name == own.name for one in found for own in one.tasks)
     ]

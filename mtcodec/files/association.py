@@ -14,9 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files.listing import Files, add
+from mtcodec.files.listing import Files, add_file
 
-LIMIT = Decimal("0.02")
+MAX_SECONDS_APART = Decimal("0.02")
 """Images this far apart in time, or farther, do not belong together."""
 
 
@@ -28,11 +28,11 @@ def applies(dataset: Path, by_task: dict[str, Files]) -> bool:
     """
     if not {"rgb", "depth"} <= by_task.keys():
         return False
-    if len(indexes(dataset)) == 2:
+    if len(index_files(dataset)) == 2:
         return True
     rgb, depth = by_task["rgb"].keys(), by_task["depth"].keys()
-    named = all(re.fullmatch(r"[0-9]+\.[0-9]+", key) for key in (*rgb, *depth))
-    return named and bool(rgb - depth) and bool(depth - rgb)
+    are_times = all(re.fullmatch(r"[0-9]+\.[0-9]+", key) for key in (*rgb, *depth))
+    return are_times and bool(rgb - depth) and bool(depth - rgb)
 
 
 def associate(dataset: Path, by_task: dict[str, Files]) -> tuple[dict[str, Files], int]:
@@ -43,17 +43,19 @@ def associate(dataset: Path, by_task: dict[str, Files]) -> tuple[dict[str, Files
     Raises:
         SceneError: a damaged index file, or nothing belongs together.
     """
-    rgb, depth = (_listed(dataset, task, by_task[task]) for task in ("rgb", "depth"))
-    partners = match([Decimal(t) for t in rgb], [Decimal(t) for t in depth])
-    stamps, paths = list(rgb), list(depth.values())
-    pairs = {stamps[i]: paths[j] for i, j in partners}
-    if not pairs:
-        raise SceneError(f"no depth image was taken within {LIMIT} s of an rgb image", path=dataset)
-    found = {"depth": pairs, "rgb": {key: rgb[key] for key in pairs}}
-    for task in by_task.keys() - found.keys():
-        found[task] = {key: path for key, path in by_task[task].items() if key in pairs}
-    everything = {p for files in (rgb, depth, *by_task.values()) for p in files.values()}
-    return found, len(everything - {p for files in found.values() for p in files.values()})
+    rgb, depth = (_timed_files(dataset, task, by_task[task]) for task in ("rgb", "depth"))
+    partners = match([Decimal(stamp) for stamp in rgb], [Decimal(stamp) for stamp in depth])
+    rgb_stamps, depth_paths = list(rgb), list(depth.values())
+    depth_by_key = {rgb_stamps[i]: depth_paths[j] for i, j in partners}
+    if not depth_by_key:
+        message = f"no depth image was taken within {MAX_SECONDS_APART} s of an rgb image"
+        raise SceneError(message, path=dataset)
+    associated = {"depth": depth_by_key, "rgb": {key: rgb[key] for key in depth_by_key}}
+    for task in by_task.keys() - associated.keys():
+        associated[task] = {key: path for key, path in by_task[task].items() if key in depth_by_key}
+    paths = {path for files in (rgb, depth, *by_task.values()) for path in files.values()}
+    used_paths = {path for files in associated.values() for path in files.values()}
+    return associated, len(paths - used_paths)
 
 
 def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int, int]]:
@@ -61,60 +63,64 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
 
     The nearest two among those left are always neighbours in the order of all that are left.
     """
+    # time, which of the two sequences it is from, its index there
     times = sorted([(t, 0, i) for i, t in enumerate(first)] + [(t, 1, i) for i, t in enumerate(second)])
+    # positions in ``times`` of the neighbours among those left; −1 and len(times) where there is none
     before, after = list(range(-1, len(times) - 1)), list(range(1, len(times) + 1))
-    used = [False] * len(times)
-    near: list[tuple[Decimal, int, int]] = []
+    is_paired = [False] * len(times)
+    queue: list[tuple[Decimal, int, int]] = []  # seconds apart, two positions
 
-    def consider(a: int, b: int) -> None:
-        if a >= 0 and b < len(times) and times[a][1] != times[b][1]:
-            apart = times[b][0] - times[a][0]
-            if apart < LIMIT:
-                heapq.heappush(near, (apart, a, b))
+    def enqueue(left: int, right: int) -> None:
+        """Queue two neighbours, if they are from different sequences and near enough."""
+        if left >= 0 and right < len(times) and times[left][1] != times[right][1]:
+            seconds = times[right][0] - times[left][0]
+            if seconds < MAX_SECONDS_APART:
+                heapq.heappush(queue, (seconds, left, right))
 
-    for a in range(len(times) - 1):
-        consider(a, a + 1)
+    for position in range(len(times) - 1):
+        enqueue(position, position + 1)
     pairs = []
-    while near:
-        _, a, b = heapq.heappop(near)
-        if used[a] or used[b]:
+    while queue:
+        _, left, right = heapq.heappop(queue)
+        if is_paired[left] or is_paired[right]:
             continue
-        used[a] = used[b] = True
-        pairs.append((times[a], times[b]) if times[a][1] == 0 else (times[b], times[a]))
-        left, right = before[a], after[b]
+        is_paired[left] = is_paired[right] = True
+        starts_with_first = times[left][1] == 0
+        pairs.append((times[left], times[right]) if starts_with_first else (times[right], times[left]))
+        left, right = before[left], after[right]
         if left >= 0:
             after[left] = right
         if right < len(times):
             before[right] = left
-        consider(left, right)
-    return [(one[2], other[2]) for one, other in sorted(pairs)]
+        enqueue(left, right)
+    return [(from_first[2], from_second[2]) for from_first, from_second in sorted(pairs)]
 
 
-def indexes(dataset: Path) -> list[str]:
+def index_files(dataset: Path) -> list[str]:
     """Paths of the index files that are there."""
-    files = (_index(dataset, task) for task in ("rgb", "depth"))
-    return [str(file) for file in files if file.is_file()]
+    paths = (_index_path(dataset, task) for task in ("rgb", "depth"))
+    return [str(path) for path in paths if path.is_file()]
 
 
-def _index(dataset: Path, task: str) -> Path:
+def _index_path(dataset: Path, task: str) -> Path:
     return dataset / f"{task}.txt"
 
 
-def _listed(dataset: Path, task: str, files: Files) -> Files:
+def _timed_files(dataset: Path, task: str, files: Files) -> Files:
     """Paths by timestamp: those of the index file, or ``files`` where there is none."""
-    index = _index(dataset, task)
-    if not index.is_file():
+    index_path = _index_path(dataset, task)
+    if not index_path.is_file():
         return files
     try:
-        lines = os.fsdecode(index.read_bytes()).split("\n")
+        lines = os.fsdecode(index_path.read_bytes()).split("\n")
     except OSError as error:
-        raise SceneError(f"cannot read it: {error.strerror}", path=index) from error
-    found: Files = {}
+        raise SceneError(f"cannot read it: {error.strerror}", path=index_path) from error
+    by_stamp: Files = {}
     for number, line in enumerate(lines, 1):
         stamp, _, path = line.strip().partition(" ")
         if not stamp or stamp.startswith("#"):
             continue
         if not path or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", stamp):
-            raise SceneError(f"line {number}: not a timestamp and a path", path=index)
-        add(found, stamp, str(dataset / path.strip()), task)
-    return found
+            raise SceneError(f"line {number}: not a timestamp and a path", path=index_path)
+        add_file(by_stamp, stamp, str(dataset / path.strip()), task)
+    return by_stamp

@@ -11,10 +11,10 @@ from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.search import SceneFiles
 
 MAX_BYTES = 1 << 16  # of a scene's files together, as in the format
-KEY = "{key}"
+KEY_PLACEHOLDER = "{key}"
 
 
-def with_attached(scene: SceneFiles, names: Sequence[str]) -> SceneFiles:
+def attach(scene: SceneFiles, names: Sequence[str]) -> SceneFiles:
     """``scene`` with the files that ``names`` say.
 
     A name is a path within the directory that holds the scene's images (for one directory a task: the
@@ -23,16 +23,18 @@ def with_attached(scene: SceneFiles, names: Sequence[str]) -> SceneFiles:
     Raises:
         UsageError: two files of one name.
     """
-    parents = [str(Path(str(source)).parent) for source in scene.files.values()]
-    around = Path(os.path.commonpath(parents))
-    found: dict[str, Path] = {}
+    image_directories = [str(Path(str(source)).parent) for source in scene.files.values()]
+    scene_directory = Path(os.path.commonpath(image_directories))
+    attachments: dict[str, Path] = {}
     for name in names:
-        inside, other = around / name.replace(KEY, scene.key), Path(name.replace(KEY, scene.key))
-        path = other if other.is_file() and not inside.is_file() else inside
-        if path.name in found:
+        path = Path(name.replace(KEY_PLACEHOLDER, scene.key))
+        path_in_scene = scene_directory / path
+        if path_in_scene.is_file() or not path.is_file():
+            path = path_in_scene
+        if path.name in attachments:
             raise UsageError(f"two attached files are called {path.name!r}", path=scene.label)
-        found[path.name] = path
-    return replace(scene, attachments=found)
+        attachments[path.name] = path
+    return replace(scene, attachments=attachments)
 
 
 def read(scene: SceneFiles) -> dict[str, bytes]:
@@ -44,18 +46,17 @@ def read(scene: SceneFiles) -> dict[str, bytes]:
     contents: dict[str, bytes] = {}
     for name, path in scene.attachments.items():
         try:
-            left = MAX_BYTES - sum(map(len, contents.values()))
+            bytes_left = MAX_BYTES - sum(map(len, contents.values()))
             with path.open("rb") as file:
-                contents[name] = file.read(left + 1)
+                contents[name] = file.read(bytes_left + 1)
         except OSError as error:
             raise SceneError(f"cannot attach it: {error.strerror or error}", path=path) from error
-        if len(contents[name]) > left:
+        if len(contents[name]) > bytes_left:
             raise SceneError(f"attached files have at most {MAX_BYTES} bytes in all", path=path)
     return contents
 
 
-def used(scenes: Iterable[SceneFiles], paths: Sequence[str]) -> list[str]:
-    """``paths`` (of directories, if they end in ``/``) without those that are attached or hold such files."""
+def attached_paths(scenes: Iterable[SceneFiles]) -> set[str]:
+    """Paths of the files that are attached, and of all directories around them, which end in ``/``."""
     files = {path for scene in scenes for path in scene.attachments.values()}
-    around = {str(parent) + "/" for path in files for parent in path.parents} | {str(path) for path in files}
-    return [path for path in paths if path not in around]
+    return {str(path) for path in files} | {f"{parent}/" for path in files for parent in path.parents}

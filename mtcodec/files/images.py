@@ -7,125 +7,112 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files import exr
+from mtcodec.errors import SceneError
+from mtcodec.files.formats import format_of, reader_errors
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.output import write_atomic
-from mtcodec.files.readers import ALPHA, READERS, SUFFIXES
-from mtcodec.files.sources import ImageSource, MissingSource
+from mtcodec.files.sources import ImageSource
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
 
 PNG_LEVEL = 4  # a quarter of the time of the usual 6, for files 0.5 (depth) to 8 % (rgb) larger
-FLAT = 0.8  # labels have at least this share of pixels that are equal to their left neighbours
-WHOLE = ("uint16", "int32")  # dtypes of labels that are stored as floats
-JPEGS = (".jpg", ".jpeg")
-
-
-def read_image(path: Path, task: Task | None = None, note: Note = ignore) -> Array:
-    """Read ``path`` as an image of ``task`` (None: nobody declared it), in the file's dtype.
-
-    Returns:
-        (H, W) for one channel, else (H, W, C). A single plane that is stored as three equal channels becomes
-        one for a task of one channel. Alpha is left out; :func:`read_with_alpha` gives it.
-
-    Raises:
-        SceneError: unreadable, or not an image; ``path`` tells which file.
-    """
-    name = task.name if task else path.stem
-    image, alpha = read_with_alpha(path, name, task, note)
-    if alpha is not None:
-        note(f"{name}: its alpha is left out")
-    return image
+MIN_EQUAL_NEIGHBORS = 0.8  # labels have at least this share of pixels that are equal to their left neighbours
+LABEL_DTYPES = ("uint16", "int32")  # of labels that are stored as floats, the first that holds them
 
 
 def read_with_alpha(
-    path: ImageSource, name: str, task: Task | None, note: Note
+    source: ImageSource, name: str, task: Task | None = None, note: Note = ignore
 ) -> tuple[Array, Array | None]:
-    """An image as :func:`read_image` gives it, and its alpha, (H, W); None where all is opaque.
+    """Read an image of ``task`` (None: nobody declared it) and its alpha, in the dtype of the file.
 
-    ``name`` is what notes call the image. A task that declares two or four channels has no alpha. MissingSource is
-    raised where the source holds nothing.
+    A single plane that is stored as three equal channels becomes one for a task of one channel. A task that
+    declares two or four channels has no alpha.
+
+    Args:
+        name: what notes call the image.
+        note: takes a line about what is changed or dropped.
+
+    Returns:
+        The image, (H, W) for one channel, else (H, W, C); its alpha, (H, W), or None where all is opaque.
+
+    Raises:
+        SceneError: unreadable, or not an image; ``path`` tells which. DependencyError: it needs h5py.
+        MissingSource: the source holds nothing.
     """
-    numbers = task is None or task.exact
-    try:
-        suffix = path.suffix.lower()
-        if suffix not in READERS:
-            raise ValueError(f"not an image of a known format ({', '.join(SUFFIXES)})")
-        image = READERS[suffix](path, numbers, lambda line: note(f"{name}: {line}"))
-    except MissingSource:
-        raise
-    except MtcodecError as error:
-        raise error.at(path=path) from None
-    except Exception as error:  # readers raise whatever their libraries do
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise SceneError(f"cannot read it: {reason}", path=path) from error
-    image, alpha = _split(_checked(path, image), task, suffix in ALPHA and exr.has_alpha(path))
-    if alpha is not None and (alpha == _opaque(alpha)).all():
-        note(f"{name}: its alpha says that all is opaque, and is dropped")
+
+    def note_of_image(line: str) -> None:
+        note(f"{name}: {line}")
+
+    as_numbers = task is None or task.exact
+    with reader_errors(source, "cannot read it"):
+        image_format = format_of(source)
+        pixels = image_format.read(source, as_numbers, note_of_image)
+    _check(source, pixels)
+    image, alpha = _split_alpha(pixels, task, image_format.may_have_alpha(source))
+    if alpha is not None and (alpha == _opaque_value(alpha)).all():
+        note_of_image("its alpha says that all is opaque, and is dropped")
         alpha = None
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[:, :, 0]
-    if (
-        task is not None
-        and task.channels == 1
-        and image.shape[2:] == (3,)
-        and (image[..., :1] == image).all()
-    ):
-        image = image[..., 0]
-    if task is not None and task.kind.name == "categories":
-        image = _whole(image, lambda line: note(f"{name}: {line}"))
-    if suffix in JPEGS and numbers and (task is not None or _looks_like_labels(image)):
-        note(f"{name}: a JPEG file, which changes labels where they meet; PNG keeps them")
+    image = _as_declared(image, task, note_of_image)
+    if image_format.lossy and as_numbers and (task is not None or _looks_like_labels(image)):
+        note_of_image("a JPEG file, which changes labels where they meet; PNG keeps them")
     return np.ascontiguousarray(image), alpha
 
 
-def _checked(path: ImageSource, image: Array) -> Array:
-    """``image``; SceneError unless it can be one of any task."""
+def _check(source: ImageSource, image: Array) -> None:
+    """Raise SceneError unless it can be an image of any task."""
     if image.ndim not in (2, 3):
-        raise SceneError(f"not an image: an array of shape {image.shape}", path=path)
+        raise SceneError(f"not an image: an array of shape {image.shape}", path=source)
     if image.size == 0:
-        raise SceneError(f"an image of {image.shape[1]}×{image.shape[0]} pixels", path=path)
+        raise SceneError(f"an image of {image.shape[1]}×{image.shape[0]} pixels", path=source)
     if image.ndim == 3 and image.shape[2] > MAX_CHANNELS:
-        raise SceneError(f"{image.shape[2]} channels are more than {MAX_CHANNELS}", path=path)
+        raise SceneError(f"{image.shape[2]} channels are more than {MAX_CHANNELS}", path=source)
     if image.dtype.name not in DTYPES:
-        raise SceneError(f"values of type {image.dtype} (known: {', '.join(DTYPES)})", path=path)
-    return image
+        raise SceneError(f"values of type {image.dtype} (known: {', '.join(DTYPES)})", path=source)
 
 
-def _split(image: Array, task: Task | None, has_alpha: bool) -> tuple[Array, Array | None]:
-    """Colours and alpha of an image. ``has_alpha``: the file's format has a place for it."""
-    channels = image.shape[2] if image.ndim == 3 else 1
-    if task is None and not has_alpha:
-        return image, None
+def _split_alpha(pixels: Array, task: Task | None, may_have_alpha: bool) -> tuple[Array, Array | None]:
+    """The image and its alpha. ``may_have_alpha``: the file's format has a place for it."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if task is None and not may_have_alpha:
+        return pixels, None
     if channels not in (2, 4) or (task is not None and task.channels == channels):
-        return image, None
-    return image[..., :-1], np.ascontiguousarray(image[..., -1])
+        return pixels, None
+    return pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
 
 
-def _whole(image: Array, note: Note) -> Array:
-    """Labels as integers, which renderers may store as floats; other floats stay."""
-    if image.dtype.kind != "f" or not (np.isfinite(image).all() and (image == np.rint(image)).all()):
-        return image
-    low, high = float(image.min()), float(image.max())
-    fitting = (d for d in WHOLE if np.iinfo(d).min <= low and high <= np.iinfo(d).max)
-    dtype = next(fitting, None)
-    if dtype is None:
-        return image
-    note(f"its whole numbers are kept as {dtype}, not as {image.dtype}")
-    return image.astype(dtype)
-
-
-def _opaque(alpha: Array) -> int | float:
+def _opaque_value(alpha: Array) -> int | float:
     return 1.0 if alpha.dtype.kind in "fb" else int(np.iinfo(alpha.dtype.name).max)
+
+
+def _as_declared(image: Array, task: Task | None, note: Note) -> Array:
+    """``image`` without an axis of one channel, with the channels and dtype that ``task`` asks for."""
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[:, :, 0]
+    if task is None:
+        return image
+    if task.channels == 1 and image.shape[2:] == (3,) and (image[..., :1] == image).all():
+        image = image[..., 0]
+    return _as_integers(image, note) if task.kind.name == "categories" else image
+
+
+def _as_integers(labels: Array, note: Note) -> Array:
+    """Labels as integers, which renderers may store as floats; those that are not whole numbers stay."""
+    if labels.dtype.kind != "f" or not (np.isfinite(labels).all() and (labels == np.rint(labels)).all()):
+        return labels
+    low, high = float(labels.min()), float(labels.max())
+    for dtype in LABEL_DTYPES:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            note(f"its whole numbers are kept as {dtype}, not as {labels.dtype}")
+            return labels.astype(dtype)
+    return labels
 
 
 def _looks_like_labels(image: Array) -> bool:
     """Are neighbours equal nearly everywhere? Photographs and renders have noise or shading."""
     pixels = image[..., None] if image.ndim == 2 else image
     equal = (pixels[:, 1:] == pixels[:, :-1]).all(axis=-1)
-    return equal.size > 0 and bool(equal.mean() >= FLAT)
+    return equal.size > 0 and bool(equal.mean() >= MIN_EQUAL_NEIGHBORS)
 
 
 def suffix_for(image: Array) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtcodec.errors import SceneError
-from mtcodec.files.readers import SUFFIXES
+from mtcodec.files.formats import SUFFIXES
 
 URL = re.compile(r"[a-z][a-z0-9+.-]+:/")  # what becomes of one as a path
 
@@ -23,12 +23,16 @@ class Listing(NamedTuple):
     Attributes:
         images: stems and paths of image files.
         directories: names of directories, which may be links.
-        others: paths of other files.
+        other_files: paths of files that are no images.
     """
 
     images: list[tuple[str, str]]
     directories: list[str]
-    others: list[str]
+    other_files: list[str]
+
+    @classmethod
+    def empty(cls) -> Listing:
+        return cls([], [], [])
 
     def add(self, name: str, path: str) -> None:
         """A file; what has the suffix of an image counts as one, so that reading it tells what is wrong."""
@@ -36,58 +40,60 @@ class Listing(NamedTuple):
         if stem and dot + suffix.lower() in SUFFIXES:
             self.images.append((stem, path))
         else:
-            self.others.append(path)
+            self.other_files.append(path)
 
     def ordered(self) -> Listing:
-        return Listing(sorted(self.images, key=lambda i: i[1]), sorted(self.directories), sorted(self.others))
+        return Listing(
+            sorted(self.images, key=lambda image: image[1]),
+            sorted(self.directories),
+            sorted(self.other_files),
+        )
 
 
 Scan = Callable[[str], Listing]
-"""What lies in a directory."""
+"""Gives what lies in a directory, by its path."""
 
 
-def add(files: Files, key: str, path: str, task: str) -> None:
+def add_file(files: Files, key: str, path: str, task: str) -> None:
     """Put ``path`` into ``files``; an image of ``task`` that is there already is a :class:`SceneError`."""
     if key in files:
-        other, here = Path(files[key]), Path(path).parent
-        beside = other.name if other.parent == here else other
-        raise SceneError(f"a second file for task {task!r}, beside {beside}", path=path)
+        first = Path(files[key])
+        shown = first.name if first.parent == Path(path).parent else first
+        raise SceneError(f"a second file for task {task!r}, beside {shown}", path=path)
     files[key] = path
 
 
-def scan(directory: str) -> Listing:
+def list_directory(directory: str) -> Listing:
     """What lies in ``directory``.
 
     Raises:
         SceneError: it cannot be listed.
     """
-    found = Listing([], [], [])
+    listing = Listing.empty()
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                image = entry.name.lower().endswith(SUFFIXES)
-                if not image and entry.is_dir():
-                    found.directories.append(entry.name)
+                has_image_suffix = entry.name.lower().endswith(SUFFIXES)
+                if not has_image_suffix and entry.is_dir():
+                    listing.directories.append(entry.name)
                 else:
-                    found.add(entry.name, entry.path)
+                    listing.add(entry.name, entry.path)
     except OSError as error:
         raise SceneError(f"cannot list it: {error.strerror}", path=error.filename or directory) from error
-    return found.ordered()
+    return listing.ordered()
 
 
-def walk(scan: Scan, directory: str, others: list[str], prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Directory within the first ``directory`` (empty or ending in ``/``), stem and path of every image.
+def walk(scan: Scan, directory: str, prefix: str = "") -> Iterator[tuple[str, Listing]]:
+    """``directory`` and all directories below it: the path within it, and what lies there.
 
-    Paths of files that are no images are put into ``others``.
+    Paths are empty or end in ``/``; a directory comes before those that it holds.
     """
-    found = scan(directory)
-    others += found.others
-    for stem, path in found.images:
-        yield prefix, stem, path
-    for name in found.directories:
-        yield from walk(scan, f"{directory}/{name}", others, f"{prefix}{name}/")
+    listing = scan(directory)
+    yield prefix, listing
+    for name in listing.directories:
+        yield from walk(scan, f"{directory}/{name}", f"{prefix}{name}/")
 
 
 def require_directory(path: Path) -> None:

@@ -12,30 +12,36 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from mtcodec.errors import UsageError
-from mtcodec.files.listing import Files, add
-from mtcodec.files.notes import Note, some
+from mtcodec.files.listing import Files, add_file
+from mtcodec.files.notes import Note, list_names
 from mtcodec.tasks import ALIASES, USUAL, Declarations
 from mtcodec.tasks.task import NAME, RESERVED
 
-GIVEN, OWN, PLURAL, ALIAS, UNKNOWN = 0, 1, 2, 3, 1000  # ranks; aliases have 3 and up, in their order
-MAX_NAME = 31  # characters
-HDR = "color_hdr"  # what colours of floats are called, which have no largest value
-_RANKS = {alias: rank for rank, alias in enumerate(ALIASES, ALIAS)}
-_CUT = re.compile(r"[_\-. ]+|(?<=[A-Za-z])(?=\d)")
-_DOMAIN = re.compile(r"(point_\d+_view_\d+)_domain_(\w+)")
+# how sure it is what a name means; 0 is surest
+RANK_CALLER = 0  # the caller says it
+RANK_TASK_NAME = 1
+RANK_PLURAL = 2
+RANK_ALIAS = 3  # the first of the aliases; the others follow in their order
+RANK_UNKNOWN = 1000
+_ALIAS_RANKS = {alias: rank for rank, alias in enumerate(ALIASES, RANK_ALIAS)}
+
+MAX_NAME_LENGTH = 31  # characters
+HDR_TASK = "color_hdr"  # what colours of floats are called, which have no largest value
+_SEPARATOR = re.compile(r"[_\-. ]+|(?<=[A-Za-z])(?=\d)")
+_TASKONOMY_STEM = re.compile(r"(point_\d+_view_\d+)_domain_(\w+)")  # the key and the task
 
 
 @lru_cache(1 << 16)
-def clean(name: str) -> str:
+def clean_name(name: str) -> str:
     """A possible name of a task that is like ``name``: lower case, digits and ``_``."""
     plain = re.sub("[^a-z0-9_]", "_", name.lower())
-    return ("_" + plain if plain[:1].isdigit() or RESERVED.fullmatch(plain) else plain)[:MAX_NAME]
+    return ("_" + plain if plain[:1].isdigit() or RESERVED.fullmatch(plain) else plain)[:MAX_NAME_LENGTH]
 
 
-def cuts(stem: str) -> Iterator[tuple[str, str]]:
+def splits(stem: str) -> Iterator[tuple[str, str]]:
     """Both sides of each place where a key and a task's name may meet: ``0001_rgb``, ``rgb-01``, ``rgb1``."""
-    for cut in _CUT.finditer(stem):
-        left, right = stem[: cut.start()], stem[cut.end() :]
+    for separator in _SEPARATOR.finditer(stem):
+        left, right = stem[: separator.start()], stem[separator.end() :]
         if left and right:
             yield left, right
 
@@ -59,39 +65,42 @@ class Naming:
         self.declared, self._names, self._note = declared, names, note
         self._unused = set(names)
 
-    def given(self, name: str) -> bool:
+    def is_renamed(self, name: str) -> bool:
         """Does the caller say what ``name`` means?"""
-        return self.rank(name)[0] == GIVEN
+        return self.meaning(name)[0] == RANK_CALLER
 
-    def rank(self, name: str) -> tuple[int, str]:
-        """How sure it is what ``name`` means (0 is surest), and the task."""
-        plain = clean(name)
-        for given in (name, plain):
-            if given in self._names:
-                self._unused.discard(given)
-                return GIVEN, self._names[given]
+    def meaning(self, name: str) -> tuple[int, str]:
+        """The rank, how sure it is what ``name`` means, and the task.
+
+        A name of the caller's that is asked for counts as used, see :meth:`Naming.note_unused`.
+        """
+        plain = clean_name(name)
+        for callers_name in (name, plain):
+            if callers_name in self._names:
+                self._unused.discard(callers_name)
+                return RANK_CALLER, self._names[callers_name]
         # a usual task may stand for another one where that is absent: depth_euclidean
         if plain in self.declared and (plain not in ALIASES or plain not in USUAL):
-            return OWN, plain
-        single = plain.removesuffix("s")
-        if single in self.declared and single not in ALIASES:
-            return PLURAL, single
-        for alias in (plain, single):
+            return RANK_TASK_NAME, plain
+        singular = plain.removesuffix("s")
+        if singular in self.declared and singular not in ALIASES:
+            return RANK_PLURAL, singular
+        for alias in (plain, singular):
             if ALIASES.get(alias) in self.declared:
-                return _RANKS[alias], ALIASES[alias]
-        return UNKNOWN, plain
+                return _ALIAS_RANKS[alias], ALIASES[alias]
+        return RANK_UNKNOWN, plain
 
     def knows(self, name: str) -> bool:
         """Does ``name`` stand for a declared task, or did the caller say what it is?"""
-        return self.rank(name)[0] < UNKNOWN
+        return self.meaning(name)[0] < RANK_UNKNOWN
 
     def are_of_tasks(self, stems: list[str]) -> bool:
         """Is one of these a task's own name, or do they tell several tasks: ``1_rgb 1_depth``?"""
-        if any(self.rank(stem)[0] <= OWN for stem in stems):
+        if any(self.meaning(stem)[0] <= RANK_TASK_NAME for stem in stems):
             return True
-        parts = (self.split(stem) for stem in stems)
-        ranks = {self.rank(part[1]) for part in parts if part}
-        return sum(rank <= OWN for rank, _ in ranks) > 1
+        keys_and_names = (self.split(stem) for stem in stems)
+        meanings = {self.meaning(pair[1]) for pair in keys_and_names if pair}
+        return sum(rank <= RANK_TASK_NAME for rank, _ in meanings) > 1
 
     def assign(self, items: Iterable[tuple[str, str]]) -> Files:
         """Paths by task, in order of tasks, of the names and paths of what makes up one scene or dataset.
@@ -99,55 +108,56 @@ class Naming:
         Raises:
             SceneError: two for one task; the message names both.
         """
-        found: Files = {}
-        holders: dict[str, str] = {}
-        for (rank, task), name, path in sorted((self.rank(name), name, path) for name, path in items):
-            if PLURAL <= rank < UNKNOWN and task in found and holders[task] != name:
-                if clean(name) not in self.declared:
-                    self._note(f"{name} keeps its name, as {task} is there: {holders[task]}")
-                rank, task = UNKNOWN, clean(name)
-            elif ALIAS <= rank < UNKNOWN:
-                self._note(f"{name} is read as {task} (--name {name}={clean(name)} keeps its name)")
-            if rank == UNKNOWN and task != name:
+        paths: Files = {}
+        names: dict[str, str] = {}  # of the files in ``paths``, by task
+        for (rank, task), name, path in sorted((self.meaning(name), name, path) for name, path in items):
+            if RANK_PLURAL <= rank < RANK_UNKNOWN and task in paths and names[task] != name:
+                if clean_name(name) not in self.declared:
+                    self._note(f"{name} keeps its name, as {task} is there: {names[task]}")
+                rank, task = RANK_UNKNOWN, clean_name(name)
+            elif RANK_ALIAS <= rank < RANK_UNKNOWN:
+                self._note(f"{name} is read as {task} (--name {name}={clean_name(name)} keeps its name)")
+            if rank == RANK_UNKNOWN and task != name:
                 self._note(f"{name} is called {task}, as a task's name must be")
-            add(found, task, path, task)
-            holders[task] = name
-        return dict(sorted(found.items()))
+            add_file(paths, task, path, task)
+            names[task] = name
+        return dict(sorted(paths.items()))
 
     def split(self, stem: str) -> tuple[str, str] | None:
         """The key of a scene and the name of a known task: of ``0001_rgb``, ``0001`` and ``rgb``.
 
-        Names of their own go before others, longer ones before shorter ones.
+        Tasks' own names go before others, longer names before shorter ones.
         """
-        domain = _DOMAIN.fullmatch(stem)
-        if domain:
-            return domain[1], domain[2]
-        found: list[tuple[bool, int, int, str, str]] = []
-        for left, right in cuts(stem):
+        taskonomy = _TASKONOMY_STEM.fullmatch(stem)
+        if taskonomy:
+            return taskonomy[1], taskonomy[2]
+        candidates: list[tuple[bool, int, int, str, str]] = []  # the least is best
+        for left, right in splits(stem):
             for key, name in ((left, right), (right, left)):
-                rank, _ = self.rank(name)
-                if rank < UNKNOWN:
-                    found.append((max(rank, OWN) > OWN, -len(name), len(found), key, name))
-        if not found:
+                rank, _ = self.meaning(name)
+                if rank < RANK_UNKNOWN:
+                    candidates.append((rank > RANK_TASK_NAME, -len(name), len(candidates), key, name))
+        if not candidates:
             return None
-        *_, key, name = min(found)
+        *_, key, name = min(candidates)
         return key, name
 
     def key(self, stem: str) -> str:
         """The key of an image in a directory of its task: without what Taskonomy's names say of the task."""
-        domain = _DOMAIN.fullmatch(stem)
-        return domain[1] if domain else stem
+        taskonomy = _TASKONOMY_STEM.fullmatch(stem)
+        return taskonomy[1] if taskonomy else stem
 
     def short_key(self, stem: str, directory: str) -> str:
         """The key without the task of the ``directory`` at its end or beginning: ``rgb/0001_rgb.png``."""
-        task = self.rank(directory)[1]
-        for left, right in cuts(self.key(stem)):
+        task = self.meaning(directory)[1]
+        whole_key = self.key(stem)
+        for left, right in splits(whole_key):
             for key, name in ((left, right), (right, left)):
-                if self.rank(name)[1] == task:
+                if self.meaning(name)[1] == task:
                     return key
-        return self.key(stem)
+        return whole_key
 
-    def tell_unused(self) -> None:
+    def note_unused(self) -> None:
         """Say which of the caller's names nothing has."""
         if self._unused:
-            self._note(f"nothing is called {some(sorted(self._unused))} (--name)")
+            self._note(f"nothing is called {list_names(sorted(self._unused))} (--name)")

@@ -1,4 +1,4 @@
-"""Lines for people: what was left out, renamed or changed while files were found and read."""
+"""Lines for people: what was left out, renamed or changed while files were searched and read."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Callable, Sequence
 Note = Callable[[str], None]
 """Takes one line, without an end of line."""
 
-SHOWN = 5  # names that a line lists
+MAX_LISTED_NAMES = 5  # in a line
 
 
 def ignore(line: str) -> None:
     """A :data:`Note` for those who want none."""
 
 
-def once(note: Note, prefix: str = "") -> Note:
+def without_repeats(note: Note, prefix: str = "") -> Note:
     """A note that puts ``prefix`` before every line and passes equal lines on once."""
-    said: set[str] = set()
+    passed_on: set[str] = set()
 
-    def say(line: str) -> None:
-        if line not in said:
-            said.add(line)
+    def note_once(line: str) -> None:
+        if line not in passed_on:
+            passed_on.add(line)
             note(prefix + line)
 
-    return say
+    return note_once
 
 
-def some(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """``a, b and 7 more``."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
+    return ", ".join(names[:MAX_LISTED_NAMES]) + more

@@ -7,19 +7,21 @@ from contextlib import suppress
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import read_with_alpha
-from mtcodec.files.naming import MAX_NAME
+from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks import USUAL, Declarations, Task
 
 Scene = dict[str, Array]
-ALPHA = "_alpha"
+"""Images by task."""
+
+ALPHA_SUFFIX = "_alpha"  # of the name of a task that is the alpha of another
 
 
 def read_scene(
-    source: SceneFiles,
+    scene_files: SceneFiles,
     declared: Declarations = USUAL,
     tasks: Sequence[str] | None = None,
     note: Note = ignore,
@@ -27,7 +29,7 @@ def read_scene(
     """Read the images of a scene. Alpha that is not opaque becomes a task of its own, ``rgb_alpha``.
 
     Args:
-        source: of :func:`mtcodec.files.layouts.find_scenes` or ``scene_directory``.
+        scene_files: of :func:`mtcodec.files.layouts.find_scenes`.
         declared: tasks that are known; images of others are read as they are.
         tasks: read these only; a missing one is simply absent. None: all.
         note: takes a line about what is changed or dropped. Lines begin with the task, and are the same for
@@ -40,59 +42,76 @@ def read_scene(
         SceneError: no image, an unreadable one, or images of several sizes.
     """
     scene: Scene = {}
-    paths: dict[str, ImageSource] = {}
-    for name, path in source.files.items():
-        own_alpha = name[: MAX_NAME - len(ALPHA)] + ALPHA
-        if tasks is not None and name not in tasks and own_alpha not in tasks:
+    sources: dict[str, ImageSource] = {}
+    for name, source in scene_files.files.items():
+        wanted = [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
+        if not wanted:
             continue
-        try:
-            image, alpha = read_with_alpha(path, name, declared.get(name), note)
-        except MissingSource:
-            note(f"{name}: there is none")
-            continue
-        if tasks is None or name in tasks:
-            scene[name], paths[name] = image, path
-        if alpha is None:
-            continue
-        if tasks is not None and own_alpha not in tasks:
-            note(f"{name}: its alpha, {own_alpha}, is left out")
-        elif own_alpha in source.files:
-            raise SceneError(f"its alpha is task {own_alpha}, as {source.files[own_alpha]} is", path=path)
-        else:
-            note(f"{name}: its alpha is kept as a task of its own, {own_alpha}")
-            scene[own_alpha], paths[own_alpha] = alpha, path
+        images = _read_task(scene_files, name, declared.get(name), wanted, note)
+        scene |= images
+        sources |= dict.fromkeys(images, source)
     if not scene:
-        wanted = "" if tasks is None else f" ({', '.join(tasks)})"
-        raise SceneError(f"no image of any task{wanted}", path=source.label)
-    _check_sizes(scene, paths)
+        names = "" if tasks is None else f" ({', '.join(tasks)})"
+        raise SceneError(f"no image of any task{names}", path=scene_files.label)
+    _check_sizes(scene, sources)
     return scene
 
 
-def scaled(source: SceneFiles, scene: Scene) -> dict[str, str]:
-    """The units of ``source`` that hold for images of ``scene``: those of integers."""
+def _alpha_name(name: str) -> str:
+    """What the task is called that is the alpha of task ``name``."""
+    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+
+
+def _read_task(
+    scene_files: SceneFiles, name: str, task: Task | None, wanted: Collection[str], note: Note
+) -> Scene:
+    """The image of a task and its alpha, those that are ``wanted``; empty where there is no image."""
+    source, alpha_name = scene_files.files[name], _alpha_name(name)
+    try:
+        image, alpha = read_with_alpha(source, name, task, note)
+    except MissingSource:
+        note(f"{name}: there is none")
+        return {}
+    images = {name: image} if name in wanted else {}
+    if alpha is None:
+        return images
+    if alpha_name not in wanted:
+        note(f"{name}: its alpha, {alpha_name}, is left out")
+        return images
+    if alpha_name in scene_files.files:
+        holder = scene_files.files[alpha_name]
+        raise SceneError(f"its alpha is task {alpha_name}, as {holder} is", path=source)
+    note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
+    return {**images, alpha_name: alpha}
+
+
+def layout_units(scene_files: SceneFiles, scene: Scene) -> dict[str, str]:
+    """By task, the units that the layout defines and that hold for images of ``scene``: those of integers."""
     return {
-        name: unit for name, unit in source.units.items() if name in scene and scene[name].dtype.kind in "ui"
+        name: unit
+        for name, unit in scene_files.units.items()
+        if name in scene and scene[name].dtype.kind in "ui"
     }
 
 
-def stored(source: SceneFiles, tasks: Collection[str] | None = None) -> int:
+def bytes_on_disk(scene_files: SceneFiles, tasks: Collection[str] | None = None) -> int:
     """Bytes on disk of the images of ``tasks``; None: of all."""
     total = 0
-    for name, own in source.files.items():
+    for name, source in scene_files.files.items():
         if tasks is None or name in tasks:
             with suppress(MissingSource, FileNotFoundError):
-                total += size_of(own)
+                total += size_of(source)
     return total
 
 
-def _check_sizes(scene: Scene, paths: Mapping[str, ImageSource]) -> None:
+def _check_sizes(scene: Scene, sources: Mapping[str, ImageSource]) -> None:
     """Raise SceneError naming two files whose images differ in size."""
     first = next(iter(scene))
     height, width = scene[first].shape[:2]
     for name, image in scene.items():
         if image.shape[:2] != (height, width):
             raise SceneError(
-                f"{image.shape[1]}×{image.shape[0]} pixels, but {paths[first]} has {width}×{height} "
+                f"{image.shape[1]}×{image.shape[0]} pixels, but {sources[first]} has {width}×{height} "
                 "(all images of a scene have one size: choose with --tasks, or resize one)",
-                path=paths[name],
+                path=sources[name],
             )

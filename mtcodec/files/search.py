@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtcodec.files import listing as listings
-from mtcodec.files.listing import Listing
+from mtcodec.files.listing import Listing, Scan, list_directory
 from mtcodec.files.naming import Naming
-from mtcodec.files.notes import Note, once, some
+from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.sources import ImageSource
 from mtcodec.tasks import Declarations
 
@@ -23,8 +23,8 @@ class SceneFiles:
         key: its name in its dataset: a relative path with ``/`` and without ``..``.
         files: by task; all images of the scene, also of tasks that nobody declared.
         label: what messages call the scene.
+        units: by task, the length that a stored 1 stands for, where its layout defines it; of integer images.
         attachments: by name, paths of other files that are kept with it.
-        units: by task, the length of a stored step where its layout defines it; of integer images.
     """
 
     key: str
@@ -40,56 +40,69 @@ class Search:
     Attributes:
         naming: what names mean there.
         note: takes a line about the dataset; equal ones are passed on once.
+        scan: gives what lies in a directory of the dataset, by its path.
         misfits: paths of images and directories that belong to no scene.
-        others: paths of files that are no images, and of directories of such.
+        other_files: paths of files that are no images, and of directories of such.
     """
 
     def __init__(self, dataset: Path, declared: Declarations, names: Mapping[str, str], note: Note) -> None:
-        self.dataset, self.note = dataset, once(note, f"{dataset}: ")
+        self.dataset = dataset
+        self.note = without_repeats(note, f"{dataset}: ")
         self.naming = Naming(declared, names, self.note)
+        self.scan: Scan = list_directory
         self.misfits: list[str] = []
+        self.other_files: list[str] = []
         self._sources: dict[str, ImageSource] = {}
-        self.others: list[str] = []
 
-    def scan(self, directory: str) -> Listing:
-        """What lies in a directory of the dataset."""
-        return listings.scan(directory)
+    def within(self, file: Path, scan: Scan) -> Search:
+        """A part of this search, in a file that ``scan`` lists like a directory; it shares all findings."""
+        search = copy.copy(self)
+        search.dataset, search.scan = file, scan
+        return search
 
     def is_scene(self, listing: Listing) -> bool:
         """Is one of these images named after a task?"""
         return any(self.naming.knows(stem) for stem, _ in listing.images)
 
-    def scene(self, directory: Path, listing: Listing) -> SceneFiles:
+    def directory_scene(self, directory: Path, listing: Listing) -> SceneFiles:
         """All images of a directory as one scene; what else it holds is left out."""
-        self.leave_beside(directory, listing)
+        self.leave_out_beside(directory, listing)
         name = directory.name if directory.name not in ("", "..") else directory.resolve().name
         name = name if directory.is_dir() else directory.stem
-        return self.made(name or "root", listing.images, str(directory))
+        return self.scene(name or "root", listing.images, str(directory))
 
-    def made(self, key: str, images: list[tuple[str, str]], label: str) -> SceneFiles:
-        """A scene of images by name."""
+    def scene(self, key: str, images: Iterable[tuple[str, str]], label: str) -> SceneFiles:
+        """A scene of images, their names and paths; see :meth:`Naming.assign`."""
         files = self.naming.assign(images)
-        return SceneFiles(key, {task: self.opened(path) for task, path in files.items()}, label)
+        return SceneFiles(key, {task: self.source_at(path) for task, path in files.items()}, label)
 
-    def opened(self, path: str) -> ImageSource:
-        """The source that a path of an image stands for."""
-        return self._sources.get(path) or Path(path)
-
-    def source(self, source: ImageSource) -> str:
+    def register(self, source: ImageSource) -> str:
         """What stands for ``source`` where paths of images are asked for."""
         self._sources[str(source)] = source
         return str(source)
 
-    def leave_beside(self, directory: Path, listing: Listing) -> None:
+    def source_at(self, path: str) -> ImageSource:
+        """The source that a path of an image stands for."""
+        return self._sources.get(path) or Path(path)
+
+    def leave_out_beside(self, directory: Path, listing: Listing) -> None:
         """Leave out what is no image in a directory of images."""
         self.misfits += [f"{directory / name}/" for name in listing.directories]
-        self.others += listing.others
+        self.other_files += listing.other_files
 
-    def tell(self) -> None:
-        """Note what is left out."""
-        for paths, why in ((self.misfits, "they belong to no scene"), (self.others, "they are no images")):
+    def use_files(self, paths: Iterable[str]) -> None:
+        """Files that are no images, but were read: they are not left out."""
+        used_paths = set(paths)
+        self.other_files[:] = [path for path in self.other_files if path not in used_paths]
+
+    def note_left_out(self) -> None:
+        """Note what is left out, and which of the caller's names nothing has."""
+        for paths, reason in (
+            (self.misfits, "they belong to no scene"),
+            (self.other_files, "they are no images"),
+        ):
             if paths:
                 ends = ("/" if path.endswith("/") else "" for path in paths)
                 shown = [os.path.relpath(path, self.dataset) + end for path, end in zip(paths, ends)]
-                self.note(f"left out, as {why}: {some(sorted(shown))}")
-        self.naming.tell_unused()
+                self.note(f"left out, as {reason}: {list_names(sorted(shown))}")
+        self.naming.note_unused()

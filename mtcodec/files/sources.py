@@ -1,4 +1,4 @@
-"""Where an image lies: a path, or what can be read like one."""
+"""Where an image lies: a path, or a source, which is read like a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-MAX_BYTES = 1 << 30  # of an image in a file of many
+MAX_IMAGE_BYTES = 1 << 30  # of an image in a file of many
 
 
 class MissingSource(Exception):
@@ -25,7 +25,7 @@ class Source(Protocol):
 
     @property
     def suffix(self) -> str:
-        """Its format, as a file's suffix: ``.png``."""
+        """Its format, as a file's suffix: ``.png``. It may read the source, and raise what that raises."""
 
     def read_bytes(self) -> bytes:
         """All of it; raises OSError or ValueError, or MissingSource."""
@@ -47,7 +47,7 @@ def size_of(source: ImageSource) -> int:
     return source.stat().st_size if isinstance(source, Path) else source.size
 
 
-def holds(source: ImageSource) -> bool:
+def is_present(source: ImageSource) -> bool:
     """Is there anything? What cannot be read counts: reading it tells what is wrong."""
     try:
         size_of(source)
@@ -58,12 +58,12 @@ def holds(source: ImageSource) -> bool:
     return True
 
 
-def opened(source: ImageSource) -> BinaryIO:
+def open_source(source: ImageSource) -> BinaryIO:
     """A file of its bytes; of a path only those that are asked for are read."""
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source.read_bytes())
 
 
-def safe(name: str) -> bool:
+def is_safe_path(name: str) -> bool:
     """Is it a path that stays inside the directory it is put into?"""
     parts = name.split("/")
     return all(part not in ("", ".", "..") and "\\" not in part and "\0" not in part for part in parts)

@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+from typing import NamedTuple
 
 from mtcodec.files.listing import Listing, walk
-from mtcodec.files.naming import HDR
+from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.search import SceneFiles, Search
 
-DEPTH, WIDTH = 4, 3  # how many levels of directories are looked at for a sign, and how many of each directory
+MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
+MAX_SIGN_DIRECTORIES = 3  # how many directories of each are looked into
+
+
+class TreeMatch(NamedTuple):
+    """What the path of an image tells: ``rank`` is the place of its pattern, the earliest counts."""
+
+    key: str
+    name: str
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Tree:
             Groups whose names begin with ``k`` make up the key. Of two images for one task of a scene that of
             the earlier pattern counts.
         renamed: names of tasks that mean something else here.
-        units: by task, the length of a stored step.
+        units: by task, the length that a stored 1 stands for.
     """
 
     name: str
@@ -34,14 +44,14 @@ class Tree:
     renamed: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
-    def match(self, path: str) -> tuple[str, str, int] | None:
-        """The key, the name of the task and the pattern's place, of a path within the dataset."""
+    def match(self, path: str) -> TreeMatch | None:
+        """What a path within the dataset tells; None if it is of no image of this layout."""
         for rank, (pattern, task) in enumerate(self.images):
-            found = re.fullmatch(pattern, path)
-            if found:
-                groups = found.groupdict()
+            match = re.fullmatch(pattern, path)
+            if match:
+                groups = match.groupdict()
                 key = "/".join(groups[k] for k in sorted(groups) if k.startswith("k") and groups[k])
-                return key, task or groups["task"], rank
+                return TreeMatch(key, task or groups["task"], rank)
         return None
 
 
@@ -76,7 +86,7 @@ TREES = (
             (rf"{_HYPERSIM}_final_preview/frame\.(?P<k3>\d{{4}})\.color\.jpg", "rgb"),
             (rf"{_HYPERSIM}_(?:final|geometry)_hdf5/frame\.(?P<k3>\d{{4}})\.(?P<task>\w+)\.hdf5", ""),
         ),
-        renamed={"color": HDR},
+        renamed={"color": HDR_TASK},
     ),
     Tree(
         "TartanAir",
@@ -90,70 +100,86 @@ TREES = (
 )
 
 
-def scenes(search: Search, root: Listing) -> list[SceneFiles]:
+RankedPaths = tuple[int, list[str]]
+"""Paths of images for one task of a scene, and the rank of their pattern."""
+
+
+def find(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
-    names = [search.dataset.resolve().name, *_directories(search, str(search.dataset), root)]
+    names = [search.dataset.resolve().name, *_directory_names(search, str(search.dataset), root)]
     for tree in TREES:
         if any(re.fullmatch(tree.sign, name) for name in names):
-            found = _scenes(search, tree)
-            if found:
-                return found
+            scenes = _find_in_tree(search, tree)
+            if scenes:
+                return scenes
     return []
 
 
-def _directories(search: Search, path: str, listing: Listing, depth: int = DEPTH) -> Iterator[str]:
-    """Names of directories, and of those in the first ones of them."""
+def _directory_names(
+    search: Search, path: str, listing: Listing, depth: int = MAX_SIGN_DEPTH
+) -> Iterator[str]:
+    """Names of directories, and of those in the first ones of them, ``depth`` levels in all."""
     yield from listing.directories
-    for name in listing.directories[:WIDTH] if depth > 1 else ():
-        yield from _directories(search, f"{path}/{name}", search.scan(f"{path}/{name}"), depth - 1)
+    for name in listing.directories[:MAX_SIGN_DIRECTORIES] if depth > 1 else ():
+        yield from _directory_names(search, f"{path}/{name}", search.scan(f"{path}/{name}"), depth - 1)
 
 
-def _scenes(search: Search, tree: Tree) -> list[SceneFiles]:
-    images: dict[str, dict[str, tuple[int, list[str]]]] = {}
-    others, misfits = list[str](), list[str]()
-    for prefix, _, path in walk(search.scan, str(search.dataset), others):
-        known = tree.match(prefix + PurePath(path).name)
-        if known is None:
-            misfits.append(path)
-            continue
-        key, name, rank = known
-        own = images.setdefault(key, {})
-        before = own.get(name, (rank, []))
-        if rank > before[0]:
-            misfits.append(path)
-        elif rank < before[0]:
-            misfits += before[1]
-            own[name] = rank, [path]
-        else:
-            own[name] = rank, [*before[1], path]
-    if not images:
+def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
+    """Scenes of a dataset whose directories look like ``tree``; none where no image has such a path."""
+    images_by_key: dict[str, dict[str, RankedPaths]] = {}
+    misfits: list[str] = []
+    other_files: list[str] = []
+    for prefix, listing in walk(search.scan, str(search.dataset)):
+        other_files += listing.other_files
+        for _, path in listing.images:
+            match = tree.match(prefix + PurePath(path).name)
+            if match is None:
+                misfits.append(path)
+            else:
+                misfits += _add_image(images_by_key.setdefault(match.key, {}), match, path)
+    if not images_by_key:
         return []
-    found = [_scene(search, tree, key, own) for key, own in images.items()]
-    used = {str(PurePath(str(path)).parent) for scene in found for path in scene.files.values()}
-    search.misfits += shortened(misfits, used)
-    search.others += shortened(others, used)
-    return found
+    scenes = [_scene(search, tree, key, images) for key, images in images_by_key.items()]
+    sources = (source for scene in scenes for source in scene.files.values())
+    used_directories = {PurePath(str(source)).parent for source in sources}
+    search.misfits += _shorten(misfits, used_directories)
+    search.other_files += _shorten(other_files, used_directories)
+    return scenes
 
 
-def _scene(search: Search, tree: Tree, key: str, images: Mapping[str, tuple[int, list[str]]]) -> SceneFiles:
-    named = []
+def _add_image(images: dict[str, RankedPaths], match: TreeMatch, path: str) -> list[str]:
+    """Put the image at ``path`` into its scene; returns the images that do not count beside the others."""
+    rank, paths = images.get(match.name, (match.rank, []))
+    if match.rank > rank:
+        return [path]
+    if match.rank < rank:
+        images[match.name] = match.rank, [path]
+        return paths
+    images[match.name] = rank, [*paths, path]
+    return []
+
+
+def _scene(search: Search, tree: Tree, key: str, images: Mapping[str, RankedPaths]) -> SceneFiles:
+    named_paths = []
     for name, (_, paths) in images.items():
-        other = name if search.naming.given(name) else tree.renamed.get(name, name)
-        if other != name:
-            search.note(f"{name} is read as {other}, as in {tree.name} (--name {name}={name} keeps its name)")
-        named += [(other, path) for path in paths]
-    scene = search.made(key, named, f"{search.dataset}: scene {key}")
+        new_name = name if search.naming.is_renamed(name) else tree.renamed.get(name, name)
+        if new_name != name:
+            search.note(
+                f"{name} is read as {new_name}, as in {tree.name} (--name {name}={name} keeps its name)"
+            )
+        named_paths += [(new_name, path) for path in paths]
+    scene = search.scene(key, named_paths, f"{search.dataset}: scene {key}")
     units = {task: unit for task, unit in tree.units.items() if task in scene.files}
     for task, unit in units.items():
         search.note(f"a step of {task} is {unit}, as in {tree.name} (--unit {task}=… says otherwise)")
     return replace(scene, units=units)
 
 
-def shortened(paths: Iterable[str], used: Iterable[str]) -> list[str]:
-    """``paths``, or the highest directories of them that hold no directory of ``used``."""
-    there = {parent for path in used for parent in (PurePath(path), *PurePath(path).parents)}
-    found: dict[str, None] = {}
+def _shorten(paths: Iterable[str], used_directories: Iterable[PurePath]) -> list[str]:
+    """``paths``, or the highest directories of them, ending in ``/``, that hold no used directory."""
+    used_or_around = {parent for directory in used_directories for parent in (directory, *directory.parents)}
+    shortened: dict[str, None] = {}
     for path in map(PurePath, paths):
-        top = next((p for p in (path, *path.parents) if p.parent in there), path)
-        found[str(top) + "/" * (top != path)] = None
-    return list(found)
+        top = next((p for p in (path, *path.parents) if p.parent in used_or_around), path)
+        shortened[str(top) + "/" * (top != path)] = None
+    return list(shortened)

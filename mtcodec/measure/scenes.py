@@ -13,10 +13,10 @@ from mtcodec.archive.read import Entry, Opened
 from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
-from mtcodec.files.layouts import FILES, SceneFiles, find_scenes
+from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.scene import ALPHA, read_scene, scaled
-from mtcodec.files.sources import holds
+from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene
+from mtcodec.files.sources import is_present
 from mtcodec.measure.compare import Images, Source
 from mtcodec.tasks import USUAL, Declarations
 
@@ -36,11 +36,11 @@ class OnDisk:
 
     def read(self, tasks: Sequence[str] | None) -> Images:
         if tasks is not None:
-            there = [name for name, source in self.files.files.items() if holds(source)]
-            if {*there, *(f"{name}{ALPHA}" for name in there)}.isdisjoint(tasks):
+            there = [name for name, source in self.files.files.items() if is_present(source)]
+            if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
                 return Images({})
         images = read_scene(self.files, self.declared, tasks)
-        return Images(images, scaled(self.files, images))
+        return Images(images, layout_units(self.files, images))
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def open_scenes(
     path, codec = Path(path), Codec(weights, device)
     if not path.exists():
         raise SceneError("no such file or directory", path=path)
-    if not path.is_dir() and path.suffix.lower() not in FILES:
+    if not path.is_dir() and path.suffix.lower() not in SCENE_FILE_SUFFIXES:
         return {path.stem: InFile(path, codec)}
     try:
         return {scene.key: OnDisk(scene, declared) for scene in find_scenes(path, declared, names, note)}

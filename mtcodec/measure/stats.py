@@ -13,9 +13,9 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.headers import shape_of
+from mtcodec.files.formats import shape_of
 from mtcodec.files.layouts import SceneFiles
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
 from mtcodec.signals.mapping import Array
@@ -130,7 +130,7 @@ def _read_sample(
         try:
             images = check(read_scene(files, request.tasks, tasks))
             _holes(images, request, holes)
-            scene_request = request.only(images, scaled(files, images))
+            scene_request = request.only(images, layout_units(files, images))
             rows.append([_encode(codec, images, scene_request, q) for q in qualities] if codec else [])
         except MtcodecError as error:
             failed[files.key] = str(error)

@@ -18,7 +18,7 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
-from mtcodec.files.scene import ALPHA, read_scene
+from mtcodec.files.scene import ALPHA_SUFFIX, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource, size_of
 from mtcodec.signals.mapping import Array
@@ -137,7 +137,7 @@ def _finite_numbers(notes: Mapping[str, Any]) -> dict[str, float]:
 
 def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
     """Bytes of the original files of ``tasks``; 0 where some are missing."""
-    sources = {files.files.get(name, files.files.get(name.removesuffix(ALPHA))) for name in tasks}
+    sources = {files.files.get(name, files.files.get(name.removesuffix(ALPHA_SUFFIX))) for name in tasks}
     try:
         return 0 if None in sources else sum(size_of(source) for source in sources if source is not None)
     except (MissingSource, OSError, ValueError):

@@ -153,7 +153,7 @@ def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small:
 
 
 def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: Path) -> None:
-    from mtcodec.files.images import read_image
+    from mtcodec.files.images import read_with_alpha
 
     assert unpack(Opened(archive), tmp_path / "all").scenes == 10
     found = content(archive)
@@ -162,7 +162,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
         assert sorted(p.stem for p in directory.iterdir()) == sorted(files.files)
         expected = small.decode(found[files.key])
         for name, image in expected.items():
-            back = read_image(directory / f"{name}.png", USUAL[name])
+            back, _ = read_with_alpha(directory / f"{name}.png", name, USUAL[name])
             assert back.dtype == image.dtype
             assert (
                 np.abs(back.astype(int) - image).max() <= 1 + int(np.ptp(image)) // 4096

@@ -56,7 +56,7 @@ def test_modules_and_names_exist() -> None:
         "mtcodec",
         "tests",
     }
-    assert len(modules) > 20 and {"CODECS", "_laid_out", "Signal"} <= names
+    assert len(modules) > 20 and {"CODECS", "_find_by_layout", "Signal"} <= names
     for module in modules:
         places = (ROOT, PACKAGE, PACKAGE / "files")
         assert any((place / module).is_file() for place in places), module

@@ -55,8 +55,8 @@ def test_files_of_a_directory_for_each_task(tmp_path: Path) -> None:
 def test_a_file_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path, "data/a/rgb.png", "calibration.txt", "data/a/here.txt", "here.txt")
     monkeypatch.chdir(tmp_path)
-    found, _ = contents(Path("data"), "calibration.txt", "here.txt")
-    assert found == {"a": {"calibration.txt": b"calibration.txt", "here.txt": b"data/a/here.txt"}}
+    attached, _ = contents(Path("data"), "calibration.txt", "here.txt")
+    assert attached == {"a": {"calibration.txt": b"calibration.txt", "here.txt": b"data/a/here.txt"}}
 
 
 def test_refuses(tmp_path: Path) -> None:

@@ -9,26 +9,31 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mtcodec.errors import DependencyError, SceneError
-from mtcodec.files.images import read_image
-from mtcodec.tasks import USUAL
+from mtcodec.files.images import read_with_alpha
+from mtcodec.tasks import USUAL, Task
 
 PLANE = np.arange(24, dtype=np.float32).reshape(4, 6)
 Make = Callable[[h5py.File], object]
 
 
-def made(path: Path, make: Make) -> Path:
+def write_hdf5(path: Path, make: Make) -> Path:
     with h5py.File(path, "w") as file:
         make(file)
     return path
+
+
+def read_image(path: Path, task: Task | None = None) -> NDArray[np.generic]:
+    return read_with_alpha(path, path.stem, task)[0]
 
 
 @pytest.mark.parametrize("suffix", [".hdf5", ".h5", ".HDF5"])
 @pytest.mark.parametrize("dtype", ["float16", "float32", ">f4", "int16", "uint8"])
 def test_the_array_of_a_file_is_its_image(dtype: str, suffix: str, tmp_path: Path) -> None:
     image = PLANE.astype(dtype)
-    path = made(
+    path = write_hdf5(
         tmp_path / f"x{suffix}", lambda f: f.create_dataset("group/any", data=image, compression="gzip")
     )
     back = read_image(path)
@@ -39,12 +44,12 @@ def test_an_array_called_dataset_is_the_image_whatever_lies_beside_it(tmp_path: 
     def make(file: h5py.File) -> None:
         file["dataset"], file["position"] = PLANE, np.zeros(3)
 
-    assert np.array_equal(read_image(made(tmp_path / "depth.hdf5", make), USUAL["depth"]), PLANE)
+    assert np.array_equal(read_image(write_hdf5(tmp_path / "depth.hdf5", make), USUAL["depth"]), PLANE)
 
 
 def test_four_channels_are_no_alpha(tmp_path: Path) -> None:
     image = np.zeros((4, 6, 4), np.float16)
-    path = made(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=image))
+    path = write_hdf5(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=image))
     assert read_image(path).shape == image.shape
 
 
@@ -95,7 +100,7 @@ def _several(file: h5py.File) -> None:
     ],
 )  # fmt: skip
 def test_refuses(make: Make, reason: str, tmp_path: Path) -> None:
-    path = made(tmp_path / "x.hdf5", make)
+    path = write_hdf5(tmp_path / "x.hdf5", make)
     with pytest.raises(SceneError) as caught:
         read_image(path)
     assert reason in str(caught.value) and str(caught.value).startswith(f"{path}: cannot read it: ")
@@ -104,14 +109,14 @@ def test_refuses(make: Make, reason: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 7, 100, 600])
 def test_refuses_damaged_files(keep: int, tmp_path: Path) -> None:
-    path = made(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=PLANE))
+    path = write_hdf5(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=PLANE))
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(SceneError, match="cannot read it"):
         read_image(path)
 
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = made(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=PLANE))
+    path = write_hdf5(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=PLANE))
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(DependencyError) as caught:
         read_image(path)

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from mtcodec.errors import SceneError
-from mtcodec.files.headers import shape_of
+from mtcodec.files.formats import shape_of
 
 
 def test_headers_tell_size_channels_and_dtype(tmp_path: Path) -> None:
@@ -35,8 +35,8 @@ def test_headers_tell_size_channels_and_dtype(tmp_path: Path) -> None:
         "e.npy": (1, "uint16"), "f.tif": (3, "uint8"), "g.tiff": (1, "uint16"), "h.jpg": (3, "uint8"),
         "i.jpeg": (1, "uint8"), "j.exr": (3, "float16"), "k.hdf5": (3, "float16"),
     }  # fmt: skip
-    for name, own in expected.items():
-        assert shape_of(tmp_path / name) == (4, 6, *own), name
+    for name, channels_and_dtype in expected.items():
+        assert shape_of(tmp_path / name) == (4, 6, *channels_and_dtype), name
 
 
 def test_jpegs_that_are_turned_have_the_size_of_what_is_seen(tmp_path: Path) -> None:

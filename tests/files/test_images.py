@@ -17,11 +17,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from mtcodec.errors import SceneError
-from mtcodec.files.images import read_image, read_with_alpha, suffix_for, write_image
+from mtcodec.files.images import read_with_alpha, suffix_for, write_image
 from mtcodec.tasks import DTYPES, USUAL, Task, declare
 
 Image = NDArray[Any]
-RGB, DEPTH, NORMAL, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "normal", "semantic"))
+RGB, DEPTH, SEMANTIC = (USUAL[name] for name in ("rgb", "depth", "semantic"))
 ALBEDO = declare("albedo", "image")
 HEIGHT, WIDTH = 5, 7
 
@@ -71,9 +71,14 @@ def refused(path: Path, call: Callable[[], object], reason: str) -> None:
 
 
 def noted(path: Path, task: Task | None) -> tuple[Image, list[str]]:
-    """The image, and the notes about it."""
+    """The image without its alpha, and the notes about it."""
     lines: list[str] = []
-    return read_image(path, task, lines.append), lines
+    name = task.name if task else path.stem
+    return read_with_alpha(path, name, task, lines.append)[0], lines
+
+
+def read_image(path: Path, task: Task | None = None) -> Image:
+    return noted(path, task)[0]
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -180,7 +185,7 @@ def test_other_alpha_is_given_apart(name: str, dtype: str, channels: int, tmp_pa
         back, alpha = read_with_alpha(path, "rgb", task, lines.append)
         assert np.array_equal(back, image[..., 0] if channels == 2 else image[..., :3])
         assert alpha is not None and np.array_equal(alpha, image[..., -1]) and alpha.flags.c_contiguous
-        assert not lines and noted(path, task)[1] == ["rgb: its alpha is left out"]
+        assert not lines
 
 
 def test_declared_channels_and_those_of_arrays_are_no_alpha(tmp_path: Path) -> None:

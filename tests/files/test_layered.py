@@ -29,13 +29,13 @@ def blender(layer: str = "ViewLayer.", depth: str = "Z") -> Channels:
         "Combined": combined, "Depth": {depth: np.where(ROWS == 0, np.float32(1e10), 2 + COLUMNS)},
         "Normal": normal, "IndexOB": {"X": 3 * ROWS}, "Vector": vector,
     }  # fmt: skip
-    return {f"{layer}{name}.{c}": plane for name, own in passes.items() for c, plane in own.items()}
+    return {f"{layer}{name}.{c}": plane for name, channels in passes.items() for c, plane in channels.items()}
 
 
 def write(path: Path, *parts: Channels, names: tuple[str, ...] = ()) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    own = [OpenEXR.Part(dict(HEADER), part, name) for part, name in zip(parts, names or "abc")]
-    with OpenEXR.File(own) if names else OpenEXR.File(dict(HEADER), parts[0]) as file:
+    exr_parts = [OpenEXR.Part(dict(HEADER), part, name) for part, name in zip(parts, names or "abc")]
+    with OpenEXR.File(exr_parts) if names else OpenEXR.File(dict(HEADER), parts[0]) as file:
         file.write(str(path))
     return path
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.association import LIMIT, match
-from mtcodec.files.layouts import SceneFiles, find_scenes, scene_directory
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.association import MAX_SECONDS_APART, match
+from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.tasks import USUAL, declare
 
 COLOURS = imagecodecs.png_encode(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
@@ -34,7 +34,7 @@ def make(root: Path, *names: str) -> None:
         path.write_bytes((COLOURS if colours else PLANE) if name.endswith(".png") else b"")
 
 
-def found(root: Path, *notes: str, names: Mapping[str, str] = {}) -> dict[str, dict[str, str]]:
+def scene_paths(root: Path, *notes: str, names: Mapping[str, str] = {}) -> dict[str, dict[str, str]]:
     """Paths within ``root`` by key and task; keys are in order, every scene reads, notes are these only."""
     lines: list[str] = []
     scenes = find_scenes(root, names=names, note=lines.append)
@@ -70,8 +70,7 @@ def test_a_scene_directory_is_one_scene(tmp_path: Path, monkeypatch: pytest.Monk
         "left out, as they belong to no scene: other/, rgb/",
         "left out, as they are no images: notes.txt",
     )
-    assert found(tmp_path / "one", *left) == {"one": files}
-    assert find_scenes(tmp_path / "one") == [scene_directory(tmp_path / "one")]
+    assert scene_paths(tmp_path / "one", *left) == {"one": files}
     monkeypatch.chdir(tmp_path / "one" / "other")
     assert [s.key for path in (".", "..", "../../one/") for s in find_scenes(Path(path))] == [
         "other",
@@ -90,7 +89,7 @@ def test_scene_directories_and_what_is_left_out_beside_them(tmp_path: Path) -> N
         "left out, as they are no images: a/camera.json, b/camera.json, c/camera.json, depth.txt, readme.md "
         "and 2 more",
     )
-    assert found(tmp_path, *left) == {
+    assert scene_paths(tmp_path, *left) == {
         "a": {"depth": "a/depth.png", "semantic": "a/semantic.png"},
         "b": {"rgb": "b/rgb.png"},
         "c": {"rgb": "c/rgb.png"},
@@ -99,9 +98,10 @@ def test_scene_directories_and_what_is_left_out_beside_them(tmp_path: Path) -> N
 
 def test_every_image_of_a_scene_is_a_task_known_or_not(tmp_path: Path) -> None:
     make(tmp_path, "a/rgb.png", "a/smell.png", "b/smell.png", "b/depth.png")
-    assert [set(files) for files in found(tmp_path).values()] == [{"rgb", "smell"}, {"depth", "smell"}]
+    assert [set(files) for files in scene_paths(tmp_path).values()] == [{"rgb", "smell"}, {"depth", "smell"}]
     for name in ("a", "b"):
-        assert "smell" in scene_directory(tmp_path / name).files
+        (scene,) = find_scenes(tmp_path / name)
+        assert "smell" in scene.files
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_upper_case_and_plurals_are_the_same_name(name: str, tmp_path: Path) -> 
     make(tmp_path, "a/Depths.png", "a/normals.png")
     (tmp_path / "a" / name).write_bytes(COLOURS)
     files = {"depth": "a/Depths.png", "normal": "a/normals.png", "rgb": f"a/{name}"}
-    assert found(tmp_path) == {"a": files}
+    assert scene_paths(tmp_path) == {"a": files}
 
 
 def test_other_names_of_a_task_count_where_its_own_is_absent_and_a_note_says_so_once(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_other_names_of_a_task_count_where_its_own_is_absent_and_a_note_says_so_
         "image keeps its name, as rgb is there: color",
         "Seg is read as semantic (--name Seg=seg keeps its name)",
     )
-    assert found(tmp_path, *notes) == {
+    assert scene_paths(tmp_path, *notes) == {
         "a": {"depth": "a/depth_zbuffer.png", "rgb": "a/color.png"},
         "b": {"depth": "b/depth.png", "rgb": "b/color.png"},
         "c": {"color": "c/color.png", "rgb": "c/rgb.png"},
@@ -139,7 +139,7 @@ def test_names_that_are_given_go_first(tmp_path: Path) -> None:
     names = {"beauty pass": "rgb", "z": "z", "pass7": "albedo", "gone": "depth"}
     notes = ("color keeps its name, as rgb is there: beauty pass", "nothing is called gone (--name)")
     files = {"albedo": "Pass7", "color": "color", "rgb": "beauty pass", "z": "z"}
-    assert found(tmp_path, *notes, names=names) == {"a": {t: f"a/{f}.png" for t, f in files.items()}}
+    assert scene_paths(tmp_path, *notes, names=names) == {"a": {t: f"a/{f}.png" for t, f in files.items()}}
     make(tmp_path, "a/rgb.png")
     refused(tmp_path, "a/rgb.png: a second file for task 'rgb', beside beauty pass.png", names=names)
     for task in ("RGB", "shared", "", "a" * 32):
@@ -225,7 +225,7 @@ def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> No
         "left out, as they belong to no scene: edges/, shots/",
         "left out, as they are no images: camera.json, normal/, rgb/about.txt, text/",
     )
-    assert found(tmp_path, *left) == {
+    assert scene_paths(tmp_path, *left) == {
         "0001": {"rgb": "rgb/0001.png"},
         "test/a/0001": {"depth": "depth/test/a/0001.png"},
         "train/0001": {"depth": "depth/train/0001.png", "rgb": "rgb/train/0001.png"},
@@ -236,7 +236,7 @@ def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> No
 def test_keys_are_paths_without_the_suffix_only(tmp_path: Path) -> None:
     make(tmp_path, "rgb/a.b.png", "depth/a.png")
     np.save(tmp_path / "depth" / "a.b.npy", np.ones((4, 6), np.float32))
-    assert found(tmp_path) == {
+    assert scene_paths(tmp_path) == {
         "a": {"depth": "depth/a.png"},
         "a.b": {"depth": "depth/a.b.npy", "rgb": "rgb/a.b.png"},
     }
@@ -283,7 +283,7 @@ def test_directories_of_images_of_several_tasks_are_no_tasks(name: str, tmp_path
 def test_a_directory_beside_one_of_the_tasks_own_name_keeps_its_name(tmp_path: Path) -> None:
     make(tmp_path, "color/1.png", "rgb/1.png", "depth/1.png")
     note = "color keeps its name, as rgb is there: rgb"
-    assert found(tmp_path, note) == {"1": {n: f"{n}/1.png" for n in ("color", "depth", "rgb")}}
+    assert scene_paths(tmp_path, note) == {"1": {n: f"{n}/1.png" for n in ("color", "depth", "rgb")}}
 
 
 def test_names_of_tasks_in_the_files_of_their_directories_are_cut_off_where_that_joins_them(
@@ -291,12 +291,12 @@ def test_names_of_tasks_in_the_files_of_their_directories_are_cut_off_where_that
 ) -> None:
     make(tmp_path / "both", "rgb/a/1_rgb.png", "rgb/rgb_2.png", "depth/a/1-depth.png", "depth/2_depth.png",
          "smell/smell2.png")  # fmt: skip
-    assert {key: set(files) for key, files in found(tmp_path / "both").items()} == {
+    assert {key: set(files) for key, files in scene_paths(tmp_path / "both").items()} == {
         "2": {"rgb", "depth", "smell"},
         "a/1": {"rgb", "depth"},
     }
     make(tmp_path / "same", "rgb/rgb_1.png", "depth/rgb_1.png", "normal/rgb_1.png")
-    assert {key: len(files) for key, files in found(tmp_path / "same").items()} == {"rgb_1": 3}
+    assert {key: len(files) for key, files in scene_paths(tmp_path / "same").items()} == {"rgb_1": 3}
 
 
 def test_declared_tasks_are_directories_too(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_taskonomy(tmp_path: Path) -> None:
         f"a step of {task} is 1.953125mm, as in Taskonomy (--unit {task}=… says otherwise)"
         for task in ("depth", "depth_euclidean")
     ]
-    scenes = found(tmp_path, *notes)
+    scenes = scene_paths(tmp_path, *notes)
     assert scenes[two] == {
         name: f"{name}/{two}_domain_{suffix}.png" for name, suffix in (both | {"normal": "normal"}).items()
     }
@@ -346,7 +346,7 @@ def test_euclidean_depth_takes_the_place_of_an_absent_zbuffer(empty: bool, tmp_p
         (tmp_path / "depth_zbuffer").mkdir()
     note = "depth_euclidean is read as depth (--name depth_euclidean=depth_euclidean keeps its name)"
     unit = "a step of depth is 1.953125mm, as in Taskonomy (--unit depth=… says otherwise)"
-    assert found(tmp_path, note, unit) == {
+    assert scene_paths(tmp_path, note, unit) == {
         "point_0_view_1": {"depth": "depth_euclidean/point_0_view_1_domain_depth_euclidean.png",
                            "rgb": "rgb/point_0_view_1_domain_rgb.png"}
     }  # fmt: skip
@@ -434,7 +434,7 @@ def test_bop_cameras_scale_depth(tmp_path: Path) -> None:
         for unit in ("0.1mm", "1mm")
     ]
     left = ("left out, as they belong to no scene: mask/", "left out, as they are no images: scene_gt.json")
-    assert list(found(tmp_path, *steps, *left)) == ["000000", "000003", "000007"]
+    assert list(scene_paths(tmp_path, *steps, *left)) == ["000000", "000003", "000007"]
     units = {s.key: s.units for s in find_scenes(tmp_path)}
     assert units == {"000000": {"depth": "0.1mm"}, "000003": {"depth": "1mm"}, "000007": {}}
 
@@ -454,20 +454,20 @@ def test_units_are_those_of_integers(tmp_path: Path) -> None:
     (tmp_path / "scene_camera.json").write_text('{"0": {"depth_scale": 0.1}}')
     (scene,) = find_scenes(tmp_path)
     images = read_scene(scene)
-    assert scaled(scene, images) == {"depth": "0.1mm"}
-    assert scaled(scene, {"rgb": images["rgb"]}) == {}
-    assert scaled(scene, {"depth": images["depth"].astype(np.float32)}) == {}
-    told = {"depth": "0.1mm"}
-    assert Request().only(images, told).units == told
-    assert Request(units={"depth": "1mm"}).only(images, told).units == {"depth": "1mm"}
-    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, told).units == {}
+    assert layout_units(scene, images) == {"depth": "0.1mm"}
+    assert layout_units(scene, {"rgb": images["rgb"]}) == {}
+    assert layout_units(scene, {"depth": images["depth"].astype(np.float32)}) == {}
+    layout = {"depth": "0.1mm"}
+    assert Request().only(images, layout).units == layout
+    assert Request(units={"depth": "1mm"}).only(images, layout).units == {"depth": "1mm"}
+    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, layout).units == {}
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:
     make(tmp_path / "numbers", "rgb/0001.png", "rgb/0002.png", "depth/0002.png", "depth/0003.png")
-    assert list(found(tmp_path / "numbers")) == ["0001", "0002", "0003"]
+    assert list(scene_paths(tmp_path / "numbers")) == ["0001", "0002", "0003"]
     make(tmp_path / "times", "rgb/0.01.png", "rgb/0.02.png", "depth/0.01.png")
-    assert list(found(tmp_path / "times")) == ["0.01", "0.02"]
+    assert list(scene_paths(tmp_path / "times")) == ["0.01", "0.02"]
 
 
 def test_tum_refusals(tmp_path: Path) -> None:
@@ -491,7 +491,7 @@ TIMES = st.lists(st.integers(0, 10**6).map(lambda n: Decimal(n) / 10**6), max_si
 def test_association_is_nearest_first(first: list[Decimal], second: list[Decimal]) -> None:
     """As the benchmark's own rule goes: all pairs near enough, the nearest first, each image once."""
     pairs = sorted((abs(a - b), i, j) for i, a in enumerate(first) for j, b in enumerate(second))
-    pairs = [pair for pair in pairs if pair[0] < LIMIT]
+    pairs = [pair for pair in pairs if pair[0] < MAX_SECONDS_APART]
     assume(len({apart for apart, _, _ in pairs}) == len(pairs))  # else the rule leaves a choice
     expected: list[tuple[int, int]] = []
     for _, i, j in pairs:
@@ -504,7 +504,7 @@ def test_association_is_nearest_first(first: list[Decimal], second: list[Decimal
 def test_every_image_is_used_once_whatever_the_choice(first: list[Decimal], second: list[Decimal]) -> None:
     pairs = match([t.quantize(Decimal("0.01")) for t in first], second)
     assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
-    assert all(abs(first[i] - second[j]) < 2 * LIMIT for i, j in pairs)
+    assert all(abs(first[i] - second[j]) < 2 * MAX_SECONDS_APART for i, j in pairs)
 
 
 def test_exactly_the_limit_is_too_far() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import scene_directory
+from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import Scene, read_scene
 from mtcodec.tasks import USUAL, declare
 
@@ -28,7 +28,8 @@ def picture(channels: int = 3, dtype: type[np.generic] = np.uint8) -> NDArray[np
 def read(directory: Path, *tasks: str) -> tuple[Scene, list[str]]:
     """Images of all tasks or of these, and the notes about them."""
     lines: list[str] = []
-    return read_scene(scene_directory(directory), tasks=tasks or None, note=lines.append), lines
+    (scene_files,) = find_scenes(directory)
+    return read_scene(scene_files, tasks=tasks or None, note=lines.append), lines
 
 
 def refused(path: Path, call: Callable[[], object], reason: str) -> None:
@@ -61,10 +62,10 @@ def test_some_tasks_are_read_where_they_are_there(tmp_path: Path) -> None:
 
 def test_declarations_say_how_images_are_read(tmp_path: Path) -> None:
     write_image(tmp_path / "heat.png", np.stack([picture(1)] * 3, axis=-1))
-    source = scene_directory(tmp_path)
-    assert read_scene(source)["heat"].shape == (HEIGHT, WIDTH, 3)
+    scene_files = SceneFiles("a", {"heat": tmp_path / "heat.png"}, str(tmp_path))
+    assert read_scene(scene_files)["heat"].shape == (HEIGHT, WIDTH, 3)
     declared = {**USUAL, "heat": declare("heat", "image", 1)}
-    assert read_scene(source, declared)["heat"].shape == (HEIGHT, WIDTH)
+    assert read_scene(scene_files, declared)["heat"].shape == (HEIGHT, WIDTH)
 
 
 # --- alpha ---------------------------------------------------------------------------------------
@@ -124,8 +125,9 @@ def test_refuses_two_files_for_one_task(tmp_path: Path) -> None:
     refused(tmp_path / "depth.png", lambda: read(tmp_path), reason)
 
 
-def test_refuses_directories_without_images(tmp_path: Path) -> None:
-    refused(tmp_path, lambda: read(tmp_path), "no image of any task")
+def test_refuses_scenes_and_directories_without_images(tmp_path: Path) -> None:
+    refused(tmp_path, lambda: read_scene(SceneFiles("a", {}, str(tmp_path))), "no image of any task")
+    refused(tmp_path, lambda: read(tmp_path), "no scenes found")
     missing, file = tmp_path / "missing", tmp_path / "file"
     file.touch()
     refused(missing, lambda: read(missing), "no such directory")

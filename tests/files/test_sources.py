@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from mtcodec.errors import SceneError
-from mtcodec.files.headers import shape_of
+from mtcodec.files.formats import shape_of
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.scene import stored
-from mtcodec.files.sources import MissingSource, holds, opened, size_of
+from mtcodec.files.scene import bytes_on_disk
+from mtcodec.files.sources import MissingSource, is_present, open_source, size_of
 
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6)
 
@@ -42,14 +42,14 @@ def test_members_of_tar_files_have_their_own_sizes_and_headers(tmp_path: Path) -
             info.size = len(data)
             file.addfile(info, io.BytesIO(data))
     (scene,) = find_scenes(tmp_path / "x.tar")
-    data = {name.split(".")[0]: own for name, own in encoded().items()}
-    assert {name: size_of(own) for name, own in scene.files.items()} == {n: len(d) for n, d in data.items()}
-    assert {name: shape_of(own) for name, own in scene.files.items()} == {
-        name: (4, 6, *own) for name, own in SHAPES.items()
-    }
-    assert stored(scene) == sum(map(len, data.values())) and stored(scene, ["rgb"]) == len(data["rgb"])
-    with opened(scene.files["depth"]) as file:
-        assert file.read() == data["depth"]
+    files = {name.split(".")[0]: image for name, image in encoded().items()}
+    sizes = {task: size_of(source) for task, source in scene.files.items()}
+    assert sizes == {task: len(image) for task, image in files.items()}
+    shapes = {task: shape_of(source) for task, source in scene.files.items()}
+    assert shapes == {task: (4, 6, *rest) for task, rest in SHAPES.items()}
+    assert bytes_on_disk(scene) == sum(sizes.values()) and bytes_on_disk(scene, ["rgb"]) == sizes["rgb"]
+    with open_source(scene.files["depth"]) as file:
+        assert file.read() == files["depth"]
 
 
 def test_cells_have_the_sizes_of_their_images_and_may_be_empty(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_cells_have_the_sizes_of_their_images_and_may_be_empty(tmp_path: Path) -
     pq.write_table(table, tmp_path / "x.parquet")
     full, empty = find_scenes(tmp_path / "x.parquet")
     assert size_of(full.files["depth"]) == len(png) and shape_of(full.files["depth"]) == (4, 6, 1, "uint16")
-    assert (stored(full), stored(empty)) == (2 * len(png), len(png))
-    assert holds(full.files["depth"]) and not holds(empty.files["depth"])
+    assert (bytes_on_disk(full), bytes_on_disk(empty)) == (2 * len(png), len(png))
+    assert is_present(full.files["depth"]) and not is_present(empty.files["depth"])
     for ask in (size_of, shape_of):
         with pytest.raises(MissingSource):
             ask(empty.files["depth"])
@@ -72,7 +72,7 @@ def test_layers_share_the_bytes_of_their_file_by_channels(tmp_path: Path) -> Non
     (scene,) = find_scenes(path)
     colours, depth = scene.files["color_hdr"], scene.files["depth"]
     assert size_of(colours) == pytest.approx(3 * size_of(depth), abs=3)
-    assert stored(scene) == pytest.approx(path.stat().st_size, abs=1)
+    assert bytes_on_disk(scene) == pytest.approx(path.stat().st_size, abs=1)
     assert (shape_of(colours), shape_of(depth)) == ((4, 6, 3, "float16"), (4, 6, 1, "float32"))
 
 
@@ -80,6 +80,6 @@ def test_what_is_gone_counts_no_bytes_but_is_an_error_to_read(tmp_path: Path) ->
     (tmp_path / "depth.png").write_bytes(encoded()["depth.png"])
     (scene,) = find_scenes(tmp_path)
     (tmp_path / "depth.png").unlink()
-    assert stored(scene) == 0 and holds(scene.files["depth"])
+    assert bytes_on_disk(scene) == 0 and is_present(scene.files["depth"])
     with pytest.raises(SceneError, match="cannot read its header"):
         shape_of(scene.files["depth"])

@@ -12,7 +12,7 @@ from PIL import Image
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.scene import read_scene, scaled
+from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.tasks import USUAL
 
@@ -38,8 +38,8 @@ def put(root: Path, files: dict[str, NDArray[np.generic] | str]) -> None:
 def scenes_of(root: Path) -> tuple[dict[str, SceneFiles], list[str]]:
     """Scenes by key, and notes without the dataset's path."""
     lines: list[str] = []
-    found = find_scenes(root, note=lines.append)
-    return {scene.key: scene for scene in found}, [line.removeprefix(f"{root}: ") for line in lines]
+    scenes = find_scenes(root, note=lines.append)
+    return {scene.key: scene for scene in scenes}, [line.removeprefix(f"{root}: ") for line in lines]
 
 
 # --- KITTI ---------------------------------------------------------------------------------------
@@ -60,12 +60,12 @@ def kitti(tmp_path: Path) -> Path:
         for camera in (2, 3)
     }
     colours = {f"{raw}/image_0{camera}/data/000000000{n}.png": RGB for camera in (2, 3) for n in (4, 5)}
-    others = {
+    other_files = {
         f"{raw}/oxts/data/0000000004.txt": "",
         f"{raw}/image_02/timestamps.txt": "",
         "2011_09_26/calib.txt": "",
     }
-    put(tmp_path / "kitti", {**depths, **colours, **others})
+    put(tmp_path / "kitti", {**depths, **colours, **other_files})
     return tmp_path / "kitti"
 
 
@@ -76,7 +76,7 @@ def test_kitti_joins_annotated_depth_and_raw_colours(kitti: Path) -> None:
     scene = scenes[f"{DRIVE}/image_03/0000000005"]
     images = read_scene(scene)
     assert images.keys() == {"depth", "rgb", "velodyne_raw"} and np.array_equal(images["depth"], SPARSE)
-    assert scaled(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
+    assert layout_units(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
     assert notes == [
         *UNIT_NOTES,
         f"left out, as they are no images: 2011_09_26/{DRIVE}/image_02/timestamps.txt, "
@@ -106,10 +106,10 @@ def test_selected_frames_of_kitti(tmp_path: Path) -> None:
         f"val_selection_cropped/{DRIVE}/image_02/0000000005": ["depth", "rgb", "velodyne_raw"],
     }
     assert notes[-1] == "left out, as they are no images: val_selection_cropped/intrinsics/"
-    own, _ = scenes_of(root / "val_selection_cropped")
-    assert own[f"{DRIVE}/image_02/0000000005"].units == {"depth": STEP, "velodyne_raw": STEP}
-    own, _ = scenes_of(root / "test_depth_completion_anonymous")
-    assert own["0000000007"].units == {"velodyne_raw": STEP}
+    scenes, _ = scenes_of(root / "val_selection_cropped")
+    assert scenes[f"{DRIVE}/image_02/0000000005"].units == {"depth": STEP, "velodyne_raw": STEP}
+    scenes, _ = scenes_of(root / "test_depth_completion_anonymous")
+    assert scenes["0000000007"].units == {"velodyne_raw": STEP}
 
 
 def test_a_date_alone_is_not_kitti(tmp_path: Path) -> None:
@@ -159,8 +159,8 @@ def test_both_cameras_of_tartanair(tmp_path: Path) -> None:
         f"left out, as they belong to no scene: {run}/flow/",
         f"left out, as they are no images: {run}/pose_left.txt, {run}/pose_right.txt",
     ]
-    own, _ = scenes_of(tmp_path / run)
-    assert list(own) == ["left/000000", "right/000000"]
+    scenes, _ = scenes_of(tmp_path / run)
+    assert list(scenes) == ["left/000000", "right/000000"]
 
 
 # --- Hypersim ------------------------------------------------------------------------------------
@@ -175,13 +175,13 @@ def hypersim(root: Path, frames: tuple[int, ...] = (0, 1)) -> dict[str, NDArray[
     vectors[..., 2] = 1
     distance = np.linspace(1, 4, 24, dtype=np.float16).reshape(4, 6)
     distance[0, 0] = np.nan
-    held: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, NDArray[np.generic]] = {
         "final color": (RGB * 0.25).astype(np.float16), "geometry depth_meters": distance,
         "geometry normal_cam": vectors, "geometry semantic": ids,
     }  # fmt: skip
     images = root / "ai_001_001" / "images"
     for frame in frames:
-        for name, image in held.items():
+        for name, image in arrays.items():
             kind, task = name.split()
             path = images / f"scene_cam_00_{kind}_hdf5" / f"frame.{frame:04d}.{task}.hdf5"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -193,11 +193,11 @@ def hypersim(root: Path, frames: tuple[int, ...] = (0, 1)) -> dict[str, NDArray[
             f"scene_cam_00_geometry_preview/frame.{frame:04d}.normal_cam.png": RGB,
         })  # fmt: skip
     put(root / "ai_001_001", {"_detail/cam_00/metadata_camera.csv": "", "_detail/cam_00/positions.hdf5": ""})
-    return {name.split()[1]: image for name, image in held.items()}
+    return {name.split()[1]: image for name, image in arrays.items()}
 
 
 def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
-    held = hypersim(tmp_path)
+    arrays = hypersim(tmp_path)
     scenes, notes = scenes_of(tmp_path)
     assert list(scenes) == ["ai_001_001/cam_00/0000", "ai_001_001/cam_00/0001"]
     images = read_scene(scenes["ai_001_001/cam_00/0001"])
@@ -205,7 +205,7 @@ def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
         "color_hdr": "float16", "depth": "float16", "normal": "float16", "rgb": "uint8", "semantic": "int16",
     }  # fmt: skip
     for task, name in (("color_hdr", "color"), ("depth", "depth_meters"), ("semantic", "semantic")):
-        assert np.array_equal(images[task], held[name], equal_nan=task == "depth")
+        assert np.array_equal(images[task], arrays[name], equal_nan=task == "depth")
     assert notes == [
         "color is read as color_hdr, as in Hypersim (--name color=color keeps its name)",
         "depth_meters is read as depth (--name depth_meters=depth_meters keeps its name)",
@@ -216,8 +216,8 @@ def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
         "ai_001_001/images/scene_cam_00_geometry_preview/",
         "left out, as they are no images: ai_001_001/_detail/",
     ]
-    own, _ = scenes_of(tmp_path / "ai_001_001")
-    assert list(own) == ["cam_00/0000", "cam_00/0001"]
+    scenes, _ = scenes_of(tmp_path / "ai_001_001")
+    assert list(scenes) == ["cam_00/0000", "cam_00/0001"]
     lines: list[str] = []
     find_scenes(tmp_path, names={"color": "color"}, note=lines.append)
     assert not any("color is read" in line for line in lines)
@@ -251,7 +251,7 @@ def test_every_task_of_taskonomy(tmp_path: Path) -> None:
     images = read_scene(scenes[key])
     read_as = {"depth_zbuffer": "depth", "segment_semantic": "semantic"}
     assert set(images) == {read_as.get(task, task) for task in tasks}
-    assert scaled(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
+    assert layout_units(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
     assert all(name in USUAL for name in images)
     assert notes[-1] == "left out, as they are no images: nonfixated_matches/, point_info/, points/"
 

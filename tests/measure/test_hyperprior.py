@@ -16,7 +16,7 @@ pytest.importorskip("imagecodecs")
 pytest.importorskip("scipy")
 
 from mtcodec.errors import DependencyError, MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.files.layouts import SceneFiles, scene_directory
+from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.measure import hyperprior, image_codecs
 from mtcodec.measure.evaluate import evaluate
 from mtcodec.signals.signal import Signal
@@ -204,7 +204,7 @@ def scene(tmp_path: Path) -> SceneFiles:
     path.mkdir(parents=True)
     for name in ("rgb", "depth"):
         (path / f"{name}.png").write_bytes(imagecodecs.png_encode(images()[name]))
-    return scene_directory(path)
+    return find_scenes(path)[0]
 
 
 @needs_compressai

@@ -25,7 +25,7 @@ from PIL import Image
 
 import mtcodec
 from mtcodec.codec.prepare import Scene
-from mtcodec.files.layouts import scene_directory
+from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.measure.bench import median_ms
 from mtcodec.quality import DEFAULT
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--quality", type=float, default=DEFAULT)
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
-    scenes = [read_scene(scene_directory(path), tasks=TASKS) for path in arguments.scenes]
+    scenes = [read_scene(find_scenes(path)[0], tasks=TASKS) for path in arguments.scenes]
     if arguments.mosaic:
         report("mosaic", None, mosaic(scenes), arguments.weights, arguments.quality, arguments.runs)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtcodec.files.images import read_image, write_image
+from mtcodec.files.images import read_with_alpha, write_image
 
 
 def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -21,7 +21,7 @@ def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
 def main(scene: Path, decoded: Path, output: Path) -> None:
     columns = []
     for path in sorted(decoded.glob("*.png")):
-        pair = [read_image(scene / path.name), read_image(path)]
+        pair = [read_with_alpha(image, path.stem)[0] for image in (scene / path.name, path)]
         low, high = float(pair[0].min()), float(pair[0].max())
         tiles = [displayable(image, low, high) for image in pair]
         gap = np.full((8, tiles[0].shape[1], 3), 255, np.uint8)

@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 
 import mtcodec
-from mtcodec.files.layouts import scene_directory
+from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.measure import image_codecs as classical
 from mtcodec.signals.mapping import Array
@@ -59,11 +59,12 @@ def main() -> None:
     scenes = []
     for directory, *numbers in arguments.scene:
         quality, x, y, side = map(int, numbers)
-        own = read_scene(scene_directory(Path(directory)))
+        (scene_files,) = find_scenes(Path(directory))
+        own = read_scene(scene_files)
         images = {name: own[name] for name in TASKS if name in own}
         made = {name: Signal.from_image(USUAL[name], image) for name, image in images.items()}
         data = mtcodec.encode(images, quality=quality)
-        files = scene_directory(Path(directory)).files
+        files = scene_files.files
         before = sum(Path(files[name]).stat().st_size for name in images)
         size, others = avif(made, len(data))
         window = slice(y, y + side), slice(x, x + side)

@@ -20,7 +20,7 @@ import numpy as np
 
 import mtcodec
 from mtcodec.codec.prepare import declare
-from mtcodec.files.images import read_image, suffix_for
+from mtcodec.files.images import read_with_alpha, suffix_for
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.signals.measures import measure
@@ -72,7 +72,7 @@ def main() -> None:
                 codings = {s["name"]: s.get("coding") for s in facts["sections"]}
                 for name, original in scene.items():
                     path = out / "whole" / f"{name}{suffix_for(original)}"
-                    back = read_image(path, USUAL.get(name))
+                    back, _ = read_with_alpha(path, name, USUAL.get(name))
                     shown.append(f"{name} {compare(name, original, back, files.label)} {codings[name]}")
                 last = next(iter(scene))
                 run("extract", file, "--tasks", last, "-o", out / "part.mtc", "--force")

@@ -12,7 +12,7 @@ from view.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
 import mtcodec
 from mtcodec import Codec
 from mtcodec.container.mtc import Reader
-from mtcodec.files.layouts import SceneFiles, scene_directory
+from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.view import sources
 from mtcodec.view.page import render_page
 from mtcodec.view.views import view_scenes
@@ -61,7 +61,7 @@ def directory(pixels: Pixels, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def original(directory: Path) -> SceneFiles:
-    return scene_directory(directory)
+    return find_scenes(directory)[0]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from PIL import Image
 from mtcodec.errors import SceneError
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.files.shards import Member
+from mtcodec.files.tar import Member
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 1000
@@ -30,7 +30,7 @@ def jpeg() -> bytes:
     return buffer.getvalue()
 
 
-def tar(path: Path, members: dict[str, bytes], *special: tarfile.TarInfo, mode: str = "w") -> Path:
+def pack(path: Path, members: dict[str, bytes], *special: tarfile.TarInfo, mode: str = "w") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, mode) as file:  # type: ignore[call-overload]
         for info in special:
@@ -48,7 +48,7 @@ def samples(*keys: str) -> dict[str, bytes]:
     }
 
 
-def found(path: Path) -> tuple[dict[str, list[str]], list[str]]:
+def search(path: Path) -> tuple[dict[str, list[str]], list[str]]:
     """Tasks by key, and notes; every scene reads, whose images are RGB and DEPTH."""
     lines: list[str] = []
     scenes = find_scenes(path, note=lines.append)
@@ -60,8 +60,8 @@ def found(path: Path) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def test_a_shard_of_webdataset(tmp_path: Path) -> None:
-    path = tar(tmp_path / "shard-000000.tar", {**samples("0001", "./0002", "a/0003"), "0001.json": b"{}"})
-    assert found(path) == (
+    path = pack(tmp_path / "shard-000000.tar", {**samples("0001", "./0002", "a/0003"), "0001.json": b"{}"})
+    assert search(path) == (
         {key: ["depth", "rgb"] for key in ("0001", "0002", "a/0003")},
         ["left out, as they are no images: 0001.json"],
     )
@@ -70,48 +70,53 @@ def test_a_shard_of_webdataset(tmp_path: Path) -> None:
 
 
 def test_an_image_without_a_name_beside_one_with(tmp_path: Path) -> None:
-    path = tar(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.depth.png": png(DEPTH)})
-    assert found(path) == (
+    path = pack(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.depth.png": png(DEPTH)})
+    assert search(path) == (
         {"0001": ["depth", "rgb"]}, ["image is read as rgb (--name image=image keeps its name)"],
     )  # fmt: skip
 
 
 def test_images_that_only_their_formats_tell_apart(tmp_path: Path) -> None:
-    files, lines = found(tar(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.png": png(DEPTH)}))
+    files, lines = search(pack(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.png": png(DEPTH)}))
     assert files == {"0001": ["depth", "rgb"]}
     assert lines[1] == "of pairs of images, png is read as depth (--name png=… says otherwise)"
 
 
 def test_a_directory_of_shards(tmp_path: Path) -> None:
     for split, k in (("train", 0), ("train", 1), ("val", 0)):
-        tar(tmp_path / split / f"{k:06d}.tar", samples("0001"))
+        pack(tmp_path / split / f"{k:06d}.tar", samples("0001"))
     (tmp_path / "readme.txt").write_text("")
-    assert found(tmp_path) == (
+    assert search(tmp_path) == (
         {f"{shard}/0001": ["depth", "rgb"] for shard in ("train/000000", "train/000001", "val/000000")},
         ["left out, as they are no images: readme.txt"],
     )
 
 
 def test_tar_files_beside_what_they_held_are_left_out(tmp_path: Path) -> None:
-    tar(tmp_path / "all.tar", samples("0001"))
+    pack(tmp_path / "all.tar", samples("0001"))
     for name, image in (("rgb", RGB), ("depth", DEPTH)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").write_bytes(png(image))
-    assert found(tmp_path) == ({"1": ["depth", "rgb"]}, ["left out, as they are no images: all.tar"])
+    assert search(tmp_path) == (
+        {"1": ["depth", "rgb"]},
+        ["left out, as they are no images: all.tar"],
+    )
 
 
 def test_other_layouts_in_a_tar_file(tmp_path: Path) -> None:
     tree = {f"{task}/train/{n}.png": png(i) for task, i in (("rgb", RGB), ("depth", DEPTH)) for n in (1, 2)}
-    assert found(tar(tmp_path / "a.tar", tree))[0] == {f"train/{n}": ["depth", "rgb"] for n in (1, 2)}
+    assert search(pack(tmp_path / "a.tar", tree))[0] == {f"train/{n}": ["depth", "rgb"] for n in (1, 2)}
     tree = {f"{n}/{task}.png": png(i) for task, i in (("rgb", RGB), ("depth", DEPTH)) for n in (1, 2)}
-    assert found(tar(tmp_path / "b.tar", tree))[0] == {f"{n}": ["depth", "rgb"] for n in (1, 2)}
-    assert found(tar(tmp_path / "one.tar", {"rgb.png": png(RGB)}))[0] == {"one": ["rgb"]}
+    assert search(pack(tmp_path / "b.tar", tree))[0] == {f"{n}": ["depth", "rgb"] for n in (1, 2)}
+    assert search(pack(tmp_path / "one.tar", {"rgb.png": png(RGB)}))[0] == {"one": ["rgb"]}
 
 
 def test_float_arrays_in_a_tar_file(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     np.save(buffer, DEPTH.astype(np.float32))
-    (scene,) = find_scenes(tar(tmp_path / "x.tar", {"1.rgb.png": png(RGB), "1.depth.npy": buffer.getvalue()}))
+    (scene,) = find_scenes(
+        pack(tmp_path / "x.tar", {"1.rgb.png": png(RGB), "1.depth.npy": buffer.getvalue()})
+    )
     assert read_scene(scene)["depth"].dtype == np.float32
 
 
@@ -125,14 +130,14 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 
 def test_links_and_names_that_lead_elsewhere_are_left_out_with_a_line(tmp_path: Path) -> None:
-    path = tar(
+    path = pack(
         tmp_path / "x.tar",
         {**samples("0001"), "/etc/0002.rgb.png": png(RGB), "../0003.rgb.png": png(RGB), "a//b.png": b""},
         special("0004.rgb.png", tarfile.SYMTYPE, "/etc/passwd"),
         special("0005.rgb.png", tarfile.LNKTYPE, "0001.rgb.png"),
         special("0006.rgb.png", tarfile.CHRTYPE),
     )
-    assert found(path) == (
+    assert search(path) == (
         {"0001": ["depth", "rgb"]},
         [
             "left out, as names may lead elsewhere: "
@@ -172,18 +177,18 @@ def test_damaged_tar_files_are_refused(data: bytes, reason: str, tmp_path: Path)
 
 def test_compressed_tar_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="cannot read it"):
-        find_scenes(tar(tmp_path / "x.tar", samples("1"), mode="w:gz"))
+        find_scenes(pack(tmp_path / "x.tar", samples("1"), mode="w:gz"))
 
 
 def test_a_cut_end_is_told(tmp_path: Path) -> None:
-    path = tar(tmp_path / "x.tar", samples("0001"))
+    path = pack(tmp_path / "x.tar", samples("0001"))
     data = path.read_bytes()
     path.write_bytes(data.rstrip(b"\0")[: len(data)].ljust(-(-len(data.rstrip(b"\0")) // 512) * 512, b"\0"))
-    assert found(path)[1] == ["x.tar has no end mark: it may have been cut off"]
+    assert search(path)[1] == ["x.tar has no end mark: it may have been cut off"]
 
 
 def test_a_member_that_changed_meanwhile(tmp_path: Path) -> None:
-    path = tar(tmp_path / "x.tar", samples("0001"))
+    path = pack(tmp_path / "x.tar", samples("0001"))
     (scene,) = find_scenes(path)
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(SceneError, match="the tar file ends within it"):

@@ -1,0 +1,73 @@
+"""Formats of image files: a module each, with readers of pixels and of headers side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.files.formats import exr, hdf5, jpeg, npy, png, tiff
+from mtcodec.files.formats.base import ImageFormat, Shape
+from mtcodec.files.sources import ImageSource, MissingSource
+
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "ImageFormat",
+    "Shape",
+    "format_of",
+    "reader_errors",
+    "shape_of",
+    "suffix_of_bytes",
+]
+
+FORMATS = (png.FORMAT, jpeg.FORMAT, tiff.FORMAT, exr.FORMAT, npy.FORMAT, hdf5.FORMAT)
+_BY_SUFFIX = {suffix: image_format for image_format in FORMATS for suffix in image_format.suffixes}
+SUFFIXES = tuple(_BY_SUFFIX)
+
+
+def format_of(source: ImageSource) -> ImageFormat:
+    """The format of a source, by its suffix.
+
+    Raises:
+        ValueError: an unknown one. MissingSource: there is nothing whose format could be told.
+    """
+    image_format = _BY_SUFFIX.get(source.suffix.lower())
+    if image_format is None:
+        raise ValueError(f"not an image of a known format ({', '.join(SUFFIXES)})")
+    return image_format
+
+
+def suffix_of_bytes(data: bytes) -> str:
+    """The usual suffix of the format that ``data`` begins like; empty where it is unknown."""
+    for image_format in FORMATS:
+        if data.startswith(image_format.magics):
+            return image_format.suffixes[0]
+    return ""
+
+
+def shape_of(source: ImageSource) -> Shape:
+    """What the header of an image file tells; but for EXR, no pixel is read.
+
+    Raises:
+        SceneError: unreadable, or not an image. DependencyError: it needs h5py. MissingSource: there is none.
+    """
+    with reader_errors(source, "cannot read its header"):
+        return _BY_SUFFIX[source.suffix.lower()].read_shape(source)
+
+
+@contextmanager
+def reader_errors(source: ImageSource, failure: str) -> Iterator[None]:
+    """Whatever readers raise within is a SceneError of ``source``, in one line that begins with ``failure``.
+
+    MissingSource passes, and so do errors of this package, which learn of ``source``.
+    """
+    try:
+        yield
+    except MissingSource:
+        raise
+    except MtcodecError as error:
+        raise error.at(path=source) from None
+    except Exception as error:  # readers raise whatever their libraries do
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise SceneError(f"{failure}: {reason}", path=source) from error

@@ -1,0 +1,187 @@
+"""EXR files: one image, or several layers, as Blender and other renderers write them.
+
+A layer is what channels of one prefix make up: ``ViewLayer.Depth.Z``; each part of a file has its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.sources import ImageSource
+from mtcodec.signals.mapping import Array
+
+CHANNEL_ORDER = "RGBXYZUVWA"  # of the channels of a layer
+COLOR_CHANNELS = ("RGBA", "RGB", "XYZ", "YA")  # channels without prefix that are one image
+UNNAMED_LAYER = "Combined"  # of channels without prefix
+MAX_PIXELS = 1 << 28
+Place = tuple[int, str]
+"""The number of a part, and the name of a channel in it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a file, as a source.
+
+    Attributes:
+        layer: its name, ``ViewLayer.Depth``.
+        channels: where its channels are, in the order of the image's.
+        share: of the channels of the file that are in this layer, 0 to 1.
+    """
+
+    file: Path
+    layer: str
+    channels: tuple[Place, ...]
+    share: float = 1
+
+    suffix = ".exr"
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}:{self.layer}"
+
+    @property
+    def size(self) -> int:
+        """Its share of the file, whose channels are compressed together."""
+        return round(self.share * self.file.stat().st_size)
+
+    def read_bytes(self) -> bytes:
+        return self.file.read_bytes()
+
+    def __str__(self) -> str:
+        return f"{self.file}: layer {self.layer}"
+
+
+def layers(path: Path) -> list[Layer]:
+    """The layers of a file, without its pixels; none where it cannot be read."""
+    try:
+        parts = _read_channel_names(path)
+    except Exception:  # reading it as an image tells what is wrong
+        return []
+    channel_count = sum(map(len, parts))
+    return [
+        Layer(path, name, tuple(places), len(places) / channel_count)
+        for name, places in _places_by_layer(parts).items()
+    ]
+
+
+def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+    """The image of a file with one layer, or that of a layer."""
+    if isinstance(source, Layer):
+        state = source.file.stat()
+        planes = _all_planes(source.file, state.st_mtime_ns, state.st_size)
+        return _stack([planes[place] for place in source.channels])
+    with _on_disk(source) as path:
+        parts = _read_planes(path)
+    if len(parts) > 1:
+        note(f"only the first of its {len(parts)} parts is read")
+    planes = parts[0]
+    places_by_layer = _places_by_layer([list(planes)])
+    if len(places_by_layer) != 1:
+        names = ", ".join(name for _, name in planes)
+        raise ValueError(f"channels {names}; one image has one, R G B (A), or X Y Z")
+    (places,) = places_by_layer.values()
+    return _stack([planes[place] for place in places])
+
+
+def _read_shape(source: ImageSource) -> Shape:
+    image = _read(source, False, ignore)  # OpenEXR tells no pixel types of headers alone
+    return array_shape(image.shape, image.dtype.name)
+
+
+def _may_have_alpha(source: ImageSource) -> bool:
+    """Can the last channel of an image be alpha? Not that of a layer of vectors."""
+    return not isinstance(source, Layer) or {"G", "A"} <= {name[-1] for _, name in source.channels}
+
+
+@lru_cache(maxsize=1)
+def _all_planes(path: Path, mtime_ns: int, size: int) -> dict[Place, Array]:
+    """All channels of the file that was read last: layers of one scene are read one after the other."""
+    return {place: plane for planes in _read_planes(path) for place, plane in planes.items()}
+
+
+def _read_channel_names(path: Path) -> list[list[Place]]:
+    """By part, the places of its channels; ValueError if a part is too large."""
+    import OpenEXR
+
+    with _silence_stdout(), OpenEXR.File(str(path), header_only=True) as file:
+        for part in file.parts:
+            low, high = part.header["dataWindow"]
+            if int(high[0] - low[0] + 1) * int(high[1] - low[1] + 1) > MAX_PIXELS:
+                raise ValueError(f"more than {MAX_PIXELS} pixels")
+        return [
+            [_place(file, number, channel.name) for channel in part.header["channels"]]
+            for number, part in enumerate(file.parts)
+        ]
+
+
+def _read_planes(path: Path) -> list[dict[Place, Array]]:
+    """By part, its channels, (H, W) each."""
+    import OpenEXR
+
+    _read_channel_names(path)  # refuses what is too large
+    with _silence_stdout(), OpenEXR.File(str(path), separate_channels=True) as file:
+        if not file.parts:
+            raise ValueError("damaged pixel data")
+        return [
+            {
+                _place(file, number, name): np.asarray(channel.pixels)
+                for name, channel in part.channels.items()
+            }
+            for number, part in enumerate(file.parts)
+        ]
+
+
+def _silence_stdout() -> contextlib.redirect_stdout[io.StringIO]:
+    """OpenEXR prints a warning for damaged pixels, then holds no part."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _place(file: Any, part: int, channel: str) -> Place:
+    """The place of a channel, its name with that of the part unless it says so itself, or is alone."""
+    prefix = file.parts[part].name() if len(file.parts) > 1 else ""
+    return part, channel if not prefix or channel.startswith(f"{prefix}.") else f"{prefix}.{channel}"
+
+
+def _places_by_layer(parts: Sequence[Sequence[Place]]) -> dict[str, list[Place]]:
+    """Channels by layer, in the order of an image. Those without prefix are colours, or each for itself."""
+    by_layer: dict[str, list[Place]] = {}
+    for places in parts:
+        plain_names = {name for _, name in places if "." not in name}
+        colors = next((channels for channels in COLOR_CHANNELS if set(channels) <= plain_names), "")
+        for place in places:
+            layer, dot, channel = place[1].rpartition(".")
+            is_alone = not dot and channel not in colors
+            by_layer.setdefault(channel if is_alone else layer or UNNAMED_LAYER, []).append(place)
+    for places in by_layer.values():
+        places.sort(key=lambda place: (CHANNEL_ORDER.find(place[1].rpartition(".")[2].upper()), place))
+    return by_layer
+
+
+def _stack(planes: list[Array]) -> Array:
+    return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+
+
+@contextlib.contextmanager
+def _on_disk(source: ImageSource) -> Iterator[Path]:
+    """A path of what ``source`` holds: OpenEXR opens nothing else."""
+    if isinstance(source, Path):
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "image.exr"
+        path.write_bytes(source.read_bytes())
+        yield path
+
+
+FORMAT = ImageFormat((".exr",), (b"v/1\x01",), _read, _read_shape, may_have_alpha=_may_have_alpha)

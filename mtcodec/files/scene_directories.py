@@ -1,0 +1,109 @@
+"""Layout of scene directories, and of images named after scene and task in one directory."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from pathlib import Path
+
+from mtcodec.files import layered
+from mtcodec.files.listing import Listing
+from mtcodec.files.naming import splits
+from mtcodec.files.search import SceneFiles, Search
+
+UNNAMED_TASK = "image"  # what 0001.png is beside 0001_depth.png
+TASK_OF_SUFFIX = {"jpg": "rgb", "png": "depth"}  # what 0001.jpg and 0001.png are
+
+Images = list[tuple[str, str]]
+"""Names and paths."""
+
+
+def find(search: Search, root: Listing) -> list[SceneFiles]:
+    """Scenes among the images of the dataset, and those of its directories."""
+    scenes, misfits = _scenes_by_name(search, root, "")
+    search.misfits += misfits
+    search.other_files += root.other_files
+    for name in root.directories:
+        scenes += _directory_scenes(search, search.dataset / name, name + "/")
+    return scenes
+
+
+def _directory_scenes(search: Search, directory: Path, prefix: str) -> list[SceneFiles]:
+    """A directory as one scene, or the scenes among its images, their keys with ``prefix``."""
+    listing, scenes = layered.split_off(search, search.scan(str(directory)), prefix)
+    if search.is_scene(listing):
+        return [*scenes, search.directory_scene(directory, listing)]
+    named_scenes, misfits = _scenes_by_name(search, listing, prefix)
+    scenes += named_scenes
+    if scenes:
+        search.misfits += misfits
+        search.leave_out_beside(directory, listing)
+    elif listing.images or listing.directories:
+        search.misfits.append(f"{directory}/")
+    elif listing.other_files:
+        search.other_files.append(f"{directory}/")
+    return scenes
+
+
+def _scenes_by_name(search: Search, listing: Listing, prefix: str) -> tuple[list[SceneFiles], list[str]]:
+    """Scenes of one directory by the names of its images, and paths of images that belong to none."""
+    images_by_key: dict[str, Images] = {}
+    unknown: Images = []
+    for stem, path in listing.images:
+        key_and_name = search.naming.split(stem)
+        if key_and_name:
+            key, name = key_and_name
+            images_by_key.setdefault(key, []).append((name, path))
+        else:
+            unknown.append((stem, path))
+    pairs = _suffix_pairs(search, unknown)
+    for stem, images in pairs.items():
+        images_by_key.setdefault(stem, []).extend(images)
+    keys = frozenset(images_by_key)
+    misfits = []
+    for stem, path in unknown:
+        if stem in pairs:
+            continue
+        key_and_name = _split_by_keys(stem, keys)
+        if key_and_name:
+            key, name = key_and_name
+            images_by_key[key].append((name, path))
+        else:
+            misfits.append(path)
+    label = f"{search.dataset}: scene {prefix}"
+    scenes = [search.scene(prefix + key, images, label + key) for key, images in images_by_key.items()]
+    return scenes, misfits
+
+
+def _suffix_pairs(search: Search, images: Images) -> dict[str, Images]:
+    """By stem, images that only their suffixes tell apart, a JPEG and a PNG file."""
+    by_stem: dict[str, dict[str, str]] = {}
+    for stem, path in images:
+        by_stem.setdefault(stem, {})[path.rpartition(".")[2].lower()] = path
+    pairs: dict[str, Images] = {}
+    for stem, by_suffix in by_stem.items():
+        if by_suffix.keys() == TASK_OF_SUFFIX.keys():
+            names = {suffix: _suffix_name(search, suffix) for suffix in TASK_OF_SUFFIX}
+            pairs[stem] = [(names[suffix], path) for suffix, path in by_suffix.items()]
+    return pairs
+
+
+def _suffix_name(search: Search, suffix: str) -> str:
+    """What images of ``suffix`` are called: the suffix itself, if the caller says what it means."""
+    if search.naming.is_renamed(suffix):
+        return suffix
+    task = TASK_OF_SUFFIX[suffix]
+    search.note(f"of pairs of images, {suffix} is read as {task} (--name {suffix}=… says otherwise)")
+    return task
+
+
+def _split_by_keys(stem: str, keys: Set[str]) -> tuple[str, str] | None:
+    """The scene, of ``keys``, that an image belongs to, and what it is called there: ``0001_smell``."""
+    if stem in keys:
+        return stem, UNNAMED_TASK
+    for left, right in reversed(list(splits(stem))):
+        if left in keys:
+            return left, right
+    for left, right in splits(stem):
+        if right in keys:
+            return right, left
+    return None
