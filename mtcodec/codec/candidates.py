@@ -20,7 +20,7 @@ from mtcodec.signals.measures import errors
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
     from mtcodec.networks.engine import Networks
 
 R = TypeVar("R")
@@ -77,7 +77,7 @@ class Candidates:
         """The signals that networks can code."""
         return {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
 
-    def neural(self, networks: Networks, step: int) -> NeuralScene:
+    def neural(self, networks: Networks, step: int) -> NeuralCandidates:
         """What networks make of the tasks they know; they know no higher qualities than they were trained
         for.
         """
@@ -153,7 +153,7 @@ class Candidates:
 
     # --- all together --------------------------------------------------------------------------------
 
-    def all(self, made: NeuralScene | None, step: int) -> dict[str, list[Candidate]]:
+    def all(self, made: NeuralCandidates | None, step: int) -> dict[str, list[Candidate]]:
         """The candidates of every task, ``made`` among them; at least one each."""
         found: dict[str, list[Candidate]] = {}
         tasks = made.tasks if made is not None else {}
@@ -169,7 +169,7 @@ class Candidates:
             found[name] = own or [exact.encode(signal, 0.0, self.request.effort)]
         return found
 
-    def _efforts(self, made: NeuralScene | None, step: int) -> dict[str, str]:
+    def _efforts(self, made: NeuralCandidates | None, step: int) -> dict[str, str]:
         """For tasks of networks, the effort that a classical coding is worth; none where it clearly loses.
 
         Where networks cost more than a draft makes expect of it, it is worth more time.
@@ -207,7 +207,7 @@ def choose(
         return able[0] if able else None
     sample = _sample(signals, request)
 
-    def tried(own: Networks) -> tuple[NeuralScene, dict[str, float]]:
+    def tried(own: Networks) -> tuple[NeuralCandidates, dict[str, float]]:
         made = sample.neural(own, step)
         return made, {name: sample.cost(name, coded, step) for name, coded in made.tasks.items()}
 

@@ -19,7 +19,7 @@ from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
 
 
 QUICK = 0.02  # of a scene's bytes: what a mask may cost for being decoded quickly
@@ -54,7 +54,7 @@ class EncodedScene:
     prepared: Prepared
     tasks: dict[str, Candidate]
     masks: Sequence[MaskSection]
-    neural: NeuralScene | None
+    neural: NeuralCandidates | None
     quality: float
     request: Request
 
@@ -108,7 +108,7 @@ class EncodedScene:
             add(ATTACHMENTS, "raw", attachments.pack(self.request.attach), Attributes())
         fingerprint, quality = NO_WEIGHTS, 0
         if self.neural is not None:
-            fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.quality
+            fingerprint, quality = self.neural.networks.info.fingerprint, self.neural.level
         size = self.prepared.height, self.prepared.width
         return container.build(Header(fingerprint, *size, quality, tuple(sections)), payloads)
 

@@ -18,7 +18,7 @@ from mtcodec.errors import UsageError
 from mtcodec.quality import MAX_LEVEL, from_level
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
     from mtcodec.networks.engine import Networks
 
 
@@ -63,7 +63,7 @@ class SceneEncoder:
                     found = other
         return found
 
-    def _parts(self, found: Mapping[str, Sequence[Candidate]], made: NeuralScene | None) -> list[Part]:
+    def _parts(self, found: Mapping[str, Sequence[Candidate]], made: NeuralCandidates | None) -> list[Part]:
         """The shared section and those of holes, with the candidates that read them."""
         keyed = [((name, i), coded) for name, own in found.items() for i, coded in enumerate(own)]
         parts = []
@@ -78,7 +78,9 @@ class SceneEncoder:
             parts.append(Part(8 * len(mask.small), readers))
         return [part for part in parts if part.readers]
 
-    def _encoded(self, chosen: Mapping[str, Candidate], made: NeuralScene | None, step: int) -> EncodedScene:
+    def _encoded(
+        self, chosen: Mapping[str, Candidate], made: NeuralCandidates | None, step: int
+    ) -> EncodedScene:
         own = self.prepared
         tasks = {name: chosen[name] if name in chosen else own.exact[name] for name in own.originals}
         holes = [coded.pixel_format.holes for coded in tasks.values() if coded.pixel_format.holes is not None]

@@ -188,7 +188,7 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes, crops: int
 
         stream = model.stream(task)
         stream.log_gain[:, new] += START_GAIN
-        gain = stream.rows(steps[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
+        gain = stream.gain_vectors(steps[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
         symbols = (blocks @ vectors * gain).round() / gain
         square = symbols.T @ symbols + RIDGE * len(new) * torch.eye(len(new))
         fitted = torch.linalg.solve(square, symbols.T @ error)

@@ -26,7 +26,7 @@ def test_strips_give_what_the_whole_image_gives(
     codec = symbols.codec(store.find(weights))
     data, written = symbols.encode(codec, tall, 70)
     (whole,) = symbols.decode(codec, [data])
-    monkeypatch.setattr(strips, "WHOLE", 16)
+    monkeypatch.setattr(strips, "MAX_WHOLE_PLACES", 16)
     assert len(strips.strips(32, 12, 4, 4)) > 2
     again, same = symbols.encode(codec, tall, 70)
     (parts,) = symbols.decode(codec, [data])
@@ -49,13 +49,13 @@ def test_a_window_is_a_part_of_the_whole_image(
     large = {name: np.concatenate([image, image[:, ::-1]], axis=1)[:150] for name, image in scene.items()}
     large["depth"] = large["depth"].copy()
     large["depth"][40:70, 100:300] = 0  # holes
-    codec, seen = mtcodec.load(weights, coding="neural"), list[tuple[int, ...]]()
+    codec, latent_sizes = mtcodec.load(weights, coding="neural"), list[tuple[int, ...]]()
     data = codec.encode(large, 60)
     whole, header = codec.decode(data), Reader(data).header
     synthesise = Sessions.synthesise
 
     def noted(self: Sessions, task: str, latents: Latents, *rest: Any) -> Any:
-        seen.append(latents.y_hat[task].shape[2:])
+        latent_sizes.append(latents.y_hat[task].shape[2:])
         return synthesise(self, task, latents, *rest)
 
     monkeypatch.setattr(Sessions, "synthesise", noted)
@@ -63,12 +63,12 @@ def test_a_window_is_a_part_of_the_whole_image(
         window = slice(top, top + height), slice(left, left + width)
         (part,) = decoder.decode([Reader(data)], None, codec.networks_of, window=window)
         for name, image in part.items():
-            own = whole[name][window]
-            assert image.shape == own.shape and image.flags.c_contiguous
+            expected = whole[name][window]
+            assert image.shape == expected.shape and image.flags.c_contiguous
             if name == "semantic":
-                assert np.array_equal(image, own)
+                assert np.array_equal(image, expected)
             else:
-                assert symbols.steps_apart(header.section(name), [image, own]) <= 1
+                assert symbols.steps_apart(header.section(name), [image, expected]) <= 1
             if name == "depth":
-                assert np.array_equal(image == 0, own == 0)
-    assert seen[::3] == [(12, 32), (11, 11), (8, 12), (11, 15)]
+                assert np.array_equal(image == 0, expected == 0)
+    assert latent_sizes[::3] == [(12, 32), (11, 11), (8, 12), (11, 15)]

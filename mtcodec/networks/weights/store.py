@@ -53,18 +53,22 @@ def resolve(name: str | Path) -> list[Path]:
     """Paths of what ``name`` stands for: itself, or for ``auto`` all that are installed and readable."""
     if str(name) != AUTO:
         return [find(name)]
-    found = []
+    readable = []
     for path in installed():
         try:
             describe(path)
-            found.append(path)
+            readable.append(path)
         except WeightsInvalid:
             continue
-    return found
+    return readable
 
 
 def find_fingerprint(fingerprint: str) -> Path:
-    """Path of the installed weights with this fingerprint."""
+    """Path of the installed weights with this fingerprint.
+
+    Raises:
+        WeightsNotFound: there are none.
+    """
     for path in installed(paper=True):
         try:
             if str(read_header(path).get("fingerprint", "")).startswith(fingerprint):
