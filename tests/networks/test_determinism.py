@@ -61,10 +61,10 @@ class Elsewhere:
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[dict[str, Elsewhere]]:
     processes = {name: Elsewhere(environment, "torch") for name, environment in ENVIRONMENTS.items()}
-    others = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of libraries
+    pythons = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of libraries
     processes |= {
         f"other {i}, {setting}": Elsewhere({}, setting, python)
-        for i, python in enumerate(others)
+        for i, python in enumerate(pythons)
         for setting in ("plain", "torch")
         if python
     }
@@ -105,28 +105,28 @@ def matrix(
     path: Path = (
         request.getfixturevalue("small_weights") if request.param == "small" else weights.find("general")
     )
-    there = tmp_path_factory.mktemp("elsewhere")
+    directory = tmp_path_factory.mktemp("elsewhere")
     for name, process in elsewhere.items():
-        process.start("write", there / "written" / name, path)
+        process.start("write", directory / "written" / name, path)
     codecs = {name: setting.load(path) for name, setting in SETTINGS.items()}
-    matrix = Matrix(path, {}, {}, {}, {})
+    result = Matrix(path, {}, {}, {}, {})
     for name, setting in SETTINGS.items():
         with setting.around():
-            matrix.add(name, determinism.encode(codecs[name]))
+            result.add(name, determinism.encode(codecs[name]))
     for name, process in elsewhere.items():
         process.wait()
-        _, files, (digests, _) = determinism.restore(there / "written" / name)
-        matrix.add(name, {n: (data, digests[n]) for n, data in files.items()})
-    determinism.store(there / "all", codecs["plain"], matrix.files, (matrix.written, {}))
+        _, files, (digests, _) = determinism.restore(directory / "written" / name)
+        result.add(name, {n: (data, digests[n]) for n, data in files.items()})
+    determinism.store(directory / "all", codecs["plain"], result.files, (result.written, {}))
     for name, process in elsewhere.items():
-        process.start("read", there / "all", there / "read" / name, path)
+        process.start("read", directory / "all", directory / "read" / name, path)
     for name, setting in SETTINGS.items():
         with setting.around():
-            matrix.results[name] = determinism.decode(codecs[name], matrix.files, setting.batch)
+            result.results[name] = determinism.decode(codecs[name], result.files, setting.batch)
     for name, process in elsewhere.items():
         process.wait()
-        matrix.results[name] = determinism.restore(there / "read" / name)[2]
-    return matrix
+        result.results[name] = determinism.restore(directory / "read" / name)[2]
+    return result
 
 
 def test_symbols_are_those_that_were_written(matrix: Matrix) -> None:
@@ -145,12 +145,12 @@ def test_pixels_differ_by_a_step_at_most(matrix: Matrix) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_device_gives_and_reads_the_same(matrix: Matrix) -> None:
-    there, here = CUDA.load(matrix.path), SETTINGS["plain"].load(matrix.path)
-    digests, images = determinism.decode(there, matrix.files, CUDA.batch)
+    cuda, plain = CUDA.load(matrix.path), SETTINGS["plain"].load(matrix.path)
+    digests, images = determinism.decode(cuda, matrix.files, CUDA.batch)
     assert all(same(digests[name], written) for name, written in matrix.written.items())
     assert max(determinism.spread(matrix.files, [images, matrix.results["plain"][1]]).values()) <= 1
-    encoded = determinism.encode(there)
-    digests, _ = determinism.decode(here, {name: data for name, (data, _) in encoded.items()})
+    encoded = determinism.encode(cuda)
+    digests, _ = determinism.decode(plain, {name: data for name, (data, _) in encoded.items()})
     assert digests == {name: written for name, (_, written) in encoded.items()}
 
 

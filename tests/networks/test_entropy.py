@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from mtcodec.networks.entropy import order, passes
-from mtcodec.networks.entropy.passes import StreamPasses
+from mtcodec.networks.entropy import order
+from mtcodec.networks.entropy.passes import PASS_COUNT, StreamPasses
 from mtcodec.networks.entropy.stream import SYMBOL_LIMIT, Z_LIMIT, Stream, latent
 from mtcodec.networks.pytorch.modules import StreamModel
 
@@ -48,7 +48,7 @@ def test_decoding_goes_through_the_passes_as_encoding_did() -> None:
         coding_pass.symbols = quantiser.symbols(coding_pass)
         sent.append(coding_pass.symbols * coding_pass.mask)
         largest.append(coding_pass.max_abs)
-    assert largest == [Z_LIMIT, *[SYMBOL_LIMIT] * order.PASSES] and len(largest) == passes.COUNT
+    assert largest == [Z_LIMIT, *[SYMBOL_LIMIT] * order.PASSES] and len(largest) == PASS_COUNT
     for coding_pass, symbols in zip(decoding, sent, strict=True):
         coding_pass.symbols = symbols
     assert torch.equal(decoding.y_hat, encoding.y_hat)

@@ -184,10 +184,10 @@ def decode(codec: OwnCodec, files: dict[str, bytes], batch: int = 1) -> Result:
     digests: dict[str, Digests] = {name: {} for name in files}
     images: Images = {}
     for part, tasks in _batches(files, batch):
-        for name, seen in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
-            assert all(digests[name].get(n, digest) == digest for n, digest in seen.digests.items())
-            digests[name] |= seen.digests
-            images |= {f"{name}/{task}": image for task, image in seen.images.items()}
+        for name, decoded in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
+            assert all(digests[name].get(n, digest) == digest for n, digest in decoded.digests.items())
+            digests[name] |= decoded.digests
+            images |= {f"{name}/{task}": image for task, image in decoded.images.items()}
     return digests, images
 
 
@@ -258,14 +258,14 @@ def check(directory: Path) -> None:
     for folder in sorted(directory.iterdir()):
         fingerprint, files, (digests, images) = restore(folder)
         codec = symbols.codec(installed.find_fingerprint(fingerprint))
-        here = decode(codec, files)
+        digests_here, images_here = decode(codec, files)
         wrong = [
             f"{name}/{n}"
             for name in files
             for n in digests[name]
-            if not n.endswith(symbols.LAYERS) and here[0][name].get(n) != digests[name][n]
+            if not n.endswith(symbols.LAYERS) and digests_here[name].get(n) != digests[name][n]
         ]
-        apart = spread(files, [images, here[1]])
+        apart = spread(files, [images, images_here])
         again = {name: data for name, (data, _) in encode(codec).items()}
         same = sum(again[name] == data for name, data in files.items())
         steps = ", ".join(f"{task} {value:.2g}" for task, value in apart.items())

@@ -130,9 +130,9 @@ class RecordingDecoder(Decoder):
         super().__init__(tables, payload)
         self.passes: CodedPasses = []
 
-    def take(self, index: Indexes, limit: int) -> Symbols:
-        symbols = super().take(index, limit)
-        self.passes.append((symbols, index))
+    def take(self, table_indexes: Indexes, max_abs: int) -> Symbols:
+        symbols = super().take(table_indexes, max_abs)
+        self.passes.append((symbols, table_indexes))
         return symbols
 
 
@@ -143,9 +143,9 @@ class RecordingEncoder(Encoder):
         super().__init__(tables)
         self.passes: CodedPasses = []
 
-    def put(self, symbols: Symbols, index: Indexes) -> None:
-        self.passes.append((symbols, index))
-        super().put(symbols, index)
+    def put(self, symbols: Symbols, table_indexes: Indexes) -> None:
+        self.passes.append((symbols, table_indexes))
+        super().put(symbols, table_indexes)
 
 
 C = TypeVar("C", RecordingDecoder, RecordingEncoder)
@@ -175,19 +175,19 @@ def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None 
         images = codec.decode_batch(readers, names)
     streams = _streams(codec, [n for n in names if readers[0].header.task(n).is_neural])
     assert len(coders) == len(streams) * len(files)
-    seen = []
+    decoded = []
     for i, (reader, scene) in enumerate(zip(readers, images)):
         passes = {name: coders[k * len(files) + i].passes for k, name in enumerate(streams)}
         digests = {name: digest_of(coded_passes) for name, coded_passes in passes.items()}
         digests |= {name + LAYERS: computed[name][i] for name in streams if name in computed}
         exact = [n for n in names if reader.header.task(n).coding in EXACT]
-        seen.append(Seen(passes, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
-    return seen
+        decoded.append(Seen(passes, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
+    return decoded
 
 
-def same(seen: Digests, written: Digests) -> bool:
+def same(read: Digests, written: Digests) -> bool:
     """Are all sections alike, and all layers that both know?"""
-    seen_sections, written_sections = ({n for n in d if not n.endswith(LAYERS)} for d in (seen, written))
+    read_sections, written_sections = ({n for n in d if not n.endswith(LAYERS)} for d in (read, written))
     return seen_sections == written_sections and all(
         seen[n] == written[n] for n in seen.keys() & written.keys()
     )

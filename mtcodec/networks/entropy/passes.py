@@ -21,8 +21,8 @@ from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT, GainVectors
 from mtcodec.networks.entropy.stream import MEAN_UNIT, SYMBOL_LIMIT, Z_LIMIT, Stream
 from mtcodec.networks.layers import Arithmetic, Maps
 
-HYPER = 0  # the number of the pass that codes the hyper-latents
-COUNT = 1 + order.PASSES  # of passes: after the hyper-latents come those of the latents
+HYPER_PASS = 0  # the number of the pass that codes the hyper-latents
+PASS_COUNT = 1 + order.PASSES  # after the hyper-latents come the passes of the latents
 
 
 class StreamNetworks(Arithmetic, Protocol):
@@ -52,7 +52,7 @@ class CodingPass:
     """Symbols of a stream that are coded together: what the entropy coder needs to know of them.
 
     Attributes:
-        number: :data:`HYPER`, or 1 and more for the latents.
+        number: :data:`HYPER_PASS`, or 1 and more for the latents.
         mean: integers in units of 1/16 symbol, (B, C, H, W); 0 for hyper-latents.
         table_indexes: of the probability tables, integers, (B, C, H, W).
         mask: where symbols are coded in this pass, boolean (C, H, W).
@@ -98,7 +98,7 @@ class StreamPasses:
 
     def __iter__(self) -> Iterator[CodingPass]:
         """Every pass in its turn; its symbols must be set before the next one is asked for."""
-        for number in range(COUNT):
+        for number in range(PASS_COUNT):
             coding_pass = self.start(number)
             yield coding_pass
             self.finish(coding_pass)
@@ -106,11 +106,11 @@ class StreamPasses:
     def start(self, number: int) -> CodingPass:
         """The pass of this number, without symbols; those before it must be finished."""
         networks, (batch, height, width) = self.networks, self.shape
-        if number == HYPER:
+        if number == HYPER_PASS:
             z_shape = networks.structure.hyper, height // 4, width // 4
             z_index = networks.expand(self.gains.z_index, (batch, *z_shape))
             everywhere = networks.expand(networks.arange(1) == 0, z_shape)
-            return CodingPass(HYPER, 0, z_index, everywhere, Z_LIMIT)
+            return CodingPass(HYPER_PASS, 0, z_index, everywhere, Z_LIMIT)
         if number == 1:
             self._features, mean, table_indexes = networks.first(self._z_hat, self.gains, self.condition)
             self._masks = order.masks(networks.arange, networks.structure.channels, height, width)
@@ -120,7 +120,7 @@ class StreamPasses:
 
     def finish(self, coding_pass: CodingPass) -> None:
         """Take in the symbols of the pass that was started last."""
-        if coding_pass.number == HYPER:
+        if coding_pass.number == HYPER_PASS:
             self._z_hat = coding_pass.symbols
             return
         decoded = coding_pass.symbols * MEAN_UNIT + coding_pass.mean
@@ -154,5 +154,5 @@ class Quantiser:
 
     def symbols(self, coding_pass: CodingPass) -> Maps:
         """The symbols of a pass, (B, C, H, W): rounded, differentiable straight through."""
-        values = self.z if coding_pass.number == HYPER else self.y - coding_pass.mean / MEAN_UNIT
+        values = self.z if coding_pass.number == HYPER_PASS else self.y - coding_pass.mean / MEAN_UNIT
         return self.net.round_clamp(values, -coding_pass.max_abs, coding_pass.max_abs)

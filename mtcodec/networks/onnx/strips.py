@@ -34,7 +34,7 @@ class Strip:
     outer: slice
 
     @property
-    def kept(self) -> slice:
+    def inner_in_outer(self) -> slice:
         """Where the rows of ``inner`` lie in what is made of ``outer``."""
         first = self.inner.start - self.outer.start
         return slice(first, first + self.inner.stop - self.inner.start)
@@ -74,7 +74,7 @@ def assemble(
 
     def fill(strip: Strip) -> None:
         for whole, part in zip(maps, make(strip)):
-            whole[:, :, strip.inner] = part[:, :, strip.kept]
+            whole[:, :, strip.inner] = part[:, :, strip.inner_in_outer]
 
     threads.parallel_map(fill, parts)
     return maps

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mtcodec.networks import backbones
 from mtcodec.networks.config import ModelConfig
-from mtcodec.networks.entropy import order, passes
+from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import (
     ANCHORS,
     GAIN_UNIT,
@@ -19,8 +19,8 @@ from mtcodec.networks.entropy.gain_vectors import (
     Tables,
     gain_vectors_at,
 )
-from mtcodec.networks.entropy.passes import CodingPass, StreamPasses
-from mtcodec.networks.entropy.scales import SCALE_MIN, SCALE_STEP
+from mtcodec.networks.entropy.passes import PASS_COUNT, CodingPass, StreamPasses
+from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN
 from mtcodec.networks.entropy.stream import MEAN_UNIT, Stream
 from mtcodec.networks.pytorch.layers import Net, move, round_clamp
 from mtcodec.networks.structure import Latents, Structure, inputs, key
@@ -85,7 +85,7 @@ class StreamModel(Net):
         """
         quantiser = coding.quantiser(y)
         coding_passes: list[CodingPass] = []
-        for number in range(passes.COUNT):  # not ``for … in coding``: older torch does not compile generators
+        for number in range(PASS_COUNT):  # not ``for … in coding``: older torch does not compile generators
             coding_pass = coding.start(number)
             coding_pass.symbols = quantiser.symbols(coding_pass)
             coding.finish(coding_pass)
@@ -109,7 +109,7 @@ def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
     log_gain = log_gain.clamp(-3.5, 2.7)
     tables = {
         "gain": torch.exp(log_gain) * GAIN_UNIT,
-        "offset": log_gain * (64 / SCALE_STEP),
+        "offset": log_gain * (64 / LOG_SCALE_SPACING),
         "bias": q_bias * 32.0,
         "z_index": z_scale * 8.0,
     }
@@ -132,7 +132,7 @@ class Distribution(nn.Module):
 
     def probability(self, value: Tensor, table_index: Tensor) -> Tensor:
         """Probability of the unit interval around ``value`` under a table, whose index is differentiable."""
-        scale = SCALE_MIN * torch.exp(table_index * SCALE_STEP)
+        scale = SCALE_MIN * torch.exp(table_index * LOG_SCALE_SPACING)
         magnitude = value.abs()
         tail = torch.sigmoid(self.tail)
         wide_scale = scale * torch.exp(self.ratio)

@@ -15,7 +15,7 @@ from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import fit
 from mtcodec.networks.entropy.gain_vectors import TABLE_LIMITS
 from mtcodec.networks.entropy.integer import BIAS_UNIT, EXACT, WEIGHT_UNIT, worst_sum
-from mtcodec.networks.entropy.scales import SCALE_MIN, SCALE_STEP, SCALES
+from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN, SCALES
 from mtcodec.networks.pytorch.layers import IntConv
 from mtcodec.networks.pytorch.modules import PARAMETERS, MultiTask, StreamModel
 from mtcodec.networks.weights import file
@@ -46,7 +46,7 @@ def to_tensors(model: MultiTask, histograms: fit.Histograms | None = None) -> Te
             result[name] = value.to(kind).contiguous().numpy()
     tail = float(torch.sigmoid(model.distribution.tail))
     ratio = float(torch.exp(model.distribution.ratio))
-    rows = fit.logistic_mixture(SCALE_MIN * np.exp(np.arange(SCALES) * SCALE_STEP), tail, ratio)
+    rows = fit.logistic_mixture(SCALE_MIN * np.exp(np.arange(SCALES) * LOG_SCALE_SPACING), tail, ratio)
     if histograms is not None:
         rows = fit.calibrate(rows, histograms)
     result["tables.counts"], result["tables.lengths"] = fit.quantise(rows)

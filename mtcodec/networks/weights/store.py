@@ -16,18 +16,18 @@ PAPER = "paper"  # directory of weights that are compared with each other, and n
 def directories() -> list[Path]:
     """Where weights are looked for: ``$MTCODEC_WEIGHTS`` (os.pathsep-separated), then the package's."""
     extra = [Path(p) for p in os.environ.get("MTCODEC_WEIGHTS", "").split(os.pathsep) if p]
-    here = Path(__file__).parent
-    return [*extra, here / "files", here.parents[2] / "weights"]  # of a wheel, of a checkout
+    package = Path(__file__).parent
+    return [*extra, package / "files", package.parents[2] / "weights"]  # of a wheel, of a checkout
 
 
 def installed(paper: bool = False) -> Iterator[Path]:
     """Paths of all installed weights files, first match of every name first; ``paper``: those, too."""
-    seen = set()
+    names = set()
     for directory in directories():
         for place in (directory, directory / PAPER) if paper else (directory,):
             for path in sorted(place.glob("*" + SUFFIX)):
-                if path.stem not in seen:
-                    seen.add(path.stem)
+                if path.stem not in names:
+                    names.add(path.stem)
                     yield path
 
 
