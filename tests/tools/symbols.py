@@ -188,9 +188,8 @@ def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None 
 def same(read: Digests, written: Digests) -> bool:
     """Are all sections alike, and all layers that both know?"""
     read_sections, written_sections = ({n for n in d if not n.endswith(LAYERS)} for d in (read, written))
-    return seen_sections == written_sections and all(
-        seen[n] == written[n] for n in seen.keys() & written.keys()
-    )
+    alike = all(read[n] == written[n] for n in read.keys() & written.keys())
+    return read_sections == written_sections and alike
 
 
 def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digests]:
