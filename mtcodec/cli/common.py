@@ -114,7 +114,7 @@ def set_threads(threads: int) -> None:
     from mtcodec.threads import limit
 
     limit(threads)
-    memory.return_large_blocks()
+    memory.allow_returning()
 
 
 def find(

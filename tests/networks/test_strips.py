@@ -9,6 +9,7 @@ import pytest
 from tools import symbols
 
 import mtcodec
+from mtcodec import memory
 from mtcodec.codec import decoder
 from mtcodec.codec.prepare import Scene
 from mtcodec.container.mtc import Reader
@@ -35,6 +36,18 @@ def test_strips_give_what_the_whole_image_gives(
     for name, image in parts.images.items():
         assert symbols.steps_apart(header.section(name), [image, whole.images[name]]) <= 1
     assert abs(len(again) - len(data)) <= 0.02 * len(data) and same.keys() == written.keys()
+
+
+def test_only_processes_that_allow_it_get_another_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[tuple[int, int]] = []
+    monkeypatch.setattr(memory, "_set_option", lambda *option: options.append(option))
+    monkeypatch.setattr(memory, "_may_return", False)
+    memory.return_large_blocks()
+    assert not options
+    memory.allow_returning()
+    memory.return_large_blocks()
+    memory.return_large_blocks()
+    assert options == [(memory.M_MMAP_THRESHOLD, memory.RETURNED_BYTES)]
 
 
 WINDOWS = [(0, 0, 150, 512), (37, 141, 50, 1), (149, 400, 1, 112), (60, 250, 33, 61)]

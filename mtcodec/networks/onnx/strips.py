@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec import threads
+from mtcodec import memory, threads
 
 Array = np.ndarray[Any, Any]
 MAX_WHOLE_PLACES = 4096  # latents' places, of 16×16 pixels, up to which an image is not cut into strips
@@ -76,5 +76,6 @@ def assemble(
         for whole, part in zip(maps, make(strip)):
             whole[:, :, strip.inner] = part[:, :, strip.inner_in_outer]
 
+    memory.return_large_blocks()
     threads.parallel_map(fill, parts)
     return maps
