@@ -31,8 +31,8 @@ def allow_returning() -> None:
 def return_large_blocks() -> None:
     """Where the process allows it, let glibc give freed blocks of 8 MB and more back at once.
 
-    Else it comes to keep those of up to 32 MB: half as much memory again, where networks work on large images.
-    For smaller ones it takes a third longer, so it waits for them.
+    Else it comes to keep those of up to 32 MB: half as much memory again, where networks work on large
+    images. Work on smaller ones would take a third longer, so this is called for large ones alone.
     """
     global _may_return
     if _may_return:

@@ -116,7 +116,7 @@ LATENTS_SIDE = SCENE_SIDE // LATENT_SIDE  # side of the scene's latents
 
 
 class Counter:
-    """Operations that count parameters and multiply-accumulates; see :class:`mtcodec.networks.layers.Operations`."""
+    """Operations that count what they cost; see :class:`mtcodec.networks.layers.Operations`."""
 
     def __init__(self, layers: Layers) -> None:
         self.layers, self.parameters, self.kmac = layers, 0, 0.0

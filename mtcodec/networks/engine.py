@@ -126,7 +126,7 @@ class Networks(ABC):
         return self.from_numpy(array)
 
     def level_array(self, levels: Sequence[Levels]) -> npt.NDArray[np.int64]:
-        """Quality levels as the structure takes them, (B, 1 + T); a stream without one has the shared one's."""
+        """Quality levels as the structure takes them, (B, 1 + T); streams without one have the shared one's."""
         rows = [
             [by_stream[SHARED], *(by_stream.get(task, by_stream[SHARED]) for task in self.tasks)]
             for by_stream in levels
@@ -143,7 +143,7 @@ class Networks(ABC):
         size: tuple[int, int],
         window: Window,
     ) -> npt.NDArray[np.float32]:
-        """Planes of the region ``window`` of images of ``size``, of those latents alone that they depend on."""
+        """Planes of the region ``window`` of images of ``size``, from those latents alone that they need."""
         halo = self.structure.syntheses[task].halo
         starts = [max(side.start // LATENT_SIDE - halo, 0) for side in window]
         stops = [-(-side.stop // LATENT_SIDE) + halo for side in window]

@@ -153,7 +153,7 @@ C = TypeVar("C", RecordingDecoder, RecordingEncoder)
 
 @contextmanager
 def recorded(name: str, coder: Callable[..., C]) -> Iterator[list[C]]:
-    """Inside, the range coder called ``name`` that sections are coded with is ``coder``; all that were made."""
+    """Inside, sections are coded with ``coder`` instead of the range coder ``name``; all that are made so."""
     coders: list[C] = []
 
     def make(*arguments: object) -> C:
@@ -218,8 +218,8 @@ def _streams(codec: OwnCodec, tasks: Sequence[str]) -> list[str]:
 def steps_apart(section: Section, images: Sequence[npt.NDArray]) -> float:
     """Largest difference between any two decoded images of a section, in the steps that they may differ by.
 
-    A step is one of 8 bits, or 1/4096 of the range where there is one, but no less than a stored integer. Infinite
-    where NaNs are not in the same places.
+    A step is one of 8 bits, or 1/4096 of the range where there is one, but no less than a stored integer.
+    Infinite where NaNs are not in the same places.
     """
     stack = np.stack(images).astype(np.float64)
     missing = np.isnan(stack)

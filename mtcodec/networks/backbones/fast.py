@@ -3,7 +3,8 @@
 No layer works above 1/8 of the image's resolution; latents are at 1/16. Patches enter and leave through
 a ``basis``, which training starts as their Karhunen–Loève transform, scaled to equal variances
 (``train/klt.py``): pixels are so correlated that networks on raw patches learn details very slowly. A
-``linear`` 16×16 block transform beside the networks carries the coarse shades from the beginning of training on.
+``linear`` 16×16 block transform beside the networks carries the coarse shades from the beginning of
+training on.
 """
 
 from __future__ import annotations

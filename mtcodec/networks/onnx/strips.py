@@ -1,7 +1,7 @@
 """Large images in strips: what is made of them is what the whole would give, in less memory, side by side.
 
-An output of a network depends on inputs at most a *halo* away: every layer with a kernel of 3×3 looks one place
-further. So a strip of rows is computed from its own rows and the halo's rows above and below them, and
+An output of a network depends on inputs at most a *halo* away: every layer with a kernel of 3×3 looks one
+place further. So a strip of rows is computed from its own rows and the halo's rows above and below them, and
 what comes of the halo is thrown away. At the image's border there is no halo: there the layers pad with zeros
 as they do for the whole image. Integer networks thus give the same integers; float networks may round
 differently, as libraries choose their kernels by size.

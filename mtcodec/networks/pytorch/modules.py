@@ -78,7 +78,7 @@ class StreamModel(Net):
         return x.expand(shape)
 
     def forward(self, y: Tensor, coding: StreamPasses, distribution: Distribution) -> Tensor:
-        """Quantise ``y`` (B, N, H, W) pass by pass, which leaves ŷ in ``coding``; returns estimated bits, (B,).
+        """Quantise ``y`` (B, N, H, W) pass by pass; returns estimated bits, (B,), and leaves ŷ in ``coding``.
 
         Rates come from additive uniform noise, everything else from rounded values with
         straight-through gradients (Minnen & Singh 2020).
