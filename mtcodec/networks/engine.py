@@ -126,7 +126,7 @@ class Networks(ABC):
         return self.from_numpy(array)
 
     def level_array(self, levels: Sequence[Levels]) -> npt.NDArray[np.int64]:
-        """Quality levels as the structure takes them, (B, 1 + T); streams without one have the shared one's."""
+        """Quality levels as the structure takes them, (B, 1 + T); streams without one have the shared one."""
         rows = [
             [by_stream[SHARED], *(by_stream.get(task, by_stream[SHARED]) for task in self.tasks)]
             for by_stream in levels
