@@ -1,16 +1,48 @@
-"""Freed memory that stays with the process, where one job is done again and again."""
+"""What becomes of freed memory: a setting of the whole process, which is its owner's to change.
+
+Commands change it, and processes that do nothing else but one job; the library leaves it alone.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import sys
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+RETURNED_BYTES = 8 << 20
+_may_return = False
+
 
 def keep() -> None:
     """Let glibc keep freed memory. Else large arrays are given back and asked for anew at every step: a
-    third of the time of training, a tenth of decoding. For processes that do nothing else."""
+    third of the time of training, a tenth of decoding. For processes that do nothing else. Where networks
+    meet a large image, :func:`return_large_blocks` has the last word."""
+    _set_option(M_MMAP_THRESHOLD, 1 << 30)
+    _set_option(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    allow_returning()
+
+
+def allow_returning() -> None:
+    """Let :func:`return_large_blocks` change this process, from the first large image on: for commands."""
+    global _may_return
+    _may_return = True
+
+
+def return_large_blocks() -> None:
+    """Where the process allows it, let glibc give freed blocks of 8 MB and more back at once.
+
+    Else it comes to keep those of up to 32 MB: half as much memory again, where networks work on large
+    images. Work on smaller ones would take a third longer, so this is called for large ones alone.
+    """
+    global _may_return
+    if _may_return:
+        _set_option(M_MMAP_THRESHOLD, RETURNED_BYTES)
+        _may_return = False
+
+
+def _set_option(option: int, value: int) -> None:
+    """Set an option of glibc's allocator, where that is what the process has."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "mallopt"):
-            libc.mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD
-            libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
+            libc.mallopt(option, value)

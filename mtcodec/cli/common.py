@@ -110,9 +110,11 @@ def check_tasks(request: Request, scenes: list[SceneFiles]) -> None:
 
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
+    from mtcodec import memory
     from mtcodec.threads import limit
 
     limit(threads)
+    memory.allow_returning()
 
 
 def find(

@@ -25,7 +25,7 @@ from mtcodec.signals.measures import errors
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
     from mtcodec.networks.engine import Networks
 
 R = TypeVar("R")
@@ -80,7 +80,7 @@ class Candidates:
         """The signals that networks can code."""
         return {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
 
-    def neural(self, networks: Networks, level: int) -> NeuralScene:
+    def neural(self, networks: Networks, level: int) -> NeuralCandidates:
         """What networks make of the tasks they know, at no higher level than they were trained for."""
         from mtcodec.coders import neural  # needs onnxruntime
 
@@ -169,7 +169,7 @@ class Candidates:
 
     # --- all together ------------------------------------------------------------------------------------
 
-    def by_task(self, neural: NeuralScene | None, level: int) -> dict[str, list[Candidate]]:
+    def by_task(self, neural: NeuralCandidates | None, level: int) -> dict[str, list[Candidate]]:
         """The candidates of every task, at least one each, those of networks first."""
         from_networks = {} if neural is None else neural.tasks
         efforts = self._classical_efforts(neural, level)
@@ -186,7 +186,7 @@ class Candidates:
             candidates[name] = of_task
         return candidates
 
-    def _classical_efforts(self, neural: NeuralScene | None, level: int) -> dict[str, str]:
+    def _classical_efforts(self, neural: NeuralCandidates | None, level: int) -> dict[str, str]:
         """For tasks that networks code, the effort that a classical candidate is worth.
 
         A task is left out where drafts say that classical codecs clearly lose. Where they say that networks

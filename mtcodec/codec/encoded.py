@@ -20,7 +20,7 @@ from mtcodec.signals.measures import errors, measure
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
 
 MAX_SPEED_SHARE = (
     0.02  # of the bytes of a scene's images: what a mask may take more for being decoded quickly
@@ -61,7 +61,7 @@ class EncodedScene:
     candidates: dict[str, Candidate]
     masks: Sequence[MaskSection]
     mask_of: Mapping[str, int]
-    neural: NeuralScene | None
+    neural: NeuralCandidates | None
     quality: float
     request: Request
 
@@ -96,7 +96,7 @@ class EncodedScene:
         sections = self._sections()
         fingerprint, level = NO_WEIGHTS, 0
         if self.neural is not None:
-            fingerprint, level = self.neural.networks.info.fingerprint, self.neural.quality
+            fingerprint, level = self.neural.networks.info.fingerprint, self.neural.level
         descriptors = tuple(section for section, _ in sections)
         header = Header(fingerprint, self.prepared.height, self.prepared.width, level, descriptors)
         return mtc.build(header, {section.name: payload for section, payload in sections})

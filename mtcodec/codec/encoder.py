@@ -20,7 +20,7 @@ from mtcodec.quality import MAX_LEVEL, from_level
 from mtcodec.signals.holes import Holes
 
 if TYPE_CHECKING:
-    from mtcodec.coders.neural import NeuralScene
+    from mtcodec.coders.neural import NeuralCandidates
     from mtcodec.networks.engine import Networks
 
 NEVER = MAX_LEVEL + 1  # a level that no scene has
@@ -105,7 +105,7 @@ class SceneEncoder:
         return encoded
 
     def _needed_sections(
-        self, candidates: Mapping[str, Sequence[Candidate]], neural: NeuralScene | None
+        self, candidates: Mapping[str, Sequence[Candidate]], neural: NeuralCandidates | None
     ) -> list[NeededSection]:
         """The shared section and masks of holes, with the candidates that read them."""
         keyed = [((name, i), one) for name, of_task in candidates.items() for i, one in enumerate(of_task)]
@@ -123,7 +123,7 @@ class SceneEncoder:
         return [section for section in sections if section.users]
 
     def _encoded(
-        self, chosen: Mapping[str, Candidate], neural: NeuralScene | None, level: int
+        self, chosen: Mapping[str, Candidate], neural: NeuralCandidates | None, level: int
     ) -> EncodedScene:
         """The scene with these candidates of lossy tasks; what networks made only as far as it is read."""
         every = {**self.fixed.bounded, **chosen}

@@ -1,7 +1,7 @@
 """Configuration of a model, saved with its weights; imports no torch.
 
-An *architecture* says which streams there are and who reads them (:class:`Graph`), a *backbone* what the
-transforms are made of (:mod:`mtcodec.networks.backbones`).
+An *architecture* says which streams there are and who reads them (:class:`StreamGraph`), a *backbone* what
+the transforms are made of (:mod:`mtcodec.networks.backbones`).
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ SHARED = "shared"  # the stream that every task reads
 SIZES = (
     *("latents", "shared_latents", "hyper", "entropy_width", "head"),
     *("encoder_8", "encoder_16", "decoder_8", "decoder_16"),
-)  # fields of a configuration
+)
+"""Fields of a configuration that say how large the networks are."""
 Size = int | tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Graph:
+class StreamGraph:
     """Which streams there are, what makes them and who reads them.
 
-    ``analyses`` are (tasks read, streams made) of every analysis transform.
+    Attributes:
+        analyses: (tasks that it reads, streams that it makes) of every analysis transform.
+        reads: streams that a task's synthesis reads.
+        conditioned: are tasks' streams coded given the shared one?
     """
 
     analyses: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
-    reads: dict[str, tuple[str, ...]]  # streams that a task's synthesis reads
-    conditioned: bool  # are tasks' streams coded given the shared one?
+    reads: dict[str, tuple[str, ...]]
+    conditioned: bool
 
     @property
     def streams(self) -> tuple[str, ...]:
         """All streams in the order of coding."""
-        return tuple(name for _, made in self.analyses for name in made)
+        return tuple(name for _, streams in self.analyses for name in streams)
 
     @property
     def separable(self) -> bool:
@@ -101,17 +105,17 @@ class ModelConfig:
         return self.shared_latents if stream == SHARED else self.latents
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> StreamGraph:
         """The streams of this architecture."""
         names = self.task_names
         if self.architecture == "single":
-            return Graph(tuple(((n,), (n,)) for n in names), {n: (n,) for n in names}, False)
+            return StreamGraph(tuple(((n,), (n,)) for n in names), {n: (n,) for n in names}, False)
         if self.architecture == "disjoint":
-            return Graph(((names, names),), {n: (n,) for n in names}, False)
+            return StreamGraph(((names, names),), {n: (n,) for n in names}, False)
         if self.architecture == "mixed":
-            return Graph(((names, (SHARED,)),), dict.fromkeys(names, (SHARED,)), False)
+            return StreamGraph(((names, (SHARED,)),), dict.fromkeys(names, (SHARED,)), False)
         reads: dict[str, tuple[str, ...]] = {n: (SHARED, n) for n in names}
-        return Graph(((names, (SHARED, *names)),), reads, self.architecture == "conditional")
+        return StreamGraph(((names, (SHARED, *names)),), reads, self.architecture == "conditional")
 
 
 def preset(tasks: tuple[Task, ...], architecture: str, backbone: str = "fast") -> ModelConfig:

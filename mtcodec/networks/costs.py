@@ -9,116 +9,146 @@ from typing import Any
 
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import order
-from mtcodec.networks.entropy.gain_vectors import Rows
+from mtcodec.networks.entropy.gain_vectors import GainVectors
 from mtcodec.networks.entropy.stream import Stream
 from mtcodec.networks.layers import Layers
-from mtcodec.networks.structure import LATENT, Structure, key
+from mtcodec.networks.structure import LATENT_SIDE, Structure, key
 
-SIDE = 256  # of the scene that is counted
+SCENE_SIDE = 256  # pixels, of the scene that is counted
 
 
 @dataclass
-class Part:
+class PartCost:
+    """What a part of a model costs.
+
+    Attributes:
+        kmac: thousand multiply-accumulates per pixel of a scene with all tasks.
+        used: ``"encode"``, ``"decode"`` or ``"both"``; empty for sums of parts.
+    """
+
     name: str
     parameters: int
-    kmac: float  # thousand multiply-accumulates per pixel of a scene with all tasks
-    used: str  # "encode", "decode" or "both"
+    kmac: float
+    used: str
 
 
-def table(config: ModelConfig) -> list[Part]:
+def table(config: ModelConfig) -> list[PartCost]:
     """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
-    structure, latent, vector = Structure(config), SIDE // LATENT, Size(0, 1)
-    parts = [Part("analysis", 0, 0.0, "encode")]
-    for read, _ in structure.graph.analyses:
-        own, net = structure.analyses[key(read)], Counter(structure.analyses[key(read)].layers)
-        own(net, Size(sum(config.task(name).channels for name in read), SIDE), vector)
-        parts[0].parameters += net.parameters
-        parts[0].kmac += net.kmac
+    structure = Structure(config)
+    parts = [_analysis(structure)]
     for name, stream in structure.streams.items():
-        hyper, net = Counter(stream.layers), Counter(stream.layers)
-        stream.hyper_analysis(hyper, Size(stream.channels, latent))
-        walk(stream, net, latent)
-        tables = sum(math.prod(shape) for n, shape in stream.tables.items() if n != "offset")
-        parts.append(Part(f"hyper-analysis {name}", hyper.parameters, hyper.kmac, "encode"))
-        parts.append(Part(f"entropy {name}", net.parameters + tables, net.kmac, "both"))
-    for name, synthesis in structure.syntheses.items():
-        net = Counter(synthesis.layers)
-        synthesis(net, Size(sum(config.channels(n) for n in structure.graph.reads[name]), latent), vector)
-        parts.append(Part(f"synthesis {name}", net.parameters, net.kmac, "decode"))
+        parts += _entropy_networks(name, stream)
+    parts += [_synthesis(structure, name) for name in structure.syntheses]
     return parts + _totals(parts, config)
 
 
-def walk(stream: Stream, net: Counter, side: int) -> None:
-    """Count the integer networks of all steps of a stream."""
-    rows = Rows(**dict.fromkeys(("gain", "offset", "bias", "z_index"), Size(0, 1)))
-    condition = Size(stream.conditions, side) if stream.conditions else None
-    features, _, _ = stream.first(net, Size(stream.hyper, side // 4), rows, condition)
-    for step in range(1, order.STEPS):
-        stream.following(net, step, features, Size(stream.channels, side), rows)
+def _analysis(structure: Structure) -> PartCost:
+    """All analyses together."""
+    counters = []
+    for tasks, _ in structure.graph.analyses:
+        transform = structure.analyses[key(tasks)]
+        counter = Counter(transform.layers)
+        channels = sum(structure.config.task(name).channels for name in tasks)
+        transform(counter, MapSize(channels, SCENE_SIDE), VECTOR)
+        counters.append(counter)
+    return PartCost("analysis", sum(c.parameters for c in counters), sum(c.kmac for c in counters), "encode")
 
 
-def _totals(parts: list[Part], config: ModelConfig) -> list[Part]:
-    def total(label: str, chosen: list[Part]) -> Part:
-        return Part(label, sum(p.parameters for p in chosen), sum(p.kmac for p in chosen), "")
+def _entropy_networks(name: str, stream: Stream) -> list[PartCost]:
+    hyper, entropy = Counter(stream.layers), Counter(stream.layers)
+    stream.hyper_analysis(hyper, MapSize(stream.channels, LATENTS_SIDE))
+    _count_passes(stream, entropy)
+    tables = sum(math.prod(shape) for n, shape in stream.tables.items() if n != "offset")
+    return [
+        PartCost(f"hyper-analysis {name}", hyper.parameters, hyper.kmac, "encode"),
+        PartCost(f"entropy {name}", entropy.parameters + tables, entropy.kmac, "both"),
+    ]
 
-    rows = [
-        total("all", parts),
-        total("all encoding", [p for p in parts if p.used != "decode"]),
-        total("all decoding", [p for p in parts if p.used != "encode"]),
+
+def _count_passes(stream: Stream, counter: Counter) -> None:
+    """Count the integer networks of all coding passes of a stream."""
+    gains = GainVectors(**dict.fromkeys(("gain", "offset", "bias", "z_index"), VECTOR))
+    condition = MapSize(stream.conditions, LATENTS_SIDE) if stream.conditions else None
+    features, _, _ = stream.first(counter, MapSize(stream.hyper, LATENTS_SIDE // 4), gains, condition)
+    for k in range(1, order.PASSES):
+        stream.following(counter, k, features, MapSize(stream.channels, LATENTS_SIDE), gains)
+
+
+def _synthesis(structure: Structure, task: str) -> PartCost:
+    transform = structure.syntheses[task]
+    counter = Counter(transform.layers)
+    channels = sum(structure.config.channels(name) for name in structure.graph.reads[task])
+    transform(counter, MapSize(channels, LATENTS_SIDE), VECTOR)
+    return PartCost(f"synthesis {task}", counter.parameters, counter.kmac, "decode")
+
+
+def _totals(parts: list[PartCost], config: ModelConfig) -> list[PartCost]:
+    totals = [
+        _total("all", parts),
+        _total("all encoding", [part for part in parts if part.used != "decode"]),
+        _total("all decoding", [part for part in parts if part.used != "encode"]),
     ]
     for name, streams in config.graph.reads.items():
         needed = {*(f"entropy {stream}" for stream in streams), f"synthesis {name}"}
-        rows.append(total(f"decoding {name}", [p for p in parts if p.name in needed]))
-    return rows
+        totals.append(_total(f"decoding {name}", [part for part in parts if part.name in needed]))
+    return totals
+
+
+def _total(label: str, parts: list[PartCost]) -> PartCost:
+    return PartCost(label, sum(part.parameters for part in parts), sum(part.kmac for part in parts), "")
 
 
 @dataclass(frozen=True)
-class Size:
+class MapSize:
     """Channels and side of maps; arithmetic keeps the larger side."""
 
     channels: int
     side: int
 
-    def _with(self, other: Any) -> Size:
-        return other if isinstance(other, Size) and other.side > self.side else self
+    def _larger(self, operand: Any) -> MapSize:
+        return operand if isinstance(operand, MapSize) and operand.side > self.side else self
 
-    __add__ = __radd__ = __mul__ = __truediv__ = __floordiv__ = _with
+    __add__ = __radd__ = __mul__ = __truediv__ = __floordiv__ = _larger
+
+
+VECTOR = MapSize(0, 1)  # of a small vector that modulates maps of any size
+LATENTS_SIDE = SCENE_SIDE // LATENT_SIDE  # side of the scene's latents
 
 
 class Counter:
-    """Operations that count; see :class:`mtcodec.networks.layers.Operations`."""
+    """Operations that count what they cost; see :class:`mtcodec.networks.layers.Operations`."""
 
     def __init__(self, layers: Layers) -> None:
         self.layers, self.parameters, self.kmac = layers, 0, 0.0
 
-    def layer(self, name: str, x: Size) -> Size:
+    def layer(self, name: str, x: MapSize) -> MapSize:
         layer = self.layers[name]
         shapes = list(layer.shapes.values())
         weights = max(math.prod(shape) for shape in shapes)
         side = x.side * layer.stride if layer.kind == "up" else x.side // layer.stride
         self.parameters += sum(math.prod(shape) for shape in shapes)
-        self.kmac += weights * (x.side if layer.kind == "up" else side) ** 2 / SIDE**2 / 1000
-        return Size(layer.outputs, side)
+        self.kmac += weights * (x.side if layer.kind == "up" else side) ** 2 / SCENE_SIDE**2 / 1000
+        return MapSize(layer.outputs, side)
 
-    def unshuffle(self, x: Size, side: int) -> Size:
-        return Size(x.channels * side**2, x.side // side)
+    def unshuffle(self, x: MapSize, side: int) -> MapSize:
+        return MapSize(x.channels * side**2, x.side // side)
 
-    def shuffle(self, x: Size, side: int) -> Size:
-        return Size(x.channels // side**2, x.side * side)
+    def shuffle(self, x: MapSize, side: int) -> MapSize:
+        return MapSize(x.channels // side**2, x.side * side)
 
-    def cat(self, parts: Sequence[Size]) -> Size:
-        return Size(sum(part.channels for part in parts), parts[0].side)
+    def cat(self, parts: Sequence[MapSize]) -> MapSize:
+        return MapSize(sum(part.channels for part in parts), parts[0].side)
 
-    def split(self, x: Size, channels: Sequence[int]) -> list[Size]:
-        return [Size(count, x.side) for count in channels]
+    def split(self, x: MapSize, channels: Sequence[int]) -> list[MapSize]:
+        return [MapSize(count, x.side) for count in channels]
 
-    def halves(self, x: Size) -> list[Size]:
+    def halves(self, x: MapSize) -> list[MapSize]:
         return self.split(x, [x.channels // 2] * 2)
 
-    def where(self, mask: Size, x: Size, y: Size) -> Size:
+    def where(self, mask: MapSize, x: MapSize, y: MapSize) -> MapSize:
         return x
 
-    def _same(self, x: Size, *_: float) -> Size:
+    def _same(self, x: MapSize, *_: float) -> MapSize:
         return x
 
     leaky_relu = round_clamp = clamp = float64 = float32 = detached = _same

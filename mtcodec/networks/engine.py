@@ -1,4 +1,4 @@
-"""Networks of a weights file, run by an engine: numpy in and out.
+"""Networks of a weights file, run by an engine.
 
 ``cpu`` is onnxruntime (:mod:`mtcodec.networks.onnx.sessions`), ``cuda`` is torch
 (:mod:`mtcodec.networks.pytorch.networks`), which is imported for it alone.
@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,24 +20,25 @@ from mtcodec import extras
 from mtcodec.bitstreams.range_coder import Tables
 from mtcodec.errors import UsageError
 from mtcodec.networks.config import SHARED, ModelConfig
-from mtcodec.networks.structure import LATENT, Structure
-from mtcodec.networks.structure import Latents as Latents
+from mtcodec.networks.entropy.passes import CodingPass, StreamNetworks, StreamPasses
+from mtcodec.networks.layers import Maps
+from mtcodec.networks.structure import LATENT_SIDE, Latents, Structure, aligned
 from mtcodec.networks.weights import file as weights_file
 from mtcodec.networks.weights.file import WeightsInfo
 from mtcodec.signals.mapping import Window
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Task
 
-Integers = npt.NDArray[Any]
-Put = Callable[[str, Integers, Integers], None]
-"""Takes the symbols of a coding step of a stream, and the indexes of their probability tables; both flat."""
-Take = Callable[[int, Integers, int], Integers]
-"""Gives the symbols of a coding step: of the file of this index, for these tables, up to this magnitude."""
+Array = npt.NDArray[Any]
 DEVICES = ("cpu", "cuda")
+Levels = Mapping[str, int]
+"""Quality levels of a file by stream, ``shared`` among them."""
 
 
 class Networks(ABC):
     """Analysis, entropy models and synthesis. Calls are independent; one object may be shared by threads.
+
+    Maps are arrays of the engine's; :meth:`gather` and :meth:`scatter` are the way from and to numpy.
 
     Attributes:
         tasks: declarations by name. tables: probability tables. info: of the weights file.
@@ -49,65 +51,113 @@ class Networks(ABC):
 
     def knows(self, task: Task) -> bool:
         """Can they code images of ``task``?"""
-        own = self.tasks.get(task.name)
-        return own is not None and own.alike(task)
+        declared = self.tasks.get(task.name)
+        return declared is not None and declared.alike(task)
+
+    def streams_of(self, tasks: Mapping[str, Any]) -> list[str]:
+        """Streams that are coded for these tasks, in order."""
+        return [name for name in self.graph.streams if name == SHARED or name in tasks]
+
+    # --- what engines do ---------------------------------------------------------------------------
 
     @abstractmethod
-    def encode(self, signals: Mapping[str, Signal], steps: Mapping[str, int], put: Put) -> Latents:
-        """Quantise one scene, calling ``put`` for every coding step of every stream in order.
+    def analyse(self, signals: Mapping[str, Signal], levels: Levels) -> dict[str, Maps]:
+        """Latents of one scene before they are quantised, by stream, (1, N, H/16, W/16).
 
         Args:
             signals: by task; the scene lacks other tasks.
-            steps: quality steps by stream, ``shared`` among them.
         """
 
     @abstractmethod
-    def decode(
-        self,
-        name: str,
-        size: tuple[int, int],
-        steps: Sequence[Mapping[str, int]],
-        take: Take,
-        latents: Latents,
-    ) -> None:
-        """Decode the stream ``name`` of files of one size into ``latents``; the shared one must be there.
-
-        Args:
-            steps: quality steps by stream of every file.
-        """
+    def stream_networks(self, stream: str) -> StreamNetworks:
+        """The entropy networks of a stream."""
 
     @abstractmethod
     def synthesise(
-        self, task: str, latents: Latents, steps: Sequence[Mapping[str, int]], size: tuple[int, int]
+        self, task: str, latents: Latents, levels: Sequence[Levels], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
-        """Planes of ``task``, (B, C, H, W), about [0, 1]."""
+        """Planes of ``task``, (B, C, H, W), about [0, 1].
+
+        Args:
+            levels: of every file. size: (H, W) of the images.
+        """
+
+    @abstractmethod
+    def to_numpy(self, maps: Maps) -> Array:
+        """Maps of the engine's as an array."""
+
+    @abstractmethod
+    def from_numpy(self, array: Array) -> Maps:
+        """An array as maps of the engine's."""
+
+    def inference(self) -> AbstractContextManager[object]:
+        """What coding passes run in: no gradients."""
+        return nullcontext()
+
+    # --- coding ------------------------------------------------------------------------------------
+
+    def passes(
+        self, stream: str, size: tuple[int, int], levels: Sequence[Levels], latents: Latents
+    ) -> StreamPasses:
+        """The coding passes of a stream of files whose images have one size, (H, W).
+
+        Args:
+            levels: of every file.
+            latents: with the shared stream, where this one is coded given it.
+        """
+        shape = (len(levels), aligned(size[0]) // LATENT_SIDE, aligned(size[1]) // LATENT_SIDE)
+        level_maps = self.from_numpy(self.level_array(levels))
+        return self.structure.passes(self.stream_networks(stream), stream, level_maps, shape, latents)
+
+    def places(self, coding_pass: CodingPass) -> Array:
+        """Flat indexes of the symbols (C, H, W) that a pass codes, in the order in which they are coded."""
+        return np.flatnonzero(self.to_numpy(coding_pass.mask))
+
+    def gather(self, maps: Maps, places: Array, dtype: npt.DTypeLike) -> Iterator[Array]:
+        """For every file of a batch, the values of ``maps`` (B, C, H, W) in these places, flat."""
+        for values in self.to_numpy(maps):
+            yield values.reshape(-1)[places].astype(dtype)
+
+    def scatter(self, values: Iterable[Array], places: Array, shape: tuple[int, ...]) -> Maps:
+        """Maps of ``shape`` (B, C, H, W) with every file's ``values`` in these places, else zero."""
+        array = np.zeros(shape, np.float32)
+        for whole, flat in zip(array, values, strict=True):
+            whole.reshape(-1)[places] = flat
+        return self.from_numpy(array)
+
+    def level_array(self, levels: Sequence[Levels]) -> npt.NDArray[np.int64]:
+        """Quality levels as the structure takes them, (B, 1 + T); streams without one have the shared one."""
+        rows = [
+            [by_stream[SHARED], *(by_stream.get(task, by_stream[SHARED]) for task in self.tasks)]
+            for by_stream in levels
+        ]
+        return np.array(rows, np.int64)
+
+    # --- parts of images ---------------------------------------------------------------------------
 
     def synthesise_part(
         self,
         task: str,
         latents: Latents,
-        steps: Sequence[Mapping[str, int]],
+        levels: Sequence[Levels],
         size: tuple[int, int],
         window: Window,
     ) -> npt.NDArray[np.float32]:
-        """Planes of a part of an image of ``size``, of those latents alone that they depend on."""
+        """Planes of the region ``window`` of images of ``size``, from those latents alone that they need."""
         halo = self.structure.syntheses[task].halo
-        starts = [max(own.start // LATENT - halo, 0) for own in window]
-        stops = [-(-own.stop // LATENT) + halo for own in window]
-        height, width = (min(b * LATENT, side) - a * LATENT for a, b, side in zip(starts, stops, size))
+        starts = [max(side.start // LATENT_SIDE - halo, 0) for side in window]
+        stops = [-(-side.stop // LATENT_SIDE) + halo for side in window]
+        height, width = (
+            min(stop * LATENT_SIDE, side) - start * LATENT_SIDE
+            for start, stop, side in zip(starts, stops, size)
+        )
         part = latents.part(*map(slice, starts, stops))
-        planes = self.synthesise(task, part, steps, (height, width))
-        rows, columns = (slice(w.start - s * LATENT, w.stop - s * LATENT) for w, s in zip(window, starts))
+        planes = self.synthesise(task, part, levels, (height, width))
+        rows, columns = (
+            slice(side.start - start * LATENT_SIDE, side.stop - start * LATENT_SIDE)
+            for side, start in zip(window, starts)
+        )
         return planes[:, :, rows, columns]
-
-    def columns(self, steps: Sequence[Mapping[str, int]]) -> npt.NDArray[np.int64]:
-        """Quality steps as the structure takes them, (B, 1 + T)."""
-        rows = [[own[SHARED], *(own.get(n, own[SHARED]) for n in self.tasks)] for own in steps]
-        return np.array(rows, np.int64)
-
-    def streams_of(self, tasks: Mapping[str, Any]) -> list[str]:
-        """Streams that are coded for these tasks, in order."""
-        return [name for name in self.graph.streams if name == SHARED or name in tasks]
 
 
 def load(path: Path, device: str = "cpu") -> Networks:

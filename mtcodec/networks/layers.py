@@ -60,8 +60,8 @@ def depthwise(channels: int, kind: str = "conv") -> Layer:
     return Layer(channels, channels, kind, kernel=3, groups=channels)
 
 
-def within(prefix: str, layers: Layers) -> Layers:
-    """``layers`` with a prefix to their names."""
+def prefixed(prefix: str, layers: Layers) -> Layers:
+    """``layers`` with ``prefix`` and a dot before their names."""
     return {f"{prefix}.{name}": layer for name, layer in layers.items()}
 
 
@@ -104,7 +104,7 @@ class Operations(Arithmetic, Protocol):
         """The inverse of :meth:`unshuffle`."""
 
     def split(self, x: Maps, channels: Sequence[int]) -> Sequence[Maps]:
-        """SplitReader of so many channels."""
+        """Maps of so many channels each, one after the other."""
 
     def halves(self, x: Maps) -> Sequence[Maps]:
         """The first half of the channels, and the second."""

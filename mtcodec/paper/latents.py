@@ -16,15 +16,15 @@ from mtcodec.codec import encoder
 from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
+from mtcodec.coders import neural
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
-from mtcodec.networks.entropy.gain_vectors import Rows
-from mtcodec.networks.entropy.walk import Step
+from mtcodec.networks.entropy.passes import CodingPass
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.networks.structure import ALIGNMENT
+from mtcodec.networks.structure import Latents
 from mtcodec.signals.mapping import Array, to_planes
 from mtcodec.signals.measures import errors
 from mtcodec.signals.signal import Signal
@@ -50,7 +50,7 @@ class CodedScene:
     signals: dict[str, Signal]  # the networks' tasks only
     data: bytes
     header: Header
-    steps: Tensor  # quality steps, (1, 1 + T)
+    levels: Tensor  # quality levels, (1, 1 + T)
     streams: dict[str, StreamCode]
 
     @property
@@ -67,9 +67,9 @@ def read_scenes(networks: Sequence[TorchNetworks], sources: Sequence[SceneFiles]
     tasks = networks[0].tasks
     if not sources:
         raise UsageError("an analysis needs at least one scene")
-    for own in networks:
-        if list(own.tasks.values()) != list(tasks.values()):
-            names = f"{networks[0].info.name!r} and {own.info.name!r}"
+    for system in networks:
+        if list(system.tasks.values()) != list(tasks.values()):
+            names = f"{networks[0].info.name!r} and {system.info.name!r}"
             raise UsageError(f"weights {names} are for different tasks")
     scenes = []
     for source in sources:
@@ -85,24 +85,24 @@ def about(networks: Mapping[str, TorchNetworks], sources: Sequence[SceneFiles]) 
     """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
     weights = {
         label: {
-            "path": str(own.info.path),
-            "fingerprint": own.info.fingerprint,
-            "architecture": own.model.config.architecture,
-            "backbone": own.model.config.backbone,
+            "path": str(system.info.path),
+            "fingerprint": system.info.fingerprint,
+            "architecture": system.model.config.architecture,
+            "backbone": system.model.config.backbone,
         }
-        for label, own in networks.items()
+        for label, system in networks.items()
     }
     return {"weights": weights, "scenes": [source.key for source in sources]}
 
 
-def code_lengths(tables: Tables, symbols: Integers, index: Integers) -> Floats:
+def code_lengths(tables: Tables, symbols: Integers, table_indexes: Integers) -> Floats:
     """Bits of every symbol under its integer probability table, escapes included; any shape."""
     starts = np.concatenate([[0], np.cumsum(tables.lengths[:-1].astype(np.int64))])
-    radius = tables.radius[index].astype(np.int64)
+    radius = tables.radius[table_indexes].astype(np.int64)
     magnitude = np.abs(symbols)
     escaped = magnitude > radius
     letters = np.where(escaped, 2 * radius + 1, 2 * magnitude - (symbols < 0))
-    bits: Floats = PRECISION - np.log2(tables.counts[starts[index] + letters].astype(np.float64))
+    bits: Floats = PRECISION - np.log2(tables.counts[starts[table_indexes] + letters].astype(np.float64))
     excess = 2 * (magnitude - radius - 1) + (symbols < 0)
     suffix = np.floor(np.log2(np.maximum(excess + 1, 1)))
     return bits + np.where(escaped, np.log2(MAX_BITS + 1) + suffix, 0.0)
@@ -133,35 +133,41 @@ def code(networks: TorchNetworks, scene: Scene, quality: float) -> CodedScene:
 @torch.inference_mode()
 def read(networks: TorchNetworks, encoded: EncodedScene) -> CodedScene:
     """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
-    data, model = encoded.to_bytes(), networks.model
+    data = encoded.to_bytes()
     reader = Reader(data)
-    header = reader.header
-    steps = torch.full((1, 1 + len(networks.tasks)), header.level, device=networks.device)
-    side_y, side_x = (-(-side // ALIGNMENT) * (ALIGNMENT // 16) for side in (header.height, header.width))
-    bits: dict[str, list[Floats]] = {}
+    latents = Latents()
+    streams = {name: _read_stream(networks, reader, name, latents) for name in networks.graph.streams}
+    levels = networks.from_numpy(networks.level_array([neural.levels_of(reader.header, networks)]))
+    return CodedScene(encoded.prepared.lossy(), data, reader.header, levels, streams)
 
-    def decode(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
-        coder, own = Decoder(networks.tables, reader.payload(name)), bits.setdefault(name, [])
 
-        def take(request: Step) -> Tensor:
-            mask = request.mask.cpu().numpy()
-            index = request.index[0].cpu().numpy().astype(np.int64)
-            symbols = np.zeros(index.shape, np.int64)
-            symbols[mask] = coder.take(index[mask].astype(np.uint8), request.limit)
-            own.append((code_lengths(networks.tables, symbols, index) * mask).sum(axis=(1, 2)))
-            return torch.from_numpy(symbols[None].astype(np.float32)).to(networks.device)
+def _read_stream(networks: TorchNetworks, reader: Reader, stream: str, latents: Latents) -> StreamCode:
+    """What the section of a stream holds; adds the stream to ``latents``."""
+    header, payload = reader.header, reader.payload(stream)
+    range_decoder = Decoder(networks.tables, payload)
+    levels = neural.levels_of(header, networks)
+    passes = networks.passes(stream, (header.height, header.width), [levels], latents)
+    bits_by_pass: list[Floats] = []
+    for coding_pass in passes:
+        places = networks.places(coding_pass)
+        (table_indexes,) = networks.gather(coding_pass.table_indexes, places, np.uint8)
+        symbols = range_decoder.take(table_indexes, coding_pass.max_abs)
+        coding_pass.symbols = networks.scatter([symbols], places, coding_pass.table_indexes.shape)
+        bits_by_pass.append(_bits_by_channel(networks, coding_pass))
+    range_decoder.finish()
+    latents.add(stream, passes)
+    hyper, *of_latents = bits_by_pass
+    bits: Floats = np.sum(of_latents, axis=0)
+    return StreamCode(latents.floats(stream), bits, float(hyper.sum()), len(payload))
 
-        y_hat = model.stream(name).decode(rows, (1, side_y, side_x), condition, take)
-        coder.finish()
-        return y_hat
 
-    latents = model.walk(steps, decode)
-    streams = {}
-    for name, (hyper, *others) in bits.items():
-        total: Floats = np.sum(others, axis=0)
-        size = len(reader.payload(name))
-        streams[name] = StreamCode(latents.floats(name), total, float(hyper.sum()), size)
-    return CodedScene(encoded.prepared.lossy(), data, header, steps, streams)
+def _bits_by_channel(networks: TorchNetworks, coding_pass: CodingPass) -> Floats:
+    """Code length of the symbols of a pass, (C,)."""
+    symbols = networks.to_numpy(coding_pass.symbols)[0].astype(np.int64)
+    table_indexes = networks.to_numpy(coding_pass.table_indexes)[0].astype(np.int64)
+    mask = networks.to_numpy(coding_pass.mask)
+    bits: Floats = (code_lengths(networks.tables, symbols, table_indexes) * mask).sum(axis=(1, 2))
+    return bits
 
 
 # --- pictures from latents -----------------------------------------------------------------------
@@ -185,11 +191,11 @@ def paint(
     Returns:
         B arrays (C, H, W), about [0, 1].
     """
-    chosen = {name: coded.streams[name].latent for name in networks.graph.reads[task]}
-    chosen |= {name: latent for name, latent in (latents or {}).items() if name in chosen}
-    batch = max(len(latent) for latent in chosen.values())
-    chosen = {name: latent.expand(batch, -1, -1, -1) for name, latent in chosen.items()}
-    planes = networks.model.synthesise(task, chosen, coded.steps.expand(batch, -1)).cpu().numpy()
+    read_latents = {name: coded.streams[name].latent for name in networks.graph.reads[task]}
+    read_latents |= {name: latent for name, latent in (latents or {}).items() if name in read_latents}
+    batch = max(len(latent) for latent in read_latents.values())
+    read_latents = {name: latent.expand(batch, -1, -1, -1) for name, latent in read_latents.items()}
+    planes = networks.model.synthesise(task, read_latents, coded.levels.expand(batch, -1)).cpu().numpy()
     return list(planes[:, :, : coded.header.height, : coded.header.width])
 
 

@@ -4,41 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from mtcodec import quality
-from mtcodec.networks.entropy.gain_vectors import Rows
+from mtcodec.networks.entropy.fit import Histograms
+from mtcodec.networks.entropy.passes import CodingPass
 from mtcodec.networks.entropy.scales import SCALES
-from mtcodec.networks.entropy.walk import Step
 from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.train.dataset import Scenes
+from mtcodec.networks.structure import Latents
+from mtcodec.train.dataset import Batch, Scenes
+
+BATCH, CROP = 8, 256  # scenes of a batch, and the side of their crops in pixels
+
+
+def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -> Histograms:
+    """Histogram of symbols by table over random crops: ``rounds`` batches of 8, each at one quality.
+
+    The qualities are spread evenly over the range of the networks.
+    """
+    model.eval()
+    generator = torch.Generator().manual_seed(seed)
+    histograms: Histograms = [{} for _ in range(SCALES)]
+    for k in range(rounds):
+        batch = scenes.batch(BATCH, CROP, generator=generator)
+        count_symbols(histograms, model, batch, round((k + 0.5) / rounds * quality.MAX_NETWORK_LEVEL))
+    return histograms
 
 
 @torch.no_grad()
-def collect(model: MultiTask, scenes: Scenes, rounds: int = 24, seed: int = 1) -> list[dict[int, int]]:
-    """Histogram of symbols by table over random crops at random qualities: ``rounds`` batches of 8."""
-    model.eval()
-    generator = torch.Generator().manual_seed(seed)
-    result: list[dict[int, int]] = [{} for _ in range(SCALES)]
+def count_symbols(histograms: Histograms, model: MultiTask, batch: Batch, level: int) -> None:
+    """Add the symbols of all streams of ``batch`` at a quality level to ``histograms``."""
+    levels = torch.full((len(batch.present), 1 + batch.present.shape[1]), level)
+    y = model.analyse(batch.planes, batch.present, levels)
+    latents = Latents()
+    for stream in model.graph.streams:
+        batch_size, _, height, width = y[stream].shape
+        passes = model.passes(stream, levels, (batch_size, height, width), latents)
+        quantiser = passes.quantiser(y[stream])
+        for coding_pass in passes:
+            coding_pass.symbols = quantiser.symbols(coding_pass)
+            _count_pass(histograms, coding_pass)
+        latents.add(stream, passes)
 
-    def put(step: Step, symbols: Tensor) -> None:
-        mask = step.mask.expand_as(symbols)
-        index = step.index[mask].to(torch.int64).numpy()
-        values = symbols[mask].to(torch.int64).numpy()
-        for i in np.unique(index):
-            table = result[i]
-            for symbol, count in zip(*np.unique(values[index == i], return_counts=True)):
-                table[int(symbol)] = table.get(int(symbol), 0) + int(count)
 
-    for k in range(rounds):
-        batch = scenes.batch(8, 256, generator=generator)
-        step = round((k + 0.5) / rounds * quality.MAX_NETWORK_LEVEL)
-        steps = torch.full((8, 1 + len(scenes.tasks)), step)
-        y = model.analyse(batch.planes, batch.present, steps)
-
-        def code(name: str, rows: Rows, condition: Tensor | None, y: dict[str, Tensor] = y) -> Tensor:
-            stream = model.stream(name)
-            return stream.encode(y[name], stream.hyper_analysis(y[name]), rows, condition, put)
-
-        model.walk(steps, code)
-    return result
+def _count_pass(histograms: Histograms, coding_pass: CodingPass) -> None:
+    mask = coding_pass.mask.expand_as(coding_pass.symbols)
+    table_indexes = coding_pass.table_indexes[mask].to(torch.int64).numpy()
+    symbols = coding_pass.symbols[mask].to(torch.int64).numpy()
+    for table_index in np.unique(table_indexes):
+        histogram = histograms[table_index]
+        for symbol, count in zip(*np.unique(symbols[table_indexes == table_index], return_counts=True)):
+            histogram[int(symbol)] = histogram.get(int(symbol), 0) + int(count)

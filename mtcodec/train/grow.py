@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from mtcodec.errors import UsageError
 from mtcodec.networks import backbones
-from mtcodec.networks.config import SHARED, Graph, ModelConfig
+from mtcodec.networks.config import SHARED, ModelConfig, StreamGraph
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT
 from mtcodec.networks.pytorch.modules import MultiTask
@@ -176,7 +176,7 @@ def places(
     return rows.places, columns.places
 
 
-def streams_of(graph: Graph, key: str) -> tuple[str, ...]:
+def streams_of(graph: StreamGraph, key: str) -> tuple[str, ...]:
     """Streams that an analysis makes, by its key: a task where every task has one."""
     if len(graph.analyses) == 1:
         return graph.analyses[0][1]
@@ -214,7 +214,7 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes) -> None:
 
         stream = model.stream(task)
         stream.log_gain[:, new] += START_LOG_GAIN
-        gain = stream.rows(levels[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
+        gain = stream.gain_vectors(levels[:1, 1 + i]).gain.flatten()[new] / GAIN_UNIT
         symbols = (blocks @ vectors * gain).round() / gain
         square = symbols.T @ symbols + RIDGE * len(new) * torch.eye(len(new))
         fitted = torch.linalg.solve(square, symbols.T @ error)

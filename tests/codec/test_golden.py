@@ -50,7 +50,7 @@ def test_symbols_and_pixels_are_what_they_were(entry: tuple[OwnCodec, Path]) -> 
     assert max(determinism.spread(files, [images, decoded]).values()) <= 1
     for key, image in images.items():
         name, task = key.rsplit("/", 1)
-        if task in digests[name] and task not in codec.own.graph.streams:
+        if task in digests[name] and task not in codec.own_networks.graph.streams:
             np.testing.assert_array_equal(decoded[key], image)
 
 
@@ -58,7 +58,7 @@ def test_torch_reads_the_same_symbols(entry: tuple[OwnCodec, Path]) -> None:
     """And its integer layers compute what they did."""
     codec, directory = entry
     _, files, (digests, _) = determinism.restore(directory)
-    assert determinism.decode(symbols.torch_codec(codec.own.info.path), files)[0] == digests, FIX
+    assert determinism.decode(symbols.torch_codec(codec.own_networks.info.path), files)[0] == digests, FIX
 
 
 def test_symbols_give_the_bytes_that_they_gave(entry: tuple[OwnCodec, Path]) -> None:
@@ -75,9 +75,9 @@ def test_symbols_give_the_bytes_that_they_gave(entry: tuple[OwnCodec, Path]) -> 
 def again(codec: OwnCodec, data: bytes, section: Section, seen: Seen) -> bytes | None:
     """The payload of a section, coded anew; None where that is the work of another library."""
     if section.is_neural:
-        coder = Encoder(codec.own.tables)
-        for step in seen.steps.get(section.name, []):
-            coder.put(*step)
+        coder = Encoder(codec.own_networks.tables)
+        for symbols_of_pass, table_indexes in seen.passes.get(section.name, []):
+            coder.put(symbols_of_pass, table_indexes)
         return coder.finish()
     payload = reader_of(data).payload(section.name)
     if section.coding != "labels" or payload[0] in (JXL, ZSTD):

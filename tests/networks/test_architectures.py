@@ -19,10 +19,11 @@ from mtcodec.errors import FormatError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES, ModelConfig, preset
-from mtcodec.networks.entropy.gain_vectors import Rows
+from mtcodec.networks.entropy.passes import StreamPasses
 from mtcodec.networks.entropy.stream import canonical
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask
+from mtcodec.networks.structure import Latents
 from mtcodec.networks.weights import file as weights
 from mtcodec.quality import MAX_NETWORK_LEVEL
 from mtcodec.train import klt
@@ -53,8 +54,8 @@ def scenes(bundled: list[SceneFiles]) -> Scenes:
 @torch.no_grad()
 def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     batch = scenes.batch(8, 64, generator=torch.Generator().manual_seed(7))
-    steps = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
-    return float(objective(model.eval(), model(batch.planes, batch.present, steps), batch, steps)["loss"])
+    levels = torch.full((8, 4), MAX_NETWORK_LEVEL // 2)
+    return float(objective(model.eval(), model(batch.planes, batch.present, levels), batch, levels)["loss"])
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
@@ -107,32 +108,40 @@ def test_sizes_of_the_architectures() -> None:
     assert [paper[a].head for a in ARCHITECTURES] == [48, 32, 42, 42, 42]
 
 
+@torch.no_grad()
+def coded_streams(
+    model: MultiTask, y: dict[str, torch.Tensor], levels: torch.Tensor
+) -> dict[str, StreamPasses]:
+    """All streams of a scene by name, coded in their order."""
+    latents, coded = Latents(), dict[str, StreamPasses]()
+    for stream in model.graph.streams:
+        _, _, height, width = y[stream].shape
+        coded[stream] = model.passes(stream, levels, (1, height, width), latents)
+        quantiser = coded[stream].quantiser(y[stream])
+        for coding_pass in coded[stream]:
+            coding_pass.symbols = quantiser.symbols(coding_pass)
+        latents.add(stream, coded[stream])
+    return coded
+
+
 def test_conditioning_is_all_that_tells_shared_from_conditional(scenes: Scenes) -> None:
     batch = scenes.batch(1, 64, generator=torch.Generator().manual_seed(0))
-    steps = torch.full((1, 4), 900)
+    levels = torch.full((1, 4), 900)
     for architecture in ("shared", "conditional"):
         torch.manual_seed(3)
         model = MultiTask(tiny(architecture)).eval()
         klt.initialise(model, scenes, crops=16)
         with torch.no_grad():
-            y = model.analyse(batch.planes, batch.present, steps)
-            given: dict[str, torch.Tensor | None] = {}
-
-            def code(name: str, rows: Rows, condition: torch.Tensor | None) -> torch.Tensor:
-                given[name] = condition  # noqa: B023
-                stream = model.stream(name)  # noqa: B023
-                z = stream.hyper_analysis(y[name])  # noqa: B023
-                return stream.encode(y[name], z, rows, condition, lambda *_: None)  # noqa: B023
-
-            latents = model.walk(steps, code)
-        assert list(given) == ["shared", *NAMES] and given["shared"] is None
+            y = model.analyse(batch.planes, batch.present, levels)
+        coded = coded_streams(model, y, levels)
+        assert list(coded) == ["shared", *NAMES] and coded["shared"].condition is None
         for name in NAMES:
-            assert (given[name] is not None) == (architecture == "conditional")
+            assert (coded[name].condition is not None) == (architecture == "conditional")
             assert (model.stream(name).structure.conditions > 0) == (architecture == "conditional")
         if architecture == "conditional":
-            assert torch.equal(
-                given["rgb"], canonical(model.stream("rgb"), latents.y_hat["shared"], latents.rows["shared"])
-            )
+            shared = coded["shared"]
+            expected = canonical(model.stream("rgb"), shared.y_hat, shared.gains)
+            assert torch.equal(coded["rgb"].condition, expected)
 
 
 def test_a_mixed_codec_has_one_quality(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
@@ -144,8 +153,8 @@ def test_a_mixed_codec_has_one_quality(scenes: Scenes, scene: Scene, tmp_path: P
 
 def forge(path: Path, sections: dict[str, bytes]) -> bytes:
     fingerprint = weights.describe(path).fingerprint
-    made = tuple(Section(n, "neural", Attributes("uint8", 3, None)) for n in sections)
-    return container.build(Header(fingerprint, 64, 64, 500, made), sections)
+    descriptors = tuple(Section(n, "neural", Attributes("uint8", 3, None)) for n in sections)
+    return container.build(Header(fingerprint, 64, 64, 500, descriptors), sections)
 
 
 def test_sections_that_do_not_fit_the_architecture_are_refused(tmp_path: Path) -> None:

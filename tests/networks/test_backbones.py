@@ -31,14 +31,15 @@ def test_transforms_equal_those_of_compressai() -> None:
     analysis, synthesis = paper.Analysis((3,), 20, 12), paper.Synthesis(20, 3, 12, 12)
     g_a, g_s = Net(analysis.layers).eval(), Net(synthesis.layers).eval()
     with torch.no_grad():
-        for ours, other in [*zip(g_a.leaves.values(), theirs.g_a), *zip(g_s.leaves.values(), theirs.g_s)]:
-            if isinstance(ours, GDN):
-                other.beta.uniform_(0.7, 1.3)
-                other.gamma.uniform_(0.0, 0.4)
-                ours.beta_root.copy_((other.beta_reparam(other.beta) - BETA_MIN).sqrt())
-                ours.gamma_root.copy_(other.gamma_reparam(other.gamma).sqrt())
+        pairs = [*zip(g_a.leaves.values(), theirs.g_a), *zip(g_s.leaves.values(), theirs.g_s)]
+        for our_layer, their_layer in pairs:
+            if isinstance(our_layer, GDN):
+                their_layer.beta.uniform_(0.7, 1.3)
+                their_layer.gamma.uniform_(0.0, 0.4)
+                our_layer.beta_root.copy_((their_layer.beta_reparam(their_layer.beta) - BETA_MIN).sqrt())
+                our_layer.gamma_root.copy_(their_layer.gamma_reparam(their_layer.gamma).sqrt())
             else:
-                ours.load_state_dict(other.state_dict())
+                our_layer.load_state_dict(their_layer.state_dict())
         x = torch.rand(2, 3, 64, 128)
         y = theirs.g_a(x)
         assert torch.allclose(analysis(g_a, x, torch.empty(0)), y, atol=1e-5)

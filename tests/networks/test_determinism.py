@@ -22,7 +22,7 @@ from tools import determinism, symbols
 from tools.determinism import COARSE, CUDA, RELEASED, SETTINGS, Result
 from tools.symbols import Digests, OwnCodec, same, torch_codec
 
-from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, worst_sum
+from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, WEIGHT_UNIT, worst_sum
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.layers import IntConv
 from mtcodec.networks.weights import store as weights
@@ -61,10 +61,10 @@ class Elsewhere:
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[dict[str, Elsewhere]]:
     processes = {name: Elsewhere(environment, "torch") for name, environment in ENVIRONMENTS.items()}
-    others = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of libraries
+    pythons = os.environ.get("MTCODEC_OTHER_PYTHON", "").split(os.pathsep)  # with other releases of libraries
     processes |= {
         f"other {i}, {setting}": Elsewhere({}, setting, python)
-        for i, python in enumerate(others)
+        for i, python in enumerate(pythons)
         for setting in ("plain", "torch")
         if python
     }
@@ -105,28 +105,28 @@ def matrix(
     path: Path = (
         request.getfixturevalue("small_weights") if request.param == "small" else weights.find("general")
     )
-    there = tmp_path_factory.mktemp("elsewhere")
+    directory = tmp_path_factory.mktemp("elsewhere")
     for name, process in elsewhere.items():
-        process.start("write", there / "written" / name, path)
+        process.start("write", directory / "written" / name, path)
     codecs = {name: setting.load(path) for name, setting in SETTINGS.items()}
-    made = Matrix(path, {}, {}, {}, {})
+    result = Matrix(path, {}, {}, {}, {})
     for name, setting in SETTINGS.items():
         with setting.around():
-            made.add(name, determinism.encode(codecs[name]))
+            result.add(name, determinism.encode(codecs[name]))
     for name, process in elsewhere.items():
         process.wait()
-        _, files, (digests, _) = determinism.restore(there / "written" / name)
-        made.add(name, {n: (data, digests[n]) for n, data in files.items()})
-    determinism.store(there / "all", codecs["plain"], made.files, (made.written, {}))
+        _, files, (digests, _) = determinism.restore(directory / "written" / name)
+        result.add(name, {n: (data, digests[n]) for n, data in files.items()})
+    determinism.store(directory / "all", codecs["plain"], result.files, (result.written, {}))
     for name, process in elsewhere.items():
-        process.start("read", there / "all", there / "read" / name, path)
+        process.start("read", directory / "all", directory / "read" / name, path)
     for name, setting in SETTINGS.items():
         with setting.around():
-            made.results[name] = determinism.decode(codecs[name], made.files, setting.batch)
+            result.results[name] = determinism.decode(codecs[name], result.files, setting.batch)
     for name, process in elsewhere.items():
         process.wait()
-        made.results[name] = determinism.restore(there / "read" / name)[2]
-    return made
+        result.results[name] = determinism.restore(directory / "read" / name)[2]
+    return result
 
 
 def test_symbols_are_those_that_were_written(matrix: Matrix) -> None:
@@ -145,13 +145,13 @@ def test_pixels_differ_by_a_step_at_most(matrix: Matrix) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_device_gives_and_reads_the_same(matrix: Matrix) -> None:
-    there, here = CUDA.load(matrix.path), SETTINGS["plain"].load(matrix.path)
-    digests, images = determinism.decode(there, matrix.files, CUDA.batch)
+    cuda, plain = CUDA.load(matrix.path), SETTINGS["plain"].load(matrix.path)
+    digests, images = determinism.decode(cuda, matrix.files, CUDA.batch)
     assert all(same(digests[name], written) for name, written in matrix.written.items())
     assert max(determinism.spread(matrix.files, [images, matrix.results["plain"][1]]).values()) <= 1
-    made = determinism.encode(there)
-    back, _ = determinism.decode(here, {name: data for name, (data, _) in made.items()})
-    assert back == {name: written for name, (_, written) in made.items()}
+    encoded = determinism.encode(cuda)
+    digests, _ = determinism.decode(plain, {name: data for name, (data, _) in encoded.items()})
+    assert digests == {name: written for name, (_, written) in encoded.items()}
 
 
 def test_a_layer_that_is_not_exact_is_noticed(small_weights: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_layer_that_is_not_exact_is_noticed(small_weights: Path) -> None:
 
     def digests(setting: str, by: float) -> dict[str, Digests]:
         codec = SETTINGS[setting].load(small_weights)
-        layer = codec.own.model.stream("rgb").leaves["e_3"]
+        layer = codec.own_networks.model.stream("rgb").leaves["e_3"]
         assert layer.frozen is not None
         layer.frozen = layer.frozen[0] * by, layer.frozen[1]
         return {name: written for name, (_, written) in determinism.encode(codec).items()}
@@ -178,13 +178,13 @@ def codec(request: pytest.FixtureRequest, small_weights: Path) -> OwnCodec:
 
 
 def layers_of(codec: OwnCodec) -> dict[str, IntConv]:
-    return {name: m for name, m in codec.own.model.named_modules() if isinstance(m, IntConv)}
+    return {name: m for name, m in codec.own_networks.model.named_modules() if isinstance(m, IntConv)}
 
 
 def test_partial_sums_fit_float32(codec: OwnCodec) -> None:
-    tensors = serial.to_tensors(codec.own.model)
+    tensors = serial.to_tensors(codec.own_networks.model)
     worst = max(worst_sum(tensors[f"{n}.weight"], tensors[f"{n}.bias"]) for n in layers_of(codec))
-    print(f"{codec.own.info.name}: {worst:.0f} = 2**{np.log2(worst):.1f}")
+    print(f"{codec.own_networks.info.name}: {worst:.0f} = 2**{np.log2(worst):.1f}")
     assert worst < EXACT
 
 
@@ -204,7 +204,7 @@ def test_sums_of_the_worst_kind_are_exact_in_any_order(codec: OwnCodec) -> None:
         if layer.groups > 1:
             continue
         weight, bias = layer.quantised()
-        integers = (weight[:, :, 0, 0] / STEP).long(), (bias / STEP).long()
+        integers = (weight[:, :, 0, 0] / WEIGHT_UNIT).long(), (bias / WEIGHT_UNIT).long()
         order = torch.from_numpy(rng.permutation(weight.shape[1]))
         worst = (weight[:, :, 0, 0] > 0).float() * ACTIVATION_LIMIT
         expected = (integers[0] @ worst.long().T) + integers[1][:, None]
@@ -212,11 +212,11 @@ def test_sums_of_the_worst_kind_are_exact_in_any_order(codec: OwnCodec) -> None:
             shuffled = weight[:, order].to(dtype)
             x = worst[:, order].T[None, :, :, None].to(dtype)
             sums = torch.nn.functional.conv2d(x, shuffled, bias.to(dtype))[0, :, :, 0]
-            assert (sums / STEP == expected).all()
+            assert (sums / WEIGHT_UNIT == expected).all()
 
 
 def test_integers_follow_the_networks_to_devices_and_keep_their_digits(small_weights: Path) -> None:
-    model = torch_codec(small_weights).own.model
+    model = torch_codec(small_weights).own_networks.model
     layer, stream = model.stream("rgb").leaves["e_1"], model.stream("rgb")
     before = layer.frozen
     assert before is not None and BIAS_UNIT == 32.0

@@ -33,7 +33,7 @@ class Pair:
     """The same weights in both engines."""
 
     def __init__(self, path: Path) -> None:
-        self.own, (self.model, _) = Sessions(file.load(path)), serial.load(path)
+        self.sessions, (self.model, _) = Sessions(file.load(path)), serial.load(path)
 
 
 @pytest.fixture(scope="module", params=[(a, b) for a in ARCHITECTURES for b in BACKBONES])
@@ -62,69 +62,69 @@ def released(request: pytest.FixtureRequest) -> Pair:
 
 @torch.inference_mode()
 def same_integers(pair: Pair, name: str) -> None:
-    """All steps of a stream from random decoded symbols, at three qualities."""
+    """All coding passes of a stream from random decoded symbols, at three qualities."""
     rng = np.random.default_rng(0)
-    own, other = pair.own.streams[name], pair.model.stream(name)
-    structure, steps = own.structure, np.array([0, 700, 2048])
-    rows, torch_rows = own.rows(steps), other.rows(torch.from_numpy(steps))
-    for field, values in vars(rows).items():
-        assert np.array_equal(values, getattr(torch_rows, field).numpy()), field
+    session, module = pair.sessions.streams[name], pair.model.stream(name)
+    structure, levels = session.structure, np.array([0, 700, 2048])
+    gains, torch_gains = session.gain_vectors(levels), module.gain_vectors(torch.from_numpy(levels))
+    for field, values in vars(gains).items():
+        assert np.array_equal(values, getattr(torch_gains, field).numpy()), field
     z_hat = rng.integers(-31, 32, (3, structure.hyper, 2, 3)).astype(np.float32)
     y_hat = rng.integers(-(2**18), 2**18, (3, structure.channels, 8, 12)).astype(np.float32)
     condition = None
     if structure.conditions:
         condition = rng.integers(-255, 256, (3, structure.conditions, 8, 12)).astype(np.float32)
-    given = None if condition is None else torch.from_numpy(condition)
-    found = own.first(z_hat, rows, condition)
-    expected = other.first(torch.from_numpy(z_hat), torch_rows, given)
-    assert len(found) == 3 and all(np.array_equal(a, b.numpy()) for a, b in zip(found, expected))
-    assert len(np.unique(found[2])) > 3  # not a trivial case
-    for step in range(1, order.STEPS):
-        again = own.following(step, found[0], y_hat, rows)
-        also = other.following(step, expected[0], torch.from_numpy(y_hat), torch_rows)
-        assert all(np.array_equal(a, b.numpy()) for a, b in zip(again, also))
-    small = y_hat / 256
-    there = canonical(other, torch.from_numpy(np.rint(small)), torch_rows)
-    assert np.array_equal(canonical(Arrays(), np.rint(small), rows), there.numpy())
+    torch_condition = None if condition is None else torch.from_numpy(condition)
+    first = session.first(z_hat, gains, condition)
+    torch_first = module.first(torch.from_numpy(z_hat), torch_gains, torch_condition)
+    assert len(first) == 3 and all(np.array_equal(a, b.numpy()) for a, b in zip(first, torch_first))
+    assert len(np.unique(first[2])) > 3  # not a trivial case
+    for k in range(1, order.PASSES):
+        following = session.following(k, first[0], y_hat, gains)
+        torch_following = module.following(k, torch_first[0], torch.from_numpy(y_hat), torch_gains)
+        assert all(np.array_equal(a, b.numpy()) for a, b in zip(following, torch_following))
+    small = np.rint(y_hat / 256)
+    torch_canonical = canonical(module, torch.from_numpy(small), torch_gains)
+    assert np.array_equal(canonical(Arrays(), small, gains), torch_canonical.numpy())
 
 
 @torch.inference_mode()
 def same_floats(pair: Pair) -> None:
     rng = np.random.default_rng(1)
-    graph, config = pair.own.graph, pair.own.config
+    graph, config = pair.sessions.graph, pair.sessions.config
 
     def vector(count: int) -> Array:
         return rng.uniform(-0.5, 0.5, (2, count, 1, 1)).astype(np.float32)
 
     def close(name: str, net: torch.nn.Module, structure: Any, x: Array, v: Array, add: float = 0.0) -> None:
-        (found,) = pair.own.transform(name)(x, v)
+        (result,) = pair.sessions.transform(name)(x, v)
         expected = structure(net, torch.from_numpy(x), torch.from_numpy(v)).numpy() + add
-        assert found.shape == expected.shape
-        assert np.abs(found - expected).max() < 1e-4 * max(1.0, np.abs(expected).max()), name
+        assert result.shape == expected.shape
+        assert np.abs(result - expected).max() < 1e-4 * max(1.0, np.abs(expected).max()), name
 
-    own = pair.own.structure
-    for read, made in graph.analyses:
-        x = rng.uniform(-0.5, 0.5, (2, sum(config.task(n).channels for n in read), 64, 128))
-        net, v = pair.model.g_a[key(read)], vector(len(read) + len(made))
-        close(f"g_a.{key(read)}", net, own.analyses[key(read)], x.astype(np.float32), v)
+    structure = pair.sessions.structure
+    for tasks, streams in graph.analyses:
+        x = rng.uniform(-0.5, 0.5, (2, sum(config.task(n).channels for n in tasks), 64, 128))
+        net, v = pair.model.g_a[key(tasks)], vector(len(tasks) + len(streams))
+        close(f"g_a.{key(tasks)}", net, structure.analyses[key(tasks)], x.astype(np.float32), v)
     for task, reads in graph.reads.items():
         y = 3 * rng.standard_normal((2, sum(config.channels(n) for n in reads), 4, 8))
         v = vector(len(reads))
-        close(f"g_s.{task}", pair.model.g_s[task], own.syntheses[task], y.astype(np.float32), v, 0.5)
-    for name, stream in pair.own.streams.items():
+        close(f"g_s.{task}", pair.model.g_s[task], structure.syntheses[task], y.astype(np.float32), v, 0.5)
+    for name, stream in pair.sessions.streams.items():
         y = (3 * rng.standard_normal((2, stream.structure.channels, 4, 8))).astype(np.float32)
-        (z,) = stream.hyper_analysis(y)
+        z = stream.hyper_analysis(y)
         expected = pair.model.stream(name).hyper_analysis(torch.from_numpy(y)).numpy()
         assert np.abs(z - expected).max() < 1e-4 * max(1.0, np.abs(expected).max())
 
 
 def test_integer_networks_are_equal(pair: Pair) -> None:
-    for name in pair.own.streams:
+    for name in pair.sessions.streams:
         same_integers(pair, name)
 
 
 def test_integer_networks_of_released_weights_are_equal(released: Pair) -> None:
-    for name in released.own.streams:
+    for name in released.sessions.streams:
         same_integers(released, name)
 
 
@@ -140,9 +140,9 @@ def test_graphs_are_what_the_format_asks_for(released: Pair, monkeypatch: pytest
     """The package onnx reads them, and finds no fault."""
     graphs: list[Graph] = []
     monkeypatch.setattr(sessions, "session", lambda graph, options: graphs.append(graph))
-    fresh = Sessions(file.load(released.own.info.path))
+    fresh = Sessions(file.load(released.sessions.info.path))
     fresh.transform("g_s.rgb"), fresh.transform("g_a.all")
-    assert fresh.streams["rgb"]._first is None and fresh.streams["rgb"].hyper_analysis is None
+    assert fresh.streams["rgb"]._first is None and fresh.streams["rgb"]._hyper_analysis is None
     assert len(graphs) == 4
     for graph in graphs:
         model = onnx.load_from_string(graph.to_bytes())

@@ -9,6 +9,7 @@ import pytest
 from tools import symbols
 
 import mtcodec
+from mtcodec import memory
 from mtcodec.codec import decoder
 from mtcodec.codec.prepare import Scene
 from mtcodec.container.mtc import Reader
@@ -26,7 +27,7 @@ def test_strips_give_what_the_whole_image_gives(
     codec = symbols.codec(store.find(weights))
     data, written = symbols.encode(codec, tall, 70)
     (whole,) = symbols.decode(codec, [data])
-    monkeypatch.setattr(strips, "WHOLE", 16)
+    monkeypatch.setattr(strips, "MAX_WHOLE_PLACES", 16)
     assert len(strips.strips(32, 12, 4, 4)) > 2
     again, same = symbols.encode(codec, tall, 70)
     (parts,) = symbols.decode(codec, [data])
@@ -35,6 +36,18 @@ def test_strips_give_what_the_whole_image_gives(
     for name, image in parts.images.items():
         assert symbols.steps_apart(header.section(name), [image, whole.images[name]]) <= 1
     assert abs(len(again) - len(data)) <= 0.02 * len(data) and same.keys() == written.keys()
+
+
+def test_only_processes_that_allow_it_get_another_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[tuple[int, int]] = []
+    monkeypatch.setattr(memory, "_set_option", lambda *option: options.append(option))
+    monkeypatch.setattr(memory, "_may_return", False)
+    memory.return_large_blocks()
+    assert not options
+    memory.allow_returning()
+    memory.return_large_blocks()
+    memory.return_large_blocks()
+    assert options == [(memory.M_MMAP_THRESHOLD, memory.RETURNED_BYTES)]
 
 
 WINDOWS = [(0, 0, 150, 512), (37, 141, 50, 1), (149, 400, 1, 112), (60, 250, 33, 61)]
@@ -49,13 +62,13 @@ def test_a_window_is_a_part_of_the_whole_image(
     large = {name: np.concatenate([image, image[:, ::-1]], axis=1)[:150] for name, image in scene.items()}
     large["depth"] = large["depth"].copy()
     large["depth"][40:70, 100:300] = 0  # holes
-    codec, seen = mtcodec.load(weights, coding="neural"), list[tuple[int, ...]]()
+    codec, latent_sizes = mtcodec.load(weights, coding="neural"), list[tuple[int, ...]]()
     data = codec.encode(large, 60)
     whole, header = codec.decode(data), Reader(data).header
     synthesise = Sessions.synthesise
 
     def noted(self: Sessions, task: str, latents: Latents, *rest: Any) -> Any:
-        seen.append(latents.y_hat[task].shape[2:])
+        latent_sizes.append(latents.y_hat[task].shape[2:])
         return synthesise(self, task, latents, *rest)
 
     monkeypatch.setattr(Sessions, "synthesise", noted)
@@ -63,12 +76,12 @@ def test_a_window_is_a_part_of_the_whole_image(
         window = slice(top, top + height), slice(left, left + width)
         (part,) = decoder.decode([Reader(data)], None, codec.networks_of, window=window)
         for name, image in part.items():
-            own = whole[name][window]
-            assert image.shape == own.shape and image.flags.c_contiguous
+            expected = whole[name][window]
+            assert image.shape == expected.shape and image.flags.c_contiguous
             if name == "semantic":
-                assert np.array_equal(image, own)
+                assert np.array_equal(image, expected)
             else:
-                assert symbols.steps_apart(header.section(name), [image, own]) <= 1
+                assert symbols.steps_apart(header.section(name), [image, expected]) <= 1
             if name == "depth":
-                assert np.array_equal(image == 0, own == 0)
-    assert seen[::3] == [(12, 32), (11, 11), (8, 12), (11, 15)]
+                assert np.array_equal(image == 0, expected == 0)
+    assert latent_sizes[::3] == [(12, 32), (11, 11), (8, 12), (11, 15)]

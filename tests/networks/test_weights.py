@@ -275,8 +275,8 @@ def test_only_weights_that_encoding_may_choose_are_listed(monkeypatch: pytest.Mo
     monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
 
     def listed(*options: str) -> set[str]:
-        done = CliRunner().invoke(cli.app, ["weights", "list", "--json", *options])
-        return {entry["name"] for entry in json.loads(done.stdout)}
+        result = CliRunner().invoke(cli.app, ["weights", "list", "--json", *options])
+        return {entry["name"] for entry in json.loads(result.stdout)}
 
     assert listed() == {"clevr", "general"}
     assert listed("--paper") - listed() == {

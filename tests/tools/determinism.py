@@ -53,12 +53,12 @@ Result = tuple[dict[str, Digests], Images]
 
 def scenes() -> list[dict[str, Scene]]:
     """Batches of scenes by name; those of a batch have one size."""
-    found = [read_scene(files) for files in find_scenes(TESTS / "scenes")]
+    bundled = [read_scene(files) for files in find_scenes(TESTS / "scenes")]
 
     def cut(k: int, y: int, x: int, height: int, width: int) -> Scene:
-        return {n: np.ascontiguousarray(a[y : y + height, x : x + width]) for n, a in found[k].items()}
+        return {n: np.ascontiguousarray(a[y : y + height, x : x + width]) for n, a in bundled[k].items()}
 
-    seven = {f"crop-{k}": cut(k % len(found), 40 + 16 * k, 100 - 12 * k, 61, 59) for k in range(7)}
+    seven = {f"crop-{k}": cut(k % len(bundled), 40 + 16 * k, 100 - 12 * k, 61, 59) for k in range(7)}
     del seven["crop-1"]["normal"], seven["crop-1"]["semantic"]
     seven["crop-2"]["depth"][10:25, 30:60] = 0
     seven["crop-2"]["normal"][10:25, 30:60] = 127
@@ -102,12 +102,12 @@ def options(
     """Options of onnxruntime: optimisation of graphs, threads, and nodes side by side."""
 
     def make() -> ort.SessionOptions:
-        own = sessions.settings()
-        own.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
-        own.intra_op_num_threads = own.inter_op_num_threads = threads
+        session_options = sessions.session_options()
+        session_options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+        session_options.intra_op_num_threads = session_options.inter_op_num_threads = threads
         if parallel:
-            own.execution_mode = ort.ExecutionMode.ORT_PARALLEL
-        return own
+            session_options.execution_mode = ort.ExecutionMode.ORT_PARALLEL
+        return session_options
 
     return make
 
@@ -184,10 +184,10 @@ def decode(codec: OwnCodec, files: dict[str, bytes], batch: int = 1) -> Result:
     digests: dict[str, Digests] = {name: {} for name in files}
     images: Images = {}
     for part, tasks in _batches(files, batch):
-        for name, seen in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
-            assert all(digests[name].get(n, own) == own for n, own in seen.digests.items())
-            digests[name] |= seen.digests
-            images |= {f"{name}/{task}": image for task, image in seen.images.items()}
+        for name, decoded in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
+            assert all(digests[name].get(n, digest) == digest for n, digest in decoded.digests.items())
+            digests[name] |= decoded.digests
+            images |= {f"{name}/{task}": image for task, image in decoded.images.items()}
     return digests, images
 
 
@@ -208,7 +208,7 @@ def store(directory: Path, codec: OwnCodec, files: dict[str, bytes], result: Res
     directory.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (directory / f"{name}.mtc").write_bytes(data)
-    record = {"fingerprint": codec.own.info.fingerprint, "digests": result[0]}
+    record = {"fingerprint": codec.own_networks.info.fingerprint, "digests": result[0]}
     (directory / "digests.json").write_text(json.dumps(record, indent=1) + "\n")
     np.savez_compressed(directory / "pixels.npz", **result[1])  # type: ignore[arg-type]
 
@@ -239,10 +239,10 @@ def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
 def write(directory: Path, path: Path, setting: str = "plain") -> None:
     """Files of all scenes by the weights ``path``, and what is seen in them, go to ``directory``."""
     codec = SETTINGS[setting].load(path)
-    made = encode(codec)
-    files = {name: data for name, (data, _) in made.items()}
+    encoded = encode(codec)
+    files = {name: data for name, (data, _) in encoded.items()}
     digests, images = decode(codec, files)
-    for name, (_, written) in made.items():
+    for name, (_, written) in encoded.items():
         if not written or not symbols.same(digests[name], written):
             raise SystemExit(f"{path}: {name} decodes to other symbols than were encoded")
     store(directory, codec, files, (digests, images))
@@ -258,18 +258,20 @@ def check(directory: Path) -> None:
     for folder in sorted(directory.iterdir()):
         fingerprint, files, (digests, images) = restore(folder)
         codec = symbols.codec(installed.find_fingerprint(fingerprint))
-        here = decode(codec, files)
+        digests_here, images_here = decode(codec, files)
         wrong = [
             f"{name}/{n}"
             for name in files
             for n in digests[name]
-            if not n.endswith(symbols.LAYERS) and here[0][name].get(n) != digests[name][n]
+            if not n.endswith(symbols.LAYERS) and digests_here[name].get(n) != digests[name][n]
         ]
-        apart = spread(files, [images, here[1]])
+        apart = spread(files, [images, images_here])
         again = {name: data for name, (data, _) in encode(codec).items()}
         same = sum(again[name] == data for name, data in files.items())
         steps = ", ".join(f"{task} {value:.2g}" for task, value in apart.items())
-        count = sum(not name.endswith(symbols.LAYERS) for own in digests.values() for name in own)
+        count = sum(
+            not name.endswith(symbols.LAYERS) for by_section in digests.values() for name in by_section
+        )
         print(f"{folder.name}: {count} sections of {len(files)} files, ", end="")
         print(f"{len(wrong)} differ; pixels: {steps} steps; {same} files are written alike here", flush=True)
         if wrong or max(apart.values()) > 1:

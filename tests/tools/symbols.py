@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from unittest import mock
 
 import numpy as np
@@ -29,8 +30,8 @@ from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.networks.weights import file as weights
 
-Steps = list[tuple[Symbols, Indexes]]
-"""Of one section: symbols and the numbers of their probability tables, in the order of coding."""
+CodedPasses = list[tuple[Symbols, Indexes]]
+"""Of one section: symbols of every coding pass, and the indexes of their probability tables."""
 Digests = dict[str, str]  # by section; of a neural one also SECTION.layers: what integer layers computed
 LAYERS = ".layers"
 EXACT = ("labels", "stepped", "raw")  # codings whose values are the same everywhere
@@ -39,18 +40,18 @@ EXACT = ("labels", "stepped", "raw")  # codings whose values are the same everyw
 class OwnCodec(Codec):
     """A codec of networks of its own, which may be changed: :class:`Codec` shares them with others."""
 
-    def __init__(self, path: Path, own: Networks) -> None:
+    def __init__(self, path: Path, own_networks: Networks) -> None:
         super().__init__(path, coding="neural")
-        self.own = own
+        self.own_networks = own_networks
 
     def networks(self) -> list[Networks]:
-        return [self.own]
+        return [self.own_networks]
 
     def networks_of(self, fingerprint: str) -> Networks:
-        return self.own
+        return self.own_networks
 
     def _needed(self, scene: object, request: object) -> list[Networks]:
-        return [self.own]
+        return [self.own_networks]
 
 
 def torch_codec(
@@ -63,7 +64,7 @@ def torch_codec(
     return OwnCodec(path, TorchNetworks(model, tables, weights.describe(path), device))
 
 
-def codec(path: Path, options: Callable[[], ort.SessionOptions] = sessions.settings) -> OwnCodec:
+def codec(path: Path, options: Callable[[], ort.SessionOptions] = sessions.session_options) -> OwnCodec:
     """Networks run by onnxruntime."""
     return OwnCodec(path, sessions.Sessions(weights.load(path), options))
 
@@ -72,7 +73,7 @@ def codec(path: Path, options: Callable[[], ort.SessionOptions] = sessions.setti
 class Seen:
     """A decoded file: its symbols by neural section, its images by task, and digests of what is exact."""
 
-    steps: dict[str, Steps]
+    passes: dict[str, CodedPasses]
     images: Scene
     digests: Digests
 
@@ -81,11 +82,11 @@ def reader_of(data: bytes) -> Reader:
     return Reader(io.BytesIO(data))
 
 
-def digest_of(steps: Steps) -> str:
+def digest_of(coded_passes: CodedPasses) -> str:
     digest = hashlib.sha256()
-    for symbols, index in steps:
-        digest.update(len(index).to_bytes(4, "little"))
-        digest.update(index.astype(np.uint8).tobytes() + symbols.astype("<i4").tobytes())
+    for symbols, table_indexes in coded_passes:
+        digest.update(len(table_indexes).to_bytes(4, "little"))
+        digest.update(table_indexes.astype(np.uint8).tobytes() + symbols.astype("<i4").tobytes())
     return digest.hexdigest()
 
 
@@ -109,95 +110,116 @@ def layers_watched(networks: Networks, batch: int) -> Iterator[dict[str, list[st
 
     def watch(name: str, layer: IntConv) -> torch.utils.hooks.RemovableHandle:
         def see(module: object, inputs: object, output: torch.Tensor) -> None:
-            for own, values in zip(sums[name], output.double().cpu().numpy()):
-                own.update(np.ascontiguousarray(values + 0.0).tobytes())  # without negative zeros
+            for digest, values in zip(sums[name], output.double().cpu().numpy()):
+                digest.update(np.ascontiguousarray(values + 0.0).tobytes())  # without negative zeros
 
         return layer.register_forward_hook(see)
 
     streams = {name: model.stream(name).modules() for name in sums}
     hooks = [watch(n, m) for n, modules in streams.items() for m in modules if isinstance(m, IntConv)]
     yield digests
-    digests |= {name: [own.hexdigest() for own in several] for name, several in sums.items()}
+    digests |= {name: [digest.hexdigest() for digest in by_scene] for name, by_scene in sums.items()}
     for hook in hooks:
         hook.remove()
 
 
+class RecordingDecoder(Decoder):
+    """A range decoder that keeps what it decodes."""
+
+    def __init__(self, tables: Tables, payload: bytes) -> None:
+        super().__init__(tables, payload)
+        self.passes: CodedPasses = []
+
+    def take(self, table_indexes: Indexes, max_abs: int) -> Symbols:
+        symbols = super().take(table_indexes, max_abs)
+        self.passes.append((symbols, table_indexes))
+        return symbols
+
+
+class RecordingEncoder(Encoder):
+    """A range encoder that keeps what it encodes."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.passes: CodedPasses = []
+
+    def put(self, symbols: Symbols, table_indexes: Indexes) -> None:
+        self.passes.append((symbols, table_indexes))
+        super().put(symbols, table_indexes)
+
+
+C = TypeVar("C", RecordingDecoder, RecordingEncoder)
+
+
+@contextmanager
+def recorded(name: str, coder: Callable[..., C]) -> Iterator[list[C]]:
+    """Inside, sections are coded with ``coder`` instead of the range coder ``name``; all that are made so."""
+    coders: list[C] = []
+
+    def make(*arguments: object) -> C:
+        coders.append(coder(*arguments))
+        return coders[-1]
+
+    with mock.patch.object(neural, name, make):
+        yield coders
+
+
 def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None = None) -> list[Seen]:
     """Decode files of one size as one batch."""
-    coders: list[Recorder] = []
-
-    class Recorder(Decoder):
-        def __init__(self, tables: Tables, payload: bytes) -> None:
-            super().__init__(tables, payload)
-            self.steps: Steps = []
-            coders.append(self)
-
-        def take(self, index: Indexes, limit: int) -> Symbols:
-            symbols = super().take(index, limit)
-            self.steps.append((symbols, index))
-            return symbols
-
     readers = [reader_of(data) for data in files]
-    wanted = list(readers[0].header.tasks if tasks is None else tasks)
+    names = list(readers[0].header.tasks if tasks is None else tasks)
     with (
-        mock.patch.object(neural, "Decoder", Recorder),
-        layers_watched(codec.own, len(files)) as computed,
+        recorded("Decoder", RecordingDecoder) as coders,
+        layers_watched(codec.own_networks, len(files)) as computed,
     ):
-        images = codec.decode_batch(readers, wanted)
-    streams = _streams(codec, [n for n in wanted if readers[0].header.task(n).is_neural])
+        images = codec.decode_batch(readers, names)
+    streams = _streams(codec, [n for n in names if readers[0].header.task(n).is_neural])
     assert len(coders) == len(streams) * len(files)
-    seen = []
+    decoded = []
     for i, (reader, scene) in enumerate(zip(readers, images)):
-        steps = {name: coders[k * len(files) + i].steps for k, name in enumerate(streams)}
-        digests = {name: digest_of(own) for name, own in steps.items()}
+        passes = {name: coders[k * len(files) + i].passes for k, name in enumerate(streams)}
+        digests = {name: digest_of(coded_passes) for name, coded_passes in passes.items()}
         digests |= {name + LAYERS: computed[name][i] for name in streams if name in computed}
-        exact = [n for n in wanted if reader.header.task(n).coding in EXACT]
-        seen.append(Seen(steps, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
-    return seen
+        exact = [n for n in names if reader.header.task(n).coding in EXACT]
+        decoded.append(Seen(passes, scene, digests | {n: digest_of_values(scene[n]) for n in exact}))
+    return decoded
 
 
-def same(seen: Digests, written: Digests) -> bool:
+def same(read: Digests, written: Digests) -> bool:
     """Are all sections alike, and all layers that both know?"""
-    sections, others = ({n for n in own if not n.endswith(LAYERS)} for own in (seen, written))
-    return sections == others and all(seen[n] == written[n] for n in seen.keys() & written.keys())
+    read_sections, written_sections = ({n for n in d if not n.endswith(LAYERS)} for d in (read, written))
+    alike = all(read[n] == written[n] for n in read.keys() & written.keys())
+    return read_sections == written_sections and alike
 
 
 def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digests]:
     """The file of a scene, with digests of what went into it."""
-    coders: list[Recorder] = []
-
-    class Recorder(Encoder):
-        def __init__(self, tables: Tables) -> None:
-            super().__init__(tables)
-            self.steps: Steps = []
-            coders.append(self)
-
-        def put(self, symbols: Symbols, index: Indexes) -> None:
-            self.steps.append((symbols, index))
-            super().put(symbols, index)
-
-    with mock.patch.object(neural, "Encoder", Recorder), layers_watched(codec.own, 1) as computed:
+    networks = codec.own_networks
+    with (
+        recorded("Encoder", RecordingEncoder) as coders,
+        layers_watched(networks, 1) as computed,
+    ):
         data = codec.encode(scene, quality)
     sections = {s.name: s for s in reader_of(data).header.sections}
-    streams = [n for n in codec.own.graph.streams if n == SHARED or (n in codec.own.tasks and n in scene)]
+    streams = [n for n in networks.graph.streams if n == SHARED or (n in networks.tasks and n in scene)]
     assert len(coders) in (0, len(streams))
-    digests = {name: digest_of(own.steps) for name, own in zip(streams, coders)}
-    digests |= {name + LAYERS: own[0] for name, own in computed.items() if name in digests}
+    digests = {name: digest_of(coder.passes) for name, coder in zip(streams, coders)}
+    digests |= {name + LAYERS: by_scene[0] for name, by_scene in computed.items() if name in digests}
     digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.is_task}
     return data, digests
 
 
 def _streams(codec: OwnCodec, tasks: Sequence[str]) -> list[str]:
     """Streams of these neural tasks, in the order of coding."""
-    reads = {stream for name in tasks for stream in codec.own.graph.reads[name]}
+    reads = {stream for name in tasks for stream in codec.own_networks.graph.reads[name]}
     return [n for n in (SHARED, *tasks) if n in reads]
 
 
 def steps_apart(section: Section, images: Sequence[npt.NDArray]) -> float:
     """Largest difference between any two decoded images of a section, in the steps that they may differ by.
 
-    One of 8 bits, or 1/4096 of the range where there is one, but no less than a stored integer. Infinite
-    where NaNs are not in the same places.
+    A step is one of 8 bits, or 1/4096 of the range where there is one, but no less than a stored integer.
+    Infinite where NaNs are not in the same places.
     """
     stack = np.stack(images).astype(np.float64)
     missing = np.isnan(stack)

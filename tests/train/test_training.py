@@ -21,6 +21,7 @@ from mtcodec.networks import costs
 from mtcodec.networks.config import ARCHITECTURES, ModelConfig, preset
 from mtcodec.networks.entropy.gain_vectors import interpolate
 from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT
+from mtcodec.networks.entropy.passes import Quantiser, StreamPasses
 from mtcodec.networks.layers import Layer
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.layers import IntConv, Net, round_clamp
@@ -138,18 +139,22 @@ def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
 def test_what_is_trained_is_what_is_shipped(small_model: MultiTask, small_weights: Path) -> None:
     """The integer networks give the same symbols' parameters before export, after it, and thawed again."""
     loaded, _ = serial.load(small_weights)
-    step = torch.tensor([700])
+    level = torch.tensor([700])
     y = torch.randn(1, SMALL["latents"], 8, 8)
     z = torch.randn(1, SMALL["hyper"], 2, 2) * 3
     outcomes = []
     for model in (small_model.eval(), loaded):
-        stream, seen = model.streams["rgb"], []
+        stream = model.stream("rgb")
+        gains = stream.gain_vectors(level)
         condition = torch.arange(SMALL["latents"] * 64.0).reshape(1, -1, 8, 8) % 255
-        stream.encode(y, z, stream.rows(step), condition, lambda s, _: seen.append(s))  # noqa: B023
-        outcomes.append(seen)
+        quantiser, coded = Quantiser.of(stream, y, z, gains), []
+        for coding_pass in StreamPasses(stream, gains, (1, 8, 8), condition):
+            coding_pass.symbols = quantiser.symbols(coding_pass)
+            coded.append(coding_pass)
+        outcomes.append(coded)
     for before, after in zip(outcomes[0][1:], outcomes[1][1:]):
-        assert torch.equal(before.mu, after.mu) and torch.equal(before.index, after.index)
-    assert outcomes[0][1].index.unique().numel() > 3  # not a trivial case
+        assert torch.equal(before.mean, after.mean) and torch.equal(before.table_indexes, after.table_indexes)
+    assert outcomes[0][1].table_indexes.unique().numel() > 3  # not a trivial case
 
 
 # --- pieces --------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 No layer works above 1/8 of the image's resolution; latents are at 1/16. Patches enter and leave through
 a ``basis``, which training starts as their Karhunen–Loève transform, scaled to equal variances
 (``train/klt.py``): pixels are so correlated that networks on raw patches learn details very slowly. A
-``linear`` 16×16 block transform beside the networks carries the coarse shades from the first step on.
+``linear`` 16×16 block transform beside the networks carries the coarse shades from the beginning of
+training on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from mtcodec.networks.backbones.backbone import Backbone, Names
 from mtcodec.networks.config import ModelConfig
-from mtcodec.networks.layers import Layer, Layers, Maps, Operations, depthwise, within
+from mtcodec.networks.layers import Layer, Layers, Maps, Operations, depthwise, prefixed
 
 PATCH, BLOCK = 8, 16
 HIDDEN = 64  # channels of the networks that modulate
@@ -27,9 +28,10 @@ def block_layers(channels: int) -> Layers:
 
 
 def blocks_layers(name: str, channels: int, count: int) -> Layers:
-    return {
-        n: layer for i in range(count) for n, layer in within(f"{name}.{i}", block_layers(channels)).items()
-    }
+    layers: Layers = {}
+    for i in range(count):
+        layers |= prefixed(f"{name}.{i}", block_layers(channels))
+    return layers
 
 
 def blocks(net: Operations, name: str, count: int, x: Maps) -> Maps:
@@ -56,19 +58,23 @@ def modulate(net: Operations, name: str, x: Maps, vector: Maps) -> Maps:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a transform: channels of planes, of latents and of the vector that modulates; (channels, blocks) at
-    1/8 and at 1/16."""
+    """Sizes of a transform.
+
+    Attributes:
+        channels: of planes. latents: channels of latents. vector: entries of the vector that modulates.
+        at_8: (channels, blocks) at 1/8 of the image's resolution. at_16: the same at 1/16.
+    """
 
     channels: int
     latents: int
     vector: int
-    wide: tuple[int, int]
-    deep: tuple[int, int]
+    at_8: tuple[int, int]
+    at_16: tuple[int, int]
 
     @property
     def halo(self) -> int:
-        """Latents: a block sees one place beyond, of which those at 1/8 are half as wide."""
-        return -(-self.wide[1] // 2) + self.deep[1]
+        """In latents: a block sees one place beyond its own; those at 1/8 are half as wide as latents."""
+        return -(-self.at_8[1] // 2) + self.at_16[1]
 
 
 class Analysis(Sizes):
@@ -83,14 +89,14 @@ class Analysis(Sizes):
 
     @property
     def layers(self) -> Layers:
-        (c8, n8), (c16, n16) = self.wide, self.deep
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
         return {
             "basis": Layer(self.channels * PATCH**2, c8),
             "stem": Layer(c8, c8),
-            **within("modulate_8", modulation_layers(self.vector, c8)),
+            **prefixed("modulate_8", modulation_layers(self.vector, c8)),
             **blocks_layers("blocks_8", c8, n8),
             "down": Layer(4 * c8, c16),
-            **within("modulate_16", modulation_layers(self.vector, c16)),
+            **prefixed("modulate_16", modulation_layers(self.vector, c16)),
             **blocks_layers("blocks_16", c16, n16),
             "out": Layer(c16, self.latents),
             "linear": Layer(self.channels * BLOCK**2, self.latents),
@@ -99,9 +105,9 @@ class Analysis(Sizes):
     def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
         y = net.layer("linear", net.unshuffle(x, BLOCK))
         x = net.layer("stem", net.layer("basis", net.unshuffle(x, PATCH)))
-        x = blocks(net, "blocks_8", self.wide[1], modulate(net, "modulate_8", x, vector))
+        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
         x = net.layer("down", net.unshuffle(x, 2))
-        x = blocks(net, "blocks_16", self.deep[1], modulate(net, "modulate_16", x, vector))
+        x = blocks(net, "blocks_16", self.at_16[1], modulate(net, "modulate_16", x, vector))
         return net.layer("out", x) + y
 
 
@@ -113,13 +119,13 @@ class Synthesis(Sizes):
 
     @property
     def layers(self) -> Layers:
-        (c8, n8), (c16, n16) = self.wide, self.deep
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
         return {
             "stem": Layer(self.latents, c16),
-            **within("modulate_16", modulation_layers(self.vector, c16)),
+            **prefixed("modulate_16", modulation_layers(self.vector, c16)),
             **blocks_layers("blocks_16", c16, n16),
             "up": Layer(c16, 4 * c8),
-            **within("modulate_8", modulation_layers(self.vector, c8)),
+            **prefixed("modulate_8", modulation_layers(self.vector, c8)),
             **blocks_layers("blocks_8", c8, n8),
             "head": Layer(c8, c8, precise=True),
             "basis": Layer(c8, self.channels * PATCH**2, precise=True),
@@ -128,22 +134,22 @@ class Synthesis(Sizes):
 
     def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
         x = modulate(net, "modulate_16", net.layer("stem", latent), vector)
-        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", self.deep[1], x)), 2)
-        x = blocks(net, "blocks_8", self.wide[1], modulate(net, "modulate_8", x, vector))
+        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", self.at_16[1], x)), 2)
+        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
         coarse = net.shuffle(net.layer("linear", latent), BLOCK)
         return net.shuffle(net.layer("basis", net.layer("head", x)), PATCH) + coarse
 
 
-def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
-    channels = sum(t.channels for t in config.tasks if t.name in read)
-    latents = sum(config.channels(name) for name in made)
-    return Analysis(channels, latents, len(read) + len(made), config.encoder_8, config.encoder_16)
+def _analysis(config: ModelConfig, tasks: Names, streams: Names) -> Analysis:
+    channels = sum(t.channels for t in config.tasks if t.name in tasks)
+    latents = sum(config.channels(name) for name in streams)
+    return Analysis(channels, latents, len(tasks) + len(streams), config.encoder_8, config.encoder_16)
 
 
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
-    reads = config.graph.reads[task]
-    latents = sum(config.channels(name) for name in reads)
-    return Synthesis(config.task(task).channels, latents, len(reads), config.decoder_8, config.decoder_16)
+    streams = config.graph.reads[task]
+    latents = sum(config.channels(name) for name in streams)
+    return Synthesis(config.task(task).channels, latents, len(streams), config.decoder_8, config.decoder_16)
 
 
 BACKBONE = Backbone(

@@ -13,7 +13,7 @@ from mtcodec.networks.backbones.backbone import Backbone, Names
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.layers import Layer, Layers, Maps, Operations
 
-HALO = 3  # 5×5 kernels at 1/2, 1/4, 1/8 and 1/16
+HALO = 3  # latents, enough for four 5×5 kernels at 1/2, 1/4, 1/8 and 1/16
 
 
 def down(inputs: int, outputs: int) -> Layer:
@@ -59,8 +59,10 @@ class Analysis:
 
     @property
     def layers(self) -> Layers:
-        heads = (self.head_layers(i) for i in range(len(self.channels)))
-        return {**{name: layer for own in heads for name, layer in own.items()}, **self.trunk_layers}
+        layers: Layers = {}
+        for task in range(len(self.channels)):
+            layers |= self.head_layers(task)
+        return layers | self.trunk_layers
 
     def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
         parts = net.split(x, self.channels)
@@ -83,10 +85,10 @@ class Synthesis:
 
     @property
     def layers(self) -> Layers:
-        wide, narrow = Layer(self.width, self.width, "igdn"), Layer(self.head, self.head, "igdn")
+        wide_norm, narrow_norm = Layer(self.width, self.width, "igdn"), Layer(self.head, self.head, "igdn")
         layers = (
-            *(up(self.latents, self.width), wide, up(self.width, self.width), wide),
-            *(up(self.width, self.head), narrow, up(self.head, self.channels)),
+            *(up(self.latents, self.width), wide_norm, up(self.width, self.width), wide_norm),
+            *(up(self.width, self.head), narrow_norm, up(self.head, self.channels)),
         )
         return {f"layers.{i}": layer for i, layer in enumerate(layers)}
 
@@ -94,14 +96,14 @@ class Synthesis:
         return net.float32(chain(net, self.layers, latent))
 
 
-def _analysis(config: ModelConfig, read: Names, made: Names) -> Analysis:
-    channels = tuple(t.channels for t in config.tasks if t.name in read)
-    return Analysis(channels, sum(config.channels(name) for name in made), config.head)
+def _analysis(config: ModelConfig, tasks: Names, streams: Names) -> Analysis:
+    channels = tuple(t.channels for t in config.tasks if t.name in tasks)
+    return Analysis(channels, sum(config.channels(name) for name in streams), config.head)
 
 
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
     latents = sum(config.channels(name) for name in config.graph.reads[task])
-    width = config.head * max(len(read) for read, _ in config.graph.analyses)
+    width = config.head * max(len(tasks) for tasks, _ in config.graph.analyses)
     return Synthesis(latents, config.task(task).channels, config.head, width)
 
 

@@ -12,6 +12,7 @@ from mtcodec.bitstreams.range_coder import PRECISION
 
 TAIL = 2e-5  # probability left to the escape symbol
 MAX_RADIUS = 320
+PRIOR = 200.0  # weight of the model beside observed frequencies, in symbols
 
 Counts = npt.NDArray[np.uint32]
 Lengths = npt.NDArray[np.uint16]
@@ -50,19 +51,17 @@ def quantise(rows: list[npt.NDArray[np.float64]]) -> tuple[Counts, Lengths]:
     return np.concatenate(counts), np.array(lengths, np.uint16)
 
 
-def calibrate(
-    rows: list[npt.NDArray[np.float64]], histograms: Histograms, prior: float = 200.0
-) -> list[npt.NDArray[np.float64]]:
-    """Move model probabilities towards observed frequencies; ``prior`` is the model's weight in symbols.
+def calibrate(rows: list[npt.NDArray[np.float64]], histograms: Histograms) -> list[npt.NDArray[np.float64]]:
+    """Move model probabilities towards observed frequencies.
 
     Histograms are folded: both signs of a symbol count as one.
     """
     result = []
-    for row, seen in zip(rows, histograms, strict=True):
+    for row, histogram in zip(rows, histograms, strict=True):
         observed = np.zeros(len(row))
-        for symbol, count in seen.items():
+        for symbol, count in histogram.items():
             observed[min(abs(symbol), len(row) - 1)] += count
         model = np.concatenate([row[:1], 2 * row[1:-1], row[-1:]])
-        mixed = (observed + prior * model) / (observed.sum() + prior)
+        mixed = (observed + PRIOR * model) / (observed.sum() + PRIOR)
         result.append(np.concatenate([mixed[:1], mixed[1:-1] / 2, mixed[-1:]]))
     return result

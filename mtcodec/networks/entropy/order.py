@@ -1,8 +1,16 @@
-"""In which steps the symbols of a latent are coded: all that knows their number and places.
+"""In which coding passes the latents of a stream are coded: all that knows their number and places.
 
-Two steps: a checkerboard, whose colours are swapped for the second half of the channels, so that both steps
-see neighbours in space and across channels (He et al. 2021). Another order changes this file alone; the
-entropy model has a context network for every step but the first.
+Two passes, by a checkerboard. In the first half of the channels the first pass codes the places whose row
+and column add up to an even number, in the second half the odd ones; the second pass codes the rest::
+
+    channels of the first half    of the second half
+          0 1 0 1                      1 0 1 0
+          1 0 1 0                      0 1 0 1
+
+So every symbol of the second pass sees its four neighbours, and the first pass's symbols of the other half
+of the channels in its own place (He et al. 2021). Another order changes this file alone; the entropy model
+has a context network for every pass but the first. Passes are numbered from 0 on here, without the one of the
+hyper-latents, as names of layers in weights files have these numbers.
 """
 
 from __future__ import annotations
@@ -14,7 +22,7 @@ import numpy.typing as npt
 
 from mtcodec.networks.layers import Maps
 
-STEPS = 2
+PASSES = 2
 
 
 def groups(channels: int) -> npt.NDArray[np.int64]:
@@ -23,27 +31,26 @@ def groups(channels: int) -> npt.NDArray[np.int64]:
 
 
 def masks(arange: Callable[[int], Maps], channels: int, height: int, width: int) -> list[Maps]:
-    """By step, where it codes: (channels, height, width). Every place belongs to one.
+    """By pass, where it codes: boolean (channels, height, width). Every place belongs to one pass.
 
     ``arange`` makes the integers from 0 on, as an engine has them.
     """
-    places = (arange(height)[:, None] + arange(width)) % STEPS
+    colour = (arange(height)[:, None] + arange(width)) % PASSES
     group = (arange(channels) >= (channels + 1) // 2)[:, None, None]
-    return [places == (k + STEPS - 1 * group) % STEPS for k in range(STEPS)]
+    return [colour == (k + PASSES - 1 * group) % PASSES for k in range(PASSES)]
 
 
-def context_layers(step: int) -> tuple[str, str, str]:
-    """Names of the layers that make the features of ``step`` > 0: 1×1, depthwise, 1×1."""
-    first = 3 * step - 2
+def context_layers(k: int) -> tuple[str, str, str]:
+    """Names of the layers that make the features of pass ``k`` > 0: 1×1, depthwise, 1×1."""
+    first = 3 * k - 2
     return f"c_{first}", f"c_{first + 1}", f"c_{first + 2}"
 
 
-def output_layer(step: int) -> str:
-    """Name of the layer that gives means and scales of ``step``."""
-    return f"out_{step}"
+def output_layer(k: int) -> str:
+    """Name of the layer that gives means and scales of pass ``k``."""
+    return f"out_{k}"
 
 
-OUTPUTS = tuple(output_layer(k) for k in range(STEPS))
-CONTEXTS = tuple(
-    context_layers(k)[0] for k in range(1, STEPS)
-)  # layers that read features and decoded latents
+OUTPUTS = tuple(output_layer(k) for k in range(PASSES))
+CONTEXTS = tuple(context_layers(k)[0] for k in range(1, PASSES))
+"""Layers that read features and decoded latents."""

@@ -1,14 +1,14 @@
-"""Entropy model of one stream: hyper-latent, conditioning, context in steps, all in integers.
+"""Entropy model of one stream: hyper-latent, conditioning, context in coding passes, all in integers.
 
 ::
 
         y ──► h_a ──► z ──round──► ẑ ─► h_s ─┐
-                                             ├─► e ─► F ──► (μ, scale) of step 0
+                                             ├─► e ─► F ──► (μ, scale) of pass 0
         ŷ_shared (task streams only) ────────┘        │
-                               ŷ of the steps before ─┴─► c ─► (μ, scale) of step 1, 2, …
+                              ŷ of the passes before ─┴─► c ─► (μ, scale) of pass 1, 2, …
 
-What each step codes is said in :mod:`mtcodec.networks.entropy.order`, in which order steps follow each other
-in :mod:`mtcodec.networks.entropy.walk`. ``h_a`` is the only float network here: it runs in the encoder alone.
+What each pass codes is said in :mod:`mtcodec.networks.entropy.order`; the loop over them is
+:mod:`mtcodec.networks.entropy.passes`. ``h_a`` is the only float network here: it runs in the encoder alone.
 
 Symbols are ``s = round(y·gain(q) − μ)``; the decoded latent is ``ŷ = s + μ``, kept as an
 integer in units of 1/16. Scales index a table of ``SCALES`` distributions, spaced logarithmically.
@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mtcodec.networks.entropy import order
-from mtcodec.networks.entropy.gain_vectors import ANCHORS, GAIN_UNIT, Rows
+from mtcodec.networks.entropy.gain_vectors import ANCHORS, GAIN_UNIT, GainVectors
 from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT, activate
 from mtcodec.networks.entropy.scales import SCALES
 from mtcodec.networks.layers import Arithmetic, Layer, Layers, Maps, Operations, depthwise
@@ -69,18 +69,18 @@ class Stream:
             "e_2": depthwise(width, "integer"),
             "e_3": integer(width, width),
         }
-        for step in range(order.STEPS):
-            if step:
-                reads, spreads, mixes = order.context_layers(step)
+        for k in range(order.PASSES):
+            if k:
+                reads, spreads, mixes = order.context_layers(k)
                 layers[reads] = integer(width + self.channels, width)
                 layers[spreads] = depthwise(width, "integer")
                 layers[mixes] = integer(width, width)
-            layers[order.output_layer(step)] = integer(width, 2 * self.channels, gain=0.0)
+            layers[order.output_layer(k)] = integer(width, 2 * self.channels, gain=0.0)
         return layers
 
     @property
     def tables(self) -> dict[str, tuple[int, int]]:
-        """Shapes of the tables by quality (:class:`mtcodec.networks.entropy.gain_vectors.Rows`)."""
+        """Shapes of the tables by quality (:class:`mtcodec.networks.entropy.gain_vectors.GainVectors`)."""
         channels = {"gain": self.channels, "offset": self.channels, "bias": self.width, "z_index": self.hyper}
         return {name: (ANCHORS, count) for name, count in channels.items()}
 
@@ -92,8 +92,10 @@ class Stream:
         x = net.layer("h_a.5", net.leaky_relu(net.layer("h_a.3", x), 0.01))
         return net.layer("h_a.7", net.unshuffle(x, 2))
 
-    def first(self, net: Operations, z_hat: Maps, rows: Rows, condition: Maps | None) -> tuple[Maps, ...]:
-        """F (B, width, H, W), and :meth:`parameters` of step 0.
+    def first(
+        self, net: Operations, z_hat: Maps, gains: GainVectors, condition: Maps | None
+    ) -> tuple[Maps, ...]:
+        """F (B, width, H, W), and :meth:`parameters` of pass 0.
 
         Args:
             z_hat: (B, hyper, H/4, W/4). condition: canonical latent of another stream, (B, N, H, W).
@@ -103,42 +105,42 @@ class Stream:
         x = activate(net, net.shuffle(net.layer("h_s_3", x), 2))
         if condition is not None:
             x = net.cat([x, condition])
-        x = activate(net, net.layer("e_1", x) + rows.bias)
+        x = activate(net, net.layer("e_1", x) + gains.bias)
         x = activate(net, net.layer("e_2", x))
         features = activate(net, net.layer("e_3", x))
-        return features, *self.parameters(net, net.layer(order.OUTPUTS[0], features), rows)
+        return features, *self.parameters(net, net.layer(order.OUTPUTS[0], features), gains)
 
     def following(
-        self, net: Operations, step: int, features: Maps, y_hat: Maps, rows: Rows
+        self, net: Operations, k: int, features: Maps, y_hat: Maps, gains: GainVectors
     ) -> tuple[Maps, Maps]:
-        """:meth:`parameters` of ``step`` > 0 from F and ŷ as decoded in the steps before (else zero)."""
-        x = net.cat([features, canonical(net, y_hat, rows)])
-        for name in order.context_layers(step):
+        """:meth:`parameters` of pass ``k`` > 0 from F and ŷ as decoded in the passes before (else zero)."""
+        x = net.cat([features, canonical(net, y_hat, gains)])
+        for name in order.context_layers(k):
             x = activate(net, net.layer(name, x))
-        return self.parameters(net, net.layer(order.OUTPUTS[step], x), rows)
+        return self.parameters(net, net.layer(order.OUTPUTS[k], x), gains)
 
     @staticmethod
-    def parameters(net: Operations, output: Maps, rows: Rows) -> tuple[Maps, Maps]:
+    def parameters(net: Operations, output: Maps, gains: GainVectors) -> tuple[Maps, Maps]:
         """(μ in units of 1/16 symbol, scale index) from the output of one of the last layers."""
         mean, scale = net.halves(output)
         mean = net.clamp(mean, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         scale = net.clamp(scale, -OUTPUT_LIMIT, OUTPUT_LIMIT)
-        limit = float(SYMBOL_LIMIT * MEAN_UNIT)
+        largest = float(SYMBOL_LIMIT * MEAN_UNIT)
         # float64: the product of two integers below 2**20 and 2**15 is exact
-        product = net.float64(mean) * net.float64(rows.gain)
-        mu = net.float32(net.round_clamp(product * (MEAN_UNIT / (32.0 * GAIN_UNIT)), -limit, limit))
-        return mu, net.round_clamp(scale / 4 + rows.offset / 64, 0, SCALES - 1)
+        product = net.float64(mean) * net.float64(gains.gain)
+        mean = net.float32(net.round_clamp(product * (MEAN_UNIT / (32.0 * GAIN_UNIT)), -largest, largest))
+        return mean, net.round_clamp(scale / 4 + gains.offset / 64, 0, SCALES - 1)
 
 
-def canonical(net: Arithmetic, y_hat: Maps, rows: Rows) -> Maps:
+def canonical(net: Arithmetic, y_hat: Maps, gains: GainVectors) -> Maps:
     """ŷ without its gain, as an integer activation: units of 1/8, clamped to ±255."""
-    gain = net.detached(rows.gain)
+    gain = net.detached(gains.gain)
     reciprocal = (gain // 2 + 2.0**19) // gain  # integers below 2**20: exact in float32
     unit = CANONICAL_UNIT * GAIN_UNIT / MEAN_UNIT
     product = net.float64(y_hat) * net.float64(reciprocal) * (unit / 2.0**19)
     return net.float32(net.round_clamp(product, -ACTIVATION_LIMIT, ACTIVATION_LIMIT))
 
 
-def latent(y_hat: Maps, rows: Rows) -> Maps:
+def latent(y_hat: Maps, gains: GainVectors) -> Maps:
     """ŷ without its gain, as the float latent that the synthesis reads."""
-    return y_hat * (GAIN_UNIT / MEAN_UNIT) / rows.gain
+    return y_hat * (GAIN_UNIT / MEAN_UNIT) / gains.gain

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.networks.entropy.integer import STEP
+from mtcodec.networks.entropy.integer import WEIGHT_UNIT
 from mtcodec.networks.layers import BETA_MIN, Layer, Layers
 from mtcodec.networks.onnx import protobuf
 
@@ -21,49 +21,54 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Value:
-    """A value of a graph, float32 or float64, with the arithmetic of arrays."""
+    """A value of a graph, with the arithmetic of arrays.
+
+    Attributes:
+        double: is it float64, and not float32?
+        matrix: the 1×1 convolution that gives it, if one does.
+    """
 
     graph: Graph
     name: str
     channels: int
     double: bool = False
-    made: Matrix | None = None
+    matrix: Matrix | None = None
 
-    def _with(self, operator: str, other: Value | float, swap: bool = False) -> Value:
-        pair = [self.name, self.graph.operand(other, self.double)]
-        channels = max(self.channels, other.channels) if isinstance(other, Value) else self.channels
-        return self.graph.add(operator, pair[::-1] if swap else pair, channels, self.double)
+    def _apply(self, operator: str, operand: Value | float) -> Value:
+        names = [self.name, self.graph.operand(operand, self.double)]
+        channels = max(self.channels, operand.channels) if isinstance(operand, Value) else self.channels
+        return self.graph.add(operator, names, channels, self.double)
 
-    def __add__(self, other: Value | float) -> Value:
-        return self._with("Add", other)
+    def __add__(self, operand: Value | float) -> Value:
+        return self._apply("Add", operand)
 
-    def __radd__(self, other: float) -> Value:
-        return self._with("Add", other)
+    def __radd__(self, operand: float) -> Value:
+        return self._apply("Add", operand)
 
-    def __mul__(self, other: Value | float) -> Value:
-        return self._with("Mul", other)
+    def __mul__(self, operand: Value | float) -> Value:
+        return self._apply("Mul", operand)
 
-    def __truediv__(self, other: Value | float) -> Value:
-        return self._with("Div", other)
+    def __truediv__(self, operand: Value | float) -> Value:
+        return self._apply("Div", operand)
 
-    def __floordiv__(self, other: Value | float) -> Value:
+    def __floordiv__(self, operand: Value | float) -> Value:
         """Right where the quotient is not so near to an integer above that it is rounded to it."""
-        return self.graph.add("Floor", [self._with("Div", other).name], self.channels, self.double)
+        return self.graph.add("Floor", [self._apply("Div", operand).name], self.channels, self.double)
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A 1×1 convolution that made a value, of another value."""
+    """A 1×1 convolution of ``source``."""
 
-    of: Value
+    source: Value
     weight: Array  # (C_out, C_in), float32
     bias: Array
 
     def then(self, weight: Array, bias: Array) -> Matrix:
         """The one convolution that this and another one after it are together."""
-        wide = weight.astype(np.float64)
-        product, offset = wide @ self.weight, wide @ self.bias + bias
-        return Matrix(self.of, product.astype(np.float32), offset.astype(np.float32))
+        double = weight.astype(np.float64)
+        product, offset = double @ self.weight, double @ self.bias + bias
+        return Matrix(self.source, product.astype(np.float32), offset.astype(np.float32))
 
     @property
     def size(self) -> int:
@@ -134,7 +139,7 @@ class Graph:
         weights = {n: self.tensors[f"{self.prefix}.{name}.{n}"] for n in layer.shapes}
         if layer.kind in ("gdn", "igdn"):
             return self._normalise(name, layer, x, weights)
-        scale = np.float32(STEP if layer.kind == "integer" else 1.0)
+        scale = np.float32(WEIGHT_UNIT if layer.kind == "integer" else 1.0)
         arrays = {n: w.astype(np.float32) * scale for n, w in weights.items()}
         if layer.kind == "dense" or (layer.kind == "conv" and layer.kernel == 1):
             return self._matrix(
@@ -142,14 +147,14 @@ class Graph:
             )
         return self._convolve(name, layer, x, arrays)
 
-    def _matrix(self, name: str, own: Matrix) -> Value:
+    def _matrix(self, name: str, matrix: Matrix) -> Value:
         """A 1×1 convolution, which takes in one that is just before it where that is less work."""
-        before = own.of.made
-        if before is not None and before.weight.shape[1] * len(own.weight) < before.size + own.size:
-            own = before.then(own.weight, own.bias)
-        arrays = {"weight": own.weight[:, :, None, None], "bias": own.bias}
-        layer = Layer(own.weight.shape[1], len(own.weight))
-        return replace(self._convolve(name, layer, own.of, arrays), made=own)
+        before = matrix.source.matrix
+        if before is not None and before.weight.shape[1] * len(matrix.weight) < before.size + matrix.size:
+            matrix = before.then(matrix.weight, matrix.bias)
+        arrays = {"weight": matrix.weight[:, :, None, None], "bias": matrix.bias}
+        layer = Layer(matrix.weight.shape[1], len(matrix.weight))
+        return replace(self._convolve(name, layer, matrix.source, arrays), matrix=matrix)
 
     def _convolve(self, name: str, layer: Layer, x: Value, arrays: Mapping[str, Array]) -> Value:
         names = [self.constant(array, f"{name}.{n}") for n, array in arrays.items()]
@@ -209,7 +214,7 @@ class Graph:
         return self.add("Clip", [x.name, *limits], x.channels, x.double)
 
     def where(self, mask: Value, x: Value, y: Value) -> Value:
-        raise NotImplementedError("a graph holds one step, which chooses nothing")
+        raise NotImplementedError("a graph holds one coding pass, which chooses nothing")
 
     def float64(self, x: Value) -> Value:
         return self.add("Cast", [x.name], x.channels, True, to=protobuf.TYPES["float64"])

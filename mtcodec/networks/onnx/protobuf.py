@@ -19,13 +19,12 @@ Attribute = int | float | str | Sequence[int]
 IR_VERSION, OPSET = 8, 17
 TYPES = {"float32": 1, "int64": 7, "bool": 9, "float64": 11}  # of tensors
 
-
-_SMALL = [bytes([value]) for value in range(128)]
+_ONE_BYTE = [bytes([value]) for value in range(128)]  # varints below 128, most of all
 
 
 def _varint(value: int) -> bytes:
     if 0 <= value < 128:
-        return _SMALL[value]
+        return _ONE_BYTE[value]
     value &= (1 << 64) - 1  # negative numbers are written as 64 bits
     result = bytearray()
     while value > 127:
@@ -56,8 +55,8 @@ def node(
 ) -> bytes:
     """A NodeProto."""
     names = b"".join(_bytes(1, name) for name in inputs) + b"".join(_bytes(2, name) for name in outputs)
-    own = b"".join(_bytes(5, _attribute(name, value)) for name, value in attributes.items())
-    return names + _bytes(4, operator) + own
+    fields = b"".join(_bytes(5, _attribute(name, value)) for name, value in attributes.items())
+    return names + _bytes(4, operator) + fields
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
@@ -82,11 +81,11 @@ def model(
     inputs: Iterable[bytes],
     outputs: Iterable[bytes],
 ) -> bytes:
-    """A ModelProto."""
-    parts: list[Any] = [*(_bytes(1, own) for own in nodes), _bytes(2, b"networks")]
+    """A ModelProto of messages that :func:`node`, :func:`tensor` and :func:`value_info` made."""
+    parts: list[Any] = [*(_bytes(1, message) for message in nodes), _bytes(2, b"networks")]
     for head, raw in tensors:
         parts += [_varint(5 << 3 | 2) + _varint(len(head) + len(raw)), head, raw.data]
-    parts += [_bytes(11, own) for own in inputs] + [_bytes(12, own) for own in outputs]
+    parts += [_bytes(11, message) for message in inputs] + [_bytes(12, message) for message in outputs]
     graph = _varint(7 << 3 | 2) + _varint(sum(len(part) for part in parts))
     opset = _bytes(8, _bytes(1, "") + _int(2, OPSET))
     return b"".join([_int(1, IR_VERSION), graph, *parts, opset])

@@ -17,7 +17,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 def _silence() -> Iterator[None]:
     """Nothing reaches standard error, also of what is not Python."""
     try:
-        kept = os.dup(2)
+        standard_error = os.dup(2)
     except OSError:  # there is no standard error
         yield
         return
@@ -26,8 +26,8 @@ def _silence() -> Iterator[None]:
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
         os.close(nowhere)
 
 

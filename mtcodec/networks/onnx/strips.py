@@ -1,37 +1,56 @@
-"""Large images in strips: what is made of them is what the whole would give, in less memory, side by side."""
+"""Large images in strips: what is made of them is what the whole would give, in less memory, side by side.
+
+An output of a network depends on inputs at most a *halo* away: every layer with a kernel of 3×3 looks one
+place further. So a strip of rows is computed from its own rows and the halo's rows above and below them, and
+what comes of the halo is thrown away. At the image's border there is no halo: there the layers pad with zeros
+as they do for the whole image. Integer networks thus give the same integers; float networks may round
+differently, as libraries choose their kernels by size.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mtcodec import threads
+from mtcodec import memory, threads
 
 Array = np.ndarray[Any, Any]
-BLOCK = 8 << 20  # bytes of freed blocks that go back to the system at once
-WHOLE = 4096  # latents' places, of 16×16 pixels, up to which an image is not cut into strips
+MAX_WHOLE_PLACES = 4096  # latents' places, of 16×16 pixels, up to which an image is not cut into strips
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of latents: those to be made, and those to make them of."""
+    """Rows of latents.
+
+    Attributes:
+        inner: those to be made.
+        outer: those to make them of: the same with their halo.
+    """
 
     inner: slice
     outer: slice
 
+    @property
+    def inner_in_outer(self) -> slice:
+        """Where the rows of ``inner`` lie in what is made of ``outer``."""
+        first = self.inner.start - self.outer.start
+        return slice(first, first + self.inner.stop - self.inner.start)
+
 
 def strips(height: int, width: int, halo: int, multiple: int = 1) -> list[Strip]:
-    """Strips of a latent of this size, whose results are those of the whole: ``halo`` is what they see.
+    """Strips of a latent of this size.
 
-    Their rows and ``halo`` are multiples of ``multiple``.
+    Args:
+        halo: rows beyond its own that a row depends on.
+        multiple: strips begin at multiples of it, and ``halo`` must be one: networks with parts at a lower
+            resolution need whole places there.
     """
-    rows = height if height * width <= WHOLE else max(WHOLE // width // multiple * multiple, 2 * halo)
+    rows = height
+    if height * width > MAX_WHOLE_PLACES:
+        rows = max(MAX_WHOLE_PLACES // width // multiple * multiple, 2 * halo)
     return [
         Strip(slice(row, end := min(row + rows, height)), slice(max(row - halo, 0), min(end + halo, height)))
         for row in range(0, height, rows)
@@ -39,28 +58,24 @@ def strips(height: int, width: int, halo: int, multiple: int = 1) -> list[Strip]
 
 
 def assemble(
-    shape: tuple[int, Sequence[int], int, int], cut: Sequence[Strip], make: Callable[[Strip], list[Array]]
+    shape: tuple[int, Sequence[int], int, int],
+    parts: Sequence[Strip],
+    make: Callable[[Strip], Sequence[Array]],
 ) -> tuple[Array, ...]:
-    """Maps of ``shape`` (B, channels of each, H, W) of their strips."""
-    if len(cut) == 1:
-        return tuple(make(cut[0]))
+    """Maps of ``shape`` (B, channels of each, H, W), put together of strips.
+
+    Args:
+        make: maps of the outer rows of a strip; it is called by several threads at a time.
+    """
+    if len(parts) == 1:
+        return tuple(make(parts[0]))
     batch, channels, height, width = shape
-    whole = tuple(np.empty((batch, count, height, width), np.float32) for count in channels)
+    maps = tuple(np.empty((batch, count, height, width), np.float32) for count in channels)
 
-    def put(strip: Strip) -> None:
-        first = strip.inner.start - strip.outer.start
-        for one, part in zip(whole, make(strip)):
-            one[:, :, strip.inner] = part[:, :, first : first + strip.inner.stop - strip.inner.start]
+    def fill(strip: Strip) -> None:
+        for whole, part in zip(maps, make(strip)):
+            whole[:, :, strip.inner] = part[:, :, strip.inner_in_outer]
 
-    _return_memory()
-    threads.parallel_map(put, cut)
-    return whole
-
-
-@cache
-def _return_memory() -> None:
-    """Let glibc give back large freed blocks: it comes to keep those of up to 32 MB, half as much again."""
-    if sys.platform == "linux":
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(-3, BLOCK)  # M_MMAP_THRESHOLD
+    memory.return_large_blocks()
+    threads.parallel_map(fill, parts)
+    return maps

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtcodec.networks.entropy.integer import BIAS_LIMIT, BIAS_UNIT, STEP, WEIGHT_LIMIT
+from mtcodec.networks.entropy.integer import BIAS_LIMIT, BIAS_UNIT, WEIGHT_LIMIT, WEIGHT_UNIT
 from mtcodec.networks.layers import BETA_MIN, Layer, Layers
 
 
@@ -57,8 +57,8 @@ class IntConv(nn.Module):
 
     def quantised(self) -> tuple[Tensor, Tensor]:
         """Weight and bias on their grid, differentiable straight through."""
-        weight = round_clamp(self.weight / STEP, -WEIGHT_LIMIT, WEIGHT_LIMIT) * STEP
-        bias = round_clamp(self.bias * (BIAS_UNIT / STEP), -BIAS_LIMIT, BIAS_LIMIT) * STEP
+        weight = round_clamp(self.weight / WEIGHT_UNIT, -WEIGHT_LIMIT, WEIGHT_LIMIT) * WEIGHT_UNIT
+        bias = round_clamp(self.bias * (BIAS_UNIT / WEIGHT_UNIT), -BIAS_LIMIT, BIAS_LIMIT) * WEIGHT_UNIT
         return weight, bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,22 +100,24 @@ class Dense(nn.Linear):
 
 
 def _float_layer(layer: Layer) -> nn.Module:
-    pad = layer.kernel // 2
-    made: nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+    padding = layer.kernel // 2
+    module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     if layer.kind == "dense":
-        made = Dense(layer.inputs, layer.outputs)
+        module = Dense(layer.inputs, layer.outputs)
     elif layer.kind == "up":
-        made = nn.ConvTranspose2d(
-            layer.inputs, layer.outputs, layer.kernel, layer.stride, pad, output_padding=layer.stride - 1
+        module = nn.ConvTranspose2d(
+            layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1
         )
     else:
-        made = nn.Conv2d(layer.inputs, layer.outputs, layer.kernel, layer.stride, pad, groups=layer.groups)
+        module = nn.Conv2d(
+            layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, groups=layer.groups
+        )
     if layer.gain != 1.0:
         with torch.no_grad():
-            made.weight *= layer.gain
-            if not layer.gain and made.bias is not None:
-                made.bias.zero_()
-    return made
+            module.weight *= layer.gain
+            if not layer.gain and module.bias is not None:
+                module.bias.zero_()
+    return module
 
 
 LEAVES: dict[str, Callable[[Layer], nn.Module]] = {"integer": IntConv, "gdn": GDN, "igdn": GDN}

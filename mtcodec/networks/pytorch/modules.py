@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +10,20 @@ from torch import Tensor, nn
 
 from mtcodec.networks import backbones
 from mtcodec.networks.config import ModelConfig
-from mtcodec.networks.entropy import gain_vectors as by_quality
-from mtcodec.networks.entropy import order, walk
-from mtcodec.networks.entropy.gain_vectors import ANCHORS, GAIN_UNIT, TABLE_LIMITS, Rows, Tables
-from mtcodec.networks.entropy.scales import SCALE_MIN, SCALE_STEP
+from mtcodec.networks.entropy import order
+from mtcodec.networks.entropy.gain_vectors import (
+    ANCHORS,
+    GAIN_UNIT,
+    TABLE_LIMITS,
+    GainVectors,
+    Tables,
+    gain_vectors_at,
+)
+from mtcodec.networks.entropy.passes import PASS_COUNT, CodingPass, StreamPasses
+from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN
 from mtcodec.networks.entropy.stream import MEAN_UNIT, Stream
-from mtcodec.networks.entropy.walk import Step
 from mtcodec.networks.pytorch.layers import Net, move, round_clamp
-from mtcodec.networks.structure import Code, Latents, Structure, inputs, key
+from mtcodec.networks.structure import Latents, Structure, inputs, key
 
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # of a stream: what its tables are made of in training
 
@@ -28,8 +34,8 @@ class StreamModel(Net):
     def __init__(self, structure: Stream) -> None:
         super().__init__(structure.layers)
         self.structure, channels = structure, structure.channels
-        levels = torch.linspace(-1.4, 1.4, ANCHORS)[:, None]
-        self.log_gain = nn.Parameter(levels.repeat(1, channels))
+        log_gains = torch.linspace(-1.4, 1.4, ANCHORS)[:, None]
+        self.log_gain = nn.Parameter(log_gains.repeat(1, channels))
         self.q_bias = nn.Parameter(torch.zeros(ANCHORS, structure.width))
         self.z_scale = nn.Parameter(torch.full((ANCHORS, structure.hyper), 28.0 / 8))
         self.frozen: Tables = {}  # tables of a loaded file, used instead of recomputing them
@@ -42,9 +48,9 @@ class StreamModel(Net):
         """The integer tables by anchor: as loaded, or from the parameters in training."""
         return self.frozen or tables_of(self.log_gain, self.q_bias, self.z_scale)
 
-    def rows(self, step: Tensor) -> Rows:
-        """Table rows at quality steps ``step`` (B,)."""
-        return by_quality.rows_at(self, self.tables(), step)
+    def gain_vectors(self, levels: Tensor) -> GainVectors:
+        """Gain vectors at quality levels (B,)."""
+        return gain_vectors_at(self, self.tables(), levels)
 
     def load_tables(self, tables: Tables) -> dict[str, Tensor]:
         """Use these tables from now on; returns the parameters that stand for them, for further training."""
@@ -59,11 +65,11 @@ class StreamModel(Net):
     def hyper_analysis(self, y: Tensor) -> Tensor:
         return self.structure.hyper_analysis(self, y)  # type: ignore[no-any-return]
 
-    def first(self, z_hat: Tensor, rows: Rows, condition: Tensor | None) -> tuple[Tensor, ...]:
-        return self.structure.first(self, z_hat, rows, condition)
+    def first(self, z_hat: Tensor, gains: GainVectors, condition: Tensor | None) -> tuple[Tensor, ...]:
+        return self.structure.first(self, z_hat, gains, condition)
 
-    def following(self, step: int, features: Tensor, y_hat: Tensor, rows: Rows) -> tuple[Tensor, ...]:
-        return self.structure.following(self, step, features, y_hat, rows)
+    def following(self, k: int, features: Tensor, y_hat: Tensor, gains: GainVectors) -> tuple[Tensor, ...]:
+        return self.structure.following(self, k, features, y_hat, gains)
 
     def arange(self, count: int) -> Tensor:
         return torch.arange(count, device=self.log_gain.device)
@@ -71,40 +77,27 @@ class StreamModel(Net):
     def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         return x.expand(shape)
 
-    def encode(
-        self, y: Tensor, z: Tensor, rows: Rows, condition: Tensor | None, put: Callable[[Step, Tensor], None]
-    ) -> Tensor:
-        """See :func:`mtcodec.networks.entropy.walk.encode`."""
-        return walk.encode(self, y, z, rows, condition, put)  # type: ignore[no-any-return]
-
-    def decode(
-        self,
-        rows: Rows,
-        shape: tuple[int, int, int],
-        condition: Tensor | None,
-        take: Callable[[Step], Tensor],
-    ) -> Tensor:
-        """See :func:`mtcodec.networks.entropy.walk.decode`."""
-        return walk.decode(self, rows, shape, condition, take)  # type: ignore[no-any-return]
-
-    def forward(
-        self, y: Tensor, rows: Rows, distribution: Distribution, condition: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Quantise ``y`` (B, N, H, W); returns ŷ in units of 1/16 symbol and estimated bits, (B,).
+    def forward(self, y: Tensor, coding: StreamPasses, distribution: Distribution) -> Tensor:
+        """Quantise ``y`` (B, N, H, W) pass by pass; returns estimated bits, (B,), and leaves ŷ in ``coding``.
 
         Rates come from additive uniform noise, everything else from rounded values with
         straight-through gradients (Minnen & Singh 2020).
         """
-        steps: list[Step] = []
-        z = self.hyper_analysis(y).float()
-        y_hat = self.encode(y, z, rows, condition, lambda s, _: steps.append(s))
-        hyper, *others = steps
-        bits = distribution.bits(self.disturb(z), hyper.index).sum(dim=(1, 2, 3))
-        mu, index = others[-1].mu, others[-1].index
-        for step in others[:-1]:
-            mu, index = torch.where(step.mask, step.mu, mu), torch.where(step.mask, step.index, index)
-        residual = y.float() * (rows.gain / GAIN_UNIT) - mu / MEAN_UNIT
-        return y_hat, bits + distribution.bits(self.disturb(residual), index).sum(dim=(1, 2, 3))
+        quantiser = coding.quantiser(y)
+        coding_passes: list[CodingPass] = []
+        for number in range(PASS_COUNT):  # not ``for … in coding``: older torch does not compile generators
+            coding_pass = coding.start(number)
+            coding_pass.symbols = quantiser.symbols(coding_pass)
+            coding.finish(coding_pass)
+            coding_passes.append(coding_pass)
+        hyper, *rest, last = coding_passes
+        bits = distribution.bits(self.disturb(quantiser.z), hyper.table_indexes).sum(dim=(1, 2, 3))
+        mean, table_indexes = last.mean, last.table_indexes
+        for coding_pass in rest:
+            mean = torch.where(coding_pass.mask, coding_pass.mean, mean)
+            table_indexes = torch.where(coding_pass.mask, coding_pass.table_indexes, table_indexes)
+        residual = y.float() * (coding.gains.gain / GAIN_UNIT) - mean / MEAN_UNIT
+        return bits + distribution.bits(self.disturb(residual), table_indexes).sum(dim=(1, 2, 3))
 
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""
@@ -116,7 +109,7 @@ def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
     log_gain = log_gain.clamp(-3.5, 2.7)
     tables = {
         "gain": torch.exp(log_gain) * GAIN_UNIT,
-        "offset": log_gain * (64 / SCALE_STEP),
+        "offset": log_gain * (64 / LOG_SCALE_SPACING),
         "bias": q_bias * 32.0,
         "z_index": z_scale * 8.0,
     }
@@ -137,20 +130,22 @@ class Distribution(nn.Module):
         self.tail = nn.Parameter(torch.tensor(-3.0))
         self.ratio = nn.Parameter(torch.tensor(1.0))
 
-    def probability(self, value: Tensor, index: Tensor) -> Tensor:
-        """Probability of the unit interval around ``value`` at (differentiable) scale ``index``."""
-        scale = SCALE_MIN * torch.exp(index * SCALE_STEP)
-        v = value.abs()
+    def probability(self, value: Tensor, table_index: Tensor) -> Tensor:
+        """Probability of the unit interval around ``value`` under a table, whose index is differentiable."""
+        scale = SCALE_MIN * torch.exp(table_index * LOG_SCALE_SPACING)
+        magnitude = value.abs()
         tail = torch.sigmoid(self.tail)
-        wide = scale * torch.exp(self.ratio)
+        wide_scale = scale * torch.exp(self.ratio)
+        return (1 - tail) * _logistic_mass(magnitude, scale) + tail * _logistic_mass(magnitude, wide_scale)
 
-        def mass(s: Tensor) -> Tensor:
-            return torch.sigmoid((0.5 - v) / s) - torch.sigmoid((-0.5 - v) / s)
+    def bits(self, value: Tensor, table_index: Tensor) -> Tensor:
+        """Code length of every value, at most 22 bits."""
+        return -torch.log2(self.probability(value, table_index).clamp_min(2.0**-22))
 
-        return (1 - tail) * mass(scale) + tail * mass(wide)
 
-    def bits(self, value: Tensor, index: Tensor) -> Tensor:
-        return -torch.log2(self.probability(value, index).clamp_min(2.0**-22))
+def _logistic_mass(value: Tensor, scale: Tensor) -> Tensor:
+    """Probability of the unit interval around ``value`` under a logistic of zero mean."""
+    return torch.sigmoid((0.5 - value) / scale) - torch.sigmoid((-0.5 - value) / scale)
 
 
 @dataclass
@@ -164,7 +159,7 @@ class Forward:
 class MultiTask(nn.Module):
     """Networks of one codec. Planes are float32 in [0, 1], (B, C, H, W).
 
-    Quality steps come as (B, 1 + T): the scene's, which is that of the shared stream, then by task.
+    Quality levels come as (B, 1 + T): the scene's, which is that of the shared stream, then by task.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -172,9 +167,10 @@ class MultiTask(nn.Module):
         self.structure = Structure(config)
         self.config, self.graph = config, self.structure.graph
         self.backbone = backbones.load(config.backbone)
-        self.g_a = nn.ModuleDict({name: Net(own.layers) for name, own in self.structure.analyses.items()})
-        self.g_s = nn.ModuleDict({name: Net(own.layers) for name, own in self.structure.syntheses.items()})
-        self.streams = nn.ModuleDict({name: StreamModel(own) for name, own in self.structure.streams.items()})
+        analyses, syntheses = self.structure.analyses, self.structure.syntheses
+        self.g_a = nn.ModuleDict({name: Net(transform.layers) for name, transform in analyses.items()})
+        self.g_s = nn.ModuleDict({name: Net(transform.layers) for name, transform in syntheses.items()})
+        self.streams = nn.ModuleDict({n: StreamModel(stream) for n, stream in self.structure.streams.items()})
         self.distribution = Distribution()
 
     def stream(self, name: str) -> StreamModel:
@@ -183,67 +179,61 @@ class MultiTask(nn.Module):
         assert isinstance(stream, StreamModel)
         return stream
 
-    def analyse(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> dict[str, Tensor]:
+    def analyse(self, planes: dict[str, Tensor], present: Tensor, levels: Tensor) -> dict[str, Tensor]:
         """Latents of all streams, in the order of coding.
 
         Args:
             planes: by task, (B, C, H, W) in [0, 1], H and W multiples of 64; absent tasks may be missing.
             present: (B, T), 1 where the scene has the task.
-            steps: (B, 1 + T), quality steps.
+            levels: (B, 1 + T), quality levels.
         """
-        some, names = next(iter(planes.values())), self.config.task_names
-        given = dict(planes)
+        first, names = next(iter(planes.values())), self.config.task_names
+        planes = dict(planes)
         for task in self.config.tasks:
-            if task.name not in given:
-                given[task.name] = some.new_zeros((some.shape[0], task.channels, *some.shape[2:]))
-        here = {name: present[:, i, None, None, None] for i, name in enumerate(names)}
-        result: dict[str, Tensor] = {}
-        for read, made in self.graph.analyses:
-            net, own = self.g_a[key(read)], self.structure.analyses[key(read)]
-            seen = [present[:, i : i + 1] for i, name in enumerate(names) if name in read]
-            vector = torch.cat([*seen, self.structure.qualities(net, made, steps)], dim=1)  # type: ignore[arg-type]
-            x = inputs(net, given, here, read)  # type: ignore[arg-type]
-            y = own(net, *_like(net, x, vector[:, :, None, None]))  # type: ignore[arg-type]
-            result |= zip(made, y.split([self.config.channels(name) for name in made], dim=1))
-        return result
+            if task.name not in planes:
+                planes[task.name] = first.new_zeros((first.shape[0], task.channels, *first.shape[2:]))
+        present_maps = {name: present[:, i, None, None, None] for i, name in enumerate(names)}
+        y: dict[str, Tensor] = {}
+        for tasks, streams in self.graph.analyses:
+            net, transform = self.g_a[key(tasks)], self.structure.analyses[key(tasks)]
+            presence = [present[:, i : i + 1] for i, name in enumerate(names) if name in tasks]
+            vector = torch.cat([*presence, self.structure.qualities(net, streams, levels)], dim=1)  # type: ignore[arg-type]
+            x = inputs(net, planes, present_maps, tasks)  # type: ignore[arg-type]
+            latents = transform(net, *_like(net, x, vector[:, :, None, None]))  # type: ignore[arg-type]
+            y |= zip(streams, latents.split([self.config.channels(name) for name in streams], dim=1))
+        return y
 
-    def walk(
-        self, steps: Tensor, code: Code, names: Iterable[str] | None = None, latents: Latents | None = None
-    ) -> Latents:
-        """See :meth:`mtcodec.networks.structure.Structure.walk`; ``steps`` (B, 1 + T)."""
+    def passes(
+        self, stream: str, levels: Tensor, shape: tuple[int, int, int], latents: Latents
+    ) -> StreamPasses:
+        """See :meth:`mtcodec.networks.structure.Structure.passes`; ``levels`` (B, 1 + T)."""
+        return self.structure.passes(self.stream(stream), stream, levels, shape, latents)
 
-        def rows(name: str) -> Rows:
-            return self.stream(name).rows(steps[:, self.structure.column(name)])
-
-        some = self.stream(self.graph.streams[0])
-        return self.structure.walk(some, rows, code, names, latents)
-
-    def synthesise(self, task: str, latents: Mapping[str, Tensor], steps: Tensor) -> Tensor:
-        """Planes of ``task`` from the float latents of the streams it reads; ``steps`` (B, 1 + T)."""
-        reads, net, own = self.graph.reads[task], self.g_s[task], self.structure.syntheses[task]
-        y_hat = torch.cat([latents[name] for name in reads], dim=1)
+    def synthesise(self, task: str, latents: Mapping[str, Tensor], levels: Tensor) -> Tensor:
+        """Planes of ``task`` from the float latents of the streams it reads; ``levels`` (B, 1 + T)."""
+        streams, net, transform = self.graph.reads[task], self.g_s[task], self.structure.syntheses[task]
+        y_hat = torch.cat([latents[name] for name in streams], dim=1)
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        vector = self.structure.qualities(net, reads, steps)[:, :, None, None]  # type: ignore[arg-type]
-        planes: Tensor = own(net, *_like(net, y_hat, vector)) + 0.5  # type: ignore[arg-type]
+        vector = self.structure.qualities(net, streams, levels)[:, :, None, None]  # type: ignore[arg-type]
+        planes: Tensor = transform(net, *_like(net, y_hat, vector)) + 0.5  # type: ignore[arg-type]
         return planes
 
-    def forward(self, planes: dict[str, Tensor], present: Tensor, steps: Tensor) -> Forward:
+    def forward(self, planes: dict[str, Tensor], present: Tensor, levels: Tensor) -> Forward:
         """Analysis, quantisation, rate estimate and synthesis of every task (training)."""
-        y = self.analyse(planes, present, steps)
+        y = self.analyse(planes, present, levels)
         bits: dict[str, Tensor] = {}
-
-        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
-            y_hat, bits[name] = self.stream(name)(y[name].float(), rows, self.distribution, condition)
-            result: Tensor = y_hat
-            return result
-
+        latents = Latents()
         with torch.autocast(present.device.type, enabled=False):
-            latents = self.walk(steps, code)
+            for name in self.graph.streams:
+                batch, _, height, width = y[name].shape
+                coding = self.passes(name, levels, (batch, height, width), latents)
+                bits[name] = self.stream(name)(y[name].float(), coding, self.distribution)
+                latents.add(name, coding)
             floats = {name: latents.floats(name) for name in self.graph.streams}
         for i, name in enumerate(self.config.task_names):
             if name in bits:
                 bits[name] = bits[name] * present[:, i]
-        return Forward({n: self.synthesise(n, floats, steps) for n in self.config.task_names}, bits)
+        return Forward({n: self.synthesise(n, floats, levels) for n in self.config.task_names}, bits)
 
 
 def _like(network: nn.Module, *values: Tensor) -> list[Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,80 +14,54 @@ from torch import Tensor
 
 from mtcodec.bitstreams.range_coder import Tables
 from mtcodec.errors import UsageError
-from mtcodec.networks.engine import Networks, Put, Take
-from mtcodec.networks.entropy.gain_vectors import Rows
-from mtcodec.networks.entropy.walk import Step
+from mtcodec.networks.engine import Levels, Networks
 from mtcodec.networks.pytorch import serial
-from mtcodec.networks.pytorch.modules import MultiTask
-from mtcodec.networks.structure import LATENT, Latents, aligned
-from mtcodec.networks.weights import file
+from mtcodec.networks.pytorch.modules import MultiTask, StreamModel
+from mtcodec.networks.structure import Latents, aligned
+from mtcodec.networks.weights import file as weights_file
 from mtcodec.networks.weights.file import WeightsInfo
 from mtcodec.signals.signal import Signal
 
 
 class TorchNetworks(Networks):
-    """Networks of a weights file by torch; ``model`` is in evaluation mode."""
+    """Networks of a weights file by torch; ``model`` is in evaluation mode and on ``device``."""
 
     def __init__(self, model: MultiTask, tables: Tables, info: WeightsInfo, device: str) -> None:
         super().__init__(model.config, tables, info)
-        self.model, self.device = model.to(device), device
+        self.model, self.device = model, device
+
+    def inference(self) -> AbstractContextManager[object]:
+        return torch.inference_mode()
+
+    def stream_networks(self, stream: str) -> StreamModel:
+        return self.model.stream(stream)
+
+    def to_numpy(self, maps: Tensor) -> npt.NDArray[Any]:
+        return maps.cpu().numpy()
+
+    def from_numpy(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     @torch.inference_mode()
-    def encode(self, signals: Mapping[str, Signal], steps: Mapping[str, int], put: Put) -> Latents:
-        planes = {name: signal.planes for name, signal in signals.items()}
-        height, width = next(iter(planes.values())).shape[1:]
-        pad = ((0, 0), (0, aligned(height) - height), (0, aligned(width) - width))
-        given = {n: torch.from_numpy(np.pad(p, pad, mode="edge"))[None] for n, p in planes.items()}
-        given = {n: p.to(self.device) for n, p in given.items()}
-        present = torch.tensor([[float(n in planes) for n in self.tasks]], device=self.device)
-        columns = self._columns([steps])
-        y = self.model.analyse(given, present, columns)
-
-        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
-            def give(request: Step, symbols: Tensor) -> None:
-                mask = request.mask.cpu().numpy()
-                values, index = symbols.cpu().numpy()[0][mask], request.index.cpu().numpy()[0][mask]
-                put(name, values.astype(np.int32), index.astype(np.uint8))
-
-            stream = self.model.stream(name)
-            return stream.encode(y[name], stream.hyper_analysis(y[name]), rows, condition, give)
-
-        return self.model.walk(columns, code, self.streams_of(planes))
-
-    @torch.inference_mode()
-    def decode(
-        self,
-        name: str,
-        size: tuple[int, int],
-        steps: Sequence[Mapping[str, int]],
-        take: Take,
-        latents: Latents,
-    ) -> None:
-        shape = (len(steps), aligned(size[0]) // LATENT, aligned(size[1]) // LATENT)
-
-        def give(request: Step) -> Tensor:
-            mask, index = request.mask.cpu().numpy(), request.index.cpu().numpy()
-            values = np.zeros(index.shape, np.float32)
-            for i in range(len(steps)):
-                values[i][mask] = take(i, index[i][mask].astype(np.uint8), request.limit)
-            return torch.from_numpy(values).to(self.device)
-
-        def code(name: str, rows: Rows, condition: Tensor | None) -> Tensor:
-            return self.model.stream(name).decode(rows, shape, condition, give)
-
-        self.model.walk(self._columns(steps), code, [name], latents)
+    def analyse(self, signals: Mapping[str, Signal], levels: Levels) -> dict[str, Tensor]:
+        signal = next(iter(signals.values()))
+        height, width = signal.height, signal.width
+        padding = ((0, 0), (0, aligned(height) - height), (0, aligned(width) - width))
+        planes = {
+            name: self.from_numpy(np.pad(signal.planes, padding, mode="edge"))[None]
+            for name, signal in signals.items()
+        }
+        present = torch.tensor([[float(name in signals) for name in self.tasks]], device=self.device)
+        return self.model.analyse(planes, present, self.from_numpy(self.level_array([levels])))
 
     @torch.inference_mode()
     def synthesise(
-        self, task: str, latents: Latents, steps: Sequence[Mapping[str, int]], size: tuple[int, int]
+        self, task: str, latents: Latents, levels: Sequence[Levels], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
         floats = {name: latents.floats(name) for name in self.graph.reads[task]}
-        planes = self.model.synthesise(task, floats, self._columns(steps))
+        planes = self.model.synthesise(task, floats, self.from_numpy(self.level_array(levels)))
         result: npt.NDArray[np.float32] = planes.float().cpu().numpy()[:, :, : size[0], : size[1]]
         return result
-
-    def _columns(self, steps: Sequence[Mapping[str, int]]) -> Tensor:
-        return torch.from_numpy(self.columns(steps)).to(self.device)
 
 
 def load(path: Path, device: str = "cuda") -> TorchNetworks:
@@ -97,7 +72,6 @@ def load(path: Path, device: str = "cuda") -> TorchNetworks:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("no CUDA device is available")
-    weights: Any = file.load(path)
-    return TorchNetworks(
-        serial.from_tensors(weights.config, weights.tensors), weights.tables, weights.info, device
-    )
+    weights = weights_file.load(path)
+    model = serial.from_tensors(weights.config, weights.tensors).to(device)
+    return TorchNetworks(model, weights.tables, weights.info, device)

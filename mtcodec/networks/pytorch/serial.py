@@ -14,8 +14,8 @@ from mtcodec.bitstreams.range_coder import Tables
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import fit
 from mtcodec.networks.entropy.gain_vectors import TABLE_LIMITS
-from mtcodec.networks.entropy.integer import BIAS_UNIT, EXACT, STEP, worst_sum
-from mtcodec.networks.entropy.scales import SCALE_MIN, SCALE_STEP, SCALES
+from mtcodec.networks.entropy.integer import BIAS_UNIT, EXACT, WEIGHT_UNIT, worst_sum
+from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN, SCALES
 from mtcodec.networks.pytorch.layers import IntConv
 from mtcodec.networks.pytorch.modules import PARAMETERS, MultiTask, StreamModel
 from mtcodec.networks.weights import file
@@ -27,26 +27,26 @@ from mtcodec.networks.weights.tensors import DISTRIBUTION
 def to_tensors(model: MultiTask, histograms: fit.Histograms | None = None) -> Tensors:
     """Tensors of ``model``; probability tables are fitted to ``histograms`` where given."""
     result: Tensors = {}
-    done: set[str] = set()
+    converted: set[str] = set()  # parameters that are not stored as they are
     for name, module in model.named_modules():
         if isinstance(module, IntConv):
             weight, bias = module.quantised()
-            result[f"{name}.weight"] = (weight / STEP).round().to(torch.int8).numpy()
-            result[f"{name}.bias"] = (bias / STEP).round().to(torch.int32).numpy()
+            result[f"{name}.weight"] = (weight / WEIGHT_UNIT).round().to(torch.int8).numpy()
+            result[f"{name}.bias"] = (bias / WEIGHT_UNIT).round().to(torch.int32).numpy()
             worst = worst_sum(result[f"{name}.weight"], result[f"{name}.bias"])
             assert worst < EXACT, f"{name}: partial sums up to {worst} exceed 2**24"
-            done |= {f"{name}.weight", f"{name}.bias"}
+            converted |= {f"{name}.weight", f"{name}.bias"}
         elif isinstance(module, StreamModel):
             for key, table in module.tables().items():
                 result[f"{name}.{key}"] = table.round().to(torch.int16).numpy()
-            done |= {f"{name}.{key}" for key in PARAMETERS}
+            converted |= {f"{name}.{key}" for key in PARAMETERS}
     for name, value in model.state_dict().items():
-        if name not in done:
+        if name not in converted:
             kind = torch.float32 if name.startswith("distribution") else torch.float16
             result[name] = value.to(kind).contiguous().numpy()
     tail = float(torch.sigmoid(model.distribution.tail))
     ratio = float(torch.exp(model.distribution.ratio))
-    rows = fit.logistic_mixture(SCALE_MIN * np.exp(np.arange(SCALES) * SCALE_STEP), tail, ratio)
+    rows = fit.logistic_mixture(SCALE_MIN * np.exp(np.arange(SCALES) * LOG_SCALE_SPACING), tail, ratio)
     if histograms is not None:
         rows = fit.calibrate(rows, histograms)
     result["tables.counts"], result["tables.lengths"] = fit.quantise(rows)
@@ -57,17 +57,17 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
     """A model in evaluation mode, its integer layers frozen, from tensors that were checked."""
     with torch.device("meta"):  # shapes without memory
         model = MultiTask(config)
-    given = {name: torch.from_numpy(array) for name, array in tensors.items()}
-    given |= {name: given[name][0] for name in DISTRIBUTION}
+    values = {name: torch.from_numpy(array) for name, array in tensors.items()}
+    values |= {name: values[name][0] for name in DISTRIBUTION}
     state: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, IntConv):
-            state[f"{name}.weight"] = given.pop(f"{name}.weight") * STEP
-            state[f"{name}.bias"] = given.pop(f"{name}.bias") * (STEP / BIAS_UNIT)
+            state[f"{name}.weight"] = values.pop(f"{name}.weight") * WEIGHT_UNIT
+            state[f"{name}.bias"] = values.pop(f"{name}.bias") * (WEIGHT_UNIT / BIAS_UNIT)
         elif isinstance(module, StreamModel):
-            tables = {key: given.pop(f"{name}.{key}").float() for key in TABLE_LIMITS}
+            tables = {key: values.pop(f"{name}.{key}").float() for key in TABLE_LIMITS}
             state |= {f"{name}.{key}": value for key, value in module.load_tables(tables).items()}
-    model.load_state_dict(state | {name: value.float() for name, value in given.items()}, assign=True)
+    model.load_state_dict(state | {name: value.float() for name, value in values.items()}, assign=True)
     return freeze(model)
 
 

@@ -1,7 +1,7 @@
 """Weights files: safetensors with the model's configuration.
 
-Matrices of the transforms are stored as bytes (:mod:`mtcodec.networks.weights.int8`), their other floats in half
-precision; everything that entropy decoding depends on as the integers it is used as (see
+Matrices of the transforms are stored as bytes (:mod:`mtcodec.networks.weights.int8`), their other floats in
+half precision; everything that entropy decoding depends on as the integers it is used as (see
 ``docs/format.md``). A file carries the first seven bytes of the SHA-256 of its configuration and tensors,
 whatever the order they lie in; the first four of them are its *fingerprint*.
 """
@@ -32,7 +32,7 @@ SUFFIX = ".safetensors"
 FORMAT = "mtcodec-weights-1"
 DIGEST_BYTES = 7
 MAX_BYTES = 1 << 30
-MAX_HEADER = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             (size,) = struct.unpack("<Q", file.read(8))
-            if not 2 <= size <= MAX_HEADER or path.stat().st_size > MAX_BYTES:
+            if not 2 <= size <= MAX_HEADER_BYTES or path.stat().st_size > MAX_BYTES:
                 raise ValueError("implausible size")
             header = json.loads(file.read(size))
         meta = header.pop("__metadata__", {})
@@ -132,7 +132,8 @@ class Weights:
     """A whole weights file.
 
     Attributes:
-        tensors: of the networks by name (:mod:`mtcodec.networks.weights.tensors`), matrices of transforms as floats.
+        tensors: of the networks by name (:mod:`mtcodec.networks.weights.tensors`), matrices of transforms as
+            floats.
         tables: probability tables.
     """
 

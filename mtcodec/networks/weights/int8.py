@@ -15,10 +15,10 @@ Array = np.ndarray[Any, Any]
 Tensors = dict[str, Array]
 
 GROUP = 16  # inputs that share a factor
-LEAST = 32  # inputs of matrices that are stored so
+MIN_INPUTS = 32  # of matrices that are stored so
 SCALES = ".scales"
-LARGEST = np.float32(127)  # of a byte
-TINY = np.finfo(np.float16).smallest_subnormal
+MAX_INT8 = np.float32(127)
+MIN_FLOAT16 = np.finfo(np.float16).smallest_subnormal  # above zero
 
 
 def pack(tensors: Tensors) -> Tensors:
@@ -30,8 +30,8 @@ def pack(tensors: Tensors) -> Tensors:
     """
     stored: Tensors = {}
     for name, array in tensors.items():
-        if name.endswith(".weight") and array.dtype.kind == "f" and array[0].size >= LEAST:
-            stored[name], stored[name + SCALES] = _divide(array)
+        if name.endswith(".weight") and array.dtype.kind == "f" and array[0].size >= MIN_INPUTS:
+            stored[name], stored[name + SCALES] = _to_bytes(array)
         else:
             stored[name] = array
     return stored
@@ -47,7 +47,7 @@ def unpack(stored: Tensors) -> Tensors:
     for name, largest in stored.items():
         if name.endswith(SCALES):
             matrix = name.removesuffix(SCALES)
-            tensors[matrix] = _multiply(tensors[matrix], largest)
+            tensors[matrix] = _to_floats(tensors[matrix], largest)
     return tensors
 
 
@@ -56,25 +56,27 @@ def scales_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[0], -(-math.prod(shape[1:]) // GROUP)
 
 
-def _divide(array: Array) -> tuple[Array, Array]:
+def _to_bytes(array: Array) -> tuple[Array, Array]:
+    """A matrix as int8, and the largest magnitude of every group as float16."""
     groups = _groups(array.astype(np.float32))
     largest = np.abs(groups).max(2).astype(np.float16)
-    factors = np.maximum(largest, TINY).astype(np.float32) / LARGEST
-    values = np.clip(np.rint(groups / factors[:, :, None]), -LARGEST, LARGEST)
+    factors = np.maximum(largest, MIN_FLOAT16).astype(np.float32) / MAX_INT8
+    values = np.clip(np.rint(groups / factors[:, :, None]), -MAX_INT8, MAX_INT8)
     return _flat(values.astype(np.int8), array.shape), largest
 
 
-def _multiply(values: Array, largest: Array) -> Array:
+def _to_floats(values: Array, largest: Array) -> Array:
+    """Back from :func:`_to_bytes`."""
     groups = _groups(values).astype(np.float32)
-    groups *= (largest.astype(np.float32) / LARGEST)[:, :, None]
+    groups *= (largest.astype(np.float32) / MAX_INT8)[:, :, None]
     return _flat(groups, values.shape)
 
 
 def _groups(array: Array) -> Array:
     """As (outputs, groups, inputs of a group), the last group filled with zeros."""
     flat = array.reshape(len(array), -1)
-    if rest := -flat.shape[1] % GROUP:
-        flat = np.pad(flat, ((0, 0), (0, rest)))
+    if padding := -flat.shape[1] % GROUP:
+        flat = np.pad(flat, ((0, 0), (0, padding)))
     return flat.reshape(len(flat), -1, GROUP)
 
 

@@ -16,18 +16,18 @@ PAPER = "paper"  # directory of weights that are compared with each other, and n
 def directories() -> list[Path]:
     """Where weights are looked for: ``$MTCODEC_WEIGHTS`` (os.pathsep-separated), then the package's."""
     extra = [Path(p) for p in os.environ.get("MTCODEC_WEIGHTS", "").split(os.pathsep) if p]
-    here = Path(__file__).parent
-    return [*extra, here / "files", here.parents[2] / "weights"]  # of a wheel, of a checkout
+    package = Path(__file__).parent
+    return [*extra, package / "files", package.parents[2] / "weights"]  # of a wheel, of a checkout
 
 
 def installed(paper: bool = False) -> Iterator[Path]:
     """Paths of all installed weights files, first match of every name first; ``paper``: those, too."""
-    seen = set()
+    names = set()
     for directory in directories():
         for place in (directory, directory / PAPER) if paper else (directory,):
             for path in sorted(place.glob("*" + SUFFIX)):
-                if path.stem not in seen:
-                    seen.add(path.stem)
+                if path.stem not in names:
+                    names.add(path.stem)
                     yield path
 
 
@@ -53,18 +53,22 @@ def resolve(name: str | Path) -> list[Path]:
     """Paths of what ``name`` stands for: itself, or for ``auto`` all that are installed and readable."""
     if str(name) != AUTO:
         return [find(name)]
-    found = []
+    readable = []
     for path in installed():
         try:
             describe(path)
-            found.append(path)
+            readable.append(path)
         except WeightsInvalid:
             continue
-    return found
+    return readable
 
 
 def find_fingerprint(fingerprint: str) -> Path:
-    """Path of the installed weights with this fingerprint."""
+    """Path of the installed weights with this fingerprint.
+
+    Raises:
+        WeightsNotFound: there are none.
+    """
     for path in installed(paper=True):
         try:
             if str(read_header(path).get("fingerprint", "")).startswith(fingerprint):

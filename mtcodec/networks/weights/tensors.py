@@ -1,21 +1,20 @@
 """The named tensors of a weights file: which there are, and what they must be. Imports no torch.
 
-Transforms are float16, their larger matrices bytes (:mod:`mtcodec.networks.weights.int8`). Integer layers are int8
-weights and int32 biases, quality tables int16, distributions counts: exactly the numbers that encoder and
-decoder compute with.
+Transforms are float16, their larger matrices bytes (:mod:`mtcodec.networks.weights.int8`). Integer layers are
+int8 weights and int32 biases, tables of gain vectors int16, distributions counts: exactly the numbers that
+encoder and decoder compute with.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy.gain_vectors import TABLE_LIMITS
 from mtcodec.networks.entropy.integer import EXACT, worst_sum
+from mtcodec.networks.layers import Layer
 from mtcodec.networks.structure import Structure
-from mtcodec.networks.weights.int8 import SCALES, Tensors, scales_shape
+from mtcodec.networks.weights.int8 import SCALES, Array, Tensors, scales_shape
 
 DISTRIBUTION = ("distribution.tail", "distribution.ratio")
 """Shape of the distributions in training; decoding has tables of counts."""
@@ -27,46 +26,56 @@ def check(config: ModelConfig, tensors: Tensors) -> None:
     Raises:
         ValueError: they are missing, left over, of another shape or dtype, or out of range.
     """
-    structure = Structure(config)
-    left = dict(tensors)
-
-    def take(name: str, shape: tuple[int, ...], *dtypes: str) -> np.ndarray[Any, Any]:
-        if name not in left:
-            raise ValueError(f"tensor {name} is missing")
-        value = left.pop(name)
-        if value.shape != shape or value.dtype.name not in dtypes:
-            raise ValueError(f"{name} is {value.dtype} {value.shape}, not {' or '.join(dtypes)} {shape}")
-        return value
-
+    structure, unchecked = Structure(config), dict(tensors)
     for name, layer in structure.layers.items():
-        shapes = layer.shapes
         if layer.kind == "integer":
-            weight, bias = (
-                take(f"{name}.{n}", shapes[n], t) for n, t in (("weight", "int8"), ("bias", "int32"))
-            )
-            worst = worst_sum(weight, bias)
-            if worst >= EXACT:
-                raise ValueError(f"{name}: partial sums up to {worst} exceed 2**24")
-            continue
-        for parameter, shape in shapes.items():
-            value = take(f"{name}.{parameter}", shape, "float16", "float32", "int8")
-            if value.dtype == np.int8:
-                value = take(f"{name}.{parameter}{SCALES}", scales_shape(shape), "float16")
-            if not _finite(value):
-                raise ValueError(f"{name}.{parameter} is not finite")
-    for stream, own in structure.streams.items():
-        for name, shape in own.tables.items():
-            table, (low, high) = take(f"streams.{stream}.{name}", shape, "int16"), TABLE_LIMITS[name]
-            if not low <= int(table.min()) <= int(table.max()) <= high:
-                raise ValueError(f"streams.{stream}.{name} is out of range")
+            _check_integer_layer(unchecked, name, layer)
+        else:
+            _check_float_layer(unchecked, name, layer)
+    for stream_name, stream in structure.streams.items():
+        for name, shape in stream.tables.items():
+            _check_table(unchecked, f"streams.{stream_name}.{name}", shape, TABLE_LIMITS[name])
     for name in DISTRIBUTION:
-        if not _finite(take(name, (1,), "float32")):
+        if not _finite(_take(unchecked, name, (1,), "float32")):
             raise ValueError(f"{name} is not finite")
-    if left:
-        raise ValueError(f"unexpected tensor {next(iter(left))}")
+    if unchecked:
+        raise ValueError(f"unexpected tensor {next(iter(unchecked))}")
 
 
-def _finite(values: np.ndarray[Any, Any]) -> bool:
+def _take(tensors: Tensors, name: str, shape: tuple[int, ...], *dtypes: str) -> Array:
+    """The tensor of this name, which is taken out of ``tensors``; ValueError: it is none of these."""
+    if name not in tensors:
+        raise ValueError(f"tensor {name} is missing")
+    tensor = tensors.pop(name)
+    if tensor.shape != shape or tensor.dtype.name not in dtypes:
+        raise ValueError(f"{name} is {tensor.dtype} {tensor.shape}, not {' or '.join(dtypes)} {shape}")
+    return tensor
+
+
+def _check_integer_layer(tensors: Tensors, name: str, layer: Layer) -> None:
+    weight = _take(tensors, f"{name}.weight", layer.shapes["weight"], "int8")
+    bias = _take(tensors, f"{name}.bias", layer.shapes["bias"], "int32")
+    worst = worst_sum(weight, bias)
+    if worst >= EXACT:
+        raise ValueError(f"{name}: partial sums up to {worst} exceed 2**24")
+
+
+def _check_float_layer(tensors: Tensors, name: str, layer: Layer) -> None:
+    for parameter, shape in layer.shapes.items():
+        values = _take(tensors, f"{name}.{parameter}", shape, "float16", "float32", "int8")
+        if values.dtype == np.int8:
+            values = _take(tensors, f"{name}.{parameter}{SCALES}", scales_shape(shape), "float16")
+        if not _finite(values):
+            raise ValueError(f"{name}.{parameter} is not finite")
+
+
+def _check_table(tensors: Tensors, name: str, shape: tuple[int, ...], limits: tuple[int, int]) -> None:
+    table, (low, high) = _take(tensors, name, shape, "int16"), limits
+    if not low <= int(table.min()) <= int(table.max()) <= high:
+        raise ValueError(f"{name} is out of range")
+
+
+def _finite(values: Array) -> bool:
     """Are all floats finite? Float16 is looked at as bits: numpy converts every value of it."""
     if values.dtype != np.float16:
         return bool(np.isfinite(values).all())
