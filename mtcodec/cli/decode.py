@@ -12,10 +12,13 @@ import typer
 from mtcodec.cli import options, report, values
 from mtcodec.cli.common import emit, open_file, progress_bar, submitter, warn
 from mtcodec.cli.decoding import Decoder, work_of
+from mtcodec.cli.groups import takes_groups
 from mtcodec.errors import FormatError, UsageError
 
 
+@takes_groups
 def decode(
+    *,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -26,7 +29,7 @@ def decode(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Directory; default: FILE without its suffix."),
     ] = None,
-    tasks: options.Only = "",
+    tasks: options.OnlyTasks = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
     jobs: options.Jobs = 1,
@@ -38,8 +41,7 @@ def decode(
         ),
     ] = False,
     weights: options.MoreWeights = "",
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    machine: options.MachineOptions,
     max_pixels: options.MaxPixels = 0,
 ) -> None:  # fmt: skip
     """Decode files, or some of their tasks, to images.
@@ -51,12 +53,13 @@ def decode(
     started = time.monotonic()
     work, several = work_of(files, output)
     decoder = Decoder(
-        values.names(tasks), weights.split(",") if weights else [], device, threads, max_pixels, force
+        values.names(tasks), values.weights_list(weights), machine.device, machine.threads, max_pixels, force
     )
+    end = len(work) if several else 0  # of one file, progress is unknown
     scenes = read = written = 0
     failed: list[str] = []
     with progress_bar(quiet) as bar, submitter(decoder, len(work), jobs) as submit:
-        bar("decoding", 0, len(work) if several else 0)
+        bar("decoding", 0, end)
         for result in submit(work):
             result.show(quiet)
             if result.error is not None and not (several and skip_errors):
@@ -65,7 +68,7 @@ def decode(
                 failed.append(str(result.error))
             scenes += result.error is None
             read, written = read + result.read, written + result.written
-            bar("decoding", scenes + len(failed), len(work) if several else 0)
+            bar("decoding", scenes + len(failed), end)
     for line in failed:
         warn(f"skipped: {line}")
     if several and not quiet:
@@ -111,7 +114,7 @@ def print_archive(path: str, as_json: bool) -> None:
         typer.echo(f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes")
     for task in about.tasks if sizes else []:
         needed = about.needs([task.name])
-        total = sum(sizes.get(name, 0) for name in needed)
+        total = sum(sizes.get(column, 0) for column in needed)
         typer.echo(f"  to decode {task.name}: {total} bytes ({' + '.join(needed)})")
 
 
@@ -141,7 +144,7 @@ def extract(
         from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total), force)
+            run(Opened(file), output, wanted, lambda done, total: bar("copying", done, total), force)
         return
     with open_file(file) as reader:
         try:

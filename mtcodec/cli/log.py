@@ -21,11 +21,15 @@ class Progress:
             typer.echo("  ".join(self.parts(record)), err=True)
             self.last = record
         elif record.get("validation"):
-            parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
+            parts = [
+                f"{quality}: {measures['bpp']:.4f} bpp {measures['psnr']}"
+                for quality, measures in record["validation"].items()
+            ]
             typer.echo(f"step {record['step']} validation  " + "  ".join(parts), err=True)
 
     def parts(self, record: dict[str, Any]) -> list[str]:
-        bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
+        """What a record with a loss tells."""
+        bpp = sum(value for name, value in record.items() if name.startswith("bpp_"))
         return [
             f"step {record['step']} ({100 * record['done']:.1f} %)",
             f"loss {record['loss']:.4f}",
