@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def archive_merge(
     target = _required(output)
     with progress_bar(printing.quiet) as bar:
         copied = manage.merge([Opened(name) for name in archives], target, skip_existing, force,
-                            lambda done, total: bar("copying", done, total))  # fmt: skip
+                            partial(bar, "copying"))  # fmt: skip
     _print([copied], printing)
 
 
@@ -97,7 +98,7 @@ def archive_split(
     else:
         divided = manage.evenly(opened, parts, scenes)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.split(opened, target, divided, force, lambda done, total: bar("copying", done, total))
+        copied = manage.split(opened, target, divided, force, partial(bar, "copying"))
     _print(copied, printing)
 
 
@@ -119,7 +120,7 @@ def archive_sample(
     target = _required(output)
     with progress_bar(printing.quiet) as bar:
         copied = manage.sample(Opened(archive), target, scenes, seed, force,
-                             lambda done, total: bar("copying", done, total))  # fmt: skip
+                             partial(bar, "copying"))  # fmt: skip
     _print([copied], printing)
 
 
@@ -131,6 +132,7 @@ def _required(output: str | None) -> str:
 
 
 def _print(archives: Sequence[Copied], printing: options.PrintOptions) -> None:
+    """Print a line about every new archive."""
     if printing.as_json:
         facts = [{"archive": new.path, "scenes": new.scenes, "bytes": new.bytes} for new in archives]
         typer.echo(json.dumps({"archives": facts}))

@@ -87,6 +87,7 @@ def _print_table(by_codec: Mapping[str, Any], tasks: Sequence[str]) -> None:
 
 
 def _row(task: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:
+    """The line of a codec for a task; without measures it does not code that task."""
     if measures is None or measures["bytes"] is None:
         return [task, CODEC_NAMES[codec], "–", "", "", ""]
     encode = f"{measures['encode_ms']:.0f} ms" if "encode_ms" in measures else ""

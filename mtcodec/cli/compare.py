@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -65,7 +66,7 @@ def compare(
             sides[1],
             values.names(tasks),
             settings,
-            lambda done, total: bar("comparing", done, total),
+            partial(bar, "comparing"),
         )
     below = comparing.below(facts, least_psnrs)
     if printing.as_json:
@@ -129,12 +130,14 @@ def _worst(key: str, measures: Mapping[str, Any]) -> str:
 
 
 def _psnr(measures: Mapping[str, Any]) -> str:
+    """PSNR as people read it; nothing for a task that has none."""
     if "psnr" not in measures:
         return ""
     return f"{measures['psnr']:.2f} dB" if measures["mse"] > 0 else "exact"
 
 
 def _holes(measures: Mapping[str, Any]) -> str:
+    """Whether holes are the same; nothing where there are none."""
     if not measures.get("holes") and not measures.get("holes_differ"):
         return ""
     return f"{measures['holes_differ']:.0f} pixels differ" if measures["holes_differ"] else "exact"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -72,7 +73,9 @@ def decode(
     for line in failed:
         warn(f"skipped: {line}")
     if several and not quiet:
-        typer.echo(report.total(scenes, read, written, time.monotonic() - started, failed=len(failed)))
+        typer.echo(
+            report.batch_summary(scenes, read, written, time.monotonic() - started, failed=len(failed))
+        )
     if failed:
         raise FormatError(f"{len(failed)} of {len(work)} files could not be decoded")
 
@@ -114,7 +117,7 @@ def print_archive(path: str, as_json: bool) -> None:
         typer.echo(f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes")
     for task in about.tasks if sizes else []:
         needed = about.needs([task.name])
-        total = sum(sizes.get(column, 0) for column in needed)
+        total = sum(sizes.get(name, 0) for name in needed)
         typer.echo(f"  to decode {task.name}: {total} bytes ({' + '.join(needed)})")
 
 
@@ -144,7 +147,7 @@ def extract(
         from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, lambda done, total: bar("copying", done, total), force)
+            run(Opened(file), output, wanted, partial(bar, "copying"), force)
         return
     with open_file(file) as reader:
         try:

@@ -75,6 +75,11 @@ class Decoder:
         return result
 
     def _decode(self, file: str, directory: Path, result: Decoded) -> None:
+        """Write the images of ``file`` to ``directory``, and what is attached; ``result`` notes what is done.
+
+        Raises:
+            MtcodecError: nothing is written, or not all tasks are.
+        """
         from mtcodec.codec.api import Codec
         from mtcodec.files.images import suffix_for, write_image
         from mtcodec.files.output import write_atomic
@@ -118,6 +123,7 @@ class Decoder:
 
 
 def _lost_part(loss: SectionError) -> str:
+    """What people call a section that is damaged."""
     return "what is attached" if loss.section == ATTACHMENTS else f"task {loss.task or loss.section}"
 
 

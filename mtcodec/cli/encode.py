@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from mtcodec.cli import options, report, values
+from mtcodec.cli import options, values
 from mtcodec.cli.common import refuse_existing, submitter
 from mtcodec.cli.groups import Group, Sets, takes_groups
-from mtcodec.cli.jobs import Job, ResultPrinter, collect
-from mtcodec.cli.report import counted
+from mtcodec.cli.jobs import Job, ResultPrinter, Work, collect
+from mtcodec.cli.report import batch_summary, counted
 from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
 from mtcodec.errors import OutputError, SceneError, UsageError
 
@@ -24,40 +24,31 @@ if TYPE_CHECKING:
 
 
 class TargetOptions(Group):
-    """What a quality is searched for."""
+    """What a quality is searched for; bits per pixel become a number of bytes for each scene."""
 
     target_psnr: Annotated[
         list[str] | None,
         typer.Option(
-            "--target-psnr",
-            metavar="TASK=DB",
-            rich_help_panel=options.TARGETS,
+            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
             help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
         ),
         Sets("target_psnr", parse=values.psnrs),
-    ] = None
+    ] = None  # fmt: skip
     target_bpp: Annotated[
         float | None,
         typer.Option(
-            "--target-bpp",
-            metavar="BITS",
-            min=0,
-            callback=options.number,
-            rich_help_panel=options.TARGETS,
+            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
             help="The best quality within so many bits per pixel, for all tasks.",
         ),
-    ] = None  # a number of bytes for each scene
+    ] = None  # fmt: skip
     target_bytes: Annotated[
         int | None,
         typer.Option(
-            "--target-bytes",
-            metavar="N",
-            min=1,
-            rich_help_panel=options.TARGETS,
+            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
             help="The best quality within so many bytes.",
         ),
         Sets("target_bytes"),
-    ] = None
+    ] = None  # fmt: skip
     best_effort: Annotated[
         bool,
         typer.Option(
@@ -131,13 +122,13 @@ def encode(
     _check_targets(quality, targets)
     declared = declared_by(coding.weights)
     request = options.request_of(targets, quality, bounds, images, coding, declared=declared)
-    paths = with_listed(inputs, batch.files_from)
-    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
+    datasets = with_listed(inputs, batch.files_from)
+    scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
     wanted = values.names(tasks)
     _check_images(scenes, wanted)
     check_tasks(request, scenes)
-    outputs, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
-    plan = [PlannedScene(*pair, skip_existing and pair[1].is_file()) for pair in zip(scenes, outputs)]
+    paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
+    plan = [PlannedScene(scene, path, skip_existing and path.is_file()) for scene, path in zip(scenes, paths)]
     work = [(planned.scene, planned.path) for planned in plan if not planned.is_there]
     if dry_run:
         _list(plan, wanted, printing.as_json)
@@ -146,18 +137,28 @@ def encode(
         return
     if not several and len(work) < len(plan):
         printing.note(f"{output}: is there already")
-    job = Job(
-        request, coding.weights, machine.device, machine.threads, targets.target_bpp, wanted, force, several
-    )
-    printer = ResultPrinter(printing.as_json, printing.quiet, several, output == "-", coding.weights)
+    bpp, to_stdout = targets.target_bpp, output == "-"
+    job = Job(request, coding.weights, machine.device, machine.threads, bpp, wanted, force, several)
+    printer = ResultPrinter(printing.as_json, printing.quiet, several, to_stdout, coding.weights)
+    _encode_all(job, work, jobs, batch.skip_errors, printer, len(plan) - len(work))
+
+
+def _encode_all(
+    job: Job, work: list[Work], jobs: int, skip_errors: bool, printer: ResultPrinter, there: int
+) -> None:
+    """Encode scenes in ``jobs`` processes, and print what became of them; ``there`` others are left out.
+
+    Raises:
+        MtcodecError: a scene could not be encoded; the first one ends the run unless ``skip_errors``.
+    """
     started = time.monotonic()
     with submitter(job, len(work), jobs) as submit:
-        totals = collect(submit(work), len(work), batch.skip_errors, printer)
-    if several and not printing.quiet and not printing.as_json:
-        seconds, there = time.monotonic() - started, len(plan) - len(work)
-        typer.echo(report.total(totals.scenes, totals.read, totals.bytes, seconds, there, len(totals.failed)))
-    if totals.failed:
-        raise SceneError(f"{len(totals.failed)} of {len(work)} scenes could not be encoded")
+        totals = collect(submit(work), len(work), skip_errors, printer)
+    seconds, failed = time.monotonic() - started, len(totals.failed)
+    if printer.several and not printer.quiet and not printer.as_json:
+        typer.echo(batch_summary(totals.scenes, totals.read, totals.bytes, seconds, there, failed))
+    if failed:
+        raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
 
 
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:

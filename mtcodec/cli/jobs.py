@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
     from mtcodec.files.layouts import SceneFiles
 
+Work = tuple["SceneFiles", Path]
+"""A scene, and its output."""
+
 
 @dataclass
 class Result:
@@ -66,7 +69,7 @@ class Job:
     force: bool
     several: bool
 
-    def __call__(self, work: tuple[SceneFiles, Path]) -> Result:
+    def __call__(self, work: Work) -> Result:
         """Encode a scene into a file; an error of it is in the result."""
         scene, path = work
         result = Result(scene.label, path)
@@ -91,6 +94,7 @@ class Job:
         return result
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+        """A scene, encoded at the quality that is asked for or searched."""
         from mtcodec.files import attachments
         from mtcodec.files.scene import read_scene, scaled
 
@@ -158,6 +162,7 @@ class Totals:
     failed: list[str] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
+        """Count a scene."""
         self.scenes += 1
         self.read += result.read
         self.bytes += result.facts["bytes"]

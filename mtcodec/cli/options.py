@@ -128,15 +128,10 @@ class ClusterOptions(Group):
     workers: Annotated[
         int,
         typer.Option(
-            "--workers",
-            metavar="N",
-            min=0,
-            max=1024,
-            show_default="one for every core",
-            help="Processes.",
-            rich_help_panel=MACHINE,
+            "--workers", metavar="N", min=0, max=1024, show_default="one for every core",
+            help="Processes.", rich_help_panel=MACHINE,
         ),
-    ] = 0
+    ] = 0  # fmt: skip
     engine: Annotated[
         str,
         typer.Option(
@@ -175,11 +170,10 @@ class BatchOptions(Group):
     skip_errors: Annotated[
         bool,
         typer.Option(
-            "--skip-errors",
-            help="Go on past scenes that cannot be encoded; exit code 1.",
+            "--skip-errors", help="Go on past scenes that cannot be encoded; exit code 1.",
             rich_help_panel=MANY,
         ),
-    ] = False
+    ] = False  # fmt: skip
     files_from: Annotated[
         str,
         typer.Option(
@@ -195,14 +189,12 @@ class NamingOptions(Group):
     declarations: Annotated[
         list[str] | None,
         typer.Option(
-            "--task",
-            metavar="NAME:KIND[:CHANNELS]",
-            rich_help_panel=IMAGES,
+            "--task", metavar="NAME:KIND[:CHANNELS]", rich_help_panel=IMAGES,
             help=f"What an image is, e.g. albedo:image or ids:categories; kinds {', '.join(KINDS)}; "
             "repeatable. What nobody declares is kept exactly.",
         ),
         Sets("tasks", parse=values.declarations),
-    ] = None
+    ] = None  # fmt: skip
     other_names: Annotated[
         list[str] | None,
         typer.Option(
@@ -226,14 +218,12 @@ class ImageOptions(NamingOptions):
     units: Annotated[
         list[str] | None,
         typer.Option(
-            "--unit",
-            metavar="TASK=LENGTH",
-            rich_help_panel=IMAGES,
+            "--unit", metavar="TASK=LENGTH", rich_help_panel=IMAGES,
             help="What one stored step means, e.g. depth=0.2mm, noted in the file; default: 1mm (integers), "
             "1m (floats).",
         ),
         Sets("units", parse=values.units),
-    ] = None
+    ] = None  # fmt: skip
     hole_values: Annotated[
         list[str] | None,
         typer.Option(
@@ -271,11 +261,10 @@ class BoundOptions(Group):
     max_error: Annotated[
         list[str] | None,
         typer.Option(
-            "--max-error",
-            metavar="TASK=VALUE",
+            "--max-error", metavar="TASK=VALUE",
             help="No pixel is off by more, on any machine: depth=5mm, or rgb=2 in stored values; repeatable.",
         ),
-    ] = None
+    ] = None  # fmt: skip
     lossless: Annotated[
         str, typer.Option("--lossless", metavar="TASKS", help="These come back exactly, e.g. depth,normal.")
     ] = ""  # fmt: skip
@@ -291,26 +280,20 @@ class CodingOptions(Group):
     coding: Annotated[
         str,
         typer.Option(
-            "--coding",
-            metavar="CODING",
-            rich_help_panel=CODING,
-            autocompletion=one_of(*CODINGS),
+            "--coding", metavar="CODING", rich_help_panel=CODING, autocompletion=one_of(*CODINGS),
             help="auto: networks or AV1 for each task, whatever costs least; neural: networks for all tasks "
             "that they know; classical: never networks.",
         ),
         Sets("coding"),
-    ] = Request.coding
+    ] = Request.coding  # fmt: skip
     effort: Annotated[
         str,
         typer.Option(
-            "--effort",
-            metavar="EFFORT",
-            rich_help_panel=CODING,
-            autocompletion=one_of(*EFFORTS),
+            "--effort", metavar="EFFORT", rich_help_panel=CODING, autocompletion=one_of(*EFFORTS),
             help="fast, normal, or best, which tries more settings at slower speeds.",
         ),
         Sets("effort"),
-    ] = Request.effort
+    ] = Request.effort  # fmt: skip
     weights: Annotated[
         str,
         typer.Option(

@@ -13,7 +13,7 @@ import typer
 from mtcodec.cli import options, values
 from mtcodec.cli.common import ShowProgress, note, progress_bar, warn
 from mtcodec.cli.groups import takes_groups
-from mtcodec.cli.report import counted, total
+from mtcodec.cli.report import batch_summary, counted
 from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
 from mtcodec.errors import SceneError, UsageError
 
@@ -164,7 +164,7 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
 def _table(summary: Summary, output: str, seconds: float) -> None:
     """Print a line about the archive, and one for every column."""
     skipped = len(summary.skipped)
-    line = total(
+    line = batch_summary(
         summary.scenes, summary.read, summary.total, seconds, summary.before, skipped, summary.weights
     )
     typer.echo(f"{output}: {line}")

@@ -19,10 +19,10 @@ FORMATS_OF_VALUES = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored 
 
 def amount(count: float) -> str:
     """``882 B``, ``1.25 MB``: bytes in three digits."""
-    units = ["B", "kB", "MB", "GB", "TB"]
-    while count >= 999.5 and len(units) > 1:
-        count, units = count / 1000, units[1:]
-    return f"{count:.0f} B" if units[0] == "B" else f"{count:.3g} {units[0]}"
+    unit_names = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(unit_names) > 1:
+        count, unit_names = count / 1000, unit_names[1:]
+    return f"{count:.0f} B" if unit_names[0] == "B" else f"{count:.3g} {unit_names[0]}"
 
 
 def duration(seconds: float) -> str:
@@ -38,7 +38,7 @@ def counted(count: int) -> str:
     return f"{count} scene{'s' * (count != 1)}"
 
 
-def total(
+def batch_summary(
     scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0, weights: int = 0
 ) -> str:
     """The last line of a batch.
@@ -111,6 +111,7 @@ def _headline(contents: Mapping[str, Any], weights: str) -> str:
 
 
 def _section_line(section: Mapping[str, Any]) -> str:
+    """Size, coding and quality of a section."""
     line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
     if "coding" in section:
         line += f"  {section['coding']}"

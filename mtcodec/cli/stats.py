@@ -123,6 +123,7 @@ def _print_estimate(encoded: Sequence[Mapping[str, Any]], total: int) -> None:
 
 
 def _psnr(value: float | None) -> str:
+    """PSNR as people read it; nothing for a task that has none."""
     if value is None:
         return ""
     return f"{value:.1f} dB" if value < MIN_EXACT_PSNR else "exact"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar
 from mtcodec.cli.groups import takes_groups
-from mtcodec.cli.report import total
+from mtcodec.cli.report import batch_summary
 from mtcodec.errors import SceneError, UsageError
 
 
@@ -48,10 +49,10 @@ def unpack(
         summary = run(
             Opened(archive, max_pixels or MAX_PIXELS), output,
             values.names(tasks), keys_of(keys), engine_name=cluster.engine, workers=cluster.workers, force=force,
-            progress=lambda done, total: bar("unpacking", done, total),
+            progress=partial(bar, "unpacking"),
         )  # fmt: skip
     if not quiet:
-        line = total(summary.scenes, summary.read, summary.written, time.monotonic() - started)
+        line = batch_summary(summary.scenes, summary.read, summary.written, time.monotonic() - started)
         typer.echo(f"{output}: {line}")
 
 

@@ -47,6 +47,7 @@ def verify(
 
 
 def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
+    """The number of an archive's scenes, and what is damaged."""
     from mtcodec.archive.check import verify as run
     from mtcodec.archive.read import Opened
     from mtcodec.container.header import MAX_PIXELS
@@ -56,6 +57,7 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show:
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
+    """One scene, and the sections of its file that are damaged."""
     from mtcodec.container import attachments
 
     problems: list[FormatError] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -71,17 +72,17 @@ def view(
     wanted = values.names(tasks)
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, wanted, max_pixels, limit)
-        views = _views(scenes, wanted, originals, quiet)
+        scene_views = _views(scenes, wanted, originals, quiet)
     from mtcodec.view.page import page
 
-    data = page(scenes.title, scenes.count, views)
+    data = page(scenes.title, scenes.count, scene_views)
     emit(data, path, force)
     if not quiet:
-        shown = f"{len(views)} of " * (len(views) < scenes.count) + f"{scenes.count} scenes"
+        shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
         typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
     if open_it:
         _open(path)
-    _report_damage(file, views)
+    _report_damage(file, scene_views)
 
 
 def _output(file: str, output: Path | None) -> Path:
@@ -141,7 +142,7 @@ def _views(
     from mtcodec.view.views import views
 
     with progress_bar() as bar:
-        decoded = views(scenes, tasks, originals, lambda done, total: bar("decoding", done, total))
+        decoded = views(scenes, tasks, originals, partial(bar, "decoding"))
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
         raise UsageError(f"no original of {alone[0]!r} (there is {some([scene.key for scene in originals])})")
@@ -176,5 +177,5 @@ def _report_damage(file: str, scenes: Sequence[SceneView]) -> None:
         return
     damage = [error for errors in not_whole for error in errors if isinstance(error, FormatError)]
     share = f"{len(not_whole)} of {len(scenes)} scenes " if len(scenes) > 1 else ""
-    what = "damaged" if damage else "not decoded"
-    raise type((damage or not_whole[0])[0])(f"{share}{what}, as the page shows", path=file)
+    state = "damaged" if damage else "not decoded"
+    raise type((damage or not_whole[0])[0])(f"{share}{state}, as the page shows", path=file)
