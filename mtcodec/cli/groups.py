@@ -17,7 +17,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 
 class Sets:
-    """Which fields of :class:`~mtcodec.codec.request.Request` an option sets.
+    """Which fields of settings an option sets: of encoding, a :class:`~mtcodec.codec.request.Request`.
 
     Attributes:
         fields: names of the fields.
@@ -64,7 +64,7 @@ class Group:
         }  # fmt: skip
 
     def settings(self) -> dict[str, Any]:
-        """Fields of :class:`~mtcodec.codec.request.Request` that the options set; others keep their defaults.
+        """Fields that the options set, as :class:`Sets` says; others keep their defaults.
 
         Raises:
             UsageError: a value that makes no sense.
@@ -101,7 +101,7 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**values: Any) -> None:
         filled = {
-            name: group(**{option: values.pop(option) for option in options})
+            name: group(**{option: values.pop(option) for option in options if option in values})
             for name, (group, options) in groups.items()
         }
         function(**values, **filled)

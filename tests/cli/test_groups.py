@@ -9,11 +9,12 @@ from typing import Annotated, get_args
 import pytest
 import typer
 
-from mtcodec.cli import encode, options
+from mtcodec.cli import encode, options, train
 from mtcodec.cli.groups import Group, Sets, takes_groups
 from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
 from mtcodec.tasks import USUAL
+from mtcodec.train.plan import Plan
 
 Count = Annotated[int, typer.Option("--count", help="A number."), Sets("target_bytes")]
 Name = Annotated[str, typer.Option("--name", help="A name.")]
@@ -62,10 +63,11 @@ def test_options_that_are_not_given_have_their_defaults() -> None:
     assert options.QualityOptions().settings() == {}
 
 
-def test_what_options_set_are_fields_of_requests() -> None:
-    assert encode.TargetOptions in all_groups() and options.EncodingOptions in all_groups()
-    known = {field.name for field in fields(Request)}
+def test_what_options_set_are_fields_of_requests_and_plans() -> None:
+    assert {encode.TargetOptions, options.EncodingOptions, train.PlanOptions} <= set(all_groups())
     for group in all_groups():
+        settings = Plan if group.__module__ == train.__name__ else Request
+        known = {field.name for field in fields(settings)}
         for parameter in group.parameters().values():
             for entry in get_args(parameter.annotation):
                 assert not isinstance(entry, Sets) or set(entry.fields) <= known
