@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from mtcodec.errors import MtcodecError
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
     "Scenes": {
         "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
@@ -39,6 +39,7 @@ class Program(TyperGroup):
         self.commands: dict[str, Any] = {**dict.fromkeys(COMMANDS), **self.commands}
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a name, None if there is none; imports its module."""
         if cmd_name in self.commands and self.commands[cmd_name] is None:
             self.commands[cmd_name] = _load(cmd_name)
         return self.commands.get(cmd_name)
@@ -47,15 +48,16 @@ class Program(TyperGroup):
 def _load(name: str) -> Any:
     """A command, or a group of them."""
     module = import_module(f"mtcodec.cli.{COMMANDS[name]}")
-    own = getattr(module, "app", None)
-    if own is None:
+    program = getattr(module, "app", None)
+    if program is None:
         function = getattr(module, name)
         paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
-        own = typer.Typer(add_completion=False)
-        own.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(function)
-    command = typer.main.get_command(own)
+        program = typer.Typer(add_completion=False)
+        program.command(help="\n\n".join(text.replace("\n", " ") for text in paragraphs))(function)
+    command = typer.main.get_command(program)
     command.name = name
-    setattr(command, "rich_help_panel", next(group for group, own in GROUPS.items() if name in own))  # noqa: B010
+    panel = next(group for group, modules in GROUPS.items() if name in modules)
+    setattr(command, "rich_help_panel", panel)  # noqa: B010
     return command
 
 
@@ -97,8 +99,8 @@ def _stoppable() -> Iterator[None]:
 
     def stop(number: int, _: object) -> NoReturn:
         nonlocal code
-        for one in STOPS:
-            signal.signal(one, signal.SIG_DFL)  # whoever asks twice is obeyed at once
+        for stop_signal in STOP_SIGNALS:
+            signal.signal(stop_signal, signal.SIG_DFL)  # whoever asks twice is obeyed at once
         if "asyncio" in sys.modules:  # requests to a store, which end with the process
             import logging
 
@@ -106,7 +108,7 @@ def _stoppable() -> Iterator[None]:
         code = 128 + number
         sys.exit(code)
 
-    before = {one: signal.signal(one, stop) for one in STOPS}
+    handlers = {stop_signal: signal.signal(stop_signal, stop) for stop_signal in STOP_SIGNALS}
     try:
         yield
     except BaseException:
@@ -114,8 +116,8 @@ def _stoppable() -> Iterator[None]:
             sys.exit(code)
         raise
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for stop_signal, handler in handlers.items():
+            signal.signal(stop_signal, handler)
 
 
 @_stoppable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,9 @@ import typer
 
 from mtcodec.cli import options
 from mtcodec.cli.common import progress_bar
+from mtcodec.cli.groups import takes_groups
 from mtcodec.cli.report import amount, counted
-from mtcodec.cli.unpack import Source, keys_of
+from mtcodec.cli.unpack import keys_of
 from mtcodec.cli.verify import verify
 from mtcodec.errors import UsageError
 
@@ -33,30 +35,33 @@ Replace = Annotated[bool, typer.Option("--force", help="Replace an archive that 
 
 
 @app.command("merge")
+@takes_groups
 def archive_merge(
+    *,
     archives: Annotated[list[str], typer.Argument(metavar="ARCHIVE...", help="Directories, or URLs.")],
     output: Target = None,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Of scenes of one name, keep the first; else refuse.")
     ] = False,
     force: Replace = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
+    printing: options.PrintOptions,
 ) -> None:
     """Put all scenes of archives into a new one; they must have the same weights (or none) and settings."""
     from mtcodec.archive import manage
     from mtcodec.archive.read import Opened
 
-    target = _given(output)
-    with progress_bar(quiet) as bar:
-        made = manage.merge([Opened(name) for name in archives], target, skip_existing, force,
-                            lambda done, total: bar("copying", done, total))  # fmt: skip
-    _print([made], as_json, quiet)
+    target = _required(output)
+    with progress_bar(printing.quiet) as bar:
+        copied = manage.merge([Opened(name) for name in archives], target, skip_existing, force,
+                            partial(bar, "copying"))  # fmt: skip
+    _print([copied], printing)
 
 
 @app.command("split")
+@takes_groups
 def archive_split(
-    archive: Source,
+    *,
+    archive: options.Archive,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="DIR", help="New directory, of the archives DIR/00000 …"),
@@ -76,14 +81,13 @@ def archive_split(
         ),
     ] = None,
     force: Replace = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
+    printing: options.PrintOptions,
 ) -> None:  # fmt: skip
     """Split an archive into several, in its order or by lists of scenes."""
     from mtcodec.archive import manage
     from mtcodec.archive.read import Opened
 
-    target, opened = _given(output), Opened(archive)
+    target, opened = _required(output), Opened(archive)
     if sum(map(bool, (parts, scenes, keys))) != 1:
         raise UsageError("say one of --parts, --scenes and --keys")
     if keys:
@@ -93,42 +97,45 @@ def archive_split(
         divided = manage.by_keys(opened, lists)
     else:
         divided = manage.evenly(opened, parts, scenes)
-    with progress_bar(quiet) as bar:
-        made = manage.split(opened, target, divided, force, lambda k, total: bar("copying", k, total))
-    _print(made, as_json, quiet)
+    with progress_bar(printing.quiet) as bar:
+        copied = manage.split(opened, target, divided, force, partial(bar, "copying"))
+    _print(copied, printing)
 
 
 @app.command("sample")
+@takes_groups
 def archive_sample(
-    archive: Source,
+    *,
+    archive: options.Archive,
     scenes: Annotated[int, typer.Option("--scenes", metavar="N", min=1, help="Number of scenes.")],
     output: Target = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="Another seed chooses others.")] = 0,
     force: Replace = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
+    printing: options.PrintOptions,
 ) -> None:
     """Put a random subset of an archive's scenes into a new one."""
     from mtcodec.archive import manage
     from mtcodec.archive.read import Opened
 
-    target = _given(output)
-    with progress_bar(quiet) as bar:
-        made = manage.sample(Opened(archive), target, scenes, seed, force,
-                             lambda done, total: bar("copying", done, total))  # fmt: skip
-    _print([made], as_json, quiet)
+    target = _required(output)
+    with progress_bar(printing.quiet) as bar:
+        copied = manage.sample(Opened(archive), target, scenes, seed, force,
+                             partial(bar, "copying"))  # fmt: skip
+    _print([copied], printing)
 
 
-def _given(output: str | None) -> str:
+def _required(output: str | None) -> str:
+    """``output``, where it is not missing."""
     if not output:
         raise UsageError("missing -o OUT")
     return output
 
 
-def _print(made: Sequence[Copied], as_json: bool, quiet: bool) -> None:
-    if as_json:
-        listed = [{"archive": own.path, "scenes": own.scenes, "bytes": own.bytes} for own in made]
-        typer.echo(json.dumps({"archives": listed}))
-    elif not quiet:
-        for own in made:
-            typer.echo(f"{own.path}: {counted(own.scenes)}, {amount(own.bytes)}")
+def _print(archives: Sequence[Copied], printing: options.PrintOptions) -> None:
+    """Print a line about every new archive."""
+    if printing.as_json:
+        facts = [{"archive": new.path, "scenes": new.scenes, "bytes": new.bytes} for new in archives]
+        typer.echo(json.dumps({"archives": facts}))
+    elif not printing.quiet:
+        for new in archives:
+            typer.echo(f"{new.path}: {counted(new.scenes)}, {amount(new.bytes)}")

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import check_tasks, declared_by, find, note, progress_bar, set_threads, silent
+from mtcodec.cli.common import progress_bar, set_threads
+from mtcodec.cli.groups import takes_groups
 from mtcodec.cli.report import amount, columns
+from mtcodec.cli.scenes import check_tasks, declared_by, find
 from mtcodec.errors import UsageError
 
-NAMES = {"mtcodec": "mtcodec", "png": "PNG", "jxl": "JPEG XL", "avif": "AVIF"}
+CODEC_NAMES = {"mtcodec": "mtcodec", "png": "PNG", "jxl": "JPEG XL", "avif": "AVIF"}
+PSNR_CAP = 99  # dB; stands for no error
 
 
+@takes_groups
 def bench(
+    *,
     scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A scene directory.")],
-    quality: options.Quality = None,
-    tasks: options.Only = "",
+    quality: options.QualityOptions,
+    tasks: options.OnlyTasks = "",
     runs: Annotated[
         int, typer.Option("--runs", metavar="N", min=1, help="Times that each is timed; medians count.")
     ] = 3,
-    max_error: options.MaxError = None,
-    lossless: options.Lossless = "",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
-    coding: options.Coding = "auto",
-    effort: options.Effort = "normal",
-    weights: options.Weights = "auto",
+    bounds: options.BoundOptions,
+    printing: options.PrintOptions,
+    images: options.ImageOptions,
+    coding: options.CodingOptions,
     threads: Annotated[
         int,
         typer.Option(
@@ -51,12 +49,9 @@ def bench(
     lossless JPEG XL. Both are spared the bytes of holes. Of mtcodec, a task has the bytes and the time that
     decoding it alone needs. Reading and writing files is not timed.
     """
-    request = values.request(
-        known=declared_by(weights), quality=quality, tasks=task, invalid=invalid, max_error=max_error,
-        lossless=lossless, unit=unit, coding=coding, effort=effort,
-    )  # fmt: skip
-    tell = silent if quiet else note
-    scenes = find([scene], request.tasks, dict(values.assignments(name or [], "another name")), tell=tell)
+    declared = declared_by(coding.weights)
+    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    scenes = find([scene], request.tasks, images.tasks_by_name(), printing.note)
     if len(scenes) > 1:
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")
     check_tasks(request, scenes)
@@ -65,34 +60,40 @@ def bench(
     from mtcodec.measure import bench as benching
 
     set_threads(threads)
-    images = read_scene(scenes[0], request.tasks, values.names(tasks), tell)
-    request = request.only(images, layout_units(scenes[0], images))
+    arrays = read_scene(scenes[0], request.tasks, values.names(tasks), printing.note)
+    request = request.only(arrays, layout_units(scenes[0], arrays))
     clock = time.process_time if threads == 1 else time.perf_counter
-    with progress_bar(quiet) as bar:
-        codec = Codec(weights, device, coding=coding)
-        found = benching.bench(codec, images, request, runs, clock, bar)
-    height, width = next(iter(images.values())).shape[:2]
-    if as_json:
+    with progress_bar(printing.quiet) as bar:
+        codec = Codec(coding.weights, device, coding=coding.coding)
+        by_codec = benching.bench(codec, arrays, request, runs, clock, bar)
+    height, width = next(iter(arrays.values())).shape[:2]
+    if printing.as_json:
         facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
-        typer.echo(json.dumps({**facts, "quality": request.quality, "codecs": found}))
-    elif not quiet:
+        typer.echo(json.dumps({**facts, "quality": request.quality, "codecs": by_codec}))
+    elif not printing.quiet:
         how = "processor time" if threads == 1 else "by the clock"
         typer.echo(f"{scene}: {width}×{height}, quality {request.quality:g}, medians of {runs}, {how}")
-        _table(found, list(images))
+        _print_table(by_codec, list(arrays))
 
 
-def _table(found: Mapping[str, Any], tasks: list[str]) -> None:
+def _print_table(by_codec: Mapping[str, Any], tasks: Sequence[str]) -> None:
+    """Print a line for every task and codec, and one for every codec."""
     rows = [["task", "codec", "size", "encode", "decode", "PSNR"]]
     for task in tasks:
-        rows += [_row(task, codec, own["tasks"][task]) for codec, own in found.items()]
-    rows += [_row("all", codec, own) for codec, own in found.items()]
+        rows += [_row(task, codec, measures["tasks"][task]) for codec, measures in by_codec.items()]
+    rows += [_row("all", codec, measures) for codec, measures in by_codec.items()]
     for line in columns(rows):
         typer.echo(f"  {line}")
 
 
-def _row(task: str, codec: str, own: Mapping[str, Any] | None) -> list[str]:
-    if own is None or own["bytes"] is None:
-        return [task, NAMES[codec], "–", "", "", ""]
-    encode = f"{own['encode_ms']:.0f} ms" if "encode_ms" in own else ""
-    psnr = f"{own['psnr']:.1f} dB" if own.get("psnr", 99) < 99 else "" if task == "all" else "exact"
-    return [task, NAMES[codec], amount(own["bytes"]), encode, f"{own['decode_ms']:.1f} ms", psnr]
+def _row(task: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:
+    """The line of a codec for a task; without measures it does not code that task."""
+    if measures is None or measures["bytes"] is None:
+        return [task, CODEC_NAMES[codec], "–", "", "", ""]
+    encode = f"{measures['encode_ms']:.0f} ms" if "encode_ms" in measures else ""
+    if measures.get("psnr", PSNR_CAP) < PSNR_CAP:
+        psnr = f"{measures['psnr']:.1f} dB"
+    else:
+        psnr = "" if task == "all" else "exact"
+    size, decode = amount(measures["bytes"]), f"{measures['decode_ms']:.1f} ms"
+    return [task, CODEC_NAMES[codec], size, encode, decode, psnr]

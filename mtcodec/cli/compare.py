@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import note, progress_bar, silent, warn
+from mtcodec.cli.common import progress_bar, warn
+from mtcodec.cli.groups import takes_groups
 from mtcodec.cli.report import columns
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
 
-WHAT = "Scene directory, dataset, .mtc file, directory of .mtc files, or archive"
+SIDE = "Scene directory, dataset, .mtc file, directory of .mtc files, or archive"
 
 
+@takes_groups
 def compare(
-    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help=f"{WHAT}.")],
-    decoded: Annotated[str, typer.Argument(metavar="DECODED", help=f"{WHAT}: what came back.")],
-    tasks: options.Only = "",
+    *,
+    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help=f"{SIDE}.")],
+    decoded: Annotated[str, typer.Argument(metavar="DECODED", help=f"{SIDE}: what came back.")],
+    tasks: options.OnlyTasks = "",
     fail_below: Annotated[
         list[str] | None,
         typer.Option(
@@ -29,12 +33,8 @@ def compare(
             help="Exit code 1 if a scene has less PSNR, e.g. rgb=38; repeatable.",
         ),
     ] = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
+    printing: options.PrintOptions,
+    images: options.ImageOptions,
     weights: options.MoreWeights = "",
     device: options.Device = "cpu",
 ) -> None:
@@ -51,35 +51,40 @@ def compare(
     from mtcodec.measure import compare as comparing
     from mtcodec.measure.scenes import open_scenes
 
-    request = values.request(tasks=task, unit=unit, invalid=invalid)
-    bounds = values.psnrs(fail_below or [])
-    names = dict(values.assignments(name or [], "another name"))
-    tell = silent if quiet else note
+    request = options.request_of(images)
+    least_psnrs = values.psnrs(fail_below or [])
+    tasks_by_name = images.tasks_by_name()
+    more_weights = values.weights_list(weights)
     sides = [
-        open_scenes(path, request.tasks, names, tell, weights.split(",") if weights else (), device)
+        open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device)
         for path in (original, decoded)
     ]
     settings = comparing.Settings(request.tasks, request.units, request.invalid, request.usual_holes)
-    with progress_bar(quiet) as bar:
-        found = comparing.compare_scenes(
-            sides[0], sides[1], values.names(tasks), settings, lambda k, total: bar("comparing", k, total)
+    with progress_bar(printing.quiet) as bar:
+        facts = comparing.compare_scenes(
+            sides[0],
+            sides[1],
+            values.names(tasks),
+            settings,
+            partial(bar, "comparing"),
         )
-    under = comparing.below(found, bounds)
-    if as_json:
-        typer.echo(json.dumps({"original": original, "decoded": decoded, **found, "below": under}))
-    elif not quiet:
-        _table(found)
-    reasons = [_below(name, bounds[name], own, len(found["scenes"])) for name, own in under.items()]
-    lacking = _only(found, (original, decoded))
-    for line in lacking:
+    below = comparing.below(facts, least_psnrs)
+    if printing.as_json:
+        typer.echo(json.dumps({"original": original, "decoded": decoded, **facts, "below": below}))
+    elif not printing.quiet:
+        _print_table(facts)
+    failures = [_below(task, least_psnrs[task], psnrs, len(facts["scenes"])) for task, psnrs in below.items()]
+    differences = _on_one_side(facts, (original, decoded))
+    for line in differences:
         warn(line)
-    if lacking:
-        reasons.append("the sides do not have the same scenes and tasks")
-    if reasons:
-        raise SceneError("; ".join(reasons))
+    if differences:
+        failures.append("the sides do not have the same scenes and tasks")
+    if failures:
+        raise SceneError("; ".join(failures))
 
 
 def _below(task: str, bound: float, psnrs: Mapping[str, float], total: int) -> str:
+    """How the scenes of ``psnrs``, of ``total``, miss a bound; both in dB."""
     worst = min(psnrs, key=lambda key: psnrs[key])
     least = f"{psnrs[worst]:.2f} dB"
     if total == 1:
@@ -87,33 +92,29 @@ def _below(task: str, bound: float, psnrs: Mapping[str, float], total: int) -> s
     return f"{task} is below {bound:g} dB in {len(psnrs)} of {total} scenes, least {least} in {worst}"
 
 
-def _only(found: Mapping[str, Any], sides: Sequence[str]) -> list[str]:
-    """Lines about what one side alone has."""
+def _on_one_side(facts: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
+    """Lines about scenes and tasks that one side alone has."""
     lines = []
-    for side, path in zip(("original", "decoded"), sides):
-        if keys := found[f"only_{side}"]:
+    for side, path in zip(("original", "decoded"), paths):
+        if keys := facts[f"only_{side}"]:
             lines.append(f"only in {path}: {list_names(keys)}")
-        by_scene: dict[str, list[str]] = {}
-        for key, tasks in found[f"tasks_only_{side}"].items():
-            by_scene.setdefault(", ".join(tasks), []).append(key)
-        lines += [f"only in {path}: {tasks} of {list_names(keys)}" for tasks, keys in by_scene.items()]
+        scenes_by_tasks: dict[str, list[str]] = {}
+        for key, tasks in facts[f"tasks_only_{side}"].items():
+            scenes_by_tasks.setdefault(", ".join(tasks), []).append(key)
+        lines += [f"only in {path}: {tasks} of {list_names(keys)}" for tasks, keys in scenes_by_tasks.items()]
     return lines
 
 
-def _table(found: Mapping[str, Any]) -> None:
+def _print_table(facts: Mapping[str, Any]) -> None:
     """Print a line for every task."""
-    scenes, summary = found["scenes"], found["summary"]
+    scenes = facts["scenes"]
     several = len(scenes) > 1
-    heads = ["task", "PSNR", "MS-SSIM", "errors", "holes"]
-    rows = [heads + ["scenes", "worst scene"] * several]
-    for name, own in summary.items():
-        row = [name, _psnr(own), f"{own['ms_ssim']:.4f}" if "ms_ssim" in own else "", _errors(own)]
-        row.append(_holes(own))
+    rows = [["task", "PSNR", "MS-SSIM", "errors", "holes"] + ["scenes", "worst scene"] * several]
+    for task, summary in facts["summary"].items():
+        ms_ssim = f"{summary['ms_ssim']:.4f}" if "ms_ssim" in summary else ""
+        row = [task, _psnr(summary), ms_ssim, _errors(summary), _holes(summary)]
         if several:
-            worst = scenes[own["worst"]][name]
-            exact = worst.get("exact") == 1 or worst.get("mse") == 0
-            shown = "" if exact else f"{own['worst']}: {_psnr(worst) or _errors(worst)}"
-            row += [str(own["scenes"]), shown]
+            row += [str(summary["scenes"]), _worst(summary["worst"], scenes[summary["worst"]][task])]
         rows.append(row)
     if several:
         typer.echo(f"means over {len(scenes)} scenes")
@@ -121,38 +122,48 @@ def _table(found: Mapping[str, Any]) -> None:
         typer.echo(line)
 
 
-def _psnr(own: Mapping[str, Any]) -> str:
-    if "psnr" not in own:
+def _worst(key: str, measures: Mapping[str, Any]) -> str:
+    """The worst scene of a task and its measures; nothing where even that is exact."""
+    if measures.get("exact") == 1 or measures.get("mse") == 0:
         return ""
-    return f"{own['psnr']:.2f} dB" if own["mse"] > 0 else "exact"
+    return f"{key}: {_psnr(measures) or _errors(measures)}"
 
 
-def _holes(own: Mapping[str, Any]) -> str:
-    if not own.get("holes") and not own.get("holes_differ"):
+def _psnr(measures: Mapping[str, Any]) -> str:
+    """PSNR as people read it; nothing for a task that has none."""
+    if "psnr" not in measures:
         return ""
-    return f"{own['holes_differ']:.0f} pixels differ" if own["holes_differ"] else "exact"
+    return f"{measures['psnr']:.2f} dB" if measures["mse"] > 0 else "exact"
 
 
-def _errors(own: Mapping[str, Any]) -> str:
+def _holes(measures: Mapping[str, Any]) -> str:
+    """Whether holes are the same; nothing where there are none."""
+    if not measures.get("holes") and not measures.get("holes_differ"):
+        return ""
+    return f"{measures['holes_differ']:.0f} pixels differ" if measures["holes_differ"] else "exact"
+
+
+def _errors(measures: Mapping[str, Any]) -> str:
     """Measures besides PSNR, as people read them."""
     from mtcodec.tasks.units import length
 
-    if "differing" in own:
-        return f"{own['differing']:.3%} of pixels differ" if own["differing"] else "exact"
-    if own["mse"] == 0:
+    if "differing" in measures:
+        return f"{measures['differing']:.3%} of pixels differ" if measures["differing"] else "exact"
+    if measures["mse"] == 0:
         return ""
     parts = []
-    if "rmse_mm" in own:
-        parts += [f"RMSE {length(own['rmse_mm'] / 1000)}", f"at most {length(own['max_error_mm'] / 1000)}"]
-    if "abs_rel" in own:
-        parts.append(f"{own['abs_rel']:.2%} off")
-    if "delta" in own:
-        parts.append(f"δ<1.25 {_share(own['delta'])}")
-    if "angle_deg" in own:
-        parts.append(f"mean {own['angle_deg']:.2f}°, median {own['angle_median_deg']:.2f}°")
+    if "rmse_mm" in measures:
+        rmse, largest = (length(measures[name] / 1000) for name in ("rmse_mm", "max_error_mm"))
+        parts += [f"RMSE {rmse}", f"at most {largest}"]
+    if "abs_rel" in measures:
+        parts.append(f"{measures['abs_rel']:.2%} off")
+    if "delta" in measures:
+        parts.append(f"δ<1.25 {_percent(measures['delta'])}")
+    if "angle_deg" in measures:
+        parts.append(f"mean {measures['angle_deg']:.2f}°, median {measures['angle_median_deg']:.2f}°")
     return ", ".join(parts)
 
 
-def _share(share: float) -> str:
+def _percent(share: float) -> str:
     """A share in per cent, 100 only for all."""
     return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"

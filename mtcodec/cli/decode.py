@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,13 @@ import typer
 from mtcodec.cli import options, report, values
 from mtcodec.cli.common import emit, open_file, progress_bar, submitter, warn
 from mtcodec.cli.decoding import Decoder, work_of
+from mtcodec.cli.groups import takes_groups
 from mtcodec.errors import FormatError, UsageError
 
 
+@takes_groups
 def decode(
+    *,
     files: Annotated[
         list[str],
         typer.Argument(
@@ -26,7 +30,7 @@ def decode(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Directory; default: FILE without its suffix."),
     ] = None,
-    tasks: options.Only = "",
+    tasks: options.OnlyTasks = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
     jobs: options.Jobs = 1,
@@ -38,8 +42,7 @@ def decode(
         ),
     ] = False,
     weights: options.MoreWeights = "",
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    machine: options.MachineOptions,
     max_pixels: options.MaxPixels = 0,
 ) -> None:  # fmt: skip
     """Decode files, or some of their tasks, to images.
@@ -51,12 +54,13 @@ def decode(
     started = time.monotonic()
     work, several = work_of(files, output)
     decoder = Decoder(
-        values.names(tasks), weights.split(",") if weights else [], device, threads, max_pixels, force
+        values.names(tasks), values.weights_list(weights), machine.device, machine.threads, max_pixels, force
     )
+    end = len(work) if several else 0  # of one file, progress is unknown
     scenes = read = written = 0
     failed: list[str] = []
     with progress_bar(quiet) as bar, submitter(decoder, len(work), jobs) as submit:
-        bar("decoding", 0, len(work) if several else 0)
+        bar("decoding", 0, end)
         for result in submit(work):
             result.show(quiet)
             if result.error is not None and not (several and skip_errors):
@@ -65,11 +69,13 @@ def decode(
                 failed.append(str(result.error))
             scenes += result.error is None
             read, written = read + result.read, written + result.written
-            bar("decoding", scenes + len(failed), len(work) if several else 0)
+            bar("decoding", scenes + len(failed), end)
     for line in failed:
         warn(f"skipped: {line}")
     if several and not quiet:
-        typer.echo(report.total(scenes, read, written, time.monotonic() - started, failed=len(failed)))
+        typer.echo(
+            report.batch_summary(scenes, read, written, time.monotonic() - started, failed=len(failed))
+        )
     if failed:
         raise FormatError(f"{len(failed)} of {len(work)} files could not be decoded")
 
@@ -141,7 +147,7 @@ def extract(
         from mtcodec.archive.read import Opened
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, lambda k, total: bar("copying", k, total), force)
+            run(Opened(file), output, wanted, partial(bar, "copying"), force)
         return
     with open_file(file) as reader:
         try:

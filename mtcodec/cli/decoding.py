@@ -16,7 +16,7 @@ from mtcodec.errors import FormatError, MtcodecError, OutputError, SceneError, S
 if TYPE_CHECKING:
     from mtcodec.container.mtc import Reader
 
-T = TypeVar("T")
+Content = TypeVar("Content")
 SUFFIX = ".mtc"
 Work = tuple[str, Path]
 """A file, and the directory of its images."""
@@ -24,7 +24,14 @@ Work = tuple[str, Path]
 
 @dataclass
 class Decoded:
-    """What became of a file: paths written, tasks lost, bytes read and written."""
+    """What became of a file.
+
+    Attributes:
+        paths: files written.
+        lost: lines about tasks that are damaged.
+        read, written: bytes.
+        error: why the file is not decoded, or not whole.
+    """
 
     file: str
     paths: list[Path] = field(default_factory=list)
@@ -34,6 +41,7 @@ class Decoded:
     error: MtcodecError | None = None
 
     def show(self, quiet: bool) -> None:
+        """Print paths, and warnings about what is lost."""
         for path in self.paths if not quiet else ():
             typer.echo(str(path))
         for line in self.lost:
@@ -42,7 +50,13 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes files; networks are loaded once in a process."""
+    """Decodes files; networks are loaded once in a process.
+
+    Attributes:
+        tasks: those to decode; None: all.
+        weights: names or paths of weights besides the installed ones.
+        max_pixels: larger images are refused; 0: the format's limit.
+    """
 
     tasks: list[str] | None
     weights: list[str]
@@ -52,6 +66,7 @@ class Decoder:
     force: bool
 
     def __call__(self, work: Work) -> Decoded:
+        """Decode a file; an error of it is in the result."""
         result = Decoded(work[0])
         try:
             self._decode(*work, result)
@@ -60,6 +75,11 @@ class Decoder:
         return result
 
     def _decode(self, file: str, directory: Path, result: Decoded) -> None:
+        """Write the images of ``file`` to ``directory``, and what is attached; ``result`` notes what is done.
+
+        Raises:
+            MtcodecError: nothing is written, or not all tasks are.
+        """
         from mtcodec.codec.api import Codec
         from mtcodec.files.images import suffix_for, write_image
         from mtcodec.files.output import write_atomic
@@ -74,21 +94,21 @@ class Decoder:
             if any(reader.header.task(name).is_neural for name in wanted):
                 set_threads(self.threads)
             lost: list[SectionError] = []
-            beside = self._beside(reader, directory, lost)
+            attached = self._attached(reader, directory, lost)
             try:
                 images = Codec(self.weights, self.device).decode(reader, wanted, lost.append)
             except FormatError as error:
                 raise error.at(path=file) from None
-        result.lost = [f"{_what(loss)} is lost: {loss}" for loss in lost]
+        result.lost = [f"{_lost_part(loss)} is lost: {loss}" for loss in lost]
         for name, image in images.items():
             path = directory / (name + suffix_for(image))
             _write(path, image, write_image, result)
-        for name, content in beside.items():
+        for name, content in attached.items():
             _write(directory / name, content, write_atomic, result)
         if lost:
             raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
 
-    def _beside(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
+    def _attached(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
         """Files that are kept beside the images; damage is added to ``lost``."""
         from mtcodec.container import attachments
 
@@ -102,46 +122,50 @@ class Decoder:
         return files
 
 
-def _what(loss: SectionError) -> str:
+def _lost_part(loss: SectionError) -> str:
+    """What people call a section that is damaged."""
     return "what is attached" if loss.section == ATTACHMENTS else f"task {loss.task or loss.section}"
 
 
-def _write(path: Path, content: T, write: Callable[[Path, T], None], result: Decoded) -> None:
+def _write(path: Path, content: Content, write: Callable[[Path, Content], None], result: Decoded) -> None:
+    """Write ``content`` to ``path`` by ``write``, and count it."""
     make_directory(path.parent)
     write(path, content)
     result.paths.append(path)
     result.written += path.stat().st_size
 
 
-def work_of(given: Sequence[str], output: Path | None) -> tuple[list[Work], bool]:
+def work_of(names: Sequence[str], output: Path | None) -> tuple[list[Work], bool]:
     """Files and the directories of their images, and whether they are several (see ``decode``).
 
     Raises:
         UsageError: an archive, no files, or two that go to one directory.
+        SceneError: a directory without files.
     """
+    files = [file for name in names for file in _files_of(name)]
+    several = len(names) > 1 or any(Path(name).is_dir() for name in names)
+    work = [(file, _directory(file, key, output, several)) for file, key in files]
+    files_by_directory: dict[Path, str] = {}
+    for file, directory in work:
+        if directory in files_by_directory:
+            raise UsageError(f"{files_by_directory[directory]} and {file} both go to {directory}")
+        files_by_directory[directory] = file
+    return work, several
+
+
+def _files_of(name: str) -> list[tuple[str, str]]:
+    """The file ``name``, or the files of that directory, each with its key."""
     from mtcodec.archive.names import is_archive
 
-    found: list[tuple[str, str]] = []  # files and their keys
-    several = len(given) > 1
-    for name in given:
-        if is_archive(name):
-            raise UsageError(f"{name} is an archive: mtcodec unpack decodes it")
-        path = Path(name)
-        if path.is_dir():
-            several = True
-            inside = sorted(path.rglob(f"*{SUFFIX}"))
-            if not inside:
-                raise SceneError(f"no {SUFFIX} files in it", path=path)
-            found += [(str(file), file.relative_to(path).with_suffix("").as_posix()) for file in inside]
-        else:
-            found.append((name, path.stem))
-    work = [(file, _directory(file, key, output, several)) for file, key in found]
-    taken: dict[Path, str] = {}
-    for file, directory in work:
-        if directory in taken:
-            raise UsageError(f"{taken[directory]} and {file} both go to {directory}")
-        taken[directory] = file
-    return work, several
+    if is_archive(name):
+        raise UsageError(f"{name} is an archive: mtcodec unpack decodes it")
+    path = Path(name)
+    if not path.is_dir():
+        return [(name, path.stem)]
+    files = sorted(path.rglob(f"*{SUFFIX}"))
+    if not files:
+        raise SceneError(f"no {SUFFIX} files in it", path=path)
+    return [(str(file), file.relative_to(path).with_suffix("").as_posix()) for file in files]
 
 
 def _directory(file: str, key: str, output: Path | None, several: bool) -> Path:

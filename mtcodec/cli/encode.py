@@ -5,32 +5,71 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from mtcodec.cli import options, report, values
-from mtcodec.cli.common import (
-    check_tasks,
-    declared_by,
-    find,
-    note,
-    refuse_existing,
-    silent,
-    submitter,
-    with_listed,
-)
-from mtcodec.cli.jobs import Job, Printing, collect
-from mtcodec.cli.report import counted
+from mtcodec.cli import options, values
+from mtcodec.cli.common import refuse_existing, submitter
+from mtcodec.cli.groups import Group, Sets, takes_groups
+from mtcodec.cli.jobs import Job, ResultPrinter, Work, collect
+from mtcodec.cli.report import batch_summary, counted
+from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
 
 
+class TargetOptions(Group):
+    """What a quality is searched for; bits per pixel become a number of bytes for each scene."""
+
+    target_psnr: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
+            help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
+        ),
+        Sets("target_psnr", parse=values.psnrs),
+    ] = None  # fmt: skip
+    target_bpp: Annotated[
+        float | None,
+        typer.Option(
+            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
+            help="The best quality within so many bits per pixel, for all tasks.",
+        ),
+    ] = None  # fmt: skip
+    target_bytes: Annotated[
+        int | None,
+        typer.Option(
+            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
+            help="The best quality within so many bytes.",
+        ),
+        Sets("target_bytes"),
+    ] = None  # fmt: skip
+    best_effort: Annotated[
+        bool,
+        typer.Option(
+            "--best-effort", help="Take the nearest file where a target is out of reach.",
+            rich_help_panel=options.TARGETS,
+        ),
+        Sets("best_effort"),
+    ] = False  # fmt: skip
+
+
+class PlannedScene(NamedTuple):
+    """A scene, its output, and whether that is there already and the scene left out."""
+
+    scene: SceneFiles
+    path: Path
+    is_there: bool
+
+
+@takes_groups
 def encode(
+    *,
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(metavar="SCENES...", help="Scene directories, or datasets to encode whole."),
@@ -38,14 +77,12 @@ def encode(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
     ] = "",
-    quality: options.Quality = None,
-    max_error: options.MaxError = None,
-    lossless: options.Lossless = "",
-    tasks: options.Tasks = "",
+    quality: options.QualityOptions,
+    bounds: options.BoundOptions,
+    tasks: options.TasksToEncode = "",
     attach: options.Attach = None,
     force: options.Force = False,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
+    printing: options.PrintOptions,
     jobs: options.Jobs = 1,
     dry_run: Annotated[
         bool,
@@ -61,46 +98,11 @@ def encode(
             rich_help_panel=options.MANY,
         ),
     ] = False,
-    skip_errors: options.SkipErrors = False,
-    files_from: options.FilesFrom = "",
-    target_psnr: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
-            help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
-        ),
-    ] = None,
-    target_bpp: Annotated[
-        float | None,
-        typer.Option(
-            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bits per pixel, for all tasks.",
-        ),
-    ] = None,
-    target_bytes: Annotated[
-        int | None,
-        typer.Option(
-            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bytes.",
-        ),
-    ] = None,
-    best_effort: Annotated[
-        bool,
-        typer.Option(
-            "--best-effort", help="Take the nearest file where a target is out of reach.",
-            rich_help_panel=options.TARGETS,
-        ),
-    ] = False,
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
-    coding: options.Coding = "auto",
-    effort: options.Effort = "normal",
-    weights: options.Weights = "auto",
-    measures: options.Measures = False,
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    batch: options.BatchOptions,
+    targets: TargetOptions,
+    images: options.ImageOptions,
+    coding: options.EncodingOptions,
+    machine: options.MachineOptions,
 ) -> None:  # fmt: skip
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
@@ -117,65 +119,86 @@ def encode(
     """
     if not output and not dry_run:
         raise UsageError("missing -o OUT")
-    targets = [bool(target_psnr), target_bpp is not None, target_bytes is not None, bool(quality)]
-    if sum(targets) > 1:
-        raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
-    request = values.request(
-        known=declared_by(weights),
-        quality=quality, tasks=task, invalid=invalid, max_error=max_error, lossless=lossless, unit=unit,
-        target_psnr=values.psnrs(target_psnr or []), target_bytes=target_bytes or 0, best_effort=best_effort,
-        coding=coding, effort=effort, measures=measures,
-    )  # fmt: skip
-    tell = silent if quiet else note
-    names = dict(values.assignments(name or [], "another name"))
-    scenes = find(with_listed(inputs, files_from), request.tasks, names, tell=tell, attach=attach or ())
+    _check_targets(quality, targets)
+    declared = declared_by(coding.weights)
+    request = options.request_of(targets, quality, bounds, images, coding, declared=declared)
+    datasets = with_listed(inputs, batch.files_from)
+    scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
     wanted = values.names(tasks)
-    for scene in scenes:
-        for one in wanted or []:
-            if one not in scene.files:
-                raise SceneError(f"no image of task {one!r}", path=scene.label)
+    _check_images(scenes, wanted)
     check_tasks(request, scenes)
-    outputs, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
-    there = [skip_existing and path.is_file() for path in outputs]
-    work = [pair for pair, done in zip(zip(scenes, outputs), there) if not done]
+    paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
+    plan = [PlannedScene(scene, path, skip_existing and path.is_file()) for scene, path in zip(scenes, paths)]
+    work = [(planned.scene, planned.path) for planned in plan if not planned.is_there]
     if dry_run:
-        _list(zip(scenes, outputs, there), wanted, as_json)
+        _list(plan, wanted, printing.as_json)
     _check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
-    if not several and any(there):
-        tell(f"{output}: is there already")
-    maker = Job(request, weights, device, threads, target_bpp, wanted, force, several)
-    printing = Printing(as_json, quiet, several, output == "-", weights)
+    if not several and len(work) < len(plan):
+        printing.note(f"{output}: is there already")
+    bpp, to_stdout = targets.target_bpp, output == "-"
+    job = Job(request, coding.weights, machine.device, machine.threads, bpp, wanted, force, several)
+    printer = ResultPrinter(printing.as_json, printing.quiet, several, to_stdout, coding.weights)
+    _encode_all(job, work, jobs, batch.skip_errors, printer, len(plan) - len(work))
+
+
+def _encode_all(
+    job: Job, work: list[Work], jobs: int, skip_errors: bool, printer: ResultPrinter, there: int
+) -> None:
+    """Encode scenes in ``jobs`` processes, and print what became of them; ``there`` others are left out.
+
+    Raises:
+        MtcodecError: a scene could not be encoded; the first one ends the run unless ``skip_errors``.
+    """
     started = time.monotonic()
-    with submitter(maker, len(work), jobs) as submit:
-        done = collect(submit(work), len(work), skip_errors, printing)
-    if several and not quiet and not as_json:
-        seconds = time.monotonic() - started
-        typer.echo(report.total(done.scenes, done.read, done.bytes, seconds, sum(there), len(done.failed)))
-    if done.failed:
-        raise SceneError(f"{len(done.failed)} of {len(work)} scenes could not be encoded")
+    with submitter(job, len(work), jobs) as submit:
+        totals = collect(submit(work), len(work), skip_errors, printer)
+    seconds, failed = time.monotonic() - started, len(totals.failed)
+    if printer.several and not printer.quiet and not printer.as_json:
+        typer.echo(batch_summary(totals.scenes, totals.read, totals.bytes, seconds, there, failed))
+    if failed:
+        raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
 
 
-def _list(plan: Iterable[tuple[SceneFiles, Path, bool]], wanted: list[str] | None, as_json: bool) -> None:
-    """What ``--dry-run`` prints of scenes, their outputs and whether those are there and are left out."""
-    there = count = 0
-    for scene, path, done in plan:
-        files = {n: str(p) for n, p in scene.files.items() if wanted is None or n in wanted}
-        left = [n for n in scene.files if n not in files]
-        there, count = there + done, count + 1
+def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:
+    """Raise UsageError where there is more than one target."""
+    wanted = [
+        bool(targets.target_psnr), targets.target_bpp is not None, targets.target_bytes is not None,
+        bool(quality.quality),
+    ]  # fmt: skip
+    if sum(wanted) > 1:
+        raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
+
+
+def _check_images(scenes: Sequence[SceneFiles], wanted: Sequence[str] | None) -> None:
+    """Raise SceneError where a scene has no image of a task that is wanted."""
+    for scene in scenes:
+        for task in wanted or []:
+            if task not in scene.files:
+                raise SceneError(f"no image of task {task!r}", path=scene.label)
+
+
+def _list(plan: Sequence[PlannedScene], wanted: Sequence[str] | None, as_json: bool) -> None:
+    """Print what ``--dry-run`` tells: scenes, their outputs, and what is left out."""
+    for scene, path, is_there in plan:
+        paths = {task: str(p) for task, p in scene.files.items() if wanted is None or task in wanted}
+        left_out = [task for task in scene.files if task not in paths]
         if as_json:
-            facts = {"scene": scene.key, "file": str(path), "there": done, "images": files, "left_out": left,
-                     "attached": {n: str(p) for n, p in scene.attachments.items()}}  # fmt: skip
+            facts = {
+                "scene": scene.key, "file": str(path), "there": is_there, "images": paths,
+                "left_out": left_out, "attached": {name: str(p) for name, p in scene.attachments.items()},
+            }  # fmt: skip
             typer.echo(json.dumps(facts))
-        elif done:
+        elif is_there:
             typer.echo(f"{path}  is there already")
         else:
-            shown = " ".join(f"{n}={scene.files[n].name}" for n in files)
+            shown = " ".join(f"{task}={scene.files[task].name}" for task in paths)
             shown += "".join(f" +{name}" for name in scene.attachments)
-            typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left)})" * bool(left))
+            typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left_out)})" * bool(left_out))
     if not as_json:
-        typer.echo(f"{counted(count - there)} to encode" + f", {there} there already" * bool(there))
+        there = sum(planned.is_there for planned in plan)
+        typer.echo(f"{counted(len(plan) - there)} to encode" + f", {there} there already" * bool(there))
 
 
 def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtcodec.cli import options
-from mtcodec.cli.common import find, progress_bar, systems
-from mtcodec.cli.options import Dataset, Device, Json, Threads
+from mtcodec.cli.common import print_tables, progress_bar
+from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.scenes import codecs_by_name, find
 from mtcodec.cli.values import quality_list
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
 
 
+@takes_groups
 def evaluate(
-    dataset: Dataset,
+    *,
+    dataset: options.Dataset,
     weights: Annotated[
         str,
         typer.Option(
@@ -42,7 +44,7 @@ def evaluate(
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Directory for CSV, JSON and plot."),
     ] = None,
-    as_json: Json = False,
+    as_json: options.Json = False,
     coding: Annotated[
         str,
         typer.Option(
@@ -72,22 +74,21 @@ def evaluate(
             rich_help_panel=options.MACHINE,
         ),
     ] = 1,
-    threads: Threads = 0,
-    device: Device = "cpu",
+    machine: options.MachineOptions,
 ) -> None:  # fmt: skip
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
     from mtcodec.codec.api import Codec
 
     qualities = quality_list(quality)
     declared = Codec(weights.split(",")).tasks
-    scenes = find([dataset], declared, limit=limit)
-    from mtcodec.measure import evaluate as report
+    scenes = find([dataset], declared)[: limit or None]
+    from mtcodec.measure import evaluate as evaluating
     from mtcodec.measure import tables
 
-    codecs = systems(weights, device, threads, coding)
+    codecs = codecs_by_name(weights, machine, coding)
     names = [name for name in against.split(",") if name]
     with progress_bar() as progress:
-        results = report.evaluate(
+        results = evaluating.evaluate(
             codecs, scenes, qualities, names, output, progress,
             about={name: _about(codec) for name, codec in codecs.items()}, declared=declared,
             reference=Path(reference).name.removesuffix(".safetensors") or None,
@@ -96,20 +97,17 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(results))
     else:
-        from rich.console import Console
-
-        console = Console(width=None if sys.stdout.isatty() else 160)
-        for table in (tables.format_table(results), tables.format_bd_rates(results)):
-            if table is not None:
-                console.print(table)
+        every_table = (tables.format_table(results), tables.format_bd_rates(results))
+        print_tables(*(table for table in every_table if table is not None))
 
 
 def _about(codec: Codec) -> dict[str, str]:
     """What results say of a system."""
     from mtcodec.networks.weights.file import describe
 
-    found = [describe(path) for path in codec.paths]
-    about = {"coding": codec.request.coding, "fingerprint": ", ".join(own.fingerprint for own in found)}
-    if len(found) == 1:
-        about |= {key: found[0].config[key] for key in ("architecture", "backbone")}
+    weights = [describe(path) for path in codec.paths]
+    fingerprints = ", ".join(entry.fingerprint for entry in weights)
+    about = {"coding": codec.request.coding, "fingerprint": fingerprints}
+    if len(weights) == 1:
+        about |= {key: weights[0].config[key] for key in ("architecture", "backbone")}
     return about

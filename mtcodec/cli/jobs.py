@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
     from mtcodec.files.layouts import SceneFiles
 
+Work = tuple["SceneFiles", Path]
+"""A scene, and its output."""
+
 
 @dataclass
 class Result:
-    """What became of a scene."""
+    """What became of a scene.
+
+    Attributes:
+        label: what messages call the scene.
+        path: its output.
+        read: bytes of the images.
+        facts: what ``--json`` prints of the file.
+        measures: by task and measure.
+        notes: lines for people.
+        poor: tasks that are hardly usable.
+        missed: how a target was missed; empty if it was reached.
+        error: why there is no file.
+    """
 
     label: str
     path: Path
@@ -37,33 +52,40 @@ class Result:
 
 @dataclass
 class Job:
-    """Encodes scenes, in this process or in others; the codec is loaded with the first one."""
+    """Encodes scenes, in this process or in others; the codec is loaded with the first one.
+
+    Attributes:
+        bpp: bits per pixel to reach, if any.
+        tasks: those to encode; None: all.
+        several: outputs are files in directories, which are made.
+    """
 
     request: Request
     weights: str
     device: str
     threads: int
     bpp: float | None
-    wanted: list[str] | None
+    tasks: list[str] | None
     force: bool
     several: bool
 
-    def __call__(self, work: tuple[SceneFiles, Path]) -> Result:
-        source, path = work
-        result = Result(source.label, path)
+    def __call__(self, work: Work) -> Result:
+        """Encode a scene into a file; an error of it is in the result."""
+        scene, path = work
+        result = Result(scene.label, path)
         try:
-            encoded = self._encode(source, result.notes.append)
+            encoded = self._encode(scene, result.notes.append)
             if self.several:
                 make_directory(path.parent)
             emit(encoded.to_bytes(), path, self.force)
         except MtcodecError as error:
-            result.error = located(error, source)
+            result.error = located(error, scene)
             return result
         from mtcodec.codec import rate
         from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import bytes_on_disk
 
-        result.read = bytes_on_disk(source, encoded.candidates)
+        result.read = bytes_on_disk(scene, encoded.candidates)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
         result.notes += encoded.prepared.messages
@@ -71,17 +93,18 @@ class Job:
         result.missed = rate.missed(encoded, encoded.request)
         return result
 
-    def _encode(self, source: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+    def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+        """A scene, encoded at the quality that is asked for or searched."""
         from mtcodec.files import attachments
         from mtcodec.files.scene import layout_units, read_scene
 
-        images = read_scene(source, self.request.tasks, self.wanted, tell)
-        own: dict[str, Any] = {"attach": attachments.read(source)}
+        images = read_scene(scene, self.request.tasks, self.tasks, tell)
+        attached = attachments.read(scene)
+        settings = {**vars(self.request.only(images, layout_units(scene, images))), "attach": attached}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
-            own["target_bytes"] = max(1, int(self.bpp * height * width / 8))
-        request = self.request.only(images, layout_units(source, images))
-        return self._codec().encode_scene(images, **{**vars(request), **own})
+            settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))
+        return self._codec().encode_scene(images, **settings)
 
     def _codec(self) -> Codec:
         from mtcodec.codec.api import Codec
@@ -93,8 +116,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Printing:
-    """How results are shown."""
+class ResultPrinter:
+    """Prints results.
+
+    Attributes:
+        several: a line for each file, instead of its sections.
+        to_stdout: the file itself goes to standard output, and nothing else may.
+        weights: what the weights were called.
+    """
 
     as_json: bool
     quiet: bool
@@ -103,27 +132,29 @@ class Printing:
     weights: str
 
     def show(self, result: Result) -> None:
+        """Print notes and warnings about a scene, and what its file holds."""
         for line in result.notes if not self.quiet else ():
             note(f"{result.label}: {line}")
         if result.missed:
             warn(f"{result.label}: {result.missed}")
         if result.poor:
-            found = ", ".join(f"{name} {result.measures[name]['psnr']:.1f} dB" for name in result.poor)
-            warn(f"{result.label}: hardly usable: {found}. Try a higher --quality, --max-error or --lossless "
-                 "for it, other --weights, or train your own")  # fmt: skip
+            psnrs = ", ".join(f"{task} {result.measures[task]['psnr']:.1f} dB" for task in result.poor)
+            warn(
+                f"{result.label}: hardly usable: {psnrs}. Try a higher --quality, --max-error or --lossless "
+                "for it, other --weights, or train your own"
+            )
         if self.quiet or self.to_stdout:
             return
         if self.several and not self.as_json:
-            own = result.facts
-            typer.echo(f"{result.path}  {own['bytes']} bytes  {own['bpp']:.4f} bpp"
-                       f"  {report.decibels(result.measures)}")  # fmt: skip
+            size, bpp = result.facts["bytes"], result.facts["bpp"]
+            typer.echo(f"{result.path}  {size} bytes  {bpp:.4f} bpp  {report.decibels(result.measures)}")
             return
         report.print_file(result.facts, self.as_json, "" if self.weights == "auto" else self.weights)
 
 
 @dataclass
 class Totals:
-    """What a run has done; bytes of images read, and of files."""
+    """What a run has done: scenes, bytes of images read and of files written, messages of failures."""
 
     scenes: int = 0
     read: int = 0
@@ -131,35 +162,37 @@ class Totals:
     failed: list[str] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
+        """Count a scene."""
         self.scenes += 1
         self.read += result.read
         self.bytes += result.facts["bytes"]
 
 
-def collect(results: Iterable[Result], total: int, skip_errors: bool, printing: Printing) -> Totals:
-    """Show every result, and the failures last.
+def collect(results: Iterable[Result], count: int, skip_errors: bool, printer: ResultPrinter) -> Totals:
+    """Show each of ``count`` results, and the failures last.
 
     Raises:
         MtcodecError: the first failure, unless those are skipped.
     """
-    done = Totals()
-    with progress_bar(printing.quiet) as bar:
-        bar("encoding", 0, total if total > 1 else 0)
+    totals = Totals()
+    end = count if count > 1 else 0  # of one scene, progress is unknown
+    with progress_bar(printer.quiet) as bar:
+        bar("encoding", 0, end)
         for result in results:
             if result.error is None:
-                done.add(result)
-                printing.show(result)
+                totals.add(result)
+                printer.show(result)
             elif skip_errors:
-                done.failed.append(str(result.error))
+                totals.failed.append(str(result.error))
             else:
                 raise result.error
-            bar("encoding", done.scenes + len(done.failed), total if total > 1 else 0)
-    for line in done.failed:
+            bar("encoding", totals.scenes + len(totals.failed), end)
+    for line in totals.failed:
         warn(f"skipped: {line}")
-    return done
+    return totals
 
 
-def located(error: MtcodecError, source: SceneFiles) -> MtcodecError:
+def located(error: MtcodecError, scene: SceneFiles) -> MtcodecError:
     """``error`` with the file or scene that it is about."""
-    path = source.files.get(error.task or "")
-    return error.at(path=path) if path is not None else error.at(path=source.label)
+    path = scene.files.get(error.task or "")
+    return error.at(path=path) if path is not None else error.at(path=scene.label)

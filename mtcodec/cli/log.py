@@ -7,36 +7,37 @@ from typing import Any
 import typer
 
 
-class Progress:
+class ProgressLines:
     """One line of progress for every record of training logs; each begins with its plan."""
 
     def __init__(self) -> None:
-        self.plan: dict[str, Any] = {}
-        self.last: dict[str, Any] | None = None  # record with a loss
+        self._plan: dict[str, Any] = {}
+        self._last: dict[str, Any] | None = None  # record with a loss
 
     def __call__(self, record: dict[str, Any]) -> None:
         if "plan" in record:
-            self.plan, self.last = record["plan"], None
+            self._plan, self._last = record["plan"], None
         elif "loss" in record:
-            typer.echo("  ".join(self.parts(record)), err=True)
-            self.last = record
+            typer.echo("  ".join(self._parts(record)), err=True)
+            self._last = record
         elif record.get("validation"):
-            parts = [f"{q}: {v['bpp']:.4f} bpp {v['psnr']}" for q, v in record["validation"].items()]
+            parts = [
+                f"{quality}: {measures['bpp']:.4f} bpp {measures['psnr']}"
+                for quality, measures in record["validation"].items()
+            ]
             typer.echo(f"step {record['step']} validation  " + "  ".join(parts), err=True)
 
-    def parts(self, record: dict[str, Any]) -> list[str]:
-        bpp = sum(v for n, v in record.items() if n.startswith("bpp_"))
+    def _parts(self, record: dict[str, Any]) -> list[str]:
+        """What a record with a loss tells."""
+        bpp = sum(value for name, value in record.items() if name.startswith("bpp_"))
         return [
             f"step {record['step']} ({100 * record['done']:.1f} %)",
             f"loss {record['loss']:.4f}",
             f"bpp {bpp:.4f}",
-            *crops_a_second(self.plan, self.last, record),
+            *crops_a_second(self._plan, self._last, record),
             duration(record["minutes"]),
-            *time_left(record["minutes"], record["done"], self.plan.get("decay", 0.0)),
+            *time_left(record["minutes"], record["done"], self._plan.get("decay", 0.0)),
         ]
-
-
-progress = Progress()
 
 
 def crops_a_second(plan: dict[str, Any], last: dict[str, Any] | None, record: dict[str, Any]) -> list[str]:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import check_tasks, declared_by, find, note, progress_bar, silent, warn, with_listed
-from mtcodec.cli.report import counted, total
+from mtcodec.cli.common import ShowProgress, note, progress_bar, warn
+from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.report import batch_summary, counted
+from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
 from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.archive.pack import Summary
+    from mtcodec.archive.pack import Job, Summary
+    from mtcodec.codec.request import Request
+    from mtcodec.files.layouts import SceneFiles
 
-NOTES = 20  # lines about scenes that are shown
+MAX_NOTES = 20  # lines about scenes that are shown
 
 
+@takes_groups
 def pack(
+    *,
     datasets: Annotated[
         list[Path] | None,
         typer.Argument(metavar="DATASET...", help="Scenes in any layout of encode --help."),
@@ -32,15 +39,12 @@ def pack(
             help="Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
         ),
     ] = None,
-    quality: options.Quality = None,
-    max_error: options.MaxError = None,
-    lossless: options.Lossless = "",
-    tasks: options.Tasks = "",
+    quality: options.QualityOptions,
+    bounds: options.BoundOptions,
+    tasks: options.TasksToEncode = "",
     attach: options.Attach = None,
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    skip_errors: options.SkipErrors = False,
-    files_from: options.FilesFrom = "",
+    printing: options.PrintOptions,
+    batch: options.BatchOptions,
     append: Annotated[
         bool,
         typer.Option(
@@ -55,16 +59,9 @@ def pack(
             help="Scenes of one Parquet file; a killed run does at most these again.",
         ),
     ] = 8192,
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
-    coding: options.Coding = "auto",
-    effort: options.Effort = "normal",
-    weights: options.Weights = "auto",
-    measures: options.Measures = False,
-    workers: options.Workers = 0,
-    engine: options.Engine = "local",
+    images: options.ImageOptions,
+    coding: options.EncodingOptions,
+    cluster: options.ClusterOptions,
 ) -> None:  # fmt: skip
     """Encode datasets into an archive: Parquet files with one row a scene and one column a task.
 
@@ -73,26 +70,46 @@ def pack(
     Run it again to go on after an interruption, or when the dataset has grown: scenes that are there are
     left out. To an archive that has scenes that the dataset has not, add with --append.
     """
-    from mtcodec.archive.choice import choose_weights, tasks_of
-    from mtcodec.archive.manifest import arrow
-    from mtcodec.archive.pack import Job
     from mtcodec.archive.pack import pack as run
-    from mtcodec.archive.write import locked
 
     if not output:
         raise UsageError("missing -o ARCHIVE")
-    request = values.request(
-        known=declared_by(weights),
-        quality=quality, tasks=task, invalid=invalid, max_error=max_error, lossless=lossless, unit=unit,
-        coding=coding, effort=effort, measures=measures,
-    )  # fmt: skip
-    names = dict(values.assignments(name or [], "another name"))
-    scenes = find(with_listed(datasets, files_from), request.tasks, names,
-                  tell=silent if quiet else note, attach=attach or ())  # fmt: skip
+    declared = declared_by(coding.weights)
+    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    paths = with_listed(datasets, batch.files_from)
+    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
     check_tasks(request, scenes)
+    job = _job(scenes, request, values.names(tasks), coding.weights, attach or (), output, printing.quiet)
+    started = time.monotonic()
+    with progress_bar(printing.quiet) as bar:
+        bar("starting", 0, 0)
+        summary = run(
+            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, part_rows=part_scenes,
+            skip_errors=batch.skip_errors, append=append, progress=PackingProgress(bar),
+        )  # fmt: skip
+    _print(summary, output, time.monotonic() - started, printing)
+    if summary.skipped:
+        raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
+
+
+def _job(
+    scenes: list[SceneFiles], request: Request, tasks: Sequence[str] | None, weights: str,
+    attach: Sequence[str], output: str, quiet: bool,
+) -> Job:  # fmt: skip
+    """How each scene is encoded, with weights that suit all.
+
+    Raises:
+        SceneError: no scene has a task that is wanted.
+        OutputError: the archive cannot be written.
+    """
+    from mtcodec.archive.choice import choose_weights, tasks_of
+    from mtcodec.archive.manifest import arrow
+    from mtcodec.archive.pack import Job
+    from mtcodec.archive.write import locked
+
     present = tasks_of(scenes, request.tasks)
-    wanted = tuple(values.names(tasks) or present)
-    missing = [one for one in wanted if one not in present]
+    wanted = tuple(tasks or present)
+    missing = [task for task in wanted if task not in present]
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
@@ -101,39 +118,40 @@ def pack(
     with progress_bar(quiet) as bar:
         bar("choosing weights", 0, 0)
         chosen = choose_weights(weights, scenes, wanted, request, output)
-    job = Job(chosen, wanted, request, tuple(attach or ()))
-    started = time.monotonic()
-    with progress_bar(quiet) as bar:
-        bar("starting", 0, 0)
-
-        def show(summary: Summary, total: int) -> None:
-            seconds = max(time.monotonic() - started, 1e-3)
-            bpp = 8 * summary.total / max(summary.pixels, 1)
-            what = f"{summary.scenes / seconds:.1f} scenes/s, {bpp:.3f} bpp"
-            bar(what, summary.before + summary.scenes + len(summary.skipped), total)
-
-        summary = run(scenes, output, job, engine_name=engine, workers=workers, part_rows=part_scenes,
-                      skip_errors=skip_errors, append=append, progress=show)  # fmt: skip
-    _print(summary, output, time.monotonic() - started, as_json, quiet)
-    if summary.skipped:
-        raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
+    return Job(chosen, wanted, request, tuple(attach))
 
 
-def _print(summary: Summary, output: str, seconds: float, as_json: bool, quiet: bool) -> None:
+class PackingProgress:
+    """Shows how fast scenes are packed, from now on, and into how many bits per pixel."""
+
+    def __init__(self, show: ShowProgress) -> None:
+        self._show = show
+        self._started = time.monotonic()
+
+    def __call__(self, summary: Summary, total: int) -> None:
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        bpp = 8 * summary.total / max(summary.pixels, 1)
+        done = summary.before + summary.scenes + len(summary.skipped)
+        self._show(f"{summary.scenes / seconds:.1f} scenes/s, {bpp:.3f} bpp", done, total)
+
+
+def _print(summary: Summary, output: str, seconds: float, printing: options.PrintOptions) -> None:
+    """Print what was skipped, what people should know, and the sizes of columns."""
     for error in summary.skipped.values():
         warn(f"skipped: {error}")
-    if not quiet:
-        for line, count in summary.notes.most_common(NOTES):
+    if not printing.quiet:
+        for line, count in summary.notes.most_common(MAX_NOTES):
             note(f"{line} ({counted(count)})")
-        if len(summary.notes) > NOTES:
-            note(f"and {len(summary.notes) - NOTES} more such lines")
-    if as_json:
+        if len(summary.notes) > MAX_NOTES:
+            note(f"and {len(summary.notes) - MAX_NOTES} more such lines")
+    if printing.as_json:
         typer.echo(json.dumps(_facts(summary, seconds)))
-    elif not quiet:
+    elif not printing.quiet:
         _table(summary, output, seconds)
 
 
 def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
+    """What ``--json`` prints."""
     return {
         "scenes": summary.scenes, "before": summary.before,
         "skipped": {key: str(error) for key, error in summary.skipped.items()},
@@ -144,10 +162,14 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
 
 
 def _table(summary: Summary, output: str, seconds: float) -> None:
-    line = total(summary.scenes, summary.read, summary.total, seconds, summary.before, len(summary.skipped),
-                 summary.weights)  # fmt: skip
+    """Print a line about the archive, and one for every column."""
+    skipped = len(summary.skipped)
+    line = batch_summary(
+        summary.scenes, summary.read, summary.total, seconds, summary.before, skipped, summary.weights
+    )
     typer.echo(f"{output}: {line}")
-    rows = [*summary.columns.items(), ("in all", summary.total)] if summary.scenes else []
-    for name, size in rows:
-        each, bpp = size / summary.scenes, 8 * size / summary.pixels
-        typer.echo(f"  {name:<10} {size:>12} bytes  {each:10.1f} a scene  {bpp:8.4f} bpp")
+    if not summary.scenes:
+        return
+    for name, size in [*summary.columns.items(), ("in all", summary.total)]:
+        size_per_scene, bpp = size / summary.scenes, 8 * size / summary.pixels
+        typer.echo(f"  {name:<10} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp")

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 Measures = Mapping[str, Mapping[str, float]]
 """By task and measure."""
-SHOWN = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
-STORED = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
+FORMATS = {"psnr": "{:.1f} dB", "angle_deg": "{:.2f}°", "abs_rel": "{:.2%} off"}
+FORMATS_OF_VALUES = {"rmse": "RMSE {}", "max_error": "at most {}"}  # in stored values, or their unit
 
 
 def amount(count: float) -> str:
     """``882 B``, ``1.25 MB``: bytes in three digits."""
-    units = ["B", "kB", "MB", "GB", "TB"]
-    while count >= 999.5 and len(units) > 1:
-        count, units = count / 1000, units[1:]
-    return f"{count:.0f} B" if units[0] == "B" else f"{count:.3g} {units[0]}"
+    unit_names = ["B", "kB", "MB", "GB", "TB"]
+    while count >= 999.5 and len(unit_names) > 1:
+        count, unit_names = count / 1000, unit_names[1:]
+    return f"{count:.0f} B" if unit_names[0] == "B" else f"{count:.3g} {unit_names[0]}"
 
 
 def duration(seconds: float) -> str:
@@ -38,11 +38,17 @@ def counted(count: int) -> str:
     return f"{count} scene{'s' * (count != 1)}"
 
 
-def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0,
-          weights: int = 0) -> str:  # fmt: skip
-    """The last line of a batch: scenes, bytes in and out, seconds; ``there`` had been done before.
+def batch_summary(
+    scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0, weights: int = 0
+) -> str:
+    """The last line of a batch.
 
-    ``weights``: bytes of a weights' file that all of an archive's scenes need besides.
+    Args:
+        scenes: number of scenes done, in ``seconds``.
+        read, written: bytes.
+        there: scenes that had been done before.
+        failed: scenes that could not be done.
+        weights: bytes of a weights' file that all of an archive's scenes need besides.
     """
     share = ""
     if read:
@@ -55,61 +61,76 @@ def total(scenes: int, read: int, written: int, seconds: float, there: int = 0, 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Lines of a table with a head; columns are as wide as they need, and empty ones are left out."""
-    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
-    widths = {k: max(len(row[k]) for row in rows) for k in kept}
+    widths = {
+        k: max(len(row[k]) for row in rows) for k in range(len(rows[0])) if any(row[k] for row in rows[1:])
+    }
     for row in rows:
-        yield "  ".join(f"{row[k]:<{widths[k]}}" for k in kept).rstrip()
+        yield "  ".join(f"{row[k]:<{width}}" for k, width in widths.items()).rstrip()
 
 
 def decibels(measures: Measures) -> str:
     """PSNR of every task, on a line."""
-    return ", ".join(f"{name} {own['psnr']:.1f} dB" for name, own in measures.items() if "psnr" in own)
+    psnrs = {task: of_task["psnr"] for task, of_task in measures.items() if "psnr" in of_task}
+    return ", ".join(f"{task} {psnr:.1f} dB" for task, psnr in psnrs.items())
 
 
 def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[str, Any]:
     """What ``--json`` prints; ``measures`` of a scene just encoded are added to its tasks."""
     from mtcodec.codec.info import summary
 
-    found = summary(reader, file)
-    for name, own in (measures or {}).items():
-        found["tasks"][name] |= {key: float(f"{value:.6g}") for key, value in own.items()}
-    return found
+    contents = summary(reader, file)
+    for task, of_task in (measures or {}).items():
+        contents["tasks"][task] |= {name: float(f"{value:.6g}") for name, value in of_task.items()}
+    return contents
 
 
-def print_file(found: Mapping[str, Any], as_json: bool = False, weights: str = "") -> None:
+def print_file(contents: Mapping[str, Any], as_json: bool = False, weights: str = "") -> None:
     """Print what :func:`facts` gave; ``weights`` is what the weights are called."""
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(json.dumps(contents))
         return
-    size = f"{found['bytes']} bytes, {found['bpp']:.4f} bpp, {found['width']}×{found['height']}"
-    made = ""
-    if found["weights"] is not None:
-        name = weights or found["weights"]["name"] or "not installed"
-        made = f", quality {found['quality']:g}, weights {name} ({found['weights']['fingerprint']})"
-    typer.echo(f"{found['file']}: {size}{made}")
-    for section in found["sections"]:
-        cost = f"{section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
-        own = f"  {section['coding']}" if "coding" in section else ""
-        own += f"  quality {section['quality']:g}" if "quality" in section else ""
-        typer.echo(f"  {section['name']:<10} {cost}{own}")
-    typer.echo(f"  {'overhead':<10} {found['overhead_bytes']:>8} bytes")
-    for file in found["files"]:
+    typer.echo(_headline(contents, weights))
+    for section in contents["sections"]:
+        typer.echo(_section_line(section))
+    typer.echo(f"  {'overhead':<10} {contents['overhead_bytes']:>8} bytes")
+    for file in contents["files"]:
         typer.echo(f"  attached {file['name']}: {file['bytes']} bytes")
-    for task, own in found["tasks"].items():
-        measured = _measures(task, own, found)
-        typer.echo(f"  to decode {task}: {own['bytes']} bytes ({' + '.join(own['sections'])}){measured}")
+    for name, task in contents["tasks"].items():
+        measures = _measures(name, task, contents)
+        typer.echo(f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}")
 
 
-def _measures(task: str, own: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def _headline(contents: Mapping[str, Any], weights: str) -> str:
+    """Size of a file and of its images, quality and weights."""
+    line = f"{contents['file']}: {contents['bytes']} bytes, {contents['bpp']:.4f} bpp"
+    line += f", {contents['width']}×{contents['height']}"
+    if contents["weights"] is None:
+        return line
+    name = weights or contents["weights"]["name"] or "not installed"
+    return f"{line}, quality {contents['quality']:g}, weights {name} ({contents['weights']['fingerprint']})"
+
+
+def _section_line(section: Mapping[str, Any]) -> str:
+    """Size, coding and quality of a section."""
+    line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+    if "coding" in section:
+        line += f"  {section['coding']}"
+    if "quality" in section:
+        line += f"  quality {section['quality']:g}"
+    return line
+
+
+def _measures(name: str, task: Mapping[str, Any], contents: Mapping[str, Any]) -> str:
     """Measures of a task as people read them, in its unit."""
     from mtcodec.tasks import USUAL, units
 
-    parts = [text.format(own[key]) for key, text in SHOWN.items() if key in own]
-    section = next(s for s in found["sections"] if s["name"] == task)
-    known = USUAL.get(task)
-    for key, text in STORED.items():
-        if key in own and known is not None:
-            parts.append(text.format(units.shown(known, section["dtype"], own[key], own.get("unit", ""))))
-    if not parts and "unit" in own:
-        parts.append(f"unit {own['unit']}")
+    parts = [text.format(task[measure]) for measure, text in FORMATS.items() if measure in task]
+    section = next(s for s in contents["sections"] if s["name"] == name)
+    declaration = USUAL.get(name)
+    for measure, text in FORMATS_OF_VALUES.items():
+        if measure in task and declaration is not None:
+            value = units.shown(declaration, section["dtype"], task[measure], task.get("unit", ""))
+            parts.append(text.format(value))
+    if not parts and "unit" in task:
+        parts.append(f"unit {task['unit']}")
     return f"  {', '.join(parts)}" if parts else ""

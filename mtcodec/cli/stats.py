@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import check_tasks, declared_by, find, note, progress_bar, set_threads, silent, warn
-from mtcodec.cli.report import amount, columns, duration
+from mtcodec.cli.common import progress_bar, set_threads, warn
+from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.report import amount, columns, counted, duration
+from mtcodec.cli.scenes import check_tasks, declared_by, find
 
-SHOWN = 3  # sizes and dtypes that are named
+MAX_NAMED = 3  # sizes and dtypes that are named
+MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
 
 
+@takes_groups
 def stats(
+    *,
     dataset: options.Dataset,
-    tasks: options.Only = "",
+    tasks: options.OnlyTasks = "",
     sample: Annotated[
         int,
         typer.Option(
@@ -31,17 +36,10 @@ def stats(
             "--quality", metavar="QUALITIES", help="Qualities to encode the sample at, separated by commas."
         ),
     ] = "40,65,85",
-    max_error: options.MaxError = None,
-    lossless: options.Lossless = "",
-    as_json: options.Json = False,
-    quiet: options.Quiet = False,
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
-    unit: options.Unit = None,
-    invalid: options.Invalid = None,
-    coding: options.Coding = "auto",
-    effort: options.Effort = "normal",
-    weights: options.Weights = "auto",
+    bounds: options.BoundOptions,
+    printing: options.PrintOptions,
+    images: options.ImageOptions,
+    coding: options.CodingOptions,
 ) -> None:
     """Show what a dataset holds: scenes, tasks, sizes, units, holes, bytes; and what encoding it would give.
 
@@ -50,14 +48,9 @@ def stats(
     divides the processor time for all scenes by the cores of this machine.
     """
     qualities = values.quality_list(quality)
-    request = values.request(
-        known=declared_by(weights), tasks=task, invalid=invalid, max_error=max_error, lossless=lossless,
-        unit=unit, coding=coding, effort=effort,
-    )  # fmt: skip
-    tell = silent if quiet else note
-    names = dict(values.assignments(name or [], "another name"))
-    with progress_bar(quiet) as bar:
-        scenes = find([dataset], request.tasks, names, tell=tell)
+    request = options.request_of(bounds, images, coding, declared=declared_by(coding.weights))
+    with progress_bar(printing.quiet) as bar:
+        scenes = find([dataset], request.tasks, images.tasks_by_name(), printing.note)
         check_tasks(request, scenes)
         from mtcodec.codec.api import Codec
         from mtcodec.measure.stats import describe
@@ -65,67 +58,72 @@ def stats(
         codec = None
         if not no_estimate:
             set_threads(1)
-            codec = Codec(weights, coding=coding)
-        found = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar)
-    if as_json:
-        typer.echo(json.dumps({"dataset": str(dataset), **found}))
-    elif not quiet:
-        _print(str(dataset), found)
-    for key, reason in found["failed"].items():
+            codec = Codec(coding.weights, coding=coding.coding)
+        facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar)
+    if printing.as_json:
+        typer.echo(json.dumps({"dataset": str(dataset), **facts}))
+    elif not printing.quiet:
+        _print(str(dataset), facts)
+    for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")
 
 
-def _print(dataset: str, found: Mapping[str, Any]) -> None:
-    count = found["scenes"]
-    total = sum(own["bytes"] for own in found["tasks"].values())
-    about = "about " * any(own["estimated"] for own in found["tasks"].values())
-    typer.echo(f"{dataset}: {count} scene{'s' * (count != 1)}, {about}{amount(total)} of images")
-    rows = [["task", "kind", "scenes", "images", "unit", "holes", "on disk", "a scene"]]
-    for name, own in found["tasks"].items():
-        holes = f"{own['holes']:.2%}" if own.get("holes") else "none" if "holes" in own else ""
-        size = amount(own["bytes"] / own["scenes"])
-        disk = ("about " * own["estimated"]) + amount(own["bytes"])
-        kind, images, unit = own["kind"], _most(own["images"]), own["unit"]
-        rows.append([name, kind, str(own["scenes"]), images, unit, holes, disk, size])
-    for line in columns(rows):
+def _print(dataset: str, facts: Mapping[str, Any]) -> None:
+    """Print a table of tasks, what it was taken from, and what encoding would give."""
+    count, tasks = facts["scenes"], facts["tasks"]
+    total = sum(task["bytes"] for task in tasks.values())
+    about = "about " * any(task["estimated"] for task in tasks.values())
+    typer.echo(f"{dataset}: {counted(count)}, {about}{amount(total)} of images")
+    head = ["task", "kind", "scenes", "images", "unit", "holes", "on disk", "a scene"]
+    for line in columns([head, *(_row(name, task) for name, task in tasks.items())]):
         typer.echo(f"  {line}")
-    typer.echo(f"  sizes: {_most(found['sizes'])}")
-    if found["headers"] < count:
-        typer.echo(f"  sizes and dtypes are those of {found['headers']} scenes spread over all")
-    if len(found["sample"]) < count:
+    typer.echo(f"  sizes: {_most(facts['sizes'])}")
+    if facts["headers"] < count:
+        typer.echo(f"  sizes and dtypes are those of {facts['headers']} scenes spread over all")
+    if len(facts["sample"]) < count:
         typer.echo(
-            f"  holes{' and the estimate' * bool(found['encoded'])} are those of {len(found['sample'])}"
+            f"  holes{' and the estimate' * bool(facts['encoded'])} are those of {len(facts['sample'])}"
         )
-    if found["encoded"]:
-        _estimate(found["encoded"], total)
+    if facts["encoded"]:
+        _print_estimate(facts["encoded"], total)
+
+
+def _row(name: str, task: Mapping[str, Any]) -> list[str]:
+    """The line of a task."""
+    holes = f"{task['holes']:.2%}" if task.get("holes") else "none" if "holes" in task else ""
+    on_disk = ("about " * task["estimated"]) + amount(task["bytes"])
+    a_scene = amount(task["bytes"] / task["scenes"])
+    images = _most(task["images"])
+    return [name, task["kind"], str(task["scenes"]), images, task["unit"], holes, on_disk, a_scene]
 
 
 def _most(counts: Mapping[str, int]) -> str:
     """``640×480 (12), 320×240 (1)``; a single one without its number."""
-    ordered = sorted(counts, key=lambda what: -counts[what])
+    ordered = sorted(counts, key=lambda name: -counts[name])
     if len(ordered) < 2:
         return "".join(ordered)
-    more = f" and {len(ordered) - SHOWN} others" if len(ordered) > SHOWN else ""
-    return ", ".join(f"{what} ({counts[what]})" for what in ordered[:SHOWN]) + more
+    more = f" and {len(ordered) - MAX_NAMED} others" if len(ordered) > MAX_NAMED else ""
+    return ", ".join(f"{name} ({counts[name]})" for name in ordered[:MAX_NAMED]) + more
 
 
-def _estimate(encoded: list[dict[str, Any]], total: int) -> None:
-    """Print a line for every quality."""
+def _print_estimate(encoded: Sequence[Mapping[str, Any]], total: int) -> None:
+    """Print a line for every quality; ``total`` bytes have the images now."""
     cores = encoded[0]["cores"]
-    tasks = dict.fromkeys(name for one in encoded for name in one["psnr"])
-    time = f"time, {cores} core{'s' * (cores != 1)}"
-    rows = [["quality", "a scene", "all scenes", "of now", *(f"{name} PSNR" for name in tasks), time]]
-    for one in encoded:
-        psnrs = [_psnr(one["psnr"].get(name)) for name in tasks]
-        share = f"{one['bytes'] / total:.1%}"
-        sizes = [amount(one["scene_bytes"]), amount(one["bytes"]), share]
-        rows.append([f"{one['quality']:g}", *sizes, *psnrs, duration(one["seconds"])])
+    tasks = dict.fromkeys(name for at_quality in encoded for name in at_quality["psnr"])
+    seconds_head = f"time, {cores} core{'s' * (cores != 1)}"
+    rows = [["quality", "a scene", "all scenes", "of now", *(f"{name} PSNR" for name in tasks), seconds_head]]
+    for at_quality in encoded:
+        psnrs = [_psnr(at_quality["psnr"].get(name)) for name in tasks]
+        share = f"{at_quality['bytes'] / total:.1%}"
+        sizes = [amount(at_quality["scene_bytes"]), amount(at_quality["bytes"]), share]
+        rows.append([f"{at_quality['quality']:g}", *sizes, *psnrs, duration(at_quality["seconds"])])
     typer.echo("encoded, by the sample:")
     for line in columns(rows):
         typer.echo(f"  {line}")
 
 
 def _psnr(value: float | None) -> str:
+    """PSNR as people read it; nothing for a task that has none."""
     if value is None:
         return ""
-    return f"{value:.1f} dB" if value < 98.95 else "exact"
+    return f"{value:.1f} dB" if value < MIN_EXACT_PSNR else "exact"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +11,15 @@ import typer
 
 from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar
-from mtcodec.cli.report import total
+from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.report import batch_summary
 from mtcodec.errors import SceneError, UsageError
 
-Source = Annotated[str, typer.Argument(metavar="ARCHIVE", help="A directory, or a URL (s3://, https://).")]
 
-
+@takes_groups
 def unpack(
-    archive: Source,
+    *,
+    archive: options.Archive,
     output: Annotated[
         str | None,
         typer.Option("-o", "--output", metavar="DIR", help="Directory, or URL, for scenes' images."),
@@ -32,8 +34,7 @@ def unpack(
     ] = "",
     force: options.Force = False,
     quiet: options.Quiet = False,
-    workers: options.Workers = 0,
-    engine: options.Engine = "local",
+    cluster: options.ClusterOptions,
     max_pixels: options.MaxPixels = 0,
 ) -> None:
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
@@ -45,13 +46,13 @@ def unpack(
         raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
     with progress_bar(quiet) as bar:
-        done = run(
+        summary = run(
             Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), keys_of(keys), engine_name=engine, workers=workers, force=force,
-            progress=lambda k, total: bar("unpacking", k, total),
+            values.names(tasks), keys_of(keys), engine_name=cluster.engine, workers=cluster.workers, force=force,
+            progress=partial(bar, "unpacking"),
         )  # fmt: skip
     if not quiet:
-        line = total(done.scenes, done.read, done.written, time.monotonic() - started)
+        line = batch_summary(summary.scenes, summary.read, summary.written, time.monotonic() - started)
         typer.echo(f"{output}: {line}")
 
 

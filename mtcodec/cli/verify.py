@@ -14,6 +14,11 @@ from mtcodec.cli.report import counted
 from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError
 
+ShowDone = Callable[[int, int], None]
+"""Called with how much is done, and how much there is."""
+Checked = tuple[int, list[FormatError]]
+"""Number of scenes, and what is damaged."""
+
 
 def verify(
     files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
@@ -41,21 +46,18 @@ def verify(
         raise FormatError(f"{damaged} damaged")
 
 
-Bar = Callable[[int, int], None]
-Found = tuple[int, list[FormatError]]
-"""Number of scenes, and what is damaged."""
-
-
-def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
+def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
+    """The number of an archive's scenes, and what is damaged."""
     from mtcodec.archive.check import verify as run
     from mtcodec.archive.read import Opened
     from mtcodec.container.header import MAX_PIXELS
 
-    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
+    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, show)
     return result.scenes, list(result.damaged.values())
 
 
-def _verify_file(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
+def _verify_file(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
+    """One scene, and the sections of its file that are damaged."""
     from mtcodec.container import attachments
 
     problems: list[FormatError] = []

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import (
-    emit,
-    find,
-    note,
-    open_file,
-    progress_bar,
-    refuse_existing,
-    set_threads,
-    silent,
-    warn,
-)
+from mtcodec.cli.common import emit, note, open_file, progress_bar, refuse_existing, set_threads, warn
+from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.scenes import find
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.files.notes import list_names
 
@@ -29,10 +23,12 @@ if TYPE_CHECKING:
     from mtcodec.view.scene import SceneView
     from mtcodec.view.sources import Scenes
 
-LIMIT = 100
+MAX_SCENES = 100  # that are shown, unless more are asked for
 
 
+@takes_groups
 def view(
+    *,
     file: Annotated[
         str,
         typer.Argument(
@@ -48,15 +44,13 @@ def view(
         Path | None,
         typer.Option(metavar="DIR", help="The original images, a scene or a dataset: compare with them."),
     ] = None,
-    tasks: options.Only = "",
-    task: options.TaskDeclarations = None,
-    name: options.Names = None,
+    tasks: options.OnlyTasks = "",
+    naming: options.NamingOptions,
     weights: options.MoreWeights = "",
-    limit: Annotated[int, typer.Option(min=0, help="Scenes that are shown at most; 0: all.")] = LIMIT,
+    limit: Annotated[int, typer.Option(min=0, help="Scenes that are shown at most; 0: all.")] = MAX_SCENES,
     open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     max_pixels: options.MaxPixels = 0,
-    threads: options.Threads = 0,
-    device: options.Device = "cpu",
+    machine: options.MachineOptions,
     force: options.Force = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -71,24 +65,24 @@ def view(
         raise UsageError("--open needs a page that is a file (-o)")
     from mtcodec.codec.api import Codec
 
-    declared = values.declarations(task or [])
-    codec = Codec(weights.split(",") if weights else (), device, tasks=declared)
-    names = dict(values.assignments(name or [], "another name"))
-    originals = find([original], codec.tasks, names, tell=silent if quiet else note) if original else []
-    set_threads(threads)
+    declared = options.request_of(naming).tasks
+    codec = Codec(values.weights_list(weights), machine.device, tasks=declared)
+    originals = _originals(original, codec, naming, quiet)
+    set_threads(machine.threads)
+    wanted = values.names(tasks)
     with ExitStack() as stack:
-        scenes = _scenes(stack, file, codec, values.names(tasks), max_pixels, limit)
-        found = _views(scenes, values.names(tasks), originals, quiet)
+        scenes = _scenes(stack, file, codec, wanted, max_pixels, limit)
+        scene_views = _views(scenes, wanted, originals, quiet)
     from mtcodec.view.page import render_page
 
-    data = render_page(scenes.title, scenes.count, found)
+    data = render_page(scenes.title, scenes.count, scene_views)
     emit(data, path, force)
     if not quiet:
-        shown = f"{len(found)} of " * (len(found) < scenes.count) + f"{scenes.count} scenes"
+        shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
         typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
     if open_it:
         _open(path)
-    _tell_damage(file, found)
+    _report_damage(file, scene_views)
 
 
 def _output(file: str, output: Path | None) -> Path:
@@ -101,16 +95,24 @@ def _output(file: str, output: Path | None) -> Path:
         return Path(file.rstrip("/").rsplit("/", 1)[-1] + ".html")
     path = Path(file)
     if path.is_dir():
-        return (
-            path.resolve().with_name(path.resolve().name + ".html")
-            if path.name in ("", "..")
-            else Path(f"{path}.html")
-        )
+        if path.name in ("", ".."):
+            return path.resolve().with_name(path.resolve().name + ".html")
+        return Path(f"{path}.html")
     return path.with_suffix(".html")
 
 
+def _originals(
+    path: Path | None, codec: Codec, naming: options.NamingOptions, quiet: bool
+) -> list[SceneFiles]:
+    """The scenes to compare with, if any."""
+    tasks_by_name = naming.tasks_by_name()
+    if path is None:
+        return []
+    return find([path], codec.tasks, tasks_by_name, options.PrintOptions(quiet=quiet).note)
+
+
 def _scenes(
-    stack: ExitStack, file: str, codec: Codec, tasks: list[str] | None, max_pixels: int, limit: int
+    stack: ExitStack, file: str, codec: Codec, tasks: Sequence[str] | None, max_pixels: int, limit: int
 ) -> Scenes:
     """What ``file`` holds; open until ``stack`` is closed."""
     from mtcodec.archive.names import is_archive
@@ -122,9 +124,9 @@ def _scenes(
         from mtcodec.archive.decode import ArchiveCodec
         from mtcodec.archive.read import Opened
 
-        own = ArchiveCodec(Opened(file, most), codec.device)
-        own.paths, own.tasks = codec.paths, codec.tasks
-        return sources.of_archive(own.opened, own, tasks, limit)
+        archive_codec = ArchiveCodec(Opened(file, most), codec.device)
+        archive_codec.paths, archive_codec.tasks = codec.paths, codec.tasks
+        return sources.of_archive(archive_codec.opened, archive_codec, tasks, limit)
     if Path(file).is_dir():
         return sources.of_directory(Path(file), codec, most, limit)
     reader = stack.enter_context(open_file(file, max_pixels))
@@ -134,43 +136,46 @@ def _scenes(
 
 
 def _views(
-    scenes: Scenes, tasks: list[str] | None, originals: list[SceneFiles], quiet: bool
+    scenes: Scenes, tasks: Sequence[str] | None, originals: Sequence[SceneFiles], quiet: bool
 ) -> list[SceneView]:
     """Decoded scenes, compared with their originals."""
     from mtcodec.view.views import view_scenes
 
     with progress_bar() as bar:
-        found = view_scenes(scenes, tasks, originals, lambda k, total: bar("decoding", k, total))
-    alone = [one.name for one in found if not one.compared]
-    if originals and len(alone) == len(found):
-        raise UsageError(
-            f"no original of {alone[0]!r} (there is {list_names([own.key for own in originals])})"
-        )
+        decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
+    alone = [scene.name for scene in decoded if not scene.compared]
+    if originals and len(alone) == len(decoded):
+        raise UsageError(f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})")
     if originals and alone and not quiet:
         note(f"without an original: {list_names(alone)}")
-    missing = [
-        name for name in tasks or () if not any(name == own.name for one in found for own in one.tasks)
-    ]
+    present = {task.name for scene in decoded for task in scene.tasks}
+    missing = [name for name in tasks or () if name not in present]
     if missing:
         raise UsageError(f"no scene has a task {missing[0]!r}")
-    return found
+    return decoded
 
 
 def _open(path: Path) -> None:
+    """Show a page in the browser, if there is one."""
     import webbrowser
 
     if not webbrowser.open(path.resolve().as_uri()):
         warn(f"no browser to show {path} in")
 
 
-def _tell_damage(file: str, found: list[SceneView]) -> None:
-    """Warn of all that could not be shown; raise an error where scenes are not whole."""
-    for one in found:
-        for problem in one.problems:
-            warn(f"{file}: {problem}" if len(found) == 1 else f"{file}: scene {one.name}: {problem}")
-    errors = [one.errors for one in found if one.errors]
-    if errors:
-        damage = [error for own in errors for error in own if isinstance(error, FormatError)]
-        share = f"{len(errors)} of {len(found)} scenes " if len(found) > 1 else ""
-        what = "damaged" if damage else "not decoded"
-        raise type((damage or errors[0])[0])(f"{share}{what}, as the page shows", path=file)
+def _report_damage(file: str, scenes: Sequence[SceneView]) -> None:
+    """Warn of all that could not be shown.
+
+    Raises:
+        FormatError, or the error of the first scene: scenes are not whole.
+    """
+    for scene in scenes:
+        for problem in scene.problems:
+            warn(f"{file}: {problem}" if len(scenes) == 1 else f"{file}: scene {scene.name}: {problem}")
+    not_whole = [scene.errors for scene in scenes if scene.errors]
+    if not not_whole:
+        return
+    damage = [error for errors in not_whole for error in errors if isinstance(error, FormatError)]
+    share = f"{len(not_whole)} of {len(scenes)} scenes " if len(scenes) > 1 else ""
+    state = "damaged" if damage else "not decoded"
+    raise type((damage or not_whole[0])[0])(f"{share}{state}, as the page shows", path=file)

@@ -25,27 +25,32 @@ def weights_list(
 ) -> None:
     """List the installed weights."""
     from mtcodec.errors import WeightsInvalid
-    from mtcodec.networks.weights import file, store
+    from mtcodec.networks.weights import file as weights_file
+    from mtcodec.networks.weights import store
 
     entries = []
     for path in store.installed(paper):
         try:
-            entry = file.describe(path)
-            file.model_config(entry)
+            entry = weights_file.describe(path)
+            weights_file.model_config(entry)
             entries.append(entry)
         except WeightsInvalid as error:
             warn(str(error))
     if as_json:
-        typer.echo(json.dumps([_entry(e) for e in entries]))
+        typer.echo(json.dumps([_facts(entry) for entry in entries]))
         return
-    for e in entries:
-        tasks = ",".join(t["name"] for t in e.config["tasks"])
-        typer.echo(f"{e.name:<16} {e.fingerprint}  {e.config['architecture']:<12} {tasks}  {e.path}")
+    for entry in entries:
+        tasks = ",".join(task["name"] for task in entry.config["tasks"])
+        architecture = entry.config["architecture"]
+        typer.echo(f"{entry.name:<16} {entry.fingerprint}  {architecture:<12} {tasks}  {entry.path}")
 
 
-def _entry(e: WeightsInfo) -> dict[str, Any]:
-    return {"name": e.name, "path": str(e.path), "fingerprint": e.fingerprint, "bytes": e.path.stat().st_size,
-            "config": e.config, "training": e.training}  # fmt: skip
+def _facts(entry: WeightsInfo) -> dict[str, Any]:
+    """What ``--json`` prints of a file of weights."""
+    return {
+        "name": entry.name, "path": str(entry.path), "fingerprint": entry.fingerprint,
+        "bytes": entry.path.stat().st_size, "config": entry.config, "training": entry.training,
+    }  # fmt: skip
 
 
 @app.command("show")
@@ -55,19 +60,19 @@ def weights_show(
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
     from mtcodec.networks import costs
-    from mtcodec.networks.weights import file, store
+    from mtcodec.networks.weights import file as weights_file
+    from mtcodec.networks.weights import store
 
-    e = file.describe(store.find(name))
-    parts = costs.table(file.model_config(e))
+    entry = weights_file.describe(store.find(name))
+    parts = costs.table(weights_file.model_config(entry))
     if as_json:
-        typer.echo(json.dumps({**_entry(e), "parts": [vars(p) for p in parts]}))
+        typer.echo(json.dumps({**_facts(entry), "parts": [vars(part) for part in parts]}))
         return
-    tasks = ", ".join(f"{t['name']} ({t['kind']})" for t in e.config["tasks"])
-    typer.echo(
-        f"{e.name}: {e.path}\nfingerprint {e.fingerprint}, {e.path.stat().st_size} bytes\ntasks {tasks}"
-    )
+    tasks = ", ".join(f"{task['name']} ({task['kind']})" for task in entry.config["tasks"])
+    size = entry.path.stat().st_size
+    typer.echo(f"{entry.name}: {entry.path}\nfingerprint {entry.fingerprint}, {size} bytes\ntasks {tasks}")
     typer.echo(f"{'part':<22}{'parameters':>12}{'kMAC/pixel':>12}  used by")
-    for p in parts:
-        typer.echo(f"{p.name:<22}{p.parameters:>12,}{p.kmac:>12.2f}  {p.used}")
-    for key, value in e.training.items():
+    for part in parts:
+        typer.echo(f"{part.name:<22}{part.parameters:>12,}{part.kmac:>12.2f}  {part.used}")
+    for key, value in entry.training.items():
         typer.echo(f"{key}: {value if isinstance(value, (str, int, float)) else json.dumps(value)}")

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import torch
 
-from mtcodec import memory
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.notes import Note, ignore
@@ -93,7 +92,6 @@ def train_weights(
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
-    memory.keep()
     if threads:
         torch.set_num_threads(threads)
     checkpoint = output.with_suffix(".ckpt")

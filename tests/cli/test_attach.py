@@ -95,8 +95,8 @@ def test_a_page_shows_their_bytes(run: Run, scenes: Path, tmp_path: Path) -> Non
     with tarfile.open(shard, "w") as file:
         file.add(scenes, ".")
     before = "instead of " + texts.size(sum(p.stat().st_size for p in scenes.rglob("*.png")))
-    for given in (out, archive):
-        done = run("view", given, "-o", "-", "--original", shard)
+    for place in (out, archive):
+        done = run("view", place, "-o", "-", "--original", shard)
         page = done.out.decode()
         assert done.code == 0 and page.count("<b>files</b>") == 2 and before in page
 
@@ -138,7 +138,9 @@ def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
         assert run("verify", place).code == 0
         done = run("unpack", place, "-o", out, "--workers", 1)
         read = sum(
-            own.header.file_size for _, own in Opened(place).all_entries() if isinstance(own, SplitReader)
+            content.header.file_size
+            for _, content in Opened(place).all_entries()
+            if isinstance(content, SplitReader)
         )
         assert done.code == 0 and f" {amount(read)} → {amount(size(out))} (" in done.lines[-1]
         assert (out / "b" / "camera.json").read_bytes() == CAMERA + b"b"

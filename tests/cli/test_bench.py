@@ -26,24 +26,24 @@ def test_formats_reach_our_psnr_and_sums_count_png_for_what_they_cannot_hold(run
     result = run("bench", scene, *HOW, "--json")
     assert (result.code, result.err) == (0, "")
     facts = json.loads(result.out)
-    found = facts["codecs"]
+    codecs = facts["codecs"]
     assert (facts["width"], facts["height"], facts["runs"], facts["threads"]) == (80, 64, 1, 1)
-    assert list(found) == ["mtcodec", "png", "jxl", "avif"]
-    ours = found["mtcodec"]
+    assert list(codecs) == ["mtcodec", "png", "jxl", "avif"]
+    ours = codecs["mtcodec"]
     assert len(run("encode", scene, *HOW[:4], "-o", "-").out) == ours["bytes"]
-    for codec in found.values():
+    for codec in codecs.values():
         assert codec["encode_ms"] > 0 and codec["decode_ms"] > 0
         assert set(codec["tasks"]) == {"rgb", "depth", "normal", "semantic"}
     for name in ("rgb", "depth", "normal"):
         for codec in ("jxl", "avif"):
-            row = found[codec]["tasks"][name]
+            row = codecs[codec]["tasks"][name]
             assert row["psnr"] >= ours["tasks"][name]["psnr"] and row["setting"] > 0
-        assert found["png"]["tasks"][name]["psnr"] == 99
+        assert codecs["png"]["tasks"][name]["psnr"] == 99
     image = imagecodecs.png_decode((scene / "rgb.png").read_bytes())
-    assert found["png"]["tasks"]["rgb"]["bytes"] == len(imagecodecs.png_encode(image, level=6))
-    avif, png = found["avif"], found["png"]
-    assert avif["tasks"]["semantic"] is None and "psnr" not in found["jxl"]["tasks"]["semantic"]
-    lossy = sum(own["bytes"] for own in avif["tasks"].values() if own is not None)
+    assert codecs["png"]["tasks"]["rgb"]["bytes"] == len(imagecodecs.png_encode(image, level=6))
+    avif, png = codecs["avif"], codecs["png"]
+    assert avif["tasks"]["semantic"] is None and "psnr" not in codecs["jxl"]["tasks"]["semantic"]
+    lossy = sum(measures["bytes"] for measures in avif["tasks"].values() if measures is not None)
     assert avif["bytes"] == lossy + png["tasks"]["semantic"]["bytes"]
 
 
@@ -60,9 +60,9 @@ def test_the_table_has_a_row_for_every_task_and_codec(run: Run, scene: Path) -> 
 def test_what_png_cannot_hold_has_no_row(run: Run, scene: Path) -> None:
     (scene / "depth.png").unlink()
     np.save(scene / "depth.npy", np.linspace(1, 9, 64 * 80, dtype=np.float32).reshape(64, 80))
-    found = json.loads(run("bench", scene, *HOW, "--tasks", "depth", "--json").out)["codecs"]
-    assert found["png"]["tasks"]["depth"] is None and found["png"]["bytes"] is None
-    assert found["avif"]["bytes"] == found["avif"]["tasks"]["depth"]["bytes"]
+    codecs = json.loads(run("bench", scene, *HOW, "--tasks", "depth", "--json").out)["codecs"]
+    assert codecs["png"]["tasks"]["depth"] is None and codecs["png"]["bytes"] is None
+    assert codecs["avif"]["bytes"] == codecs["avif"]["tasks"]["depth"]["bytes"]
 
 
 def test_bench_takes_one_scene(run: Run, dataset: Path) -> None:

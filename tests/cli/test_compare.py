@@ -25,11 +25,11 @@ def pair(tmp_path: Path, pixels: Pixels) -> tuple[Path, Path]:
     pixels["depth"][:8] = 0
     for name, image in pixels.items():
         write(tmp_path / "one" / f"{name}.png", image)
-    other = {name: image.copy() for name, image in pixels.items()}
-    other["depth"][8:] += 10
-    other["depth"][0, 0] = 7
-    other["semantic"][0, 0] += 1
-    for name, image in other.items():
+    decoded = {name: image.copy() for name, image in pixels.items()}
+    decoded["depth"][8:] += 10
+    decoded["depth"][0, 0] = 7
+    decoded["semantic"][0, 0] += 1
+    for name, image in decoded.items():
         write(tmp_path / "two" / f"{name}.png", image)
     return tmp_path / "one", tmp_path / "two"
 
@@ -37,16 +37,16 @@ def pair(tmp_path: Path, pixels: Pixels) -> tuple[Path, Path]:
 def test_every_task_has_the_measures_of_its_kind(run: Run, pair: tuple[Path, Path]) -> None:
     result = run("compare", *pair, "--json")
     assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    (row,) = found["scenes"].values()
-    assert list(found["scenes"]) == ["one"] and list(row) == ["depth", "normal", "rgb", "semantic"]
+    facts = json.loads(result.out)
+    (row,) = facts["scenes"].values()
+    assert list(facts["scenes"]) == ["one"] and list(row) == ["depth", "normal", "rgb", "semantic"]
     depth = row["depth"]
     assert (depth["rmse_mm"], depth["max_error_mm"], depth["unit"]) == (10.0, 10.0, "1mm")
     assert (depth["holes"], depth["holes_differ"]) == (8 * 80, 1)
     assert row["rgb"]["psnr"] == 99 and row["rgb"]["ms_ssim"] == pytest.approx(1)
     assert row["normal"]["angle_deg"] == pytest.approx(0, abs=1e-4)
     assert row["semantic"] == {"exact": 0.0, "differing": pytest.approx(1 / (64 * 80))}
-    assert (found["only_original"], found["only_decoded"], found["below"]) == ([], [], {})
+    assert (facts["only_original"], facts["only_decoded"], facts["below"]) == ([], [], {})
 
     lines = run("compare", *pair).lines
     assert lines[0].split() == ["task", "PSNR", "MS-SSIM", "errors", "holes"]
@@ -61,9 +61,9 @@ def test_files_of_scenes_are_originals_too(run: Run, pair: tuple[Path, Path], tm
     (tmp_path / "both").mkdir()
     for path in pair:
         path.rename(tmp_path / "both" / path.name)
-    found = json.loads(run("compare", tmp_path / "x.tar", tmp_path / "both", "--json").out)
-    assert list(found["scenes"]) == ["one", "two"] and found["only_original"] == found["only_decoded"] == []
-    assert found["summary"]["depth"]["mse"] == 0 and found["summary"]["semantic"]["exact"] == 1
+    facts = json.loads(run("compare", tmp_path / "x.tar", tmp_path / "both", "--json").out)
+    assert list(facts["scenes"]) == ["one", "two"] and facts["only_original"] == facts["only_decoded"] == []
+    assert facts["summary"]["depth"]["mse"] == 0 and facts["summary"]["semantic"]["exact"] == 1
 
 
 def test_cells_without_an_image_are_no_images(run: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_cells_without_an_image_are_no_images(run: Run, pair: tuple[Path, Path],
 
 
 def test_a_unit_that_is_given_scales_lengths(run: Run, pair: tuple[Path, Path]) -> None:
-    found = json.loads(run("compare", *pair, "--unit", "depth=0.2mm", "--json").out)
-    assert found["summary"]["depth"]["max_error_mm"] == pytest.approx(2.0)
+    facts = json.loads(run("compare", *pair, "--unit", "depth=0.2mm", "--json").out)
+    assert facts["summary"]["depth"]["max_error_mm"] == pytest.approx(2.0)
     more = json.loads(run("compare", *pair, "--invalid", "depth=7", "--json", "--tasks", "depth").out)
     assert more["summary"]["depth"]["holes"] == 8 * 80 and list(more["summary"]) == ["depth"]
 
@@ -87,10 +87,10 @@ def test_files_keep_their_unit(run: Run, pair: tuple[Path, Path], tmp_path: Path
     out = tmp_path / "x.mtc"
     settings = ("--coding", "classical", "--lossless", "depth", "--unit", "depth=2mm", "--effort", "fast")
     assert run("encode", pair[0], "-o", out, *settings, "-q").code == 0
-    found = json.loads(run("compare", out, pair[1], "--tasks", "depth", "--json").out)
-    assert found["summary"]["depth"]["max_error_mm"] == 20.0
-    found = json.loads(run("compare", pair[0], out, "--tasks", "depth", "--json").out)
-    assert found["summary"]["depth"]["mse"] == 0
+    facts = json.loads(run("compare", out, pair[1], "--tasks", "depth", "--json").out)
+    assert facts["summary"]["depth"]["max_error_mm"] == 20.0
+    facts = json.loads(run("compare", pair[0], out, "--tasks", "depth", "--json").out)
+    assert facts["summary"]["depth"]["mse"] == 0
 
 
 def test_a_psnr_below_the_bound_fails(run: Run, pair: tuple[Path, Path]) -> None:
@@ -110,13 +110,13 @@ def test_datasets_files_and_archives_are_compared_by_key(run: Run, dataset: Path
     for decoded in (out, archive):
         result = run("compare", dataset, decoded, "--json")
         assert (result.code, result.err) == (0, ""), result
-        found = json.loads(result.out)
-        assert list(found["scenes"]) == ["train/1", "val/2"]
-        rgb = found["summary"]["rgb"]
-        psnrs = {key: row["rgb"]["psnr"] for key, row in found["scenes"].items()}
+        facts = json.loads(result.out)
+        assert list(facts["scenes"]) == ["train/1", "val/2"]
+        rgb = facts["summary"]["rgb"]
+        psnrs = {key: row["rgb"]["psnr"] for key, row in facts["scenes"].items()}
         assert rgb["scenes"] == 2 and rgb["psnr"] == pytest.approx(sum(psnrs.values()) / 2)
         assert rgb["worst"] == min(psnrs, key=lambda key: psnrs[key]) and psnrs[rgb["worst"]] > 25
-        assert found["summary"]["depth"]["scenes"] == 1 and found["summary"]["semantic"]["exact"] == 1
+        assert facts["summary"]["depth"]["scenes"] == 1 and facts["summary"]["semantic"]["exact"] == 1
     only = json.loads(run("compare", dataset, archive, "--tasks", "depth", "--json").out)
     assert list(only["scenes"]) == ["train/1"]  # the other has none
     result = run("compare", out, archive)
@@ -140,18 +140,18 @@ def test_scenes_and_tasks_of_one_side_are_named(run: Run, dataset: Path, tmp_pat
 
 
 def test_what_cannot_be_compared_is_an_error(run: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
-    one, two = pair
-    fails(run("compare", one, tmp_path / "nothing"), 1, "no such file or directory")
-    fails(run("compare", one, two, "--tasks", "flow"), 1, "flow")
+    original, decoded = pair
+    fails(run("compare", original, tmp_path / "nothing"), 1, "no such file or directory")
+    fails(run("compare", original, decoded, "--tasks", "flow"), 1, "flow")
     (tmp_path / "empty").mkdir()
-    fails(run("compare", one, tmp_path / "empty"), 1, "no scenes found")
+    fails(run("compare", original, tmp_path / "empty"), 1, "no scenes found")
     (tmp_path / "bad.mtc").write_bytes(b"no file")
-    fails(run("compare", one, tmp_path / "bad.mtc"), 3, "bad.mtc")
-    write(two / "rgb.png", np.zeros((64, 80, 3), np.uint16))
-    fails(run("compare", one, two), 1, "task rgb", "uint16", "uint8")
+    fails(run("compare", original, tmp_path / "bad.mtc"), 3, "bad.mtc")
+    write(decoded / "rgb.png", np.zeros((64, 80, 3), np.uint16))
+    fails(run("compare", original, decoded), 1, "task rgb", "uint16", "uint8")
 
 
 def test_python_compares_arrays(pixels: Pixels) -> None:
-    other = {"rgb": np.clip(pixels["rgb"], 0, 250) + np.uint8(5)}
-    found = mtcodec.compare({name: pixels[name] for name in ("rgb", "depth")}, other)
-    assert list(found) == ["rgb"] and 33 < found["rgb"]["psnr"] < 36
+    decoded = {"rgb": np.clip(pixels["rgb"], 0, 250) + np.uint8(5)}
+    measures = mtcodec.compare({name: pixels[name] for name in ("rgb", "depth")}, decoded)
+    assert list(measures) == ["rgb"] and 33 < measures["rgb"]["psnr"] < 36

@@ -176,13 +176,13 @@ def test_truncated_files_return_3_and_info_tells_what_it_knows(file: Path, run: 
     whole = run("info", file).lines
     for end in (header.size, header.sections[1].offset - 1, len(data) - 1):
         file.write_bytes(data[:end])
-        told = run("info", file)
-        assert (told.code, told.lines[1:]) == (3, whole[1:])
-        assert told.lines[0].startswith(f"{file}: {end} bytes, ")
-        assert told.err == f"mtcodec: {file}: the file ends before its last section does\n"
-        told = run("info", file, "--json")
-        facts = json.loads(told.out)
-        assert told.code == 3 and not facts["complete"] and list(facts["tasks"]) == list(NAMES)
+        result = run("info", file)
+        assert (result.code, result.lines[1:]) == (3, whole[1:])
+        assert result.lines[0].startswith(f"{file}: {end} bytes, ")
+        assert result.err == f"mtcodec: {file}: the file ends before its last section does\n"
+        result = run("info", file, "--json")
+        facts = json.loads(result.out)
+        assert result.code == 3 and not facts["complete"] and list(facts["tasks"]) == list(NAMES)
         if end < len(data) - 1:
             result = run("decode", file)
             assert (result.code, result.out) == (3, b"")

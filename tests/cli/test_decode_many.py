@@ -38,10 +38,10 @@ def test_a_directory_becomes_a_dataset(jobs: int, encoded: Path, tmp_path: Path,
 def test_files_are_decoded_beside_themselves_or_into_directories_of_their_names(
     encoded: Path, tmp_path: Path, run: Run
 ) -> None:
-    one, two = encoded / "train" / "1.mtc", encoded / "val" / "2.mtc"
-    assert run("decode", one, two, "--tasks", "rgb", "-q").code == 0
-    assert (one.with_suffix("") / "rgb.png").is_file() and (two.with_suffix("") / "rgb.png").is_file()
-    assert run("decode", one, two, "--tasks", "rgb", "-q", "-o", tmp_path / "out").code == 0
+    first, second = encoded / "train" / "1.mtc", encoded / "val" / "2.mtc"
+    assert run("decode", first, second, "--tasks", "rgb", "-q").code == 0
+    assert (first.with_suffix("") / "rgb.png").is_file() and (second.with_suffix("") / "rgb.png").is_file()
+    assert run("decode", first, second, "--tasks", "rgb", "-q", "-o", tmp_path / "out").code == 0
     assert files(tmp_path / "out") == ["1/rgb.png", "2/rgb.png"]
 
 
@@ -59,10 +59,10 @@ def test_files_that_fail_stop_a_run_or_are_listed_at_its_end(encoded: Path, tmp_
 
 def test_files_that_go_to_one_directory_are_refused(encoded: Path, tmp_path: Path, run: Run) -> None:
     (tmp_path / "1.mtc").write_bytes((encoded / "train" / "1.mtc").read_bytes())
-    given = (encoded / "train" / "1.mtc", tmp_path / "1.mtc")
-    fails(run("decode", *given, "-o", tmp_path / "out"), 2, "both go to")
+    paths = (encoded / "train" / "1.mtc", tmp_path / "1.mtc")
+    fails(run("decode", *paths, "-o", tmp_path / "out"), 2, "both go to")
     (tmp_path / "empty").mkdir()
     fails(run("decode", tmp_path / "empty"), 1, "no .mtc files in it")
     fails(
-        run("decode", "-", given[0], "-o", tmp_path / "out"), 2, "standard input needs -o DIR, and no other"
+        run("decode", "-", paths[0], "-o", tmp_path / "out"), 2, "standard input needs -o DIR, and no other"
     )

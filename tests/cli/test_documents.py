@@ -47,16 +47,16 @@ def simple(line: str) -> list[list[str]]:
     """Simple commands of a line, without assignments and redirections."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
-    found: list[list[str]] = [[]]
+    commands: list[list[str]] = [[]]
     words = iter(lexer)
     for word in words:
         if set(word) <= set("<>"):
             next(words, None)
         elif set(word) <= OPERATORS:
-            found.append([])
-        elif found[-1] or not re.fullmatch(r"[A-Z_]+=.*", word):
-            found[-1].append(word)
-    return [own for own in found if own]
+            commands.append([])
+        elif commands[-1] or not re.fullmatch(r"[A-Z_]+=.*", word):
+            commands[-1].append(word)
+    return [command for command in commands if command]
 
 
 def own_words(words: list[str]) -> list[str] | None:
@@ -76,7 +76,7 @@ def named(words: list[str] | None) -> str:
 def parsed(words: list[str]) -> tuple[str, dict[str, Any]]:
     """The command that words name, and its parameters; fails where the command line would."""
     name = named(words)
-    if HELP & set(words) and words[0] in {*HELP, *(own.split()[0] for own in COMMANDS)}:
+    if HELP & set(words) and words[0] in {*HELP, *(command_name.split()[0] for command_name in COMMANDS)}:
         return name, {}
     assert name, f"no command: {' '.join(words)}"
     return name, COMMANDS[name].make_context(name, words[name.count(" ") + 1 :]).params
@@ -102,8 +102,8 @@ def check_pip(words: list[str]) -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
     for word in words:
-        found = re.fullmatch(r"(?:mtcodec|\.)\[(.+)\]", word)
-        for name in found[1].split(",") if found else ():
+        matched = re.fullmatch(r"(?:mtcodec|\.)\[(.+)\]", word)
+        for name in matched[1].split(",") if matched else ():
             assert re.search(rf"^{name} = \[", extras, re.MULTILINE), f"no extra {name}"
 
 
@@ -123,9 +123,9 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
 def test_commands_exist_and_their_options_fit(block: Block) -> None:
     for line in block.lines:
         for words in simple(line):
-            own = own_words(words)
-            if own is not None:
-                parsed(own)
+            command = own_words(words)
+            if command is not None:
+                parsed(command)
             elif Path(words[0]).name in CHECKS:
                 CHECKS[Path(words[0]).name](words[1:])
             else:
@@ -169,5 +169,5 @@ def test_commands_do_what_they_say(
 def expanded(words: list[str]) -> Iterator[str]:
     """Words with the paths that those with ``*`` stand for."""
     for word in words:
-        found = sorted(map(str, Path().glob(word))) if "*" in word else []
-        yield from found or [word.replace("*", "scene")]
+        paths = sorted(map(str, Path().glob(word))) if "*" in word else []
+        yield from paths or [word.replace("*", "scene")]

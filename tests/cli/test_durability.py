@@ -187,8 +187,8 @@ def test_signals_leave_a_whole_file(number: signal.Signals, code: int, tmp_path:
         left = [p for p in tmp_path.iterdir() if p != path]
         if number == signal.SIGKILL:  # which nothing can clean up after
             assert len(left) <= 1 and all(p.name.startswith(".file.") and p.suffix == ".tmp" for p in left)
-            for one in left:
-                one.unlink()
+            for temporary in left:
+                temporary.unlink()
         else:
             assert left == []
 
@@ -218,12 +218,12 @@ def test_ctrl_c_stops_all_processes_of_a_run_which_then_goes_on(tmp_path: Path) 
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, b"")
-    found = files(out)
-    assert 0 < len(found) < 6 and all(name.endswith(".mtc") for name in found)
+    written = files(out)
+    assert 0 < len(written) < 6 and all(name.endswith(".mtc") for name in written)
     again = subprocess.run([*words, "--skip-existing"], capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr) == (0, "")
-    assert again.stdout.splitlines()[-1].endswith(f" {len(found)} were there")
-    assert len(files(out)) == 6 and found.items() <= files(out).items()
+    assert again.stdout.splitlines()[-1].endswith(f" {len(written)} were there")
+    assert len(files(out)) == 6 and written.items() <= files(out).items()
     for data in files(out).values():
         assert set(mtcodec.decode(data)) == {"rgb", "depth", "normal", "semantic"}
 

@@ -54,7 +54,10 @@ def decoded(run: Run, tmp_path: Path) -> Any:
 def without_measures(facts: dict[str, Any]) -> dict[str, Any]:
     """What ``encode --json`` prints, but for what only the encoder knows."""
     keys = ("bytes", "bpp", "sections", "unit")
-    tasks = {name: {k: v for k, v in own.items() if k in keys} for name, own in facts["tasks"].items()}
+    tasks = {
+        name: {k: v for k, v in facts_of_task.items() if k in keys}
+        for name, facts_of_task in facts["tasks"].items()
+    }
     return {**{k: v for k, v in facts.items() if k != "said"}, "tasks": tasks}
 
 
@@ -81,8 +84,8 @@ def test_the_printed_weights_are_those_asked_for(
 ) -> None:
     command = ("encode", scene, "-o", tmp_path / "x.mtc", "--coding", "neural", "--force", "--weights")
     fingerprint = parse(run("encode", scene, "-o", "-", "--coding", "neural").out).fingerprint
-    for given in (small_weights, "general"):
-        assert f"weights {given} ({fingerprint})" in run(*command, given).lines[0]
+    for weights in (small_weights, "general"):
+        assert f"weights {weights} ({fingerprint})" in run(*command, weights).lines[0]
     (tmp_path / "own.safetensors").write_bytes(small_weights.read_bytes())
     assert f"weights {tmp_path}/own.safetensors (" in run(*command, tmp_path / "own.safetensors").lines[0]
 
@@ -149,7 +152,7 @@ def test_bounds_holes_and_lossless_tasks(
         assert np.array_equal(back["depth"] == value, depth == value)
     assert 0 < abs(back["depth"].astype(int) - depth).max() <= 4
     assert np.array_equal(back["normal"], pixels["normal"])
-    line = next(one for one in run("info", tmp_path / "x.mtc").lines if "to decode depth" in one)
+    (line,) = (text for text in run("info", tmp_path / "x.mtc").lines if "to decode depth" in text)
     assert line.endswith("  unit 0.25mm")
 
 
@@ -190,34 +193,34 @@ def test_printed_measures_leave_out_holes(
     write(scene / "normal.png", normal)
     facts = encode("--invalid", "depth=777", "--invalid", "normal=1,2,3", "--measures", "--unit", "depth=2mm",
                    coding=options or FAST)  # fmt: skip
-    back, found = decoded(), facts["tasks"]
+    back, measures = decoded(), facts["tasks"]
 
     valid = (depth != 777) & (depth != 0)
     true, seen = depth[valid].astype(float), back["depth"][valid].astype(float)
     rmse = np.sqrt(np.mean((seen - true) ** 2))
-    assert found["depth"]["rmse"] == pytest.approx(rmse, rel=1e-4)
-    assert found["depth"]["max_error"] == np.abs(seen - true).max()
-    assert found["depth"]["abs_rel"] == pytest.approx(np.mean(np.abs(seen - true) / true), rel=1e-4)
-    assert found["depth"]["psnr"] == pytest.approx(20 * np.log10(np.ptp(true) / rmse), abs=1e-3)
+    assert measures["depth"]["rmse"] == pytest.approx(rmse, rel=1e-4)
+    assert measures["depth"]["max_error"] == np.abs(seen - true).max()
+    assert measures["depth"]["abs_rel"] == pytest.approx(np.mean(np.abs(seen - true) / true), rel=1e-4)
+    assert measures["depth"]["psnr"] == pytest.approx(20 * np.log10(np.ptp(true) / rmse), abs=1e-3)
 
     valid = ~((normal == (1, 2, 3)).all(-1) | (normal == 128).all(-1))
     true, seen = normal[valid].astype(float), back["normal"][valid].astype(float)
     psnr = 10 * np.log10(255**2 / np.mean((seen - true) ** 2))
-    assert found["normal"]["psnr"] == pytest.approx(psnr, abs=1e-3)
+    assert measures["normal"]["psnr"] == pytest.approx(psnr, abs=1e-3)
     true, seen = (v / 255 * 2 - 1 for v in (true, seen))
     cosine = (true * seen).sum(-1) / np.linalg.norm(true, axis=-1) / np.linalg.norm(seen, axis=-1)
     angle = np.degrees(np.arccos(cosine.clip(-1, 1))).mean()
-    assert found["normal"]["angle_deg"] == pytest.approx(angle, rel=1e-4)
+    assert measures["normal"]["angle_deg"] == pytest.approx(angle, rel=1e-4)
 
     stored = json.loads(run("info", tmp_path / "x.mtc", "--json").out)["tasks"]
     for task in ("rgb", "depth", "normal"):
-        for name, value in found[task].items():
+        for name, value in measures[task].items():
             assert stored[task][name] == (
                 pytest.approx(value, rel=1e-4) if isinstance(value, float) else value
             )
     shown = {line.split()[2]: line for line in run("info", tmp_path / "x.mtc").lines if "to decode" in line}
     text = f"RMSE {f'{2e-3 * rmse:.3g} m' if rmse >= 500 else f'{2 * rmse:.3g} mm'}"
-    assert text in shown["depth:"] and f"{found['depth']['psnr']:.1f} dB" in shown["depth:"]
+    assert text in shown["depth:"] and f"{measures['depth']['psnr']:.1f} dB" in shown["depth:"]
     assert f"{angle:.2f}°" in shown["normal:"]
 
 
@@ -227,13 +230,13 @@ def test_printed_measures_leave_out_holes(
 def test_targets_are_reached(encode: Any) -> None:
     low, high = encode("--quality", 0), encode("--quality", 100)
     middle = (low["bytes"] + high["bytes"]) // 2
-    found = encode("--target-bytes", middle)
-    assert 0.8 * middle < found["bytes"] <= middle and found["said"] == ""
-    assert encode("--target-bpp", 8 * middle / (64 * 80))["bytes"] == found["bytes"]
+    reached = encode("--target-bytes", middle)
+    assert 0.8 * middle < reached["bytes"] <= middle and reached["said"] == ""
+    assert encode("--target-bpp", 8 * middle / (64 * 80))["bytes"] == reached["bytes"]
     wanted = (low["tasks"]["rgb"]["psnr"] + high["tasks"]["rgb"]["psnr"]) / 2
-    found = encode("--target-psnr", f"rgb={wanted}")
-    assert wanted <= found["tasks"]["rgb"]["psnr"] < wanted + 1  # settings of AV1 are that far apart
-    assert found["said"] == ""
+    reached = encode("--target-psnr", f"rgb={wanted}")
+    assert wanted <= reached["tasks"]["rgb"]["psnr"] < wanted + 1  # settings of AV1 are that far apart
+    assert reached["said"] == ""
 
 
 @pytest.mark.parametrize(

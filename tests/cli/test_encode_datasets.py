@@ -28,11 +28,11 @@ def tasks(path: Path) -> tuple[str, ...]:
 def test_scenes_of_any_layout_become_files_by_key(
     dataset: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, codec = [], api.Codec
-    monkeypatch.setattr(api, "Codec", lambda *given, **named: made.append(given) or codec(*given, **named))
+    codecs, codec = [], api.Codec
+    monkeypatch.setattr(api, "Codec", lambda *args, **named: codecs.append(args) or codec(*args, **named))
     out = tmp_path / "new" / "out"
     result = run("encode", dataset, SCENE, "-o", out, "--threads", 1)
-    assert (result.code, result.err, len(made)) == (0, "", 1)
+    assert (result.code, result.err, len(codecs)) == (0, "", 1)
     assert files(out) == ["100020.mtc", "train/1.mtc", "val/2.mtc"]
     total = 0
     for line, name in zip(result.lines, ("train/1.mtc", "val/2.mtc", "100020.mtc")):  # as they were given
@@ -78,19 +78,19 @@ def test_every_directory_of_a_dataset_is_kept(
     assert run("decode", out / "val/2.mtc", "--tasks", "smell", "-o", tmp_path / "back").code == 0
     assert np.array_equal(image(tmp_path / "back/smell.png"), pixels["depth"])
 
-    given = ("--task", "color:image", "--name", "smell=disparity", "--force")
-    assert "kept exactly" not in run("encode", dataset, "-o", out, *FAST, *given).err
+    settings = ("--task", "color:image", "--name", "smell=disparity", "--force")
+    assert "kept exactly" not in run("encode", dataset, "-o", out, *FAST, *settings).err
     assert codings(out / "train/1.mtc")["color"] == codings(out / "val/2.mtc")["disparity"] == "classical"
     assert run("encode", dataset, "-o", out, *FAST, "--force", "-q") == (0, b"", "")
 
 
 def test_settings_of_tasks_that_only_some_scenes_have(dataset: Path, tmp_path: Path, run: Run) -> None:
-    given = ("--quality", "depth=30", "--unit", "depth=2mm", "--invalid", "depth=3")
-    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *given, "-q") == (0, b"", "")
+    settings = ("--quality", "depth=30", "--unit", "depth=2mm", "--invalid", "depth=3")
+    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *settings, "-q") == (0, b"", "")
     facts = json.loads(run("info", tmp_path / "out/train/1.mtc", "--json").out)
     assert facts["tasks"]["depth"]["unit"] == "2mm"
-    given = ("--max-error", "depth=3mm", "--force")
-    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *given, "-q") == (0, b"", "")
+    settings = ("--max-error", "depth=3mm", "--force")
+    assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *settings, "-q") == (0, b"", "")
     assert codings(tmp_path / "out/train/1.mtc")["depth"] == "stepped"
     refused = run("encode", dataset, "-o", tmp_path / "other", *FAST, "--quality", "normal=30")
     fails(refused, 2, "settings for task 'normal', which no scene has")
@@ -108,8 +108,11 @@ def test_bits_per_pixel_count_the_pixels_of_each_scene(
     facts = run("encode", dataset, "-o", tmp_path / "out", *FAST, "--target-bpp", 0.8, "--json")
     assert [json.loads(line)["height"] for line in facts.lines] == [64, 32]
     for line in facts.lines:
-        own = json.loads(line)
-        assert 0.8 * 0.7 < own["bpp"] <= 0.8 and own["bytes"] <= 0.8 * own["height"] * 80 / 8
+        facts_of_scene = json.loads(line)
+        assert (
+            0.8 * 0.7 < facts_of_scene["bpp"] <= 0.8
+            and facts_of_scene["bytes"] <= 0.8 * facts_of_scene["height"] * 80 / 8
+        )
 
 
 # --- runs that are stopped, and those that go on ------------------------------------------------
@@ -277,10 +280,10 @@ def test_images_without_a_partner_are_told(tmp_path: Path, pixels: Pixels, run: 
             write(tmp_path / "tum" / task / f"{time}.png", pixels[task])
     result = run("encode", tmp_path / "tum", "-o", f"{tmp_path}/out/", *FAST)
     assert result.code == 0 and files(tmp_path / "out") == ["5.10.mtc"]
-    told = f"mtcodec: note: {tmp_path}/tum: 3 images have no partner in time and are left out\n"
-    assert result.err == told
+    message = f"mtcodec: note: {tmp_path}/tum: 3 images have no partner in time and are left out\n"
+    assert result.err == message
     training = run("train", tmp_path / "tum", "--tasks", "rgb,depth", "-o", tmp_path / "x.safetensors")
-    assert training.code == 1 and training.err.startswith(told) and "1 scenes, of which 24" in training.err
+    assert training.code == 1 and training.err.startswith(message) and "1 scenes, of which 24" in training.err
 
 
 def test_datasets_of_any_layout_are_analysed(dataset: Path, tmp_path: Path, pixels: Pixels, run: Run) -> None:

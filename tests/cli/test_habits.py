@@ -18,7 +18,7 @@ from tools.commands import Run, fails
 
 import mtcodec
 from mtcodec.cli.progress import Bar
-from mtcodec.cli.report import total
+from mtcodec.cli.report import batch_summary
 from mtcodec.cli.values import qualities, quality_list
 from mtcodec.errors import UsageError
 from mtcodec.quality import DEFAULT, WORDS
@@ -107,9 +107,10 @@ def test_help_is_in_groups_with_the_usual_options_first(run: Run) -> None:
 
 
 def test_the_last_line_of_a_batch() -> None:
-    assert total(2, 1000, 250, 4.0) == "2 scenes, 1 kB → 250 B (25.0%), 4 s, 0.5 scenes/s"
-    assert total(1, 250, 1000, 4.0) == "1 scene, 250 B → 1 kB (×4), 4 s, 0.25 scenes/s"
-    assert total(0, 0, 0, 0.5, there=3, failed=1) == "0 scenes, 0 B → 0 B, 0.5 s, 3 were there, 1 failed"
+    assert batch_summary(2, 1000, 250, 4.0) == "2 scenes, 1 kB → 250 B (25.0%), 4 s, 0.5 scenes/s"
+    assert batch_summary(1, 250, 1000, 4.0) == "1 scene, 250 B → 1 kB (×4), 4 s, 0.25 scenes/s"
+    line = batch_summary(0, 0, 0, 0.5, there=3, failed=1)
+    assert line == "0 scenes, 0 B → 0 B, 0.5 s, 3 were there, 1 failed"
 
 
 WORK = """

@@ -156,10 +156,10 @@ def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_pa
 
 def commands(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
     """Every command line without arguments, and the command it calls."""
-    found = [(path, command)]
+    named = [(path, command)]
     for name in getattr(command, "commands", {}):
-        found += commands(command.get_command(None, name), (*path, name))
-    return found
+        named += commands(command.get_command(None, name), (*path, name))
+    return named
 
 
 COMMANDS = commands(typer.main.get_command(cli.app))

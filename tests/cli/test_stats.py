@@ -22,15 +22,15 @@ def test_tasks_sizes_and_bytes_are_told(run: Run, dataset: Path, pixels: dict[st
     write(dataset / "depth" / "train" / "1.png", holes)
     result = run("stats", dataset, "--no-estimate", "--json")
     assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert (found["scenes"], found["sizes"], found["encoded"], found["failed"]) == (2, {"80×64": 2}, [], {})
-    assert list(found["tasks"]) == ["depth", "rgb", "semantic"]
-    depth, rgb = found["tasks"]["depth"], found["tasks"]["rgb"]
+    facts = json.loads(result.out)
+    assert (facts["scenes"], facts["sizes"], facts["encoded"], facts["failed"]) == (2, {"80×64": 2}, [], {})
+    assert list(facts["tasks"]) == ["depth", "rgb", "semantic"]
+    depth, rgb = facts["tasks"]["depth"], facts["tasks"]["rgb"]
     assert (depth["kind"], depth["scenes"], depth["unit"], depth["holes"]) == ("depth", 1, "1mm", 0.5)
     assert (depth["images"], rgb["images"]) == ({"uint16": 1}, {"3×uint8": 2})
     sizes = [path.stat().st_size for path in (dataset / "rgb").rglob("*.png")]
     assert (rgb["bytes"], rgb["estimated"], rgb["holes"]) == (sum(sizes), False, 0)
-    assert "holes" not in found["tasks"]["semantic"]
+    assert "holes" not in facts["tasks"]["semantic"]
 
     lines = run("stats", dataset, "--no-estimate", "--unit", "depth=0.2mm").lines
     assert lines[0].startswith(f"{dataset}: 2 scenes, ") and lines[-1] == "  sizes: 80×64"
@@ -39,9 +39,9 @@ def test_tasks_sizes_and_bytes_are_told(run: Run, dataset: Path, pixels: dict[st
 
 def test_the_sample_is_encoded_at_every_quality(run: Run, dataset: Path) -> None:
     how = ("--coding", "classical", "--effort", "fast", "--quality", "20,70")
-    found = json.loads(run("stats", dataset, *how, "--json").out)
-    low, high = found["encoded"]
-    assert (low["quality"], high["quality"], found["sample"]) == (20, 70, ["train/1", "val/2"])
+    facts = json.loads(run("stats", dataset, *how, "--json").out)
+    low, high = facts["encoded"]
+    assert (low["quality"], high["quality"], facts["sample"]) == (20, 70, ["train/1", "val/2"])
     assert high["scene_bytes"] > low["scene_bytes"] > 50 and high["psnr"]["rgb"] > low["psnr"]["rgb"] > 20
     assert low["bytes"] == round(2 * low["scene_bytes"])
     assert low["seconds"] == pytest.approx(2 * low["scene_seconds"] / low["cores"])
@@ -65,10 +65,10 @@ def test_cells_without_an_image_count_for_nothing(run: Run, dataset: Path, tmp_p
     png = (dataset / "depth" / "train" / "1.png").read_bytes()
     table = pa.table({"depth": pa.array([png, None]), "semantic": pa.array([png, png])})
     pq.write_table(table, tmp_path / "x.parquet")
-    found = json.loads(run("stats", tmp_path / "x.parquet", "--no-estimate", "--json").out)
-    depth, semantic = found["tasks"]["depth"], found["tasks"]["semantic"]
+    facts = json.loads(run("stats", tmp_path / "x.parquet", "--no-estimate", "--json").out)
+    depth, semantic = facts["tasks"]["depth"], facts["tasks"]["semantic"]
     assert (depth["scenes"], depth["bytes"], depth["images"]) == (1, len(png), {"uint16": 1})
-    assert (semantic["scenes"], semantic["bytes"], found["failed"]) == (2, 2 * len(png), {})
+    assert (semantic["scenes"], semantic["bytes"], facts["failed"]) == (2, 2 * len(png), {})
 
 
 def test_a_broken_scene_is_named_and_left_out(run: Run, dataset: Path) -> None:

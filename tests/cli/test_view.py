@@ -75,9 +75,9 @@ def test_a_directory_is_a_contact_sheet(run: Run, encoded: Path) -> None:
     assert result.code == 0 and f"3 scenes, {len(page)} bytes\n" in result.err
     assert "note: without an original: a/1, b/1\n" in result.err
     assert names(page) == ["a/1", "a/100020", "b/1"] and compared(page) == ["a/100020"]
-    some = run("view", encoded, "--limit", 2, "-o", "-")
-    assert names(some.out) == ["a/1", "a/100020"] and "2 of 3 scenes" in some.err
-    assert "the first 2 of 3 scenes" in Tree(some.out).root.text
+    limited = run("view", encoded, "--limit", 2, "-o", "-")
+    assert names(limited.out) == ["a/1", "a/100020"] and "2 of 3 scenes" in limited.err
+    assert "the first 2 of 3 scenes" in Tree(limited.out).root.text
     assert names(run("view", encoded, "--limit", 0, "-o", "-").out) == names(page)
     fails(run("view", encoded, "-o", "-", "--tasks", "smell"), 2, "no scene has a task 'smell'")
     (encoded / "empty").mkdir()

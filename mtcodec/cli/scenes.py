@@ -1,0 +1,97 @@
+"""Scenes and tasks that commands name, and the codecs for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtcodec.cli.common import note, set_threads
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.tasks import Declarations, Task
+
+if TYPE_CHECKING:
+    from mtcodec.cli.options import MachineOptions
+    from mtcodec.codec.api import Codec
+    from mtcodec.codec.request import Request
+    from mtcodec.files.layouts import SceneFiles
+
+
+def declared_by(weights: str) -> dict[str, Task]:
+    """The usual declarations, and those that weights bring besides.
+
+    Raises:
+        MtcodecError: the weights are not there, or are none.
+    """
+    from mtcodec.codec.api import tasks_of
+    from mtcodec.networks.weights import store
+
+    return tasks_of(store.resolve(weights))
+
+
+def find(
+    datasets: Sequence[Path],
+    declared: Declarations,
+    tasks_by_name: Mapping[str, str] | None = None,
+    tell: Callable[[str], None] = note,
+    attach: Sequence[str] | None = None,
+) -> list[SceneFiles]:
+    """Scenes of ``datasets``, of tasks that are ``declared`` or are called otherwise in ``tasks_by_name``.
+
+    Args:
+        tell: takes notes about what was left out or assumed.
+        attach: names of files to keep beside the images.
+    """
+    from mtcodec.files.layouts import find_scenes
+
+    scenes: list[SceneFiles] = []
+    for path in datasets:
+        scenes += find_scenes(path, declared, tasks_by_name or {}, tell, attach or ())
+    return scenes
+
+
+def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:
+    """Paths of the command line, and those that a file (``-``: standard input) lists, one a line.
+
+    Raises:
+        SceneError: the list cannot be read.
+        UsageError: there are no paths.
+    """
+    inputs = list(paths or [])
+    if files_from:
+        try:
+            if files_from == "-":
+                if sys.stdin is None:
+                    raise SceneError("standard input is closed")
+                text = sys.stdin.read()
+            else:
+                text = Path(files_from).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SceneError(f"cannot read it: {error}", path=files_from) from error
+        inputs += [Path(line) for line in text.splitlines() if line]
+    if not inputs:
+        raise UsageError("no scenes or datasets given")
+    return inputs
+
+
+def check_tasks(request: Request, scenes: Sequence[SceneFiles]) -> None:
+    """Raise UsageError where no scene has a task that has settings for itself."""
+    missing = request.tasks_named() - {task for scene in scenes for task in scene.files}
+    if missing:
+        raise UsageError(f"settings for task {min(missing)!r}, which no scene has")
+
+
+def codecs_by_name(weights: str, machine: MachineOptions, coding: str = "neural") -> dict[str, Codec]:
+    """Codecs by the name of their weights, for a list such as ``clevr,runs/other.safetensors,auto``."""
+    from mtcodec.codec.api import load
+    from mtcodec.networks.weights import store
+
+    set_threads(machine.threads)
+    codecs: dict[str, Codec] = {}
+    for item in weights.split(","):
+        name = item if item == store.AUTO else store.find(item).stem
+        if name in codecs:
+            raise UsageError(f"two weights called {name!r}: rename one of the files")
+        codecs[name] = load(item, machine.device, coding=coding)
+    return codecs
