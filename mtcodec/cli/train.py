@@ -142,21 +142,21 @@ class PlanOptions(Group):
         ),
         Sets("balance"),
     ] = None  # fmt: skip
-    own_quality: Annotated[
+    task_quality_prob: Annotated[
         float | None,
         typer.Option(
-            "--own-quality", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            "--task-quality-prob", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
             help="Share of crops with a quality for each task (fast: 0.3).",
         ),
-        Sets("own"),
+        Sets("task_quality_prob"),
     ] = None  # fmt: skip
-    absent: Annotated[
+    task_dropout: Annotated[
         float | None,
         typer.Option(
-            "--absent", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
+            "--task-dropout", min=0, max=1, callback=number, metavar="SHARE", rich_help_panel=SETTINGS,
             help="Share of crops that lack some tasks (fast: 0.2).",
         ),
-        Sets("drop"),
+        Sets("task_dropout"),
     ] = None  # fmt: skip
     shared_weight: Annotated[
         float | None,

@@ -145,7 +145,9 @@ def _views(
         decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
-        raise UsageError(f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})")
+        raise UsageError(
+            f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})"
+        )
     if originals and alone and not quiet:
         note(f"without an original: {list_names(alone)}")
     present = {task.name for scene in decoded for task in scene.tasks}
