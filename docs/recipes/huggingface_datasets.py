@@ -21,7 +21,7 @@ from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, Summary, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 from mtcodec.tasks import USUAL
 
@@ -67,8 +67,8 @@ def to_dataset(path: str | Path, wanted: Sequence[str] | None = None) -> dataset
     """The decoded images of an archive as a dataset of PNG images, with the column ``key``."""
     from PIL import Image
 
-    archive = Opened(path)
-    names = list(archive.about.names if wanted is None else wanted)
+    archive = ArchiveReader(path)
+    names = list(archive.manifest.task_names if wanted is None else wanted)
     features = {"key": datasets.Value("string"), **{name: datasets.Image() for name in names}}
     columns: dict[str, list[Any]] = {name: [] for name in features}
     for key, scene in scenes(archive, names):

@@ -19,7 +19,7 @@ from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 
 
@@ -45,7 +45,7 @@ def scenes_of(
             yield key, scene
 
 
-def write_shards(archive: Opened, output: Path, tasks: list[str], per_shard: int) -> int:
+def write_shards(archive: ArchiveReader, output: Path, tasks: list[str], per_shard: int) -> int:
     """Write ``output``/00000.tar, 00001.tar, … and return the number of scenes."""
     output.mkdir(parents=True, exist_ok=True)
     found = scenes(archive, tasks)
@@ -80,8 +80,8 @@ def main() -> None:
         summary = pack_scenes(scenes_of(arguments.inputs, names), arguments.output, job)
         print(f"{arguments.output}: {summary.scenes} scenes, {summary.total} bytes")
     else:
-        archive = Opened(arguments.inputs[0])
-        names = arguments.tasks.split(",") if arguments.tasks else list(archive.about.names)
+        archive = ArchiveReader(arguments.inputs[0])
+        names = arguments.tasks.split(",") if arguments.tasks else list(archive.manifest.task_names)
         count = write_shards(archive, arguments.output, names, arguments.scenes)
         print(f"{arguments.output}: {count} scenes")
 

@@ -45,11 +45,11 @@ def archive_merge(
 ) -> None:
     """Put all scenes of archives into a new one; they must have the same weights (or none) and settings."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
     target = _given(output)
     with progress_bar(quiet) as bar:
-        made = manage.merge([Opened(name) for name in archives], target, skip_existing, force,
+        made = manage.merge([ArchiveReader(name) for name in archives], target, skip_existing, force,
                             lambda done, total: bar("copying", done, total))  # fmt: skip
     _print([made], as_json, quiet)
 
@@ -81,9 +81,9 @@ def archive_split(
 ) -> None:  # fmt: skip
     """Split an archive into several, in its order or by lists of scenes."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
-    target, opened = _given(output), Opened(archive)
+    target, opened = _given(output), ArchiveReader(archive)
     if sum(map(bool, (parts, scenes, keys))) != 1:
         raise UsageError("say one of --parts, --scenes and --keys")
     if keys:
@@ -110,11 +110,11 @@ def archive_sample(
 ) -> None:
     """Put a random subset of an archive's scenes into a new one."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
     target = _given(output)
     with progress_bar(quiet) as bar:
-        made = manage.sample(Opened(archive), target, scenes, seed, force,
+        made = manage.sample(ArchiveReader(archive), target, scenes, seed, force,
                              lambda done, total: bar("copying", done, total))  # fmt: skip
     _print([made], as_json, quiet)
 

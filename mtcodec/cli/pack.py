@@ -112,7 +112,7 @@ def pack(
             what = f"{summary.scenes / seconds:.1f} scenes/s, {bpp:.3f} bpp"
             bar(what, summary.before + summary.scenes + len(summary.skipped), total)
 
-        summary = run(scenes, output, job, engine_name=engine, workers=workers, part_rows=part_scenes,
+        summary = run(scenes, output, job, engine_name=engine, workers=workers, shard_rows=part_scenes,
                       skip_errors=skip_errors, append=append, progress=show)  # fmt: skip
     _print(summary, output, time.monotonic() - started, as_json, quiet)
     if summary.skipped:

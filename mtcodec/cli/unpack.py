@@ -37,7 +37,7 @@ def unpack(
     max_pixels: options.MaxPixels = 0,
 ) -> None:
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.container.header import MAX_PIXELS
 
@@ -46,7 +46,7 @@ def unpack(
     started = time.monotonic()
     with progress_bar(quiet) as bar:
         done = run(
-            Opened(archive, max_pixels or MAX_PIXELS), output,
+            ArchiveReader(archive, max_pixels or MAX_PIXELS), output,
             values.names(tasks), keys_of(keys), engine_name=engine, workers=workers, force=force,
             progress=lambda k, total: bar("unpacking", k, total),
         )  # fmt: skip

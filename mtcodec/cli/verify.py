@@ -48,10 +48,10 @@ Found = tuple[int, list[FormatError]]
 
 def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, bar: Bar) -> Found:
     from mtcodec.archive.check import verify as run
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.container.header import MAX_PIXELS
 
-    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, bar)
+    result = run(ArchiveReader(name, max_pixels or MAX_PIXELS), decode, device, bar)
     return result.scenes, list(result.damaged.values())
 
 

@@ -120,11 +120,11 @@ def _scenes(
     most = max_pixels or MAX_PIXELS
     if is_archive(file):
         from mtcodec.archive.decode import ArchiveCodec
-        from mtcodec.archive.read import Opened
+        from mtcodec.archive.read import ArchiveReader
 
-        own = ArchiveCodec(Opened(file, most), codec.device)
+        own = ArchiveCodec(ArchiveReader(file, most), codec.device)
         own.paths, own.tasks = codec.paths, codec.tasks
-        return sources.of_archive(own.opened, own, tasks, limit)
+        return sources.of_archive(own.reader, own, tasks, limit)
     if Path(file).is_dir():
         return sources.of_directory(Path(file), codec, most, limit)
     reader = stack.enter_context(open_file(file, max_pixels))

@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader
 
 import mtcodec
 from mtcodec.archive import stream as streams
-from mtcodec.archive.batches import cut
+from mtcodec.archive.batches import center_crop
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.read import Entry, Group, Opened
+from mtcodec.archive.read import ArchiveReader, Entry, RowGroup
 from mtcodec.errors import UsageError
 
 COUNT = 26
@@ -30,7 +30,7 @@ COUNT = 26
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes of two sizes, every fifth without depth, in groups of three rows."""
     path = archives.two_sizes(tmp_path_factory.mktemp("archives") / "a", COUNT)
-    assert len(Archive(path).groups) == 9
+    assert len(Archive(path).row_groups) == 9
     return path
 
 
@@ -73,15 +73,15 @@ def test_from_afar_the_next_group_is_fetched_while_one_is_used(
     fs = fsspec.filesystem("memory")
     fs.put(str(archive), "/afar", recursive=True)
     fetched, second = list[int](), threading.Event()
-    entries = Opened.entries
+    entries = ArchiveReader.entries
 
-    def noted(self: Opened, group: Group, *rest: Any) -> list[Entry]:
-        fetched.append(group.part)
+    def noted(self: ArchiveReader, group: RowGroup, *rest: Any) -> list[Entry]:
+        fetched.append(group.shard)
         if len(fetched) == 2:
             second.set()
         return entries(self, group, *rest)
 
-    monkeypatch.setattr(Opened, "entries", noted)
+    monkeypatch.setattr(ArchiveReader, "entries", noted)
     near, far = Archive(archive, tasks=["rgb"]), Archive("memory://afar", tasks=["rgb"])
     samples = iter(far.stream(batch=1))
     first = next(samples)
@@ -143,8 +143,8 @@ def test_workers_send_lists_as_they_are(collate: Any) -> None:
 
 def test_crops_are_middles(archive: Path) -> None:
     image = np.arange(30).reshape(5, 6)
-    assert cut(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
-    assert cut(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
+    assert center_crop(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
+    assert center_crop(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
     whole, part = Archive(archive)[1]["rgb"], Archive(archive, crop=8)[1]["rgb"]
     assert torch.equal(part, whole[:, 2:10, 6:14])
     for crop in (0, (4,), (3, -1)):

@@ -11,7 +11,7 @@ import pytest
 from tools.commands import Run, fails, files, write
 
 import mtcodec
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.cli.report import amount
 from mtcodec.container.mtc import SplitReader
 from mtcodec.view import texts
@@ -138,7 +138,9 @@ def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
         assert run("verify", place).code == 0
         done = run("unpack", place, "-o", out, "--workers", 1)
         read = sum(
-            own.header.file_size for _, own in Opened(place).all_entries() if isinstance(own, SplitReader)
+            own.header.file_size
+            for _, own in ArchiveReader(place).all_entries()
+            if isinstance(own, SplitReader)
         )
         assert done.code == 0 and f" {amount(read)} → {amount(size(out))} (" in done.lines[-1]
         assert (out / "b" / "camera.json").read_bytes() == CAMERA + b"b"
