@@ -53,7 +53,7 @@ def center_crop(image: Array, window: tuple[int, int]) -> Array:
 
 
 def center_window(size: Sequence[int], window: tuple[int, int]) -> Window:
-    """Rows and columns in the middle of an image of ``size`` (height, width, …); all where there are fewer."""
+    """Rows and columns in the middle of an image of a size (height, width, …); all where there are fewer."""
     starts = [max(0, (side - wanted) // 2) for side, wanted in zip(size, window)]
     rows, columns = (
         slice(start, min(start + wanted, side)) for start, wanted, side in zip(starts, window, size)

@@ -68,9 +68,9 @@ def choose_weights(
 def cheapest_weights(
     paths: Sequence[Path], scenes: Sequence[SceneFiles], tasks: Sequence[str], request: Request
 ) -> Path | None:
-    """Those of several weights that cost a sample of ``scenes`` least, see :mod:`mtcodec.codec.weights_choice`.
+    """Those of several weights that cost a sample of ``scenes`` least; None for no networks.
 
-    Scenes that cannot be read do not count.
+    See :func:`mtcodec.codec.weights_choice.cheapest`. Scenes that cannot be read do not count.
     """
     images = [_read(files, tasks, request) for files in spread(scenes, SAMPLE_SCENES)]
     return weights_choice.cheapest(paths, [scene for scene in images if scene], len(scenes), request)

@@ -26,7 +26,7 @@ def places_of(reader: ArchiveReader) -> list[Place]:
 
 
 def rows_at(reader: ArchiveReader, places: Sequence[Place]) -> Iterator[tuple[str, SplitReader]]:
-    """Keys and sections of the rows at ``places``. Rows of one row group that follow each other are read once.
+    """Keys and sections of the rows at ``places``. Neighbours in a row group are read together.
 
     Raises:
         FormatError: a damaged header.

@@ -116,7 +116,7 @@ class Archive:
                     yield from self.samples(entries[first : first + BATCH])
 
     def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = BATCH) -> Stream:
-        """All scenes once, row group by row group; every worker of a ``DataLoader`` and every rank reads its share.
+        """All scenes once, row group by row group. Workers of a ``DataLoader`` and ranks share them.
 
         Args:
             shuffle: another order in every epoch, see :meth:`mtcodec.archive.stream.Stream.set_epoch`.

@@ -92,7 +92,9 @@ def decode(
     alike: dict[tuple[object, ...], list[int]] = {}  # numbers of rows that networks can take at once
     for index, row in enumerate(rows):
         alike.setdefault(_network_shape(row, tasks) or (index,), []).append(index)
-    passes = [few for indices in alike.values() for few in passes_of(indices, _pixels_of(rows[indices[0]]))]
+    passes: list[Sequence[int]] = []
+    for alike_rows in alike.values():
+        passes += passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
 
     def decode_pass(indices: Sequence[int]) -> list[Scene]:
         names = [name for name in tasks if name in rows[indices[0]][1].header.tasks]

@@ -68,18 +68,18 @@ def _places_to_merge(archives: Sequence[ArchiveReader], skip_existing: bool) -> 
     Raises:
         UsageError: a key twice, unless ``skip_existing``.
     """
-    seen: set[str] = set()
+    known_keys: set[str] = set()
     places: list[list[Place]] = []
     for reader in archives:
         places.append([])
         for number, row_group in enumerate(reader.row_groups):
             for row, key in enumerate(reader.keys(row_group)):
-                if key not in seen:
+                if key not in known_keys:
                     places[-1].append((number, row))
                 elif not skip_existing:
                     raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
                                      path=reader.path)  # fmt: skip
-                seen.add(key)
+                known_keys.add(key)
     return places
 
 

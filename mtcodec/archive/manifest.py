@@ -81,7 +81,7 @@ class Manifest:
 
     @property
     def weights_path(self) -> str | None:
-        """Path of the weights' file inside the archive; None without weights. It is there if a scene needs it."""
+        """Path of the weights' file in the archive; None without weights. It is there if a scene needs it."""
         return None if self.fingerprint == NO_WEIGHTS else f"{WEIGHTS}/{self.fingerprint}{SUFFIX}"
 
     def select_tasks(self, tasks: Sequence[str] | None) -> list[str]:
@@ -155,12 +155,13 @@ def arrow() -> Any:
 
 def schema(manifest: Manifest) -> pa.Schema:
     """The schema of the shards, with the manifest in its metadata."""
-    pa = arrow()
-    types = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.binary())))
-    fields = [pa.field(name, type_, nullable=False) for name, type_ in types.items()]
-    fields += [pa.field(name, pa.float32()) for name in manifest.range_columns]
-    fields += [pa.field(name, pa.binary()) for name in manifest.payload_columns]
-    return pa.schema(fields, metadata={METADATA: json.dumps(manifest_to_json(manifest), sort_keys=True)})
+    pyarrow = arrow()
+    string, int32, int64, binary = pyarrow.string(), pyarrow.int32(), pyarrow.int64(), pyarrow.binary()
+    types = dict(zip(FIXED, (string, int32, int32, int64, binary)))
+    fields = [pyarrow.field(name, type_, nullable=False) for name, type_ in types.items()]
+    fields += [pyarrow.field(name, pyarrow.float32()) for name in manifest.range_columns]
+    fields += [pyarrow.field(name, binary) for name in manifest.payload_columns]
+    return pyarrow.schema(fields, metadata={METADATA: json.dumps(manifest_to_json(manifest), sort_keys=True)})
 
 
 def manifest_to_json(manifest: Manifest) -> dict[str, Any]:

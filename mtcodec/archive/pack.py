@@ -196,10 +196,12 @@ def pack(
     """
     with locked(output):
         writer = Writer.open(output, job.manifest(), shard_rows)
-        foreign = set() if append else writer.keys - {scene.key for scene in scenes}
-        if foreign:
-            raise UsageError(f"has scenes that the dataset has not ({len(foreign)}, such as {min(foreign)!r}):"
-                             " --append adds to them", path=output)  # fmt: skip
+        foreign_keys = set() if append else writer.keys - {scene.key for scene in scenes}
+        if foreign_keys:
+            examples = f"{len(foreign_keys)}, such as {min(foreign_keys)!r}"
+            raise UsageError(
+                f"has scenes that the dataset has not ({examples}): --append adds to them", path=output
+            )
         todo = [scene for scene in scenes if scene.key not in writer.keys]
         summary = Summary(before=len(scenes) - len(todo))
         with engine(engine_name, workers, Packer, (job,)) as submit:

@@ -57,15 +57,16 @@ class RangeFile(io.RawIOBase):
 
     def metadata(self) -> pa.parquet.FileMetaData:
         """The parsed footer."""
-        pa = arrow()
-        return pa.parquet.read_metadata(pa.BufferReader(self.footer()))
+        pyarrow = arrow()
+        return pyarrow.parquet.read_metadata(pyarrow.BufferReader(self.footer()))
 
     def parquet(self) -> pa.parquet.ParquetFile:
         """The file as pyarrow reads it; the footer is fetched now."""
-        pa = arrow()
+        pyarrow = arrow()
         metadata = self.metadata()
         pre_buffer = self._size >= PRE_BUFFER_BYTES * max(1, metadata.num_row_groups)
-        return pa.parquet.ParquetFile(pa.PythonFile(self, "r"), metadata=metadata, pre_buffer=pre_buffer)
+        file = pyarrow.PythonFile(self, "r")
+        return pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=pre_buffer)
 
     def readable(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Archives read: shards found, columns fetched, rows to sections. Local paths, or anything that fsspec opens."""
+"""Archives read: shards are found, columns fetched, rows split into sections. Paths, or URLs for fsspec."""
 
 from __future__ import annotations
 

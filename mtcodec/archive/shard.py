@@ -82,10 +82,10 @@ def check_same(what: str, stored: object, indexed: object, path: str) -> None:
 @contextmanager
 def damage(path: str) -> Iterator[None]:
     """Turn whatever pyarrow raises into a FormatError of the shard at ``path``."""
-    pa = arrow()
+    pyarrow = arrow()
     try:
         yield
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise FormatError(f"cannot read it: {error}", path=path) from error
     except FormatError as error:
         error.at(path=path)

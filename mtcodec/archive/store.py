@@ -36,8 +36,8 @@ class Exists(OutputError):
 def _renew_selectors() -> None:
     """In a forked process: give the event loops that it has inherited a selector of their own.
 
-    Those of the parent are shared with it: when this process forgets inherited connections, their sockets would
-    be taken out of the parent's selector, and its next request would wait for ever (fsspec issue 1298).
+    Those of the parent are shared with it: when this process forgets inherited connections, their sockets
+    would be taken out of the parent's selector, whose next request would wait for ever (fsspec issue 1298).
     """
     loops: set[Any] = {getattr(fs, "_loop", None) for fs in _connected.values()}
     for loop in loops:

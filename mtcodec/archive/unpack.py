@@ -88,10 +88,10 @@ def divide(reader: ArchiveReader, workers: int, keys: Sequence[str] | None = Non
         rows_by_group = [
             [row for row, key in enumerate(group_keys) if key in wanted] for group_keys in keys_by_group
         ]
-    few = len(reader.row_groups) < 4 * workers
+    is_divided = len(reader.row_groups) < 4 * workers
     work: list[Work] = []
     for number, rows in enumerate(rows_by_group):
-        size = max(BATCH, -(-len(rows) // (4 * workers)) if few else len(rows))
+        size = max(BATCH, -(-len(rows) // (4 * workers)) if is_divided else len(rows))
         work += [(number, rows[first : first + size]) for first in range(0, len(rows), size)]
     return work
 

@@ -53,13 +53,13 @@ def table_to_parquet(table: pa.Table) -> bytes:
 
     What is neither header nor payload has statistics, by which engines leave row groups out.
     """
-    pa = arrow()
+    pyarrow = arrow()
     types = {name: table.schema.field(name).type for name in table.column_names}
-    small = {name for name, type_ in types.items() if name in FIXED or type_ != pa.binary()}
+    small = {name for name, type_ in types.items() if name in FIXED or type_ != pyarrow.binary()}
     encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in types if name not in small}
-    encodings |= {name: "BYTE_STREAM_SPLIT" for name in small if pa.types.is_floating(types[name])}
-    sink = pa.BufferOutputStream()
-    pa.parquet.write_table(
+    encodings |= {name: "BYTE_STREAM_SPLIT" for name in small if pyarrow.types.is_floating(types[name])}
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(
         table, sink, row_group_size=rows_of_group(len(table), table.nbytes), use_dictionary=False,
         write_statistics=sorted(small - {"header"}),
         compression={name: "zstd" if name in small else "none" for name in types},
@@ -189,11 +189,11 @@ def _shard_info(store: Store, name: str) -> ShardInfo:
 
 def _read_shard(store: Store, name: str) -> tuple[Manifest, list[str]]:
     """The manifest of a finished shard, and the keys of its scenes."""
-    pa, path = arrow(), f"{store.path}/{name}"
+    pyarrow, path = arrow(), f"{store.path}/{name}"
     try:
         shard = store.open(name).parquet()
         return manifest_of_schema(shard.schema_arrow), shard.read(columns=["key"])["key"].to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException) as error:
         raise FormatError(f"damaged: {error}", path=path) from error
     except FormatError as error:
         error.at(path=path)

@@ -412,6 +412,44 @@ def test_networks_must_save_more_than_their_file_takes(
     assert kept is not None and kept.read_bytes() == clevr.read_bytes()
 
 
+@pytest.fixture
+def one_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only weights that are installed: ``clevr``."""
+    from mtcodec.networks.weights import store
+
+    path = tmp_path / "installed" / "clevr.safetensors"
+    path.parent.mkdir()
+    path.symlink_to(store.find("clevr").resolve())
+    monkeypatch.setattr(store, "directories", lambda: [path.parent])
+    return path
+
+
+def test_several_names_of_weights_compete(
+    bundled: list[SceneFiles], small_weights: Path, one_installed: Path, archive: Path, tmp_path: Path
+) -> None:
+    few, new = bundled[:2], tmp_path / "new"
+    neural, auto = Request(50.0, coding="neural"), Request(30.0, effort="fast")
+    for names in (f"auto,{small_weights}", f"{small_weights},clevr"):
+        assert choose_weights(names, few, ALL, neural, new) == one_installed
+        assert choose_weights(names, few, ("rgb", "depth"), auto, new) is None  # the file costs more
+        assert choose_weights(names, few * 100_000, ("rgb", "depth"), auto, new) == one_installed
+        kept = choose_weights(names, few, ALL, neural, archive)  # those that it has already
+        assert kept is not None and kept.parent == archive / "weights"
+    assert choose_weights(f"{small_weights},{small_weights}", few, ALL, auto, new) == small_weights
+    with pytest.raises(WeightsNotFound, match="no weights named 'nothing'"):
+        choose_weights("auto,nothing", few, ALL, auto, new)
+
+
+def test_commands_take_several_names_of_weights(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
+    names = ("--weights", f"clevr,{small_weights}", "--coding", "neural")
+    done = command("pack", dataset / "s0", "-o", tmp_path / "a", *names, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    done = command("encode", dataset / "s0", "-o", tmp_path / "s0.mtc", *names)
+    assert done.returncode == 0, done.stderr
+    fingerprint = mtcodec.info(tmp_path / "s0.mtc")["weights"]["fingerprint"]
+    assert ArchiveReader(tmp_path / "a").manifest.fingerprint == fingerprint
+
+
 def test_bytes_of_the_weights_are_told(archive: Path, job: Job, bundled: list[SceneFiles],
                                        tmp_path: Path) -> None:  # fmt: skip
     assert job.weights is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,9 @@ from tools import archives
 from torch.utils.data import DataLoader
 
 import mtcodec
+from mtcodec import threads
+from mtcodec.archive import dataset as datasets
+from mtcodec.archive import decode as decoding
 from mtcodec.archive import stream as streams
 from mtcodec.archive.batches import center_crop
 from mtcodec.archive.dataset import Archive
@@ -64,6 +68,25 @@ def test_batches_of_several_sizes_are_the_same_with_any_number_of_workers(archiv
                 assert batch["rgb"].shape == (len(missing), 3, 10, 16)
             if crop and not any(missing):
                 assert batch["depth"].shape == (len(missing), 1, 10, 16)
+
+
+def test_a_worker_decodes_with_one_thread_and_changes_nothing_else(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    def decode(*arguments: Any, **settings: Any) -> Any:
+        used.append(len(set(threads.parallel_map(lambda _: threading.get_ident(), range(2)))))
+        return decoding.decode(*arguments, **settings)
+
+    monkeypatch.setattr(datasets, "decode", decode)
+    monkeypatch.setattr(threads, "_limit", 2)
+    monkeypatch.setattr(datasets, "worker_info", lambda: "a worker")
+    before = dict(os.environ)
+    sample = Archive(archive, ["rgb"])[0]
+    assert used == [1] and threads._limit == 2 and dict(os.environ) == before
+    monkeypatch.setattr(datasets, "worker_info", lambda: None)
+    assert torch.equal(Archive(archive, ["rgb"])[0]["rgb"], sample["rgb"]) and len(used) == 2
 
 
 def test_from_afar_the_next_group_is_fetched_while_one_is_used(
