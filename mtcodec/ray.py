@@ -32,6 +32,7 @@ from mtcodec.signals.mapping import Array
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+TASK_ROWS = 4 * BATCH  # scenes that a task of Ray decodes
 Batch = dict[str, Any]
 """Arrays of the rows of a batch by column, as Ray has them with ``batch_format="numpy"``."""
 
@@ -51,8 +52,7 @@ def read_archive(
     that differ in size is one of tensors of variable shape, as Ray has them. Where a scene lacks a task, its
     image has no pixels, height and width 0, as Ray mixes no tensors with None.
 
-    Ray shares the work by blocks of sections, by default one of every shard, or several of a small part of
-    one if ``override_num_blocks`` asks for more.
+    A task of Ray decodes :data:`TASK_ROWS` scenes of a Parquet file; an archive of fewer is decoded by one.
 
     Args:
         path: one that all machines have, or a URL for fsspec.
@@ -72,8 +72,9 @@ def read_archive(
             raise UsageError(f"columns must be of {', '.join(SCENE_COLUMNS)}, not {name!r}")
     path = absolute(path)
     names = ArchiveReader(path, max_pixels).manifest.select_tasks(tasks)
+    sections = read_sections(path, names, **options).repartition(target_num_rows_per_block=TASK_ROWS)
     # A function rather than the class: actors would hold cores that reading waits for.
-    images = read_sections(path, names, **options).map_batches(
+    images = sections.map_batches(
         partial(_decode_batch, path, tuple(names), max_pixels, uuid.uuid4().hex),
         batch_size=BATCH,
         batch_format="numpy",

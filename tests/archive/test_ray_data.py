@@ -51,6 +51,15 @@ def test_sections_are_filtered_before_they_are_decoded(two_sizes: Path, cluster:
         assert (image == expected[key]["rgb"]).all()
 
 
+def test_tasks_of_ray_share_the_scenes(
+    two_sizes: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mtcodec.ray, "TASK_ROWS", 4)
+    monkeypatch.setattr(mtcodec.ray, "BATCH", 4)
+    rows = mtcodec.ray.read_archive(two_sizes, ["rgb"]).materialize()
+    assert rows.num_blocks() >= 4 and rows.count() == 14
+
+
 def test_what_is_not_there(two_sizes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no task 'x'"):
         mtcodec.ray.read_archive(two_sizes, ["x"])
