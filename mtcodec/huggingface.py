@@ -47,7 +47,7 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
     from mtcodec.archive import feature
 
     names = reader.manifest.select_tasks(tasks)
-    feature.close_archives()  # this path may have had another one before
+    feature.forget_archives()  # this path may have had another one before
     types = dict(zip(SCENE_COLUMNS, ("string", "int32", "int32")))
     features = datasets.Features({name: datasets.Value(type_) for name, type_ in types.items()})
     schema = features.arrow_schema.remove_metadata()
@@ -60,5 +60,5 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
     for name in names:
         table = table.append_column(name, numbers)
         features[name] = feature.ArchiveImage(reader.path, name, max_pixels)
-    dataset: Dataset = datasets.Dataset(table.cast(features.arrow_schema))
-    return dataset
+    rows: Dataset = datasets.Dataset(table.cast(features.arrow_schema))
+    return rows

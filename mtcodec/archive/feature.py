@@ -57,4 +57,4 @@ def _open_column(path: str, task: str, max_pixels: int) -> Archive:
     return Archive(path, [task], max_pixels=max_pixels, numpy=True)
 
 
-close_archives = _open_column.cache_clear
+forget_archives = _open_column.cache_clear

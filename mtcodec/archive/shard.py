@@ -71,11 +71,11 @@ class Shard:
         return table
 
 
-def check_same(what: str, stored: object, indexed: object, path: str) -> None:
+def check_same(fact: str, stored: object, indexed: object, path: str) -> None:
     """Raise FormatError unless the shard at ``path`` has what the index says of it."""
     if stored != indexed:
         raise FormatError(
-            f"has other {what} than {INDEX} tells (parts tell themselves without it)", path=path
+            f"has other {fact} than {INDEX} tells (parts tell themselves without it)", path=path
         )
 
 

@@ -189,7 +189,7 @@ class Store:
             self.fs.mv(temporary, path)
 
     @contextmanager
-    def _failing(self, what: str, name: str = "") -> Iterator[None]:
+    def _failing(self, message: str, name: str = "") -> Iterator[None]:
         """Whatever a library raises within is an OutputError."""
         try:
             yield
@@ -197,7 +197,7 @@ class Store:
             raise
         except Exception as error:
             path = f"{self.path}/{name}" if name else self.path
-            raise OutputError(f"{what}: {reason(error)}", path=path) from error
+            raise OutputError(f"{message}: {reason(error)}", path=path) from error
 
 
 class Directory(Store):

@@ -195,14 +195,14 @@ def test_extract_drops_columns(archive: Path, small: Codec, tmp_path: Path) -> N
     for wanted, weights in ((["depth"], True), (["semantic"], False)):
         out = tmp_path / wanted[0]
         count = extract(ArchiveReader(archive), out, wanted)
-        opened = ArchiveReader(out)
-        assert opened.manifest.task_names == tuple(wanted) and opened.rows == count == (10 if weights else 9)
+        reader = ArchiveReader(out)
+        assert reader.manifest.task_names == tuple(wanted) and reader.rows == count == (10 if weights else 9)
         assert (out / "weights").exists() == weights  # exact tasks need none
         table = pq.read_table(out / "part-00000.parquet")
         assert (table["shared"].null_count == count) == (not weights)
         for key, data in content(out).items():
             assert data == mtcodec.extract(content(archive)[key], wanted)
-        assert verify(opened, decoding=True).damaged == {}
+        assert verify(reader, decoding=True).damaged == {}
     with pytest.raises(OutputError, match="already"):
         extract(ArchiveReader(archive), tmp_path / "depth", ["rgb"])
 
@@ -293,8 +293,8 @@ def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
     job = replace(job_of(measures=True, units={"depth": "0.5mm"}), tasks=names)
     scenes = {f"s{k}": scene_with_holes(k) for k in range(3)}
     pack_scenes(scenes.items(), out, job)
-    opened = ArchiveReader(out)
-    assert opened.manifest.tasks[3] == Task("strange", "data", 1, opened.manifest.tasks[3].dtypes)
+    reader = ArchiveReader(out)
+    assert reader.manifest.tasks[3] == Task("strange", "data", 1, reader.manifest.tasks[3].dtypes)
     codec = Codec((), **vars(job.request))
     for key, data in content(out).items():
         own = Reader(data).header
@@ -305,7 +305,7 @@ def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
         holes = sample["disparity"][0].numpy() == 0
         assert (holes == (scenes[key]["disparity"] == 0)).all()
         assert (sample["strange"][0].numpy() == scenes[key]["strange"]).all()
-    assert extract(opened, tmp_path / "b", ["depth", "strange"]) == 3
+    assert extract(reader, tmp_path / "b", ["depth", "strange"]) == 3
     for key, data in content(tmp_path / "b").items():
         assert data == mtcodec.extract(codec.encode(scenes[key]), ["depth", "strange"])
         assert mtcodec.info(data)["tasks"]["depth"]["unit"] == "0.5mm"

@@ -68,16 +68,16 @@ def test_opening_reads_no_part(archive: Path, opens: list[str]) -> None:
 
 
 def test_few_parts_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
-    opened = ArchiveReader(archive)
-    assert [key for group in opened.row_groups for key in opened.keys(group)] == [
+    reader = ArchiveReader(archive)
+    assert [key for group in reader.row_groups for key in reader.keys(group)] == [
         f"s{k:03d}" for k in range(40)
     ]
-    assert len(opens) == 20 and len(opened._open_shards) == read.MAX_OPEN_SHARDS < 20
-    fetched = opened.fetched
-    opened.shard(19)
-    assert len(opens) == 20 and opened.fetched == fetched
-    opened.shard(0)
-    assert len(opens) == 21 and fetched < opened.fetched < 1.2 * fetched
+    assert len(opens) == 20 and len(reader._open_shards) == read.MAX_OPEN_SHARDS < 20
+    fetched = reader.fetched
+    reader.shard(19)
+    assert len(opens) == 20 and reader.fetched == fetched
+    reader.shard(0)
+    assert len(opens) == 21 and fetched < reader.fetched < 1.2 * fetched
 
 
 def test_without_an_index_parts_tell_themselves(copy: Path, opens: list[str]) -> None:
@@ -117,11 +117,11 @@ def test_an_index_that_is_wrong(
     change(facts)
     (copy / INDEX).write_text(json.dumps(facts))
     if not at_once:
-        opened = ArchiveReader(copy)
+        reader = ArchiveReader(copy)
         with pytest.raises(FormatError, match=message):
-            opened.keys(next(group for group in opened.row_groups if group.shard == 1))
+            reader.keys(next(group for group in reader.row_groups if group.shard == 1))
         with pytest.raises(FormatError, match=message):
-            sources(opened)
+            sources(reader)
         return
     with pytest.raises((FormatError, SceneError), match=message):
         ArchiveReader(copy)
@@ -132,10 +132,10 @@ def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> No
     name = "part-00002.parquet"
     assert (other / name).stat().st_size == (copy / name).stat().st_size
     (copy / name).write_bytes((other / name).read_bytes())
-    opened = ArchiveReader(copy)
-    assert opened.keys(opened.row_groups[0]) == ["s000"]
+    reader = ArchiveReader(copy)
+    assert reader.keys(reader.row_groups[0]) == ["s000"]
     with pytest.raises(FormatError, match=r"part-00002.parquet: has other weights, tasks or settings"):
-        opened.keys(opened.row_groups[-1])
+        reader.keys(reader.row_groups[-1])
     (copy / INDEX).unlink()
     with pytest.raises(FormatError, match="of another archive than the first part"):
         ArchiveReader(copy)

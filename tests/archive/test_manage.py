@@ -45,12 +45,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def content(path: str | Path) -> dict[str, bytes]:
     """Files by key, in order, of an undamaged archive that has an index and nothing beside."""
-    opened = ArchiveReader(path)
-    assert verify(opened).damaged == {} and Path(path, "archive.json").is_file()
+    reader = ArchiveReader(path)
+    assert verify(reader).damaged == {} and Path(path, "archive.json").is_file()
     found = {}
-    for key, parts in opened.all_entries():
-        assert isinstance(parts, SplitReader)
-        found[key] = file_bytes(opened, key, parts)
+    for key, scene_file in reader.all_entries():
+        assert isinstance(scene_file, SplitReader)
+        found[key] = file_bytes(reader, key, scene_file)
     return found
 
 
@@ -83,36 +83,36 @@ def test_merge(archive: Path, tmp_path: Path) -> None:
     clean(tmp_path, "b", "c")
 
 
-def about(**fields: Any) -> Manifest:
+def manifest_of(**fields: Any) -> Manifest:
     return Manifest(
         **{"fingerprint": NO_WEIGHTS, "tasks": (USUAL["rgb"],), "settings": {"quality": 40}, **fields}
     )
 
 
-def opened(own: Manifest) -> ArchiveReader:
-    made = ArchiveReader.__new__(ArchiveReader)
-    made.manifest, made.path = own, "x"
-    return made
+def reader_of(manifest: Manifest) -> ArchiveReader:
+    reader = ArchiveReader.__new__(ArchiveReader)
+    reader.manifest, reader.path = manifest, "x"
+    return reader
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (about(settings={"quality": 50}), "x: was encoded with another quality, 50, than x, 40"),
-        (about(settings={"quality": 40, "units": {"depth": "1cm"}}), "another units, .*1cm.*default"),
-        (about(tasks=(declare("rgb", "image", 4),)), "task 'rgb' is another one than in x"),
-        (about(fingerprint="22222222"), r"other weights \(22222222, not 11111111\)"),
+        (manifest_of(settings={"quality": 50}), "x: was encoded with another quality, 50, than x, 40"),
+        (manifest_of(settings={"quality": 40, "units": {"depth": "1cm"}}), "another units, .*1cm.*default"),
+        (manifest_of(tasks=(declare("rgb", "image", 4),)), "task 'rgb' is another one than in x"),
+        (manifest_of(fingerprint="22222222"), r"other weights \(22222222, not 11111111\)"),
     ],
 )
 def test_what_cannot_be_merged(other: Manifest, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        manage.merged_manifest([opened(about(fingerprint="11111111")), opened(other)])
+        manage.merged_manifest([reader_of(manifest_of(fingerprint="11111111")), reader_of(other)])
 
 
 def test_what_has_no_weights_goes_with_any() -> None:
-    own, other = about(fingerprint="11111111"), about(tasks=(USUAL["depth"],))
+    own, other = manifest_of(fingerprint="11111111"), manifest_of(tasks=(USUAL["depth"],))
     for pair in ((own, other), (other, own)):
-        found = manage.merged_manifest([opened(one) for one in pair])
+        found = manage.merged_manifest([reader_of(one) for one in pair])
         assert found.fingerprint == "11111111" and set(found.task_names) == {"rgb", "depth"}
 
 

@@ -165,9 +165,9 @@ def test_weights_lie_in_the_bucket(
     request = Request(40, coding="neural")
     pack(bundled[:2], f"{bucket}/neural", Job(small_weights, ("rgb", "depth"), request), workers=1)
     monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
-    opened = ArchiveReader(f"{bucket}/neural")
-    assert verify(opened, decoding=True).damaged == {}
-    assert opened.weights_size() == small_weights.stat().st_size
+    reader = ArchiveReader(f"{bucket}/neural")
+    assert verify(reader, decoding=True).damaged == {}
+    assert reader.weights_size() == small_weights.stat().st_size
     found = choose_weights("auto", bundled, ("rgb", "depth"), request, f"{bucket}/neural")
     assert found is not None and found.read_bytes() == small_weights.read_bytes()
     assert choose_weights("clevr", bundled, ("rgb",), request, f"{bucket}/none") is not None
@@ -222,13 +222,13 @@ def test_columns_of_large_groups_are_fetched_together(place: str, monkeypatch: p
     requests, fetched = [], []
     for least in (1, 1 << 30):
         monkeypatch.setattr(ranges, "PRE_BUFFER_BYTES", least)
-        opened = ArchiveReader(place)
-        file = opened.shard(0)._source
-        before, count = opened.fetched, file.requests
-        list(opened.all_entries(["one", "two", "four"]))
+        reader = ArchiveReader(place)
+        file = reader.shard(0)._source
+        before, count = reader.fetched, file.requests
+        list(reader.all_entries(["one", "two", "four"]))
         requests.append(file.requests - count)
-        fetched.append(opened.fetched - before)
-        needed = sum(opened.sizes[name] for name in ("key", "header", "one", "two", "four"))
+        fetched.append(reader.fetched - before)
+        needed = sum(reader.sizes[name] for name in ("key", "header", "one", "two", "four"))
         assert needed == fetched[-1] or (least == 1 and needed < fetched[-1] < 1.01 * needed)
     assert requests == [3, 5]  # keys and headers; one and two; four
 
@@ -285,14 +285,14 @@ def test_a_store_that_refuses(place: str, monkeypatch: pytest.MonkeyPatch) -> No
         with pytest.raises(SceneError, match="cannot read it: no credentials"):
             ArchiveReader(place)
     pack_scenes([("s0", {"semantic": np.zeros((8, 8), np.uint8)})], place, JOB)
-    opened = ArchiveReader(place)
+    reader = ArchiveReader(place)
     for least in (0, 1 << 19):
         monkeypatch.setattr(ranges, "PRE_BUFFER_BYTES", least)
-        opened = ArchiveReader(place)
+        reader = ArchiveReader(place)
         with monkeypatch.context() as patch:
-            patch.setattr(opened._fs, "cat_file", refuse)
+            patch.setattr(reader._fs, "cat_file", refuse)
             with pytest.raises(SceneError, match="cannot read it: no credentials"):  # not damage
-                list(opened.all_entries())
+                list(reader.all_entries())
 
 
 # --- interruptions -------------------------------------------------------------------------------
