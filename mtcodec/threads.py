@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 _limit = 0
-_own = threading.local()  # ``share``: of the threads, what a thread of :func:`parallel_map` may use in turn
+_thread = threading.local()  # ``share``: how many threads one of :func:`parallel_map` may use in turn
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -32,12 +32,12 @@ def limit(threads: int) -> None:
 @contextmanager
 def limited(threads: int) -> Iterator[None]:
     """Within, the calling thread uses no more than so many threads; nothing else of the process changes."""
-    before = getattr(_own, "share", 0)
-    _own.share = threads
+    before = getattr(_thread, "share", 0)
+    _thread.share = threads
     try:
         yield
     finally:
-        _own.share = before
+        _thread.share = before
 
 
 def cores() -> int:
@@ -45,18 +45,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def parallel_map(function: Callable[[T], R], parts: Sequence[T], large: bool = False) -> list[R]:
-    """The results of ``function`` for all of ``parts``, several at a time. Calls within calls share threads.
+def parallel_map(function: Callable[[T], R], items: Sequence[T], serial: bool = False) -> list[R]:
+    """The results of ``function`` for all ``items``, several at a time. Calls within calls share threads.
 
-    SplitReader that are ``large`` come one by one: what several need at a time would not fit into memory.
+    ``serial``: one by one, where what several need at a time would not fit into memory.
     """
-    most: int = getattr(_own, "share", 0) or _limit or cores()
-    count = min(most, len(parts))
-    if count <= 1 or large:
-        return [function(part) for part in parts]
+    allowed: int = getattr(_thread, "share", 0) or _limit or cores()
+    count = min(allowed, len(items))
+    if count <= 1 or serial:
+        return [function(item) for item in items]
 
     def begin() -> None:
-        _own.share = most // count
+        _thread.share = allowed // count
 
     with ThreadPoolExecutor(count, initializer=begin) as pool:
-        return list(pool.map(function, parts))
+        return list(pool.map(function, items))

@@ -62,7 +62,7 @@ def test_the_limit_of_a_thread_ends_with_its_block() -> None:
 
 def test_large_parts_come_one_by_one_with_all_threads_for_what_is_in_them() -> None:
     outer, inner = Counted(), Counted()
-    threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), large=True)
+    threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), serial=True)
     assert outer.most == 1 and inner.most > 1
 
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.write import shard_names
-from mtcodec.codec import weights_choice
 from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request
+from mtcodec.codec.weights_choice import weights_for_dataset
 from mtcodec.errors import MtcodecError, WeightsNotFound
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.sample import spread
@@ -70,10 +70,10 @@ def cheapest_weights(
 ) -> Path | None:
     """Those of several weights that cost a sample of ``scenes`` least; None for no networks.
 
-    See :func:`mtcodec.codec.weights_choice.cheapest`. Scenes that cannot be read do not count.
+    See :func:`mtcodec.codec.weights_choice.weights_for_dataset`. Scenes that cannot be read do not count.
     """
     images = [_read(files, tasks, request) for files in spread(scenes, SAMPLE_SCENES)]
-    return weights_choice.cheapest(paths, [scene for scene in images if scene], len(scenes), request)
+    return weights_for_dataset(paths, [scene for scene in images if scene], len(scenes), request)
 
 
 def _read(files: SceneFiles, tasks: Sequence[str], request: Request) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""Which of several weights a whole dataset is encoded with: those that cost least, as a sample shows."""
+"""Which weights: those that cost least for a scene, or for a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from mtcodec.signals.mapping import Array
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
 
-WINDOW_SIDE = 256  # pixels of a scene's side that are encoded to compare weights, at most
+WINDOW_SIDE = 256  # at most, of the part of a scene on which weights for a dataset are compared
+
+
+# --- for a dataset ---------------------------------------------------------------------------------------
 
 
 class SceneCost(NamedTuple):
@@ -27,7 +30,7 @@ class SceneCost(NamedTuple):
     is_neural: bool
 
 
-def cheapest(
+def weights_for_dataset(
     paths: Sequence[Path], scenes: Sequence[Mapping[str, Array]], count: int, request: Request
 ) -> Path | None:
     """The weights' file with which ``count`` scenes cost least: bits + λ · errors.
