@@ -18,8 +18,8 @@ import numpy as np
 
 from mtcodec import extras
 from mtcodec.archive.manifest import arrow
-from mtcodec.archive.names import BESIDE, absolute
-from mtcodec.archive.read import Opened
+from mtcodec.archive.names import SCENE_COLUMNS, absolute
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.container.header import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -43,20 +43,22 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
         UsageError: a task that it lacks. FormatError: damaged; of images, when they are read.
     """
     datasets = extras.load("datasets", "mtcodec.huggingface", "huggingface")
-    opened, pa = Opened(absolute(path), max_pixels), arrow()
+    reader, pa = ArchiveReader(absolute(path), max_pixels), arrow()
     from mtcodec.archive import feature
 
-    names = list(opened.about.names if tasks is None else tasks)
-    opened.about.needs(names)
-    feature.forget()  # what an archive of this path was before
-    kinds = dict(zip(BESIDE, ("string", "int32", "int32")))
-    features = datasets.Features({name: datasets.Value(kind) for name, kind in kinds.items()})
+    names = reader.manifest.select_tasks(tasks)
+    feature.forget_archives()  # this path may have had another one before
+    types = dict(zip(SCENE_COLUMNS, ("string", "int32", "int32")))
+    features = datasets.Features({name: datasets.Value(type_) for name, type_ in types.items()})
     schema = features.arrow_schema.remove_metadata()
-    parts = [opened.column(group, BESIDE).select(BESIDE).cast(schema) for group in opened.groups]
-    table = pa.concat_tables([schema.empty_table(), *parts])
+    tables = [
+        reader.read_columns(row_group, SCENE_COLUMNS).select(SCENE_COLUMNS).cast(schema)
+        for row_group in reader.row_groups
+    ]
+    table = pa.concat_tables([schema.empty_table(), *tables])
     numbers = pa.array(np.arange(len(table)))
     for name in names:
         table = table.append_column(name, numbers)
-        features[name] = feature.ArchiveImage(opened.path, name, max_pixels)
-    found: Dataset = datasets.Dataset(table.cast(features.arrow_schema))
-    return found
+        features[name] = feature.ArchiveImage(reader.path, name, max_pixels)
+    rows: Dataset = datasets.Dataset(table.cast(features.arrow_schema))
+    return rows

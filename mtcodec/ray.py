@@ -10,60 +10,77 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import extras
+import numpy as np
+
+from mtcodec import extras, threads
+from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.manifest import FIXED, HOLES
-from mtcodec.archive.names import BESIDE, absolute
-from mtcodec.archive.read import Opened, entry
+from mtcodec.archive.names import SCENE_COLUMNS, absolute
+from mtcodec.archive.read import ArchiveReader, make_entry
 from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.mtc import SplitReader
 from mtcodec.container.section import SHARED
 from mtcodec.errors import UsageError
+from mtcodec.signals.mapping import Array
 
 if TYPE_CHECKING:
     from ray.data import Dataset
+
+TASK_ROWS = 4 * BATCH  # scenes that a task of Ray decodes
+Batch = dict[str, Any]
+"""Arrays of the rows of a batch by column, as Ray has them with ``batch_format="numpy"``."""
 
 
 def read_archive(
     path: str | Path,
     tasks: Sequence[str] | None = None,
-    columns: Sequence[str] = BESIDE,
+    columns: Sequence[str] = SCENE_COLUMNS,
     *,
     max_pixels: int = MAX_PIXELS,
+    concurrency: int | None = None,
     **options: Any,
 ) -> Dataset:
     """The scenes of an archive as rows of images (H, W) or (H, W, C) in their stored dtypes.
 
-    Only the tasks are fetched and decoded, of those that ``select_columns`` keeps only these. A column of
-    images that differ in size is one of tensors of variable shape, as Ray has them; where a scene lacks a
-    task, its image has no pixels, height and width 0, as Ray mixes no tensors with None. A task of Ray
-    decodes several row groups, or a part of one where there are few.
+    Only the tasks are fetched and decoded; ``select_columns`` afterwards spares neither. A column of images
+    that differ in size is one of tensors of variable shape, as Ray has them. Where a scene lacks a task, its
+    image has no pixels, height and width 0, as Ray mixes no tensors with None.
+
+    A task of Ray decodes :data:`TASK_ROWS` scenes of a Parquet file; an archive of fewer is decoded by one.
 
     Args:
         path: one that all machines have, or a URL for fsspec.
         tasks: default all.
         columns: what comes beside the images: of ``key``, ``height`` and ``width``.
         max_pixels: scenes of larger images are errors.
-        options: for :func:`ray.data.read_datasource`: ``override_num_blocks``, ``concurrency`` and so on.
+        concurrency: tasks of Ray that decode at the same time, at most.
+        options: for :func:`ray.data.read_parquet`: ``override_num_blocks`` and so on.
 
     Raises:
         DependencyError: Ray or pyarrow is not installed. SceneError: no archive there.
-        UsageError: a task or column that it lacks. Damage is an error of the task that meets it.
+        UsageError: a task or column that it lacks. Damage is an error of the task of Ray that meets it.
     """
-    ray = extras.load("ray.data", "mtcodec.ray", "ray")
-    from mtcodec.archive.ray_source import ArchiveDatasource
-
+    extras.load("ray.data", "mtcodec.ray", "ray")
     for name in columns:
-        if name not in BESIDE:
-            raise UsageError(f"columns must be of {', '.join(BESIDE)}, not {name!r}")
-    opened = Opened(absolute(path), max_pixels)
-    names = list(opened.about.names if tasks is None else tasks)
-    opened.about.needs(names)
-    source = ArchiveDatasource(opened, names, [name for name in BESIDE if name in columns])
-    found: Dataset = ray.read_datasource(source, **options)
-    return found
+        if name not in SCENE_COLUMNS:
+            raise UsageError(f"columns must be of {', '.join(SCENE_COLUMNS)}, not {name!r}")
+    path = absolute(path)
+    names = ArchiveReader(path, max_pixels).manifest.select_tasks(tasks)
+    sections = read_sections(path, names, **options).repartition(target_num_rows_per_block=TASK_ROWS)
+    # A function rather than the class: actors would hold cores that reading waits for.
+    images = sections.map_batches(
+        partial(_decode_batch, path, tuple(names), max_pixels, uuid.uuid4().hex),
+        batch_size=BATCH,
+        batch_format="numpy",
+        concurrency=concurrency,
+    )
+    return images.select_columns([*(name for name in SCENE_COLUMNS if name in columns), *names])
 
 
 def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **options: Any) -> Dataset:
@@ -76,18 +93,19 @@ def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **option
         options: for :func:`ray.data.read_parquet`.
 
     Raises:
-        as :func:`read_archive`.
+        DependencyError, SceneError, UsageError: see :func:`read_archive`.
     """
-    ray = extras.load("ray.data", "mtcodec.ray", "ray")
+    ray_data = extras.load("ray.data", "mtcodec.ray", "ray")
     import fsspec
 
-    opened = Opened(absolute(path))
-    needed = opened.about.needs(list(opened.about.names if tasks is None else tasks))
-    sections = [name for name in opened.about.columns if name in needed]
-    columns = [*FIXED, *opened.about.ranges, *sections]
-    filesystem, _ = fsspec.core.url_to_fs(opened.path)
-    found: Dataset = ray.read_parquet(opened.parts, columns=columns, filesystem=filesystem, **options)
-    return found
+    reader = ArchiveReader(absolute(path))
+    manifest = reader.manifest
+    needed = manifest.columns_for(manifest.select_tasks(tasks))
+    sections = [name for name in manifest.payload_columns if name in needed]
+    columns = [*FIXED, *manifest.range_columns, *sections]
+    filesystem, _ = fsspec.core.url_to_fs(reader.path)
+    rows: Dataset = ray_data.read_parquet(reader.shards, columns=columns, filesystem=filesystem, **options)
+    return rows
 
 
 class Decoder:
@@ -102,30 +120,61 @@ class Decoder:
     def __init__(
         self, path: str | Path, tasks: Sequence[str] | None = None, max_pixels: int = MAX_PIXELS
     ) -> None:
-        from mtcodec import threads
-        from mtcodec.archive.decode import ArchiveCodec
-        from mtcodec.archive.ray_source import empty_images
+        self.reader = ArchiveReader(path, max_pixels)
+        self.tasks = self.reader.manifest.select_tasks(tasks)
+        self.codec = ArchiveCodec(self.reader)
+        self.empty_images = _empty_images(self.reader, self.tasks)
 
-        threads.limit(1)
-        self.opened = Opened(path, max_pixels)
-        self.tasks = list(self.opened.about.names if tasks is None else tasks)
-        self.opened.about.needs(self.tasks)
-        self.codec, self.empty = ArchiveCodec(self.opened), empty_images(self.opened, self.tasks)
+    def __call__(self, batch: Batch) -> Batch:
+        """Images in the place of sections; they are decoded with one thread.
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Images in the place of sections, in a batch of NumPy's format."""
-        from mtcodec.archive.decode import decode
-        from mtcodec.archive.ray_source import column
-
-        sections = [name for name in (SHARED, HOLES, *self.opened.about.names) if name in batch]
-        columns = [[own if isinstance(own, bytes) else None for own in batch[name]] for name in sections]
-        rows = zip(batch["key"], batch["header"], *columns)  # without any, Ray has NaN
+        Raises:
+            FormatError: damage.
+        """
+        names = [name for name in (SHARED, HOLES, *self.reader.manifest.task_names) if name in batch]
+        # where a column has no payload at all, Ray has NaN
+        payloads = [[data if isinstance(data, bytes) else None for data in batch[name]] for name in names]
         entries = [
-            entry(self.opened.path, key, header, dict(zip(sections, values)), self.opened.max_pixels)
-            for key, header, *values in rows
+            make_entry(self.reader.path, key, header, dict(zip(names, row)), self.reader.max_pixels)
+            for key, header, *row in zip(batch["key"], batch["header"], *payloads)
         ]
-        made = decode(self.codec, entries, self.tasks)
-        kept = {name: values for name, values in batch.items() if name not in {"header", *sections}}
-        return kept | {
-            name: column([scene.get(name) for _, scene in made], self.empty[name]) for name in self.tasks
-        }
+        with threads.limited(1):
+            scenes = [scene for _, scene in decode(self.codec, entries, self.tasks)]
+        columns = {name: values for name, values in batch.items() if name not in {"header", *names}}
+        for task in self.tasks:
+            columns[task] = _column([scene.get(task) for scene in scenes], self.empty_images[task])
+        return columns
+
+
+@lru_cache(maxsize=1)
+def _decoder(path: str, tasks: tuple[str, ...], max_pixels: int, dataset_id: str) -> Decoder:
+    """The decoder of one dataset, kept with its networks for the next task of a process of Ray."""
+    return Decoder(path, tasks, max_pixels)
+
+
+def _decode_batch(path: str, tasks: tuple[str, ...], max_pixels: int, dataset_id: str, batch: Batch) -> Batch:
+    return _decoder(path, tasks, max_pixels, dataset_id)(batch)
+
+
+def _empty_images(reader: ArchiveReader, tasks: Sequence[str]) -> dict[str, Array]:
+    """Images without pixels by task, of the dtypes and channels that the first row group has."""
+    images: dict[str, Array] = {}
+    for _, scene_file in reader.entries(reader.row_groups[0], []) if reader.row_groups else ():
+        if not isinstance(scene_file, SplitReader):
+            continue
+        for task in set(tasks).intersection(scene_file.header.tasks).difference(images):
+            attributes = scene_file.header.task(task).attributes
+            shape = (0, 0, attributes.channels) if attributes.channels > 1 else (0, 0)
+            images[task] = np.zeros(shape, attributes.dtype)
+    return {task: images.get(task, np.zeros((0, 0), np.uint8)) for task in tasks}
+
+
+def _column(images: Sequence[Array | None], empty_image: Array) -> Array:
+    """Images as Ray takes them: one array if they are alike, else an array of objects."""
+    filled = [empty_image if image is None else image for image in images]
+    if len({(image.shape, image.dtype) for image in filled}) == 1:
+        return np.stack(filled)
+    column = np.empty(len(filled), object)
+    for row, image in enumerate(filled):
+        column[row] = image
+    return column

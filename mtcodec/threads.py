@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 _limit = 0
@@ -26,6 +27,17 @@ def limit(threads: int) -> None:
         os.environ["OMP_NUM_THREADS"] = str(threads)  # torch looks at it when it is imported
         if torch := sys.modules.get("torch"):
             torch.set_num_threads(threads)
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Within, the calling thread uses no more than so many threads; nothing else of the process changes."""
+    before = getattr(_thread, "share", 0)
+    _thread.share = threads
+    try:
+        yield
+    finally:
+        _thread.share = before
 
 
 def cores() -> int:

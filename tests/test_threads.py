@@ -48,6 +48,18 @@ def test_calls_within_calls_share_threads() -> None:
     assert counted.most <= 4
 
 
+def test_the_limit_of_a_thread_ends_with_its_block() -> None:
+    counted = Counted()
+    with threads.limited(1):
+        threads.parallel_map(counted, range(4))
+        assert counted.most == 1
+        with threads.limited(2):
+            threads.parallel_map(counted, range(4))
+        assert counted.most == 2
+    threads.parallel_map(counted, range(9))
+    assert counted.most > 2
+
+
 def test_large_parts_come_one_by_one_with_all_threads_for_what_is_in_them() -> None:
     outer, inner = Counted(), Counted()
     threads.parallel_map(lambda n: [outer(n), threads.parallel_map(inner, range(4))], range(3), serial=True)

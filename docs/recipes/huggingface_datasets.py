@@ -17,12 +17,12 @@ from typing import Any
 
 import datasets
 import numpy as np
-from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, Summary, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
+from mtcodec.networks.weights import store
 from mtcodec.tasks import USUAL
 
 
@@ -45,12 +45,16 @@ def pack_dataset(
     """
     job = Job(store.find(weights), tuple(columns.values()), Request(**settings))
 
-    def found() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        for number, row in enumerate(rows):
-            images = {task: row[column] for column, task in columns.items() if row[column] is not None}
-            yield str(row[key]) if key else f"{number:08d}", {t: array(t, i) for t, i in images.items()}
+    return pack_scenes(scenes_of(rows, columns, key), output, job)
 
-    return pack_scenes(found(), output, job)
+
+def scenes_of(
+    rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], key: str
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Keys and arrays by task; where the column ``key`` is empty, keys are the numbers of rows."""
+    for number, row in enumerate(rows):
+        images = {task: row[column] for column, task in columns.items() if row[column] is not None}
+        yield str(row[key]) if key else f"{number:08d}", {t: array(t, i) for t, i in images.items()}
 
 
 def array(task: str, image: Any) -> np.ndarray:
@@ -63,15 +67,15 @@ def array(task: str, image: Any) -> np.ndarray:
     return values
 
 
-def to_dataset(path: str | Path, wanted: Sequence[str] | None = None) -> datasets.Dataset:
+def to_dataset(path: str | Path, tasks: Sequence[str] | None = None) -> datasets.Dataset:
     """The decoded images of an archive as a dataset of PNG images, with the column ``key``."""
     from PIL import Image
 
-    archive = Opened(path)
-    names = list(archive.about.names if wanted is None else wanted)
+    reader = ArchiveReader(path)
+    names = reader.manifest.select_tasks(tasks)
     features = {"key": datasets.Value("string"), **{name: datasets.Image() for name in names}}
     columns: dict[str, list[Any]] = {name: [] for name in features}
-    for key, scene in scenes(archive, names):
+    for key, scene in scenes(reader, names):
         columns["key"].append(key)
         for name in names:
             columns[name].append(Image.fromarray(scene[name]) if name in scene else None)

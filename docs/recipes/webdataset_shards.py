@@ -15,12 +15,12 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-from mtcodec.weights import store
 
 from mtcodec.archive.decode import scenes
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
+from mtcodec.networks.weights import store
 
 
 def scenes_of(
@@ -32,11 +32,11 @@ def scenes_of(
         with tarfile.open(shard) as tar:
             for member in tar:
                 base, _, rest = member.name.rpartition("/")[2].partition(".")
-                found = f"{member.name.rpartition('/')[0]}/{base}".lstrip("/")
-                if found != key and scene:
+                member_key = f"{member.name.rpartition('/')[0]}/{base}".lstrip("/")
+                if member_key != key and scene:
                     yield key, scene
                     scene = {}
-                key = found
+                key = member_key
                 task, _, suffix = rest.partition(".")
                 file = tar.extractfile(member)
                 if file is not None and suffix == "png" and (tasks is None or task in tasks):
@@ -45,14 +45,14 @@ def scenes_of(
             yield key, scene
 
 
-def write_shards(archive: Opened, output: Path, tasks: list[str], per_shard: int) -> int:
+def write_shards(reader: ArchiveReader, output: Path, tasks: list[str], per_shard: int) -> int:
     """Write ``output``/00000.tar, 00001.tar, … and return the number of scenes."""
     output.mkdir(parents=True, exist_ok=True)
-    found = scenes(archive, tasks)
+    decoded = scenes(reader, tasks)
     count = 0
-    for first in found:
+    for first in decoded:
         with tarfile.open(output / f"{count // per_shard:05d}.tar", "w") as tar:
-            for key, scene in itertools.chain([first], itertools.islice(found, per_shard - 1)):
+            for key, scene in itertools.chain([first], itertools.islice(decoded, per_shard - 1)):
                 for task, image in scene.items():
                     data = bytes(imagecodecs.png_encode(image))
                     member = tarfile.TarInfo(f"{key}.{task}.png")
@@ -80,9 +80,9 @@ def main() -> None:
         summary = pack_scenes(scenes_of(arguments.inputs, names), arguments.output, job)
         print(f"{arguments.output}: {summary.scenes} scenes, {summary.total} bytes")
     else:
-        archive = Opened(arguments.inputs[0])
-        names = arguments.tasks.split(",") if arguments.tasks else list(archive.about.names)
-        count = write_shards(archive, arguments.output, names, arguments.scenes)
+        reader = ArchiveReader(arguments.inputs[0])
+        names = arguments.tasks.split(",") if arguments.tasks else list(reader.manifest.task_names)
+        count = write_shards(reader, arguments.output, names, arguments.scenes)
         print(f"{arguments.output}: {count} scenes")
 
 

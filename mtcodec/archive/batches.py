@@ -1,4 +1,4 @@
-"""Samples for training: arrays or tensors, windows of one size, batches. Only tensors import torch."""
+"""Samples for training: arrays or tensors, crops of one size, batches. Only tensors import torch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.archive.stream import worker
+from mtcodec.archive.stream import worker_info
 from mtcodec.codec.decoder import Scene
 from mtcodec.signals.mapping import Array, Window
 
 Sample = dict[str, Any]
 
-WIDER = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}  # what torch computes with
+TENSOR_DTYPES = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}  # what torch computes with
 
 
 def to_sample(key: str, scene: Scene, window: tuple[int, int] | None = None, numpy: bool = False) -> Sample:
@@ -23,12 +23,13 @@ def to_sample(key: str, scene: Scene, window: tuple[int, int] | None = None, num
     Tensors have uint16 as int32, uint32 and uint64 as int64.
 
     Args:
-        window: height and width, see :func:`cut`. numpy: arrays of the stored dtype instead of tensors.
+        window: height and width of all images, see :func:`center_crop`; None leaves them as they are.
+        numpy: arrays of the stored dtype instead of tensors.
     """
     sample: Sample = {"key": key}
     for name, image in scene.items():
-        own = image if window is None else cut(image, window)
-        planes = np.ascontiguousarray(own[None] if own.ndim == 2 else np.moveaxis(own, -1, 0))
+        cropped = image if window is None else center_crop(image, window)
+        planes = np.ascontiguousarray(cropped[None] if cropped.ndim == 2 else np.moveaxis(cropped, -1, 0))
         sample[name] = planes if numpy else _tensor(planes)
     return sample
 
@@ -36,40 +37,50 @@ def to_sample(key: str, scene: Scene, window: tuple[int, int] | None = None, num
 def _tensor(planes: Array) -> Any:
     import torch
 
-    return torch.from_numpy(planes.astype(WIDER.get(planes.dtype.name, planes.dtype), copy=False))
+    return torch.from_numpy(planes.astype(TENSOR_DTYPES.get(planes.dtype.name, planes.dtype), copy=False))
 
 
-def cut(image: Array, window: tuple[int, int]) -> Array:
-    """The middle of an image (H, W) or (H, W, C); zeros below and at the right of one that is smaller."""
-    own = image[middle(image.shape, window)]
-    missing = [(0, wanted - side) for side, wanted in zip(own.shape, window)]
-    return np.pad(own, [*missing, *[(0, 0)] * (image.ndim - 2)]) if any(m[1] for m in missing) else own
+def center_crop(image: Array, window: tuple[int, int]) -> Array:
+    """The middle of an image (H, W) or (H, W, C) in the size ``window``, height and width.
+
+    A smaller image gets zeros below and at the right.
+    """
+    cropped = image[center_window(image.shape, window)]
+    padding = [(0, wanted - side) for side, wanted in zip(cropped.shape, window)]
+    if not any(after for _, after in padding):
+        return cropped
+    return np.pad(cropped, [*padding, *[(0, 0)] * (image.ndim - 2)])
 
 
-def middle(size: Sequence[int], window: tuple[int, int]) -> Window:
-    """Rows and columns in the middle of an image; all where there are fewer."""
-    starts = [max(0, (side - own) // 2) for side, own in zip(size, window)]
-    rows, columns = (slice(s, min(s + own, side)) for s, own, side in zip(starts, window, size))
+def center_window(size: Sequence[int], window: tuple[int, int]) -> Window:
+    """Rows and columns in the middle of an image of a size (height, width, …); all where there are fewer."""
+    starts = [max(0, (side - wanted) // 2) for side, wanted in zip(size, window)]
+    rows, columns = (
+        slice(start, min(start + wanted, side)) for start, wanted, side in zip(starts, window, size)
+    )
     return rows, columns
 
 
 def collate(samples: Sequence[Any]) -> Any:
     """A batch of samples, for ``DataLoader(collate_fn=…)``.
 
-    By name, what all samples have in one shape and dtype is stacked; else it is a list in the order of the
-    samples, with None where one lacks it, as keys are. Samples that a ``transform`` made something else of
-    are stacked, or listed, likewise.
+    By name, what all samples have in one shape and dtype is stacked. Anything else, such as keys, is a list
+    in the order of the samples, with None where a sample lacks it. Samples that a ``transform`` turned into
+    something else than dicts are stacked, or listed, likewise.
     """
     if not samples or not all(isinstance(sample, dict) for sample in samples):
-        return _stacked(list(samples))
+        return _stack(list(samples))
     names = dict.fromkeys(name for sample in samples for name in sample)
-    return {name: _stacked([sample.get(name) for sample in samples]) for name in names}
+    return {name: _stack([sample.get(name) for sample in samples]) for name in names}
 
 
-def _stacked(values: list[Any]) -> Any:
-    """An array or tensor of equal ones, else the list. What a worker makes of tensors lies in one piece of
-    memory that other processes see."""
-    first: Any = next((value for value in values if value is not None), None)
+def _stack(values: list[Any]) -> Any:
+    """An array or tensor of values that are alike, else the list.
+
+    In a worker of a ``DataLoader`` tensors lie in one piece of memory that other processes see.
+    """
+    present = [value for value in values if value is not None]
+    first: Any = present[0] if present else None
     if not hasattr(first, "shape") or not hasattr(first, "dtype"):
         return values
     alike = all(type(v) is type(first) and (v.shape, v.dtype) == (first.shape, first.dtype) for v in values)
@@ -77,36 +88,46 @@ def _stacked(values: list[Any]) -> Any:
         return np.stack(values) if alike else values
     import torch
 
+    in_worker = worker_info() is not None
     if alike and isinstance(first, torch.Tensor):
-        return torch.stack(values) if worker() is None else torch.utils.data.default_collate(values)
-    there = [value for value in values if value is not None]
-    alike = all(isinstance(v, torch.Tensor) and v.is_cpu and v.dtype == first.dtype for v in there)
-    return Tensors(values) if alike and worker() is not None else values
+        return torch.utils.data.default_collate(values) if in_worker else torch.stack(values)
+    can_share = all(isinstance(v, torch.Tensor) and v.is_cpu and v.dtype == first.dtype for v in present)
+    return share_tensors(values) if can_share and in_worker else values
 
 
-class Tensors(list[Any]):
-    """Tensors of one dtype, or None, which go to another process in one piece; there, they are a list."""
+class SharedTensors(list[Any]):
+    """A list of tensors of one dtype, or None, which goes to another process in one piece, as a plain list.
 
-    def __init__(self, values: Sequence[Any]) -> None:
-        import torch
+    Attributes:
+        memory: a shared tensor of one dimension. views: the tensors, which lie in it one after the other.
+    """
 
-        there = [value for value in values if value is not None]
-        size = sum(value.numel() for value in there) * there[0].element_size()
-        self.all = torch.tensor([], dtype=there[0].dtype).set_(torch.UntypedStorage._new_shared(size))
-        self.parts = parts_of(self.all, [None if value is None else tuple(value.shape) for value in values])
-        for own, value in zip(self.parts, values, strict=True):
-            if value is not None:
-                own.copy_(value)
-        super().__init__(self.parts)
+    def __init__(self, memory: Any, views: list[Any]) -> None:
+        super().__init__(views)
+        self.memory, self.views = memory, views
 
     def __reduce__(self) -> Any:
-        if len(self) != len(self.parts) or any(own is not part for own, part in zip(self, self.parts)):
+        if len(self) != len(self.views) or any(item is not view for item, view in zip(self, self.views)):
             return list, ([*self],)  # somebody has changed it
-        return parts_of, (self.all, [None if own is None else tuple(own.shape) for own in self])
+        return views_of, (self.memory, [None if view is None else tuple(view.shape) for view in self])
 
 
-def parts_of(flat: Any, shapes: Sequence[tuple[int, ...] | None]) -> list[Any]:
-    """Tensors of these shapes, one after the other in the memory of one of one dimension."""
+def share_tensors(values: Sequence[Any]) -> SharedTensors:
+    """Tensors of one dtype, or None, but not None alone, copied into one piece of shared memory."""
+    import torch
+
+    tensors = [value for value in values if value is not None]
+    size = sum(tensor.numel() for tensor in tensors) * tensors[0].element_size()
+    memory = torch.tensor([], dtype=tensors[0].dtype).set_(torch.UntypedStorage._new_shared(size))
+    views = views_of(memory, [None if value is None else tuple(value.shape) for value in values])
+    for view, value in zip(views, values, strict=True):
+        if value is not None:
+            view.copy_(value)
+    return SharedTensors(memory, views)
+
+
+def views_of(memory: Any, shapes: Sequence[tuple[int, ...] | None]) -> list[Any]:
+    """Tensors of these shapes, or None, one after the other in the memory of one of one dimension."""
     sizes = [0 if shape is None else math.prod(shape) for shape in shapes]
-    parts = zip(flat.split(sizes), shapes, strict=True)
-    return [None if shape is None else own.view(shape) for own, shape in parts]
+    pieces = zip(memory.split(sizes), shapes, strict=True)
+    return [None if shape is None else piece.view(shape) for piece, shape in pieces]

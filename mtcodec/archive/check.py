@@ -1,24 +1,26 @@
-"""Archives checked, and parts of them copied; nothing is encoded anew."""
+"""Archives checked, and tasks of them copied; nothing is encoded anew."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from mtcodec.archive.copying import add, made
+from mtcodec.archive.copying import add, new_archive
 from mtcodec.archive.decode import ArchiveCodec, decode
-from mtcodec.archive.read import Opened
-from mtcodec.archive.statistics import facts
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.statistics import statistics_of
 from mtcodec.archive.unpack import Progress
-from mtcodec.archive.write import PART_ROWS, Writer
+from mtcodec.archive.write import Writer
 from mtcodec.container import attachments
 from mtcodec.container import mtc as container
+from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError
 
 
 def extract(
-    opened: Opened,
+    reader: ArchiveReader,
     output: str | Path,
     tasks: Sequence[str],
     progress: Progress = lambda done, total: None,
@@ -32,30 +34,30 @@ def extract(
         UsageError: a task that the archive lacks. OutputError: something is there already.
         FormatError: damage to what is kept.
     """
-    opened.about.needs(tasks)
-    with made(output, [opened], force) as place:
-        writer = Writer(place, opened.about.only(tasks), PART_ROWS)
-        for done, (key, parts) in enumerate(opened.all_entries(tasks, beside=True), 1):
-            if isinstance(parts, FormatError):
-                raise parts
-            own = [name for name in tasks if name in parts.header.tasks]
-            if own:
+    reader.manifest.select_tasks(tasks)
+    with new_archive(output, [reader], force) as directory:
+        writer = Writer.open(directory, reader.manifest.restricted_to(tasks))
+        for done, (key, scene_file) in enumerate(reader.all_entries(tasks, with_notes=True), 1):
+            if isinstance(scene_file, FormatError):
+                raise scene_file
+            names = [name for name in tasks if name in scene_file.header.tasks]
+            if names:
                 try:
-                    add(writer, opened, key, container.extract(parts, own))
+                    add(writer, reader, key, container.extract(scene_file, names))
                 except FormatError as error:
-                    error.at(path=opened.path, scene=key)
+                    error.at(path=reader.path, scene=key)
                     raise
-            progress(done, opened.rows)
+            progress(done, reader.rows)
         writer.finish()
         return len(writer.keys)
 
 
 @dataclass
 class Verified:
-    """What :func:`verify` found.
+    """What :func:`verify` has checked.
 
     Attributes:
-        damaged: what is wrong, by key.
+        scenes: how many. damaged: what is wrong, by key.
     """
 
     scenes: int = 0
@@ -63,7 +65,7 @@ class Verified:
 
 
 def verify(
-    opened: Opened,
+    reader: ArchiveReader,
     decoding: bool = False,
     device: str = "cpu",
     progress: Progress = lambda done, total: None,
@@ -73,23 +75,30 @@ def verify(
     Raises:
         WeightsNotFound, WeightsInvalid: for ``decoding``.
     """
-    result, codec = Verified(), ArchiveCodec(opened, device)
-    names = opened.about.facts
-    for group in opened.groups:
-        told = opened.column(group, names).to_pylist()
-        for (key, parts), own in zip(opened.entries(group), told):
+    result = Verified()
+    codec = ArchiveCodec(reader, device) if decoding else None
+    names = reader.manifest.statistics_columns
+    for row_group in reader.row_groups:
+        rows_of_statistics = reader.read_columns(row_group, names).to_pylist()
+        for (key, scene_file), statistics in zip(reader.entries(row_group), rows_of_statistics):
             result.scenes += 1
             try:
-                if isinstance(parts, FormatError):
-                    raise parts
-                for section in parts.header.sections:
-                    parts.payload(section.name)
-                attachments.read(parts)
-                if own != dict.fromkeys(names) | facts(parts, opened.about.tasks):
-                    raise FormatError(f"{', '.join(names)} are not those of its header")
-                if decoding:
-                    decode(codec, [(key, parts)], parts.header.tasks)
+                if isinstance(scene_file, FormatError):
+                    raise scene_file
+                _check_row(reader, scene_file, statistics)
+                if codec is not None:
+                    decode(codec, [(key, scene_file)], scene_file.header.tasks)
             except FormatError as error:
-                result.damaged[key] = error.at(path=opened.path, scene=key)
-            progress(result.scenes, opened.rows)
+                result.damaged[key] = error.at(path=reader.path, scene=key)
+            progress(result.scenes, reader.rows)
     return result
+
+
+def _check_row(reader: ArchiveReader, scene_file: SplitReader, statistics: dict[str, Any]) -> None:
+    """Raise FormatError for damage to a row's payloads, or where its numbers are not those of its header."""
+    for section in scene_file.header.sections:
+        scene_file.payload(section.name)
+    attachments.read(scene_file)
+    names = reader.manifest.statistics_columns
+    if statistics != dict.fromkeys(names) | statistics_of(scene_file, reader.manifest.tasks):
+        raise FormatError(f"{', '.join(names)} are not those of its header")

@@ -1,4 +1,4 @@
-"""Rows of archives into new ones: sections are copied, and what is made is there when all of it is."""
+"""Rows of archives into new ones: sections are copied, and an archive appears when all of it is there."""
 
 from __future__ import annotations
 
@@ -6,113 +6,117 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 
 from mtcodec.archive.names import INDEX, WEIGHTS
-from mtcodec.archive.read import Opened
-from mtcodec.archive.store import Directory, store
-from mtcodec.archive.write import Writer, part_names
+from mtcodec.archive.read import ArchiveReader, RowGroupCache
+from mtcodec.archive.store import Directory, store_at
+from mtcodec.archive.write import Writer, shard_names
 from mtcodec.container import header
 from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, OutputError
 
 Place = tuple[int, int]
-"""A group of rows of an archive, and a row of it."""
+"""Number of a row group of an archive, and of a row in it."""
 
 
-def rows(opened: Opened, places: Sequence[Place]) -> Iterator[tuple[str, SplitReader]]:
-    """Keys and sections of some rows, in order; every group is read once.
+def places_of(reader: ArchiveReader) -> list[Place]:
+    """The places of all rows of an archive, in order."""
+    return [(number, row) for number, group in enumerate(reader.row_groups) for row in range(group.rows)]
+
+
+def rows_at(reader: ArchiveReader, places: Sequence[Place]) -> Iterator[tuple[str, SplitReader]]:
+    """Keys and sections of the rows at ``places``. Neighbours in a row group are read together.
 
     Raises:
         FormatError: a damaged header.
     """
-    for k, own in groupby(places, key=lambda place: place[0]):
-        entries = opened.entries(opened.groups[k])
-        for _, row in own:
-            key, parts = entries[row]
-            if isinstance(parts, FormatError):
-                raise parts
-            yield key, parts
+    cache = RowGroupCache(reader)
+    for number, row in places:
+        key, scene_file = cache.entries(number)[row]
+        if isinstance(scene_file, FormatError):
+            raise scene_file
+        yield key, scene_file
 
 
-def whole(opened: Opened, key: str, parts: SplitReader) -> bytes:
-    """The file of a row, its checksums verified.
+def file_bytes(reader: ArchiveReader, key: str, scene_file: SplitReader) -> bytes:
+    """The ``.mtc`` file of a row, its checksums verified.
 
     Raises:
         FormatError: damaged.
     """
     try:
-        payloads = [parts.payload(section.name) for section in parts.header.sections]
+        payloads = [scene_file.payload(section.name) for section in scene_file.header.sections]
     except FormatError as error:
-        raise error.at(path=opened.path, scene=key) from None
-    return header.pack(parts.header) + b"".join(payloads)
+        raise error.at(path=reader.path, scene=key) from None
+    return header.pack(scene_file.header) + b"".join(payloads)
 
 
-def add(writer: Writer, opened: Opened, key: str, data: bytes) -> None:
+def add(writer: Writer, reader: ArchiveReader, key: str, data: bytes) -> None:
     """Add a scene's file from another archive, and that one's weights if it needs them.
 
     Raises:
         WeightsNotFound: they are missing.
     """
-    if header.parse(data).fingerprint == opened.about.fingerprint and opened.about.weights is not None:
-        writer.keep_weights(opened.weights_bytes)
+    manifest = reader.manifest
+    if header.parse(data).fingerprint == manifest.fingerprint and manifest.weights_path is not None:
+        writer.keep_weights(reader.weights_bytes)
     writer.add(key, data)
 
 
 @contextmanager
-def made(output: str | Path, sources: Sequence[Opened], force: bool) -> Iterator[str | Path]:
+def new_archive(output: str | Path, sources: Sequence[ArchiveReader], force: bool) -> Iterator[str | Path]:
     """A directory that is renamed to ``output`` at the end, and removed if something comes in between.
 
-    Of a URL, ``output`` itself.
+    For a URL it is ``output`` itself.
 
     Raises:
         OutputError: something is there already, and is no archive, or is not to be replaced.
     """
-    there = store(output)
-    if not isinstance(there, Directory):
-        if part_names(there):
+    store = store_at(output)
+    if not isinstance(store, Directory):
+        if shard_names(store):
             raise OutputError("has an archive already", path=output)
-        with there.locked():
+        with store.locked():
             yield output
         return
-    output = Path(there.root).absolute()
+    output = Path(store.root).absolute()
     if any("://" not in s.path and Path(s.path).resolve() == output.resolve() for s in sources):
         raise OutputError("is what is read", path=output)
     if output.exists():
-        _refuse(output, force)
-    place = output.with_name(f".{output.name[:200]}.{os.urandom(6).hex()}.tmp")
-    old = place.with_suffix(".old")
+        _check_replaceable(output, force)
+    temporary = output.with_name(f".{output.name[:200]}.{os.urandom(6).hex()}.tmp")
+    old = temporary.with_suffix(".old")
     try:
-        place.mkdir(parents=True)
-        yield place
+        temporary.mkdir(parents=True)
+        yield temporary
         if output.exists():
-            _refuse(output, force)  # somebody else may have made it meanwhile
+            _check_replaceable(output, force)  # somebody else may have made it meanwhile
             output.rename(old)
-        place.rename(output)
+        temporary.rename(output)
     except OSError as error:
         raise OutputError(f"cannot write it: {error.strerror or error}", path=output) from error
     finally:
         if old.exists() and not output.exists():
             old.rename(output)
-        for left in (place, old):
-            shutil.rmtree(left, ignore_errors=True)
+        for directory in (temporary, old):
+            shutil.rmtree(directory, ignore_errors=True)
 
 
-def _refuse(output: Path, force: bool) -> None:
+def _check_replaceable(output: Path, force: bool) -> None:
     """Raise OutputError unless ``output`` is an empty directory, or archives that are to be replaced."""
-    if not output.is_dir() or not _replaceable(output):
+    if not output.is_dir() or not _holds_archives_only(output):
         raise OutputError("is there already, and is no archive", path=output)
     if any(output.iterdir()) and not force:
         raise OutputError("has an archive already (--force replaces it)", path=output)
 
 
-def _replaceable(directory: Path) -> bool:
-    """Does it hold an archive and nothing else, or directories that do?"""
+def _holds_archives_only(directory: Path) -> bool:
+    """Does it hold files of one archive and nothing else, or directories that do?"""
+    return all(_belongs_to_archive(path) for path in directory.iterdir())
 
-    def own(path: Path) -> bool:
-        if path.is_dir() and path.name != WEIGHTS:
-            return any(path.glob("part-*.parquet")) and _replaceable(path)
-        return path.name in (INDEX, WEIGHTS) or (path.name.startswith("part-") and path.suffix == ".parquet")
 
-    return all(own(path) for path in directory.iterdir())
+def _belongs_to_archive(path: Path) -> bool:
+    if path.is_dir() and path.name != WEIGHTS:
+        return any(path.glob("part-*.parquet")) and _holds_archives_only(path)
+    return path.name in (INDEX, WEIGHTS) or (path.name.startswith("part-") and path.suffix == ".parquet")

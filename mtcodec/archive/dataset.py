@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtcodec import memory, threads
+from mtcodec import threads
 from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
-from mtcodec.archive.read import Entry, Opened
-from mtcodec.archive.stream import Stream, worker
+from mtcodec.archive.read import ArchiveReader, Entry, RowGroupCache
+from mtcodec.archive.stream import Stream, worker_info
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import DependencyError, UsageError
 
 Transform = Callable[[Sample], Any]
 
-GROUPS_KEPT = 4  # row groups that stay in memory
+CACHED_ROW_GROUPS = 4
 
 
 class Archive:
@@ -61,39 +60,38 @@ class Archive:
         self.crop = (crop, crop) if isinstance(crop, int) else crop
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
             raise UsageError(f"crop must be a number of pixels, or height and width, not {crop!r}")
-        torch = find_spec("torch") is not None
-        self.numpy = not torch if numpy is None else numpy
-        if not (self.numpy or torch):
+        has_torch = find_spec("torch") is not None
+        self.numpy = not has_torch if numpy is None else numpy
+        if not (self.numpy or has_torch):
             raise DependencyError("tensors need torch: pip install 'mtcodec[train]'")
-        opened = self._opened = Opened(self.path, max_pixels)
-        self.tasks = list(opened.about.names if tasks is None else tasks)
-        opened.about.needs(self.tasks)
-        self.about, self.groups = opened.about, opened.groups
-        self._starts = np.cumsum([0, *(g.rows for g in self.groups)])
+        reader = ArchiveReader(self.path, max_pixels)
+        self.tasks = reader.manifest.select_tasks(tasks)
+        self.manifest, self.row_groups = reader.manifest, reader.row_groups
+        self._starts = np.cumsum([0, *(row_group.rows for row_group in self.row_groups)])
+        self._reader: ArchiveReader | None = reader
         self._codec: ArchiveCodec | None = None
-        self._kept: OrderedDict[int, list[Entry]] = OrderedDict()
+        self._cache: RowGroupCache | None = None
         self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers open the archive and load the codec anew."""
-        return {**self.__dict__, "_opened": None, "_codec": None, "_kept": OrderedDict()}
+        return {**self.__dict__, "_reader": None, "_codec": None, "_cache": None}
 
     @property
-    def opened(self) -> Opened:
-        """The archive; a process that was forked opens it anew, as connections cannot be shared."""
-        if self._opened is None or self._process != os.getpid():
-            self._opened, self._codec, self._process = Opened(self.path, self.max_pixels), None, os.getpid()
-        return self._opened
+    def reader(self) -> ArchiveReader:
+        """The open archive. A process that was forked opens it anew, as connections cannot be shared."""
+        if self._reader is None or self._process != os.getpid():
+            self._reader = ArchiveReader(self.path, self.max_pixels)
+            self._codec = self._cache = None
+            self._process = os.getpid()
+        return self._reader
 
     @property
     def codec(self) -> ArchiveCodec:
         """What decodes; it loads networks when a scene first needs them."""
-        opened = self.opened
+        reader = self.reader
         if self._codec is None:
-            if worker() is not None:  # there are several
-                memory.keep()
-                threads.limit(1)
-            self._codec = ArchiveCodec(opened, self.device)
+            self._codec = ArchiveCodec(reader, self.device)
         return self._codec
 
     def __len__(self) -> int:
@@ -101,7 +99,7 @@ class Archive:
 
     def keys(self) -> list[str]:
         """Keys of all scenes, in order."""
-        return [key for group in self.groups for key in self.opened.keys(group)]
+        return [key for row_group in self.row_groups for key in self.reader.keys(row_group)]
 
     def __getitem__(self, index: int) -> Any:
         return self.__getitems__([index])[0]
@@ -112,13 +110,18 @@ class Archive:
 
     def __iter__(self) -> Iterator[Any]:
         """All samples in order."""
-        with closing(self.opened.ahead(self.groups, self.tasks)) as fetched:
+        with closing(self.reader.entries_ahead(self.row_groups, self.tasks)) as fetched:
             for _, entries in fetched:
-                for at in range(0, len(entries), BATCH):
-                    yield from self.samples(entries[at : at + BATCH])
+                for first in range(0, len(entries), BATCH):
+                    yield from self.samples(entries[first : first + BATCH])
 
     def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = BATCH) -> Stream:
-        """All scenes once, group by group; every worker of a ``DataLoader`` and every rank reads its part."""
+        """All scenes once, row group by row group. Workers of a ``DataLoader`` and ranks share them.
+
+        Args:
+            shuffle: another order in every epoch, see :meth:`mtcodec.archive.stream.Stream.set_epoch`.
+            batch: how many scenes are decoded together.
+        """
         if find_spec("torch") is None:
             return Stream(self, shuffle, seed, batch)
         from mtcodec.archive.torch_stream import TorchStream
@@ -129,16 +132,16 @@ class Archive:
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        group = int(np.searchsorted(self._starts, index, side="right")) - 1
-        if group not in self._kept:
-            self._kept[group] = self.opened.entries(self.groups[group], self.tasks)
-            if len(self._kept) > GROUPS_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(group)
-        return self._kept[group][index - int(self._starts[group])]
+        number = int(np.searchsorted(self._starts, index, side="right")) - 1
+        reader = self.reader
+        if self._cache is None:
+            self._cache = RowGroupCache(reader, CACHED_ROW_GROUPS)
+        return self._cache.entries(number, self.tasks)[index - int(self._starts[number])]
 
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
-        """Rows decoded together."""
-        for key, scene in decode(self.codec, entries, self.tasks, self.crop, planar=True):
+        """Rows decoded together; in a worker of a ``DataLoader`` with one thread, as there are several."""
+        with nullcontext() if worker_info() is None else threads.limited(1):
+            scenes = decode(self.codec, entries, self.tasks, self.crop, planar=True)
+        for key, scene in scenes:
             sample = to_sample(key, scene, self.crop, self.numpy)
             yield sample if self.transform is None else self.transform(sample)

@@ -1,4 +1,4 @@
-"""Rows of an archive to images: scenes that are alike share the networks, loaded when they are needed."""
+"""Rows of an archive to images. Scenes that are alike share a pass through the networks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec import threads
-from mtcodec.archive.batches import middle
-from mtcodec.archive.read import Entry, Opened
+from mtcodec.archive.batches import center_window
+from mtcodec.archive.read import ArchiveReader, Entry
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import MAX_PARALLEL_PIXELS, Scene
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from mtcodec.networks.engine import Networks
 
 BATCH = 16  # scenes that are decoded at a time
-PIXELS = 1 << 18  # of scenes that share a pass through the networks, where there is more than one
+MAX_PASS_PIXELS = 1 << 18  # of scenes that share a pass through the networks, where there is more than one
 
 T = TypeVar("T")
+Row = tuple[str, SplitReader]
+"""Key and sections of a scene whose header is undamaged."""
 
 
 class ArchiveCodec(Codec):
     """Decodes the scenes of an archive with installed weights, or with the archive's own."""
 
-    def __init__(self, opened: Opened, device: str = "cpu") -> None:
+    def __init__(self, reader: ArchiveReader, device: str = "cpu") -> None:
         super().__init__((), device)
-        self.opened = opened
-        self._found: dict[str, Networks] = {}
+        self.reader = reader
+        self._networks: dict[str, Networks] = {}  # by fingerprint
         self._lock = threading.Lock()  # networks are loaded once
 
     def networks_of(self, fingerprint: str) -> Networks:
@@ -43,39 +45,31 @@ class ArchiveCodec(Codec):
             WeightsNotFound: neither installed nor in the archive. WeightsInvalid: unusable.
         """
         with self._lock:
-            if fingerprint not in self._found:
-                self._found[fingerprint] = self._load(fingerprint)
-            return self._found[fingerprint]
+            if fingerprint not in self._networks:
+                self._networks[fingerprint] = self._load(fingerprint)
+            return self._networks[fingerprint]
 
     def _load(self, fingerprint: str) -> Networks:
         try:
             return super().networks_of(fingerprint)
         except WeightsError:
-            about = self.opened.about
-            if about.weights is None or fingerprint != about.fingerprint:
+            manifest = self.reader.manifest
+            if manifest.weights_path is None or fingerprint != manifest.fingerprint:
                 raise
-            return self._fetch()
+            return self._load_from_archive(manifest.weights_path)
 
-    def _fetch(self) -> Networks:
+    def _load_from_archive(self, weights_path: str) -> Networks:
         """The networks of the archive's own weights."""
         from mtcodec.networks.engine import load
 
-        assert self.opened.about.weights is not None
-        data = self.opened.weights_bytes()
+        data = self.reader.weights_bytes()
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / Path(self.opened.about.weights).name
+            path = Path(directory) / Path(weights_path).name
             path.write_bytes(data)
-            found = load(path, self.device)
-        if found.info.fingerprint != self.opened.about.fingerprint:
-            raise WeightsInvalid("not the weights that the archive names", path=self.opened.path)
-        return found
-
-
-def together(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
-    """Scenes of so many pixels each, in groups that the networks can take at once."""
-    count = max(1, PIXELS // pixels)
-    for first in range(0, len(items), count):
-        yield items[first : first + count]
+            networks = load(path, self.device)
+        if networks.info.fingerprint != self.reader.manifest.fingerprint:
+            raise WeightsInvalid("not the weights that the archive names", path=self.reader.path)
+        return networks
 
 
 def decode(
@@ -94,66 +88,84 @@ def decode(
     Raises:
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
     """
-    groups: dict[tuple[object, ...], list[int]] = {}
-    rows: list[tuple[str, SplitReader]] = []
-    for index, (key, parts) in enumerate(entries):
-        if isinstance(parts, FormatError):
-            raise parts
-        rows.append((key, parts))
-        header = parts.header
-        own = [header.task(name) for name in tasks if name in header.tasks]
-        alike: tuple[object, ...] = (index,)
-        if any(section.is_neural for section in own):
-            alike = (header.height, header.width, header.fingerprint, *((s.name, s.is_neural) for s in own))
-        groups.setdefault(alike, []).append(index)
-    passes = [few for group in groups.values() for few in together(group, _pixels(rows[group[0]]))]
+    rows = [_undamaged(entry) for entry in entries]
+    alike: dict[tuple[object, ...], list[int]] = {}  # numbers of rows that networks can take at once
+    for index, row in enumerate(rows):
+        alike.setdefault(_network_shape(row, tasks) or (index,), []).append(index)
+    passes: list[Sequence[int]] = []
+    for alike_rows in alike.values():
+        passes += passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
 
-    def decode(few: Sequence[int]) -> list[Scene]:
-        own = [rows[i] for i in few]
-        names = [name for name in tasks if name in own[0][1].header.tasks]
-        return _decode_alike(codec, own, names, crop, planar)
+    def decode_pass(indices: Sequence[int]) -> list[Scene]:
+        names = [name for name in tasks if name in rows[indices[0]][1].header.tasks]
+        return _decode_alike(codec, [rows[i] for i in indices], names, crop, planar)
 
-    found: dict[int, Scene] = {}
-    for few, images in zip(
-        passes, threads.parallel_map(decode, passes, any(_pixels(row) > MAX_PARALLEL_PIXELS for row in rows))
-    ):
-        found |= zip(few, images)
-    return [(key, found[i]) for i, (key, _) in enumerate(rows)]
+    large = any(_pixels_of(row) > MAX_PARALLEL_PIXELS for row in rows)
+    scenes: dict[int, Scene] = {}
+    for indices, decoded in zip(passes, threads.parallel_map(decode_pass, passes, serial=large)):
+        scenes |= zip(indices, decoded)
+    return [(key, scenes[index]) for index, (key, _) in enumerate(rows)]
 
 
-def _pixels(row: tuple[str, SplitReader]) -> int:
+def _undamaged(entry: Entry) -> Row:
+    key, scene_file = entry
+    if isinstance(scene_file, FormatError):
+        raise scene_file
+    return key, scene_file
+
+
+def _network_shape(row: Row, tasks: Sequence[str]) -> tuple[object, ...] | None:
+    """What rows must have in common to share a pass through the networks; None where none are needed."""
+    header = row[1].header
+    sections = [header.task(name) for name in tasks if name in header.tasks]
+    if not any(section.is_neural for section in sections):
+        return None
+    codings = ((section.name, section.is_neural) for section in sections)
+    return header.height, header.width, header.fingerprint, *codings
+
+
+def _pixels_of(row: Row) -> int:
     header = row[1].header
     return header.height * header.width
 
 
+def passes_of(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
+    """Scenes of ``pixels`` each, in as many at a time as the networks take at once."""
+    count = max(1, MAX_PASS_PIXELS // pixels)
+    for first in range(0, len(items), count):
+        yield items[first : first + count]
+
+
 def _decode_alike(
-    codec: Codec,
-    rows: Sequence[tuple[str, SplitReader]],
-    names: Sequence[str],
-    crop: tuple[int, int] | None,
-    planar: bool,
+    codec: Codec, rows: Sequence[Row], names: Sequence[str], crop: tuple[int, int] | None, planar: bool
 ) -> list[Scene]:
     """Scenes of one size and of tasks in codings of the same sort, in one pass."""
-    files = [parts for _, parts in rows]
-    window = None if crop is None else middle((files[0].header.height, files[0].header.width), crop)
+    files = [scene_file for _, scene_file in rows]
+    window = None if crop is None else center_window((files[0].header.height, files[0].header.width), crop)
     try:
         return decoder.decode(files, names, codec.networks_of, window=window, planar=planar)
     except FormatError as error:
         if len(rows) == 1:
             error.at(scene=rows[0][0])
             raise
-        each = (_decode_alike(codec, [row], names, crop, planar) for row in rows)  # to find out which
-        return [scene for (scene,) in each]
+        # one by one, to find out which scene is damaged
+        return [scene for row in rows for scene in _decode_alike(codec, [row], names, crop, planar)]
 
 
 def scenes(
-    opened: Opened, tasks: Sequence[str] | None = None, device: str = "cpu"
+    reader: ArchiveReader, tasks: Sequence[str] | None = None, device: str = "cpu"
 ) -> Iterator[tuple[str, Scene]]:
-    """Keys and images of all scenes of an archive, in order; ``tasks``: only these."""
-    codec = ArchiveCodec(opened, device)
-    names = list(opened.about.names if tasks is None else tasks)
-    opened.about.needs(names)
-    with closing(opened.ahead(opened.groups, names)) as fetched:
+    """Keys and images of all scenes of an archive, in order.
+
+    Args:
+        tasks: only these; None: all.
+
+    Raises:
+        UsageError: a task that the archive lacks. FormatError, WeightsNotFound: see :func:`decode`.
+    """
+    codec = ArchiveCodec(reader, device)
+    names = reader.manifest.select_tasks(tasks)
+    with closing(reader.entries_ahead(reader.row_groups, names)) as fetched:
         for _, entries in fetched:
             for first in range(0, len(entries), BATCH):
                 yield from decode(codec, entries[first : first + BATCH], names)

@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 ENGINES = ("local", "ray")
-BLOCK = 8  # items that an actor of Ray gets at once
+ITEMS_PER_BLOCK = 8  # that an actor of Ray gets at once
 
 Worker = Callable[[Any], Any]
 Make = Callable[..., Worker]
@@ -54,15 +55,15 @@ def _local(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Sub
     from multiprocessing import get_context
 
     context = get_context("spawn")  # a parent that holds threads must not be forked
-    pool = ProcessPoolExecutor(workers, context, _start, (make, arguments))
-    ahead = 2 * workers  # work is taken no faster than results are
+    pool = ProcessPoolExecutor(workers, context, _start_process, (make, arguments))
+    max_waiting = 2 * workers  # work is taken no faster than results are
 
     def submit(work: Iterable[Any]) -> Iterator[Any]:
-        waiting: list[Future[Any]] = []
+        waiting: deque[Future[Any]] = deque()
         for item in work:
-            waiting.append(pool.submit(_call, item))
-            if len(waiting) > ahead:
-                yield waiting.pop(0).result()
+            waiting.append(pool.submit(_call_worker, item))
+            if len(waiting) > max_waiting:
+                yield waiting.popleft().result()
         for future in waiting:
             yield future.result()
 
@@ -72,20 +73,23 @@ def _local(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Sub
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_own: list[Worker] = []  # the worker of a process of a pool, set when it starts
+_process_worker: list[Worker] = []  # the worker of a process of a pool, set when it starts
 
 
-def _start(make: Make, arguments: tuple[Any, ...]) -> None:
+def _start_process(make: Make, arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, lambda number, frame: sys.exit(128 + number))  # without a traceback
-    _own.append(_made(make, arguments))
+    _process_worker.append(_make_worker(make, arguments))
 
 
-def _call(item: Any) -> Any:
-    return _own[0](item)
+def _call_worker(item: Any) -> Any:
+    return _process_worker[0](item)
 
 
-def _made(make: Make, arguments: tuple[Any, ...]) -> Worker:
-    """A worker that leaves the other cores to the others; where it cannot be made, its calls raise why."""
+def _make_worker(make: Make, arguments: tuple[Any, ...]) -> Worker:
+    """The worker of a process of its own, which leaves the other cores to the others.
+
+    Where it cannot be made, the calls of what is returned raise why.
+    """
     threads.limit(1)
     memory.keep()
     try:
@@ -108,42 +112,47 @@ def _ray(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Submi
     extras.load("ray.data", "the engine ray", "ray")
     import ray
 
-    ours = not ray.is_initialized()
-    if ours:
+    is_ours = not ray.is_initialized()
+    if is_ours:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
+    options = context.execution_options
+    before = options.preserve_order, context.enable_progress_bars
+    options.preserve_order, context.enable_progress_bars = True, False
     count = workers or int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
-
-    def submit(work: Iterable[Any]) -> Iterator[Any]:
-        items = [{"work": pickle.dumps(item)} for item in work]
-        if not items:
-            return
-        blocks = min(len(items), max(4 * count, len(items) // BLOCK))
-        made = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
-            _Actor,
-            fn_constructor_args=(make, arguments),
-            batch_size=1,
-            batch_format="numpy",
-            concurrency=min(count, blocks),
-            num_cpus=1,
-        )
-        for row in made.iter_rows():
-            result = pickle.loads(row["made"])
-            if isinstance(result, _Failed):
-                raise result.error
-            yield result
-
     try:
-        yield submit
+        yield lambda work: _map_by_actors(work, count, make, arguments)
     finally:
-        if ours:
+        options.preserve_order, context.enable_progress_bars = before
+        if is_ours:
             ray.shutdown()
 
 
-class _Failed:
-    """What a worker raised; an exception would be taken for a lost worker, and the work be tried again."""
+def _map_by_actors(work: Iterable[Any], count: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Any]:
+    """Results of up to ``count`` actors, in the order of the work."""
+    import ray
+
+    items = [{"work": pickle.dumps(item)} for item in work]
+    if not items:
+        return
+    blocks = min(len(items), max(4 * count, len(items) // ITEMS_PER_BLOCK))
+    results = ray.data.from_items(items, override_num_blocks=blocks).map_batches(
+        _Actor,
+        fn_constructor_args=(make, arguments),
+        batch_size=1,
+        batch_format="numpy",
+        concurrency=min(count, blocks),
+        num_cpus=1,
+    )
+    for row in results.iter_rows():
+        result = pickle.loads(row["result"])
+        if isinstance(result, _Failure):
+            raise result.error
+        yield result
+
+
+class _Failure:
+    """What a worker raised. Ray would take an exception for a lost worker, and try the work again."""
 
     def __init__(self, error: MtcodecError) -> None:
         self.error = error
@@ -153,13 +162,13 @@ class _Actor:
     """The process of a worker in a Ray cluster."""
 
     def __init__(self, make: Make, arguments: tuple[Any, ...]) -> None:
-        self.worker = _made(make, arguments)
+        self.worker = _make_worker(make, arguments)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        return {"made": [pickle.dumps(self._do(pickle.loads(item))) for item in batch["work"]]}
+        return {"result": [pickle.dumps(self._call(pickle.loads(item))) for item in batch["work"]]}
 
-    def _do(self, item: Any) -> Any:
+    def _call(self, item: Any) -> Any:
         try:
             return self.worker(item)
         except MtcodecError as error:
-            return _Failed(error)
+            return _Failure(error)

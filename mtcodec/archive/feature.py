@@ -1,4 +1,4 @@
-"""What Hugging Face's datasets read archives by; the one module of archives that imports them."""
+"""The type of columns of images in Hugging Face's datasets; the one module here that imports these."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtcodec.archive.dataset import Archive
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.signals.mapping import Array
 
-OPEN = 16  # columns of archives that a process keeps open
+MAX_OPEN = 16  # columns of archives that a process keeps open
 
 
 @dataclass
@@ -22,7 +22,9 @@ class ArchiveImage:
     """A column of numbers of an archive's rows, which become images of one task when they are read.
 
     Attributes:
-        path: absolute, or a URL. task: of the archive. max_pixels: scenes of larger images are errors.
+        path: of the archive, absolute or a URL.
+        task: of the archive.
+        max_pixels: scenes of larger images are errors.
         decode: False leaves the numbers.
     """
 
@@ -40,7 +42,7 @@ class ArchiveImage:
 
     def decode_example(self, value: int, token_per_repo_id: Any = None) -> Array | None:
         """An image (C, H, W) in its stored dtype, None where the scene lacks the task."""
-        image: Array | None = _opened(self.path, self.task, self.max_pixels)[value].get(self.task)
+        image: Array | None = _open_column(self.path, self.task, self.max_pixels)[value].get(self.task)
         return image
 
 
@@ -49,10 +51,10 @@ with warnings.catch_warnings():
     register_feature(ArchiveImage, "ArchiveImage")
 
 
-@lru_cache(maxsize=OPEN)
-def _opened(path: str, task: str, max_pixels: int) -> Archive:
-    """One column, kept for the next row."""
+@lru_cache(maxsize=MAX_OPEN)
+def _open_column(path: str, task: str, max_pixels: int) -> Archive:
+    """An archive of one task, kept open for the next row."""
     return Archive(path, [task], max_pixels=max_pixels, numpy=True)
 
 
-forget = _opened.cache_clear
+forget_archives = _open_column.cache_clear

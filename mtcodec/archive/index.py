@@ -1,27 +1,27 @@
-"""``archive.json``: what readers need to know before they open a part."""
+"""``archive.json``: what readers need to know before they open a shard."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from mtcodec.archive.manifest import DAMAGED, About, about_from, facts_of
+from mtcodec.archive.manifest import DAMAGED, Manifest, manifest_from_json, manifest_to_json
 from mtcodec.errors import FormatError
 
-MAX_INDEX, MAX_PART = 1 << 25, 1 << 40  # bytes
-MAX_GROUPS = 1 << 20  # of all parts
+MAX_INDEX_BYTES, MAX_SHARD_BYTES = 1 << 25, 1 << 40
+MAX_ROW_GROUPS = 1 << 20  # of all shards
 
 
 @dataclass(frozen=True)
-class PartFacts:
-    """What the index says of a part.
+class ShardInfo:
+    """What the index says about a shard.
 
     Attributes:
-        name: of its file; bytes: of it.
-        groups: scenes in each of its row groups.
-        columns: bytes by column, compressed as they are.
+        name: of its file. bytes: size of the file.
+        row_groups: scenes in each of its row groups.
+        columns: compressed bytes by column.
 
     Raises:
         FormatError: more scenes than bytes, or fewer than none.
@@ -29,52 +29,68 @@ class PartFacts:
 
     name: str
     bytes: int
-    groups: tuple[int, ...]
+    row_groups: tuple[int, ...]
     columns: dict[str, int]
 
     def __post_init__(self) -> None:
-        if min(self.groups, default=0) < 0 or self.rows > self.bytes:
+        if min(self.row_groups, default=0) < 0 or self.rows > self.bytes:
             raise FormatError("a number of scenes that cannot be")
 
     @property
     def rows(self) -> int:
-        return sum(self.groups)
+        """Scenes in all."""
+        return sum(self.row_groups)
+
+    def to_json(self) -> dict[str, Any]:
+        """The shard's entry in the index."""
+        return {
+            "name": self.name,
+            "bytes": self.bytes,
+            "groups": self.row_groups,
+            "columns": self.columns,
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> ShardInfo:
+        """The inverse of :meth:`to_json`.
+
+        Raises:
+            FormatError, or one of :data:`mtcodec.archive.manifest.DAMAGED`: damage.
+        """
+        row_groups = tuple(_checked_count(rows) for rows in document["groups"])
+        columns = {str(name): _checked_count(size) for name, size in document["columns"].items()}
+        return cls(str(document["name"]), _checked_count(document["bytes"]), row_groups, columns)
 
 
-def index(about: About, parts: Sequence[PartFacts]) -> bytes:
-    """``archive.json``."""
-    lines = ",\n".join(f"  {json.dumps(asdict(part))}" for part in parts)
-    return json.dumps(facts_of(about))[:-1].encode() + f',\n "parts": [\n{lines}\n]}}\n'.encode()
+def _checked_count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_SHARD_BYTES:
+        raise ValueError(f"not a count: {value!r}")
+    return value
 
 
-def parse_index(data: bytes) -> tuple[About, list[PartFacts]]:
-    """What holds for all scenes, and the parts.
+def index_to_json(manifest: Manifest, shards: Sequence[ShardInfo]) -> bytes:
+    """The content of ``archive.json``, with one line a shard."""
+    lines = ",\n".join(f"  {json.dumps(shard.to_json())}" for shard in shards)
+    return json.dumps(manifest_to_json(manifest))[:-1].encode() + f',\n "parts": [\n{lines}\n]}}\n'.encode()
+
+
+def parse_index(data: bytes) -> tuple[Manifest, list[ShardInfo]]:
+    """The manifest and the shards that ``archive.json`` lists.
 
     Raises:
         FormatError: damaged, or of another version.
     """
-    if len(data) > MAX_INDEX:
-        raise FormatError(f"damaged: more than {MAX_INDEX} bytes")
+    if len(data) > MAX_INDEX_BYTES:
+        raise FormatError(f"damaged: more than {MAX_INDEX_BYTES} bytes")
     try:
-        facts = json.loads(data)
-        about, parts = about_from(facts), [_part(own) for own in facts["parts"]]
+        document = json.loads(data)
+        manifest = manifest_from_json(document)
+        shards = [ShardInfo.from_json(entry) for entry in document["parts"]]
     except DAMAGED as error:
         raise FormatError("damaged") from error
-    if sum(len(part.groups) for part in parts) > MAX_GROUPS:
-        raise FormatError(f"damaged: more than {MAX_GROUPS} row groups")
-    names = {part.name for part in parts}
-    if len(names) < len(parts) or any("/" in name for name in names):
+    if sum(len(shard.row_groups) for shard in shards) > MAX_ROW_GROUPS:
+        raise FormatError(f"damaged: more than {MAX_ROW_GROUPS} row groups")
+    names = {shard.name for shard in shards}
+    if len(names) < len(shards) or any("/" in name for name in names):
         raise FormatError("damaged: parts of such names cannot be")
-    return about, parts
-
-
-def _part(own: Any) -> PartFacts:
-    groups = tuple(_count(rows) for rows in own["groups"])
-    columns = {str(name): _count(size) for name, size in own["columns"].items()}
-    return PartFacts(str(own["name"]), _count(own["bytes"]), groups, columns)
-
-
-def _count(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= MAX_PART:
-        raise ValueError(f"not a count: {value!r}")
-    return value
+    return manifest, shards

@@ -1,6 +1,6 @@
 """Archives copied: several to one, one to several, a sample. Sections are copied, nothing is encoded anew.
 
-What is made locally is there when all of it is (:func:`mtcodec.archive.copying.made`).
+What is made locally appears when all of it is there (:func:`mtcodec.archive.copying.new_archive`).
 """
 
 from __future__ import annotations
@@ -8,35 +8,34 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from mtcodec.archive.copying import Place, add, made, rows, whole
-from mtcodec.archive.manifest import About
-from mtcodec.archive.read import Opened
+from mtcodec.archive.copying import Place, add, file_bytes, new_archive, places_of, rows_at
+from mtcodec.archive.manifest import Manifest
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.store import connect
 from mtcodec.archive.unpack import Progress
-from mtcodec.archive.write import PART_ROWS, Writer
+from mtcodec.archive.write import Writer
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Copied:
-    """An archive that was made: its path, scenes and bytes on disk, weights among them."""
+    """A new archive: its path, number of scenes, and bytes on disk with weights and index."""
 
     path: str
     scenes: int
     bytes: int
 
 
-def _none(done: int, total: int) -> None:
+def _ignore(done: int, total: int) -> None:
     """Progress that nobody sees."""
 
 
 def merge(
-    archives: Sequence[Opened], output: str | Path, skip_existing: bool = False, force: bool = False,
-    progress: Progress = _none,
+    archives: Sequence[ArchiveReader], output: str | Path, skip_existing: bool = False, force: bool = False,
+    progress: Progress = _ignore,
 ) -> Copied:  # fmt: skip
     """All scenes of ``archives``, in their order, in one.
 
@@ -49,145 +48,158 @@ def merge(
         UsageError: other weights or settings, or tasks of other declarations; a key twice.
         OutputError: something is there already. FormatError: a damaged scene.
     """
-    about, seen, total = union(archives), set[str](), sum(opened.rows for opened in archives)
-    chosen: list[list[Place]] = []
-    for opened in archives:
-        chosen.append([])
-        for k, group in enumerate(opened.groups):
-            for row, key in enumerate(opened.keys(group)):
-                if key not in seen:
-                    chosen[-1].append((k, row))
-                elif not skip_existing:
-                    raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
-                                     path=opened.path)  # fmt: skip
-                seen.add(key)
-    with made(output, archives, force) as place:
-        writer, done = Writer(place, about, PART_ROWS), 0
-        for opened, places in zip(archives, chosen):
-            for key, parts in rows(opened, places):
-                add(writer, opened, key, whole(opened, key, parts))
+    manifest = merged_manifest(archives)
+    places = _places_to_merge(archives, skip_existing)
+    total, done = sum(reader.rows for reader in archives), 0
+    with new_archive(output, archives, force) as directory:
+        writer = Writer.open(directory, manifest)
+        for reader, archive_places in zip(archives, places):
+            for key, scene_file in rows_at(reader, archive_places):
+                add(writer, reader, key, file_bytes(reader, key, scene_file))
                 done += 1
                 progress(done, total)
         writer.finish()
-    return _copied(output, len(seen))
+    return _copied(output, done)
 
 
-def union(archives: Sequence[Opened]) -> About:
+def _places_to_merge(archives: Sequence[ArchiveReader], skip_existing: bool) -> list[list[Place]]:
+    """The rows of every archive that no earlier one has, by key.
+
+    Raises:
+        UsageError: a key twice, unless ``skip_existing``.
+    """
+    known_keys: set[str] = set()
+    places: list[list[Place]] = []
+    for reader in archives:
+        places.append([])
+        for number, row_group in enumerate(reader.row_groups):
+            for row, key in enumerate(reader.keys(row_group)):
+                if key not in known_keys:
+                    places[-1].append((number, row))
+                elif not skip_existing:
+                    raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
+                                     path=reader.path)  # fmt: skip
+                known_keys.add(key)
+    return places
+
+
+def merged_manifest(archives: Sequence[ArchiveReader]) -> Manifest:
     """What holds for the scenes of all ``archives``.
 
     Raises:
-        UsageError: nothing does; it says what differs.
+        UsageError: their weights, settings or declarations of a task differ; it says in what.
     """
-    about = archives[0].about
-    for opened in archives[1:]:
-        own = opened.about
-        if NO_WEIGHTS not in (own.fingerprint, about.fingerprint) and own.fingerprint != about.fingerprint:
+    first = archives[0]
+    merged = first.manifest
+    for reader in archives[1:]:
+        manifest = reader.manifest
+        if NO_WEIGHTS not in (manifest.fingerprint, merged.fingerprint) and (
+            manifest.fingerprint != merged.fingerprint
+        ):
             raise UsageError(
-                f"has other weights ({own.fingerprint}, not {about.fingerprint})", path=opened.path
+                f"has other weights ({manifest.fingerprint}, not {merged.fingerprint})", path=reader.path
             )
-        for name in sorted({*own.settings, *about.settings}):
-            if own.settings.get(name) != about.settings.get(name):
+        for name in sorted({*manifest.settings, *merged.settings}):
+            if manifest.settings.get(name) != merged.settings.get(name):
                 raise UsageError(
-                    f"was encoded with another {name}, {own.settings.get(name, 'default')}, than"
-                    f" {archives[0].path}, {about.settings.get(name, 'default')}", path=opened.path,
+                    f"was encoded with another {name}, {manifest.settings.get(name, 'default')}, than"
+                    f" {first.path}, {merged.settings.get(name, 'default')}", path=reader.path,
                 )  # fmt: skip
-        known = {task.name: task for task in about.tasks}
-        for task in own.tasks:
-            if known.setdefault(task.name, task) != task:
-                raise UsageError(f"task {task.name!r} is another one than in {archives[0].path}",
-                                 path=opened.path)  # fmt: skip
-        fingerprint = own.fingerprint if about.fingerprint == NO_WEIGHTS else about.fingerprint
-        about = replace(about, fingerprint=fingerprint, tasks=tuple(known.values()))
-    return about
+        tasks = {task.name: task for task in merged.tasks}
+        for task in manifest.tasks:
+            if tasks.setdefault(task.name, task) != task:
+                raise UsageError(f"task {task.name!r} is another one than in {first.path}",
+                                 path=reader.path)  # fmt: skip
+        fingerprint = manifest.fingerprint if merged.fingerprint == NO_WEIGHTS else merged.fingerprint
+        merged = replace(merged, fingerprint=fingerprint, tasks=tuple(tasks.values()))
+    return merged
 
 
 def split(
-    opened: Opened, output: str | Path, divided: Mapping[str, Sequence[Place]], force: bool = False,
-    progress: Progress = _none,
+    reader: ArchiveReader, output: str | Path, places_by_name: Mapping[str, Sequence[Place]],
+    force: bool = False, progress: Progress = _ignore,
 ) -> list[Copied]:  # fmt: skip
     """Some scenes of an archive in the archive ``output``/<name> each (:func:`evenly`, :func:`by_keys`)."""
-    total, done = sum(map(len, divided.values())), 0
-    with made(output, [opened], force) as place:
-        for name, places in divided.items():
-            _copy(opened, f"{place}/{name}", places, partial(_shifted, progress, done, total))
-            done += len(places)
-    return [_copied(f"{output}/{name}", len(places)) for name, places in divided.items()]
+    total, before = sum(map(len, places_by_name.values())), 0
+    with new_archive(output, [reader], force) as directory:
+        for name, places in places_by_name.items():
+            _copy(reader, f"{directory}/{name}", places, progress, before, total)
+            before += len(places)
+    return [_copied(f"{output}/{name}", len(places)) for name, places in places_by_name.items()]
 
 
-def evenly(opened: Opened, parts: int = 0, scenes: int = 0) -> dict[str, list[Place]]:
+def evenly(reader: ArchiveReader, parts: int = 0, scenes: int = 0) -> dict[str, list[Place]]:
     """Scenes in their order, in so many parts of nearly equal numbers, or in parts of so many ``scenes``.
 
     Raises:
         UsageError: fewer scenes than parts.
     """
-    if parts > opened.rows:
-        raise UsageError(f"{parts} parts of {opened.rows} scenes", path=opened.path)
-    count = parts or -(-opened.rows // scenes)
-    ends = [opened.rows * k // count if parts else scenes * k for k in range(count + 1)]
-    every = [(k, row) for k, group in enumerate(opened.groups) for row in range(group.rows)]
-    return {f"{k:05d}": every[ends[k] : ends[k + 1]] for k in range(count)}
+    if parts > reader.rows:
+        raise UsageError(f"{parts} parts of {reader.rows} scenes", path=reader.path)
+    count = parts or -(-reader.rows // scenes)
+    ends = [reader.rows * k // count if parts else scenes * k for k in range(count + 1)]
+    places = places_of(reader)
+    return {f"{k:05d}": places[ends[k] : ends[k + 1]] for k in range(count)}
 
 
-def by_keys(opened: Opened, lists: Mapping[str, Sequence[str]]) -> dict[str, list[Place]]:
-    """Scenes by the list that has their key; those of none are left out.
+def by_keys(reader: ArchiveReader, lists: Mapping[str, Sequence[str]]) -> dict[str, list[Place]]:
+    """Scenes by the list that has their key; those of no list are left out.
 
     Raises:
         UsageError: a key that no scene has, or in two lists; an empty list.
     """
-    name_of: dict[str, str] = {}
+    list_of_key: dict[str, str] = {}
     for name, keys in lists.items():
         for key in keys:
-            if name_of.setdefault(key, name) != name:
-                raise UsageError(f"scene {key!r} is in the lists {name_of[key]} and {name}")
+            if list_of_key.setdefault(key, name) != name:
+                raise UsageError(f"scene {key!r} is in the lists {list_of_key[key]} and {name}")
         if not keys:
             raise UsageError(f"the list {name} is empty")
-    divided: dict[str, list[Place]] = {name: [] for name in lists}
-    for k, group in enumerate(opened.groups):
-        for row, key in enumerate(opened.keys(group)):
-            if key in name_of:
-                divided[name_of.pop(key)].append((k, row))
-    if name_of:
-        raise UsageError(f"no scene {min(name_of)!r}", path=opened.path)
-    return divided
+    places: dict[str, list[Place]] = {name: [] for name in lists}
+    for number, row_group in enumerate(reader.row_groups):
+        for row, key in enumerate(reader.keys(row_group)):
+            if key in list_of_key:
+                places[list_of_key.pop(key)].append((number, row))
+    if list_of_key:
+        raise UsageError(f"no scene {min(list_of_key)!r}", path=reader.path)
+    return places
 
 
 def sample(
-    opened: Opened,
+    reader: ArchiveReader,
     output: str | Path,
     scenes: int,
     seed: int = 0,
     force: bool = False,
-    progress: Progress = _none,
+    progress: Progress = _ignore,
 ) -> Copied:
     """A random subset of so many scenes, in the archive's order; it depends on ``seed`` alone.
 
     Raises:
         UsageError: the archive has fewer. OutputError, FormatError: see :func:`merge`.
     """
-    if scenes > opened.rows:
-        raise UsageError(f"has {opened.rows} scenes, not {scenes}", path=opened.path)
-    chosen = iter(sorted(random.Random(seed).sample(range(opened.rows), scenes)))
-    places, start, index = list[Place](), 0, next(chosen, -1)
-    for k, group in enumerate(opened.groups):
-        while start <= index < start + group.rows:
-            places.append((k, index - start))
-            index = next(chosen, -1)
-        start += group.rows
-    with made(output, [opened], force) as place:
-        _copy(opened, place, places, progress)
+    if scenes > reader.rows:
+        raise UsageError(f"has {reader.rows} scenes, not {scenes}", path=reader.path)
+    every_place = places_of(reader)
+    places = [every_place[index] for index in sorted(random.Random(seed).sample(range(reader.rows), scenes))]
+    with new_archive(output, [reader], force) as directory:
+        _copy(reader, directory, places, progress, 0, len(places))
     return _copied(output, scenes)
 
 
-def _shifted(progress: Progress, before: int, total: int, done: int, own: int) -> None:
-    """Progress of one of several archives."""
-    progress(before + done, total)
-
-
-def _copy(opened: Opened, place: str | Path, places: Sequence[Place], progress: Progress) -> None:
-    writer = Writer(place, opened.about, PART_ROWS)
-    for done, (key, parts) in enumerate(rows(opened, places), 1):
-        add(writer, opened, key, whole(opened, key, parts))
-        progress(done, len(places))
+def _copy(
+    reader: ArchiveReader,
+    directory: str | Path,
+    places: Sequence[Place],
+    progress: Progress,
+    before: int,
+    total: int,
+) -> None:
+    """Copy rows into a new archive; ``before`` of ``total`` scenes are done already."""
+    writer = Writer.open(directory, reader.manifest)
+    for done, (key, scene_file) in enumerate(rows_at(reader, places), before + 1):
+        add(writer, reader, key, file_bytes(reader, key, scene_file))
+        progress(done, total)
     writer.finish()
 
 

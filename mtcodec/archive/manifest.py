@@ -6,7 +6,7 @@
                                  shared, holes, one column per task, notes, files
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
-            archive.json         what holds for all scenes; rows and bytes of parts (``index.py``)
+            archive.json         what holds for all scenes; rows and bytes of the shards (``index.py``)
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "mtcodec-archive-1"
-HOLES = "holes"  # column of all sections of holes of a scene, one after the other
-FIXED = ("key", "height", "width", "bytes", "header")
-LIMITS = ("min", "max")  # ends of the names of columns of ranges, in this order
-METADATA = b"mtcodec"  # key of the schema's metadata
+HOLES = "holes"  # the column with all masks of holes of a scene, one after the other
+FIXED = ("key", "height", "width", "bytes", "header")  # columns that every archive has
+LIMITS = ("min", "max")  # suffixes of the columns of a range, in this order
+METADATA = b"mtcodec"  # the manifest's key in a schema's metadata
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, UsageError)
 """What reading damaged JSON of an archive may raise."""
 
 
 @dataclass(frozen=True)
-class About:
+class Manifest:
     """What holds for all scenes of an archive.
 
     Attributes:
         fingerprint: of the weights that scenes were encoded with, 8 hexadecimal digits; zeros for none.
-        tasks: declarations of the tasks that scenes may have; what an image is, its scene's file tells.
-        settings: how it was encoded: quality and so on; a run that goes on must have the same.
+        tasks: declarations of the tasks that scenes may have. What a scene has, its header says.
+        settings: how scenes were encoded: quality and so on. Who adds scenes must use the same.
 
     Raises:
-        UsageError: a task is called like a column.
+        UsageError: a task has the name of a column.
     """
 
     fingerprint: str
@@ -54,51 +54,62 @@ class About:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.names:
-            if name in (*FIXED, *self.ranges):
+        for name in self.task_names:
+            if name in (*FIXED, *self.range_columns):
                 raise UsageError(f"a task of an archive cannot be called {name!r}, like one of its columns")
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def task_names(self) -> tuple[str, ...]:
         """Names of the tasks."""
         return tuple(task.name for task in self.tasks)
 
     @property
-    def ranges(self) -> tuple[str, ...]:
-        """Names of the columns of ranges, of tasks that are lengths."""
+    def range_columns(self) -> tuple[str, ...]:
+        """Names of the columns with the least and largest value of tasks that are lengths."""
         return tuple(f"{t.name}_{end}" for t in self.tasks if t.kind.length for end in LIMITS)
 
     @property
-    def facts(self) -> tuple[str, ...]:
-        """Names of the columns that repeat, for engines, what headers and notes tell."""
-        return ("height", "width", "bytes", *self.ranges)
+    def statistics_columns(self) -> tuple[str, ...]:
+        """Names of the columns of numbers, which repeat what headers and notes say (``statistics.py``)."""
+        return ("height", "width", "bytes", *self.range_columns)
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def payload_columns(self) -> tuple[str, ...]:
         """Names of the binary columns of payloads."""
-        return (SHARED, HOLES, *self.names, NOTES, *([ATTACHMENTS] if self.settings.get("attach") else []))
+        attachments = [ATTACHMENTS] if self.settings.get("attach") else []
+        return (SHARED, HOLES, *self.task_names, NOTES, *attachments)
 
     @property
-    def weights(self) -> str | None:
-        """Path of the weights in the archive, where they are if any scene needs them."""
+    def weights_path(self) -> str | None:
+        """Path of the weights' file in the archive; None without weights. It is there if a scene needs it."""
         return None if self.fingerprint == NO_WEIGHTS else f"{WEIGHTS}/{self.fingerprint}{SUFFIX}"
 
-    def needs(self, tasks: Sequence[str]) -> list[str]:
+    def select_tasks(self, tasks: Sequence[str] | None) -> list[str]:
+        """``tasks`` as a list, or all tasks for None.
+
+        Raises:
+            UsageError: a task that the archive lacks.
+        """
+        names = list(self.task_names if tasks is None else tasks)
+        for name in names:
+            if name not in self.task_names:
+                raise UsageError(f"no task {name!r} in this archive (it has {', '.join(self.task_names)})")
+        return names
+
+    def columns_for(self, tasks: Sequence[str]) -> list[str]:
         """Columns of payloads that decoding ``tasks`` may read.
 
         Raises:
             UsageError: a task that the archive lacks.
         """
-        for name in tasks:
-            if name not in self.names:
-                raise UsageError(f"no task {name!r} in this archive (it has {', '.join(self.names)})")
-        wanted = [task for task in self.tasks if task.name in tasks]
-        lossy = any(not task.exact for task in wanted)
-        return [SHARED, HOLES] * lossy + [task.name for task in wanted]
+        names = self.select_tasks(tasks)
+        declared = [task for task in self.tasks if task.name in names]
+        lossy = any(not task.exact for task in declared)
+        return [SHARED, HOLES] * lossy + [task.name for task in declared]
 
-    def only(self, tasks: Sequence[str]) -> About:
-        """The same for a part of the tasks."""
-        return About(self.fingerprint, tuple(t for t in self.tasks if t.name in tasks), self.settings)
+    def restricted_to(self, tasks: Sequence[str]) -> Manifest:
+        """The manifest of an archive with these tasks only."""
+        return Manifest(self.fingerprint, tuple(t for t in self.tasks if t.name in tasks), self.settings)
 
 
 def column_of(section: str) -> str:
@@ -107,7 +118,7 @@ def column_of(section: str) -> str:
 
 
 def columns_of(payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Columns of a scene from its payloads by section, which are in the order of the file."""
+    """Payloads by column, from payloads by section in the order of the file."""
     columns: dict[str, bytes] = {}
     for name, payload in payloads.items():
         column = column_of(name)
@@ -116,7 +127,10 @@ def columns_of(payloads: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def payloads_of(header: Header, columns: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Payloads by section from the columns of a scene; None where there are none, or of another length."""
+    """Payloads by section, from payloads by column. None where there are none.
+
+    All masks are None if their column does not have the length that the header says.
+    """
     payloads = {section.name: columns.get(section.name) for section in header.sections}
     masks = [section for section in header.sections if is_mask(section.name)]
     holes, start = columns.get(HOLES), 0
@@ -139,57 +153,60 @@ def arrow() -> Any:
     return pyarrow
 
 
-def schema(about: About) -> pa.Schema:
-    """The schema of the parts, ``about`` in its metadata."""
-    pa = arrow()
-    kinds = dict(zip(FIXED, (pa.string(), pa.int32(), pa.int32(), pa.int64(), pa.binary())))
-    fields = [pa.field(name, kind, nullable=False) for name, kind in kinds.items()]
-    fields += [pa.field(name, pa.float32()) for name in about.ranges]
-    fields += [pa.field(name, pa.binary()) for name in about.columns]
-    return pa.schema(fields, metadata={METADATA: json.dumps(facts_of(about), sort_keys=True)})
+def schema(manifest: Manifest) -> pa.Schema:
+    """The schema of the shards, with the manifest in its metadata."""
+    pyarrow = arrow()
+    string, int32, int64, binary = pyarrow.string(), pyarrow.int32(), pyarrow.int64(), pyarrow.binary()
+    types = dict(zip(FIXED, (string, int32, int32, int64, binary)))
+    fields = [pyarrow.field(name, type_, nullable=False) for name, type_ in types.items()]
+    fields += [pyarrow.field(name, pyarrow.float32()) for name in manifest.range_columns]
+    fields += [pyarrow.field(name, binary) for name in manifest.payload_columns]
+    return pyarrow.schema(fields, metadata={METADATA: json.dumps(manifest_to_json(manifest), sort_keys=True)})
 
 
-def facts_of(about: About) -> dict[str, Any]:
-    """``about`` as JSON tells it."""
+def manifest_to_json(manifest: Manifest) -> dict[str, Any]:
+    """What JSON holds of a manifest."""
     return {
         "format": FORMAT,
-        "fingerprint": about.fingerprint,
-        "tasks": [t.to_json() for t in about.tasks],
-        "settings": about.settings,
+        "fingerprint": manifest.fingerprint,
+        "tasks": [t.to_json() for t in manifest.tasks],
+        "settings": manifest.settings,
     }
 
 
-def about_from(facts: Any) -> About:
-    """What :func:`facts_of` told.
+def manifest_from_json(document: Any) -> Manifest:
+    """The inverse of :func:`manifest_to_json`.
 
     Raises:
-        FormatError: of another version. DAMAGED: what is no such thing.
+        FormatError: an archive of another version. One of :data:`DAMAGED`: anything else that is wrong.
     """
-    if facts["format"] != FORMAT:
-        raise FormatError(f"{facts['format']!r}; this release reads {FORMAT!r}")
-    tasks = tuple(Task.from_json(t) for t in facts["tasks"])
-    about = About(str(facts["fingerprint"]), tasks, dict(facts["settings"]))
-    bytes.fromhex(about.fingerprint)
-    if len(about.fingerprint) != len(NO_WEIGHTS) or len(set(about.columns)) != len(about.columns):
+    if document["format"] != FORMAT:
+        raise FormatError(f"{document['format']!r}; this release reads {FORMAT!r}")
+    tasks = tuple(Task.from_json(task) for task in document["tasks"])
+    manifest = Manifest(str(document["fingerprint"]), tasks, dict(document["settings"]))
+    bytes.fromhex(manifest.fingerprint)  # a ValueError where it is not hexadecimal
+    if len(manifest.fingerprint) != len(NO_WEIGHTS) or len(set(manifest.payload_columns)) != len(
+        manifest.payload_columns
+    ):
         raise ValueError("fingerprint, or names of tasks")
-    return about
+    return manifest
 
 
-def about_of(found: pa.Schema) -> About:
-    """What a schema says.
+def manifest_of_schema(stored: pa.Schema) -> Manifest:
+    """The manifest in the schema of a shard.
 
     Raises:
-        FormatError: not one of an archive, or of another version.
+        FormatError: not the schema of an archive's shard, or one of another version.
     """
     try:
-        about = about_from(json.loads((found.metadata or {})[METADATA]))
+        manifest = manifest_from_json(json.loads((stored.metadata or {})[METADATA]))
     except DAMAGED as error:
         raise FormatError("not a part of an archive of mtcodec") from error
-    expected = schema(about)
-    missing = [name for name in expected.names if name not in found.names]
+    expected = schema(manifest)
+    missing = [name for name in expected.names if name not in stored.names]
     if missing:
         raise FormatError(f"lacks columns: {', '.join(missing)}")
-    for name in (*FIXED, *about.ranges, *about.columns):
-        if found.names.count(name) > 1 or found.field(name).type != expected.field(name).type:
+    for name in (*FIXED, *manifest.range_columns, *manifest.payload_columns):
+        if stored.names.count(name) > 1 or stored.field(name).type != expected.field(name).type:
             raise FormatError(f"column {name} is there twice, or of another type")
-    return about
+    return manifest

@@ -1,16 +1,16 @@
-"""How an archive and its files are called."""
+"""Names of an archive and of its files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 INDEX, WEIGHTS = "archive.json", "weights"
-PART = "part-{:05d}.parquet"
-BESIDE = ("key", "height", "width")  # columns that views of other libraries have beside images
+SHARD_NAME = "part-{:05d}.parquet"
+SCENE_COLUMNS = ("key", "height", "width")  # what views of other libraries have beside the images
 
 
 def is_archive(path: str | Path) -> bool:
-    """Is it a local directory of parts, or a URL?"""
+    """Is it a local directory of shards, or a URL?"""
     text = str(path)
     if "://" in text:
         return True
@@ -19,5 +19,5 @@ def is_archive(path: str | Path) -> bool:
 
 
 def absolute(path: str | Path) -> str:
-    """A local path that other directories and processes know, too; URLs as they are."""
+    """A local path made absolute, so that other processes find it; a URL as it is."""
     return str(path) if "://" in str(path) else str(Path(path).absolute())

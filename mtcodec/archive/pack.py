@@ -3,24 +3,24 @@
 ::
 
     scenes ─► worker: read, encode ─┐
-              worker: …             ├─► Writer ─► parts
+              worker: …             ├─► Writer ─► shards
               worker: …             ┘
 
-A run that was killed goes on where it was: what the finished parts hold is left out.
+A run that was killed goes on where it was: what the finished shards hold is left out.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mtcodec.archive.engines import engine
-from mtcodec.archive.manifest import About, column_of
-from mtcodec.archive.write import PART_ROWS, Writer, locked
+from mtcodec.archive.manifest import Manifest, column_of
+from mtcodec.archive.write import SHARD_ROWS, Writer, locked
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
@@ -39,7 +39,8 @@ class Job:
     Attributes:
         weights: path of the weights' file; None: no networks.
         tasks: names of those that are read, and that the archive has.
-        attach: names of files that scenes have beside their images, as they were given.
+        request: settings of encoding.
+        attach: names of files that scenes have beside their images, as the user gave them.
     """
 
     weights: Path | None
@@ -51,43 +52,47 @@ class Job:
         """The codec, whose networks are loaded when they are first needed."""
         return Codec(() if self.weights is None else self.weights, **vars(self.request))
 
-    def about(self) -> About:
-        """What holds for all scenes of the archive."""
-        known = self.codec().tasks
-        tasks = tuple(known.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks)
+    def manifest(self) -> Manifest:
+        """What holds for all scenes of the archive; tasks that nothing declares are data of one channel."""
+        declared = self.codec().tasks
+        tasks = tuple(declared.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks)
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
-        return About(fingerprint, tasks, settings_of(self.request, self.attach))
+        return Manifest(fingerprint, tasks, settings_of(self.request, self.attach))
 
 
 def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
-    """What an archive tells of the request: quality, coding, effort, and whatever else is not the default.
+    """What a manifest says of the request: quality, coding, effort, and whatever else is not the default.
 
-    Declarations of tasks are told beside it; of files, the names.
+    Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
     """
-    usual, always = vars(Request()), ("quality", "coding", "effort")
-    apart = ("tasks", "attach")
-    told = {n: v for n, v in vars(request).items() if n not in apart and (n in always or v != usual[n])}
+    defaults, always = vars(Request()), ("quality", "coding", "effort")
+    values: dict[str, Any] = {}
+    for name, value in vars(request).items():
+        if name not in ("tasks", "attach") and (name in always or value != defaults[name]):
+            values[name] = value
     names = [*attach, *request.attach]
     if names:
-        told["attach"] = names
-    settings: dict[str, Any] = json.loads(json.dumps(told, default=dict))
+        values["attach"] = names
+    settings: dict[str, Any] = json.loads(json.dumps(values, default=dict))  # as JSON gives them back
     return settings
 
 
 @dataclass
-class Made:
-    """What a worker made of a scene.
+class PackedScene:
+    """A scene that a worker has encoded, or why it could not.
 
     Attributes:
-        data: the scene's file. read: bytes of its images on disk. error: why there is no file.
-        notes: lines for people.
+        data: the scene's file.
+        read: bytes of its images on disk.
+        error: why there is no file.
+        messages: lines for people.
     """
 
     key: str
     data: bytes = b""
     read: int = 0
     error: MtcodecError | None = None
-    notes: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
 
 class Packer:
@@ -96,28 +101,34 @@ class Packer:
     def __init__(self, job: Job) -> None:
         self.job, self.codec = job, job.codec()
 
-    def __call__(self, files: SceneFiles) -> Made:
+    def __call__(self, files: SceneFiles) -> PackedScene:
         """The file of a scene on disk, or what is wrong with it."""
-        notes: list[str] = []
+        messages: list[str] = []
         try:
-            scene = read_scene(files, self.codec.tasks, self.job.tasks, notes.append)
-            data, more = self.encode(scene, layout_units(files, scene), attachments.read(files))
+            scene = read_scene(files, self.codec.tasks, self.job.tasks, messages.append)
+            data, encoder_messages = self.encode(scene, layout_units(files, scene), attachments.read(files))
         except MtcodecError as error:
-            return Made(files.key, error=error.at(path=files.label), notes=notes)
-        return Made(files.key, data, bytes_on_disk(files, scene), notes=notes + more)
+            return PackedScene(files.key, error=error.at(path=files.label), messages=messages)
+        return PackedScene(files.key, data, bytes_on_disk(files, scene), messages=messages + encoder_messages)
 
     def encode(
         self, scene: Mapping[str, Any], units: Mapping[str, str] = {}, attach: Mapping[str, bytes] = {}
     ) -> tuple[bytes, list[str]]:
-        """The file of a scene as arrays by task, and lines for people; ``units`` as the dataset tells.
+        """The file of a scene that is arrays by task, and lines for people.
 
-        ``attach``: contents of files to keep, besides those of the request.
+        Args:
+            units: of tasks, as the dataset says.
+            attach: contents of files to keep, besides those of the request.
+
+        Raises:
+            SceneError: tasks that the archive has not, or the scene is not what its tasks declare.
         """
         unknown = sorted(set(scene) - set(self.job.tasks))
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
-        own = vars(self.job.request.only(scene, units))
-        encoded = self.codec.encode_scene(scene, **{**own, "attach": {**own["attach"], **attach}})
+        settings = vars(self.job.request.only(scene, units))
+        settings = {**settings, "attach": {**settings["attach"], **attach}}
+        encoded = self.codec.encode_scene(scene, **settings)
         return encoded.to_bytes(), list(encoded.prepared.messages)
 
 
@@ -126,9 +137,13 @@ class Summary:
     """What a run did.
 
     Attributes:
-        scenes: encoded now; ``before``: there already.
-        pixels: of the scenes encoded now; read: bytes of their images on disk; total: of their files.
-        columns: bytes of payloads by column. weights: of the weights' file in the archive, 0 if none.
+        scenes: how many were encoded now.
+        before: how many were there already.
+        pixels: of the scenes encoded now.
+        read: bytes of their images on disk.
+        total: bytes of their files.
+        columns: bytes of their payloads by column.
+        weights: bytes of the weights' file in the archive, 0 if none.
         skipped: what was wrong, by key.
         notes: lines for people, and of how many scenes.
     """
@@ -144,7 +159,7 @@ class Summary:
     notes: Counter[str] = field(default_factory=Counter)
 
     def add(self, header: Header, size: int, read: int = 0) -> None:
-        """Count a scene's file of so many bytes, made of so many."""
+        """Count a scene's file of ``size`` bytes, whose images have ``read`` bytes on disk."""
         self.scenes += 1
         self.read += read
         self.pixels += header.height * header.width
@@ -160,7 +175,7 @@ def pack(
     *,
     engine_name: str = "local",
     workers: int = 0,
-    part_rows: int = PART_ROWS,
+    shard_rows: int = SHARD_ROWS,
     skip_errors: bool = False,
     append: bool = False,
     progress: Callable[[Summary, int], None] = lambda summary, total: None,
@@ -169,6 +184,8 @@ def pack(
 
     Args:
         output: a path, or a URL for fsspec (``s3://``).
+        shard_rows: scenes of a shard.
+        skip_errors: leave out scenes that cannot be read or encoded.
         append: the archive may have scenes that are not among ``scenes``.
         engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
         progress: called with what was done and the number of scenes in all.
@@ -178,11 +195,13 @@ def pack(
         UsageError: two scenes of one key, or ``output`` has been made otherwise.
     """
     with locked(output):
-        writer = Writer(output, job.about(), part_rows)
-        others = set() if append else writer.keys - {scene.key for scene in scenes}
-        if others:
-            raise UsageError(f"has scenes that the dataset has not ({len(others)}, such as {min(others)!r}):"
-                             " --append adds to them", path=output)  # fmt: skip
+        writer = Writer.open(output, job.manifest(), shard_rows)
+        foreign_keys = set() if append else writer.keys - {scene.key for scene in scenes}
+        if foreign_keys:
+            examples = f"{len(foreign_keys)}, such as {min(foreign_keys)!r}"
+            raise UsageError(
+                f"has scenes that the dataset has not ({examples}): --append adds to them", path=output
+            )
         todo = [scene for scene in scenes if scene.key not in writer.keys]
         summary = Summary(before=len(scenes) - len(todo))
         with engine(engine_name, workers, Packer, (job,)) as submit:
@@ -195,55 +214,62 @@ def pack_scenes(
     output: str | Path,
     job: Job,
     *,
-    part_rows: int = PART_ROWS,
+    shard_rows: int = SHARD_ROWS,
 ) -> Summary:
-    """Like :func:`pack`, in this process, for scenes that some program has as arrays: (key, arrays by task).
+    """Like :func:`pack`, in this process, for scenes that a program has as arrays.
 
-    Keys that the archive has already are left out.
+    Args:
+        scenes: keys, and arrays by task. Keys that the archive has already are left out.
+
+    Raises:
+        SceneError, UsageError: see :func:`pack`.
     """
-    summary, packer = Summary(), Packer(job)
+    summary = Summary()
     with locked(output):
-        writer = Writer(output, job.about(), part_rows)
-        there = set(writer.keys)
-
-        def made() -> Iterator[Made]:
-            for key, scene in scenes:
-                if key in there:
-                    summary.before += 1
-                    continue
-                try:
-                    data, notes = packer.encode(scene)
-                except MtcodecError as error:
-                    error.at(scene=key)
-                    raise
-                yield Made(key, data, notes=notes)
-
-        _write(writer, job, made(), summary)
+        writer = Writer.open(output, job.manifest(), shard_rows)
+        _write(writer, job, _encode_arrays(scenes, job, frozenset(writer.keys), summary), summary)
     return summary
+
+
+def _encode_arrays(
+    scenes: Iterable[tuple[str, Mapping[str, Any]]], job: Job, known_keys: Set[str], summary: Summary
+) -> Iterator[PackedScene]:
+    """Encode scenes one by one, but for those of ``known_keys``, which are counted in ``summary``."""
+    packer = Packer(job)
+    for key, scene in scenes:
+        if key in known_keys:
+            summary.before += 1
+            continue
+        try:
+            data, messages = packer.encode(scene)
+        except MtcodecError as error:
+            error.at(scene=key)
+            raise
+        yield PackedScene(key, data, messages=messages)
 
 
 def _write(
     writer: Writer,
     job: Job,
-    results: Iterable[Made],
+    packed_scenes: Iterable[PackedScene],
     summary: Summary,
     skip_errors: bool = False,
     progress: Callable[[], None] = lambda: None,
 ) -> None:
-    """Add ``results`` to the archive, whatever comes in between, and to ``summary``."""
+    """Add scenes to the archive, and to ``summary``; those before an error are written, too."""
     try:
-        for made in results:
-            summary.notes.update(set(made.notes))
-            if made.error is None:
-                header = parse(made.data)
+        for packed in packed_scenes:
+            summary.notes.update(set(packed.messages))
+            if packed.error is None:
+                header = parse(packed.data)
                 if header.is_neural and job.weights is not None:
                     writer.keep_weights(job.weights.read_bytes)
-                writer.add(made.key, made.data)
-                summary.add(header, len(made.data), made.read)
+                writer.add(packed.key, packed.data)
+                summary.add(header, len(packed.data), packed.read)
             elif skip_errors:
-                summary.skipped[made.key] = made.error
+                summary.skipped[packed.key] = packed.error
             else:
-                raise made.error
+                raise packed.error
             progress()
     finally:
         writer.flush()

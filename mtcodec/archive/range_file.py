@@ -1,4 +1,4 @@
-"""SplitReader of a remote file, fetched as they are asked for."""
+"""Remote files read by byte ranges, of which only what is asked for is fetched."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from mtcodec.errors import FormatError, SceneError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TAIL = 8  # bytes at the end of a Parquet file: length of the footer, magic
-MAX_FOOTER = 1 << 28
-TOGETHER = 1 << 19
-"""Bytes of a row group from which its columns that are neighbours, or have less than 8 KiB between them, are
-fetched with one request. Of smaller groups so many bytes too many would be more than a few per cent."""
+TAIL_BYTES = 8  # at the end of a Parquet file: the footer's length and the magic number
+MAX_FOOTER_BYTES = 1 << 28
+PRE_BUFFER_BYTES = 1 << 19
+"""Mean size of row groups from which pyarrow fetches columns with one request that are neighbours, or have
+less than 8 KiB between them. In smaller row groups the bytes in between would be more than a few per cent."""
 
 
 class RangeFile(io.RawIOBase):
     """A remote file of which exactly what is asked for is fetched.
 
     Attributes:
-        fetched: bytes so far. requests: their number.
+        fetched: bytes so far. requests: how many it took.
     """
 
-    def __init__(self, fs: Any, path: str) -> None:
-        self._fs, self._path = fs, path
-        self._size = int(fs.size(path))
-        self._at = 0
+    def __init__(self, fs: Any, path: str, size: int) -> None:
+        self._fs, self._path, self._size = fs, path, size
+        self._position = 0
         self.fetched = self.requests = 0
+
+    @classmethod
+    def open(cls, fs: Any, path: str) -> RangeFile:
+        """The file at ``path``; only its size is asked for."""
+        return cls(fs, path, int(fs.size(path)))
 
     def _fetch(self, start: int, end: int) -> bytes:
         self.fetched += end - start
@@ -40,24 +44,29 @@ class RangeFile(io.RawIOBase):
             raise SceneError(f"cannot read it: {reason(error)}", path=self._path) from error
 
     def footer(self) -> bytes:
-        """The end of the file that describes its columns, fetched without what is before it."""
-        tail = self._fetch(max(0, self._size - TAIL), self._size)
+        """The end of a Parquet file, which describes its columns; nothing else is fetched.
+
+        Raises:
+            FormatError: no Parquet file.
+        """
+        tail = self._fetch(max(0, self._size - TAIL_BYTES), self._size)
         length = int.from_bytes(tail[:4], "little")
-        if tail[4:] != b"PAR1" or length + TAIL > min(self._size, MAX_FOOTER):
+        if tail[4:] != b"PAR1" or length + TAIL_BYTES > min(self._size, MAX_FOOTER_BYTES):
             raise FormatError("not a Parquet file", path=self._path)
-        return self._fetch(self._size - TAIL - length, self._size - TAIL) + tail
+        return self._fetch(self._size - TAIL_BYTES - length, self._size - TAIL_BYTES) + tail
 
     def metadata(self) -> pa.parquet.FileMetaData:
-        """What the footer says."""
-        pa = arrow()
-        return pa.parquet.read_metadata(pa.BufferReader(self.footer()))
+        """The parsed footer."""
+        pyarrow = arrow()
+        return pyarrow.parquet.read_metadata(pyarrow.BufferReader(self.footer()))
 
     def parquet(self) -> pa.parquet.ParquetFile:
-        """The file as pyarrow reads it, its footer read."""
-        pa = arrow()
+        """The file as pyarrow reads it; the footer is fetched now."""
+        pyarrow = arrow()
         metadata = self.metadata()
-        together = self._size >= TOGETHER * max(1, metadata.num_row_groups)
-        return pa.parquet.ParquetFile(pa.PythonFile(self, "r"), metadata=metadata, pre_buffer=together)
+        pre_buffer = self._size >= PRE_BUFFER_BYTES * max(1, metadata.num_row_groups)
+        file = pyarrow.PythonFile(self, "r")
+        return pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=pre_buffer)
 
     def readable(self) -> bool:
         return True
@@ -69,24 +78,24 @@ class RangeFile(io.RawIOBase):
         return self._size
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = base + offset
-        return self._at
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
 
     def read(self, count: int | None = -1) -> bytes:
-        end = self._size if count is None or count < 0 else min(self._size, self._at + count)
-        start, self._at = self._at, max(self._at, end)
+        end = self._size if count is None or count < 0 else min(self._size, self._position + count)
+        start, self._position = self._position, max(self._position, end)
         if start >= end:
             return b""
         return self._fetch(start, end)
 
 
 def reason(error: Exception) -> str:
-    """What a library says is wrong, in short."""
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    if isinstance(error, FileNotFoundError) and " " not in told:  # a mere path
-        told = "no such file or directory"
-    return " ".join(told.split())[:200] or type(error).__name__
+    """What a library says is wrong, in one line of at most 200 characters."""
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, FileNotFoundError) and " " not in message:  # a mere path
+        message = "no such file or directory"
+    return " ".join(message.split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Archives read: parts listed, columns fetched, rows to files. Local paths, or anything that fsspec opens."""
+"""Archives read: shards are found, columns fetched, rows split into sections. Paths, or URLs for fsspec."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from mtcodec.archive.index import PartFacts, parse_index
-from mtcodec.archive.manifest import About, arrow, column_of, payloads_of
+from mtcodec.archive.index import ShardInfo, parse_index
+from mtcodec.archive.manifest import Manifest, arrow, column_of, payloads_of
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.range_file import reason
-from mtcodec.archive.shard import Part, same
+from mtcodec.archive.shard import Shard, check_same
 from mtcodec.archive.store import connect
 from mtcodec.container.header import MAX_PIXELS, Header
 from mtcodec.container.mtc import SplitReader
@@ -26,30 +26,39 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Entry = tuple[str, SplitReader | FormatError]
-"""Key and sections of a row, or what is wrong with its header."""
-PARTS_OPEN = 16  # at a time
+"""A row: its key, and its sections or what is wrong with its header."""
+MAX_OPEN_SHARDS = 16
 
 
 @dataclass(frozen=True)
-class Group:
-    """Rows that are fetched together: one row group of a part."""
+class RowGroup:
+    """Rows that are fetched together.
 
-    part: int
-    group: int
+    Attributes:
+        shard: number of the shard. index: number of the row group in it. rows: how many it has.
+    """
+
+    shard: int
+    index: int
     rows: int
 
 
-class Opened:
-    """An archive whose index has been read; footers of parts are read when something of them is.
+class ArchiveReader:
+    """An archive whose index has been read. The footer of a shard is read when something of it is.
 
-    Without ``archive.json`` all of them are read. A few parts are open at a time.
+    Without ``archive.json`` the footers of all shards are read. A few shards are open at a time.
+
+    Args:
+        path: local, or a URL (``s3://``, ``https://``).
+        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.container.header.check_pixels`).
 
     Attributes:
-        path: as it was given: local, or a URL (``s3://``, ``https://``).
-        max_pixels: scenes of larger images are damaged ones (:func:`mtcodec.container.header.check_pixels`).
-        about: what holds for all scenes. parts: paths of the parts. groups: all row groups, in order.
-        sizes: bytes by column, as the index tells; empty without one. (pyarrow 26 ends the process when it
-            is asked for those of a damaged part.)
+        manifest: what holds for all scenes.
+        shards: paths of the shards.
+        row_groups: those of all shards, in order.
+        rows: number of scenes.
+        sizes: bytes by column, as the index says; empty without one. (pyarrow 26 ends the process when it is
+            asked for those of a damaged shard.)
 
     Raises:
         SceneError: no archive there. FormatError: damaged. UsageError: a path that cannot be.
@@ -60,140 +69,155 @@ class Opened:
         arrow()
         self.max_pixels = max_pixels
         self.path = str(path).rstrip("/")
-        self._open: OrderedDict[int, Part] = OrderedDict()
-        self._reading = Lock()  # of the open parts
-        self._fetched = 0  # from parts that are closed again
+        self._open_shards: OrderedDict[int, Shard] = OrderedDict()  # the last one was used last
+        self._lock = Lock()  # of the open shards
+        self._fetched = 0  # bytes from shards that are closed again
         self._fs, self._root = connect(self.path)
         try:
-            self.about, self._told = self._index() or self._footers()
+            self.manifest, self._infos = self._read_index() or self._read_footers()
         except MtcodecError:
             raise
         except Exception as error:  # file systems raise whatever their libraries do
             raise SceneError(f"cannot read it: {reason(error)}", path=self.path) from error
-        self.parts = [f"{self._root}/{part.name}" for part in self._told]
-        self.groups = [Group(k, g, n) for k, part in enumerate(self._told) for g, n in enumerate(part.groups)]
-        self.rows = sum(part.rows for part in self._told)
+        self.shards = [f"{self._root}/{info.name}" for info in self._infos]
+        self.row_groups = [
+            RowGroup(shard, index, rows)
+            for shard, info in enumerate(self._infos)
+            for index, rows in enumerate(info.row_groups)
+        ]
+        self.rows = sum(info.rows for info in self._infos)
         self.sizes = Counter[str]()
-        for part in self._told:
-            self.sizes.update(part.columns)
+        for info in self._infos:
+            self.sizes.update(info.columns)
 
-    def _index(self) -> tuple[About, list[PartFacts]] | None:
-        """What ``archive.json`` tells, if there is one; of local parts, sizes are compared at once."""
+    def _read_index(self) -> tuple[Manifest, list[ShardInfo]] | None:
+        """What ``archive.json`` says; None without one. Sizes of local shards are compared at once."""
         path = f"{self._root}/{INDEX}"
         try:
-            about, told = parse_index(self._fs.cat_file(path))
-            for part in told if "file" in self._fs.protocol else ():
-                same("bytes", self._fs.size(f"{self._root}/{part.name}"), part.bytes, part.name)
+            manifest, infos = parse_index(self._fs.cat_file(path))
+            for info in infos if "file" in self._fs.protocol else ():
+                check_same("bytes", self._fs.size(f"{self._root}/{info.name}"), info.bytes, info.name)
         except FileNotFoundError as error:
             if not self._fs.exists(path):
                 return None
             raise FormatError(f"{INDEX} lists a part that is not there", path=self.path) from error
         except FormatError as error:
             raise error.at(path=f"{self.path}/{INDEX}") from None
-        if not told:
+        if not infos:
             raise SceneError("no archive: it has no parts", path=self.path)
-        return about, told
+        return manifest, infos
 
-    def _footers(self) -> tuple[About, list[PartFacts]]:
-        """The same as all parts in the directory tell; nothing of bytes by column."""
-        found = (str(p).rsplit("/", 1)[-1] for p in self._fs.ls(self._root, detail=False))
-        told, about = list[PartFacts](), None
-        for name in sorted(n for n in found if n.startswith("part-") and n.endswith(".parquet")):
-            part = Part(self._fs, f"{self._root}/{name}")
-            if about not in (None, part.about):
-                raise FormatError("of another archive than the first part", path=part.path)
-            about = part.about
-            told.append(part.facts)
-            self._fetched += part.fetched
-        if about is None:
+    def _read_footers(self) -> tuple[Manifest, list[ShardInfo]]:
+        """The same, as the footers of all shards in the directory say; without bytes by column."""
+        names = [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._root, detail=False)]
+        infos, manifest = list[ShardInfo](), None
+        for name in sorted(n for n in names if n.startswith("part-") and n.endswith(".parquet")):
+            shard = Shard.open(self._fs, f"{self._root}/{name}")
+            if manifest not in (None, shard.manifest):
+                raise FormatError("of another archive than the first part", path=shard.path)
+            manifest = shard.manifest
+            infos.append(shard.info)
+            self._fetched += shard.fetched
+        if manifest is None:
             raise SceneError("no archive: it has no parts", path=self.path)
-        return about, told
+        return manifest, infos
 
-    def part(self, index: int) -> Part:
-        """A part, opened.
+    def shard(self, index: int) -> Shard:
+        """A shard by its number; it is opened if need be.
 
         Raises:
-            FormatError: damaged, or not what the index told.
+            FormatError: damaged, or not what the index says.
         """
-        part = self._open.pop(index, None)
-        if part is None:
-            part = Part(self._fs, self.parts[index])
-            part.compare(self.about, self._told[index])
-        self._open[index] = part
-        if len(self._open) > PARTS_OPEN:
-            self._fetched += self._open.popitem(last=False)[1].fetched
-        return part
+        shard = self._open_shards.pop(index, None)
+        if shard is None:
+            shard = Shard.open(self._fs, self.shards[index])
+            shard.compare(self.manifest, self._infos[index])
+        self._open_shards[index] = shard
+        if len(self._open_shards) > MAX_OPEN_SHARDS:
+            self._fetched += self._open_shards.popitem(last=False)[1].fetched
+        return shard
 
     @property
     def fetched(self) -> int:
-        """Bytes read so far."""
-        return self._fetched + sum(part.fetched for part in self._open.values())
+        """Bytes read so far from shards."""
+        return self._fetched + sum(shard.fetched for shard in self._open_shards.values())
 
-    def column(self, group: Group, names: Sequence[str]) -> pa.Table:
-        """Some columns of a group."""
-        with self._reading:
-            return self.part(group.part).read(group.group, names)
+    def read_columns(self, row_group: RowGroup, names: Sequence[str]) -> pa.Table:
+        """Some columns of a row group.
 
-    def keys(self, group: Group) -> list[str]:
-        """Keys of the scenes of a group, in order."""
-        return [key or "" for key in self.column(group, ["key"])["key"].to_pylist()]
+        Raises:
+            FormatError: damaged.
+        """
+        with self._lock:
+            return self.shard(row_group.shard).read(row_group.index, names)
 
-    def entries(self, group: Group, tasks: Sequence[str] | None = None, beside: bool = False) -> list[Entry]:
-        """Key and sections of every row of a group: all of them, or those that ``tasks`` need.
+    def keys(self, row_group: RowGroup) -> list[str]:
+        """Keys of the scenes of a row group, in order."""
+        return [key or "" for key in self.read_columns(row_group, ["key"])["key"].to_pylist()]
+
+    def entries(
+        self, row_group: RowGroup, tasks: Sequence[str] | None = None, with_notes: bool = False
+    ) -> list[Entry]:
+        """The rows of a row group, with all sections or those that ``tasks`` need.
 
         Headers are read first, then only columns that some row needs. Rows whose header is damaged have the
         error instead.
 
         Args:
-            beside: notes and files, too.
+            with_notes: notes and attachments, too.
+
+        Raises:
+            FormatError: damage to the shard.
         """
-        table = self.column(group, ["key", "header"])
-        rows = zip(table["key"].to_pylist(), table["header"].to_pylist())
-        stored: list[dict[str, bytes | None]] = [{} for _ in range(group.rows)]
-        entries = [_entry(self.path, *row, own, self.max_pixels) for row, own in zip(rows, stored)]
-        names = {
-            n
-            for _, parts in entries
-            if isinstance(parts, SplitReader)
-            for n in wanted(parts.header, tasks, beside)
-        }
-        columns = [name for name in self.about.columns if name in names]
-        table = self.column(group, columns) if columns else table
+        table = self.read_columns(row_group, ["key", "header"])
+        keys_and_headers = zip(table["key"].to_pylist(), table["header"].to_pylist())
+        payloads: list[dict[str, bytes | None]] = [{} for _ in range(row_group.rows)]
+        entries = [
+            _make_entry(self.path, key, header, row_payloads, self.max_pixels)
+            for (key, header), row_payloads in zip(keys_and_headers, payloads)
+        ]
+        needed: set[str] = set()
+        for _, scene_file in entries:
+            if isinstance(scene_file, SplitReader):
+                needed |= columns_needed(scene_file.header, tasks, with_notes)
+        columns = [name for name in self.manifest.payload_columns if name in needed]
+        table = self.read_columns(row_group, columns) if columns else table
         values = {name: table[name].to_pylist() for name in columns}
-        for i, (_, parts) in enumerate(entries):
-            if isinstance(parts, SplitReader):
-                stored[i] |= payloads_of(parts.header, {name: values[name][i] for name in columns})
+        for row, (_, scene_file) in enumerate(entries):
+            if isinstance(scene_file, SplitReader):
+                row_columns = {name: values[name][row] for name in columns}
+                payloads[row] |= payloads_of(scene_file.header, row_columns)
         return entries
 
-    def all_entries(self, tasks: Sequence[str] | None = None, beside: bool = False) -> Iterator[Entry]:
-        """:meth:`entries` of all groups."""
-        with closing(self.ahead(self.groups, tasks, beside)) as read:
-            for _, entries in read:
+    def all_entries(self, tasks: Sequence[str] | None = None, with_notes: bool = False) -> Iterator[Entry]:
+        """:meth:`entries` of all row groups."""
+        with closing(self.entries_ahead(self.row_groups, tasks, with_notes)) as fetched:
+            for _, entries in fetched:
                 yield from entries
 
-    def ahead(
-        self, groups: Iterable[Group], tasks: Sequence[str] | None = None, beside: bool = False
-    ) -> Generator[tuple[Group, list[Entry]]]:
-        """:meth:`entries` of some groups; from afar the next ones are fetched while one is used."""
+    def entries_ahead(
+        self, row_groups: Iterable[RowGroup], tasks: Sequence[str] | None = None, with_notes: bool = False
+    ) -> Generator[tuple[RowGroup, list[Entry]]]:
+        """:meth:`entries` of some row groups; from afar the next one is fetched while one is used."""
         if "file" in self._fs.protocol:
-            for group in groups:
-                yield group, self.entries(group, tasks, beside)
+            for row_group in row_groups:
+                yield row_group, self.entries(row_group, tasks, with_notes)
             return
         with ThreadPoolExecutor(1) as fetcher:
-            coming = deque[tuple[Group, Future[list[Entry]]]]()
-            for group in groups:
-                coming.append((group, fetcher.submit(self.entries, group, tasks, beside)))
+            coming = deque[tuple[RowGroup, Future[list[Entry]]]]()
+            for row_group in row_groups:
+                coming.append((row_group, fetcher.submit(self.entries, row_group, tasks, with_notes)))
                 if len(coming) > 1:
-                    before, entries = coming.popleft()
-                    yield before, entries.result()
-            for before, entries in coming:
-                yield before, entries.result()
+                    earlier, entries = coming.popleft()
+                    yield earlier, entries.result()
+            for earlier, entries in coming:
+                yield earlier, entries.result()
 
     def weights_size(self) -> int:
         """Bytes of the weights' file of the archive, 0 if there is none."""
-        path = f"{self._root}/{self.about.weights}"
+        path = f"{self._root}/{self.manifest.weights_path}"
         try:
-            return 0 if self.about.weights is None else int(self._fs.size(path) or 0)
+            return 0 if self.manifest.weights_path is None else int(self._fs.size(path) or 0)
         except OSError:
             return 0
 
@@ -203,40 +227,65 @@ class Opened:
         Raises:
             WeightsNotFound: it is missing.
         """
+        name = self.manifest.weights_path
         try:
-            return bytes(self._fs.cat_file(f"{self._root}/{self.about.weights}"))
+            return bytes(self._fs.cat_file(f"{self._root}/{name}"))
         except OSError as error:
-            raise WeightsNotFound(f"its weights {self.about.weights} are missing", path=self.path) from error
+            raise WeightsNotFound(f"its weights {name} are missing", path=self.path) from error
 
 
-def wanted(header: Header, tasks: Sequence[str] | None, beside: bool) -> set[str]:
-    """The columns of a scene that hold ``tasks`` (None: everything), and what lies ``beside``."""
+class RowGroupCache:
+    """Entries of the row groups of an archive that were used last.
+
+    Args:
+        size: how many row groups stay in memory.
+        with_notes: see :meth:`ArchiveReader.entries`.
+    """
+
+    def __init__(self, reader: ArchiveReader, size: int = 1, with_notes: bool = False) -> None:
+        self.reader, self.size, self.with_notes = reader, size, with_notes
+        self._entries: OrderedDict[tuple[int, tuple[str, ...] | None], list[Entry]] = OrderedDict()
+
+    def entries(self, row_group: int, tasks: Sequence[str] | None = None) -> list[Entry]:
+        """The rows of the archive's row group of this number, see :meth:`ArchiveReader.entries`."""
+        key = row_group, None if tasks is None else tuple(tasks)
+        entries = self._entries.pop(key, None)
+        if entries is None:
+            entries = self.reader.entries(self.reader.row_groups[row_group], tasks, self.with_notes)
+        self._entries[key] = entries
+        if len(self._entries) > self.size:
+            self._entries.popitem(last=False)
+        return entries
+
+
+def columns_needed(header: Header, tasks: Sequence[str] | None, with_notes: bool) -> set[str]:
+    """The columns of a scene that hold ``tasks`` (None: everything), and notes and attachments if wanted."""
     if tasks is None:
         return {column_of(section.name) for section in header.sections}
     needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
-    return needed | {name for name in (NOTES, ATTACHMENTS) if beside and header.section(name)}
+    return needed | {name for name in (NOTES, ATTACHMENTS) if with_notes and header.section(name)}
 
 
-def entry(
-    source: str,
+def make_entry(
+    path: str,
     key: str | None,
     header: bytes | None,
     columns: Mapping[str, bytes | None],
     max_pixels: int = MAX_PIXELS,
 ) -> Entry:
-    """Key and sections of a row, or what is wrong with its header."""
+    """A row out of its columns; ``path`` is that of the archive, for errors."""
     payloads: dict[str, bytes | None] = {}
-    found = _entry(source, key, header, payloads, max_pixels)
-    if isinstance(found[1], SplitReader):
-        payloads |= payloads_of(found[1].header, columns)
-    return found
+    key, scene_file = _make_entry(path, key, header, payloads, max_pixels)
+    if isinstance(scene_file, SplitReader):
+        payloads |= payloads_of(scene_file.header, columns)
+    return key, scene_file
 
 
-def _entry(
-    source: str, key: str | None, header: bytes | None, payloads: dict[str, bytes | None], max_pixels: int
+def _make_entry(
+    path: str, key: str | None, header: bytes | None, payloads: dict[str, bytes | None], max_pixels: int
 ) -> Entry:
     """A row whose ``payloads`` are filled in later."""
     try:
         return key or "", SplitReader(header or b"", payloads, max_pixels)
     except FormatError as error:
-        return key or "", error.at(path=source, scene=key or "")
+        return key or "", error.at(path=path, scene=key or "")

@@ -1,4 +1,4 @@
-"""A part of an archive, opened: its footer, and columns of its row groups."""
+"""One Parquet file of an archive, open: its footer, and columns of its row groups."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.index import PartFacts
-from mtcodec.archive.manifest import About, about_of, arrow
+from mtcodec.archive.index import ShardInfo
+from mtcodec.archive.manifest import Manifest, arrow, manifest_of_schema
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.range_file import RangeFile
 from mtcodec.errors import FormatError
@@ -16,61 +16,76 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Part:
-    """A part whose footer has been read.
+class Shard:
+    """A shard whose footer has been read.
 
     Attributes:
-        about, facts: what it says; the latter without bytes by column.
-
-    Raises:
-        FormatError: damaged, or of another version.
+        path: in its file system.
+        manifest: what its schema says.
+        info: what its footer says, without bytes by column.
     """
 
-    def __init__(self, fs: Any, path: str) -> None:
-        self.path = path
+    def __init__(
+        self, path: str, source: RangeFile, file: pa.parquet.ParquetFile, manifest: Manifest, info: ShardInfo
+    ) -> None:
+        self.path, self.manifest, self.info = path, manifest, info
+        self._source, self._file = source, file
+
+    @classmethod
+    def open(cls, fs: Any, path: str) -> Shard:
+        """Read the footer of the shard at ``path`` of a file system of fsspec.
+
+        Raises:
+            FormatError: damaged, or of another version.
+        """
         with damage(path):
-            self._source = RangeFile(fs, path)
-            self._file = self._source.parquet()
-            self.about, meta = about_of(self._file.schema_arrow), self._file.metadata
-            groups = tuple(meta.row_group(g).num_rows for g in range(meta.num_row_groups))
-            self.facts = PartFacts(path.rsplit("/", 1)[-1], self._source.size(), groups, {})
+            source = RangeFile.open(fs, path)
+            file = source.parquet()
+            manifest, meta = manifest_of_schema(file.schema_arrow), file.metadata
+            row_groups = tuple(meta.row_group(number).num_rows for number in range(meta.num_row_groups))
+            info = ShardInfo(path.rsplit("/", 1)[-1], source.size(), row_groups, {})
+            return cls(path, source, file, manifest, info)
 
     @property
     def fetched(self) -> int:
         """Bytes read so far."""
         return self._source.fetched
 
-    def compare(self, about: About, told: PartFacts) -> None:
-        """Raise FormatError where the index told otherwise."""
-        same("bytes", self.facts.bytes, told.bytes, self.path)
-        same("weights, tasks or settings", self.about, about, self.path)
-        same("numbers of scenes", self.facts.groups, told.groups, self.path)
+    def compare(self, manifest: Manifest, indexed: ShardInfo) -> None:
+        """Raise FormatError where the index says something else."""
+        check_same("bytes", self.info.bytes, indexed.bytes, self.path)
+        check_same("weights, tasks or settings", self.manifest, manifest, self.path)
+        check_same("numbers of scenes", self.info.row_groups, indexed.row_groups, self.path)
 
-    def read(self, group: int, names: Sequence[str]) -> pa.Table:
-        """Some columns of a row group."""
+    def read(self, row_group: int, names: Sequence[str]) -> pa.Table:
+        """Some columns of a row group, by its number in the shard.
+
+        Raises:
+            FormatError: damaged.
+        """
         with damage(self.path):
-            table = self._file.read_row_group(group, columns=list(names), use_threads=False)
+            table = self._file.read_row_group(row_group, columns=list(names), use_threads=False)
             table.validate(full=True)  # keys are UTF-8, too
-            if len(table) != self.facts.groups[group]:
+            if len(table) != self.info.row_groups[row_group]:
                 raise FormatError("not the number of rows that it declares")
         return table
 
 
-def same(what: str, found: object, told: object, path: str) -> None:
-    """Raise FormatError where a part at ``path`` is not what the index tells."""
-    if found != told:
+def check_same(fact: str, stored: object, indexed: object, path: str) -> None:
+    """Raise FormatError unless the shard at ``path`` has what the index says of it."""
+    if stored != indexed:
         raise FormatError(
-            f"has other {what} than {INDEX} tells (parts tell themselves without it)", path=path
+            f"has other {fact} than {INDEX} tells (parts tell themselves without it)", path=path
         )
 
 
 @contextmanager
 def damage(path: str) -> Iterator[None]:
-    """Whatever pyarrow raises within is a FormatError of the part at ``path``."""
-    pa = arrow()
+    """Turn whatever pyarrow raises into a FormatError of the shard at ``path``."""
+    pyarrow = arrow()
     try:
         yield
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+    except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
         raise FormatError(f"cannot read it: {error}", path=path) from error
     except FormatError as error:
         error.at(path=path)

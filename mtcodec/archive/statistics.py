@@ -1,4 +1,4 @@
-"""What an archive's columns of numbers tell of a scene, for engines to filter by."""
+"""What an archive's columns of numbers say about a scene, for engines to filter by."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ from mtcodec.codec.info import units_of
 from mtcodec.container.mtc import SplitReader
 from mtcodec.tasks import Task, units
 
-Fact = int | float | None
+Statistic = int | float | None
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
-def facts(parts: SplitReader, tasks: Iterable[Task]) -> dict[str, Fact]:
-    """By column: height, width, bytes of the file, and of lengths the least and the largest, in metres.
+def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, Statistic]:
+    """By column: height, width, bytes of the file, and the least and largest length of a task in metres.
 
-    A range is that which the header tells, not that of the decoded pixels, which lie within it; holes do not
-    count. It is rounded outwards to what a float32 holds. None where the scene lacks the task, or no range is
-    told.
+    A range is that of the header, not that of the decoded pixels, which lie within it; holes do not count.
+    It is rounded outwards to what a float32 holds. There is no range where the scene lacks the task or its
+    header has none.
     """
-    header = parts.header
-    found: dict[str, Fact] = {"height": header.height, "width": header.width, "bytes": header.file_size}
-    given = units_of(parts)
+    header = scene_file.header
+    statistics: dict[str, Statistic] = {
+        "height": header.height, "width": header.width, "bytes": header.file_size,
+    }  # fmt: skip
+    unit_of_task = units_of(scene_file)
     for task in tasks:
         section = header.section(task.name)
         if not task.kind.length or section is None or section.attributes.range is None:
             continue
-        own = section.attributes
-        assert own.range is not None
-        step = units.metres_of(task, own.dtype, given.get(task.name, ""))
-        low, high = own.range
-        for end, metres, outwards in zip(LIMITS, (low * step, high * step), (-np.inf, np.inf)):
-            found[f"{task.name}_{end}"] = _rounded(metres, outwards)
-    return found
+        low, high = section.attributes.range
+        metres = units.metres_of(task, section.attributes.dtype, unit_of_task.get(task.name, ""))
+        statistics[f"{task.name}_{LIMITS[0]}"] = _float32(low * metres, outwards=-np.inf)
+        statistics[f"{task.name}_{LIMITS[1]}"] = _float32(high * metres, outwards=np.inf)
+    return statistics
 
 
-def _rounded(value: float, outwards: float) -> float:
-    """The nearest float32, or the next one outwards where that lies within."""
-    near = np.float32(np.clip(value, -np.finfo(np.float32).max, np.finfo(np.float32).max))
-    within = float(near) > value if outwards < 0 else float(near) < value
-    return float(np.nextafter(near, np.float32(outwards)) if within else near)
+def _float32(value: float, outwards: float) -> float:
+    """The nearest float32, or the next one towards ``outwards`` if the nearest is on the other side."""
+    nearest = np.float32(np.clip(value, -FLOAT32_MAX, FLOAT32_MAX))
+    inside = float(nearest) > value if outwards < 0 else float(nearest) < value
+    return float(np.nextafter(nearest, np.float32(outwards)) if inside else nearest)

@@ -1,8 +1,8 @@
 """Where archives and images are written: a local directory, or a place that fsspec opens, such as a bucket.
 
-A file is there whole or not at all, whenever a run is killed. Runs of one archive at the same time: a local
-directory has a lock. Elsewhere there is none, but a part is only written where there is none of its number,
-so that of two runs the one that comes second stops.
+A file is there whole or not at all, whenever a run is killed. Of two runs of one archive at the same time the
+second stops: a local directory has a lock, and elsewhere a shard is only written where there is none of its
+number.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from selectors import DefaultSelector
@@ -22,10 +22,10 @@ from mtcodec.archive.range_file import RangeFile, reason
 from mtcodec.errors import DependencyError, MtcodecError, OutputError, SceneError, UsageError
 from mtcodec.files.output import write_atomic
 
-OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+OBJECT_PROTOCOLS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Protocols of stores that show what is put whole or not at all; others get a temporary file, renamed."""
-TAKEN = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of 412 and 409
-LEFT = ".part-"  # how temporary files of parts begin
+EXISTS_ERRNOS = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of the statuses 412 and 409
+TEMPORARY_PREFIX = ".part-"  # of temporary files of shards
 _connected: WeakValueDictionary[int, Any] = WeakValueDictionary()  # file systems in use
 
 
@@ -33,11 +33,11 @@ class Exists(OutputError):
     """There is a file of this name."""
 
 
-def _part_from_parent() -> None:
+def _renew_selectors() -> None:
     """In a forked process: give the event loops that it has inherited a selector of their own.
 
-    Those of the parent are shared with it. When inherited connections are forgotten here, their sockets would
-    be taken out of it, and the parent's next request would wait for ever (fsspec issue 1298).
+    Those of the parent are shared with it: when this process forgets inherited connections, their sockets
+    would be taken out of the parent's selector, whose next request would wait for ever (fsspec issue 1298).
     """
     loops: set[Any] = {getattr(fs, "_loop", None) for fs in _connected.values()}
     for loop in loops:
@@ -46,7 +46,7 @@ def _part_from_parent() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_part_from_parent)
+    os.register_at_fork(after_in_child=_renew_selectors)
 
 
 def connect(path: str | Path) -> tuple[Any, str]:
@@ -69,7 +69,7 @@ def connect(path: str | Path) -> tuple[Any, str]:
     return fs, str(root).rstrip("/")
 
 
-def store(path: str | Path) -> Store:
+def store_at(path: str | Path) -> Store:
     """The store at a path or URL; see :func:`connect` for its errors."""
     text = str(path).rstrip("/") or "/"
     fs, root = connect(text)
@@ -78,10 +78,10 @@ def store(path: str | Path) -> Store:
 
 
 class Store:
-    """A place that fsspec opens. Names of files are relative to it, with ``/`` between their parts.
+    """A place that fsspec opens. Names of files are relative to it, with ``/`` between directories.
 
     Attributes:
-        path: as it was given.
+        path: as the user gave it. fs: the file system of fsspec. root: the path in it.
 
     Raises:
         OutputError: by all methods, where the store refuses or does not answer.
@@ -89,7 +89,7 @@ class Store:
 
     def __init__(self, path: str, fs: Any, root: str, protocols: tuple[str, ...] = ()) -> None:
         self.path, self.fs, self.root = path, fs, root
-        self._objects = any(name in OBJECTS for name in protocols)
+        self._writes_whole = any(name in OBJECT_PROTOCOLS for name in protocols)
         if "http" in protocols or "https" in protocols:
             raise OutputError("cannot write over HTTP", path=path)
 
@@ -97,28 +97,28 @@ class Store:
         """Names of the files that lie directly in it, in order; none where there is no such place."""
         with self._failing("cannot read it"):
             try:
-                found = self.fs.ls(self.root, detail=False)
+                paths = self.fs.ls(self.root, detail=False)
             except FileNotFoundError:
                 return []
-        return sorted(str(own).rstrip("/").rsplit("/", 1)[-1] for own in found)
+        return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
 
     def size(self, name: str) -> int:
         """Bytes of a file; 0 where there is none."""
         with self._failing("cannot read it", name):
             try:
-                return int(self.fs.size(self._at(name)) or 0)
+                return int(self.fs.size(self._path_of(name)) or 0)
             except FileNotFoundError:
                 return 0
 
     def read(self, name: str) -> bytes:
         """A whole file."""
         with self._failing("cannot read it", name):
-            return bytes(self.fs.cat_file(self._at(name)))
+            return bytes(self.fs.cat_file(self._path_of(name)))
 
     def open(self, name: str) -> RangeFile:
         """A file that is read piece by piece."""
         with self._failing("cannot read it", name):
-            return RangeFile(self.fs, self._at(name))
+            return RangeFile.open(self.fs, self._path_of(name))
 
     def write(self, files: Mapping[str, bytes], new: bool = False) -> None:
         """Write whole files by name.
@@ -131,27 +131,27 @@ class Store:
             Exists: there is one, for ``new``; others may have been written.
         """
         with self._failing("cannot write it", next(iter(files)) if len(files) == 1 else ""):
-            placed = {self._at(name): data for name, data in files.items()}
+            data_by_path = {self._path_of(name): data for name, data in files.items()}
             if new and not self._conditional():
-                self._refuse(files)
-            if not self._objects:
-                self._rename(placed)
+                self._refuse_existing(files)
+            if not self._writes_whole:
+                self._write_renamed(data_by_path)
             elif not (new and self._conditional()):
-                self.fs.pipe(placed)
+                self.fs.pipe(data_by_path)
             else:
                 try:
-                    self.fs.pipe(placed, mode="create")
+                    self.fs.pipe(data_by_path, mode="create")
                 except OSError as error:
-                    if isinstance(error, FileExistsError) or error.errno in TAKEN:
-                        self._refuse(files)
+                    if isinstance(error, FileExistsError) or error.errno in EXISTS_ERRNOS:
+                        self._refuse_existing(files)
                     raise
 
     def locked(self) -> AbstractContextManager[None]:
         """Make sure, before long work, that it can be written."""
-        return self._tried()
+        return self._probed()
 
     @contextmanager
-    def _tried(self) -> Iterator[None]:
+    def _probed(self) -> Iterator[None]:
         name = f".probe.{os.urandom(6).hex()}"
         try:
             self.write({name: b"mtcodec"})
@@ -159,24 +159,26 @@ class Store:
             error.path = self.path
             raise
         with suppress(Exception):  # who may write need not be allowed to delete
-            for left in [name, *(own for own in self.names() if own.startswith(LEFT))]:
-                self.fs.rm_file(self._at(left))
+            for leftover in [name, *(n for n in self.names() if n.startswith(TEMPORARY_PREFIX))]:
+                self.fs.rm_file(self._path_of(leftover))
         yield
 
-    def _at(self, name: str) -> str:
+    def _path_of(self, name: str) -> str:
         return f"{self.root}/{name}"
 
     def _conditional(self) -> bool:
+        """Can it write a file on condition that there is none?"""
         put = getattr(self.fs, "_pipe_file", self.fs.pipe_file)
-        return self._objects and "mode" in inspect.signature(put).parameters
+        return self._writes_whole and "mode" in inspect.signature(put).parameters
 
-    def _refuse(self, names: Mapping[str, bytes]) -> None:
+    def _refuse_existing(self, names: Iterable[str]) -> None:
+        """Raise Exists if any of these files is there."""
         for name in names:
-            if self.fs.exists(self._at(name)):
+            if self.fs.exists(self._path_of(name)):
                 raise Exists("exists already", path=f"{self.path}/{name}")
 
-    def _rename(self, files: Mapping[str, bytes]) -> None:
-        """Files under another name first, where a write may be cut off."""
+    def _write_renamed(self, files: Mapping[str, bytes]) -> None:
+        """Write files by path under another name first, where a write may be cut off."""
         for path, data in files.items():
             parent, _, name = path.rpartition("/")
             temporary = f"{parent}/.{name}.{os.urandom(6).hex()}.tmp"
@@ -187,15 +189,15 @@ class Store:
             self.fs.mv(temporary, path)
 
     @contextmanager
-    def _failing(self, what: str, name: str = "") -> Iterator[None]:
+    def _failing(self, message: str, name: str = "") -> Iterator[None]:
         """Whatever a library raises within is an OutputError."""
         try:
             yield
         except MtcodecError:
             raise
         except Exception as error:
-            place = f"{self.path}/{name}" if name else self.path
-            raise OutputError(f"{what}: {reason(error)}", path=place) from error
+            path = f"{self.path}/{name}" if name else self.path
+            raise OutputError(f"{message}: {reason(error)}", path=path) from error
 
 
 class Directory(Store):
@@ -203,7 +205,7 @@ class Directory(Store):
 
     def write(self, files: Mapping[str, bytes], new: bool = False) -> None:
         for name, data in files.items():
-            path = self._path(name)
+            path = self._local_path(name)
             if new and path.exists():
                 raise Exists("exists already", path=path)
             try:
@@ -218,10 +220,10 @@ class Directory(Store):
         Raises:
             OutputError: another run is writing it.
         """
-        return _locked(self._path())
+        return _locked(self._local_path())
 
-    def _path(self, name: str = "") -> Path:
-        """As it was given, for messages."""
+    def _local_path(self, name: str = "") -> Path:
+        """The path as the user gave it, which messages show."""
         return Path(self.root if "://" in self.path else self.path) / name
 
 
@@ -241,8 +243,8 @@ def _locked(directory: Path) -> Iterator[None]:
             if not alone:
                 raise OutputError("another run is writing it", path=directory)
             try:
-                for left in directory.glob(f"{LEFT}*.parquet.*"):
-                    left.unlink()
+                for leftover in directory.glob(f"{TEMPORARY_PREFIX}*.parquet.*"):
+                    leftover.unlink()
                 yield
             finally:
                 path.unlink(missing_ok=True)

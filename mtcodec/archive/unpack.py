@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
-from mtcodec.archive.read import Entry, Opened
-from mtcodec.archive.store import Exists, store
+from mtcodec.archive.read import ArchiveReader, RowGroupCache
+from mtcodec.archive.store import Exists, Store, store_at
 from mtcodec.container import attachments
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import SplitReader
 from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import image_bytes, suffix_for
+from mtcodec.signals.mapping import Array
 
 Work = tuple[int, Sequence[int]]
-"""A group, and which of its rows."""
+"""Number of a row group, and which of its rows."""
 Progress = Callable[[int, int], None]
 """Called with scenes done and scenes in all."""
 
 
 class Unpacked(NamedTuple):
-    """What was done: scenes, the bytes of their streams, and those of the files written."""
+    """What was done.
+
+    Attributes:
+        scenes: how many.
+        read: bytes of the sections that were read. written: bytes of the files that were written.
+    """
 
     scenes: int = 0
     read: int = 0
@@ -33,7 +39,7 @@ class Unpacked(NamedTuple):
 
 
 def unpack(
-    opened: Opened,
+    reader: ArchiveReader,
     output: str | Path,
     tasks: Sequence[str] | None = None,
     keys: Sequence[str] | None = None,
@@ -55,68 +61,69 @@ def unpack(
         UsageError: a task or key that the archive lacks; nothing is written.
         FormatError: a damaged scene. OutputError: an image is there already.
     """
-    names = list(opened.about.names if tasks is None else tasks)
-    opened.about.needs(names)
-    work = work_of(opened, workers or os.cpu_count() or 1, keys)
+    names = reader.manifest.select_tasks(tasks)
+    work = divide(reader, workers or os.cpu_count() or 1, keys)
     total, done = sum(len(rows) for _, rows in work), Unpacked()
-    arguments = (opened.path, opened.max_pixels, names, output, force)
-    with engine(engine_name, workers, Unpacker, arguments) as submit:
-        for part in submit(work):
-            done = Unpacked(*(old + new for old, new in zip(done, part)))
+    arguments = (reader.path, reader.max_pixels, names, output, force)
+    with engine(engine_name, workers, make_unpacker, arguments) as submit:
+        for unpacked in submit(work):
+            done = Unpacked(*(before + now for before, now in zip(done, unpacked)))
             progress(done.scenes, total)
     return done
 
 
-def work_of(opened: Opened, workers: int, keys: Sequence[str] | None = None) -> list[Work]:
-    """Whole groups, each fetched by whoever gets it, or parts of them if they are few.
+def divide(reader: ArchiveReader, workers: int, keys: Sequence[str] | None = None) -> list[Work]:
+    """Whole row groups, each fetched by whoever gets it, or parts of them if they are few.
 
     Raises:
         UsageError: no scene has one of ``keys``.
     """
-    rows: list[Sequence[int]] = [range(group.rows) for group in opened.groups]
+    rows_by_group: list[Sequence[int]] = [range(row_group.rows) for row_group in reader.row_groups]
     if keys is not None:
-        named = [opened.keys(group) for group in opened.groups]
-        chosen, known = set(keys), {key for own in named for key in own}
-        if chosen - known:
-            raise UsageError(f"no scene {min(chosen - known)!r}", path=opened.path)
-        rows = [[i for i, key in enumerate(own) if key in chosen] for own in named]
-    few = len(opened.groups) < 4 * workers
+        keys_by_group = [reader.keys(row_group) for row_group in reader.row_groups]
+        wanted = set(keys)
+        missing = wanted.difference(*keys_by_group)
+        if missing:
+            raise UsageError(f"no scene {min(missing)!r}", path=reader.path)
+        rows_by_group = [
+            [row for row, key in enumerate(group_keys) if key in wanted] for group_keys in keys_by_group
+        ]
+    is_divided = len(reader.row_groups) < 4 * workers
     work: list[Work] = []
-    for index, own in enumerate(rows):
-        size = max(BATCH, -(-len(own) // (4 * workers)) if few else len(own))
-        work += [(index, own[first : first + size]) for first in range(0, len(own), size)]
+    for number, rows in enumerate(rows_by_group):
+        size = max(BATCH, -(-len(rows) // (4 * workers)) if is_divided else len(rows))
+        work += [(number, rows[first : first + size]) for first in range(0, len(rows), size)]
     return work
+
+
+def make_unpacker(
+    path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
+) -> Unpacker:
+    """The worker of a process, with an archive that it has opened itself."""
+    return Unpacker(ArchiveReader(path, max_pixels), tasks, store_at(output), force)
 
 
 class Unpacker:
     """Writes the images of scenes; one for every process."""
 
-    def __init__(
-        self, path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
-    ) -> None:
-        self.opened, self.tasks = Opened(path, max_pixels), tasks
-        self.store, self.force = store(output), force
-        self.codec = ArchiveCodec(self.opened)
-        self.group, self.entries = -1, list[Entry]()
+    def __init__(self, reader: ArchiveReader, tasks: Sequence[str], store: Store, force: bool) -> None:
+        self.tasks, self.store, self.force = tasks, store, force
+        self.codec = ArchiveCodec(reader)
+        self.cache = RowGroupCache(reader, with_notes=True)
 
     def __call__(self, work: Work) -> Unpacked:
-        """Write the images of some rows of a group."""
-        index, rows = work
-        if self.group != index:
-            self.group = index
-            self.entries = self.opened.entries(self.opened.groups[index], self.tasks, beside=True)
+        """Write the images of some rows of a row group."""
+        number, rows = work
+        entries = self.cache.entries(number, self.tasks)
         read = written = 0
         for first in range(0, len(rows), BATCH):
-            few = [self.entries[row] for row in rows[first : first + BATCH]]
+            batch = [entries[row] for row in rows[first : first + BATCH]]
             files: dict[str, bytes] = {}
-            for (_, parts), (key, scene) in zip(few, decode(self.codec, few, self.tasks)):
-                assert isinstance(parts, SplitReader)
-                suffixes = {name: suffix_for(image) for name, image in scene.items()}
-                made = {n + suffix: image_bytes(scene[n], suffix) for n, suffix in suffixes.items()}
-                files |= {
-                    f"{safe(key)}/{name}": data for name, data in {**made, **_beside(key, parts)}.items()
-                }
-                read += _size(parts.header, self.tasks)
+            for (_, scene_file), (key, scene) in zip(batch, decode(self.codec, batch, self.tasks)):
+                assert isinstance(scene_file, SplitReader)  # else decode has raised
+                contents = {**_image_files(scene), **_attached_files(key, scene_file)}
+                files |= {f"{checked_key(key)}/{name}": data for name, data in contents.items()}
+                read += _bytes_needed(scene_file.header, self.tasks)
             self._write(files)
             written += sum(map(len, files.values()))
         return Unpacked(len(rows), read, written)
@@ -130,22 +137,32 @@ class Unpacker:
             raise OutputError("exists already (--force overwrites it)", path=error.path) from None
 
 
-def _beside(key: str, parts: SplitReader) -> dict[str, bytes]:
+def _image_files(scene: Mapping[str, Array]) -> dict[str, bytes]:
+    """Files of a scene's images by name."""
+    suffixes = {task: suffix_for(image) for task, image in scene.items()}
+    return {task + suffix: image_bytes(scene[task], suffix) for task, suffix in suffixes.items()}
+
+
+def _attached_files(key: str, scene_file: SplitReader) -> dict[str, bytes]:
     """The files that a scene has beside its images."""
     try:
-        return attachments.read(parts)
+        return attachments.read(scene_file)
     except FormatError as error:
         raise error.at(scene=key) from None
 
 
-def _size(header: Header, tasks: Sequence[str]) -> int:
-    """Bytes of the header, of the sections that ``tasks`` need and of attached files."""
-    needed = {part for name in tasks if name in header.tasks for part in header.needs(name)} | {ATTACHMENTS}
+def _bytes_needed(header: Header, tasks: Sequence[str]) -> int:
+    """Bytes of the header, of the sections that ``tasks`` need and of attachments."""
+    needed = {name for task in tasks if task in header.tasks for name in header.needs(task)} | {ATTACHMENTS}
     return header.size + sum(section.length for section in header.sections if section.name in needed)
 
 
-def safe(key: str) -> str:
-    """The key of a scene as a path, which that of a stranger's archive cannot move out of the output."""
+def checked_key(key: str) -> str:
+    """The key of a scene, which is a path inside the output.
+
+    Raises:
+        FormatError: it is none, as a stranger's archive may have.
+    """
     parts = key.split("/")
     if not key or any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
         raise FormatError(f"a scene is called {key!r}, which is no path inside the output")

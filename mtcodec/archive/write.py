@@ -1,4 +1,4 @@
-"""SplitReader of archives: rows collected, and written whole or not at all."""
+"""Archives written: rows are collected, and shards written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.archive.index import PartFacts, index
-from mtcodec.archive.manifest import FIXED, About, about_of, arrow, columns_of, schema
-from mtcodec.archive.names import INDEX, PART
-from mtcodec.archive.statistics import facts
-from mtcodec.archive.store import Exists, Store, store
+from mtcodec.archive.index import ShardInfo, index_to_json
+from mtcodec.archive.manifest import FIXED, Manifest, arrow, columns_of, manifest_of_schema, schema
+from mtcodec.archive.names import INDEX, SHARD_NAME
+from mtcodec.archive.statistics import statistics_of
+from mtcodec.archive.store import Exists, Store, store_at
 from mtcodec.container.mtc import SplitReader, split
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.tasks import USUAL, Task
@@ -21,157 +21,179 @@ from mtcodec.tasks import USUAL, Task
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GROUP_ROWS, GROUP_BYTES = 1024, 1 << 18  # rows that are fetched together, and bytes that they should have
-PART_ROWS = 8192  # rows of a part; as many may be lost when a run is killed
-_NAME = re.compile(r"part-(\d{5,9})\.parquet\Z")
+MAX_GROUP_ROWS, MIN_GROUP_BYTES = 1024, 1 << 18  # of a row group, whose rows are fetched together
+SHARD_ROWS = 8192  # rows of a shard; as many may be lost when a run is killed
+_SHARD_PATTERN = re.compile(r"part-(\d{5,9})\.parquet\Z")
 
 
 def row(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
-    """The row of one scene's file; ``tasks`` as they are declared."""
+    """The columns of one scene's file; ``tasks`` as they are declared."""
     header, payloads = split(data)
     return {
         "key": key,
         "header": header,
-        **facts(SplitReader(header, payloads), tasks),
+        **statistics_of(SplitReader(header, payloads), tasks),
         **columns_of(payloads),
     }
 
 
-def part_names(directory: str | Path | Store) -> list[str]:
-    """Names of the finished parts, in order."""
-    place = directory if isinstance(directory, Store) else store(directory)
-    return [name for name in place.names() if _NAME.match(name)]
+def shard_names(directory: str | Path | Store) -> list[str]:
+    """Names of the finished shards, in order."""
+    store = directory if isinstance(directory, Store) else store_at(directory)
+    return [name for name in store.names() if _SHARD_PATTERN.match(name)]
 
 
-def to_parquet(rows: Sequence[dict[str, Any]], about: About) -> bytes:
-    """A part of rows that have ``key``, ``height``, ``width``, ``header`` and columns of payloads."""
-    return table_to_parquet(arrow().Table.from_pylist(list(rows), schema=schema(about)))
+def to_parquet(rows: Sequence[dict[str, Any]], manifest: Manifest) -> bytes:
+    """A shard of rows that have ``key``, ``height``, ``width``, ``header`` and columns of payloads."""
+    return table_to_parquet(arrow().Table.from_pylist(list(rows), schema=schema(manifest)))
 
 
 def table_to_parquet(table: pa.Table) -> bytes:
     """A table as a Parquet file: payloads, which do not compress, plain but for their lengths.
 
-    What is neither header nor payload has statistics of every row group, by which engines leave groups out.
+    What is neither header nor payload has statistics, by which engines leave row groups out.
     """
-    pa = arrow()
-    kinds = {name: table.schema.field(name).type for name in table.column_names}
-    small = {name for name, kind in kinds.items() if name in FIXED or kind != pa.binary()}
-    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in kinds if name not in small}
-    encodings |= {name: "BYTE_STREAM_SPLIT" for name in small if pa.types.is_floating(kinds[name])}
-    sink = pa.BufferOutputStream()
-    pa.parquet.write_table(
+    pyarrow = arrow()
+    types = {name: table.schema.field(name).type for name in table.column_names}
+    small = {name for name, type_ in types.items() if name in FIXED or type_ != pyarrow.binary()}
+    encodings = {name: "DELTA_LENGTH_BYTE_ARRAY" for name in types if name not in small}
+    encodings |= {name: "BYTE_STREAM_SPLIT" for name in small if pyarrow.types.is_floating(types[name])}
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(
         table, sink, row_group_size=rows_of_group(len(table), table.nbytes), use_dictionary=False,
         write_statistics=sorted(small - {"header"}),
-        compression={n: "zstd" if n in small else "none" for n in kinds},
+        compression={name: "zstd" if name in small else "none" for name in types},
         column_encoding=encodings | {"key": "DELTA_BYTE_ARRAY", "header": "DELTA_BYTE_ARRAY"},
     )  # fmt: skip
     return bytes(sink.getvalue())
 
 
 def rows_of_group(rows: int, size: int) -> int:
-    """Rows of a group of a part: an eighth of it, so that engines can leave some out and workers share it.
+    """Rows of each row group of a shard of so many rows and bytes.
 
-    But as many as have the bytes that their entry in the footer is little beside, and at most GROUP_ROWS.
+    They are an eighth of the shard, so that engines can leave some out and workers share it, but as many as
+    have :data:`MIN_GROUP_BYTES`, beside which their entry in the footer is little, and at most
+    :data:`MAX_GROUP_ROWS`.
     """
-    return max(1, min(GROUP_ROWS, max(-(-rows // 8), -(-rows * GROUP_BYTES // max(size, 1)))))
+    return max(1, min(MAX_GROUP_ROWS, max(-(-rows // 8), -(-rows * MIN_GROUP_BYTES // max(size, 1)))))
 
 
 class Writer:
-    """Adds rows to the archive in ``directory``, made if need be, a part at a time.
+    """Adds rows to an archive, a shard at a time.
 
     Attributes:
-        about: of the archive, which may have more tasks than were asked for if it was there already.
+        manifest: of the archive, which may have more tasks than were asked for if it was there already.
         keys: of all its scenes.
-
-    Raises:
-        UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
-        FormatError: it is damaged, or no archive.
     """
 
-    def __init__(self, directory: str | Path, about: About, part_rows: int = PART_ROWS) -> None:
-        self.directory, self.about, self.part_rows = directory, about, part_rows
-        self.store = store(directory)
-        self.rows: list[dict[str, Any]] = []
-        self.keys: set[str] = set()
-        self.kept = False  # whether the weights are known to be there
-        names = part_names(self.store)
+    def __init__(
+        self,
+        directory: str | Path,
+        manifest: Manifest,
+        keys: set[str],
+        next_number: int,
+        shard_rows: int = SHARD_ROWS,
+    ) -> None:
+        self.directory, self.store = directory, store_at(directory)
+        self.manifest, self.keys = manifest, keys
+        self.next_number, self.shard_rows = next_number, shard_rows
+        self.rows: list[dict[str, Any]] = []  # of the next shard
+        self._has_weights = False  # whether the weights are known to be there
+
+    @classmethod
+    def open(cls, directory: str | Path, manifest: Manifest, shard_rows: int = SHARD_ROWS) -> Writer:
+        """A writer that adds to the archive in ``directory``; what is there already is read.
+
+        Raises:
+            UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
+            FormatError: it is damaged, or no archive.
+        """
+        store = store_at(directory)
+        names = shard_names(store)
+        keys: set[str] = set()
+        archive_manifest = manifest
         for name in names:
-            found, keys = _read_part(self.store, name)
-            alike = (found.fingerprint, found.settings) == (about.fingerprint, about.settings)
-            if not (alike and set(about.tasks) <= set(found.tasks)):
+            stored, shard_keys = _read_shard(store, name)
+            alike = (stored.fingerprint, stored.settings) == (manifest.fingerprint, manifest.settings)
+            if not (alike and set(manifest.tasks) <= set(stored.tasks)):
                 raise UsageError(
                     f"{name} has scenes with other weights, tasks or settings: use these, or another place",
                     path=directory,
                 )
-            self.about = found
-            self.keys.update(keys)
-        self.next = 1 + max((int(_NAME.match(n)[1]) for n in names), default=-1)  # type: ignore[index]
+            archive_manifest = stored
+            keys.update(shard_keys)
+        last = max((int(_SHARD_PATTERN.match(name)[1]) for name in names), default=-1)  # type: ignore[index]
+        return cls(directory, archive_manifest, keys, last + 1, shard_rows)
 
     def add(self, key: str, data: bytes) -> None:
-        """Add one scene's file; it is on disk after :meth:`flush`, or when a part is full."""
+        """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full."""
         if key in self.keys:
             raise UsageError(f"two scenes are called {key!r}", path=self.directory)
-        entry = row(key, data, self.about.tasks)
-        assert set(entry) <= {*FIXED, *self.about.ranges, *self.about.columns}, (
+        entry = row(key, data, self.manifest.tasks)
+        assert set(entry) <= {*FIXED, *self.manifest.range_columns, *self.manifest.payload_columns}, (
             f"scene {key} has tasks that the archive has not"
         )
         self.keys.add(key)
         self.rows.append(entry)
-        if len(self.rows) >= self.part_rows:
+        if len(self.rows) >= self.shard_rows:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added as a part.
+        """Write the rows that were added as a shard.
 
         Raises:
-            OutputError: another run has written a part since this one began; its scenes are not known here.
+            OutputError: another run has written a shard since this one began; its scenes are not known here.
         """
         if self.rows:
-            name, data = PART.format(self.next), to_parquet(self.rows, self.about)
+            name, data = SHARD_NAME.format(self.next_number), to_parquet(self.rows, self.manifest)
             try:
                 self.store.write({name: data}, new=True)
             except Exists as error:
                 if self.store.read(name) != data:  # else it is ours, tried twice
                     reason = f"another run has written {name} meanwhile: run again when it has ended"
                     raise OutputError(reason, path=self.directory) from error
-            self.rows, self.next = [], self.next + 1
+            self.rows, self.next_number = [], self.next_number + 1
 
     def finish(self) -> None:
-        """Write the last part and the index of all."""
+        """Write the last shard, and the index of all."""
         self.flush()
-        parts = [_facts(self.store, name) for name in part_names(self.store)]
-        self.store.write({INDEX: index(self.about, parts)})
+        shards = [_shard_info(self.store, name) for name in shard_names(self.store)]
+        self.store.write({INDEX: index_to_json(self.manifest, shards)})
 
     def keep_weights(self, read: Callable[[], bytes]) -> None:
-        """Put the weights' file, unless it is there, into the archive, so that it decodes anywhere."""
-        assert self.about.weights is not None
-        if not self.kept and not self.store.size(self.about.weights):
-            self.store.write({self.about.weights: read()})
-        self.kept = True
+        """Put the weights' file into the archive, unless it is there, so that it decodes anywhere.
+
+        Args:
+            read: gives the file's content; called if it is not there.
+        """
+        assert self.manifest.weights_path is not None
+        if not self._has_weights and not self.store.size(self.manifest.weights_path):
+            self.store.write({self.manifest.weights_path: read()})
+        self._has_weights = True
 
     def weights_size(self) -> int:
         """Bytes of the weights' file in the archive, 0 if there is none."""
-        return self.store.size(self.about.weights) if self.about.weights else 0
+        return self.store.size(self.manifest.weights_path) if self.manifest.weights_path else 0
 
 
-def _facts(place: Store, name: str) -> PartFacts:
-    """Of a finished part, for the index."""
-    file = place.open(name)
+def _shard_info(store: Store, name: str) -> ShardInfo:
+    """The index's entry of a finished shard."""
+    file = store.open(name)
     meta, sizes = file.metadata(), Counter[str]()
-    groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
-    for group in groups:
-        for column in map(group.column, range(group.num_columns)):
+    row_groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+    for row_group in row_groups:
+        for column in map(row_group.column, range(row_group.num_columns)):
             sizes[column.path_in_schema] += column.total_compressed_size
-    return PartFacts(name, file.size(), tuple(g.num_rows for g in groups), dict(sizes))
+    return ShardInfo(name, file.size(), tuple(group.num_rows for group in row_groups), dict(sizes))
 
 
-def _read_part(place: Store, name: str) -> tuple[About, list[str]]:
-    """What a finished part says, and the keys of its scenes."""
-    pa, path = arrow(), f"{place.path}/{name}"
+def _read_shard(store: Store, name: str) -> tuple[Manifest, list[str]]:
+    """The manifest of a finished shard, and the keys of its scenes."""
+    pyarrow, path = arrow(), f"{store.path}/{name}"
     try:
-        part = place.open(name).parquet()
-        return about_of(part.schema_arrow), part.read(columns=["key"])["key"].to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        shard = store.open(name).parquet()
+        return manifest_of_schema(shard.schema_arrow), shard.read(columns=["key"])["key"].to_pylist()
+    except (OSError, pyarrow.ArrowException) as error:
         raise FormatError(f"damaged: {error}", path=path) from error
     except FormatError as error:
         error.at(path=path)
@@ -180,4 +202,4 @@ def _read_part(place: Store, name: str) -> tuple[About, list[str]]:
 
 def locked(directory: str | Path) -> AbstractContextManager[None]:
     """Keep other runs out of ``directory``, where it can be locked; see :mod:`mtcodec.archive.store`."""
-    return store(directory).locked()
+    return store_at(directory).locked()

@@ -48,11 +48,11 @@ def archive_merge(
 ) -> None:
     """Put all scenes of archives into a new one; they must have the same weights (or none) and settings."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
     target = _required(output)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.merge([Opened(name) for name in archives], target, skip_existing, force,
+        copied = manage.merge([ArchiveReader(name) for name in archives], target, skip_existing, force,
                             partial(bar, "copying"))  # fmt: skip
     _print([copied], printing)
 
@@ -85,20 +85,20 @@ def archive_split(
 ) -> None:  # fmt: skip
     """Split an archive into several, in its order or by lists of scenes."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
-    target, opened = _required(output), Opened(archive)
+    target, reader = _required(output), ArchiveReader(archive)
     if sum(map(bool, (parts, scenes, keys))) != 1:
         raise UsageError("say one of --parts, --scenes and --keys")
     if keys:
         lists = {path.stem: keys_of(f"@{path}") or [] for path in keys}
         if len(lists) < len(keys):
             raise UsageError("two lists of one name")
-        divided = manage.by_keys(opened, lists)
+        divided = manage.by_keys(reader, lists)
     else:
-        divided = manage.evenly(opened, parts, scenes)
+        divided = manage.evenly(reader, parts, scenes)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.split(opened, target, divided, force, partial(bar, "copying"))
+        copied = manage.split(reader, target, divided, force, partial(bar, "copying"))
     _print(copied, printing)
 
 
@@ -115,11 +115,11 @@ def archive_sample(
 ) -> None:
     """Put a random subset of an archive's scenes into a new one."""
     from mtcodec.archive import manage
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
     target = _required(output)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.sample(Opened(archive), target, scenes, seed, force,
+        copied = manage.sample(ArchiveReader(archive), target, scenes, seed, force,
                              partial(bar, "copying"))  # fmt: skip
     _print([copied], printing)
 

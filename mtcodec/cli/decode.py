@@ -95,28 +95,28 @@ def info(file: options.FileOrArchive, as_json: options.Json = False) -> None:
 
 def print_archive(path: str, as_json: bool) -> None:
     """What an archive holds, as its index and the footers of its parts tell."""
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
-    opened = Opened(path)
-    about = opened.about
-    sizes = dict(opened.sizes)
+    reader = ArchiveReader(path)
+    manifest = reader.manifest
+    sizes = dict(reader.sizes)
     facts = {
-        "archive": path, "scenes": opened.rows, "parts": len(opened.parts), "bytes": sum(sizes.values()),
-        "fingerprint": about.fingerprint, "tasks": [t.name for t in about.tasks],
-        "settings": about.settings, "columns": sizes, "weights_bytes": opened.weights_size(),
+        "archive": path, "scenes": reader.rows, "parts": len(reader.shards), "bytes": sum(sizes.values()),
+        "fingerprint": manifest.fingerprint, "tasks": [t.name for t in manifest.tasks],
+        "settings": manifest.settings, "columns": sizes, "weights_bytes": reader.weights_size(),
     }  # fmt: skip
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    settings = ", ".join(f"{name} {value}" for name, value in about.settings.items())
-    parts = f"{len(opened.parts)} part{'s' * (len(opened.parts) != 1)}"
-    typer.echo(f"{path}: {opened.rows} scenes in {parts}, weights {about.fingerprint}, {settings}")
+    settings = ", ".join(f"{name} {value}" for name, value in manifest.settings.items())
+    parts = f"{len(reader.shards)} part{'s' * (len(reader.shards) != 1)}"
+    typer.echo(f"{path}: {reader.rows} scenes in {parts}, weights {manifest.fingerprint}, {settings}")
     for column, size in sizes.items():
-        typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(opened.rows, 1):10.1f} a scene")
+        typer.echo(f"  {column:<10} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene")
     if facts["weights_bytes"]:
         typer.echo(f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes")
-    for task in about.tasks if sizes else []:
-        needed = about.needs([task.name])
+    for task in manifest.tasks if sizes else []:
+        needed = manifest.columns_for([task.name])
         total = sum(sizes.get(name, 0) for name in needed)
         typer.echo(f"  to decode {task.name}: {total} bytes ({' + '.join(needed)})")
 
@@ -144,10 +144,10 @@ def extract(
     wanted = values.names(tasks) or []
     if is_archive(file):
         from mtcodec.archive.check import extract as run
-        from mtcodec.archive.read import Opened
+        from mtcodec.archive.read import ArchiveReader
 
         with progress_bar() as bar:
-            run(Opened(file), output, wanted, partial(bar, "copying"), force)
+            run(ArchiveReader(file), output, wanted, partial(bar, "copying"), force)
         return
     with open_file(file) as reader:
         try:

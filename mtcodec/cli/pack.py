@@ -84,7 +84,7 @@ def pack(
     with progress_bar(printing.quiet) as bar:
         bar("starting", 0, 0)
         summary = run(
-            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, part_rows=part_scenes,
+            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=part_scenes,
             skip_errors=batch.skip_errors, append=append, progress=PackingProgress(bar),
         )  # fmt: skip
     _print(summary, output, time.monotonic() - started, printing)

@@ -291,7 +291,7 @@ def scenes_of(path: Path, tasks: Sequence[Task]) -> run.Dataset:
 
     if not is_archive(path):
         return run.on_disk([path], note)(tasks)[0]
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.train.archives import sources
 
-    return run.Dataset(run.name_of(path), sources(Opened(path)))
+    return run.Dataset(run.name_of(path), sources(ArchiveReader(path)))

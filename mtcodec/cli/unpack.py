@@ -38,7 +38,7 @@ def unpack(
     max_pixels: options.MaxPixels = 0,
 ) -> None:
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.archive.unpack import unpack as run
     from mtcodec.container.header import MAX_PIXELS
 
@@ -47,9 +47,9 @@ def unpack(
     started = time.monotonic()
     with progress_bar(quiet) as bar:
         summary = run(
-            Opened(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), keys_of(keys), engine_name=cluster.engine, workers=cluster.workers, force=force,
-            progress=partial(bar, "unpacking"),
+            ArchiveReader(archive, max_pixels or MAX_PIXELS), output,
+            values.names(tasks), keys_of(keys), force=force,
+            engine_name=cluster.engine, workers=cluster.workers, progress=partial(bar, "unpacking"),
         )  # fmt: skip
     if not quiet:
         line = batch_summary(summary.scenes, summary.read, summary.written, time.monotonic() - started)

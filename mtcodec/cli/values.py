@@ -114,7 +114,7 @@ def lambda_list(text: str) -> tuple[float, ...] | None:
 
 
 def size_values(text: str) -> dict[str, int | tuple[int, int]]:
-    """``"latents=192,encoder_16=256x5"`` to {"latents": 192, "encoder_16": (256, 5)}: channels, and blocks."""
+    """``"latents=192,encoder_16=256x5"`` to {"latents": 192, "encoder_16": (256, 5)}: channels, blocks."""
     sizes: dict[str, int | tuple[int, int]] = {}
     for name, size in assignments(text.split(",") if text else [], "a size"):
         try:
@@ -128,7 +128,7 @@ def size_values(text: str) -> dict[str, int | tuple[int, int]]:
 
 
 def numbers(text: str, what: str, low: float, high: float) -> list[float]:
-    """``"10,20"`` to [10.0, 20.0], each from ``low`` to ``high``; ``what`` they are, for the error's message."""
+    """``"10,20"`` to [10.0, 20.0], each from ``low`` to ``high``; ``what`` they are, for an error."""
     try:
         listed = [float(item) for item in text.split(",")]
     except ValueError:

@@ -49,10 +49,10 @@ def verify(
 def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
     """The number of an archive's scenes, and what is damaged."""
     from mtcodec.archive.check import verify as run
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.container.header import MAX_PIXELS
 
-    result = run(Opened(name, max_pixels or MAX_PIXELS), decode, device, show)
+    result = run(ArchiveReader(name, max_pixels or MAX_PIXELS), decode, device, show)
     return result.scenes, list(result.damaged.values())
 
 

@@ -122,11 +122,11 @@ def _scenes(
     most = max_pixels or MAX_PIXELS
     if is_archive(file):
         from mtcodec.archive.decode import ArchiveCodec
-        from mtcodec.archive.read import Opened
+        from mtcodec.archive.read import ArchiveReader
 
-        archive_codec = ArchiveCodec(Opened(file, most), codec.device)
+        archive_codec = ArchiveCodec(ArchiveReader(file, most), codec.device)
         archive_codec.paths, archive_codec.tasks = codec.paths, codec.tasks
-        return sources.of_archive(archive_codec.opened, archive_codec, tasks, limit)
+        return sources.of_archive(archive_codec.reader, archive_codec, tasks, limit)
     if Path(file).is_dir():
         return sources.of_directory(Path(file), codec, most, limit)
     reader = stack.enter_context(open_file(file, max_pixels))

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtcodec import threads
 from mtcodec.codec.candidates import Candidates
 from mtcodec.codec.request import Request
 from mtcodec.coders.coding_modes import takes_channels
-from mtcodec.quality import MAX_NETWORK_LEVEL
+from mtcodec.container.header import parse
+from mtcodec.errors import MtcodecError
+from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, to_level
+from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
+    from mtcodec.codec.encoded import EncodedScene
     from mtcodec.networks.engine import Networks
 
 SAMPLE_SIDES = 128, 256  # shortest and longest side of the part of a scene on which networks are compared
 MAX_TRIAL_PIXELS = 1 << 17  # of a scene up to which networks take no longer than finding out that they lose
+WINDOW_SIDE = 256  # at most, of the part of a scene on which weights for a dataset are compared
 MAX_COST_RATIO = 1.2  # of networks on the sample, over what a draft makes expect of a thorough encoding
 
 
 # --- for a scene -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Trial:
+class _Trial(NamedTuple):
     """What networks make of a sample: bits of the shared section, and costs by task."""
 
     shared_bits: int
@@ -86,3 +91,92 @@ def _loses_everywhere(sample: Candidates, trial: _Trial, level: int) -> bool:
         cost > MAX_COST_RATIO * sample.expected_cost(name, sample.draft_cost(name, level))
         for name, cost in trial.costs.items()
     )
+
+
+# --- for a dataset ---------------------------------------------------------------------------------------
+
+
+class SceneCost(NamedTuple):
+    """What a whole scene costs in bits, and whether its file needs networks."""
+
+    bits: float
+    is_neural: bool
+
+
+def weights_for_dataset(
+    paths: Sequence[Path], scenes: Sequence[Mapping[str, Array]], count: int, request: Request
+) -> Path | None:
+    """The weights' file with which ``count`` scenes cost least: bits + λ · errors.
+
+    A window in the middle of each sampled scene is encoded, which counts for all of its pixels. Unless
+    networks are asked for, weights compete with none at all, and their own file counts, which an archive
+    keeps. Scenes that cannot be encoded with all of the weights count for nothing.
+
+    Args:
+        paths: weights to compare.
+        scenes: the sample, (H, W) or (H, W, C) by task.
+        request: settings of encoding; targets do not count here.
+
+    Returns:
+        None where no networks cost least, or there are no ``paths``.
+    """
+    request = replace(request, target_psnr={}, target_bytes=0)
+    windows = [_center_window(scene) for scene in scenes]
+    costs: dict[Path | None, list[SceneCost | None]] = {}
+    if request.coding != "neural":
+        costs[None] = [_scene_cost(None, *window, request) for window in windows]
+        limit = _total([cost for cost in costs[None] if cost], count)
+        # networks whose file alone costs as much cannot save it
+        paths = [path for path in paths if _file_bits(path) < limit]
+    costs |= {path: [_scene_cost(path, *window, request) for window in windows] for path in paths}
+    comparable = [all(scene_costs) for scene_costs in zip(*costs.values())]
+    totals: dict[Path | None, float] = {}
+    for path, scene_costs in costs.items():
+        compared = [cost for cost, use in zip(scene_costs, comparable) if use and cost]
+        totals[path] = _total(compared, count)
+        if path and None in costs and any(cost.is_neural for cost in compared):
+            totals[path] += _file_bits(path)
+    return min(totals, key=lambda path: (totals[path], str(path or "")), default=None)
+
+
+def _file_bits(path: Path) -> int:
+    return 8 * path.stat().st_size
+
+
+def _total(costs: Sequence[SceneCost], count: int) -> float:
+    """Bits of ``count`` scenes, as a sample tells."""
+    return sum(cost.bits for cost in costs) * count / max(len(costs), 1)
+
+
+def _center_window(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
+    """A window in the middle of a scene, and its share of the pixels."""
+    height, width = next(iter(scene.values())).shape[:2]
+    top, left = max(0, (height - WINDOW_SIDE) // 2), max(0, (width - WINDOW_SIDE) // 2)
+    rows, columns = slice(top, top + WINDOW_SIDE), slice(left, left + WINDOW_SIDE)
+    window = {name: image[rows, columns] for name, image in scene.items()}
+    return window, min(height, WINDOW_SIDE) * min(width, WINDOW_SIDE) / (height * width)
+
+
+def _scene_cost(
+    path: Path | None, window: Mapping[str, Array], share: float, request: Request
+) -> SceneCost | None:
+    """The cost of a scene with the weights at ``path``, of which ``window`` has such a share of the pixels.
+
+    None where it cannot be encoded.
+    """
+    from mtcodec.codec.api import Codec  # which imports this module
+
+    try:
+        encoded = Codec(() if path is None else path, **vars(request)).encode_scene(window)
+    except MtcodecError:
+        return None
+    return SceneCost(_cost(encoded, request) / share, parse(encoded.to_bytes()).is_neural)
+
+
+def _cost(encoded: EncodedScene, request: Request) -> float:
+    """Bits of a file + λ · its squared errors by task, weighted."""
+    bits = 8.0 * len(encoded.to_bytes())
+    for name, candidate in encoded.candidates.items():
+        level = to_level(request.task_quality.get(name, request.quality))
+        bits += lambda_of(level) * encoded.prepared.signals[name].task.weight * candidate.squared_error()
+    return bits

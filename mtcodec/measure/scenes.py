@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.names import is_archive
-from mtcodec.archive.read import Entry, Opened
+from mtcodec.archive.read import ArchiveReader, RowGroupCache
 from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
@@ -63,40 +62,25 @@ class InFile:
             raise error.at(path=self.path) from None
 
 
-class Rows:
-    """The rows of an archive, one group in memory at a time."""
-
-    def __init__(self, opened: Opened, device: str) -> None:
-        self.opened, self.group, self.entries = opened, -1, list[Entry]()
-        self.device = device
-
-    @cached_property
-    def codec(self) -> ArchiveCodec:
-        """What decodes them; its networks are loaded when a scene first needs them."""
-        return ArchiveCodec(self.opened, self.device)
-
-    def read(self, group: int, row: int, tasks: Sequence[str] | None) -> Images:
-        """One row; ``tasks`` must be the same for all."""
-        names = [name for name in self.opened.about.names if tasks is None or name in tasks]
-        if group != self.group:
-            self.entries = self.opened.entries(self.opened.groups[group], names, beside=True)
-            self.group = group
-        entry = self.entries[row]
-        ((_, images),) = decode(self.codec, [entry], names)
-        return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
-
-
 @dataclass(frozen=True)
 class InArchive:
-    """A row of an archive."""
+    """A row of an archive.
+
+    Attributes:
+        cache: of the archive. row_group: number of the row's group in it. row: its number in the group.
+    """
 
     label: str
-    rows: Rows
-    group: int
+    cache: RowGroupCache
+    codec: ArchiveCodec
+    row_group: int
     row: int
 
     def read(self, tasks: Sequence[str] | None) -> Images:
-        return self.rows.read(self.group, self.row, tasks)
+        names = [name for name in self.codec.reader.manifest.task_names if tasks is None or name in tasks]
+        entry = self.cache.entries(self.row_group, names)[self.row]
+        ((_, images),) = decode(self.codec, [entry], names)
+        return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
 
 
 def open_scenes(
@@ -119,12 +103,12 @@ def open_scenes(
         SceneError: nothing of the kind. FormatError: a damaged archive.
     """
     if is_archive(path):
-        opened = Opened(path)
-        rows = Rows(opened, device)
+        reader = ArchiveReader(path)
+        cache, archive_codec = RowGroupCache(reader, with_notes=True), ArchiveCodec(reader, device)
         return {
-            key: InArchive(f"{path}: scene {key}", rows, k, row)
-            for k, group in enumerate(opened.groups)
-            for row, key in enumerate(opened.keys(group))
+            key: InArchive(f"{path}: scene {key}", cache, archive_codec, number, row)
+            for number, row_group in enumerate(reader.row_groups)
+            for row, key in enumerate(reader.keys(row_group))
         }
     path, codec = Path(path), Codec(weights, device)
     if not path.exists():

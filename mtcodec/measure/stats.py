@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any
 
 from mtcodec import threads
 from mtcodec.codec.api import Codec
@@ -15,6 +15,7 @@ from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.sample import spread
 from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
@@ -26,14 +27,7 @@ QUALITIES = (40.0, 65.0, 85.0)
 SAMPLE_SCENES = 10  # that are read and encoded
 HEADER_SCENES = 200  # whose headers are read
 SIZED_FILES = 50_000  # of a task, whose sizes are asked for; of more, the rest is estimated
-T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
-
-
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """At most ``count`` of ``items`` in order, at equal distances."""
-    count = min(count, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
 
 
 def describe(

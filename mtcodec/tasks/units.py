@@ -21,9 +21,7 @@ def parse(text: str) -> tuple[float, str]:
 
 
 def unit_of(task: Task, dtype: str, unit: str = "") -> str:
-    """What length a stored value of 1 stands for: ``unit``, else 1mm (integers) or 1m (floats); "" where there
-    are none.
-    """
+    """The length of a stored value of 1: ``unit``, else 1mm (integers) or 1m (floats); "" of no lengths."""
     if not task.kind.length:
         return ""
     return unit or ("1m" if dtype in FLOATS else "1mm")

@@ -14,7 +14,7 @@ from mtcodec.errors import FormatError, MtcodecError, SceneError
 from mtcodec.files.search import SceneFiles
 
 if TYPE_CHECKING:
-    from mtcodec.archive.read import Opened
+    from mtcodec.archive.read import ArchiveReader
 
 SUFFIX = ".mtc"
 Entry = tuple[str, Reader | MtcodecError]
@@ -49,7 +49,7 @@ def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> 
     """The files below a directory, in order of their names.
 
     Args:
-        max_pixels: of an image; files with larger ones are not opened.
+        max_pixels: of an image; files with larger ones are not reader.
         limit: so many files at most, 0 for all of them.
 
     Raises:
@@ -74,16 +74,16 @@ def _open(path: Path, max_pixels: int) -> Reader | MtcodecError:
         return SceneError(f"cannot read it: {error.strerror or error}")
 
 
-def of_archive(opened: Opened, codec: Codec, tasks: Sequence[str] | None, limit: int) -> Scenes:
+def of_archive(reader: ArchiveReader, codec: Codec, tasks: Sequence[str] | None, limit: int) -> Scenes:
     """The scenes of an archive, in its order.
 
     Args:
         tasks: only what these need is read.
         limit: so many scenes at most, 0 for all of them.
     """
-    codec.tasks |= {task.name: task for task in opened.about.tasks}
-    entries: Iterator[Entry] = islice(opened.all_entries(tasks, beside=True), limit or None)
-    title, count = opened.path.rsplit("/", 1)[-1], opened.rows
+    codec.tasks |= {task.name: task for task in reader.manifest.tasks}
+    entries: Iterator[Entry] = islice(reader.all_entries(tasks, with_notes=True), limit or None)
+    title, count = reader.path.rsplit("/", 1)[-1], reader.rows
     return Scenes(title, count, min(count, limit or count), entries, codec)
 
 

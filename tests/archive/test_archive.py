@@ -29,14 +29,14 @@ import mtcodec
 from mtcodec import Codec
 from mtcodec.archive import write
 from mtcodec.archive.check import extract, verify
-from mtcodec.archive.choice import cheapest, choose_weights, tasks_of
+from mtcodec.archive.choice import cheapest_weights, choose_weights, tasks_of
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.decode import together
+from mtcodec.archive.decode import passes_of
 from mtcodec.archive.engines import engine
-from mtcodec.archive.manifest import METADATA, About, about_of
+from mtcodec.archive.manifest import METADATA, Manifest, manifest_of_schema
 from mtcodec.archive.pack import Job, Summary, pack, pack_scenes
-from mtcodec.archive.read import Opened
-from mtcodec.archive.unpack import safe, unpack
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.unpack import checked_key, unpack
 from mtcodec.codec.request import Request
 from mtcodec.container import header
 from mtcodec.container.header import NO_WEIGHTS
@@ -94,14 +94,14 @@ def job_of(**settings: Any) -> Job:
 @pytest.fixture(scope="module")
 def archive(dataset: Path, job: Job, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archives") / "archive"
-    summary = pack(find_scenes(dataset), path, job, workers=1, part_rows=4)
+    summary = pack(find_scenes(dataset), path, job, workers=1, shard_rows=4)
     assert (summary.scenes, summary.before, summary.skipped) == (10, 0, {})
     return path
 
 
 def content(path: Path) -> dict[str, bytes]:
     """Whole files by key, in order."""
-    return {key: joined(parts) for key, parts in Opened(path).all_entries()}
+    return {key: joined(parts) for key, parts in ArchiveReader(path).all_entries()}
 
 
 def joined(parts: SplitReader | FormatError) -> bytes:
@@ -139,15 +139,15 @@ def test_anything_that_reads_parquet_reads_it(archive: Path) -> None:
     rows = table.to_pylist()
     assert [(r["key"], r["height"], r["width"]) for r in rows][:2] == [("s3", 256, 256), ("s4", 256, 256)]
     assert rows[1]["normal"] is None and rows[0]["normal"]
-    about = about_of(table.schema)
-    assert about.names == ALL and about.tasks[1] == USUAL["depth"]
-    assert about.settings == {"quality": 40.0, "coding": "neural", "effort": "normal"}
+    manifest = manifest_of_schema(table.schema)
+    assert manifest.task_names == ALL and manifest.tasks[1] == USUAL["depth"]
+    assert manifest.settings == {"quality": 40.0, "coding": "neural", "effort": "normal"}
 
 
 def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small: Codec, job: Job) -> None:
     data = [small.encode(read_scene(s), 20) for s in bundled]
     rows = [write.row(f"scene-{k:06d}", data[k % len(data)]) for k in range(2000)]
-    size = len(write.to_parquet(rows, job.about()))
+    size = len(write.to_parquet(rows, job.manifest()))
     files = sum(len(data[k % len(data)]) for k in range(2000))
     assert size < 1.01 * files  # headers compress here, as scenes repeat; results.md has real ones
 
@@ -155,7 +155,7 @@ def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small:
 def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: Path) -> None:
     from mtcodec.files.images import read_with_alpha
 
-    assert unpack(Opened(archive), tmp_path / "all").scenes == 10
+    assert unpack(ArchiveReader(archive), tmp_path / "all").scenes == 10
     found = content(archive)
     for files in find_scenes(dataset):
         directory = tmp_path / "all" / files.key
@@ -168,7 +168,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
                 np.abs(back.astype(int) - image).max() <= 1 + int(np.ptp(image)) // 4096
             )  # a batch rounds differently
     keys = ["s4", "other"]
-    assert unpack(Opened(archive), tmp_path / "some", ["normal", "depth"], keys).scenes == 2
+    assert unpack(ArchiveReader(archive), tmp_path / "some", ["normal", "depth"], keys).scenes == 2
     assert sorted(
         p.relative_to(tmp_path / "some").as_posix() for p in (tmp_path / "some").rglob("*.png")
     ) == [
@@ -176,52 +176,52 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
         "s4/depth.png",
     ]
     with pytest.raises(OutputError, match="exists already"):
-        unpack(Opened(archive), tmp_path / "some", ["depth"], keys)
-    assert unpack(Opened(archive), tmp_path / "some", ["depth"], keys, force=True).scenes == 2
+        unpack(ArchiveReader(archive), tmp_path / "some", ["depth"], keys)
+    assert unpack(ArchiveReader(archive), tmp_path / "some", ["depth"], keys, force=True).scenes == 2
     with pytest.raises(UsageError, match="no scene 'nobody'"):
-        unpack(Opened(archive), tmp_path / "none", keys=["s4", "nobody"])
+        unpack(ArchiveReader(archive), tmp_path / "none", keys=["s4", "nobody"])
     with pytest.raises(UsageError, match="no task 'smell'"):
-        unpack(Opened(archive), tmp_path / "none", ["smell"])
+        unpack(ArchiveReader(archive), tmp_path / "none", ["smell"])
     assert not (tmp_path / "none").exists()
 
 
 def test_processes_give_the_same_bytes(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     pack(find_scenes(dataset), tmp_path / "a", job, workers=2)
     assert content(tmp_path / "a") == content(archive)
-    assert unpack(Opened(tmp_path / "a"), tmp_path / "out", ["semantic"], workers=2).scenes == 10
+    assert unpack(ArchiveReader(tmp_path / "a"), tmp_path / "out", ["semantic"], workers=2).scenes == 10
 
 
 def test_extract_drops_columns(archive: Path, small: Codec, tmp_path: Path) -> None:
     for wanted, weights in ((["depth"], True), (["semantic"], False)):
         out = tmp_path / wanted[0]
-        count = extract(Opened(archive), out, wanted)
-        opened = Opened(out)
-        assert opened.about.names == tuple(wanted) and opened.rows == count == (10 if weights else 9)
+        count = extract(ArchiveReader(archive), out, wanted)
+        reader = ArchiveReader(out)
+        assert reader.manifest.task_names == tuple(wanted) and reader.rows == count == (10 if weights else 9)
         assert (out / "weights").exists() == weights  # exact tasks need none
         table = pq.read_table(out / "part-00000.parquet")
         assert (table["shared"].null_count == count) == (not weights)
         for key, data in content(out).items():
             assert data == mtcodec.extract(content(archive)[key], wanted)
-        assert verify(opened, decoding=True).damaged == {}
+        assert verify(reader, decoding=True).damaged == {}
     with pytest.raises(OutputError, match="already"):
-        extract(Opened(archive), tmp_path / "depth", ["rgb"])
+        extract(ArchiveReader(archive), tmp_path / "depth", ["rgb"])
 
 
 def test_an_archive_decodes_with_its_own_weights(
     archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
-    assert verify(Opened(archive), decoding=True).damaged == {}
+    assert verify(ArchiveReader(archive), decoding=True).damaged == {}
     (weights,) = (archive / "weights").iterdir()
     moved = weights.rename(tmp_path / weights.name)
     try:
         with pytest.raises(WeightsNotFound, match=r"its weights .* are missing"):
-            verify(Opened(archive), decoding=True)
-        assert verify(Opened(archive)).damaged == {}
+            verify(ArchiveReader(archive), decoding=True)
+        assert verify(ArchiveReader(archive)).damaged == {}
         assert Archive(archive, ["semantic"])[1].keys() == {"key", "semantic"}  # no networks decode it
         weights.write_bytes((Path(mtcodec.__file__).parent.parent / "weights/clevr.safetensors").read_bytes())
         with pytest.raises(WeightsInvalid, match="not the weights that the archive names"):
-            verify(Opened(archive), decoding=True)
+            verify(ArchiveReader(archive), decoding=True)
     finally:
         moved.replace(weights)
 
@@ -232,24 +232,28 @@ def test_an_archive_decodes_with_its_own_weights(
 def test_without_networks_an_archive_has_no_weights(bundled: list[SceneFiles], tmp_path: Path) -> None:
     out = tmp_path / "a"
     pack(bundled[:2], out, job_of(), workers=1)
-    about = Opened(out).about
-    assert about.fingerprint == NO_WEIGHTS and about.weights is None and not (out / "weights").exists()
+    manifest = ArchiveReader(out).manifest
+    assert (
+        manifest.fingerprint == NO_WEIGHTS
+        and manifest.weights_path is None
+        and not (out / "weights").exists()
+    )
     assert content(out)[bundled[0].key] == Codec((), coding="classical", effort="fast").encode(
         read_scene(bundled[0])
     )
-    assert verify(Opened(out), decoding=True).damaged == {}
+    assert verify(ArchiveReader(out), decoding=True).damaged == {}
 
 
 @pytest.mark.parametrize("fingerprint", [NO_WEIGHTS, "11111111"])
 def test_scenes_of_weights_that_an_archive_lacks(fingerprint: str, archive: Path, tmp_path: Path) -> None:
     data = content(archive)["s0"]
     own = replace(Reader(data).header, fingerprint=fingerprint)
-    about = replace(Opened(archive).about, fingerprint=NO_WEIGHTS)
+    manifest = replace(ArchiveReader(archive).manifest, fingerprint=NO_WEIGHTS)
     row = write.row("s0", data) | {"header": header.pack(own)}
-    (tmp_path / "part-00000.parquet").write_bytes(write.to_parquet([row], about))
+    (tmp_path / "part-00000.parquet").write_bytes(write.to_parquet([row], manifest))
     with pytest.raises(WeightsNotFound, match=fingerprint):
-        unpack(Opened(tmp_path), tmp_path / "out", ["rgb"])
-    assert unpack(Opened(tmp_path), tmp_path / "out", ["semantic"]).scenes == 1
+        unpack(ArchiveReader(tmp_path), tmp_path / "out", ["rgb"])
+    assert unpack(ArchiveReader(tmp_path), tmp_path / "out", ["semantic"]).scenes == 1
 
 
 def test_weights_that_no_scene_needs_are_left_out(
@@ -261,7 +265,7 @@ def test_weights_that_no_scene_needs_are_left_out(
         bundled[:1], out, Job(small_weights, ("rgb", "semantic"), Request(40, effort="fast")), workers=1
     )
     assert summary.scenes == 1 and summary.columns["shared"] == 0
-    assert not (out / "weights").exists() and verify(Opened(out), decoding=True).damaged == {}
+    assert not (out / "weights").exists() and verify(ArchiveReader(out), decoding=True).damaged == {}
 
 
 def scene_with_holes(seed: int = 0) -> dict[str, np.ndarray]:
@@ -289,8 +293,8 @@ def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
     job = replace(job_of(measures=True, units={"depth": "0.5mm"}), tasks=names)
     scenes = {f"s{k}": scene_with_holes(k) for k in range(3)}
     pack_scenes(scenes.items(), out, job)
-    opened = Opened(out)
-    assert opened.about.tasks[3] == Task("strange", "data", 1, opened.about.tasks[3].dtypes)
+    reader = ArchiveReader(out)
+    assert reader.manifest.tasks[3] == Task("strange", "data", 1, reader.manifest.tasks[3].dtypes)
     codec = Codec((), **vars(job.request))
     for key, data in content(out).items():
         own = Reader(data).header
@@ -301,7 +305,7 @@ def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
         holes = sample["disparity"][0].numpy() == 0
         assert (holes == (scenes[key]["disparity"] == 0)).all()
         assert (sample["strange"][0].numpy() == scenes[key]["strange"]).all()
-    assert extract(opened, tmp_path / "b", ["depth", "strange"]) == 3
+    assert extract(reader, tmp_path / "b", ["depth", "strange"]) == 3
     for key, data in content(tmp_path / "b").items():
         assert data == mtcodec.extract(codec.encode(scenes[key]), ["depth", "strange"])
         assert mtcodec.info(data)["tasks"]["depth"]["unit"] == "0.5mm"
@@ -312,7 +316,7 @@ def test_a_damaged_column_of_holes_costs_the_tasks_that_have_any(tmp_path: Path)
     pack_scenes([("s", scene_with_holes())], out, replace(job_of(), tasks=tuple(scene_with_holes())))
     for value in (lambda v: v[:-1], lambda v: v + b"\0", lambda v: None, lambda v: bytes(len(v))):
         path = changed(out, tmp_path, "holes", value, 0)
-        (error,) = verify(Opened(path)).damaged.values()
+        (error,) = verify(ArchiveReader(path)).damaged.values()
         assert isinstance(error, SectionError) and error.section == "holes0" and error.scene == "s"
         assert Archive(path, ["strange", "rgb"])[0]["key"] == "s"
         with pytest.raises(FormatError, match="scene s"):
@@ -343,16 +347,16 @@ def test_alpha_is_a_task_that_only_images_tell(tmp_path: Path) -> None:
 
 def test_settings_tell_what_was_asked_for() -> None:
     request = Request(70, {"depth": 90}, {"rgb": 0.0}, {"depth": [(9999.0,)]}, False, coding="classical")
-    about = Job(
+    manifest = Job(
         None,
         ("rgb", "depth", "albedo", "odd"),
         replace(request, tasks={"albedo": declare("albedo", "image", 4)}),
-    ).about()
-    assert about.settings == {
+    ).manifest()
+    assert manifest.settings == {
         "quality": 70, "coding": "classical", "effort": "normal", "task_quality": {"depth": 90},
         "max_error": {"rgb": 0.0}, "invalid": {"depth": [[9999.0]]}, "usual_holes": False,
     }  # fmt: skip
-    assert [(t.kind.name, t.channels) for t in about.tasks] == [
+    assert [(t.kind.name, t.channels) for t in manifest.tasks] == [
         ("color", 3),
         ("depth", 1),
         ("image", 4),
@@ -370,9 +374,13 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
     from mtcodec.networks.weights import store
 
     paths, request = [small_weights, store.find("clevr")], Request(50.0, coding="neural")
-    assert cheapest(paths, bundled, ALL, request) == paths[1] == cheapest(paths[::-1], bundled, ALL, request)
+    assert (
+        cheapest_weights(paths, bundled, ALL, request)
+        == paths[1]
+        == cheapest_weights(paths[::-1], bundled, ALL, request)
+    )
     broken = SceneFiles("x", {"rgb": tmp_path / "none.png"}, "x")
-    assert cheapest(paths, [broken, bundled[0]], ALL, request) == paths[1]
+    assert cheapest_weights(paths, [broken, bundled[0]], ALL, request) == paths[1]
     monkeypatch.setattr(store, "resolve", lambda name: paths if name == "auto" else [store.find(name)])
     assert choose_weights("auto", bundled, ALL, request, tmp_path / "new") == paths[1]
     assert choose_weights("clevr", bundled, ALL, request, archive) == paths[1]
@@ -390,9 +398,9 @@ def test_networks_must_save_more_than_their_file_takes(
     monkeypatch.setattr(store, "resolve", lambda name: [clevr] if name == "auto" else [store.find(name)])
     few, many = bundled[:2], bundled[:2] * 100_000
     tasks, request = ("rgb", "depth"), Request(30.0, effort="fast")
-    assert cheapest([clevr], few, tasks, request) is None
-    assert cheapest([clevr], many, tasks, request) == clevr
-    assert cheapest([clevr], few, tasks, replace(request, coding="neural")) == clevr
+    assert cheapest_weights([clevr], few, tasks, request) is None
+    assert cheapest_weights([clevr], many, tasks, request) == clevr
+    assert cheapest_weights([clevr], few, tasks, replace(request, coding="neural")) == clevr
     assert choose_weights("auto", few, tasks, request, tmp_path / "a") is None
     assert choose_weights("auto", many, tasks, request, tmp_path / "a") == clevr
     assert choose_weights("clevr", few, tasks, request, tmp_path / "a") == clevr  # as they were asked for
@@ -404,15 +412,53 @@ def test_networks_must_save_more_than_their_file_takes(
     assert kept is not None and kept.read_bytes() == clevr.read_bytes()
 
 
+@pytest.fixture
+def one_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only weights that are installed: ``clevr``."""
+    from mtcodec.networks.weights import store
+
+    path = tmp_path / "installed" / "clevr.safetensors"
+    path.parent.mkdir()
+    path.symlink_to(store.find("clevr").resolve())
+    monkeypatch.setattr(store, "directories", lambda: [path.parent])
+    return path
+
+
+def test_several_names_of_weights_compete(
+    bundled: list[SceneFiles], small_weights: Path, one_installed: Path, archive: Path, tmp_path: Path
+) -> None:
+    few, new = bundled[:2], tmp_path / "new"
+    neural, auto = Request(50.0, coding="neural"), Request(30.0, effort="fast")
+    for names in (f"auto,{small_weights}", f"{small_weights},clevr"):
+        assert choose_weights(names, few, ALL, neural, new) == one_installed
+        assert choose_weights(names, few, ("rgb", "depth"), auto, new) is None  # the file costs more
+        assert choose_weights(names, few * 100_000, ("rgb", "depth"), auto, new) == one_installed
+        kept = choose_weights(names, few, ALL, neural, archive)  # those that it has already
+        assert kept is not None and kept.parent == archive / "weights"
+    assert choose_weights(f"{small_weights},{small_weights}", few, ALL, auto, new) == small_weights
+    with pytest.raises(WeightsNotFound, match="no weights named 'nothing'"):
+        choose_weights("auto,nothing", few, ALL, auto, new)
+
+
+def test_commands_take_several_names_of_weights(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
+    names = ("--weights", f"clevr,{small_weights}", "--coding", "neural")
+    done = command("pack", dataset / "s0", "-o", tmp_path / "a", *names, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    done = command("encode", dataset / "s0", "-o", tmp_path / "s0.mtc", *names)
+    assert done.returncode == 0, done.stderr
+    fingerprint = mtcodec.info(tmp_path / "s0.mtc")["weights"]["fingerprint"]
+    assert ArchiveReader(tmp_path / "a").manifest.fingerprint == fingerprint
+
+
 def test_bytes_of_the_weights_are_told(archive: Path, job: Job, bundled: list[SceneFiles],
                                        tmp_path: Path) -> None:  # fmt: skip
     assert job.weights is not None
     size = job.weights.stat().st_size
-    assert Opened(archive).weights_size() == size
+    assert ArchiveReader(archive).weights_size() == size
     again = pack(bundled[:1], tmp_path / "a", job, workers=1)
     assert again.weights == size
     assert pack(bundled[:1], tmp_path / "b", job_of(), workers=1).weights == 0
-    assert Opened(tmp_path / "b").weights_size() == 0
+    assert ArchiveReader(tmp_path / "b").weights_size() == 0
 
 
 # --- going on ----------------------------------------------------------------------------------------
@@ -421,7 +467,7 @@ def test_bytes_of_the_weights_are_told(archive: Path, job: Job, bundled: list[Sc
 def test_a_run_goes_on_where_it_was(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     scenes = find_scenes(dataset)
     out = tmp_path / "a"
-    pack(scenes[:5], out, job, workers=1, part_rows=2)
+    pack(scenes[:5], out, job, workers=1, shard_rows=2)
     (out / ".part-00003.parquet.x1").write_bytes(b"half a part")
     before = {p.name: p.read_bytes() for p in out.glob("*.parquet")}
     summary = pack(scenes, out, job, workers=1)
@@ -450,7 +496,7 @@ def test_scenes_of_another_dataset_are_added_if_asked(dataset: Path, job: Job, t
     summary = pack(scenes[1:3], out, job, workers=1, append=True)
     assert (summary.scenes, summary.before) == (1, 1)
     assert list(content(out)) == [scene.key for scene in scenes[:3]] == ["other", "s0", "s1"]
-    assert content(out).items() > before.items() and Opened(out).rows == 3
+    assert content(out).items() > before.items() and ArchiveReader(out).rows == 3
 
 
 def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job, tmp_path: Path) -> None:
@@ -459,7 +505,7 @@ def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job,
     broken.write_bytes(b"no image")
     scenes[3] = SceneFiles("s2", {"rgb": broken, "depth": scenes[3].files["depth"]}, "s2")
     with pytest.raises(SceneError, match=re.escape(str(broken))):
-        pack(scenes, tmp_path / "a", job, workers=1, part_rows=2)
+        pack(scenes, tmp_path / "a", job, workers=1, shard_rows=2)
     assert set(content(tmp_path / "a")) == {"other", "s0", "s1"}  # what came before it is kept
     summary = pack(scenes, tmp_path / "a", job, workers=1, skip_errors=True)
     assert list(summary.skipped) == ["s2"] and summary.scenes == 6
@@ -496,7 +542,7 @@ def test_killed_twenty_times(
         time.sleep(rng.uniform(0, window))
         run.send_signal(signal.SIGKILL)
         run.wait()
-        keys = Opened(out).rows if list(out.glob("*.parquet")) else 0
+        keys = ArchiveReader(out).rows if list(out.glob("*.parquet")) else 0
         window = window if keys > (seen or [0])[-1] else min(1.3 * window, 20)
         seen.append(keys)
     assert seen == sorted(seen) and seen[-1] > 0
@@ -549,7 +595,7 @@ def test_missing_libraries_are_named(
     with pytest.raises(DependencyError, match=r"pip install 'mtcodec\[(archive|ray)\]'"):
         if name == "ray":
             pack([], tmp_path / "a", job, engine_name="ray")
-        Opened(archive)
+        ArchiveReader(archive)
 
 
 # --- Ray ---------------------------------------------------------------------------------------------
@@ -588,9 +634,12 @@ def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
     found = content(tmp_path / "a")
     assert list(found) == [s.key for s in scenes]
     assert all(found[s.key] == expected[k % 3] for k, s in enumerate(scenes))
-    assert unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray").scenes == 160
+    assert (
+        unpack(ArchiveReader(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray").scenes
+        == 160
+    )
     with pytest.raises(OutputError, match="exists already"):
-        unpack(Opened(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray")
+        unpack(ArchiveReader(tmp_path / "a"), tmp_path / "images", ["semantic"], engine_name="ray")
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -645,14 +694,14 @@ def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypat
                                            small_weights: Path) -> None:  # fmt: skip
     monkeypatch.setenv("MTCODEC_WEIGHTS", str(small_weights.parent))
     remote, local = Archive(served, ["depth"]), Archive(archive, ["depth"])
-    for part in range(len(remote.opened.parts)):
-        remote.opened.part(part)
+    for part in range(len(remote.reader.shards)):
+        remote.reader.shard(part)
     footers = Handler.sent
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
-    columns = sum(local.opened.sizes[name] for name in ("key", "header", "shared", "holes", "depth"))
+    columns = sum(local.reader.sizes[name] for name in ("key", "header", "shared", "holes", "depth"))
     assert Handler.sent - footers <= 1.05 * columns
-    assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
+    assert Handler.sent == remote.reader.fetched + (archive / "archive.json").stat().st_size
 
 
 FORK = """
@@ -661,7 +710,7 @@ from mtcodec import Archive
 
 archive = Archive(sys.argv[1], ["depth"], numpy=True)
 if not os.fork():  # what a worker does: it opens the archive anew and forgets what it has inherited
-    archive.opened
+    archive.reader
     gc.collect()
     os._exit(0)
 os.wait()
@@ -754,59 +803,59 @@ def changed(archive: Path, tmp_path: Path, column: str, value: Any, row: int = 1
 )
 def test_damage_is_named(archive: Path, tmp_path: Path, column: str, value: Any, message: str) -> None:
     path = changed(archive, tmp_path, column, value)
-    found = verify(Opened(path)).damaged
+    found = verify(ArchiveReader(path)).damaged
     assert list(found) == ["s0"] and re.search(message, str(found["s0"]))
     assert (found["s0"].path, found["s0"].scene) == (str(path), "s0")
     with pytest.raises(FormatError, match=r"s0"):
-        unpack(Opened(path), tmp_path / "out")
+        unpack(ArchiveReader(path), tmp_path / "out")
     if column == "rgb":  # what does not need it is there
-        assert unpack(Opened(path), tmp_path / "out2", ["depth", "semantic"]).scenes == 4
+        assert unpack(ArchiveReader(path), tmp_path / "out2", ["depth", "semantic"]).scenes == 4
 
 
 @pytest.mark.parametrize("key", ["../up", "/root", "a/../../b", "", ".", "a//b", "..\\x"])
 def test_keys_stay_inside_the_output(archive: Path, tmp_path: Path, key: str) -> None:
     path = changed(archive, tmp_path, "key", lambda v: key)
     with pytest.raises(FormatError, match="no path inside the output"):
-        unpack(Opened(path), tmp_path / "out" / "deep")
-    assert safe("a/b.c") == "a/b.c"
+        unpack(ArchiveReader(path), tmp_path / "out" / "deep")
+    assert checked_key("a/b.c") == "a/b.c"
 
 
 def test_larger_images_than_wanted_are_damage(archive: Path, tmp_path: Path) -> None:
     limit = 1000
-    assert len(verify(Opened(archive, limit)).damaged) == Opened(archive).rows
+    assert len(verify(ArchiveReader(archive, limit)).damaged) == ArchiveReader(archive).rows
     for workers in (1, 2):
         with pytest.raises(LimitError, match=r"scene other: .*more than the limit of 1000"):
-            unpack(Opened(archive, limit), tmp_path / "out", workers=workers)
+            unpack(ArchiveReader(archive, limit), tmp_path / "out", workers=workers)
     with pytest.raises(LimitError, match="more than the limit of 1000"):
         mtcodec.Archive(archive, max_pixels=limit)[0]
 
 
 def test_large_scenes_do_not_share_the_networks() -> None:
     for pixels, groups in ((1, [5]), (1 << 17, [2, 2, 1]), (1 << 24, [1] * 5)):
-        assert [len(few) for few in together(range(5), pixels)] == groups
+        assert [len(few) for few in passes_of(range(5), pixels)] == groups
 
 
 def test_tasks_are_not_called_like_columns() -> None:
     with pytest.raises(UsageError, match="cannot be called 'height'"):
-        About(NO_WEIGHTS, (Task("height", "image"),))
+        Manifest(NO_WEIGHTS, (Task("height", "image"),))
 
 
 def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="no parts"):
         (tmp_path / "empty").mkdir()
-        Opened(tmp_path / "empty")
+        ArchiveReader(tmp_path / "empty")
     with pytest.raises(SceneError, match="cannot read it"):
-        Opened(tmp_path / "nowhere")
+        ArchiveReader(tmp_path / "nowhere")
     other = tmp_path / "other"
     other.mkdir()
     pq.write_table(pa.table({"a": [1]}), other / "part-00000.parquet")
     with pytest.raises(FormatError, match="not a part of an archive"):
-        Opened(other)
+        ArchiveReader(other)
     data = (archive / "part-00000.parquet").read_bytes()
     for bad in (b"", b"PAR1", data[:-1], data[:-12] + b"\xff\xff\xff\x7f" + data[-8:], bytes(len(data))):
         (other / "part-00000.parquet").write_bytes(bad)
         with pytest.raises(FormatError):
-            Opened(other)
+            ArchiveReader(other)
     schema = pq.read_schema(archive / "part-00000.parquet")
     facts = json.loads(schema.metadata[METADATA])
     for change in (
@@ -817,9 +866,9 @@ def test_what_is_no_archive_is_refused(archive: Path, tmp_path: Path) -> None:
     ):
         forged = schema.with_metadata({METADATA: json.dumps(facts | change)})
         with pytest.raises(FormatError):
-            about_of(forged)
+            manifest_of_schema(forged)
     with pytest.raises(FormatError, match="lacks columns: header"):
-        about_of(schema.remove(4))
+        manifest_of_schema(schema.remove(4))
 
 
 def test_flipped_bytes_of_a_part_are_errors_or_right(archive: Path, tmp_path: Path) -> None:
@@ -836,7 +885,7 @@ def test_flipped_bytes_of_a_part_are_errors_or_right(archive: Path, tmp_path: Pa
             data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
         )
         try:
-            entries = list(Opened(out).all_entries())
+            entries = list(ArchiveReader(out).all_entries())
             for key, parts in entries:
                 if joined(parts) not in whole.values():
                     pytest.fail(f"{key}: wrong content")

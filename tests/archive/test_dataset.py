@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -17,10 +18,13 @@ from tools import archives
 from torch.utils.data import DataLoader
 
 import mtcodec
+from mtcodec import threads
+from mtcodec.archive import dataset as datasets
+from mtcodec.archive import decode as decoding
 from mtcodec.archive import stream as streams
-from mtcodec.archive.batches import cut
+from mtcodec.archive.batches import center_crop
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.read import Entry, Group, Opened
+from mtcodec.archive.read import ArchiveReader, Entry, RowGroup
 from mtcodec.errors import UsageError
 
 COUNT = 26
@@ -30,7 +34,7 @@ COUNT = 26
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes of two sizes, every fifth without depth, in groups of three rows."""
     path = archives.two_sizes(tmp_path_factory.mktemp("archives") / "a", COUNT)
-    assert len(Archive(path).groups) == 9
+    assert len(Archive(path).row_groups) == 9
     return path
 
 
@@ -66,6 +70,25 @@ def test_batches_of_several_sizes_are_the_same_with_any_number_of_workers(archiv
                 assert batch["depth"].shape == (len(missing), 1, 10, 16)
 
 
+def test_a_worker_decodes_with_one_thread_and_changes_nothing_else(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+
+    def decode(*arguments: Any, **settings: Any) -> Any:
+        used.append(len(set(threads.parallel_map(lambda _: threading.get_ident(), range(2)))))
+        return decoding.decode(*arguments, **settings)
+
+    monkeypatch.setattr(datasets, "decode", decode)
+    monkeypatch.setattr(threads, "_limit", 2)
+    monkeypatch.setattr(datasets, "worker_info", lambda: "a worker")
+    before = dict(os.environ)
+    sample = Archive(archive, ["rgb"])[0]
+    assert used == [1] and threads._limit == 2 and dict(os.environ) == before
+    monkeypatch.setattr(datasets, "worker_info", lambda: None)
+    assert torch.equal(Archive(archive, ["rgb"])[0]["rgb"], sample["rgb"]) and len(used) == 2
+
+
 def test_from_afar_the_next_group_is_fetched_while_one_is_used(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,15 +96,15 @@ def test_from_afar_the_next_group_is_fetched_while_one_is_used(
     fs = fsspec.filesystem("memory")
     fs.put(str(archive), "/afar", recursive=True)
     fetched, second = list[int](), threading.Event()
-    entries = Opened.entries
+    entries = ArchiveReader.entries
 
-    def noted(self: Opened, group: Group, *rest: Any) -> list[Entry]:
-        fetched.append(group.part)
+    def noted(self: ArchiveReader, group: RowGroup, *rest: Any) -> list[Entry]:
+        fetched.append(group.shard)
         if len(fetched) == 2:
             second.set()
         return entries(self, group, *rest)
 
-    monkeypatch.setattr(Opened, "entries", noted)
+    monkeypatch.setattr(ArchiveReader, "entries", noted)
     near, far = Archive(archive, tasks=["rgb"]), Archive("memory://afar", tasks=["rgb"])
     samples = iter(far.stream(batch=1))
     first = next(samples)
@@ -143,8 +166,8 @@ def test_workers_send_lists_as_they_are(collate: Any) -> None:
 
 def test_crops_are_middles(archive: Path) -> None:
     image = np.arange(30).reshape(5, 6)
-    assert cut(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
-    assert cut(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
+    assert center_crop(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
+    assert center_crop(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
     whole, part = Archive(archive)[1]["rgb"], Archive(archive, crop=8)[1]["rgb"]
     assert torch.equal(part, whole[:, 2:10, 6:14])
     for crop in (0, (4,), (3, -1)):

@@ -14,7 +14,7 @@ from mtcodec.archive import write
 from mtcodec.archive.check import verify
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
@@ -40,7 +40,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
              "semantic": declare("semantic", "categories")}  # fmt: skip
     request = Request(coding="classical", effort="fast", tasks=tasks, units={"depth": "0.5mm"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 5)
+        patch.setattr(write, "MAX_GROUP_ROWS", 5)
         pack_scenes(scenes, path, Job(None, ("depth", "laser", "semantic"), request))
     return path
 
@@ -93,22 +93,22 @@ def test_little_archives_have_groups_too() -> None:
 
 
 def test_columns_that_do_not_tell_what_headers_do_are_damage(archive: Path, tmp_path: Path) -> None:
-    assert verify(Opened(archive)).damaged == {}
+    assert verify(ArchiveReader(archive)).damaged == {}
     table = pq.read_table(archive / "part-00000.parquet")
     for name, value in (("depth_max", 1.0), ("bytes", 7), ("height", 1)):
         kind = table.schema.field(name)
         values = [value, *table[name].to_pylist()[1:]]
         wrong = table.set_column(table.schema.get_field_index(name), kind, pa.array(values, kind.type))
         (tmp_path / "part-00000.parquet").write_bytes(write.table_to_parquet(wrong))
-        damaged = verify(Opened(tmp_path)).damaged
+        damaged = verify(ArchiveReader(tmp_path)).damaged
         assert list(damaged) == ["s000"] and "not those of its header" in str(damaged["s000"])
 
 
 def test_tasks_are_not_called_like_them() -> None:
-    from mtcodec.archive.manifest import About
+    from mtcodec.archive.manifest import Manifest
 
     depth = declare("depth", "depth")
     for tasks in ((Task("bytes", "image"),), (depth, Task("depth_max", "image"))):
         with pytest.raises(UsageError, match="cannot be called"):
-            About(NO_WEIGHTS, tasks)
-    assert About(NO_WEIGHTS, (Task("depth_max", "image"),)).ranges == ()
+            Manifest(NO_WEIGHTS, tasks)
+    assert Manifest(NO_WEIGHTS, (Task("depth_max", "image"),)).range_columns == ()

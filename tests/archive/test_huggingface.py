@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 import mtcodec.huggingface
-from mtcodec.archive import dataset as own
+from mtcodec.archive import dataset as archive_dataset
 from mtcodec.archive.dataset import Archive
 from mtcodec.errors import DependencyError, SceneError, UsageError
 
@@ -33,13 +33,13 @@ def _quiet() -> Iterator[None]:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Tasks that were decoded, one by one."""
     found: list[str] = []
-    decode = own.decode
+    decode = archive_dataset.decode
 
     def counted(codec: Any, entries: Any, tasks: Any, *rest: Any, **settings: Any) -> Any:
         found.extend([*tasks] * len(entries))
         return decode(codec, entries, tasks, *rest, **settings)
 
-    monkeypatch.setattr(own, "decode", counted)
+    monkeypatch.setattr(archive_dataset, "decode", counted)
     return found
 
 

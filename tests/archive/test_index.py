@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from mtcodec.archive import read, write
-from mtcodec.archive import shard as parts
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.index import parse_index
 from mtcodec.archive.names import INDEX
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.shard import Shard
 from mtcodec.codec.request import Request
 from mtcodec.errors import FormatError, SceneError
 from mtcodec.train.archives import sources
@@ -29,9 +29,9 @@ def make(path: Path, count: int = COUNT, quality: float = 50) -> Path:
     image = np.arange(48, dtype=np.uint8).reshape(6, 8)
     scenes = ((f"s{k:03d}", {"semantic": image + np.uint8(k)}) for k in range(count))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 1)
+        patch.setattr(write, "MAX_GROUP_ROWS", 1)
         job = Job(None, ("semantic",), Request(quality, coding="classical"))
-        pack_scenes(scenes, path, job, part_rows=2)
+        pack_scenes(scenes, path, job, shard_rows=2)
     return path
 
 
@@ -49,40 +49,46 @@ def copy(tmp_path: Path) -> Path:
 def opens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of parts whose footers are read."""
     names: list[str] = []
-    original = parts.Part.__init__
+    original = Shard.open
 
-    def counted(self: parts.Part, fs: Any, path: str) -> None:
+    def counted(fs: Any, path: str) -> Shard:
         names.append(Path(path).name)
-        original(self, fs, path)
+        return original(fs, path)
 
-    monkeypatch.setattr(parts.Part, "__init__", counted)
+    monkeypatch.setattr(Shard, "open", counted)
     return names
 
 
 def test_opening_reads_no_part(archive: Path, opens: list[str]) -> None:
     every = Archive(archive, numpy=True)
-    assert len(every) == COUNT and len(every.groups) == COUNT and len(every.opened.parts) == COUNT // 2
-    assert every.opened.sizes["semantic"] > 0 and not opens
+    assert len(every) == COUNT and len(every.row_groups) == COUNT and len(every.reader.shards) == COUNT // 2
+    assert every.reader.sizes["semantic"] > 0 and not opens
     assert every[33]["key"] == "s033" and opens == ["part-00016.parquet"]
-    assert every.opened.keys(every.groups[32]) == ["s032"] and len(opens) == 1
+    assert every.reader.keys(every.row_groups[32]) == ["s032"] and len(opens) == 1
 
 
 def test_few_parts_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
-    opened = Opened(archive)
-    assert [key for group in opened.groups for key in opened.keys(group)] == [f"s{k:03d}" for k in range(40)]
-    assert len(opens) == 20 and len(opened._open) == read.PARTS_OPEN < 20
-    fetched = opened.fetched
-    opened.part(19)
-    assert len(opens) == 20 and opened.fetched == fetched
-    opened.part(0)
-    assert len(opens) == 21 and fetched < opened.fetched < 1.2 * fetched
+    reader = ArchiveReader(archive)
+    assert [key for group in reader.row_groups for key in reader.keys(group)] == [
+        f"s{k:03d}" for k in range(40)
+    ]
+    assert len(opens) == 20 and len(reader._open_shards) == read.MAX_OPEN_SHARDS < 20
+    fetched = reader.fetched
+    reader.shard(19)
+    assert len(opens) == 20 and reader.fetched == fetched
+    reader.shard(0)
+    assert len(opens) == 21 and fetched < reader.fetched < 1.2 * fetched
 
 
 def test_without_an_index_parts_tell_themselves(copy: Path, opens: list[str]) -> None:
-    told = Opened(copy)
+    told = ArchiveReader(copy)
     (copy / INDEX).unlink()
-    found = Opened(copy)
-    assert (found.groups, found.about, found.rows) == (told.groups, told.about, 6) and not found.sizes
+    found = ArchiveReader(copy)
+    assert (found.row_groups, found.manifest, found.rows) == (
+        told.row_groups,
+        told.manifest,
+        6,
+    ) and not found.sizes
     assert len(opens) == 3 and found.fetched > 0
     assert [key for key, _ in found.all_entries()] == [key for key, _ in told.all_entries()]
 
@@ -111,14 +117,14 @@ def test_an_index_that_is_wrong(
     change(facts)
     (copy / INDEX).write_text(json.dumps(facts))
     if not at_once:
-        opened = Opened(copy)
+        reader = ArchiveReader(copy)
         with pytest.raises(FormatError, match=message):
-            opened.keys(next(group for group in opened.groups if group.part == 1))
+            reader.keys(next(group for group in reader.row_groups if group.shard == 1))
         with pytest.raises(FormatError, match=message):
-            sources(opened)
+            sources(reader)
         return
     with pytest.raises((FormatError, SceneError), match=message):
-        Opened(copy)
+        ArchiveReader(copy)
 
 
 def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> None:
@@ -126,13 +132,13 @@ def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> No
     name = "part-00002.parquet"
     assert (other / name).stat().st_size == (copy / name).stat().st_size
     (copy / name).write_bytes((other / name).read_bytes())
-    opened = Opened(copy)
-    assert opened.keys(opened.groups[0]) == ["s000"]
+    reader = ArchiveReader(copy)
+    assert reader.keys(reader.row_groups[0]) == ["s000"]
     with pytest.raises(FormatError, match=r"part-00002.parquet: has other weights, tasks or settings"):
-        opened.keys(opened.groups[-1])
+        reader.keys(reader.row_groups[-1])
     (copy / INDEX).unlink()
     with pytest.raises(FormatError, match="of another archive than the first part"):
-        Opened(copy)
+        ArchiveReader(copy)
 
 
 def test_an_index_of_too_many_groups_is_refused(archive: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from mtcodec.archive import manage, write
 from mtcodec.archive.check import extract, verify
-from mtcodec.archive.copying import whole
-from mtcodec.archive.manifest import About
+from mtcodec.archive.copying import file_bytes
+from mtcodec.archive.manifest import Manifest
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.container.mtc import SplitReader
@@ -33,8 +33,8 @@ def pack(path: Path, keys: range, tasks: tuple[str, ...] = ("rgb", "semantic"), 
         scenes.append((f"s{k:02d}", {name: every[name] for name in tasks}))
     request = Request(**{"coding": "classical", "effort": "fast", **settings})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 3)
-        pack_scenes(scenes, path, Job(None, tasks, request), part_rows=7)
+        patch.setattr(write, "MAX_GROUP_ROWS", 3)
+        pack_scenes(scenes, path, Job(None, tasks, request), shard_rows=7)
     return path
 
 
@@ -45,12 +45,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def content(path: str | Path) -> dict[str, bytes]:
     """Files by key, in order, of an undamaged archive that has an index and nothing beside."""
-    opened = Opened(path)
-    assert verify(opened).damaged == {} and Path(path, "archive.json").is_file()
+    reader = ArchiveReader(path)
+    assert verify(reader).damaged == {} and Path(path, "archive.json").is_file()
     found = {}
-    for key, parts in opened.all_entries():
-        assert isinstance(parts, SplitReader)
-        found[key] = whole(opened, key, parts)
+    for key, scene_file in reader.all_entries():
+        assert isinstance(scene_file, SplitReader)
+        found[key] = file_bytes(reader, key, scene_file)
     return found
 
 
@@ -65,53 +65,55 @@ def test_merge(archive: Path, tmp_path: Path) -> None:
     other = pack(tmp_path / "b", range(18, 25), ("depth", "semantic"))
     out = tmp_path / "c"
     with pytest.raises(UsageError, match=r"b: scene 's18' is there twice \(--skip-existing keeps"):
-        manage.merge([Opened(archive), Opened(other)], out)
+        manage.merge([ArchiveReader(archive), ArchiveReader(other)], out)
     clean(tmp_path, "b")
-    done = manage.merge([Opened(archive), Opened(other)], out, skip_existing=True)
+    done = manage.merge([ArchiveReader(archive), ArchiveReader(other)], out, skip_existing=True)
     assert (done.path, done.scenes) == (str(out), 25)
     assert done.bytes == sum(path.stat().st_size for path in out.iterdir())
     assert content(out) == {**content(other), **content(archive)}
     assert list(content(out)) == [f"s{k:02d}" for k in range(25)]
-    assert Opened(out).about.names == ("rgb", "semantic", "depth")
+    assert ArchiveReader(out).manifest.task_names == ("rgb", "semantic", "depth")
     with pytest.raises(OutputError, match=r"has an archive already \(--force replaces it\)"):
-        manage.merge([Opened(archive)], out)
-    assert manage.merge([Opened(archive)], out, force=True).scenes == 20 and content(out) == content(archive)
+        manage.merge([ArchiveReader(archive)], out)
+    assert manage.merge([ArchiveReader(archive)], out, force=True).scenes == 20 and content(out) == content(
+        archive
+    )
     with pytest.raises(OutputError, match="is what is read"):
-        manage.merge([Opened(archive), Opened(out)], out, True, force=True)
+        manage.merge([ArchiveReader(archive), ArchiveReader(out)], out, True, force=True)
     clean(tmp_path, "b", "c")
 
 
-def about(**fields: Any) -> About:
-    return About(
+def manifest_of(**fields: Any) -> Manifest:
+    return Manifest(
         **{"fingerprint": NO_WEIGHTS, "tasks": (USUAL["rgb"],), "settings": {"quality": 40}, **fields}
     )
 
 
-def opened(own: About) -> Opened:
-    made = Opened.__new__(Opened)
-    made.about, made.path = own, "x"
-    return made
+def reader_of(manifest: Manifest) -> ArchiveReader:
+    reader = ArchiveReader.__new__(ArchiveReader)
+    reader.manifest, reader.path = manifest, "x"
+    return reader
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (about(settings={"quality": 50}), "x: was encoded with another quality, 50, than x, 40"),
-        (about(settings={"quality": 40, "units": {"depth": "1cm"}}), "another units, .*1cm.*default"),
-        (about(tasks=(declare("rgb", "image", 4),)), "task 'rgb' is another one than in x"),
-        (about(fingerprint="22222222"), r"other weights \(22222222, not 11111111\)"),
+        (manifest_of(settings={"quality": 50}), "x: was encoded with another quality, 50, than x, 40"),
+        (manifest_of(settings={"quality": 40, "units": {"depth": "1cm"}}), "another units, .*1cm.*default"),
+        (manifest_of(tasks=(declare("rgb", "image", 4),)), "task 'rgb' is another one than in x"),
+        (manifest_of(fingerprint="22222222"), r"other weights \(22222222, not 11111111\)"),
     ],
 )
-def test_what_cannot_be_merged(other: About, message: str) -> None:
+def test_what_cannot_be_merged(other: Manifest, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        manage.union([opened(about(fingerprint="11111111")), opened(other)])
+        manage.merged_manifest([reader_of(manifest_of(fingerprint="11111111")), reader_of(other)])
 
 
 def test_what_has_no_weights_goes_with_any() -> None:
-    own, other = about(fingerprint="11111111"), about(tasks=(USUAL["depth"],))
+    own, other = manifest_of(fingerprint="11111111"), manifest_of(tasks=(USUAL["depth"],))
     for pair in ((own, other), (other, own)):
-        found = manage.union([opened(one) for one in pair])
-        assert found.fingerprint == "11111111" and set(found.names) == {"rgb", "depth"}
+        found = manage.merged_manifest([reader_of(one) for one in pair])
+        assert found.fingerprint == "11111111" and set(found.task_names) == {"rgb", "depth"}
 
 
 def test_weights_go_where_a_scene_needs_them(
@@ -123,20 +125,20 @@ def test_weights_go_where_a_scene_needs_them(
     pack_scenes([("net", {"rgb": one["rgb"]}), ("plain", {"semantic": one["semantic"]})], tmp_path / "a", job)
     pack_scenes([("more", {"rgb": two["rgb"]})], tmp_path / "b", job)
     sizes = small_weights.stat().st_size
-    manage.merge([Opened(tmp_path / "a"), Opened(tmp_path / "b")], tmp_path / "c")
-    assert Opened(tmp_path / "c").weights_size() == sizes
-    assert verify(Opened(tmp_path / "c"), decoding=True).damaged == {}
-    source = Opened(tmp_path / "c")
+    manage.merge([ArchiveReader(tmp_path / "a"), ArchiveReader(tmp_path / "b")], tmp_path / "c")
+    assert ArchiveReader(tmp_path / "c").weights_size() == sizes
+    assert verify(ArchiveReader(tmp_path / "c"), decoding=True).damaged == {}
+    source = ArchiveReader(tmp_path / "c")
     made = manage.split(source, tmp_path / "d", manage.by_keys(source, {"n": ["net"], "p": ["plain"]}))
-    assert [Opened(own.path).weights_size() for own in made] == [sizes, 0]
-    assert verify(Opened(tmp_path / "d" / "n"), decoding=True).damaged == {}
+    assert [ArchiveReader(own.path).weights_size() for own in made] == [sizes, 0]
+    assert verify(ArchiveReader(tmp_path / "d" / "n"), decoding=True).damaged == {}
 
 
 # --- split and sample --------------------------------------------------------------------------------
 
 
 def test_split(archive: Path, tmp_path: Path) -> None:
-    source, every, out = Opened(archive), content(archive), tmp_path / "out"
+    source, every, out = ArchiveReader(archive), content(archive), tmp_path / "out"
     seen: list[tuple[int, int]] = []
     for how, sizes in (({"parts": 3}, [6, 7, 7]), ({"scenes": 8}, [8, 8, 4]), ({"scenes": 50}, [20])):
         seen.clear()
@@ -160,15 +162,15 @@ def test_split(archive: Path, tmp_path: Path) -> None:
 def test_samples_depend_on_the_seed_alone(archive: Path, tmp_path: Path) -> None:
     every, found = content(archive), []
     for seed in (0, 0, 1):
-        manage.sample(Opened(archive), tmp_path / "s", 6, seed, force=True)
+        manage.sample(ArchiveReader(archive), tmp_path / "s", 6, seed, force=True)
         own = content(tmp_path / "s")
         assert len(own) == 6 and list(own) == sorted(own) and own.items() <= every.items()
         found.append(list(own))
     assert found[0] == found[1] != found[2]
-    assert manage.sample(Opened(archive), tmp_path / "all", 20).scenes == 20
+    assert manage.sample(ArchiveReader(archive), tmp_path / "all", 20).scenes == 20
     assert content(tmp_path / "all") == every
     with pytest.raises(UsageError, match="has 20 scenes, not 21"):
-        manage.sample(Opened(archive), tmp_path / "x", 21)
+        manage.sample(ArchiveReader(archive), tmp_path / "x", 21)
 
 
 # --- whole or not at all -----------------------------------------------------------------------------
@@ -181,7 +183,7 @@ def test_what_is_interrupted_leaves_nothing(
         if done == 15:
             raise KeyboardInterrupt
 
-    out, source = tmp_path / "out", Opened(archive)
+    out, source = tmp_path / "out", ArchiveReader(archive)
     manage.sample(source, out, 2)
     before = content(out)
     makers: list[Callable[[], object]] = [
@@ -198,11 +200,11 @@ def test_what_is_interrupted_leaves_nothing(
 
 def test_what_is_no_archive_stays(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    assert manage.sample(Opened(archive), tmp_path / "out", 2).scenes == 2  # it was empty
+    assert manage.sample(ArchiveReader(archive), tmp_path / "out", 2).scenes == 2  # it was empty
     (tmp_path / "out" / "notes.txt").write_text("mine")
     for place in (tmp_path / "out", tmp_path / "out" / "notes.txt", tmp_path):
         with pytest.raises(OutputError, match="is there already, and is no archive"):
-            manage.sample(Opened(archive), place, 2, force=True)
+            manage.sample(ArchiveReader(archive), place, 2, force=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
@@ -217,5 +219,5 @@ def test_damaged_scenes_are_not_copied(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "part-00000.parquet").write_bytes(write.table_to_parquet(wrong))
     with pytest.raises(FormatError, match="bad: scene s01: section rgb: damaged"):
-        manage.merge([Opened(tmp_path / "bad")], tmp_path / "out")
+        manage.merge([ArchiveReader(tmp_path / "bad")], tmp_path / "out")
     clean(tmp_path, "bad")

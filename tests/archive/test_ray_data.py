@@ -11,14 +11,14 @@ import pytest
 
 import mtcodec.ray
 from mtcodec.archive.decode import scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.errors import DependencyError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 
 def test_images_are_those_of_the_archive(two_sizes: Path, cluster: None) -> None:
-    expected = dict(scenes(Opened(two_sizes)))
+    expected = dict(scenes(ArchiveReader(two_sizes)))
     rows: list[Any] = mtcodec.ray.read_archive(two_sizes, override_num_blocks=3).take_all()
     assert {row["key"] for row in rows} == set(expected) and len(rows) == 14
     for row in rows:
@@ -45,22 +45,19 @@ def test_sections_are_filtered_before_they_are_decoded(two_sizes: Path, cluster:
     beside = ["key", "height", "width", "bytes", "depth_min", "depth_max"]
     assert sorted(rows.schema().names) == sorted([*beside, "header", "shared", "holes", "rgb"])
     small = rows.filter(lambda row: row["height"] == 9).take_batch(9, batch_format="numpy")
-    found, expected = mtcodec.ray.Decoder(two_sizes, ["rgb"])(small), dict(scenes(Opened(two_sizes)))
+    found, expected = mtcodec.ray.Decoder(two_sizes, ["rgb"])(small), dict(scenes(ArchiveReader(two_sizes)))
     assert sorted(found) == sorted([*beside, "rgb"]) and found["rgb"].shape == (7, 9, 14, 3)
     for key, image in zip(found["key"], found["rgb"], strict=True):
         assert (image == expected[key]["rgb"]).all()
 
 
-def test_groups_are_shared(two_sizes: Path) -> None:
-    pytest.importorskip("ray")
-    from mtcodec.archive.ray_source import ArchiveDatasource, shares
-
-    assert shares([3, 3, 2], 2) == [[(0, 0, 3), (1, 0, 3)], [(2, 0, 2)]]
-    assert shares([40], 2) == [[(0, 0, 20)], [(0, 20, 40)]]
-    assert shares([40], 99) == [[(0, 0, 16)], [(0, 16, 32)], [(0, 32, 40)]] and shares([], 2) == []
-    source = ArchiveDatasource(Opened(two_sizes), ["rgb", "depth"], ["key"])
-    assert source.estimate_inmemory_data_size() == 5 * (2 * 9 * 14 + 12 * 20) * 14 // 3
-    assert sum(task.metadata.num_rows for task in source.get_read_tasks(4)) == 14
+def test_tasks_of_ray_share_the_scenes(
+    two_sizes: Path, cluster: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mtcodec.ray, "TASK_ROWS", 4)
+    monkeypatch.setattr(mtcodec.ray, "BATCH", 4)
+    rows = mtcodec.ray.read_archive(two_sizes, ["rgb"]).materialize()
+    assert rows.num_blocks() >= 4 and rows.count() == 14
 
 
 def test_what_is_not_there(two_sizes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtcodec import Codec
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
 
@@ -97,7 +97,7 @@ def test_huggingface(
     options = {"key": "id", "weights": str(small.paths[0]), "quality": 80.0, "coding": "neural"}
     assert module.pack_dataset(rows, archive, mapping, **options).scenes == 3
     assert module.pack_dataset(rows, archive, mapping, **options).before == 3
-    assert Opened(archive).rows == 3
+    assert ArchiveReader(archive).rows == 3
     back = module.to_dataset(archive)
     assert back["key"][:] == list(scenes)
     for row in back:

@@ -26,8 +26,8 @@ from mtcodec.archive import write
 from mtcodec.archive.check import extract, verify
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack, pack_scenes
-from mtcodec.archive.read import Opened
-from mtcodec.archive.store import Exists, store
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.store import Exists, store_at
 from mtcodec.archive.unpack import unpack
 from mtcodec.codec.request import Request
 from mtcodec.container import header
@@ -82,7 +82,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "s3":
         return f"{request.getfixturevalue('bucket')}/{tmp_path.name}"
     if request.param == "renaming":  # a file system whose files grow while they are written
-        monkeypatch.setattr(stores, "OBJECTS", ())
+        monkeypatch.setattr(stores, "OBJECT_PROTOCOLS", ())
     return f"memory://{tmp_path.name}-{request.param}"
 
 
@@ -96,7 +96,7 @@ def command(*words: object, **environment: str) -> subprocess.CompletedProcess[s
 def rows(path: str | Path) -> dict[str, dict[str, bytes | None]]:
     """Header and payloads by key; every checksum is checked."""
     found = {}
-    for key, parts in Opened(path).all_entries():
+    for key, parts in ArchiveReader(path).all_entries():
         assert not isinstance(parts, FormatError) and key not in found
         found[key] = {section.name: parts.payload(section.name) for section in parts.header.sections}
     return found
@@ -104,7 +104,7 @@ def rows(path: str | Path) -> dict[str, dict[str, bytes | None]]:
 
 def objects(url: str) -> dict[str, bytes]:
     """All that lies at a URL, by name."""
-    place = store(url)
+    place = store_at(url)
     return {
         path.removeprefix(f"{place.root}/"): place.fs.cat_file(path) for path in place.fs.find(place.root)
     }
@@ -114,7 +114,7 @@ def objects(url: str) -> dict[str, bytes]:
 
 
 def test_a_store_reads_what_it_wrote(place: str) -> None:
-    own = store(place)
+    own = store_at(place)
     assert own.names() == [] and own.size("a") == 0
     own.write({"a": b"1234", "deep/er/b": b"56"})
     own.write({"a": b"12"})
@@ -132,26 +132,26 @@ def test_a_store_reads_what_it_wrote(place: str) -> None:
 
 
 def test_an_archive_anywhere_is_the_same(place: str, bundled: list[SceneFiles], tmp_path: Path) -> None:
-    pack(bundled[:3], f"{place}/a", JOB, workers=1, part_rows=2)
-    assert pack(bundled, f"{place}/a", JOB, workers=1, part_rows=2).before == 3
+    pack(bundled[:3], f"{place}/a", JOB, workers=1, shard_rows=2)
+    assert pack(bundled, f"{place}/a", JOB, workers=1, shard_rows=2).before == 3
     pack(bundled, tmp_path / "a", JOB, workers=1)
     expected = rows(tmp_path / "a")
     assert rows(f"{place}/a") == expected
-    assert write.part_names(f"{place}/a") == [f"part-{k:05d}.parquet" for k in range(4)]
-    assert sorted(objects(f"{place}/a")) == ["archive.json", *write.part_names(f"{place}/a")]
-    extract(Opened(f"{place}/a"), f"{place}/b", ["depth"])
+    assert write.shard_names(f"{place}/a") == [f"part-{k:05d}.parquet" for k in range(4)]
+    assert sorted(objects(f"{place}/a")) == ["archive.json", *write.shard_names(f"{place}/a")]
+    extract(ArchiveReader(f"{place}/a"), f"{place}/b", ["depth"])
     assert [list(own) for own in rows(f"{place}/b").values()] == [["depth"]] * 6
     with pytest.raises(OutputError, match="has an archive already"):
-        extract(Opened(f"{place}/a"), f"{place}/b", ["depth"])
-    done = unpack(Opened(f"{place}/a"), f"{place}/images", ["depth", "semantic"])
-    unpack(Opened(tmp_path / "a"), tmp_path / "images", ["depth", "semantic"])
+        extract(ArchiveReader(f"{place}/a"), f"{place}/b", ["depth"])
+    done = unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth", "semantic"])
+    unpack(ArchiveReader(tmp_path / "a"), tmp_path / "images", ["depth", "semantic"])
     files = {p.relative_to(tmp_path / "images").as_posix(): p.read_bytes()
              for p in (tmp_path / "images").rglob("*.png")}  # fmt: skip
     assert objects(f"{place}/images") == files and len(files) == 12
     assert done.written == sum(map(len, files.values()))
     with pytest.raises(OutputError, match=r"images/.*png: exists already \(--force"):
-        unpack(Opened(f"{place}/a"), f"{place}/images", ["depth"])
-    assert unpack(Opened(f"{place}/a"), f"{place}/images", ["depth"], force=True).scenes == 6
+        unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth"])
+    assert unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth"], force=True).scenes == 6
     with pytest.raises(UsageError, match="other weights, tasks or settings"):
         pack(bundled, f"{place}/a", Job(None, JOB.tasks, Request(30, coding="classical")), workers=1)
 
@@ -165,9 +165,9 @@ def test_weights_lie_in_the_bucket(
     request = Request(40, coding="neural")
     pack(bundled[:2], f"{bucket}/neural", Job(small_weights, ("rgb", "depth"), request), workers=1)
     monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
-    opened = Opened(f"{bucket}/neural")
-    assert verify(opened, decoding=True).damaged == {}
-    assert opened.weights_size() == small_weights.stat().st_size
+    reader = ArchiveReader(f"{bucket}/neural")
+    assert verify(reader, decoding=True).damaged == {}
+    assert reader.weights_size() == small_weights.stat().st_size
     found = choose_weights("auto", bundled, ("rgb", "depth"), request, f"{bucket}/neural")
     assert found is not None and found.read_bytes() == small_weights.read_bytes()
     assert choose_weights("clevr", bundled, ("rgb",), request, f"{bucket}/none") is not None
@@ -175,11 +175,11 @@ def test_weights_lie_in_the_bucket(
 
 def test_of_two_runs_one_stops(place: str) -> None:
     """No lock, but a part of a number is written once: nothing is lost, doubled or mixed."""
-    about = JOB.about()
+    manifest = JOB.manifest()
     scene = {"semantic": np.zeros((8, 8), np.uint8)}
     pack_scenes([("s0", scene)], place, JOB)
-    one, two = write.Writer(place, about), write.Writer(place, about)
-    file = next(iter(Opened(place).all_entries()))[1]
+    one, two = write.Writer.open(place, manifest), write.Writer.open(place, manifest)
+    file = next(iter(ArchiveReader(place).all_entries()))[1]
     assert not isinstance(file, FormatError)
     whole = header.pack(file.header) + b"".join(file.payload(s.name) for s in file.header.sections)
     one.add("s1", whole)
@@ -188,15 +188,15 @@ def test_of_two_runs_one_stops(place: str) -> None:
     for _ in range(2):
         with pytest.raises(OutputError, match=r"another run has written part-00001\.parquet meanwhile"):
             two.finish()
-    again = write.Writer(place, about)  # a write that was answered too late, and tried again
-    again.next, again.rows = 1, one_row(place, 1)
+    again = write.Writer.open(place, manifest)  # a write that was answered too late, and tried again
+    again.next_number, again.rows = 1, one_row(place, 1)
     again.flush()
     assert list(rows(place)) == ["s0", "s1"]
 
 
 def one_row(place: str, part: int) -> list[dict[str, Any]]:
     """The rows of a part."""
-    table = store(place).open(f"part-{part:05d}.parquet").parquet().read()
+    table = store_at(place).open(f"part-{part:05d}.parquet").parquet().read()
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
@@ -221,14 +221,14 @@ def test_columns_of_large_groups_are_fetched_together(place: str, monkeypatch: p
     pack_scenes([(f"s{k}", noise) for k in range(8)], place, job)
     requests, fetched = [], []
     for least in (1, 1 << 30):
-        monkeypatch.setattr(ranges, "TOGETHER", least)
-        opened = Opened(place)
-        file = opened.part(0)._source
-        before, count = opened.fetched, file.requests
-        list(opened.all_entries(["one", "two", "four"]))
+        monkeypatch.setattr(ranges, "PRE_BUFFER_BYTES", least)
+        reader = ArchiveReader(place)
+        file = reader.shard(0)._source
+        before, count = reader.fetched, file.requests
+        list(reader.all_entries(["one", "two", "four"]))
         requests.append(file.requests - count)
-        fetched.append(opened.fetched - before)
-        needed = sum(opened.sizes[name] for name in ("key", "header", "one", "two", "four"))
+        fetched.append(reader.fetched - before)
+        needed = sum(reader.sizes[name] for name in ("key", "header", "one", "two", "four"))
         assert needed == fetched[-1] or (least == 1 and needed < fetched[-1] < 1.01 * needed)
     assert requests == [3, 5]  # keys and headers; one and two; four
 
@@ -262,16 +262,16 @@ def test_errors_are_one_line(bucket: str, tmp_path: Path, monkeypatch: pytest.Mo
         patch.setattr(client, "retries", 1)
         client.clear_instance_cache()
         with pytest.raises(SceneError, match="bucket/a: cannot read it: Could not connect"):
-            Opened(f"{bucket}/a")
+            ArchiveReader(f"{bucket}/a")
     client.clear_instance_cache()
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(DependencyError, match="install gcsfs"):
-        Opened("gs://bucket/a")
+        ArchiveReader("gs://bucket/a")
 
 
 def test_a_store_that_refuses(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a library raises is an error of ours, and told before any work."""
-    own = store(place)
+    own = store_at(place)
 
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no\ncredentials")
@@ -283,16 +283,16 @@ def test_a_store_that_refuses(place: str, monkeypatch: pytest.MonkeyPatch) -> No
             with pytest.raises(OutputError, match=r"cannot (write|read) it: no credentials"):
                 call()
         with pytest.raises(SceneError, match="cannot read it: no credentials"):
-            Opened(place)
+            ArchiveReader(place)
     pack_scenes([("s0", {"semantic": np.zeros((8, 8), np.uint8)})], place, JOB)
-    opened = Opened(place)
+    reader = ArchiveReader(place)
     for least in (0, 1 << 19):
-        monkeypatch.setattr(ranges, "TOGETHER", least)
-        opened = Opened(place)
+        monkeypatch.setattr(ranges, "PRE_BUFFER_BYTES", least)
+        reader = ArchiveReader(place)
         with monkeypatch.context() as patch:
-            patch.setattr(opened._fs, "cat_file", refuse)
+            patch.setattr(reader._fs, "cat_file", refuse)
             with pytest.raises(SceneError, match="cannot read it: no credentials"):  # not damage
-                list(opened.all_entries())
+                list(reader.all_entries())
 
 
 # --- interruptions -------------------------------------------------------------------------------
@@ -330,11 +330,11 @@ def test_pack_goes_on_after_any_signal(bucket: str, many: Path, tmp_path: Path) 
     assert command("pack", many, "-o", local, *words).returncode == 0
     expected, rng, counts = rows(local), random.Random(0), [0]
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
-        before = len(write.part_names(url))
+        before = len(write.shard_names(url))
         run = [sys.executable, "-m", "mtcodec", "pack", str(many), "-o", url, *words]
-        stopped(run, number, lambda n=before: len(write.part_names(url)) > n, rng.uniform(0, 0.03))
+        stopped(run, number, lambda n=before: len(write.shard_names(url)) > n, rng.uniform(0, 0.03))
         found = rows(url)
-        assert found.items() <= expected.items() and verify(Opened(url)).damaged == {}
+        assert found.items() <= expected.items() and verify(ArchiveReader(url)).damaged == {}
         counts.append(len(found))
     assert counts == sorted(counts) and 0 < counts[1] < 16
     assert command("pack", many, "-o", url, *words).returncode == 0
@@ -352,7 +352,7 @@ def test_two_processes_that_pack_into_one_archive(bucket: str, many: Path, tmp_p
     ends = sorted((rival.returncode, text) for rival, text in zip(rivals, told, strict=True))
     assert ends[0] == (0, "")
     assert ends[1] == (0, "") or (ends[1][0] == 1 and "another run has written" in ends[1][1])
-    assert rows(url) == rows(local) and verify(Opened(url)).damaged == {}
+    assert rows(url) == rows(local) and verify(ArchiveReader(url)).damaged == {}
 
 
 def test_unpack_leaves_whole_images(bucket: str, many: Path, tmp_path: Path) -> None:
@@ -365,7 +365,7 @@ def test_unpack_leaves_whole_images(bucket: str, many: Path, tmp_path: Path) -> 
     for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
         out = f"{bucket}/unpacked{int(number)}"
         run = [sys.executable, "-m", "mtcodec", "unpack", url, "-o", out, "--force", *words]
-        stopped(run, number, lambda own=out: store(own).names(), 0.005)
+        stopped(run, number, lambda own=out: store_at(own).names(), 0.005)
         assert objects(out).items() <= expected.items()
     assert subprocess.run(run, check=False).returncode == 0 and objects(out) == expected
     assert io.BytesIO(expected["07/depth.png"]).read(4) == b"\x89PNG" and len(expected) == 32

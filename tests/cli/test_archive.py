@@ -10,7 +10,7 @@ import pytest
 from tools.commands import Run, fails
 
 from mtcodec.archive.pack import Job, pack_scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 
 
@@ -46,7 +46,7 @@ def test_merge_split_and_sample(run: Run, archive: Path, tmp_path: Path) -> None
         f"{tmp_path / 'd' / 'train'}: 2 scenes",
         f"{tmp_path / 'd' / 'val'}: 1 scene",
     ]
-    assert Opened(tmp_path / "d" / "train").rows == 2
+    assert ArchiveReader(tmp_path / "d" / "train").rows == 2
     for wrong in ([], ["--parts", 2, "--scenes", 3]):
         fails(run("archive", "split", archive, "-o", tmp_path / "e", *wrong), 2, "one of --parts, --scenes")
     fails(run("archive", "sample", archive, "--scenes", 2), 2, "missing -o")
@@ -56,4 +56,4 @@ def test_extract_replaces_archives_only_if_asked(run: Run, archive: Path, tmp_pa
     command = ("extract", archive, "--tasks", "semantic", "-o", tmp_path / "x")
     assert run(*command).code == 0
     fails(run(*command), 1, "has an archive already (--force replaces it)")
-    assert run(*command, "--force").code == 0 and Opened(tmp_path / "x").rows == 6
+    assert run(*command, "--force").code == 0 and ArchiveReader(tmp_path / "x").rows == 6

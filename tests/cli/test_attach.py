@@ -11,7 +11,7 @@ import pytest
 from tools.commands import Run, fails, files, write
 
 import mtcodec
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.cli.report import amount
 from mtcodec.container.mtc import SplitReader
 from mtcodec.view import texts
@@ -139,7 +139,7 @@ def test_archives(run: Run, scenes: Path, tmp_path: Path) -> None:
         done = run("unpack", place, "-o", out, "--workers", 1)
         read = sum(
             content.header.file_size
-            for _, content in Opened(place).all_entries()
+            for _, content in ArchiveReader(place).all_entries()
             if isinstance(content, SplitReader)
         )
         assert done.code == 0 and f" {amount(read)} → {amount(size(out))} (" in done.lines[-1]

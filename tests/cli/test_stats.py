@@ -13,7 +13,7 @@ import pytest
 from tools.commands import Run, fails, write
 
 from mtcodec.cli.report import amount, columns, duration
-from mtcodec.measure import stats
+from mtcodec.files.sample import spread
 
 
 def test_tasks_sizes_and_bytes_are_told(run: Run, dataset: Path, pixels: dict[str, np.ndarray]) -> None:
@@ -79,8 +79,8 @@ def test_a_broken_scene_is_named_and_left_out(run: Run, dataset: Path) -> None:
 
 
 def test_samples_are_spread() -> None:
-    assert stats.spread(range(100), 4) == [0, 25, 50, 75]
-    assert stats.spread("ab", 5) == ["a", "b"]
+    assert spread(range(100), 4) == [0, 25, 50, 75]
+    assert spread("ab", 5) == ["a", "b"]
 
 
 def test_amounts_and_times_are_short() -> None:

@@ -16,9 +16,9 @@ from tools.seeds import seeds
 from tools.targets import TARGETS, outcome
 
 from mtcodec import Codec
-from mtcodec.archive.manifest import METADATA, About, facts_of
+from mtcodec.archive.manifest import METADATA, Manifest, manifest_to_json
 from mtcodec.archive.names import INDEX
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.errors import FormatError
 from mtcodec.tasks import USUAL
 
@@ -125,7 +125,7 @@ def test_parts_that_are_forged_are_refused(
     table = pq.read_table(pa.BufferReader(part_from(made[1])))
     pq.write_table(change(table), tmp_path / "part-00000.parquet")
     with pytest.raises(FormatError, match=message):
-        Opened(tmp_path)
+        ArchiveReader(tmp_path)
 
 
 def test_rows_without_key_or_header(made: Made, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_rows_without_key_or_header(made: Made, tmp_path: Path) -> None:
     for name in ("key", "header"):
         table = column(name, lambda v: [None, *v[1:]], table[name].type)(table)
     pq.write_table(table, tmp_path / "part-00000.parquet")
-    (key, first), (_, second), *_ = Opened(tmp_path).all_entries()
+    (key, first), (_, second), *_ = ArchiveReader(tmp_path).all_entries()
     assert key == "" and isinstance(first, FormatError) and not isinstance(second, FormatError)
 
 
@@ -144,13 +144,13 @@ def test_keys_that_are_no_text(made: Made, tmp_path: Path) -> None:
     table = table.set_column(0, "key", wrong)
     pq.write_table(table, tmp_path / "part-00000.parquet")
     with pytest.raises(FormatError, match="cannot read it"):
-        list(Opened(tmp_path).all_entries())
+        list(ArchiveReader(tmp_path).all_entries())
 
 
 PART = {"name": "a", "groups": [1], "bytes": 2, "columns": {}}
-ABOUT = facts_of(About("00000000", (USUAL["rgb"],)))
+MANIFEST = manifest_to_json(Manifest("00000000", (USUAL["rgb"],)))
 INDEXES = ["[]", '{"parts": 3}', json.dumps({"parts": [PART]}), '{"parts": ' + "[" * 10**6]
-INDEXES += [json.dumps(ABOUT | {"parts": parts}) for parts in (
+INDEXES += [json.dumps(MANIFEST | {"parts": parts}) for parts in (
     3, [{}], [PART, PART],
     *([PART | own] for own in (
         {"columns": 7}, {"name": "../a"}, {"groups": None}, {"groups": [-1]}, {"groups": [1.5]},
@@ -164,4 +164,4 @@ def test_a_damaged_index(index: str, made: Made, tmp_path: Path) -> None:
     (tmp_path / "part-00000.parquet").write_bytes(part_from(made[1]))
     (tmp_path / INDEX).write_text(index)
     with pytest.raises(FormatError, match="damaged"):
-        Opened(tmp_path)
+        ArchiveReader(tmp_path)

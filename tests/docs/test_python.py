@@ -14,7 +14,7 @@ from tools.documents import PAGES, blocks
 import mtcodec
 from mtcodec import Codec
 from mtcodec.archive.decode import scenes
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
 TESTED = ("mtcodec.encode(", "torch.utils.data", "mtcodec.ray", "mtcodec.huggingface", "pyarrow")
@@ -71,7 +71,7 @@ def test_ray(execute: Execute, cluster: None, capsys: pytest.CaptureFixture[str]
         line for line in capsys.readouterr().out.splitlines() if "(raylet)" not in line
     ]  # its warnings
     assert printed == ["torch.Size([4, 9, 14, 3])", "torch.Size([3, 9, 14, 3])"]
-    expected = [scene["rgb"].mean() for _, scene in scenes(Opened(two_sizes))]
+    expected = [scene["rgb"].mean() for _, scene in scenes(ArchiveReader(two_sizes))]
     assert sorted(row["mean"] for row in names["means"].take_all()) == pytest.approx(sorted(expected))
 
 

@@ -116,6 +116,27 @@ def test_refuses_endless_headers_and_missing_files(tmp_path: Path) -> None:
         store.find(str(tmp_path / "missing.safetensors"))
 
 
+def test_several_names_stand_for_the_weights_of_each(
+    random_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In their order, each once; a path that is there may have a comma itself."""
+    comma = tmp_path / "a,b.safetensors"
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.safetensors").write_bytes(random_weights.read_bytes())
+    monkeypatch.setattr(store, "directories", lambda: [tmp_path])
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    assert store.resolve("auto") == [one, two] and store.resolve(one) == store.resolve("one") == [one]
+    assert store.resolve("two,one, two") == [two, one] == store.resolve(f"{two},auto")
+    assert store.resolve(f"auto,{random_weights}") == [one, two, random_weights]
+    with pytest.raises(WeightsNotFound, match="no weights named 'three'"):
+        store.resolve("one,three")
+    with pytest.raises(WeightsNotFound, match=r"a,b\.safetensors"):
+        store.resolve(comma)
+    comma.write_bytes(random_weights.read_bytes())
+    assert store.resolve(comma) == store.resolve(str(comma)) == [comma]
+    assert mtcodec.Codec("one,two").name == "one,two"
+
+
 def without(name: str) -> Callable[[Tensors], Tensors]:
     return lambda tensors: {n: t for n, t in tensors.items() if n != name}
 

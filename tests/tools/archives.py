@@ -24,6 +24,6 @@ def two_sizes(path: Path, count: int) -> Path:
         scenes.append((f"s{k}", scene))
     job = Job(None, ("rgb", "depth"), Request(coding="classical", effort="fast"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(write, "GROUP_ROWS", 3)
-        pack_scenes(scenes, path, job, part_rows=9)
+        patch.setattr(write, "MAX_GROUP_ROWS", 3)
+        pack_scenes(scenes, path, job, shard_rows=9)
     return path

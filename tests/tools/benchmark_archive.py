@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from mtcodec.archive.pack import Job, Summary, pack
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.unpack import unpack
 from mtcodec.bitstreams import jxl
 from mtcodec.codec.request import CODINGS, Request
@@ -118,7 +118,7 @@ def main() -> None:
                 size = sum(pool.map(partial(encode, codec, str(out / codec)), scenes, chunksize=8))
             timed(f"{codec}, three images", count, time.perf_counter() - start, f"{size / count:.0f} bytes")
         clock, start = Clock(), time.perf_counter()
-        unpack(Opened(out / "a"), out / "images", ["depth"], workers=workers,
+        unpack(ArchiveReader(out / "a"), out / "images", ["depth"], workers=workers,
                progress=lambda done, total: clock(done))  # fmt: skip
         timed("mtcodec unpack, depth", count, time.perf_counter() - start, clock.rate(count))
         for codec in ("avif", "jxl"):

@@ -23,7 +23,7 @@ import numpy as np
 from mtcodec.archive import range_file as ranges
 from mtcodec.archive.engines import ENGINES
 from mtcodec.archive.pack import Job, Summary, pack
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import CODINGS, Request
 from mtcodec.files.images import suffix_for, write_image
 from mtcodec.files.layouts import SceneFiles, find_scenes
@@ -88,7 +88,7 @@ def epoch(path: Path, task: str) -> str:
 
     ranges.RangeFile._fetch = counted  # type: ignore[method-assign]
     try:
-        opened = Opened(path)
+        opened = ArchiveReader(path)
         opening = len(sizes), sum(sizes)
         for _ in opened.all_entries([task]):
             pass
@@ -96,8 +96,8 @@ def epoch(path: Path, task: str) -> str:
         ranges.RangeFile._fetch = fetch  # type: ignore[method-assign]
     count, total = len(sizes) - opening[0], sum(sizes) - opening[1]
     return (
-        f"{task} alone: {len(opened.parts)} parts opened with {opening[0]} requests, {opening[1]} bytes; "
-        f"{len(opened.groups)} groups read with {count} requests, {total} bytes, "
+        f"{task} alone: {len(opened.shards)} parts opened with {opening[0]} requests, {opening[1]} bytes; "
+        f"{len(opened.row_groups)} groups read with {count} requests, {total} bytes, "
         f"{total / opened.rows:.0f} a scene"
     )
 

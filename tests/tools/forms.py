@@ -22,7 +22,7 @@ import mtcodec
 from mtcodec.archive import write as archive_write
 from mtcodec.archive.decode import scenes as scenes_of
 from mtcodec.archive.pack import Job, pack
-from mtcodec.archive.read import Opened
+from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
@@ -91,11 +91,11 @@ def make(
     once = find_scenes(dataset)[:limit]
     found = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in once]
     originals: Images = {str(k): read_scene(own, USUAL, tasks) for k, own in enumerate(found)}
-    archive_write.GROUP_ROWS = max(
+    archive_write.MAX_GROUP_ROWS = max(
         1, len(found) // 8
     )  # as many groups as a large archive has for its workers
     pack(found, work / "archive", Job(weights, tuple(tasks), request), workers=2)
-    decoded = dict(enumerate(scene for _, scene in scenes_of(Opened(work / "archive"), tasks)))
+    decoded = dict(enumerate(scene for _, scene in scenes_of(ArchiveReader(work / "archive"), tasks)))
     ours = sum(f.stat().st_size for f in (work / "archive").glob("part-*")) / len(found)
     for key, scene in originals.items():
         (work / "png" / key).mkdir(parents=True)

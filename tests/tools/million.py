@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from mtcodec import Codec
 from mtcodec.archive import write
-from mtcodec.archive.manifest import About, schema
+from mtcodec.archive.manifest import Manifest, schema
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.tasks import USUAL
 
 COUNTS = (10_000, 100_000, 1_000_000)
-START = "import random; from mtcodec.archive.read import Opened; opened = Opened(PATH)"
+START = "import random; from mtcodec.archive.read import ArchiveReader; opened = ArchiveReader(PATH)"
 MEASURES = {
     "open": START,
     "len": "import mtcodec; len(mtcodec.Archive(PATH, numpy=True))",
@@ -47,20 +47,20 @@ atexit.register(tell)
 def make(path: Path, rows: int) -> None:
     """An archive of ``rows`` scenes."""
     path.mkdir(parents=True)
-    about = About(NO_WEIGHTS, tuple(USUAL[name] for name in ("depth", "semantic")))
+    manifest = Manifest(NO_WEIGHTS, tuple(USUAL[name] for name in ("depth", "semantic")))
     scene = {"depth": np.full((4, 4), 900, np.uint16), "semantic": np.zeros((4, 4), np.uint8)}
-    row = write.row("", Codec((), coding="classical", effort="fast").encode(scene), about.tasks)
-    writer = write.Writer(path, about)
-    for k, first in enumerate(range(0, rows, write.PART_ROWS)):
-        count = min(write.PART_ROWS, rows - first)
+    row = write.row("", Codec((), coding="classical", effort="fast").encode(scene), manifest.tasks)
+    writer = write.Writer.open(path, manifest)
+    for k, first in enumerate(range(0, rows, write.SHARD_ROWS)):
+        count = min(write.SHARD_ROWS, rows - first)
         columns = [
             pa.array([f"scene-{n:07d}" for n in range(first, first + count)])
             if field.name == "key"
             else pa.repeat(pa.scalar(row.get(field.name), field.type), count)
-            for field in schema(about)
+            for field in schema(manifest)
         ]
-        part = write.table_to_parquet(pa.Table.from_arrays(columns, schema=schema(about)))
-        (path / write.PART.format(k)).write_bytes(part)
+        part = write.table_to_parquet(pa.Table.from_arrays(columns, schema=schema(manifest)))
+        (path / write.SHARD_NAME.format(k)).write_bytes(part)
     writer.finish()
 
 

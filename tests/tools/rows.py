@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
+from tools.targets import MANIFEST, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
 from mtcodec import Codec
 from mtcodec.archive import manifest as layout
@@ -30,14 +30,14 @@ def row_from(data: bytes) -> Row:
     """
     header, payloads = split(data)
     columns = layout.columns_of(payloads)
-    return {"header": header} | {name: columns.get(name) for name in ABOUT.columns}
+    return {"header": header} | {name: columns.get(name) for name in MANIFEST.payload_columns}
 
 
 def part_from(files: Sequence[bytes]) -> bytes:
     """A part of an archive with a row for every file whose tasks it has."""
-    rows = [write.row(f"s{k}", data, ABOUT.tasks) for k, data in enumerate(files)]
-    known = {*FIXED, *ABOUT.ranges, *ABOUT.columns}
-    return write.to_parquet([row for row in rows if set(row) <= known], ABOUT)
+    rows = [write.row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(files)]
+    known = {*FIXED, *MANIFEST.range_columns, *MANIFEST.payload_columns}
+    return write.to_parquet([row for row in rows if set(row) <= known], MANIFEST)
 
 
 # --- mutations ---------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def part_outcome(codec: Codec, data: bytes) -> str:
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "part-00000.parquet").write_bytes(data)
         try:
-            opened = read.Opened(directory)
+            opened = read.ArchiveReader(directory)
             found = {decode_entry(codec, entry) for entry in opened.all_entries()}
         except FormatError:
             return "refused"

@@ -6,10 +6,10 @@ import struct
 
 import numpy as np
 from tools.sections import file_of
-from tools.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, size_bytes
+from tools.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
 
 from mtcodec.archive import manifest as layout
-from mtcodec.archive.index import PartFacts, index
+from mtcodec.archive.index import ShardInfo, index_to_json
 from mtcodec.bitstreams import contours, labels, range_coder
 from mtcodec.bitstreams import zstd as frame
 from mtcodec.coders import bounded, classical
@@ -177,6 +177,6 @@ def seeds() -> dict[str, list[bytes]]:
         "jxl": [data for way, data in bare if way.codec == "jxl"],
         "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
-        + [b"\3" + layout.schema(ABOUT).metadata[layout.METADATA]]
-        + [b"\4" + index(ABOUT, [PartFacts("part-00000.parquet", 999, (1, 2), {"key": 9})])],
+        + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
+        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("part-00000.parquet", 999, (1, 2), {"key": 9})])],
     }  # fmt: skip

@@ -63,7 +63,7 @@ NULL = 0xFFFF  # length of a column that is null
 NAMES = ("rgb", "depth", "normal", "semantic", "smell")
 FINGERPRINT = "11" * 4
 Row = dict[str, "bytes | None"]
-ABOUT = layout.About(FINGERPRINT, tuple(USUAL[name] for name in NAMES[:4]), {"attach": ["a.txt"]})
+MANIFEST = layout.Manifest(FINGERPRINT, tuple(USUAL[name] for name in NAMES[:4]), {"attach": ["a.txt"]})
 
 
 class Input:
@@ -301,14 +301,14 @@ class NoNetworks(Codec):
 
 def row_bytes(row: Row) -> bytes:
     """What :func:`row_of` reads."""
-    columns = [row.get(name) for name in ("header", *ABOUT.columns)]
+    columns = [row.get(name) for name in ("header", *MANIFEST.payload_columns)]
     return b"".join(struct.pack("<H", NULL if c is None else len(c)) + (c or b"") for c in columns)
 
 
 def row_of(data: Input) -> Row:
     """Columns in order, each a length of two bytes (0xFFFF: null) and its bytes."""
     row: Row = {}
-    for name in ("header", *ABOUT.columns):
+    for name in ("header", *MANIFEST.payload_columns):
         start = data.at
         null = data.word() == NULL
         data.at = data.at if null else start
@@ -318,8 +318,8 @@ def row_of(data: Input) -> Row:
 
 def decode_row(codec: Codec, row: Row) -> str:
     """See :func:`decode_entry`."""
-    columns = {name: row.get(name) for name in ABOUT.columns}
-    return decode_entry(codec, read.entry("archive", "scene", row["header"], columns))
+    columns = {name: row.get(name) for name in MANIFEST.payload_columns}
+    return decode_entry(codec, read.make_entry("archive", "scene", row["header"], columns))
 
 
 def decode_entry(codec: Codec, entry: read.Entry) -> str:
@@ -348,13 +348,13 @@ def archive(data: bytes) -> None:
     given = Input(data)
     mode = given.byte() % 5
     if mode == 4:
-        about, parts = listing.parse_index(given.rest())
-        assert listing.parse_index(listing.index(about, parts)) == (about, parts)
+        manifest, shards = listing.parse_index(given.rest())
+        assert listing.parse_index(listing.index_to_json(manifest, shards)) == (manifest, shards)
         return
     if mode == 3:
-        forged = layout.schema(ABOUT).with_metadata({layout.METADATA: given.rest()})
-        about = layout.about_of(forged)
-        assert layout.about_of(layout.schema(about)) == about
+        forged = layout.schema(MANIFEST).with_metadata({layout.METADATA: given.rest()})
+        manifest = layout.manifest_of_schema(forged)
+        assert layout.manifest_of_schema(layout.schema(manifest)) == manifest
         return
     row = row_of(given)
     if mode and row["header"] is not None:

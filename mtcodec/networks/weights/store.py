@@ -49,18 +49,41 @@ def find(name: str | Path) -> Path:
     raise WeightsNotFound(f"no weights named {text!r} are installed (installed: {known})")
 
 
-def resolve(name: str | Path) -> list[Path]:
-    """Paths of what ``name`` stands for: itself, or for ``auto`` all that are installed and readable."""
-    if str(name) != AUTO:
-        return [find(name)]
-    readable = []
+def split_names(names: str | Path) -> list[str]:
+    """The names or paths of a list with commas, each once. A file's path may have commas itself."""
+    text = str(names)
+    is_file = os.path.isfile(text)  # noqa: PTH113  (Path.is_file raises where a name is too long)
+    if isinstance(names, Path) or "," not in text or is_file:
+        return [text]
+    return list(dict.fromkeys(stripped for name in text.split(",") if (stripped := name.strip()))) or [text]
+
+
+def resolve(names: str | Path) -> list[Path]:
+    """Paths of weights, each once.
+
+    Args:
+        names: a name or path, ``auto`` for all that are installed and readable, or several of these with
+            commas between them.
+
+    Raises:
+        WeightsNotFound: there are none of a name.
+    """
+    paths: list[Path] = []
+    for name in split_names(names):
+        earlier = {path.resolve() for path in paths}
+        named = _readable() if name == AUTO else [find(name)]
+        paths += [path for path in named if path.resolve() not in earlier]
+    return paths
+
+
+def _readable() -> Iterator[Path]:
+    """Installed weights that can be read."""
     for path in installed():
         try:
             describe(path)
-            readable.append(path)
         except WeightsInvalid:
             continue
-    return readable
+        yield path
 
 
 def find_fingerprint(fingerprint: str) -> Path:
