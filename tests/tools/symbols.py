@@ -44,14 +44,11 @@ class OwnCodec(Codec):
         super().__init__(path, coding="neural")
         self.own_networks = own_networks
 
-    def networks(self) -> list[Networks]:
-        return [self.own_networks]
-
     def networks_of(self, fingerprint: str) -> Networks:
         return self.own_networks
 
-    def _needed(self, scene: object, request: object) -> list[Networks]:
-        return [self.own_networks]
+    def _load_networks(self, paths: Sequence[Path]) -> list[Networks]:
+        return [self.own_networks for _ in paths]
 
 
 def torch_codec(
