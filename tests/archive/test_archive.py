@@ -185,6 +185,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.processes
 def test_processes_give_the_same_bytes(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     pack(find_scenes(dataset), tmp_path / "a", job, workers=2)
     assert content(tmp_path / "a") == content(archive)
@@ -360,6 +361,7 @@ def test_settings_tell_what_was_asked_for() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_weights_that_suit_the_scenes_are_chosen(
     bundled: list[SceneFiles],
     small_weights: Path,
@@ -381,6 +383,7 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
     assert choose_weights("auto", bundled, ALL, Request(coding="classical"), archive) is None
 
 
+@pytest.mark.slow
 def test_networks_must_save_more_than_their_file_takes(
     bundled: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -472,6 +475,7 @@ def test_two_runs_do_not_mix(dataset: Path, job: Job, tmp_path: Path) -> None:
         pack(find_scenes(dataset), tmp_path / "a", job, workers=1)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_twenty_times(
     bundled: list[SceneFiles], small_weights: Path, small: Codec, tmp_path: Path
@@ -525,6 +529,7 @@ class Adder:
         return self.number + item
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_results_in_order_and_errors_whole(workers: int) -> None:
     with engine("local", workers, Adder, (10,)) as submit:
@@ -669,6 +674,7 @@ print(len(archive.keys()), len(Archive(sys.argv[1])))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_process_leaves_its_parents_connections_alone(
     served: str, monkeypatch: pytest.MonkeyPatch
@@ -700,6 +706,7 @@ def test_samples(archive: Path, dataset: Path, small: Codec) -> None:
         Archive(archive, ["smell"])
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loaders(archive: Path, workers: int) -> None:
@@ -858,6 +865,7 @@ def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess
     )  # fmt: skip
 
 
+@pytest.mark.processes
 def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     options = ("--weights", small_weights, "--coding", "neural", "--workers", 1)

@@ -139,6 +139,7 @@ def test_every_command_is_executed_or_known_to_take_long() -> None:
 # --- what is run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("block", [b for b in BLOCKS if any(map(executable, b.lines))], ids=str)
 def test_commands_do_what_they_say(
     block: Block, run: Run, small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -39,6 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make_seeds(tmp_path_factory.mktemp("seeds"))
 
 
+@pytest.mark.fuzz
 def test_mutated_files_do_no_harm(made: Made) -> None:
     outcomes, failures = fuzz(*made, files=10**9, seconds=20, seed=7, keep=None)
     assert failures == []

@@ -143,6 +143,7 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 MANY = settings(QUICK, max_examples=200)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @QUICK
 @given(st.data())
@@ -163,6 +164,7 @@ def test_images_come_back(name: str, data: st.DataObject) -> None:
     assert measure(signal, back)["psnr"] > 20
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @MANY
 @given(st.data())
@@ -196,6 +198,7 @@ def attributes(draw: st.DrawFn, own: Attributes) -> Attributes:
     )
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @MANY
 @given(st.data())
@@ -238,6 +241,7 @@ def neural(small: Codec, scene: Scene) -> Mapping[str, bytes]:
     }
 
 
+@pytest.mark.fuzz
 @settings(QUICK, max_examples=100)
 @given(st.data())
 def test_mutated_neural_payloads_cost_their_task_or_all(

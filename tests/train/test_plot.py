@@ -72,6 +72,7 @@ def test_rates_at_a_psnr() -> None:
     assert bpp_at(validation(0.1), "rgb", 33) is None and bpp_at(validation(0.1), "rgb", 43) is None
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("there", [True, False])
 def test_training_draws_if_it_can(
     there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
