@@ -50,9 +50,7 @@ def encode_avif(scene: Scene) -> list[bytes]:
     for image in scene.values():
         file = io.BytesIO()
         subsampling = "4:4:4" if image.ndim == 3 else "4:0:0"
-        Image.fromarray(eight_bits(image)).save(
-            file, "AVIF", speed=4, max_threads=1, subsampling=subsampling
-        )
+        Image.fromarray(eight_bits(image)).save(file, "AVIF", speed=4, max_threads=1, subsampling=subsampling)
         files.append(file.getvalue())
     return files
 
