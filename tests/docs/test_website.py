@@ -78,7 +78,7 @@ def test_every_command_and_option_is_there() -> None:
         part = page.partition(f"\n## {' '.join(path)}\n")[2].partition("\n## ")[0]
         assert man.usage(path, command) in part
         for parameter in command.params:
-            assert f"\n`{man.called(parameter)}`\n:   " in part, (path, parameter.name)
+            assert f"\n`{man.spelling(parameter)}`\n:   " in part, (path, parameter.name)
 
 
 def test_every_public_name_is_there() -> None:
