@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import io
 import json
 import os
 import random
@@ -17,13 +14,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tools.slow_server import Line, Server, handler
 
 import mtcodec
 from mtcodec import Codec
@@ -601,63 +599,38 @@ def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
 # --- reading -----------------------------------------------------------------------------------------
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves ranges and counts bytes."""
+class Served(NamedTuple):
+    """An archive over HTTP: its URL, and what counts the bytes that are sent."""
 
-    sent = 0
-
-    def send_head(self) -> Any:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return None
-        data = path.read_bytes()
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted:
-            start, end = int(wanted[1]), int(wanted[2] or len(data) - 1)
-            part = data[start : end + 1]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
-        else:
-            part = data
-            self.send_response(200)
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        if self.command == "GET":
-            type(self).sent += len(part)
-        return io.BytesIO(part)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+    url: str
+    line: Line
 
 
 @pytest.fixture
-def served(archive: Path) -> Iterator[str]:
+def served(archive: Path) -> Iterator[Served]:
     pytest.importorskip("aiohttp")
-    Handler.sent = 0
-    handler = functools.partial(Handler, directory=str(archive.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    line = Line()
+    with Server(("127.0.0.1", 0), handler(archive.parent.resolve(), line)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/{archive.name}"
+        yield Served(f"http://127.0.0.1:{server.server_port}/{archive.name}", line)
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypatch: pytest.MonkeyPatch,
+def test_only_the_columns_of_a_task_travel(served: Served, archive: Path, monkeypatch: pytest.MonkeyPatch,
                                            small_weights: Path) -> None:  # fmt: skip
     monkeypatch.setenv("MTCODEC_WEIGHTS", str(small_weights.parent))
-    remote, local = Archive(served, ["depth"]), Archive(archive, ["depth"])
+    remote, local = Archive(served.url, ["depth"]), Archive(archive, ["depth"])
     for part in range(len(remote.opened.parts)):
         remote.opened.part(part)
-    footers = Handler.sent
+    footers = served.line.sent
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
     columns = sum(local.opened.sizes[name] for name in ("key", "header", "shared", "holes", "depth"))
-    assert Handler.sent - footers <= 1.05 * columns
-    assert Handler.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
+    assert served.line.sent - footers <= 1.05 * columns
+    assert served.line.sent == remote.opened.fetched + (archive / "archive.json").stat().st_size
 
 
 FORK = """
@@ -676,12 +649,9 @@ print(len(archive.keys()), len(Archive(sys.argv[1])))
 
 @pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_process_leaves_its_parents_connections_alone(
-    served: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forked_process_leaves_its_parents_connections_alone(served: Served) -> None:
     """They share what tells of events; without care the parent's next request never ends."""
-    monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.1")  # which keeps connections
-    command = [sys.executable, "-c", FORK, served]
+    command = [sys.executable, "-c", FORK, served.url]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == "10 10\n"
 
