@@ -53,10 +53,10 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 def test_pages_look_as_on_github(page: Path, site: Path) -> None:
     text = website.mended(page.read_text("utf-8"), "docs" if page.parent.name == "docs" else "")
     expected = MarkdownIt("commonmark").enable("table").render(text)
-    found = main_part(site / f"{'index' if page.name == website.START else page.stem}.html")
+    built = main_part(site / f"{'index' if page.name == website.START else page.stem}.html")
     for tag in TAGS:
-        there, here = (len(re.findall(rf"<{tag}[ >]", html)) for html in (expected, found))
-        assert here == there, f"<{tag}>"
+        on_github, on_site = (len(re.findall(rf"<{tag}[ >]", html)) for html in (expected, built))
+        assert on_site == on_github, f"<{tag}>"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

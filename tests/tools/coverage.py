@@ -83,7 +83,7 @@ def write_seeds(target: str, directory: Path) -> None:
 
 
 def harmless(target: str, path: Path) -> bool:
-    """Does it end well without instrumentation, which is slow?"""
+    """Does an input end well without instrumentation, which is slow?"""
     command = [sys.executable, __file__, "--replay", target, str(path)]
     try:
         return subprocess.run(command, capture_output=True, timeout=REPLAY_TIMEOUT_S).returncode == 0
@@ -96,7 +96,7 @@ def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> li
     committed = CORPUS / target
     committed.mkdir(parents=True, exist_ok=True)
     keep.mkdir(parents=True, exist_ok=True)
-    before = set(keep.iterdir())
+    old_findings = set(keep.iterdir())
     with tempfile.TemporaryDirectory() as directory:
         inputs = Path(directory) / "inputs"
         inputs.mkdir()
@@ -109,7 +109,7 @@ def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> li
             merge(target, committed, inputs, Path(directory) / "merged")
     print(f"{target}: {statistics(process.stderr)}", flush=True)
     kinds = {
-        path: path.name.removeprefix(f"{target}-").split("-")[0] for path in set(keep.iterdir()) - before
+        path: path.name.removeprefix(f"{target}-").split("-")[0] for path in set(keep.iterdir()) - old_findings
     }
     findings = []
     for path, kind in kinds.items():
@@ -125,8 +125,8 @@ def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> li
 def statistics(output: str) -> str:
     """Inputs tried, edges and features seen."""
     units = re.findall(r"number_of_executed_units: (\d+)", output)
-    seen = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", output)
-    edges, features, corpus = seen[-1] if seen else ("?", "?", "?")
+    counts = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", output)
+    edges, features, corpus = counts[-1] if counts else ("?", "?", "?")
     return f"{units[-1] if units else '?'} inputs, {edges} edges, {features} features, {corpus} kept"
 
 

@@ -50,12 +50,12 @@ class Answer:
     size: int
 
 
-def answer_of(path: Path, wanted: str | None, read: bool) -> Answer:
-    """A file, or the range of it that the header ``wanted`` names; whole files are read only if asked for."""
+def answer_of(path: Path, range_header: str | None, read: bool) -> Answer:
+    """A file, or the range of it that the header names; whole files are read only if asked for."""
     size = path.stat().st_size
-    if not wanted:
+    if not range_header:
         return Answer(200, path.read_bytes() if read else b"", {"Accept-Ranges": "bytes"}, size)
-    first, last = wanted.removeprefix("bytes=").split("-")
+    first, last = range_header.removeprefix("bytes=").split("-")
     start = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     with path.open("rb") as file:
