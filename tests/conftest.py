@@ -12,7 +12,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin else, and starve each other
 
 import torch
-from tools import samples
+from shared import samples
 
 import mtcodec
 from mtcodec import Codec

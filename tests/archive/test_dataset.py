@@ -13,7 +13,7 @@ import fsspec
 import numpy as np
 import pytest
 import torch
-from tools.samples import two_sizes
+from shared.samples import two_sizes
 from torch.utils.data import DataLoader
 
 import mtcodec

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, codings, fails, files, image, write
+from shared.commands import Run, codings, fails, files, image, write
 
 from mtcodec.cli.report import amount
 from mtcodec.codec import api

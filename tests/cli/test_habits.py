@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails
+from shared.commands import Run, fails
 
 import mtcodec
 from mtcodec.cli.progress import Bar

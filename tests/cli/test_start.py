@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 from conftest import SCENES
-from tools.commands import Run, fails, files
+from shared.commands import Run, fails, files
 
 import mtcodec
 from mtcodec import cli

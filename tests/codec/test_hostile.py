@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shared.rows import part_from
+from shared.seeds import seeds
+from shared.targets import TARGETS, outcome
 from tools.fuzz import SUFFIXES, fuzz, make_seeds, outcome_of
-from tools.rows import part_from
-from tools.seeds import seeds
-from tools.targets import TARGETS, outcome
 
 from mtcodec import Codec
 from mtcodec.archive.manifest import METADATA, About, facts_of

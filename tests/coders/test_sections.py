@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tools.sections import file_of, read, with_payload
+from shared.sections import file_of, read, with_payload
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.documents import ROOT
+from shared.documents import ROOT
 
 PACKAGE = ROOT / "mtcodec"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

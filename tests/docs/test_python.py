@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tools.documents import PAGES, blocks
+from shared.documents import PAGES, blocks
 
 import mtcodec
 from mtcodec import Codec

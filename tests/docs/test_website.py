@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 from markdown_it import MarkdownIt
+from shared.documents import PAGES, ROOT
 from tools import man, reference, website
-from tools.documents import PAGES, ROOT
 
 import mtcodec
 from mtcodec.cli import app

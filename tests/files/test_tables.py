@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from tools.commands import png
+from shared.commands import png
 
 from mtcodec.errors import DependencyError, SceneError
 from mtcodec.files.layouts import find_scenes

@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tools import determinism, symbols
+from shared import symbols
+from shared.symbols import Digests, OwnCodec, same, torch_codec
+from tools import determinism
 from tools.determinism import COARSE, CUDA, RELEASED, SETTINGS, Result
-from tools.symbols import Digests, OwnCodec, same, torch_codec
 
 from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, STEP, worst_sum
 from mtcodec.networks.pytorch import serial

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tools.commands import start
+from shared.commands import start
 
 import mtcodec
 from mtcodec.codec.prepare import Scene

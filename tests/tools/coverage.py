@@ -44,7 +44,7 @@ def child(target: str, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["mtcodec"]):
-        from tools import targets
+        from shared import targets
 
     def one(data: bytes) -> None:
         free_arrays(atheris)
@@ -76,7 +76,7 @@ def start(target: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_seeds(target: str, directory: Path) -> None:
-    from tools.seeds import seeds
+    from shared.seeds import seeds
 
     for k, data in enumerate(seeds()[target]):
         (directory / f"seed-{k}").write_bytes(data)
@@ -109,7 +109,8 @@ def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> li
             merge(target, committed, inputs, Path(directory) / "merged")
     print(f"{target}: {statistics(process.stderr)}", flush=True)
     kinds = {
-        path: path.name.removeprefix(f"{target}-").split("-")[0] for path in set(keep.iterdir()) - old_findings
+        path: path.name.removeprefix(f"{target}-").split("-")[0]
+        for path in set(keep.iterdir()) - old_findings
     }
     findings = []
     for path, kind in kinds.items():
@@ -157,7 +158,7 @@ def merge(target: str, committed: Path, inputs: Path, merged: Path) -> None:
 def main() -> None:
     if CHILD in os.environ:
         child(os.environ[CHILD], sys.argv[1:])
-    from tools.targets import TARGETS, outcome
+    from shared.targets import TARGETS, outcome
 
     if sys.argv[1:2] == ["--replay"]:
         print(outcome(sys.argv[2], Path(sys.argv[3]).read_bytes()))

@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tools.rows import ROW_OUTCOMES, flip_bits, mutated_part, mutated_row, part_from
-from tools.samples import crop
-from tools.sections import file_of
-from tools.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, check_image, peak, sealed
+from shared.rows import ROW_OUTCOMES, flip_bits, mutated_part, mutated_row, part_from
+from shared.samples import crop
+from shared.sections import file_of
+from shared.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, check_image, peak, sealed
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
@@ -54,7 +54,7 @@ SUFFIXES = {"file": ".mtc", "row": ".row", "part": ".parquet"}  # by kind of cas
 def make_weights(path: Path, seed: int) -> None:
     """Small untrained weights for the bundled scenes."""
     from conftest import SCENES, SMALL, TASKS
-    from tools.samples import untrained
+    from shared.samples import untrained
 
     from mtcodec.files.layouts import find_scenes
     from mtcodec.networks.config import ModelConfig

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from shared.samples import crop
+from shared.sections import file_of
+from shared.symbols import OwnCodec, torch_codec
 from tools import determinism
-from tools.samples import crop
-from tools.sections import file_of
-from tools.symbols import OwnCodec, torch_codec
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
@@ -163,7 +163,7 @@ def coding_modes(holes: Scene, grey: Array) -> dict[str, bytes]:
 
 def make_small_weights(path: Path) -> None:
     """Untrained networks whose linear paths fit the bundled scenes and whose other nets are not idle."""
-    from tools.samples import excite_entropy_networks, untrained
+    from shared.samples import excite_entropy_networks, untrained
 
     from mtcodec.networks.config import ModelConfig
     from mtcodec.networks.pytorch import serial

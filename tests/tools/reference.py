@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from shared.documents import ROOT
 from tools import man
-from tools.documents import ROOT
 
 import mtcodec
 from mtcodec.cli import app

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tools.commands import start
+from shared.commands import start
 
 import mtcodec
 from mtcodec.codec.prepare import declare

@@ -16,8 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from shared.documents import ROOT
 from tools import reference
-from tools.documents import ROOT
 
 CONFIG = ROOT / "docs" / "mkdocs.yml"
 START = "README.md"  # is the page index.md

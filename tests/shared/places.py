@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from tools.commands import png, start
-from tools.documents import ROOT
+from shared.commands import png, start
+from shared.documents import ROOT
 
 from mtcodec.files.images import write_image
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from tools.sections import file_of
-from tools.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, size_bytes
+from shared.sections import file_of
+from shared.targets import ABOUT, FINGERPRINT, TABLES, row_bytes, section_bytes, size_bytes
 
 from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import PartFacts, index

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tools.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
+from shared.targets import ABOUT, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
 from mtcodec import Codec
 from mtcodec.archive import manifest as layout
