@@ -30,7 +30,7 @@ Run = Callable[..., Result]
 
 
 def start(*arguments: object, check: bool = False, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Runs the command line as a process of its own; ``options`` and ``check`` are those of ``subprocess.run``."""
+    """Runs the command line as a process of its own; ``options`` are those of ``subprocess.run``."""
     command = [sys.executable, "-m", "mtcodec", *map(str, arguments)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.run(command, **{**streams, **options}, check=check)

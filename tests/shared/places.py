@@ -123,7 +123,7 @@ def scene(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str
 
 
 def dataset(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str] = ()) -> None:
-    """A dataset at ``path``: the one of TREES by that name, else two scenes; their suffix says in what file."""
+    """A dataset at ``path``: the one of TREES by that name, else two scenes, in a file if its suffix says so."""
     tree = next((tree for name, tree in TREES.items() if path.as_posix().endswith(f"/{name}")), None)
     if tree is not None:
         for name, content in tree.items():
@@ -145,7 +145,12 @@ def dataset(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[s
 
 
 class Place:
-    """A directory in which commands find what they name."""
+    """A directory in which commands find what they name.
+
+    Args:
+        root: the directory.
+        weights: a file that stands for any weights.
+    """
 
     def __init__(self, root: Path, weights: Path) -> None:
         self.root, self.weights, self.created = root, weights, set[Path]()

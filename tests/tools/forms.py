@@ -1,4 +1,6 @@
-"""One dataset in the forms that people train from: made by :func:`make_forms`, read by what :func:`readers` gives.
+"""One dataset in the forms that people train from.
+
+:func:`make_forms` makes them, and what :func:`readers` returns reads them.
 
 Samples are dicts of tensors (C, H, W) in all of them. Files of a scene are read together, images decoded by
 Pillow; over HTTP a folder is read with eight connections a worker, kept alive.
@@ -96,8 +98,8 @@ def make_forms(
     request: Request,
 ) -> str:  # fmt: skip
     """All forms in ``work``, of scenes that are there ``repeat`` times; returns a line about them."""
-    listed = find_scenes(dataset)[:limit]
-    scenes = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in listed]
+    once = find_scenes(dataset)[:limit]
+    scenes = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in once]
     originals: Images = {str(k): read_scene(scene, USUAL, tasks) for k, scene in enumerate(scenes)}
     archive_write.GROUP_ROWS = max(1, len(scenes) // ROW_GROUPS)
     pack(scenes, work / "archive", Job(weights, tuple(tasks), request), workers=2)
@@ -254,10 +256,12 @@ def hugging_face(work: Path, root: str, tasks: list[str], random: bool) -> Any:
 
     files = [f"{root}/parquet/{k}.parquet" for k in range(SHARDS)]
     if "://" in root:
-        far = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True, columns=tasks)
-        return Rows(far.shuffle(seed=0, buffer_size=100) if random else far)
-    near = datasets.Dataset.from_parquet(files, cache_dir=str(work / "cache"), columns=tasks)
-    return near.with_transform(Decoded(tasks).rows)
+        rows = datasets.load_dataset(
+            "parquet", data_files=files, split="train", streaming=True, columns=tasks
+        )
+        return Rows(rows.shuffle(seed=0, buffer_size=100) if random else rows)
+    table = datasets.Dataset.from_parquet(files, cache_dir=str(work / "cache"), columns=tasks)
+    return table.with_transform(Decoded(tasks).rows)
 
 
 class Rows(torch.utils.data.IterableDataset[Any]):

@@ -112,7 +112,7 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
 
 
 def neural(codec: OwnCodec, pair: Scene, holes: Scene, metres: Array) -> dict[str, bytes]:
-    """Files of networks: depth and normals, also with holes of each and of both; ``metres``: with no numbers."""
+    """Files of networks: depth and normals, also with holes of each and of both; ``metres`` has NaNs."""
     depth, normal = pair["depth"], pair["normal"]
     shared_holes = {name: image.copy() for name, image in pair.items()}
     shared_holes["depth"][5:20, 25:], shared_holes["normal"][5:20, 25:] = 0, 128
