@@ -40,7 +40,7 @@ MARK_OF_FIXTURE = {"cluster": "ray", "bucket": "s3"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Set the marks that follow from others and from fixtures (pyproject.toml lists them), and the order.
 
-    What uses a fixture of ``MARK_OF_FIXTURE`` has its mark; what then has none of ``SLOW_MARKS`` is ``quick``.
+    A test that uses a fixture of ``MARK_OF_FIXTURE`` has its mark; one without ``SLOW_MARKS`` is ``quick``.
     Tests that need Ray come last: no process may be forked beside its threads.
     """
     for item in items:

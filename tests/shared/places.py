@@ -123,7 +123,7 @@ def scene(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str
 
 
 def dataset(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str] = ()) -> None:
-    """A dataset at ``path``: the one of TREES by that name, else two scenes, in a file if its suffix says so."""
+    """A dataset at ``path``: the one of TREES by that name, else two scenes, in a file by its suffix."""
     tree = next((tree for name, tree in TREES.items() if path.as_posix().endswith(f"/{name}")), None)
     if tree is not None:
         for name, content in tree.items():

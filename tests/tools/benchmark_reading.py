@@ -6,8 +6,8 @@ All forms are made in a temporary directory. AVIF files are of 8 bits, depth sca
 lowest quality whose PSNR over a few images of a task is the archive's. Near is this machine's disk,
 files in its cache (a first round is not counted); far is a server in a process of its own
 (``slow_server.py``). Random order is ``shuffle=True`` of a DataLoader near, of an archive's stream far; a
-buffer of 100 scenes where a form has only that. Numbers are scenes a second, the best of several rounds, and for one process near,
-milliseconds of the processor a scene.
+buffer of 100 scenes where a form has only that. Numbers are scenes a second, the best of several rounds, and
+for one process near, milliseconds of the processor a scene.
 """
 
 from __future__ import annotations

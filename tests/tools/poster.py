@@ -3,8 +3,8 @@
     python tests/tools/poster.py OUTPUT.jpg --scene SCENE QUALITY X Y SIDE --scene ...
 
 QUALITY is mtcodec's; X, Y and SIDE are left, top and side of a square window in pixels. AVIF files of a
-scene, one an image, have the same setting: the best with which they take together no more bytes than mtcodec's one
-file; or the lowest, where they always take more.
+scene, one an image, have the same setting: the best with which they take together no more bytes than
+mtcodec's one file; or the lowest, where they always take more.
 """
 
 from __future__ import annotations
