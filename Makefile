@@ -1,10 +1,10 @@
-# make demo | test | check | man | docs | fuzz | train-clevr | train-general | export-clevr | export-general
+# make demo | test | test-quick | check | man | docs | fuzz | train-clevr | train-general | export-clevr | export-general
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 SCENE = tests/scenes/100020
 
-.PHONY: demo test check fuzz fuzz-ci format man docs clean
+.PHONY: demo test test-quick check fuzz fuzz-ci format man docs clean
 .PHONY: train-clevr train-general export-clevr export-general need-clevr need-general
 
 $(BIN)/mtcodec: pyproject.toml
@@ -34,6 +34,9 @@ demo: $(BIN)/mtcodec  ## encode a bundled scene, look into it, decode depth alon
 
 test: $(VENV)/test-ready  ## all tests
 	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/test-ready  ## tests without servers, other processes, training and fuzzing: two minutes on one core
+	$(BIN)/python -m pytest -m quick
 
 check: $(VENV)/check-ready  ## format, lint, types, tests
 	$(BIN)/ruff format --check .

@@ -12,7 +12,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads spin else, and starve each other
 
 import torch
-from tools import archives
+from shared import samples
 
 import mtcodec
 from mtcodec import Codec
@@ -20,11 +20,9 @@ from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.networks.config import ModelConfig
-from mtcodec.networks.entropy import order
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask
 from mtcodec.tasks import USUAL
-from mtcodec.train import klt
 from mtcodec.train.dataset import Scenes
 
 SCENES = Path(__file__).parent / "scenes"
@@ -35,8 +33,22 @@ SMALL = {
 }  # fmt: skip
 
 
+SLOW_MARKS = ("ray", "s3", "browser", "processes", "training", "fuzz", "slow")
+MARK_OF_FIXTURE = {"cluster": "ray", "bucket": "s3"}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need Ray come last: no process may be forked beside its threads."""
+    """Set the marks that follow from others and from fixtures (pyproject.toml lists them), and the order.
+
+    A test that uses a fixture of ``MARK_OF_FIXTURE`` has its mark; one without ``SLOW_MARKS`` is ``quick``.
+    Tests that need Ray come last: no process may be forked beside its threads.
+    """
+    for item in items:
+        for fixture, mark in MARK_OF_FIXTURE.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+        if not any(item.get_closest_marker(mark) for mark in SLOW_MARKS):
+            item.add_marker("quick")
     items.sort(key=lambda item: "cluster" in getattr(item, "fixturenames", ()))
 
 
@@ -61,13 +73,8 @@ def scene(bundled: list[SceneFiles]) -> Scene:
 @pytest.fixture(scope="session")
 def small_model(bundled: list[SceneFiles]) -> MultiTask:
     """An untrained small model whose linear paths fit the bundled scenes and whose nets are not idle."""
-    torch.manual_seed(0)
-    model = MultiTask(ModelConfig(TASKS, **SMALL))
-    klt.initialise(model, Scenes.read([bundled], TASKS), crops=32)
-    with torch.no_grad():  # entropy parameters that depend on latents and neighbours, as trained ones do
-        for stream in model.streams.values():
-            for out in (stream.leaves[name] for name in order.OUTPUTS):
-                out.weight.normal_(0, 0.1)
+    model = samples.untrained(ModelConfig(TASKS, **SMALL), Scenes.read([bundled], TASKS))
+    samples.excite_entropy_networks(model)
     return model
 
 
@@ -93,7 +100,7 @@ def clevr() -> Codec:
 @pytest.fixture(scope="session")
 def two_sizes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of 14 scenes of two sizes, every fifth without depth, in groups of three rows."""
-    return archives.two_sizes(tmp_path_factory.mktemp("archives") / "two_sizes", 14)
+    return samples.two_sizes(tmp_path_factory.mktemp("archives") / "two_sizes", 14)
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import io
 import json
 import os
 import random
@@ -17,13 +14,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tools.slow_server import Line, Server, handler
 
 import mtcodec
 from mtcodec import Codec
@@ -185,6 +183,7 @@ def test_images_come_back(archive: Path, dataset: Path, small: Codec, tmp_path: 
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.processes
 def test_processes_give_the_same_bytes(archive: Path, dataset: Path, job: Job, tmp_path: Path) -> None:
     pack(find_scenes(dataset), tmp_path / "a", job, workers=2)
     assert content(tmp_path / "a") == content(archive)
@@ -364,6 +363,7 @@ def test_settings_tell_what_was_asked_for() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_weights_that_suit_the_scenes_are_chosen(
     bundled: list[SceneFiles],
     small_weights: Path,
@@ -389,6 +389,7 @@ def test_the_weights_that_suit_the_scenes_are_chosen(
     assert choose_weights("auto", bundled, ALL, Request(coding="classical"), archive) is None
 
 
+@pytest.mark.slow
 def test_networks_must_save_more_than_their_file_takes(
     bundled: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -518,6 +519,7 @@ def test_two_runs_do_not_mix(dataset: Path, job: Job, tmp_path: Path) -> None:
         pack(find_scenes(dataset), tmp_path / "a", job, workers=1)
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_killed_twenty_times(
     bundled: list[SceneFiles], small_weights: Path, small: Codec, tmp_path: Path
@@ -571,6 +573,7 @@ class Adder:
         return self.number + item
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_give_results_in_order_and_errors_whole(workers: int) -> None:
     with engine("local", workers, Adder, (10,)) as submit:
@@ -645,63 +648,38 @@ def test_ray_makes_the_same_archive_even_if_a_worker_is_killed(
 # --- reading -----------------------------------------------------------------------------------------
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves ranges and counts bytes."""
+class Served(NamedTuple):
+    """An archive over HTTP: its URL, and what counts the bytes that are sent."""
 
-    sent = 0
-
-    def send_head(self) -> Any:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return None
-        data = path.read_bytes()
-        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        if wanted:
-            start, end = int(wanted[1]), int(wanted[2] or len(data) - 1)
-            part = data[start : end + 1]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
-        else:
-            part = data
-            self.send_response(200)
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        if self.command == "GET":
-            type(self).sent += len(part)
-        return io.BytesIO(part)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+    url: str
+    line: Line
 
 
 @pytest.fixture
-def served(archive: Path) -> Iterator[str]:
+def served(archive: Path) -> Iterator[Served]:
     pytest.importorskip("aiohttp")
-    Handler.sent = 0
-    handler = functools.partial(Handler, directory=str(archive.parent))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    line = Line()
+    with Server(("127.0.0.1", 0), handler(archive.parent.resolve(), line)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/{archive.name}"
+        yield Served(f"http://127.0.0.1:{server.server_port}/{archive.name}", line)
         server.shutdown()
         thread.join()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_only_the_columns_of_a_task_travel(served: str, archive: Path, monkeypatch: pytest.MonkeyPatch,
+def test_only_the_columns_of_a_task_travel(served: Served, archive: Path, monkeypatch: pytest.MonkeyPatch,
                                            small_weights: Path) -> None:  # fmt: skip
     monkeypatch.setenv("MTCODEC_WEIGHTS", str(small_weights.parent))
-    remote, local = Archive(served, ["depth"]), Archive(archive, ["depth"])
+    remote, local = Archive(served.url, ["depth"]), Archive(archive, ["depth"])
     for part in range(len(remote.reader.shards)):
         remote.reader.shard(part)
-    footers = Handler.sent
+    footers = served.line.sent
     for a, b in zip(remote.stream(), local.stream()):
         assert a["key"] == b["key"] and torch.equal(a["depth"], b["depth"])
     columns = sum(local.reader.sizes[name] for name in ("key", "header", "shared", "holes", "depth"))
-    assert Handler.sent - footers <= 1.05 * columns
-    assert Handler.sent == remote.reader.fetched + (archive / "archive.json").stat().st_size
+    assert served.line.sent - footers <= 1.05 * columns
+    assert served.line.sent == remote.reader.fetched + (archive / "archive.json").stat().st_size
 
 
 FORK = """
@@ -718,13 +696,11 @@ print(len(archive.keys()), len(Archive(sys.argv[1])))
 """
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_process_leaves_its_parents_connections_alone(
-    served: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forked_process_leaves_its_parents_connections_alone(served: Served) -> None:
     """They share what tells of events; without care the parent's next request never ends."""
-    monkeypatch.setattr(Handler, "protocol_version", "HTTP/1.1")  # which keeps connections
-    command = [sys.executable, "-c", FORK, served]
+    command = [sys.executable, "-c", FORK, served.url]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == "10 10\n"
 
@@ -749,6 +725,7 @@ def test_samples(archive: Path, dataset: Path, small: Codec) -> None:
         Archive(archive, ["smell"])
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loaders(archive: Path, workers: int) -> None:
@@ -907,6 +884,7 @@ def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess
     )  # fmt: skip
 
 
+@pytest.mark.processes
 def test_commands(dataset: Path, small_weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "a"
     options = ("--weights", small_weights, "--coding", "neural", "--workers", 1)

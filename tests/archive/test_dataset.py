@@ -14,7 +14,7 @@ import fsspec
 import numpy as np
 import pytest
 import torch
-from tools import archives
+from shared.samples import two_sizes
 from torch.utils.data import DataLoader
 
 import mtcodec
@@ -33,7 +33,7 @@ COUNT = 26
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Scenes of two sizes, every fifth without depth, in groups of three rows."""
-    path = archives.two_sizes(tmp_path_factory.mktemp("archives") / "a", COUNT)
+    path = two_sizes(tmp_path_factory.mktemp("archives") / "a", COUNT)
     assert len(Archive(path).row_groups) == 9
     return path
 
@@ -49,6 +49,7 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_batches_of_several_sizes_are_the_same_with_any_number_of_workers(archive: Path) -> None:
     for crop in (None, (10, 16)):
@@ -239,6 +240,7 @@ def test_workers_share_a_stream(archive: Path) -> None:
         assert sorted(key for batch in loader for key in batch["key"]) == sorted(stream.archive.keys())
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_workers_give_streams_batch_by_batch_in_turns(archive: Path) -> None:
     """The order is that of one process for one worker, and the same in every run."""
@@ -257,6 +259,7 @@ def test_workers_give_streams_batch_by_batch_in_turns(archive: Path) -> None:
     assert keys(one) == alone
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("context", ["fork", "spawn"])
@@ -281,6 +284,7 @@ def test_workers_that_persist_are_told_the_epoch(archive: Path, workers: int, co
         stream.set_epoch(-1)
 
 
+@pytest.mark.processes
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")  # torchdata

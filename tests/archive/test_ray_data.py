@@ -14,7 +14,7 @@ from mtcodec.archive.decode import scenes
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.errors import DependencyError, UsageError
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]  # Ray's own
 
 
 def test_images_are_those_of_the_archive(two_sizes: Path, cluster: None) -> None:

@@ -76,7 +76,7 @@ def bucket() -> Iterator[str]:
     process.stdout.close()
 
 
-@pytest.fixture(params=["memory", "renaming", "s3"])
+@pytest.fixture(params=["memory", "renaming", pytest.param("s3", marks=pytest.mark.s3)])
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty place of each sort."""
     if request.param == "s3":
@@ -213,6 +213,7 @@ def test_workers_read_a_bucket_that_their_parent_has_read(bucket: str, bundled: 
     assert [sample["key"] for batch in loader for sample in batch] == expected
 
 
+@pytest.mark.slow
 def test_columns_of_large_groups_are_fetched_together(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few requests, and hardly more bytes; of small groups, no byte too many."""
     rng = np.random.default_rng(0)

@@ -87,6 +87,10 @@ def test_planes_are_those_that_imagecodecs_decodes(grey: bool, monkeypatch: pyte
     assert libavif.decode(b"", 10, (37, 53), (0,)) is None
 
 
+def test_the_interface_of_the_installed_libavif_is_known() -> None:
+    assert libavif._library() is not None, "streams are larger and slower without it (imagecodecs is used)"
+
+
 def test_libavif_decodes_only_what_is_expected() -> None:
     file = av1.encode_file(ramp(24, 40), 60, 8)
     for bits, size, order in ((10, (40, 24), (0, 1, 2)), (10, (24, 40), (0,)), (12, (24, 40), (0, 1, 2))):

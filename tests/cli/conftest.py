@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Result, Run, image, start, write
+from shared.commands import Result, Run, image, start, write
 
 import mtcodec
 from mtcodec import cli

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.commands import Run, fails
+from shared.commands import Run, fails
 
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import ArchiveReader

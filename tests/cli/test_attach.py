@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.commands import Run, fails, files, write
+from shared.commands import Run, fails, files, write
 
 import mtcodec
 from mtcodec.archive.read import ArchiveReader

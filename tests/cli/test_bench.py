@@ -8,7 +8,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
-from tools.commands import Run, fails, write
+from shared.commands import Run, fails, write
 
 from mtcodec.measure.bench import median_ms
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails, write
+from shared.commands import Run, fails, write
 
 import mtcodec
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails, files, image, start
+from shared.commands import Run, fails, files, image, start
 
 import mtcodec
 from mtcodec.container.header import parse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tools.commands import Run, fails, files
+from shared.commands import Run, fails, files
 
 QUICK = ("--coding", "classical", "--effort", "fast", "-q")
 

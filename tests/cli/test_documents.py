@@ -1,6 +1,6 @@
 """Shell blocks of README.md and docs: what takes no long time is run, the rest is parsed.
 
-Every block is run in a directory of its own, where its commands find what they name (:mod:`tools.places`).
+Every block is run in a directory of its own, where its commands find what they name (:mod:`shared.places`).
 Commands that train or measure for long (:data:`PARSED`, :data:`LONG`) are parsed by the real command line, so
 that their options exist and fit; of ``make``, ``pip`` and ``python`` targets, extras, files and options are
 looked up.
@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 import typer
+from shared.commands import Run
+from shared.documents import ROOT, Block, shell_blocks
+from shared.places import Place
 from tools import man
-from tools.commands import Run
-from tools.documents import ROOT, Block, shell_blocks
-from tools.places import Place
 
 from mtcodec.cli import app
 
@@ -139,6 +139,7 @@ def test_every_command_is_executed_or_known_to_take_long() -> None:
 # --- what is run ----------------------------------------------------------------------------------
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("block", [b for b in BLOCKS if any(map(executable, b.lines))], ids=str)
 def test_commands_do_what_they_say(
     block: Block, run: Run, small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

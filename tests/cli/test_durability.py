@@ -21,6 +21,8 @@ from mtcodec.codec.api import Codec
 from mtcodec.errors import OutputError
 from mtcodec.files import output
 
+pytestmark = pytest.mark.processes
+
 SCENE = SCENES / "100020"
 FAST = ("--coding", "classical", "--effort", "fast")
 MTCODEC = (sys.executable, "-m", "mtcodec")

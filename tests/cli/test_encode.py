@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, codings, fails, image, write
+from shared.commands import Run, codings, fails, image, write
 
 import mtcodec
 from mtcodec.container.header import parse

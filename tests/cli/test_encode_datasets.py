@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, codings, fails, files, image, write
+from shared.commands import Run, codings, fails, files, image, write
 
 from mtcodec.cli.report import amount
 from mtcodec.codec import api
@@ -178,6 +178,7 @@ def test_what_came_before_a_failure_is_kept(dataset: Path, tmp_path: Path, run: 
     assert files(tmp_path / "out") == ["train/1.mtc"]
 
 
+@pytest.mark.processes
 def test_several_processes_give_the_same_bytes(tmp_path: Path, run: Run, dataset: Path) -> None:
     write(dataset / "smell" / "train" / "1.png", np.arange(64 * 80, dtype=np.uint16).reshape(64, 80))
     printed = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails, files, start, write
+from shared.commands import Run, fails, files, start, write
 
 from mtcodec import cli
 from mtcodec.container.mtc import Reader, build

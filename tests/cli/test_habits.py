@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails
+from shared.commands import Run, fails
 
 import mtcodec
 from mtcodec.cli.progress import Bar
@@ -126,6 +126,7 @@ with progress_bar({quiet}) as bar:
 """
 
 
+@pytest.mark.processes
 def test_progress_is_for_terminals_and_leaves_piped_output_alone() -> None:
     out, seen = on_terminal(WORK.format(patience=0.0, quiet=False))
     assert [json.loads(line) for line in out.splitlines()] == [0, 1, 2]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 from conftest import SCENES
-from tools.commands import Run, fails, files
+from shared.commands import Run, fails, files
 
 import mtcodec
 from mtcodec import cli
@@ -43,6 +43,7 @@ def light(code: int, *arguments: object, heavy: set[str] = HEAVY) -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, f"exit code {code}".encode()), done
 
 
+@pytest.mark.processes
 def test_looking_into_files_imports_no_arrays(file: Path, labels: Path, tmp_path: Path) -> None:
     for arguments in (
         ("info", file),
@@ -56,11 +57,13 @@ def test_looking_into_files_imports_no_arrays(file: Path, labels: Path, tmp_path
         light(0, *arguments, heavy={*HEAVY, "numpy", "rich", "PIL", "imagecodecs"})
 
 
+@pytest.mark.processes
 def test_help_imports_no_arrays() -> None:
     for arguments in (("--help",), ("encode", "--help"), ("compare", "--help"), ("train", "--help")):
         light(0, *arguments, heavy={*HEAVY, "numpy", "PIL", "imagecodecs", "onnxruntime"})
 
 
+@pytest.mark.processes
 def test_importing_the_package_imports_no_arrays() -> None:
     script = "import sys, mtcodec; assert 'encode' in dir(mtcodec) and 'numpy' not in sys.modules"
     script += "; from mtcodec import *; assert load and 'numpy' in sys.modules and 'torch' not in sys.modules"
@@ -69,6 +72,7 @@ def test_importing_the_package_imports_no_arrays() -> None:
         mtcodec.smell  # noqa: B018
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
 def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
     path, part = tmp_path / "x.mtc", tmp_path / "part.mtc"
@@ -81,6 +85,7 @@ def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
     light(0, "view", path, "--original", SCENE)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("coding", ["classical", "neural", "auto"])
 def test_commands_of_archives_import_no_torch(coding: str, tmp_path: Path) -> None:
     archive, heavy = tmp_path / "archive", HEAVY - OF_ARCHIVES
@@ -93,6 +98,7 @@ def test_commands_of_archives_import_no_torch(coding: str, tmp_path: Path) -> No
     assert len(files(tmp_path / "images")) == 4
 
 
+@pytest.mark.processes
 def test_parts_without_networks_are_decoded_without_torch(file: Path, labels: Path, tmp_path: Path) -> None:
     light(0, "decode", labels)
     assert files(labels.with_suffix("")) == ["semantic.png"]
@@ -126,6 +132,7 @@ def test_missing_libraries_are_one_line(
     assert files(tmp_path) == []
 
 
+@pytest.mark.processes
 def test_inputs_are_checked_before_anything_heavy_is_imported(file: Path, tmp_path: Path) -> None:
     new = tmp_path / "x.mtc"
     for code, arguments in (

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tools.commands import Run, fails, write
+from shared.commands import Run, fails, write
 
 from mtcodec.cli.report import amount, columns, duration
 from mtcodec.files.sample import spread

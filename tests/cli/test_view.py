@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SCENES
-from tools.commands import Run, fails, files
+from shared.commands import Run, fails, files
 from view.pages import Tree
 
 from mtcodec.container.mtc import Reader

@@ -488,6 +488,7 @@ def cost(made: EncodedScene) -> float:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quality", [20, 50, 80])
 @pytest.mark.parametrize("name", ["small", "clevr"])
 def test_the_choice_costs_least(

@@ -17,6 +17,8 @@ from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
 
+pytestmark = pytest.mark.processes
+
 WORKERS = 8
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools import determinism, golden, symbols
-from tools.symbols import OwnCodec, Seen, reader_of
-from tools.symbols import codec as open_codec
+from shared import symbols
+from shared.symbols import OwnCodec, Seen, reader_of
+from shared.symbols import codec as open_codec
+from tools import determinism, golden
 
 from mtcodec.bitstreams.labels import JXL, ZSTD
 from mtcodec.bitstreams.range_coder import Encoder

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shared.rows import part_from
+from shared.seeds import seeds
+from shared.targets import TARGETS, outcome
 from tools.fuzz import SUFFIXES, fuzz, make_seeds, outcome_of
-from tools.rows import part_from
-from tools.seeds import seeds
-from tools.targets import TARGETS, outcome
 
 from mtcodec import Codec
 from mtcodec.archive.manifest import METADATA, Manifest, manifest_to_json
@@ -39,6 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return make_seeds(tmp_path_factory.mktemp("seeds"))
 
 
+@pytest.mark.fuzz
 def test_mutated_files_do_no_harm(made: Made) -> None:
     outcomes, failures = fuzz(*made, files=10**9, seconds=20, seed=7, keep=None)
     assert failures == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tools.sections import file_of, read, with_payload
+from shared.sections import file_of, read, with_payload
 
 from mtcodec.bitstreams import av1
 from mtcodec.codec.prepare import Scene

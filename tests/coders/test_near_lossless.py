@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tools.sections import file_of, read, with_payload
+from shared.sections import file_of, read, with_payload
 
 from mtcodec.bitstreams import av1, jxl
 from mtcodec.codec.prepare import Scene

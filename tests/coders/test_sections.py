@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tools.sections import file_of, read, with_payload
+from shared.sections import file_of, read, with_payload
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
@@ -146,6 +146,7 @@ QUICK = settings(max_examples=40, deadline=None, suppress_health_check=list(Heal
 MANY = settings(QUICK, max_examples=200)
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @QUICK
 @given(st.data())
@@ -166,6 +167,7 @@ def test_images_come_back(name: str, data: st.DataObject) -> None:
     assert measure(signal, back)["psnr"] > 20
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @MANY
 @given(st.data())
@@ -199,6 +201,7 @@ def attributes(draw: st.DrawFn, own: Attributes) -> Attributes:
     )
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", KINDS)
 @MANY
 @given(st.data())
@@ -241,6 +244,7 @@ def neural(small: Codec, scene: Scene) -> Mapping[str, bytes]:
     }
 
 
+@pytest.mark.fuzz
 @settings(QUICK, max_examples=100)
 @given(st.data())
 def test_mutated_neural_payloads_cost_their_task_or_all(

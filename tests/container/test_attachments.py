@@ -58,6 +58,7 @@ def test_parts_of_a_file_keep_them() -> None:
     assert mtcodec.attachments(part) == FILES and list(mtcodec.decode(part)) == ["instance"]
 
 
+@pytest.mark.fuzz
 @given(
     st.dictionaries(
         st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}", fullmatch=True),

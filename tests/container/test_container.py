@@ -213,6 +213,7 @@ def files(draw: st.DrawFn) -> tuple[Header, dict[str, bytes]]:
     return header, {s.name: draw(st.binary(max_size=9)) * draw(size) for s in described}
 
 
+@pytest.mark.fuzz
 @settings(deadline=None)
 @given(files())
 def test_any_file_comes_back(file: tuple[Header, dict[str, bytes]]) -> None:
@@ -447,6 +448,7 @@ LONG = build(
 )
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("file", [FILE, LONG, *HONEST.values()])
 def test_every_flipped_bit_costs_its_section_only_and_in_the_header_all(file: bytes) -> None:
     header = parse(file)

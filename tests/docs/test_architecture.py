@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.documents import ROOT
+from shared.documents import ROOT
 
 PACKAGE = ROOT / "mtcodec"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
 BELOW = ["threads", "memory", "quality", "extras", "errors"]
 ABOVE = ["ray", "huggingface"]  # beside cli: modules that users import
+MARKS = ("ray", "s3", "browser", "processes", "training", "fuzz", "slow", "quick")  # of tests
 SPANS = set(re.findall(r"`([^`\n]+)`", PAGE))
 
 
@@ -36,9 +37,9 @@ def test_imports_point_down() -> None:
     rank = {room: place for place, room in enumerate([*ABOVE, *ROOMS, *BELOW])}
     for room in ROOMS:
         for path in (PACKAGE / room).rglob("*.py"):
-            for other in set(imported(path)) & rank.keys() - {room}:
-                assert rank[other] > rank[room], f"{path} imports {other}"
-                assert (room, other) != ("codec", "files"), path
+            for imported_room in set(imported(path)) & rank.keys() - {room}:
+                assert rank[imported_room] > rank[room], f"{path} imports {imported_room}"
+                assert (room, imported_room) != ("codec", "files"), path
 
 
 def test_few_rooms_import_torch() -> None:
@@ -51,11 +52,8 @@ def test_few_rooms_import_torch() -> None:
 def test_modules_and_names_exist() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     modules = {span for span in SPANS if span.endswith(".py")}
-    names = {span for span in SPANS if re.fullmatch(r"_?[A-Za-z][A-Za-z_]+", span)} - {
-        *ROOMS,
-        "mtcodec",
-        "tests",
-    }
+    words = {span for span in SPANS if re.fullmatch(r"_?[A-Za-z][A-Za-z_]+", span)}
+    names = words - {*ROOMS, *MARKS, "mtcodec", "tests"}
     assert len(modules) > 20 and {"CODECS", "_find_by_layout", "Signal"} <= names
     for module in modules:
         places = (ROOT, PACKAGE, PACKAGE / "files")
@@ -72,6 +70,6 @@ def test_modules_and_names_exist() -> None:
 def test_targets_of_make_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^make ([a-z-]+)", PAGE, re.MULTILINE)
-    assert {"check", "fuzz", "man", "docs"} <= set(targets)
+    assert {"check", "test-quick", "fuzz", "man", "docs"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

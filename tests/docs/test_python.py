@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tools.documents import PAGES, blocks
+from shared.documents import PAGES, blocks
 
 import mtcodec
 from mtcodec import Codec
@@ -37,7 +37,7 @@ def execute(two_sizes: Path) -> Execute:
     """Runs the block that has such a text; returns the names that it then has."""
 
     def execute(text: str, **names: Any) -> dict[str, Any]:
-        (block,) = (own for own in BLOCKS if text in own.text)
+        (block,) = (block for block in BLOCKS if text in block.text)
         code = block.text.replace("s3://bucket/archive", str(two_sizes)).replace(
             '"archive"', f'"{two_sizes}"'
         )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 from markdown_it import MarkdownIt
+from shared.documents import PAGES, ROOT
 from tools import man, reference, website
-from tools.documents import PAGES, ROOT
 
 import mtcodec
 from mtcodec.cli import app
@@ -53,10 +53,10 @@ def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 def test_pages_look_as_on_github(page: Path, site: Path) -> None:
     text = website.mended(page.read_text("utf-8"), "docs" if page.parent.name == "docs" else "")
     expected = MarkdownIt("commonmark").enable("table").render(text)
-    found = main_part(site / f"{'index' if page.name == website.START else page.stem}.html")
+    built = main_part(site / f"{'index' if page.name == website.START else page.stem}.html")
     for tag in TAGS:
-        there, here = (len(re.findall(rf"<{tag}[ >]", html)) for html in (expected, found))
-        assert here == there, f"<{tag}>"
+        on_github, on_site = (len(re.findall(rf"<{tag}[ >]", html)) for html in (expected, built))
+        assert on_site == on_github, f"<{tag}>"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -78,7 +78,7 @@ def test_every_command_and_option_is_there() -> None:
         part = page.partition(f"\n## {' '.join(path)}\n")[2].partition("\n## ")[0]
         assert man.usage(path, command) in part
         for parameter in command.params:
-            assert f"\n`{man.called(parameter)}`\n:   " in part, (path, parameter.name)
+            assert f"\n`{man.spelling(parameter)}`\n:   " in part, (path, parameter.name)
 
 
 def test_every_public_name_is_there() -> None:

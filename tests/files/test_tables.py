@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from shared.commands import png
 
 from mtcodec.errors import DependencyError, SceneError
 from mtcodec.files.layouts import find_scenes
@@ -21,10 +21,6 @@ from mtcodec.files.scene import read_scene
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 1000
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-
-
-def png(image: Any) -> bytes:
-    return bytes(imagecodecs.png_encode(image))
 
 
 def cells(images: list[Any]) -> pa.Array:

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("PIL")
 
-from tools.smooth import scene_of, wave
+from shared.samples import scene_of, wave
 
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.measure import image_codecs

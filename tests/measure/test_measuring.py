@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.commands import write
+from shared.commands import write
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request

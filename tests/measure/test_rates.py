@@ -140,7 +140,8 @@ def made_up(images: int = 2) -> dict[str, Any]:
     ]
     return {
         "scenes": ["x", "y"], "tasks": {"rgb": {}, "depth": {}, "semantic": {}}, "qualities": [0, 1, 2, 3, 4],
-        "systems": {name: {"rows": entries} for name, entries in rows.items()}, "classical": [vars(p) for p in files],
+        "systems": {name: {"rows": entries} for name, entries in rows.items()},
+        "classical": [vars(p) for p in files],
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
-from tools.smooth import scene_of
+from shared.samples import scene_of
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.errors import DependencyError, UsageError

@@ -58,6 +58,7 @@ def fixed_loss(model: MultiTask, scenes: Scenes) -> float:
     return float(objective(model.eval(), model(batch.planes, batch.present, levels), batch, levels)["loss"])
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_it_learns_and_codes(

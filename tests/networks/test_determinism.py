@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tools import determinism, symbols
+from shared import symbols
+from shared.symbols import Digests, OwnCodec, same, torch_codec
+from tools import determinism
 from tools.determinism import COARSE, CUDA, RELEASED, SETTINGS, Result
-from tools.symbols import Digests, OwnCodec, same, torch_codec
 
 from mtcodec.networks.entropy.integer import ACTIVATION_LIMIT, BIAS_UNIT, EXACT, WEIGHT_UNIT, worst_sum
 from mtcodec.networks.pytorch import serial
@@ -129,6 +130,7 @@ def matrix(
     return result
 
 
+@pytest.mark.slow
 def test_symbols_are_those_that_were_written(matrix: Matrix) -> None:
     assert len(matrix.files) > 2 * len(next(iter(determinism.scenes())))  # other networks wrote other files
     for reader, (digests, _) in matrix.results.items():
@@ -136,6 +138,7 @@ def test_symbols_are_those_that_were_written(matrix: Matrix) -> None:
             assert written and same(digests[name], written), (matrix.writers[name], reader)
 
 
+@pytest.mark.slow
 def test_pixels_differ_by_a_step_at_most(matrix: Matrix) -> None:
     fine = [images for reader, (_, images) in matrix.results.items() if reader not in COARSE]
     apart = determinism.spread(matrix.files, fine)
@@ -143,6 +146,7 @@ def test_pixels_differ_by_a_step_at_most(matrix: Matrix) -> None:
     assert apart["semantic"] == 0 and max(apart.values()) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_cuda_device_gives_and_reads_the_same(matrix: Matrix) -> None:
     cuda, plain = CUDA.load(matrix.path), SETTINGS["plain"].load(matrix.path)

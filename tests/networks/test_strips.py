@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tools import symbols
+from shared import symbols
 
 import mtcodec
 from mtcodec import memory

@@ -261,6 +261,7 @@ def test_mutated_files_are_refused_or_load(random_weights: Path, tmp_path: Path)
     assert loaded < 10  # a flip in what is only said about the training
 
 
+@pytest.mark.fuzz
 def test_forged_content_is_refused_or_codes(random_weights: Path, tmp_path: Path) -> None:
     """Networks of a stranger may be bad ones; then images or errors are what comes of them, not crashes."""
     rng, path = np.random.default_rng(5), tmp_path / "forged.safetensors"
@@ -313,6 +314,7 @@ def test_weights_are_listed_without_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+@pytest.mark.processes
 def test_loading_imports_no_compiler(random_weights: Path) -> None:
     """Some operations on tensors without memory import ``torch._dynamo``, which takes a second."""
     code = (

@@ -188,6 +188,7 @@ def test_what_does_not_fit_is_refused(
         read_scenes([conditional], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "pictures"),
     [

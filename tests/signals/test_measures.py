@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tools.smooth import wave
+from shared.samples import wave
 
 from mtcodec.errors import UsageError
 from mtcodec.signals import measures

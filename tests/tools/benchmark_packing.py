@@ -46,34 +46,36 @@ class Turn:
     summary: Summary
 
 
-def processor() -> float:
+def processor_seconds() -> float:
     """Seconds of this process and of those that it has waited for."""
-    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(own.ru_utime + own.ru_stime for own in found)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def turn(scenes: list[SceneFiles], output: Path, job: Job, engine: str, workers: int) -> Turn:
+    """Pack all scenes once."""
     times: list[float] = []
-    begin, used = time.perf_counter(), processor()
+    start, processor = time.perf_counter(), processor_seconds()
 
-    def done(summary: Summary, total: int) -> None:
+    def note_time(summary: Summary, total: int) -> None:
         times.append(time.perf_counter())
 
-    summary = pack(scenes, output, job, engine_name=engine, workers=workers, progress=done)
+    summary = pack(scenes, output, job, engine_name=engine, workers=workers, progress=note_time)
     seconds = max(times[-1] - times[0], 1e-9)
-    return Turn(times[0] - begin, (len(times) - 1) / seconds, processor() - used, summary)
+    rate = (len(times) - 1) / seconds
+    return Turn(times[0] - start, rate, processor_seconds() - processor, summary)
 
 
 def tiled(scenes: list[SceneFiles], tasks: tuple[str, ...], directory: Path) -> list[SceneFiles]:
-    """Scenes of four each, written as a dataset."""
+    """A dataset in ``directory`` whose scenes are four of ``scenes`` each, two by two."""
     for first in range(0, len(scenes) - 3, 4):
         four = [read_scene(files, USUAL, tasks) for files in scenes[first : first + 4]]
-        place = directory / f"{first // 4:05d}"
-        place.mkdir(parents=True)
-        for name in (n for n in tasks if all(n in own for own in four)):
-            a, b, c, d = (own[name] for own in four)
+        scene_directory = directory / f"{first // 4:05d}"
+        scene_directory.mkdir(parents=True)
+        for name in (name for name in tasks if all(name in scene for scene in four)):
+            a, b, c, d = (scene[name] for scene in four)
             image = np.ascontiguousarray(np.concatenate([np.hstack([a, b]), np.hstack([c, d])]))
-            write_image(place / f"{name}{suffix_for(image)}", image)
+            write_image(scene_directory / f"{name}{suffix_for(image)}", image)
     return find_scenes(directory)
 
 
@@ -102,21 +104,22 @@ def epoch(path: Path, task: str) -> str:
     )
 
 
-def table(found: dict[int, list[Turn]], engine: str) -> str:
-    """Markdown, a row for every number of workers."""
+def table(turns_of: dict[int, list[Turn]], engine: str) -> str:
+    """Markdown, a row for every number of workers; ``turns_of``: by that number."""
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"]
-    base: float | None = None
+    base: float | None = None  # scenes/s of a worker, of the first number of workers
     memory = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    for workers, turns in found.items():
-        best, scenes = max(turns, key=lambda own: own.rate), turns[0].summary.scenes
-        each = best.rate / workers
-        base = base or each
-        used = f"{min(t.processor for t in turns) / scenes:.3f}" if engine == "local" else "–"
-        size = f"{memory / 1024:.0f}" if engine == "local" else "–"
+    for workers, turns in turns_of.items():
+        best, scenes = max(turns, key=lambda turn: turn.rate), turns[0].summary.scenes
+        rate_of_one = best.rate / workers
+        base = base or rate_of_one
+        seconds = f"{min(turn.processor for turn in turns) / scenes:.3f}" if engine == "local" else "–"
+        megabytes = f"{memory / 1024:.0f}" if engine == "local" else "–"
         sizes = f"{best.summary.total / scenes:.0f} | {best.summary.read / scenes:.0f}"
-        start = min(own.start for own in turns)
+        start = min(turn.start for turn in turns)
         lines.append(
-            f"| {workers} | {start:.1f} | {best.rate:.2f} | {each / base:.0%} | {used} | {size} | {sizes} |"
+            f"| {workers} | {start:.1f} | {best.rate:.2f} | {rate_of_one / base:.0%} |"
+            f" {seconds} | {megabytes} | {sizes} |"
         )
     return "\n".join(lines)
 
@@ -135,20 +138,20 @@ def main() -> None:
     parser.add_argument("--tile", action="store_true")
     parser.add_argument("--epoch", default="", help="a task")
     arguments = parser.parse_args()
-    tasks, counts = tuple(arguments.tasks.split(",")), [int(own) for own in arguments.workers.split(",")]
+    tasks, counts = tuple(arguments.tasks.split(",")), [int(word) for word in arguments.workers.split(",")]
     weights = store.find(arguments.weights) if arguments.weights else None
     job = Job(weights, tasks, Request(arguments.quality, coding=arguments.coding))
     with tempfile.TemporaryDirectory() as temporary:
-        place = Path(temporary)
+        directory = Path(temporary)
         scenes = find_scenes(arguments.dataset)[: arguments.limit]
-        scenes = tiled(scenes, tasks, place / "tiled") if arguments.tile else scenes
-        found: dict[int, list[Turn]] = {workers: [] for workers in counts}
+        scenes = tiled(scenes, tasks, directory / "tiled") if arguments.tile else scenes
+        turns_of: dict[int, list[Turn]] = {workers: [] for workers in counts}
         for number in range(arguments.turns):
-            for workers, turns in found.items():
-                output = place / f"{number}-{workers}"
+            for workers, turns in turns_of.items():
+                output = directory / f"{number}-{workers}"
                 turns.append(turn(scenes, output, job, arguments.engine, workers))
         print(f"{len(scenes)} scenes, quality {arguments.quality:g}, engine {arguments.engine}\n")
-        print(table(found, arguments.engine))
+        print(table(turns_of, arguments.engine))
         if arguments.epoch:
             print(f"\n{epoch(output, arguments.epoch)}")
 

@@ -4,10 +4,10 @@
 
 All forms are made in a temporary directory. AVIF files are of 8 bits, depth scaled by its range, in the
 lowest quality whose PSNR over a few images of a task is the archive's. Near is this machine's disk,
-files in its cache (a first round is not counted); far a server in a process of its own (``slow_server.py``).
-Random order is ``shuffle=True`` of a DataLoader near, of an archive's stream far; a buffer of 100 scenes
-where a form has only that. Numbers are scenes a second, the best of several rounds, and for one process near,
-milliseconds of the processor a scene.
+files in its cache (a first round is not counted); far is a server in a process of its own
+(``slow_server.py``). Random order is ``shuffle=True`` of a DataLoader near, of an archive's stream far; a
+buffer of 100 scenes where a form has only that. Numbers are scenes a second, the best of several rounds, and
+for one process near, milliseconds of the processor a scene.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -26,7 +27,7 @@ from urllib.request import urlopen
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from forms import make, readers
+from forms import make_forms, readers
 from torch.utils.data import DataLoader, IterableDataset
 
 import mtcodec
@@ -37,36 +38,42 @@ from mtcodec.quality import DEFAULT
 BATCH = 16
 
 
-def loader(data: Any, workers: int, random: bool) -> DataLoader[Any]:
-    ordered = isinstance(data, IterableDataset)
+Sent = Callable[[], int]
+"""Bytes that the server has sent so far."""
+
+
+def loader(dataset: Any, workers: int, random: bool) -> DataLoader[Any]:
+    ordered = isinstance(dataset, IterableDataset)
     return DataLoader(
-        data, BATCH, num_workers=workers, collate_fn=mtcodec.collate, persistent_workers=workers > 0,
+        dataset, BATCH, num_workers=workers, collate_fn=mtcodec.collate, persistent_workers=workers > 0,
         shuffle=None if ordered else random,
     )  # fmt: skip
 
 
-def size(batch: dict[str, Any]) -> int:
-    return max(len(value) for value in batch.values())
+def batch_size(batch: dict[str, Any]) -> int:
+    return max(len(values) for values in batch.values())
 
 
 class Measured:
-    """A form that is read again and again, in turns with others."""
+    """A form that is read again and again, in turns with others.
 
-    def __init__(
-        self, make_data: Callable[[], Any], workers: int, random: bool, sent: Callable[[], int]
-    ) -> None:
-        data = make_data()
-        self.data, self.sent, self.loader = data, sent, loader(data, workers, random)
+    Attributes:
+        rate: scenes a second, of the best epoch.
+        cost: milliseconds of the processor a scene, of the best epoch.
+        bytes: sent for a scene in the last epoch.
+    """
+
+    def __init__(self, dataset: Any, workers: int, random: bool, sent: Sent) -> None:
+        self.dataset, self.sent, self.loader = dataset, sent, loader(dataset, workers, random)
         self.rate, self.cost, self.bytes, self.epoch = 0.0, float("inf"), 0.0, 0
-        self.round(counted=False)
 
     def round(self, counted: bool = True) -> float:
-        """Seconds of an epoch."""
-        if hasattr(self.data, "set_epoch"):
-            self.data.set_epoch(self.epoch)
+        """Read an epoch; returns its seconds."""
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(self.epoch)
         self.epoch += 1
         sent, cpu, start = self.sent(), time.process_time(), time.perf_counter()
-        count = sum(map(size, self.loader))
+        count = sum(map(batch_size, self.loader))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
         if counted:
             self.rate, self.cost = max(self.rate, count / seconds), min(self.cost, cpu / count * 1e3)
@@ -74,47 +81,78 @@ class Measured:
         return seconds
 
     def rounds(self, seconds: float) -> None:
+        """Read epochs for so long."""
         left = seconds
         while left > 0:
             left -= self.round()
 
 
-def table(work: Path, server: str, tasks: list[str], own: argparse.Namespace) -> None:
+@dataclass(frozen=True)
+class Setting:
+    """How all forms are read in one column of the table.
+
+    Attributes:
+        label: head of the column.
+        root: directory or URL.
+        workers: of the DataLoader.
+        random: in random order.
+        sent: reads the counter of the server at ``root``; 0 near.
+    """
+
+    label: str
+    root: str
+    workers: int
+    random: bool
+    sent: Sent
+
+
+def settings(work: Path, server: str) -> list[Setting]:
     def sent() -> int:
         with urlopen(f"{server}/-/sent") as answer:
             return int(answer.read())
 
-    places: list[tuple[str, str, int, bool]] = [
-        (root, f"{name}, {order}", workers, order == "random")
-        for root, name, workers in (
-            (str(work), "1 process", 0),
-            (str(work), "2 workers", 2),
-            (server, "far, 2 workers", 2),
-        )
+    places = (
+        (str(work), "1 process", 0, lambda: 0),
+        (str(work), "2 workers", 2, lambda: 0),
+        (server, "far, 2 workers", 2, sent),
+    )
+    return [
+        Setting(f"{name}, {order}", root, workers, order == "random", count)
+        for root, name, workers, count in places
         for order in ("in order", "random")
-    ]  # fmt: skip
-    columns: list[dict[str, Measured]] = []
-    for root, _, workers, random in places:
-        ways = readers(work, root, tasks, random)
-        ways = {name: way for name, way in ways.items() if not own.forms or own.forms.search(name)}
-        made: dict[str, Measured] = {}
-        for _ in range(own.turns):
-            for name, way in ways.items():
-                if name not in made:
-                    made[name] = Measured(way, workers, random, sent if root == server else lambda: 0)
-                made[name].rounds(own.seconds / own.turns)
-                if own.verbose:
-                    print(f"{time.perf_counter():.0f} {root} {name} {made[name].rate:.1f}", file=sys.stderr)
-        for measured in made.values():
-            measured.loader._iterator = None  # its workers end
-        columns.append(made)
+    ]
+
+
+def measure(
+    work: Path, setting: Setting, tasks: list[str], arguments: argparse.Namespace
+) -> dict[str, Measured]:
+    """All forms in one setting, read in turns, by name."""
+    measured: dict[str, Measured] = {}
+    for _ in range(arguments.turns):
+        for name, make_dataset in readers(work, setting.root, tasks, setting.random).items():
+            if arguments.forms and not arguments.forms.search(name):
+                continue
+            if name not in measured:
+                measured[name] = Measured(make_dataset(), setting.workers, setting.random, setting.sent)
+                measured[name].round(counted=False)
+            measured[name].rounds(arguments.seconds / arguments.turns)
+    for form in measured.values():
+        form.loader._iterator = None  # its workers end
+    return measured
+
+
+def table(work: Path, server: str, tasks: list[str], arguments: argparse.Namespace) -> None:
+    """Print a row for every form."""
+    columns = settings(work, server)
+    results = [measure(work, setting, tasks, arguments) for setting in columns]
     print(f"\n{', '.join(tasks)}:\n")
-    heads = [place[1] for place in places]
+    heads = [setting.label for setting in columns]
     print("| | ms of the processor | " + " | ".join(heads) + " | kB a scene, far |")
     print("|---" * (len(heads) + 3) + "|")
-    for name in columns[0]:
-        cells = [f"{min(c[name].cost for c in columns[:2]):.2f}", *(f"{c[name].rate:.0f}" for c in columns)]
-        print(f"| {name} | " + " | ".join(cells) + f" | {columns[-2][name].bytes / 1e3:.1f} |", flush=True)
+    for name in results[0]:
+        forms = [result[name] for result in results]
+        cells = [f"{min(form.cost for form in forms[:2]):.2f}", *(f"{form.rate:.0f}" for form in forms)]
+        print(f"| {name} | " + " | ".join(cells) + f" | {forms[-2].bytes / 1e3:.1f} |", flush=True)
 
 
 def main() -> None:
@@ -131,22 +169,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of every number, in all turns")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--forms", type=re.compile, default=None, help="those whose names have this pattern")
-    parser.add_argument("--verbose", action="store_true")
-    own = parser.parse_args()
-    tasks = own.tasks.split(",")
+    arguments = parser.parse_args()
+    tasks = arguments.tasks.split(",")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        weights = None if own.weights is None else store.find(own.weights)
-        request = Request(own.quality, coding=own.coding)
-        print(make(own.dataset, work, tasks, own.limit, own.repeat, weights, request))
+        weights = None if arguments.weights is None else store.find(arguments.weights)
+        request = Request(arguments.quality, coding=arguments.coding)
+        print(make_forms(arguments.dataset, work, tasks, arguments.limit, arguments.repeat, weights, request))
         command = [sys.executable, str(Path(__file__).parent / "slow_server.py"), str(work)]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            for wanted in (tasks, ["depth"]):
-                table(work, url, wanted, own)
+            for selection in (tasks, ["depth"]):
+                table(work, url, selection, arguments)
         finally:
             server.kill()
             server.wait()

@@ -3,7 +3,7 @@
     python tests/tools/bounds.py DATASET... [--manifest FILE] [--limit N]
 
 Bounds are in millimetres. A stored step is one, unless the manifest, a JSON list of objects with ``scene``
-and ``depth_unit``, tells otherwise ("0.1 mm", "1/5000 m"). Means over scenes, beside lossless PNG and
+and ``depth_unit``, says otherwise ("0.1 mm", "1/5000 m"). Means over scenes, beside lossless PNG and
 JPEG XL of the same images. Stops with an error where a bound does not hold or a hole does not come back.
 """
 
@@ -22,15 +22,38 @@ from mtcodec import Codec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 
-BOUNDS = (0, 1, 5, 20)  # mm
+BOUNDS_MM = (0, 1, 5, 20)
 
 
-def level_of_lambda(unit: str) -> float:
-    """Millimetres of a stored step, from a description."""
-    part = re.search(r"1/(\d+) m|(\d+)/m", unit)
-    if part:
-        return 1000 / float(part[1] or part[2])
+def millimetres_of(unit: str) -> float:
+    """Millimetres of a stored step of one, from a description of the unit."""
+    match = re.search(r"1/(\d+) m|(\d+)/m", unit)
+    if match:
+        return 1000 / float(match[1] or match[2])
     return 0.1 if "0.1 mm" in unit else 1.0
+
+
+def check(depth: np.ndarray, decoded: np.ndarray, bound: float, label: str) -> None:
+    """Stop where a pixel is further off than ``bound`` stored steps, or a hole (0) moved."""
+    error = np.abs(decoded.astype(np.int64) - depth).max()
+    holes_equal = np.array_equal(decoded == 0, depth == 0)
+    if error > bound or not holes_equal or decoded.dtype != depth.dtype:
+        raise SystemExit(f"{label}: bound {bound}: error {error}, holes kept: {holes_equal}")
+
+
+def sizes_of(depth: np.ndarray, step_mm: float, label: str) -> dict[str, int]:
+    """Bytes of one depth image by format and bound; ``step_mm``: millimetres of a stored step."""
+    sizes = {
+        "PNG": len(imagecodecs.png_encode(depth, level=9)),
+        "JPEG XL": len(imagecodecs.jpegxl_encode(depth, lossless=True, effort=7)),
+    }
+    codec = Codec(())
+    for bound_mm in BOUNDS_MM:
+        bound = bound_mm / step_mm
+        data = codec.encode({"depth": depth}, max_error={"depth": bound})
+        check(depth, codec.decode(data)["depth"], bound, label)
+        sizes[f"±{bound_mm} mm"] = len(data)
+    return sizes
 
 
 def main() -> None:
@@ -39,27 +62,16 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--limit", type=int, default=None)
     arguments = parser.parse_args()
-    listed = json.loads(arguments.manifest.read_text()) if arguments.manifest else []
-    steps = {entry["scene"]: level_of_lambda(entry["depth_unit"]) for entry in listed}
-    codec = Codec(())
+    entries = json.loads(arguments.manifest.read_text()) if arguments.manifest else []
+    steps_mm = {entry["scene"]: millimetres_of(entry["depth_unit"]) for entry in entries}
     for dataset in arguments.datasets:
-        rows: dict[str, list[int]] = {}
+        scenes = []
         for files in find_scenes(dataset)[: arguments.limit]:
             depth = read_scene(files, tasks=["depth"])["depth"]
-            rows.setdefault("PNG", []).append(len(imagecodecs.png_encode(depth, level=9)))
-            lossless = imagecodecs.jpegxl_encode(depth, lossless=True, effort=7)
-            rows.setdefault("JPEG XL", []).append(len(lossless))
-            for millimetres in BOUNDS:
-                bound = millimetres / steps.get(files.key, 1.0)
-                data = codec.encode({"depth": depth}, max_error={"depth": bound})
-                size, back = len(data), codec.decode(data)["depth"]
-                error = np.abs(back.astype(np.int64) - depth).max()
-                holes = np.array_equal(back == 0, depth == 0)
-                if error > bound or not holes or back.dtype != depth.dtype:
-                    raise SystemExit(f"{files.label}: bound {bound}: error {error}, holes kept: {holes}")
-                rows.setdefault(f"±{millimetres} mm", []).append(size)
-        print(f"{dataset}: {len(rows['PNG'])} scenes, bounds hold for every pixel")
-        print("  " + "   ".join(f"{name} {fmean(sizes):.0f}" for name, sizes in rows.items()))
+            scenes.append(sizes_of(depth, steps_mm.get(files.key, 1.0), files.label))
+        print(f"{dataset}: {len(scenes)} scenes, bounds hold for every pixel")
+        means = {name: fmean(sizes[name] for sizes in scenes) for name in scenes[0]}
+        print("  " + "   ".join(f"{name} {mean:.0f}" for name, mean in means.items()))
 
 
 if __name__ == "__main__":

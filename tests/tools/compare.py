@@ -9,6 +9,8 @@ import numpy as np
 
 from mtcodec.files.images import read_with_alpha, write_image
 
+GAP = 8  # white pixels between pictures
+
 
 def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
     """8-bit RGB; single channels are stretched from [low, high] to the full range."""
@@ -21,14 +23,13 @@ def displayable(image: np.ndarray, low: float, high: float) -> np.ndarray:
 def main(scene: Path, decoded: Path, output: Path) -> None:
     columns = []
     for path in sorted(decoded.glob("*.png")):
-        pair = [read_with_alpha(image, path.stem)[0] for image in (scene / path.name, path)]
-        low, high = float(pair[0].min()), float(pair[0].max())
-        tiles = [displayable(image, low, high) for image in pair]
-        gap = np.full((8, tiles[0].shape[1], 3), 255, np.uint8)
-        columns += [
-            np.concatenate([tiles[0], gap, tiles[1]]),
-            np.full((tiles[0].shape[0] * 2 + 8, 8, 3), 255, np.uint8),
-        ]
+        paths = scene / path.name, path
+        original, reconstruction = (read_with_alpha(image, path.stem)[0] for image in paths)
+        low, high = float(original.min()), float(original.max())
+        above, below = displayable(original, low, high), displayable(reconstruction, low, high)
+        gap = np.full((GAP, above.shape[1], 3), 255, np.uint8)
+        column = np.concatenate([above, gap, below])
+        columns += [column, np.full((column.shape[0], GAP, 3), 255, np.uint8)]
     write_image(output, np.concatenate(columns[:-1], axis=1))
     print(f"{output}: originals above, reconstructions below")
 

@@ -25,9 +25,9 @@ import numpy as np
 
 TESTS = Path(__file__).parents[1]
 sys.path[0] = str(TESTS)  # this file is not the package coverage
-CORPUS, FOUND = TESTS / "hostile" / "corpus", TESTS / "hostile" / "found"
-KEPT_FILES, KEPT_BYTES = 40, 9000  # of a target's corpus
-OPTIONS = (
+CORPUS, FINDINGS = TESTS / "hostile" / "corpus", TESTS / "hostile" / "found"
+MAX_CORPUS_FILES, MAX_CORPUS_BYTES = 40, 9000  # of one target
+LIBFUZZER_OPTIONS = (
     "-timeout=2",
     "-rss_limit_mb=1536",
     "-max_len=4096",
@@ -36,7 +36,7 @@ OPTIONS = (
 )
 CHILD = "MTCODEC_FUZZ_TARGET"  # variable of processes that fuzz
 COMPARISONS = (operator.lt, operator.le, operator.eq, operator.ne, operator.gt, operator.ge)  # Python's order
-PATIENCE_S = 60.0  # with a finding that is tried again
+REPLAY_TIMEOUT_S = 60.0  # with a finding that is tried again
 
 
 def child(target: str, options: list[str]) -> None:
@@ -44,7 +44,7 @@ def child(target: str, options: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["mtcodec"]):
-        from tools import targets
+        from shared import targets
 
     def one(data: bytes) -> None:
         free_arrays(atheris)
@@ -60,10 +60,10 @@ def free_arrays(atheris: Any) -> None:
     if getattr(trace, "frees", False):
         return
 
-    def compare(left: Any, right: Any, operation: int, *about: Any) -> Any:
+    def compare(left: Any, right: Any, operation: int, *position: Any) -> Any:
         if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
             return COMPARISONS[operation](left, right)
-        return trace(left, right, operation, *about)
+        return trace(left, right, operation, *position)
 
     compare.frees = True  # type: ignore[attr-defined]
     atheris._trace_cmp = compare
@@ -76,17 +76,17 @@ def start(target: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_seeds(target: str, directory: Path) -> None:
-    from tools.seeds import seeds
+    from shared.seeds import seeds
 
     for k, data in enumerate(seeds()[target]):
         (directory / f"seed-{k}").write_bytes(data)
 
 
 def harmless(target: str, path: Path) -> bool:
-    """Does it end well without instrumentation, which is slow?"""
+    """Does an input end well without instrumentation, which is slow?"""
     command = [sys.executable, __file__, "--replay", target, str(path)]
     try:
-        return subprocess.run(command, capture_output=True, timeout=PATIENCE_S).returncode == 0
+        return subprocess.run(command, capture_output=True, timeout=REPLAY_TIMEOUT_S).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
@@ -96,37 +96,39 @@ def fuzz(target: str, seconds: float, seed: int, keep: Path, update: bool) -> li
     committed = CORPUS / target
     committed.mkdir(parents=True, exist_ok=True)
     keep.mkdir(parents=True, exist_ok=True)
-    before = set(keep.iterdir())
+    old_findings = set(keep.iterdir())
     with tempfile.TemporaryDirectory() as directory:
-        grown = Path(directory) / "grown"
-        grown.mkdir()
-        write_seeds(target, grown)
+        inputs = Path(directory) / "inputs"
+        inputs.mkdir()
+        write_seeds(target, inputs)
         limit = f"-max_total_time={max(1, round(seconds))}"
         prefix = f"-artifact_prefix={keep}/{target}-"
-        done = start(target, str(grown), str(committed), limit, f"-seed={seed}", prefix, *OPTIONS)
+        options = limit, f"-seed={seed}", prefix, *LIBFUZZER_OPTIONS
+        process = start(target, str(inputs), str(committed), *options)
         if update:
-            merge(target, committed, grown, Path(directory) / "merged")
-    print(f"{target}: {statistics(done.stderr)}", flush=True)
+            merge(target, committed, inputs, Path(directory) / "merged")
+    print(f"{target}: {statistics(process.stderr)}", flush=True)
     kinds = {
-        path: path.name.removeprefix(f"{target}-").split("-")[0] for path in set(keep.iterdir()) - before
+        path: path.name.removeprefix(f"{target}-").split("-")[0]
+        for path in set(keep.iterdir()) - old_findings
     }
     findings = []
     for path, kind in kinds.items():
         if kind == "timeout" and harmless(target, path):
             path.unlink()
         else:
-            findings.append(f"{target}: {kind}: {path.name}: {reason(done.stderr)}")
-    if done.returncode and not kinds:
-        findings.append(f"{target}: ended with {done.returncode}: {reason(done.stderr)}")
+            findings.append(f"{target}: {kind}: {path.name}: {reason(process.stderr)}")
+    if process.returncode and not kinds:
+        findings.append(f"{target}: ended with {process.returncode}: {reason(process.stderr)}")
     return findings
 
 
 def statistics(output: str) -> str:
     """Inputs tried, edges and features seen."""
     units = re.findall(r"number_of_executed_units: (\d+)", output)
-    seen = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", output)
-    edges, features, kept = seen[-1] if seen else ("?", "?", "?")
-    return f"{units[-1] if units else '?'} inputs, {edges} edges, {features} features, {kept} kept"
+    counts = re.findall(r"cov: (\d+) ft: (\d+) corp: (\d+)", output)
+    edges, features, corpus = counts[-1] if counts else ("?", "?", "?")
+    return f"{units[-1] if units else '?'} inputs, {edges} edges, {features} features, {corpus} kept"
 
 
 def reason(output: str) -> str:
@@ -136,27 +138,27 @@ def reason(output: str) -> str:
     return (raised or errors or output.strip().splitlines() or ["?"])[-1][:200]
 
 
-def merge(target: str, committed: Path, grown: Path, merged: Path) -> None:
-    """Leave some of the smallest inputs that cover what all cover in ``committed``, small and large ones."""
+def merge(target: str, committed: Path, inputs: Path, merged: Path) -> None:
+    """Replace ``committed`` by a few inputs, small and large, out of those that cover what all cover."""
     merged.mkdir()
-    start(target, "-merge=1", *OPTIONS, str(merged), str(committed), str(grown))
+    start(target, "-merge=1", *LIBFUZZER_OPTIONS, str(merged), str(committed), str(inputs))
     paths = sorted(merged.iterdir(), key=lambda p: (p.stat().st_size, p.name))
-    kept: dict[str, bytes] = {}
-    for path in paths[:: -(-len(paths) // KEPT_FILES) or 1]:
+    corpus: dict[str, bytes] = {}
+    for path in paths[:: -(-len(paths) // MAX_CORPUS_FILES) or 1]:
         data = path.read_bytes()
-        if sum(map(len, kept.values())) + len(data) <= KEPT_BYTES:
-            kept[path.name[:12]] = data
-    if kept:
+        if sum(map(len, corpus.values())) + len(data) <= MAX_CORPUS_BYTES:
+            corpus[path.name[:12]] = data
+    if corpus:
         for path in committed.iterdir():
             path.unlink()
-        for name, data in kept.items():
+        for name, data in corpus.items():
             (committed / name).write_bytes(data)
 
 
 def main() -> None:
     if CHILD in os.environ:
         child(os.environ[CHILD], sys.argv[1:])
-    from tools.targets import TARGETS, outcome
+    from shared.targets import TARGETS, outcome
 
     if sys.argv[1:2] == ["--replay"]:
         print(outcome(sys.argv[2], Path(sys.argv[3]).read_bytes()))
@@ -165,7 +167,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0, help="of libFuzzer; 0: another one every time")
-    parser.add_argument("--keep", type=Path, default=FOUND)
+    parser.add_argument("--keep", type=Path, default=FINDINGS)
     parser.add_argument("--update", action="store_true")
     arguments = parser.parse_args()
     chosen = arguments.targets or list(TARGETS)

@@ -25,31 +25,42 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 QUALITIES = (10, 25, 40, 55, 70, 85)
-Points = NDArray[np.float64]
-"""Bytes and PSNR by quality."""
+LOW_END, HIGH_END = 4, -5  # of the 64 PSNRs that are compared
+Curve = NDArray[np.float64]
+"""(qualities, 2): bytes and PSNR in dB."""
 
 
-def points(image: NDArray[np.generic], task: str, coding: str) -> list[tuple[int, float]]:
-    made = Signal.from_image(USUAL[task], image)
-    found = []
+def curve_of(image: NDArray[np.generic], task: str, coding: str) -> list[tuple[int, float]]:
+    """Bytes and PSNR of an image at every quality."""
+    signal = Signal.from_image(USUAL[task], image)
+    points = []
     for quality in QUALITIES:
         file = mtcodec.encode({task: image}, quality=quality, coding=coding)
-        found.append((len(file), measure(made, mtcodec.decode(file)[task])["psnr"]))
-    return found
+        points.append((len(file), measure(signal, mtcodec.decode(file)[task])["psnr"]))
+    return points
 
 
-def change(before: Points, after: Points) -> Points:
-    """Logarithms of the ratio of bytes at PSNRs that both reach, from the lowest to the highest."""
+def log_ratios(before: Curve, after: Curve) -> NDArray[np.float64]:
+    """Logarithms of the ratio of bytes at 64 PSNRs, from the lowest that both curves reach to the highest."""
     low = max(before[:, 1].min(), after[:, 1].min())
     high = min(before[:, 1].max(), after[:, 1].max())
-    at = np.linspace(low, high, 64)
-    logs = [np.interp(at, own[:, 1], np.log(own[:, 0])) for own in (before, after)]
-    ratio: Points = logs[1] - logs[0]
-    return ratio
+    psnrs = np.linspace(low, high, 64)
+    log_bytes = [np.interp(psnrs, curve[:, 1], np.log(curve[:, 0])) for curve in (before, after)]
+    return np.asarray(log_bytes[1] - log_bytes[0])
 
 
 def percent(logarithm: float) -> str:
     return f"{100 * (np.exp(logarithm) - 1):+.1f} %"
+
+
+def report_change(before: Curve, after: Curve) -> None:
+    """Print what changed; both are (scenes, qualities, 2)."""
+    by_scene = [float(log_ratios(*pair).mean()) for pair in zip(before, after)]
+    of_means = log_ratios(before.mean(axis=0), after.mean(axis=0))
+    print(
+        f"  mean {percent(float(np.mean(by_scene)))}, worst {percent(max(by_scene))};"
+        f" at the low end {percent(of_means[LOW_END])}, at the high end {percent(of_means[HIGH_END])}"
+    )
 
 
 def main() -> None:
@@ -61,25 +72,21 @@ def main() -> None:
     parser.add_argument("--save", type=Path)
     parser.add_argument("--against", type=Path)
     arguments = parser.parse_args()
-    before = json.loads(arguments.against.read_text()) if arguments.against else {}
-    found: dict[str, list[list[tuple[int, float]]]] = {}
+    task = arguments.task
+    saved = json.loads(arguments.against.read_text()) if arguments.against else {}
+    curves: dict[str, list[list[tuple[int, float]]]] = {}
     for dataset in arguments.datasets:
-        scenes = [files for files in find_scenes(dataset) if arguments.task in files.files]
-        images = [
-            read_scene(files, tasks=[arguments.task])[arguments.task] for files in scenes[: arguments.limit]
-        ]
+        scenes = [files for files in find_scenes(dataset) if task in files.files][: arguments.limit]
+        images = (read_scene(files, tasks=[task])[task] for files in scenes)
         name = "/".join(dataset.absolute().parts[-2:])
-        own = found[name] = [points(image, arguments.task, arguments.coding) for image in images]
-        means = np.mean(own, axis=0)
-        print(f"{name}, {len(own)} scenes:", ", ".join(f"{size:.0f} B {psnr:.1f} dB" for size, psnr in means))
-        if name in before:
-            then = np.array(before[name])
-            each = [float(change(*pair).mean()) for pair in zip(then, np.array(own))]
-            ends = change(then.mean(axis=0), means)[[4, -5]]
-            told = (percent(float(np.mean(each))), percent(max(each)), *map(percent, ends))
-            print("  mean {}, worst {}; at the low end {}, at the high end {}".format(*told))
+        curves[name] = [curve_of(image, task, arguments.coding) for image in images]
+        means = np.mean(curves[name], axis=0)
+        points = ", ".join(f"{size:.0f} B {psnr:.1f} dB" for size, psnr in means)
+        print(f"{name}, {len(scenes)} scenes: {points}")
+        if name in saved:
+            report_change(np.array(saved[name]), np.array(curves[name]))
     if arguments.save:
-        arguments.save.write_text(json.dumps(found))
+        arguments.save.write_text(json.dumps(curves))
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ from torch import nn
 from mtcodec.networks.onnx.runtime import ort
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tools import symbols
-from tools.symbols import Digests, OwnCodec, reader_of, steps_apart
+from shared import symbols
+from shared.symbols import Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.files.layouts import find_scenes

@@ -1,4 +1,6 @@
-"""One dataset in the forms that people train from: made by :func:`make`, read by what :func:`readers` gives.
+"""One dataset in the forms that people train from.
+
+:func:`make_forms` makes them, and what :func:`readers` returns reads them.
 
 Samples are dicts of tensors (C, H, W) in all of them. Files of a scene are read together, images decoded by
 Pillow; over HTTP a folder is read with eight connections a worker, kept alive.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -32,12 +34,16 @@ from mtcodec.tasks import USUAL
 
 SHARDS = 4  # of tar and Parquet files, so that every worker has some
 CONNECTIONS = 8
-SAMPLE = 4  # images of a task that decide on the quality of AVIF files
-Images = dict[str, dict[str, Array]]
-QUALITIES = (5, 10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95)
+SAMPLED_IMAGES = 4  # of a task, which decide on the quality of AVIF files
+ROW_GROUPS = 8  # of an archive, as many as a large one has for its workers
+AVIF_QUALITIES = (5, 10, 20, 30, 40, 50, 60, 65, 70, 75, 80, 85, 90, 95)
+Images = dict[str, dict[str, Array]]  # by key of the scene and task
 
 
-def scaled(image: Array, original: Array) -> Array:
+# --- AVIF --------------------------------------------------------------------------------------------
+
+
+def eight_bits(image: Array, original: Array) -> Array:
     """8-bit samples, of what is not 8 bits by the range of the original without zeros."""
     if original.dtype == np.uint8:
         return image
@@ -46,75 +52,94 @@ def scaled(image: Array, original: Array) -> Array:
     return np.rint(np.clip((image.astype(float) - low) * (255 / max(high - low, 1)), 0, 255)).astype(np.uint8)
 
 
-def error(image: Array, original: Array) -> float:
-    """Mean squared error where there is a measurement."""
+def squared_error(samples: Array, original: Array) -> float:
+    """Mean squared error of 8-bit samples where there is a measurement."""
     valid = np.ones(original.shape[:2], bool) if original.ndim == 3 else original > 0
-    return float(np.square(image.astype(float) - scaled(original, original))[valid].mean())
+    return float(np.square(samples.astype(float) - eight_bits(original, original))[valid].mean())
 
 
-def write(image: Array, quality: int) -> bytes:
+def write_avif(samples: Array, quality: int) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "AVIF", quality=quality, speed=6, subsampling="4:4:4", max_threads=1)
+    Image.fromarray(samples).save(file, "AVIF", quality=quality, speed=6, subsampling="4:4:4", max_threads=1)
     return file.getvalue()
 
 
-def read(file: bytes, mono: bool) -> Array:
+def read_avif(file: bytes, mono: bool) -> Array:
     from PIL import Image
 
     image = Image.open(io.BytesIO(file))
     return np.asarray(image.convert("L") if mono else image)
 
 
-def files_like(originals: list[Array], decoded: list[Array]) -> tuple[int, list[bytes]]:
-    """AVIF files of about the error of ``decoded``, and their quality, which a sample of images decides."""
-    some = slice(None, None, max(1, len(originals) // SAMPLE))
-    every, originals, decoded = originals, originals[some], decoded[some]
-    pairs = zip(decoded, originals, strict=True)
-    wanted = float(np.mean([error(scaled(own, original), original) for own, original in pairs]))
-    low, high = 0, len(QUALITIES) - 1
+def quality_like(originals: list[Array], decoded: list[Array]) -> int:
+    """The lowest quality of AVIF with no more error than ``decoded`` has, over a sample of images."""
+    sample = slice(None, None, max(1, len(originals) // SAMPLED_IMAGES))
+    originals, decoded = originals[sample], decoded[sample]
+    pairs = list(zip(decoded, originals, strict=True))
+    max_error = float(np.mean([squared_error(eight_bits(d, o), o) for d, o in pairs]))
+    low, high = 0, len(AVIF_QUALITIES) - 1
     while low < high:
         middle = (low + high) // 2
-        files = [write(scaled(own, own), QUALITIES[middle]) for own in originals]
-        errors = [error(read(f, o.ndim == 2), o) for f, o in zip(files, originals, strict=True)]
-        low, high = (low, middle) if np.mean(errors) <= wanted else (middle + 1, high)
-    quality = QUALITIES[low]
-    return quality, [write(scaled(own, own), quality) for own in every]
+        errors = []
+        for original in originals:
+            file = write_avif(eight_bits(original, original), AVIF_QUALITIES[middle])
+            errors.append(squared_error(read_avif(file, original.ndim == 2), original))
+        low, high = (low, middle) if np.mean(errors) <= max_error else (middle + 1, high)
+    return AVIF_QUALITIES[low]
 
 
-def make(
+# --- making ------------------------------------------------------------------------------------------
+
+
+def make_forms(
     dataset: Path, work: Path, tasks: list[str], limit: int | None, repeat: int, weights: Any,
     request: Request,
 ) -> str:  # fmt: skip
-    """All forms in ``work``, of scenes that are there ``repeat`` times; returns what was made, a line."""
+    """All forms in ``work``, of scenes that are there ``repeat`` times; returns a line about them."""
     once = find_scenes(dataset)[:limit]
-    found = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in once]
-    originals: Images = {str(k): read_scene(own, USUAL, tasks) for k, own in enumerate(found)}
-    archive_write.MAX_GROUP_ROWS = max(
-        1, len(found) // 8
-    )  # as many groups as a large archive has for its workers
-    pack(found, work / "archive", Job(weights, tuple(tasks), request), workers=2)
+    scenes = [replace(scene, key=f"{k}/{scene.key}") for k in range(repeat) for scene in once]
+    originals: Images = {str(k): read_scene(scene, USUAL, tasks) for k, scene in enumerate(scenes)}
+    archive_write.MAX_GROUP_ROWS = max(1, len(scenes) // ROW_GROUPS)
+    pack(scenes, work / "archive", Job(weights, tuple(tasks), request), workers=2)
     decoded = dict(enumerate(scene for _, scene in scenes_of(ArchiveReader(work / "archive"), tasks)))
-    ours = sum(f.stat().st_size for f in (work / "archive").glob("part-*")) / len(found)
-    for key, scene in originals.items():
-        (work / "png" / key).mkdir(parents=True)
-        (work / "avif" / key).mkdir(parents=True)
-        for name, image in scene.items():
-            write_image(work / "png" / key / f"{name}.png", image)
-    notes = []
-    for name in tasks:
-        keys = [key for key in originals if name in originals[key]]
-        quality, files = files_like([originals[k][name] for k in keys], [decoded[int(k)][name] for k in keys])
-        notes.append(f"{name} {quality}")
-        for key, data in zip(keys, files, strict=True):
-            (work / "avif" / key / f"{name}.avif").write_bytes(data)
-    sizes = {form: sum(f.stat().st_size for f in (work / form).rglob("*.*")) / len(found)
-             for form in ("png", "avif")}  # fmt: skip
+    png_folder(work, originals)
+    qualities = avif_folder(work, originals, decoded, tasks)
     tars(work, originals)
     tables(work, originals)
-    return (f"{len(found)} scenes; bytes a scene: PNG {sizes['png']:.0f}, AVIF {sizes['avif']:.0f}"
-            f" (quality {', '.join(notes)}), archive {ours:.0f}")  # fmt: skip
+    png, avif, archive = (
+        sum(file.stat().st_size for file in (work / form).rglob(pattern)) / len(scenes)
+        for form, pattern in (("png", "*.*"), ("avif", "*.*"), ("archive", "part-*"))
+    )
+    settings = ", ".join(f"{name} {quality}" for name, quality in qualities.items())
+    return (
+        f"{len(scenes)} scenes; bytes a scene: PNG {png:.0f}, AVIF {avif:.0f} (quality {settings}),"
+        f" archive {archive:.0f}"
+    )
+
+
+def png_folder(work: Path, originals: Images) -> None:
+    for key, scene in originals.items():
+        (work / "png" / key).mkdir(parents=True)
+        for name, image in scene.items():
+            write_image(work / "png" / key / f"{name}.png", image)
+
+
+def avif_folder(
+    work: Path, originals: Images, decoded: Mapping[int, Mapping[str, Array]], tasks: list[str]
+) -> dict[str, int]:
+    """Files of about the error of ``decoded``; returns their quality by task."""
+    qualities = {}
+    for name in tasks:
+        keys = [key for key in originals if name in originals[key]]
+        images = [originals[key][name] for key in keys]
+        qualities[name] = quality_like(images, [decoded[int(key)][name] for key in keys])
+        for key, image in zip(keys, images, strict=True):
+            path = work / "avif" / key / f"{name}.avif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(write_avif(eight_bits(image, image), qualities[name]))
+    return qualities
 
 
 def tars(work: Path, originals: Images) -> None:
@@ -132,7 +157,7 @@ def tables(work: Path, originals: Images) -> None:
 
     (work / "parquet").mkdir()
     names = list(next(iter(originals.values())))
-    kinds = datasets.Features({"key": datasets.Value("string"), **{n: datasets.Image() for n in names}})
+    features = datasets.Features({"key": datasets.Value("string"), **{n: datasets.Image() for n in names}})
     for shard in range(SHARDS):
         rows: dict[str, list[Any]] = {"key": list(originals)[shard::SHARDS]}
         for name in names:
@@ -141,7 +166,7 @@ def tables(work: Path, originals: Images) -> None:
                 if name in originals[key] else None
                 for key in rows["key"]
             ]  # fmt: skip
-        table = datasets.Dataset.from_dict(rows, kinds).data.table
+        table = datasets.Dataset.from_dict(rows, features).data.table
         pq.write_table(
             table, work / "parquet" / f"{shard}.parquet", row_group_size=max(1, len(rows["key"]) // 2)
         )
@@ -166,8 +191,9 @@ class Folder(Dataset[Any]):
     """A directory of image files, or an index of URLs."""
 
     def __init__(self, root: str, index: list[list[str]]) -> None:
-        self.root, self.index, self.pool = root, index, None
-        self._get: Any = None
+        self.root, self.index = root, index
+        self._pool: ThreadPoolExecutor | None = None
+        self._connections: Any = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -175,17 +201,17 @@ class Folder(Dataset[Any]):
     def _bytes(self, name: str) -> bytes:
         if "://" not in self.root:
             return (Path(self.root) / name).read_bytes()
-        return bytes(self._get.request("GET", f"{self.root}/{name}").data)
+        return bytes(self._connections.request("GET", f"{self.root}/{name}").data)
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         names = [name for i in indices for name in self.index[i]]
         if "://" in self.root:
-            if self._get is None:
+            if self._pool is None:
                 import urllib3
 
-                self._get = urllib3.PoolManager(maxsize=CONNECTIONS, retries=3)
-                self.pool = ThreadPoolExecutor(CONNECTIONS)
-            files = iter(self.pool.map(self._bytes, names))
+                self._connections = urllib3.PoolManager(maxsize=CONNECTIONS, retries=3)
+                self._pool = ThreadPoolExecutor(CONNECTIONS)
+            files = iter(self._pool.map(self._bytes, names))
         else:
             files = map(self._bytes, names)
         return [
@@ -230,10 +256,12 @@ def hugging_face(work: Path, root: str, tasks: list[str], random: bool) -> Any:
 
     files = [f"{root}/parquet/{k}.parquet" for k in range(SHARDS)]
     if "://" in root:
-        far = datasets.load_dataset("parquet", data_files=files, split="train", streaming=True, columns=tasks)
-        return Rows(far.shuffle(seed=0, buffer_size=100) if random else far)
-    near = datasets.Dataset.from_parquet(files, cache_dir=str(work / "cache"), columns=tasks)
-    return near.with_transform(Decoded(tasks).rows)
+        rows = datasets.load_dataset(
+            "parquet", data_files=files, split="train", streaming=True, columns=tasks
+        )
+        return Rows(rows.shuffle(seed=0, buffer_size=100) if random else rows)
+    table = datasets.Dataset.from_parquet(files, cache_dir=str(work / "cache"), columns=tasks)
+    return table.with_transform(Decoded(tasks).rows)
 
 
 class Rows(torch.utils.data.IterableDataset[Any]):
@@ -248,11 +276,11 @@ class Rows(torch.utils.data.IterableDataset[Any]):
 
 
 def readers(work: Path, root: str, tasks: list[str], random: bool) -> dict[str, Callable[[], Any]]:
-    """What makes a dataset of each form, by its name in the table."""
+    """Functions that open a dataset of each form, by its name in the table."""
 
     def archive() -> Any:
-        own = mtcodec.Archive(f"{root}/archive", tasks)
-        return own.stream(shuffle=random) if "://" in root or not random else own
+        dataset = mtcodec.Archive(f"{root}/archive", tasks)
+        return dataset.stream(shuffle=random) if "://" in root or not random else dataset
 
     return {
         "PNG folder": lambda: folder(work, root, "png", tasks),

@@ -25,128 +25,132 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+import numpy as np
 
-from tools.rows import ROW_OUTCOMES, mutated_part, mutated_row, part_from
-from tools.sections import file_of
-from tools.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, peak, sealed
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from shared.rows import ROW_OUTCOMES, flip_bits, mutated_part, mutated_row, part_from
+from shared.samples import crop
+from shared.sections import file_of
+from shared.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, check_image, peak, sealed
 
 from mtcodec import Codec
+from mtcodec.codec.prepare import Scene
+from mtcodec.coders import classical
+from mtcodec.coders.coding_modes import CODING_MODES
 from mtcodec.container.header import Header, parse
 from mtcodec.container.mtc import Reader, build, split
 from mtcodec.container.section import CODINGS, DEFAULT_RANGES, DTYPES, Section
 from mtcodec.errors import FormatError, MtcodecError, SectionError, WeightsNotFound
+from mtcodec.signals.signal import Signal
+from mtcodec.tasks import USUAL
 
-WAIT_S = 60.0  # for a worker that starts
-PATIENCE_S = 20.0  # with a case
+START_TIMEOUT_S = 60.0  # of a worker
+CASE_TIMEOUT_S = 20.0
+SECTION_NAMES = ("rgb", "depth", "normal", "semantic", "smell", "holes0", "notes", "files")
 SUFFIXES = {"file": ".mtc", "row": ".row", "part": ".parquet"}  # by kind of case
 
 # --- seeds -------------------------------------------------------------------------------------------
 
 
-def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
-    """Weights, and files of every coding, sizes and dtypes."""
-    import numpy as np
-    import torch
+def make_weights(path: Path, seed: int) -> None:
+    """Small untrained weights for the bundled scenes."""
     from conftest import SCENES, SMALL, TASKS
+    from shared.samples import untrained
 
-    import mtcodec
-    from mtcodec.coders import classical
-    from mtcodec.coders.coding_modes import CODING_MODES
     from mtcodec.files.layouts import find_scenes
-    from mtcodec.files.scene import read_scene
     from mtcodec.networks.config import ModelConfig
     from mtcodec.networks.pytorch import serial
-    from mtcodec.networks.pytorch.modules import MultiTask
-    from mtcodec.signals.signal import Signal
-    from mtcodec.tasks import USUAL
-    from mtcodec.train import klt
     from mtcodec.train.dataset import Scenes
 
-    found = find_scenes(SCENES)
+    model = untrained(ModelConfig(TASKS, **SMALL), Scenes.read([find_scenes(SCENES)], TASKS), seed)
+    serial.save(path, model, {"note": "untrained"})
+
+
+def lossy_file(scene: Scene) -> bytes:
+    """A file of three tasks of ``scene``, (64, 80), each in another coding mode of a classical codec."""
+    modes = CODING_MODES
+    candidates = {}
+    for name, mode in (("rgb", modes[0]), ("depth", modes[-1]), ("normal", modes[2])):
+        signal = Signal.from_image(USUAL[name], scene[name])
+        candidates[name] = classical.encode(signal, mode, 40 if mode.codec == "av1" else 1, "draft")
+    return file_of(candidates, (64, 80))
+
+
+def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
+    """Small weights in ``directory``, and files of every coding, most of them made with these."""
+    from conftest import SCENES
+
+    from mtcodec.files.layouts import find_scenes
+    from mtcodec.files.scene import read_scene
+
     paths = [directory / "small.safetensors", directory / "others.safetensors"]
     for seed, path in enumerate(paths):
-        torch.manual_seed(seed)
-        model = MultiTask(ModelConfig(TASKS, **SMALL))
-        klt.initialise(model, Scenes.read([found], TASKS), crops=32)
-        serial.save(path, model, {"note": "untrained"})
-    codec, other = (mtcodec.load(path, "cpu", coding="neural") for path in paths)
-    scene = read_scene(found[1])
-    window = slice(90, 154), slice(60, 140)
-    whole = {name: np.ascontiguousarray(image[window]) for name, image in scene.items()}
+        make_weights(path, seed)
+    codec, foreign = (Codec(path, "cpu", coding="neural") for path in paths)
+    scene = read_scene(find_scenes(SCENES)[1])
+    whole = crop(scene, 90, 60, 64, 80)
     holes = {name: image.copy() for name, image in whole.items()}
     holes["depth"][10:30, 5:40], holes["normal"][3:9, 40:70] = 0, 128
-    shared = {name: image.copy() for name, image in whole.items()}
-    shared["depth"][10:30, 5:40], shared["normal"][10:30, 5:40] = 0, 128
+    shared_holes = {name: image.copy() for name, image in whole.items()}
+    shared_holes["depth"][10:30, 5:40], shared_holes["normal"][10:30, 5:40] = 0, 128
     floats = {"depth": whole["depth"].astype(np.float32) / 1000}
     floats["depth"][5:9] = np.nan
-    ways = dict(
-        zip(
-            ("rgb", "depth", "normal"),
-            (CODING_MODES[0], CODING_MODES[-1], CODING_MODES[2]),
-        )
-    )
-    lossy = {
-        name: classical.encode(
-            Signal.from_image(USUAL[name], holes[name]), way, 40 if way.codec == "av1" else 1, "draft"
-        )
-        for name, way in ways.items()
-    }
-    data = {
+    labels = {"semantic": scene["semantic"]}
+    undeclared = {
         "smell": (whole["rgb"] / 7).astype(np.float16),
         "seed": whole["semantic"].astype(np.int64) * 9 - 40,
+        "semantic": whole["semantic"] > 2,
     }
+    one_pixel = {name: whole[name][:1, :1] for name in ("rgb", "depth")}
     return paths[0], [
         codec.encode(whole, 10), codec.encode(whole, 52, task_quality={"depth": 68}, measures=True),
-        codec.encode(holes, 38), codec.encode(shared, 38, units={"depth": "1mm"}),
-        codec.encode({"semantic": scene["semantic"]}),
-        codec.encode({"semantic": scene["semantic"]}, attach={"a.txt": b"abc" * 30, "b.json": b"{}"}),
-        codec.encode({**data, "semantic": whole["semantic"] > 2}),
+        codec.encode(holes, 38), codec.encode(shared_holes, 38, units={"depth": "1mm"}),
+        codec.encode(labels),
+        codec.encode(labels, attach={"a.txt": b"abc" * 30, "b.json": b"{}"}),
+        codec.encode(undeclared),
         codec.encode(holes, max_error={"depth": 3, "normal": 2}),
         codec.encode(whole, max_error={"rgb": 0, "depth": 0, "normal": 1}),
-        file_of(lossy, (64, 80)), codec.encode(shared, 60, coding="classical"),
+        lossy_file(holes), codec.encode(shared_holes, 60, coding="classical"),
         codec.encode(floats, 40), codec.encode(floats, max_error={"depth": 0}),
-        codec.encode({"rgb": whole["rgb"][:1, :1], "depth": whole["depth"][:1, :1]}, 30),
-        other.encode(whole, 30), other.encode(holes, 60),
+        codec.encode(one_pixel, 30),
+        foreign.encode(whole, 30), foreign.encode(holes, 60),
     ]  # fmt: skip
 
 
 # --- mutations ---------------------------------------------------------------------------------------
 
 Mutation = Callable[[random.Random, bytes, bytes], bytes]
+"""Of a file, given another one to take parts from."""
 
 
-def flip(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    out = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 8))):
-        out[rng.randrange(len(out))] ^= 1 << rng.randrange(8)
-    return bytes(out)
+def flip(rng: random.Random, data: bytes, donor: bytes) -> bytes:
+    return flip_bits(rng, data, (1, 1, 2, 8))
 
 
-def cut(rng: random.Random, data: bytes, other: bytes) -> bytes:
+def cut(rng: random.Random, data: bytes, donor: bytes) -> bytes:
     return data[: rng.randrange(len(data))]
 
 
-def splice(rng: random.Random, data: bytes, other: bytes) -> bytes:
-    a, b = rng.randrange(len(data)), rng.randrange(len(other))
-    return data[:a] + other[b : b + rng.randrange(1, 200)] + data[a + rng.choice((0, 20)) :]
+def splice(rng: random.Random, data: bytes, donor: bytes) -> bytes:
+    at, start = rng.randrange(len(data)), rng.randrange(len(donor))
+    return data[:at] + donor[start : start + rng.randrange(1, 200)] + data[at + rng.choice((0, 20)) :]
 
 
 @dataclass
 class Box:
-    """A file taken apart, with payloads and the weights of another one."""
+    """A file taken apart, with payloads and the fingerprint of weights of another one, the donor."""
 
     header: Header
     payloads: dict[str, bytes]
-    other: dict[str, bytes]
-    weights: str
+    donor_payloads: dict[str, bytes]
+    donor_fingerprint: str
 
 
 def rebuilt(change: Callable[..., None]) -> Mutation:
     """A mutation of header fields and payloads, put together with right checksums."""
 
-    def mutate(rng: random.Random, data: bytes, other: bytes) -> bytes:
-        box = Box(parse(data), dict(split(data)[1]), split(other)[1], parse(other).fingerprint)
+    def mutate(rng: random.Random, data: bytes, donor: bytes) -> bytes:
+        box = Box(parse(data), dict(split(data)[1]), split(donor)[1], parse(donor).fingerprint)
         change(rng, box)
         return build(box.header, box.payloads)
 
@@ -176,20 +180,20 @@ def flipped_payload(rng: random.Random, box: Box) -> None:
 
 def noise(rng: random.Random, box: Box) -> None:
     name = _name(rng, box)
-    keep = rng.choice((0, 1, 2, 8))
-    box.payloads[name] = box.payloads[name][:keep] + rng.randbytes(rng.choice((0, 1, 30, 3000)))
+    start = rng.choice((0, 1, 2, 8))
+    box.payloads[name] = box.payloads[name][:start] + rng.randbytes(rng.choice((0, 1, 30, 3000)))
 
 
 def exchanged(rng: random.Random, box: Box) -> None:
-    source = {**box.payloads, **({} if rng.random() < 0.5 else box.other)}
-    box.payloads[_name(rng, box)] = source[rng.choice(sorted(source))]
+    sources = {**box.payloads, **({} if rng.random() < 0.5 else box.donor_payloads)}
+    box.payloads[_name(rng, box)] = sources[rng.choice(sorted(sources))]
 
 
 def reweighted(rng: random.Random, box: Box) -> None:
     """Sections made with other weights than those that the file names."""
-    box.header = replace(box.header, fingerprint=box.weights)
+    box.header = replace(box.header, fingerprint=box.donor_fingerprint)
     if rng.random() < 0.5:
-        box.payloads |= {name: p for name, p in box.other.items() if name in box.payloads}
+        box.payloads |= {name: p for name, p in box.donor_payloads.items() if name in box.payloads}
 
 
 def sizes(rng: random.Random, box: Box) -> None:
@@ -204,7 +208,7 @@ def fields(rng: random.Random, box: Box) -> None:
     sections = list(box.header.sections)
     at = rng.randrange(len(sections))
     old = sections[at]
-    own = old.attributes
+    attributes = old.attributes
     top = rng.randrange(9, 65536)
     changes: list[dict[str, object]] = [
         {"dtype": rng.choice(DTYPES)},
@@ -215,18 +219,16 @@ def fields(rng: random.Random, box: Box) -> None:
         {"range": (0, 0)},
         {"range": (rng.randrange(9), top)},
         {"range": (1 + rng.randrange(9), top), "mapping": "logarithmic"},
-        {"unit_vectors": not own.unit_vectors},
+        {"unit_vectors": not attributes.unit_vectors},
         {"mask_index": None, "hole_values": b""},
         {"mask_index": rng.randrange(3)},
-        {"mask_index": 0, "hole_values": rng.randbytes(own.pixel_bytes * rng.randrange(1, 17))},
+        {"mask_index": 0, "hole_values": rng.randbytes(attributes.pixel_bytes * rng.randrange(1, 17))},
     ]
-    new = replace(old, attributes=replace(own, **rng.choice(changes)))  # type: ignore[arg-type]
+    new = replace(old, attributes=replace(attributes, **rng.choice(changes)))  # type: ignore[arg-type]
     if rng.random() < 0.4:
         new = replace(old, coding=rng.choice(CODINGS))
     elif rng.random() < 0.2:
-        new = replace(
-            old, name=rng.choice(("rgb", "depth", "normal", "semantic", "smell", "holes0", "notes", "files"))
-        )
+        new = replace(old, name=rng.choice(SECTION_NAMES))
     if new.name not in {s.name for k, s in enumerate(sections) if k != at}:
         box.payloads[new.name] = box.payloads[old.name]
         sections[at] = new
@@ -251,7 +253,7 @@ def added(rng: random.Random, box: Box) -> None:
         box.header = replace(box.header, sections=(*box.header.sections, replace(source, name="smell")))
 
 
-def header_bytes(rng: random.Random, data: bytes, other: bytes) -> bytes:
+def header_bytes(rng: random.Random, data: bytes, donor: bytes) -> bytes:
     """A flipped header under a right checksum."""
     header, _ = split(data)
     return sealed(flip(rng, header[:-2], b"")) + data[len(header) :]
@@ -264,22 +266,19 @@ MUTATIONS: tuple[Mutation, ...] = (
 )  # fmt: skip
 
 
+UNREADABLE = (MtcodecError, ValueError, KeyError, IndexError, OverflowError, struct.error)
+"""What mutations of fields raise where an earlier mutation has left none."""
+
+
 def mutated(rng: random.Random, seeds: list[bytes]) -> tuple[str, bytes]:
     """A file and the names of what was done to it."""
-    data, other = rng.choice(seeds), rng.choice(seeds)
+    data, donor = rng.choice(seeds), rng.choice(seeds)
     names = []
     for _ in range(rng.choice((1, 1, 2))):
         mutation = rng.choice(MUTATIONS)
         try:
-            data = mutation(rng, data, other) or data
-        except (
-            MtcodecError,
-            ValueError,
-            KeyError,
-            IndexError,
-            OverflowError,
-            struct.error,
-        ):  # broken already: no fields
+            data = mutation(rng, data, donor) or data
+        except UNREADABLE:
             continue
         names.append(getattr(mutation, "__name__", "?"))
     return "+".join(names) or "none", data
@@ -310,15 +309,10 @@ def outcome(codec: Codec, data: bytes) -> str:
         return "refused"
     header = reader.header
     for name, image in images.items():
-        own = header.task(name).attributes
-        shape = (
-            (header.height, header.width)
-            if own.channels == 1
-            else (header.height, header.width, own.channels)
-        )
-        if image.shape != shape or image.dtype.name != own.dtype:
-            raise AssertionError(f"{name}: {image.shape} {image.dtype}")
-    if {e.task for e in lost} | set(images) != set(header.tasks) or {e.task for e in lost} & set(images):
+        attributes = header.task(name).attributes
+        check_image(image, (header.height, header.width), attributes.dtype, attributes.channels)
+    lost_tasks = {error.task for error in lost}
+    if lost_tasks | set(images) != set(header.tasks) or lost_tasks & set(images):
         raise AssertionError("a task is neither decoded nor named, or both")
     return "partial" if lost else "right"
 
@@ -329,20 +323,21 @@ def outcome_of(codec: Codec, kind: str, data: bytes) -> str:
 
 
 def work(weights: Path, connection: Connection) -> None:
+    """Decode what comes through ``connection``, and answer with outcomes."""
     codec = Codec(weights, "cpu")
     codec.networks()
     connection.send("ready")
     while True:
         kind, data = connection.recv()
-        before, start = peak(), time.process_time()
+        peak_before, start = peak(), time.process_time()
         try:
-            found = outcome_of(codec, kind, data)
+            answer = outcome_of(codec, kind, data)
         except BaseException as error:
-            found = f"raised {type(error).__name__}: {error}"
-        grown, taken = peak() - before, time.process_time() - start
-        if grown > LIMIT_BYTES or taken > LIMIT_S:  # of the processor: the machine may be busy
-            found = f"took {grown} bytes, {taken:.1f} s"
-        connection.send(found)
+            answer = f"raised {type(error).__name__}: {error}"
+        growth, seconds = peak() - peak_before, time.process_time() - start
+        if growth > LIMIT_BYTES or seconds > LIMIT_S:  # of the processor: the machine may be busy
+            answer = f"took {growth} bytes, {seconds:.1f} s"
+        connection.send(answer)
 
 
 class Worker:
@@ -353,24 +348,25 @@ class Worker:
         self.start()
 
     def start(self) -> None:
-        self.connection, theirs = multiprocessing.Pipe()
+        self.connection, worker_end = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")
-        self.process = context.Process(target=work, args=(self.weights, theirs), daemon=True)
+        self.process = context.Process(target=work, args=(self.weights, worker_end), daemon=True)
         self.process.start()
-        if not self.connection.poll(WAIT_S) or self.connection.recv() != "ready":
+        if not self.connection.poll(START_TIMEOUT_S) or self.connection.recv() != "ready":
             raise RuntimeError("the worker does not start")
 
     def run(self, kind: str, data: bytes) -> str:
+        """The outcome of a case, or what the worker did wrong; it is started again where it must be."""
         self.connection.send((kind, data))
         try:
-            found = self.connection.recv() if self.connection.poll(PATIENCE_S) else "did not end"
+            answer = self.connection.recv() if self.connection.poll(CASE_TIMEOUT_S) else "did not end"
         except EOFError:
-            found = "died"
-        if found in ("did not end", "died"):
+            answer = "died"
+        if answer in ("did not end", "died"):
             self.process.kill()
             self.process.join()
             self.start()
-        return str(found)
+        return str(answer)
 
 
 def fuzz(
@@ -385,12 +381,12 @@ def fuzz(
         if seconds and time.monotonic() > end:
             break
         kind, name, data = case(rng, seeds, part)
-        found = worker.run(kind, data)
-        if found not in ("right", "partial", "refused"):
-            failures.append(f"{name}: {found}")
+        answer = worker.run(kind, data)
+        if answer not in ("right", "partial", "refused"):
+            failures.append(f"{name}: {answer}")
             if keep is not None:
                 (keep / f"{seed}-{k}{SUFFIXES[kind]}").write_bytes(data)
-        outcomes[f"{kind} {found.split(':')[0]}"] += 1
+        outcomes[f"{kind} {answer.split(':')[0]}"] += 1
     worker.process.kill()
     return outcomes, failures
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from shared.samples import crop
+from shared.sections import file_of
+from shared.symbols import OwnCodec, torch_codec
 from tools import determinism
-from tools.sections import file_of
-from tools.symbols import OwnCodec, torch_codec
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
@@ -30,6 +31,7 @@ from mtcodec.coders.coding_modes import CODING_MODES, supports
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.networks.weights import file as weights
+from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
@@ -57,115 +59,127 @@ def problem(name: str, root: Path = HERE) -> str | None:
     content = json.loads(record.read_text())
     if content["fingerprint"] != weights.describe(path).fingerprint:
         return "is of other weights"
-    files = {f"{file}.mtc" for file in content["digests"]}
-    there = {p.name for p in (root / name).iterdir()} - {record.name, "pixels.npz", SMALL_WEIGHTS.name}
-    return None if files == there else "lacks files, or has too many"
+    expected = {f"{file}.mtc" for file in content["digests"]}
+    files = {p.name for p in (root / name).iterdir()} - {record.name, "pixels.npz", SMALL_WEIGHTS.name}
+    return None if files == expected else "lacks files, or has too many"
 
 
 def problems(root: Path = HERE) -> dict[str, str]:
-    there = {path.name for path in root.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    found = {name: problem(name, root) for name in sorted(there | set(entries()))}
-    return {name: reason for name, reason in found.items() if reason}
+    """What is wrong, by name of the entry."""
+    folders = {path.name for path in root.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    reasons = {name: problem(name, root) for name in sorted(folders | set(entries()))}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 # --- what entries hold ---------------------------------------------------------------------------
 
 
-def crop(height: int, width: int) -> Scene:
-    scene = read_scene(find_scenes(determinism.TESTS / "scenes")[1])
-    return {n: np.ascontiguousarray(a[120 : 120 + height, 90 : 90 + width]) for n, a in scene.items()}
+def golden_scene(height: int, width: int) -> Scene:
+    """A window of a bundled scene."""
+    return crop(read_scene(find_scenes(determinism.TESTS / "scenes")[1]), 120, 90, height, width)
 
 
 def released(codec: OwnCodec) -> dict[str, bytes]:
-    return {"scene": codec.encode(crop(40, 72), 46)}
+    """Files of released weights, by name."""
+    return {"scene": codec.encode(golden_scene(40, 72), 46)}
 
 
 def codings(codec: OwnCodec) -> dict[str, bytes]:
-    """Files of every coding, each in every way that changes its bytes."""
-    scene, rng = crop(32, 40), np.random.default_rng(0)
-    depth, normal = scene["depth"], scene["normal"]
-    pair = {"depth": depth, "normal": normal}
+    """Files of every coding by name, each in every way that changes its bytes."""
+    scene, rng = golden_scene(32, 40), np.random.default_rng(0)
+    pair = {name: scene[name] for name in ("depth", "normal")}
     holes = {name: image.copy() for name, image in pair.items()}
     holes["depth"][5:20, 25:] = 0
     holes["depth"][22:24] = 65535
     holes["normal"][:9, :9] = 127
-    shared = {name: image.copy() for name, image in pair.items()}
-    shared["depth"][5:20, 25:], shared["normal"][5:20, 25:] = 0, 128
-    far = np.repeat(np.geomspace(0.25, 60, 40, dtype=np.float32)[None], 32, axis=0)
-    metres = (depth / 1000).astype(np.float32)
+    palette = rng.integers(0, 256, (9, 3)).astype(np.uint8)
+    tiles = np.tile(rng.integers(0, 60000, (4, 5)), (8, 8)).astype(np.uint16)
+    metres = (scene["depth"] / 1000).astype(np.float32)
     metres[3:6, 4:30] = np.nan
     metres[10, 10:13] = np.inf, -np.inf, -0.0
-    palette = rng.integers(0, 256, (9, 3)).astype(np.uint8)
     files = {
+        **neural(codec, pair, holes, metres),
+        **labels(codec, scene["semantic"], tiles),
+        "stepped-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
+        "stepped-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
+        "stepped-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
+        "raw": codec.encode({"depth": metres}, max_error={"depth": 0}),
+        "raw-float64": codec.encode({"depth": scene["depth"] / 1000}, max_error={"depth": 0}),
+    }
+    for dtype in ("uint32", "uint64", "int32"):
+        integers = rng.integers(0, 2**31, (8, 10, 2)).astype(dtype)
+        files[f"raw-{dtype}"] = codec.encode({"anything": integers})
+    return files | coding_modes(holes, pair["normal"][..., 0])
+
+
+def neural(codec: OwnCodec, pair: Scene, holes: Scene, metres: Array) -> dict[str, bytes]:
+    """Files of networks: depth and normals, also with holes of each and of both; ``metres`` has NaNs."""
+    depth, normal = pair["depth"], pair["normal"]
+    shared_holes = {name: image.copy() for name, image in pair.items()}
+    shared_holes["depth"][5:20, 25:], shared_holes["normal"][5:20, 25:] = 0, 128
+    far = np.repeat(np.geomspace(0.25, 60, 40, dtype=np.float32)[None], 32, axis=0)
+    return {
         "neural": codec.encode(pair, 46),
         "neural-own-quality": codec.encode(pair, 20, task_quality={"normal": 65.5}),
         "neural-one-task": codec.encode({"normal": normal}, 76),
         "neural-notes": codec.encode({"depth": depth}, 46, measures=True, units={"depth": "1mm"}),
         "holes": codec.encode(holes, 46),
-        "holes-shared": codec.encode(shared, 46),
+        "holes-shared": codec.encode(shared_holes, 46),
         "logarithmic": codec.encode({"depth": far}, 46),
         "float16": codec.encode({"depth": metres.astype(np.float16)}, 46),
         "int16": codec.encode({"depth": depth.astype(np.int16) - 9000}, 46, usual_holes=False),
         "free-length": codec.encode({"normal": normal // 2 + 20}, 46),
-        "labels-contours": codec.encode({"semantic": scene["semantic"]}),
-        "labels-zstd": codec.encode(
-            {"semantic": np.tile(rng.integers(0, 60000, (4, 5)), (8, 8)).astype(np.uint16)}
-        ),
-        "labels-jxl": codec.encode(
-            {"semantic": np.add.outer(np.arange(32) * 5, np.arange(40) * 3).astype(np.uint16)}
-        ),
-        "labels-range": codec.encode({"semantic": scene["semantic"].astype(np.int64) * 70 - 5}),
-        "labels-signed": codec.encode({"semantic": scene["semantic"].astype(np.int8) - 3}),
-        "labels-truth": codec.encode({"semantic": scene["semantic"] > 0}),
-        "stepped-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
-        "stepped-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
-        "stepped-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
-        "raw": codec.encode({"depth": metres}, max_error={"depth": 0}),
-        "raw-float64": codec.encode({"depth": depth / 1000}, max_error={"depth": 0}),
     }
-    for dtype in ("uint32", "uint64", "int32"):
-        wide = rng.integers(0, 2**31, (8, 10, 2)).astype(dtype)
-        files[f"raw-{dtype}"] = codec.encode({"anything": wide})
-    for way in CODING_MODES:
-        setting = 60.0 if way.codec == "av1" else 1.0
-        images = {name: Signal.from_image(USUAL[name], image) for name, image in holes.items()}
-        coded = {
-            name: classical.encode(own, way, setting, "fast")
-            for name, own in images.items()
-            if supports(way, own)
+
+
+def labels(codec: OwnCodec, semantic: Array, tiles: Array) -> dict[str, bytes]:
+    """Files of labels, (32, 40), of all formats and dtypes."""
+    slope = np.add.outer(np.arange(32) * 5, np.arange(40) * 3).astype(np.uint16)
+    images = {
+        "contours": semantic,
+        "zstd": tiles,
+        "jxl": slope,
+        "range": semantic.astype(np.int64) * 70 - 5,
+        "signed": semantic.astype(np.int8) - 3,
+        "truth": semantic > 0,
+    }
+    return {f"labels-{name}": codec.encode({"semantic": image}) for name, image in images.items()}
+
+
+def coding_modes(holes: Scene, grey: Array) -> dict[str, bytes]:
+    """Files of every coding mode of classical codecs, without networks."""
+    signals = {name: Signal.from_image(USUAL[name], image) for name, image in holes.items()}
+    files = {}
+    for mode in CODING_MODES:
+        setting = 60.0 if mode.codec == "av1" else 1.0
+        candidates = {
+            name: classical.encode(signal, mode, setting, "fast")
+            for name, signal in signals.items()
+            if supports(mode, signal)
         }
-        files[f"classical-{way.name}"] = file_of(coded, (32, 40))
-    gray = Signal.from_image(USUAL["mist"], normal[..., 0])
-    files["classical-jxl-8"] = file_of(
-        {"mist": classical.encode(gray, CODING_MODES[-1], 1.0, "fast")}, (32, 40)
-    )
-    return files
+        files[f"classical-{mode.name}"] = file_of(candidates, (32, 40))
+    mist = classical.encode(Signal.from_image(USUAL["mist"], grey), CODING_MODES[-1], 1.0, "fast")
+    return files | {"classical-jxl-8": file_of({"mist": mist}, (32, 40))}
 
 
 def make_small_weights(path: Path) -> None:
     """Untrained networks whose linear paths fit the bundled scenes and whose other nets are not idle."""
-    import torch
+    from shared.samples import excite_entropy_networks, untrained
 
     from mtcodec.networks.config import ModelConfig
-    from mtcodec.networks.entropy import order
     from mtcodec.networks.pytorch import serial
-    from mtcodec.networks.pytorch.modules import MultiTask
-    from mtcodec.train import klt
     from mtcodec.train.dataset import Scenes
 
-    torch.manual_seed(0)
     pair = (USUAL["depth"], USUAL["normal"])
-    model = MultiTask(ModelConfig(pair, **SIZES))
-    klt.initialise(model, Scenes.read([find_scenes(determinism.TESTS / "scenes")], pair), crops=32)
-    with torch.no_grad():
-        for stream in model.streams.values():
-            for layer in order.OUTPUTS:
-                stream.leaves[layer].weight.normal_(0, 0.1)
+    scenes = Scenes.read([find_scenes(determinism.TESTS / "scenes")], pair)
+    model = untrained(ModelConfig(pair, **SIZES), scenes)
+    excite_entropy_networks(model)
     path.parent.mkdir(exist_ok=True)
     serial.save(path, model, {"note": "untrained, for golden files"})
 
 
 def make(name: str, root: Path = HERE) -> None:
+    """Write an entry anew."""
     path = entries()[name]
     if name == SMALL and not path.is_file():
         make_small_weights(path)
@@ -182,13 +196,13 @@ def main(words: list[str] | None = None, root: Path = HERE) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--force", action="store_true")
     arguments = parser.parse_args(words)
-    wrong = problems(root)
+    problem_of = problems(root)
     for name in arguments.names:
         if name not in entries():
             raise SystemExit(f"{name}: not one of {', '.join(entries())}")
-        if name not in wrong and not arguments.force:
+        if name not in problem_of and not arguments.force:
             raise SystemExit(f"{name}: its weights have not changed, so its files must not (see --force)")
-    for name in arguments.names or list(wrong):
+    for name in arguments.names or list(problem_of):
         if name in entries():
             make(name, root)
         else:

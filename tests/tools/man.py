@@ -16,7 +16,7 @@ import typer
 import mtcodec
 from mtcodec.cli import app
 
-FIRST = "Options"  # the group of options that belong to no other
+NO_GROUP = "Options"  # the heading of options that belong to no group
 
 
 def plain(text: str) -> str:
@@ -48,12 +48,12 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 def grouped(command: Any) -> dict[str, list[Any]]:
     """Arguments, under ``""``, then options by group as the help has them."""
-    groups: dict[str, list[Any]] = {"": [], FIRST: []}
+    groups: dict[str, list[Any]] = {"": [], NO_GROUP: []}
     for parameter in command.params:
         if parameter.param_type_name == "argument":
             groups[""].append(parameter)
         else:
-            groups.setdefault(getattr(parameter, "rich_help_panel", None) or FIRST, []).append(parameter)
+            groups.setdefault(getattr(parameter, "rich_help_panel", None) or NO_GROUP, []).append(parameter)
     return groups
 
 
@@ -65,51 +65,52 @@ def names(parameter: Any) -> tuple[list[str], str]:
     return sorted(parameter.opts, key=len), value
 
 
-def called(parameter: Any) -> str:
+def spelling(parameter: Any) -> str:
     """An option or argument as people type it."""
-    own, value = names(parameter)
-    return " ".join([", ".join(own), value]).strip()
+    option_names, value = names(parameter)
+    return " ".join([", ".join(option_names), value]).strip()
 
 
-def usual(parameter: Any) -> str:
-    """The default of an option, "" where there is nothing to tell."""
+def default_of(parameter: Any) -> str:
+    """The default of an option, "" where there is nothing to say."""
     if isinstance(parameter.show_default, str):
         return str(parameter.show_default)
     value = parameter.default
-    told = not getattr(parameter, "is_flag", False) and isinstance(value, (str, int, float))
-    return str(value) if told else ""
+    is_flag = getattr(parameter, "is_flag", False)
+    return str(value) if not is_flag and isinstance(value, (str, int, float)) else ""
 
 
 def usage(path: tuple[str, ...], command: Any) -> str:
     """How a command is called."""
-    arguments = (own.metavar if own.required else f"[{own.metavar}]" for own in grouped(command)[""])
+    arguments = (a.metavar if a.required else f"[{a.metavar}]" for a in grouped(command)[""])
     return " ".join(["mtcodec", *path, "[OPTIONS]", *arguments])
 
 
 def synopsis(path: tuple[str, ...], command: Any) -> Iterator[str]:
+    """How a command is called, in roff."""
     yield ".PP"
     arguments = []
-    for own in grouped(command)[""]:
-        name = f"\\fI{escaped(own.metavar)}\\fR"
-        arguments.append(name if own.required else f"[{name}]")
+    for argument in grouped(command)[""]:
+        name = f"\\fI{escaped(argument.metavar)}\\fR"
+        arguments.append(name if argument.required else f"[{name}]")
     words = escaped(" ".join(["mtcodec", *path]))
     yield f"\\fB{words}\\fR [\\fIOPTIONS\\fR] {' '.join(arguments)}".rstrip()
 
 
 def described(parameter: Any) -> Iterator[str]:
     """An option or argument, and its help."""
-    own, value = names(parameter)
+    option_names, value = names(parameter)
     yield ".TP"
-    bold = ", ".join(f"\\fB{escaped(name)}\\fR" for name in own)
+    bold = ", ".join(f"\\fB{escaped(name)}\\fR" for name in option_names)
     yield f"{bold} \\fI{escaped(value)}\\fR".strip() if value else bold
-    default = usual(parameter)
+    default = default_of(parameter)
     yield escaped(parameter.help or "") + (f" Default: {escaped(default)}." if default else "")
 
 
 def options(command: Any) -> Iterator[str]:
     """Arguments, then options by group."""
     for group, parameters in grouped(command).items():
-        if group not in ("", FIRST):
+        if group not in ("", NO_GROUP):
             yield ".PP"
             yield f"\\fI{escaped(group)}\\fR"
         for parameter in parameters:

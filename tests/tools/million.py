@@ -2,7 +2,7 @@
 
     python tests/tools/million.py OUT [--rows 1000000]
 
-Makes OUT/10000, OUT/100000 … of one scene's row under other keys; every measure is a process of its own.
+Makes OUT/10000, OUT/100000 … of one scene's row under other keys; every measure is taken in a new process.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ MEASURES = {
     "len": "import mtcodec; len(mtcodec.Archive(PATH, numpy=True))",
     "info --json": "import runpy, sys; sys.argv = ['mtcodec', 'info', PATH, '--json']; "
     "runpy.run_module('mtcodec', run_name='__main__')",
-    "keys of a group": f"{START}; opened.keys(opened.groups[-1])",
-    "100 random scenes": f"{START}; groups = random.Random(0).choices(opened.groups, k=100); "
+    "keys of a group": f"{START}; opened.keys(opened.row_groups[-1])",
+    "100 random scenes": f"{START}; groups = random.Random(0).choices(opened.row_groups, k=100); "
     "[opened.entries(group)[random.Random(1).randrange(group.rows)] for group in groups]",
 }
 WRAPPED = """
 import atexit, sys, time
 PATH, start = {path!r}, time.perf_counter()
-def tell():
+def report():
     peak = open("/proc/self/status").read().split("VmHWM:")[1].split()[0]
     print(time.perf_counter() - start, peak, file=sys.stderr)
-atexit.register(tell)
+atexit.register(report)
 {code}
 """
 
@@ -67,8 +67,8 @@ def make(path: Path, rows: int) -> None:
 def measured(path: Path, code: str) -> tuple[float, float]:
     """Seconds with imports, and MB of memory at most."""
     wrapped = WRAPPED.format(path=str(path), code=code)
-    done = subprocess.run([sys.executable, "-c", wrapped], capture_output=True, text=True, check=True)
-    seconds, memory = done.stderr.split()[-2:]
+    process = subprocess.run([sys.executable, "-c", wrapped], capture_output=True, text=True, check=True)
+    seconds, memory = process.stderr.split()[-2:]
     return float(seconds), float(memory) / 1024
 
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=COUNTS[-1])
     arguments = parser.parse_args()
     counts = [n for n in COUNTS if n < arguments.rows] + [arguments.rows]
-    found: dict[str, list[str]] = {name: [] for name in MEASURES}
+    cells: dict[str, list[str]] = {name: [] for name in MEASURES}
     for rows in counts:
         path, start = arguments.out / str(rows), time.perf_counter()
         if not path.exists():
@@ -86,10 +86,10 @@ def main() -> None:
             print(f"{path}: made in {time.perf_counter() - start:.0f} s", file=sys.stderr)
         for name, code in MEASURES.items():
             seconds, memory = measured(path, code)
-            found[name].append(f"{seconds:.2f} s, {memory:.0f} MB")
+            cells[name].append(f"{seconds:.2f} s, {memory:.0f} MB")
     print(f"| | {' | '.join(f'{n:,}' for n in counts)} |\n|---|{'---|' * len(counts)}")
-    for name, cells in found.items():
-        print(f"| {name} | {' | '.join(cells)} |")
+    for name, row in cells.items():
+        print(f"| {name} | {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""Draw the picture of the README: parts of scenes as they were, from mtcodec, and from AVIF of as many bytes.
+"""Draw docs/comparison.jpg of the README: windows of scenes as they were, from mtcodec, and from AVIF.
 
     python tests/tools/poster.py OUTPUT.jpg --scene SCENE QUALITY X Y SIDE --scene ...
 
-AVIF files of a scene, one an image, have the same setting: the best with which they take together no more
-bytes than mtcodec's one file; or the lowest, where they always take more.
+QUALITY is mtcodec's; X, Y and SIDE are left, top and side of a square window in pixels. AVIF files of a
+scene, one an image, have the same setting: the best with which they take together no more bytes than
+mtcodec's one file; or the lowest, where they always take more.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +19,7 @@ import numpy as np
 import mtcodec
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.measure import image_codecs as classical
+from mtcodec.measure import image_codecs
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
@@ -31,17 +33,50 @@ TASKS = "rgb", "depth", "normal"
 ROWS = "original", "mtcodec", "AVIF"
 
 
-def avif(made: dict[str, Signal], most: int) -> tuple[int, dict[str, Array]]:
-    """Bytes of AVIF files of all tasks together, and what they decode to."""
+Window = tuple[slice, slice]
+
+
+@dataclass
+class Row:
+    """One of ROWS: bytes of all files of a scene, and the images that they hold."""
+
+    size: int
+    images: dict[str, Array]
+
+
+@dataclass
+class Part:
+    """A window of a scene, in the order of ROWS."""
+
+    signals: dict[str, Signal]
+    window: Window
+    rows: list[Row]
+
+
+def avif(signals: dict[str, Signal], max_bytes: int) -> Row:
+    """AVIF files of all tasks together, of at most ``max_bytes`` if there are such."""
     files: dict[str, bytes] = {}
     for quality in range(100, -1, -1):
-        files = {name: classical.encode("avif", signal, quality) for name, signal in made.items()}
-        if sum(map(len, files.values())) <= most:
+        files = {name: image_codecs.encode("avif", signal, quality) for name, signal in signals.items()}
+        if sum(map(len, files.values())) <= max_bytes:
             break
-    return sum(map(len, files.values())), {n: classical.decode("avif", files[n], s) for n, s in made.items()}
+    images = {name: image_codecs.decode("avif", files[name], signal) for name, signal in signals.items()}
+    return Row(sum(map(len, files.values())), images)
 
 
-def shown(name: str, image: Array, original: Array, window: tuple[slice, slice]) -> np.ndarray:
+def coded(directory: Path, quality: int, x: int, y: int, side: int) -> Part:
+    """A scene as it was, by mtcodec, and by AVIF; of it a square of ``side`` pixels at (x, y)."""
+    (scene,) = find_scenes(directory)
+    all_images = read_scene(scene)
+    images = {name: all_images[name] for name in TASKS if name in all_images}
+    signals = {name: Signal.from_image(USUAL[name], image) for name, image in images.items()}
+    data = mtcodec.encode(images, quality=quality)
+    original_bytes = sum(Path(scene.files[name]).stat().st_size for name in images)
+    rows = [Row(original_bytes, images), Row(len(data), mtcodec.decode(data)), avif(signals, len(data))]
+    return Part(signals, (slice(y, y + side), slice(x, x + side)), rows)
+
+
+def displayable(name: str, image: Array, original: Array, window: Window) -> np.ndarray:
     """A part of an image in colours; depth in those of the part of the original."""
     if name != "depth":
         return image[window]
@@ -51,42 +86,33 @@ def shown(name: str, image: Array, original: Array, window: tuple[slice, slice])
     return np.where((image[window] > 0)[..., None], colours.apply_map(shares, "viridis"), np.uint8(60))
 
 
+def draw(part: Part, axes: np.ndarray) -> None:
+    """``axes``: (rows, tasks)."""
+    originals = part.rows[0].images
+    for number, row in enumerate(part.rows):
+        for column, (name, original) in enumerate(originals.items()):
+            axis = axes[number, column]
+            pixels = displayable(name, row.images[name], original, part.window)
+            axis.imshow(pixels, interpolation="nearest")
+            axis.set_axis_off()
+            psnr = f"  {measure(part.signals[name], row.images[name])['psnr']:.1f} dB" if number else ""
+            axis.set_title(f"{name}{psnr}", fontsize=10, loc="right", color="#555555")
+        axes[number, 0].text(0, 1.14, f"{ROWS[number]}: {row.size:,} bytes", fontsize=13, fontweight="bold",
+                             transform=axes[number, 0].transAxes)  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("--scene", nargs=5, action="append", required=True)
     arguments = parser.parse_args()
-    scenes = []
-    for directory, *numbers in arguments.scene:
-        quality, x, y, side = map(int, numbers)
-        (scene_files,) = find_scenes(Path(directory))
-        own = read_scene(scene_files)
-        images = {name: own[name] for name in TASKS if name in own}
-        made = {name: Signal.from_image(USUAL[name], image) for name, image in images.items()}
-        data = mtcodec.encode(images, quality=quality)
-        files = scene_files.files
-        before = sum(Path(files[name]).stat().st_size for name in images)
-        size, others = avif(made, len(data))
-        window = slice(y, y + side), slice(x, x + side)
-        rows = [(before, images), (len(data), mtcodec.decode(data)), (size, others)]
-        scenes.append((images, made, window, rows))
-    columns = sum(len(images) for images, *_ in scenes)
-    figure, axes = plt.subplots(3, columns, figsize=(2.35 * columns, 3 * 2.72), dpi=110)
-    at = 0
-    for images, made, window, rows in scenes:
-        for k, name in enumerate(images):
-            for row, (size, decoded) in enumerate(rows):
-                axis = axes[row, at + k]
-                axis.imshow(shown(name, decoded[name], images[name], window), interpolation="nearest")
-                axis.set_axis_off()
-                title = name
-                if row:
-                    title += f"  {measure(made[name], decoded[name])['psnr']:.1f} dB"
-                axis.set_title(title, fontsize=10, loc="right", color="#555555")
-                if k == 0:
-                    axis.text(0, 1.14, f"{ROWS[row]}: {size:,} bytes", fontsize=13, fontweight="bold",
-                              transform=axis.transAxes)  # fmt: skip
-        at += len(images)
+    parts = [coded(Path(directory), *map(int, numbers)) for directory, *numbers in arguments.scene]
+    columns = sum(len(part.signals) for part in parts)
+    figure, axes = plt.subplots(len(ROWS), columns, figsize=(2.35 * columns, 3 * 2.72), dpi=110)
+    first = 0
+    for part in parts:
+        draw(part, axes[:, first : first + len(part.signals)])
+        first += len(part.signals)
     figure.subplots_adjust(0.005, 0.005, 0.995, 0.935, wspace=0.03, hspace=0.24)
     figure.savefig(arguments.output, pil_kwargs={"quality": 88})
     print(arguments.output, arguments.output.stat().st_size)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from shared.documents import ROOT
 from tools import man
-from tools.documents import ROOT
 
 import mtcodec
 from mtcodec.cli import app
@@ -58,9 +58,10 @@ def commands_page() -> str:
 
 
 def _described(parameter: Any) -> str:
-    usual = man.usual(parameter)
-    text = man.plain(parameter.help or "") + (f" Default: {usual}." if usual else "")
-    return f"`{man.called(parameter)}`\n:   {escaped(text)}"
+    """An option or argument, and its help."""
+    default = man.default_of(parameter)
+    text = man.plain(parameter.help or "") + (f" Default: {default}." if default else "")
+    return f"`{man.spelling(parameter)}`\n:   {escaped(text)}"
 
 
 # --- Python ---------------------------------------------------------------------------------------
@@ -71,35 +72,37 @@ def python_page() -> str:
     parts = ["# Python", _prose(_module("__init__").partition("\n")[0])]
     parts += [f"`Data` is {_alias('codec.api', 'Data')} `Scene` is a dictionary of arrays by task."]
     for name in FUNCTIONS:
-        parts += _function(_found(PLACES[name], name), f"mtcodec.{name}", "##")
+        parts += _function(_definition(PLACES[name], name), f"mtcodec.{name}", "##")
     for name in CLASSES:
-        parts += _class(_found(PLACES[name], name), f"mtcodec.{name}")
+        parts += _class(_definition(PLACES[name], name), f"mtcodec.{name}")
     for module, name in LIBRARIES:
-        node, whole = _found(module, name), f"mtcodec.{module}.{name}"
-        parts += _class(node, whole) if isinstance(node, ast.ClassDef) else _function(node, whole, "##")
-    settings = _found(*REQUEST)
+        node, full_name = _definition(module, name), f"mtcodec.{module}.{name}"
+        is_class = isinstance(node, ast.ClassDef)
+        parts += _class(node, full_name) if is_class else _function(node, full_name, "##")
+    settings = _definition(*REQUEST)
     parts += ["## Request", *_documented(settings, dict(_defaults(settings)))]
     return "\n\n".join([*parts, "## mtcodec.errors", *_text(_module("errors"))]) + "\n"
 
 
 def _module(name: str) -> str:
+    """The docstring of a module."""
     return ast.get_docstring(_tree(name)) or ""
 
 
 def _tree(module: str) -> ast.Module:
-    """Source, so that no library need be there."""
+    """The source of a module, so that no library need be installed."""
     path: Path = ROOT / "mtcodec" / module.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _found(module: str, name: str) -> Any:
-    """The definition of a function or class, wherever its module has it from."""
+def _definition(module: str, name: str) -> Any:
+    """The definition of a function or class, in the module that it is imported from."""
     for node in ast.walk(_tree(module)):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
             return node
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
-            return _found(str(node.module).removeprefix("mtcodec."), name)
+            return _definition(str(node.module).removeprefix("mtcodec."), name)
     raise LookupError(f"{module} has no {name}")
 
 
@@ -116,28 +119,34 @@ def _function(node: Function, name: str, level: str) -> list[str]:
 
 
 def _class(node: ast.ClassDef, name: str) -> list[str]:
-    functions = [own for own in node.body if isinstance(own, ast.FunctionDef)]
-    made = [own for own in functions if own.name == "__init__"]
+    methods = [member for member in node.body if isinstance(member, ast.FunctionDef)]
     parts = [f"## {name}"]
-    parts += [f"```python\n{_signature(own, name)}\n```" for own in made]
+    parts += [f"```python\n{_signature(m, name)}\n```" for m in methods if m.name == "__init__"]
     parts += _documented(node)
     short = name.rpartition(".")[2]
-    for own in functions:
-        if not own.name.startswith("_") and not own.decorator_list and ast.get_docstring(own):
-            parts += _function(own, f"{short}.{own.name}", "###")
+    for method in methods:
+        if not method.name.startswith("_") and not method.decorator_list and ast.get_docstring(method):
+            parts += _function(method, f"{short}.{method.name}", "###")
     return parts
 
 
 def _signature(node: Function, name: str) -> str:
-    own = node.args
-    before: list[Any] = [None] * (len(own.args) - len(own.defaults))
-    given = [_parameter(a, d) for a, d in zip(own.args, [*before, *own.defaults]) if a.arg != "self"]
-    given += [f"*{_parameter(own.vararg)}"] if own.vararg else ["*"] if own.kwonlyargs else []
-    given += [_parameter(a, d) for a, d in zip(own.kwonlyargs, own.kw_defaults)]
-    given += [f"**{_parameter(own.kwarg)}"] if own.kwarg else []
-    back = f" -> {ast.unparse(node.returns)}" if node.returns and node.name != "__init__" else ""
-    line = f"{name}({', '.join(given)}){back}"
-    return line if len(line) <= WIDTH else f"{name}(\n" + "".join(f"    {a},\n" for a in given) + f"){back}"
+    arguments = node.args
+    required: list[Any] = [None] * (len(arguments.args) - len(arguments.defaults))
+    positional = zip(arguments.args, [*required, *arguments.defaults])
+    parameters = [_parameter(a, default) for a, default in positional if a.arg != "self"]
+    if arguments.vararg:
+        parameters.append(f"*{_parameter(arguments.vararg)}")
+    elif arguments.kwonlyargs:
+        parameters.append("*")
+    parameters += map(_parameter, arguments.kwonlyargs, arguments.kw_defaults)
+    if arguments.kwarg:
+        parameters.append(f"**{_parameter(arguments.kwarg)}")
+    result = f" -> {ast.unparse(node.returns)}" if node.returns and node.name != "__init__" else ""
+    line = f"{name}({', '.join(parameters)}){result}"
+    if len(line) <= WIDTH:
+        return line
+    return f"{name}(\n" + "".join(f"    {parameter},\n" for parameter in parameters) + f"){result}"
 
 
 def _parameter(argument: ast.arg, default: ast.expr | None = None) -> str:
@@ -146,10 +155,10 @@ def _parameter(argument: ast.arg, default: ast.expr | None = None) -> str:
 
 
 def _defaults(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
-    """Constants that fields have where nothing is given."""
-    for own in node.body:
-        if isinstance(own, ast.AnnAssign) and isinstance(own.value, ast.Constant):
-            yield ast.unparse(own.target), ast.unparse(own.value)
+    """Fields with a constant as default, and that."""
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.value, ast.Constant):
+            yield ast.unparse(field.target), ast.unparse(field.value)
 
 
 def _documented(node: Any, defaults: dict[str, str] | None = None) -> list[str]:
@@ -166,26 +175,25 @@ def _documented(node: Any, defaults: dict[str, str] | None = None) -> list[str]:
 
 def _entries(text: str, defaults: dict[str, str]) -> list[str]:
     """Entries such as ``name: text``, whose further lines are indented; a list where there are several."""
-    found = [" ".join(own.split()) for own in _ENTRY.split(text) if own.strip()]
-    named = [re.fullmatch(r"([\w, ]+): (.+)", own) for own in found]
-    if not all(named):
-        return [_prose(" ".join(found))]
+    entries = [" ".join(entry.split()) for entry in _ENTRY.split(text) if entry.strip()]
     lines = []
-    for own in named:
-        assert own is not None
-        usual = f" Default: `{defaults[own[1]]}`." if own[1] in defaults else ""
-        lines.append(f"- `{own[1]}`: {_prose(own[2])}{usual}")
+    for entry in entries:
+        match = re.fullmatch(r"([\w, ]+): (.+)", entry)
+        if match is None:
+            return [_prose(" ".join(entries))]
+        default = f" Default: `{defaults[match[1]]}`." if match[1] in defaults else ""
+        lines.append(f"- `{match[1]}`: {_prose(match[2])}{default}")
     return ["\n".join(lines)]
 
 
 def _text(text: str) -> list[str]:
     """Paragraphs; indented ones after ``::`` are shown as they are."""
     parts = []
-    for own in re.split(r"\n{2,}", inspect.cleandoc(text)):
-        if own.startswith("    "):
-            parts.append(f"```text\n{textwrap.dedent(own)}\n```")
-        elif own.strip() and own != "::":
-            parts.append(_prose(own))
+    for paragraph in re.split(r"\n{2,}", inspect.cleandoc(text)):
+        if paragraph.startswith("    "):
+            parts.append(f"```text\n{textwrap.dedent(paragraph)}\n```")
+        elif paragraph.strip() and paragraph != "::":
+            parts.append(_prose(paragraph))
     return parts
 
 
@@ -193,9 +201,9 @@ def _prose(text: str) -> str:
     """Text of a docstring in one line, code in it as code."""
     result, end = "", 0
     text = " ".join(text.split())
-    for found in _CODE.finditer(text):
-        result += escaped(text[end : found.start()]) + (f"`{found[1]}`" if found[1] else _linked(found[2]))
-        end = found.end()
+    for match in _CODE.finditer(text):
+        result += escaped(text[end : match.start()]) + (f"`{match[1]}`" if match[1] else _linked(match[2]))
+        end = match.end()
     return result + escaped(text[end:])
 
 

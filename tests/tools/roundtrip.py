@@ -11,78 +11,81 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from shared.commands import start
+
 import mtcodec
 from mtcodec.codec.prepare import declare
 from mtcodec.files.images import read_with_alpha, suffix_for
-from mtcodec.files.layouts import find_scenes
+from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
 
-def run(*arguments: object) -> str:
-    command = [sys.executable, "-m", "mtcodec", *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def check(holds: bool, what: str) -> None:
+def check(holds: bool, message: str) -> None:
+    """Stop with ``message`` unless it holds."""
     if not holds:
-        raise SystemExit(what)
+        raise SystemExit(message)
 
 
-def compare(name: str, original: np.ndarray, back: np.ndarray, label: str) -> str:
+def compare(name: str, original: np.ndarray, decoded: np.ndarray, label: str) -> str:
     """The PSNR of a decoded image whose holes, size and dtype are right."""
-    check(back.shape == original.shape and back.dtype == original.dtype, f"{label}: {name} has another shape")
+    same_form = decoded.shape == original.shape and decoded.dtype == original.dtype
+    check(same_form, f"{label}: {name} has another shape")
     signal = Signal.from_image(declare(name, original, USUAL), original)
-    found = measure(signal, back)
+    measures = measure(signal, decoded)
     if signal.task.exact:
-        check(found["exact"] == 1, f"{label}: {name} differs")
+        check(measures["exact"] == 1, f"{label}: {name} differs")
         return "exact"
     if signal.valid is not None:
-        holes = original[~signal.valid].tobytes() == back[~signal.valid].tobytes()
-        check(holes, f"{label}: {name}: values of holes")
-        again = Signal.from_image(signal.task, back).valid
-        check(again is not None and np.array_equal(again, signal.valid), f"{label}: {name}: holes moved")
-    return f"{found['psnr']:.1f} dB"
+        holes_equal = original[~signal.valid].tobytes() == decoded[~signal.valid].tobytes()
+        check(holes_equal, f"{label}: {name}: values of holes")
+        valid = Signal.from_image(signal.task, decoded).valid
+        check(valid is not None and np.array_equal(valid, signal.valid), f"{label}: {name}: holes moved")
+    return f"{measures['psnr']:.1f} dB"
+
+
+def check_file(files: SceneFiles, file: Path, temporary: Path) -> str:
+    """A line about one scene's file: its bytes and weights, and the PSNR and coding of every task."""
+    label, scene = files.label, read_scene(files)
+    facts = json.loads(start("info", file, "--json", check=True, stderr=None).stdout)
+    check(sorted(facts["tasks"]) == sorted(scene), f"{label}: tasks are missing")
+    check(facts["complete"] and facts["bytes"] == file.stat().st_size, f"{label}: size")
+    start("decode", file, "-o", temporary / "whole", "--force", "--quiet", check=True, stderr=None)
+    codings = {section["name"]: section.get("coding") for section in facts["sections"]}
+    lines = []
+    for name, original in scene.items():
+        path = temporary / "whole" / f"{name}{suffix_for(original)}"
+        decoded, _ = read_with_alpha(path, name, USUAL.get(name))
+        lines.append(f"{name} {compare(name, original, decoded, label)} {codings[name]}")
+    first, extracted = next(iter(scene)), temporary / "part.mtc"
+    start("extract", file, "--tasks", first, "-o", extracted, "--force", check=True, stderr=None)
+    alone, whole = mtcodec.decode(extracted)[first], mtcodec.decode(file, first)[first]
+    check(alone.tobytes() == whole.tobytes(), f"{label}: {first} alone decodes to something else")
+    weights = (facts["weights"] or {}).get("name", "none")
+    return f"{files.key}: {facts['bytes']} bytes, weights {weights}  {'  '.join(lines)}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("datasets", nargs="+", type=Path)
-    arguments, options = parser.parse_known_args()
-    with tempfile.TemporaryDirectory() as temporary:
+    arguments, encode_options = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as directory:
+        temporary = Path(directory)
+        encoded = temporary / "encoded"
         for dataset in arguments.datasets:
-            out = Path(temporary) / "encoded"
-            run("encode", dataset, "-o", f"{out}/", "--force", "--quiet", *options)
+            start("encode", dataset, "-o", f"{encoded}/", "--force", "--quiet", *encode_options,
+                  check=True, stderr=None)  # fmt: skip
             for files in find_scenes(dataset):
-                scene, file = read_scene(files), out / f"{files.key}.mtc"
-                facts = json.loads(run("info", file, "--json"))
-                check(sorted(facts["tasks"]) == sorted(scene), f"{files.label}: tasks are missing")
-                check(facts["complete"] and facts["bytes"] == file.stat().st_size, f"{files.label}: size")
-                run("decode", file, "-o", out / "whole", "--force", "--quiet")
-                shown = []
-                codings = {s["name"]: s.get("coding") for s in facts["sections"]}
-                for name, original in scene.items():
-                    path = out / "whole" / f"{name}{suffix_for(original)}"
-                    back, _ = read_with_alpha(path, name, USUAL.get(name))
-                    shown.append(f"{name} {compare(name, original, back, files.label)} {codings[name]}")
-                last = next(iter(scene))
-                run("extract", file, "--tasks", last, "-o", out / "part.mtc", "--force")
-                alone, whole = mtcodec.decode(out / "part.mtc")[last], mtcodec.decode(file, last)[last]
-                same = alone.tobytes() == whole.tobytes()
-                check(same, f"{files.label}: {last} alone decodes to something else")
-                weights = (facts["weights"] or {}).get("name", "none")
-                print(
-                    f"{files.key}: {facts['bytes']} bytes, weights {weights}  {'  '.join(shown)}", flush=True
-                )
+                print(check_file(files, encoded / f"{files.key}.mtc", temporary), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     python tests/tools/settings.py DATASET... --limit 12
 
 Of every dataset so many scenes, spread over it, are read, at most 384×384 pixels in the middle of each. Every
-task is coded in every way of AV1 at every third quality of libavif. Printed are, by way and column of
-settings: at every 192nd step of λ · weight (· gain of a projection) the quality with the least mean of
-log(cost / least cost of the picture), cost being bits + λ · weight · error; then what one setting for all
-costs more than each picture's own, and what a way costs more than the cheapest way of each, in per cent.
+task is coded in every coding mode of AV1 at every third quality of libavif. Printed are, by coding mode and
+``rd_table``: at 15 levels of quality the setting with the least mean of log(cost / least cost of the
+picture), cost being bits + λ · weight · error (λ · weight / error ratio of a projection); then what one
+setting for all costs more than each picture's best, and what a mode costs more than the cheapest mode of
+each picture, in per cent.
 """
 
 from __future__ import annotations
@@ -20,25 +21,64 @@ import numpy as np
 from mtcodec.bitstreams import av1
 from mtcodec.coders import classical
 from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
-from mtcodec.files.layouts import find_scenes
+from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
 from mtcodec.quality import MAX_LEVEL, lambda_of
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
 
-SIDE = 384
-GRID = np.linspace(0, MAX_LEVEL, 15)
+SIDE = 384  # pixels
+LEVELS = np.linspace(0, MAX_LEVEL, 15)
+MODES = [mode for mode in CODING_MODES if mode.codec == "av1"]
+Costs = dict[tuple[str, str], list[np.ndarray]]
+"""By ``rd_table`` and name of the coding mode: (levels, settings) of every picture."""
 
 
 def middle(image: np.ndarray) -> np.ndarray:
-    tops = [max(0, (size - SIDE) // 2) for size in image.shape[:2]]
-    return image[tops[0] : tops[0] + SIDE, tops[1] : tops[1] + SIDE]
+    """At most SIDE×SIDE pixels."""
+    top, left = (max(0, (size - SIDE) // 2) for size in image.shape[:2])
+    return image[top : top + SIDE, left : left + SIDE]
 
 
-def curve(signal: Signal, way: CodingMode, qualities: list[int], effort: str) -> np.ndarray:
-    """Bits and errors by quality."""
-    made = [classical.encode(signal, way, float(q), effort) for q in qualities]
-    return np.array([(coded.bits, coded.squared_error()) for coded in made])
+def costs_of(signal: Signal, mode: CodingMode, settings: list[int], effort: str) -> np.ndarray:
+    """(levels, settings): bits + λ · error."""
+    candidates = [classical.encode(signal, mode, float(setting), effort) for setting in settings]
+    bits = np.array([candidate.bits for candidate in candidates])
+    errors = np.array([candidate.squared_error() for candidate in candidates])
+    ratio = signal.projection.error_ratio if mode.projected and signal.projection else 1.0
+    lambdas = np.array([lambda_of(round(level)) for level in LEVELS])[:, None] / ratio
+    return bits + lambdas * errors
+
+
+def measure(scenes: list[SceneFiles], settings: list[int], effort: str, costs: Costs) -> None:
+    """Add the costs of all pictures of ``scenes`` to ``costs``."""
+    for files in scenes:
+        for name, image in read_scene(files).items():
+            if name not in USUAL or USUAL[name].kind.name == "categories":
+                continue
+            signal = Signal.from_image(USUAL[name], middle(image))
+            rd_table = signal.task.kind.rd_table
+            for mode in MODES:
+                if rd_table in mode.rd_tables and supports(mode, signal):
+                    costs[rd_table, mode.name].append(costs_of(signal, mode, settings, effort))
+
+
+def percents(logarithms: np.ndarray) -> list[float]:
+    return [round(100 * float(value), 1) for value in logarithms]
+
+
+def report(rd_table: str, costs: dict[str, np.ndarray], settings: list[int]) -> None:
+    """Print the best settings of every coding mode; ``costs``: (pictures, levels, settings) by its name."""
+    comparable = len({len(mode_costs) for mode_costs in costs.values()}) == 1 and len(costs) > 1
+    for mode, mode_costs in costs.items():
+        least = mode_costs.min(axis=2)
+        mean_logs = np.log(mode_costs / least[:, :, None]).mean(axis=0)
+        best = mean_logs.argmin(axis=1)
+        print(f"{rd_table} {mode}, {len(mode_costs)} pictures:", tuple(settings[k] for k in best))
+        print("  more than the best setting, %:", percents(mean_logs.min(axis=1)))
+        if comparable:
+            least_of_modes = np.min([other_costs.min(axis=2) for other_costs in costs.values()], axis=0)
+            print("  more than the best mode, %:", percents(np.log(least / least_of_modes).mean(axis=0)))
 
 
 def main() -> None:
@@ -48,42 +88,16 @@ def main() -> None:
     parser.add_argument("--effort", default="fast")
     parser.add_argument("--every", type=int, default=3)
     arguments = parser.parse_args()
-    qualities = list(av1.QUALITIES[:: arguments.every])
-    ways = [way for way in CODING_MODES if way.codec == "av1"]
-    costs = defaultdict(list)  # by column and way: (points of λ, qualities) of every picture
+    settings = list(av1.QUALITIES[:: arguments.every])
+    costs: Costs = defaultdict(list)
     for dataset in arguments.datasets:
-        found = find_scenes(dataset)
-        for files in found[:: max(1, len(found) // arguments.limit)][: arguments.limit]:
-            for name, image in read_scene(files).items():
-                if name not in USUAL or USUAL[name].kind.name == "categories":
-                    continue
-                signal = Signal.from_image(USUAL[name], middle(image))
-                column = signal.task.kind.rd_table
-                for way in ways:
-                    if column not in way.rd_tables or not supports(way, signal):
-                        continue
-                    gain = signal.projection.error_ratio if way.projected and signal.projection else 1.0
-                    points = curve(signal, way, qualities, arguments.effort)
-                    lams = np.array([lambda_of(round(step)) for step in GRID])[:, None] / gain
-                    costs[column, way.name].append(points[:, 0] + lams * points[:, 1])
+        scenes = find_scenes(dataset)
+        spread = scenes[:: max(1, len(scenes) // arguments.limit)][: arguments.limit]
+        measure(spread, settings, arguments.effort, costs)
         print(dataset, flush=True)
-    for column in dict.fromkeys(column for column, _ in costs):
-        own = {way: np.array(c) for (col, way), c in costs.items() if col == column}
-        for way, each in own.items():
-            least = each.min(axis=2)
-            logs = np.log(each / least[:, :, None]).mean(axis=0)
-            smooth = [int(np.argmin(row)) for row in logs]
-            print(f"{column} {way}, {len(each)} pictures:", tuple(qualities[k] for k in smooth))
-            print(
-                "  more than the best setting, %:",
-                [round(100 * float(row[k]), 1) for row, k in zip(logs, smooth)],
-            )
-            if len({len(c) for c in own.values()}) == 1 and len(own) > 1:
-                best = np.min([c.min(axis=2) for c in own.values()], axis=0)
-                print(
-                    "  more than the best way, %:",
-                    [round(100 * float(x), 1) for x in np.log(least / best).mean(axis=0)],
-                )
+    for rd_table in dict.fromkeys(table for table, _ in costs):
+        by_mode = {mode: np.array(c) for (table, mode), c in costs.items() if table == rd_table}
+        report(rd_table, by_mode, settings)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from shared.documents import ROOT
 from tools import reference
-from tools.documents import ROOT
 
 CONFIG = ROOT / "docs" / "mkdocs.yml"
 START = "README.md"  # is the page index.md
@@ -48,21 +48,21 @@ def mended(text: str, directory: str) -> str:
             return f"{path.removeprefix('docs/')}{hash_}{anchor}"
         return None
 
-    def link(found: re.Match[str]) -> str:
-        inner = _LINK.sub(link, found["text"])
-        new = target(found["target"])
-        return inner if new is None else f"{found['image']}[{inner}]({new})"
+    def link(match: re.Match[str]) -> str:
+        inner = _LINK.sub(link, match["text"])
+        new = target(match["target"])
+        return inner if new is None else f"{match['image']}[{inner}]({new})"
 
-    def attribute(found: re.Match[str]) -> str:
-        return f'{found["name"]}="{target(found["target"]) or found["target"]}"'
+    def attribute(match: re.Match[str]) -> str:
+        return f'{match["name"]}="{target(match["target"]) or match["target"]}"'
 
     parts = _FENCED.split(text)  # every other one is code
     parts[::2] = [_LINK.sub(link, _ATTRIBUTE.sub(attribute, part)) for part in parts[::2]]
     return "".join(parts)
 
 
-def pages(directory: Path) -> None:
-    """All that the site is made of."""
+def write_pages(directory: Path) -> None:
+    """Make ``directory`` anew, with all pages and pictures that the site is made of."""
     shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(ROOT / "docs", directory, ignore=shutil.ignore_patterns(CONFIG.name, "__pycache__"))
     for path in directory.glob("*.md"):
@@ -77,7 +77,7 @@ def build(directory: Path, site: Path) -> None:
     from mkdocs.commands import build as mkdocs
     from mkdocs.config import load_config
 
-    pages(directory)
+    write_pages(directory)
     extensions: list[Any] = ["tables", "def_list", "mdx_truly_sane_lists", "pymdownx.superfences"]
     extensions += [{"toc": {"slugify": slug}}, {"pymdownx.highlight": {"use_pygments": False}}]
     config = load_config(

@@ -72,6 +72,7 @@ def test_rates_at_a_psnr() -> None:
     assert bpp_at(validation(0.1), "rgb", 33) is None and bpp_at(validation(0.1), "rgb", 43) is None
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("there", [True, False])
 def test_training_draws_if_it_can(
     there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -84,7 +85,8 @@ def test_training_draws_if_it_can(
     out = tmp_path / "x.safetensors"
     sizes = "latents=12,shared_latents=12,hyper=4,entropy_width=16,encoder_8=16x1,encoder_16=16x1"
     train(
-        datasets=[SCENES], tasks="rgb", output=out, steps=1, batch=1, crop=64, held_out=2, precision="float32",
+        datasets=[SCENES], tasks="rgb", output=out, steps=1, batch=1, crop=64, held_out=2,
+        precision="float32",
         device="cpu", sizes=f"{sizes},decoder_8=16x1,decoder_16=16x1", quiet=True,
     )  # fmt: skip
     assert out.is_file() and out.with_suffix(".png").is_file() == there

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from conftest import SCENES, SMALL, TASKS
 
@@ -18,6 +19,8 @@ from mtcodec.train.dataset import Batch, Scenes
 from mtcodec.train.objective import draw_qualities
 from mtcodec.train.optimisation import Optimisation
 from mtcodec.train.plan import Plan
+
+pytestmark = pytest.mark.training
 
 SCRIPT = """
 import sys

@@ -67,6 +67,7 @@ def scenes(bundled: list[SceneFiles]) -> Scenes:
     return Scenes.read([bundled[:4]], TASKS)
 
 
+@pytest.mark.training
 def test_the_loss_falls_and_the_result_is_a_codec(scenes: Scenes, scene: Scene, tmp_path: Path) -> None:
     model = MultiTask(ModelConfig(TASKS, **SMALL))
     before = fixed_loss(model, scenes)
@@ -110,6 +111,7 @@ def test_crops_at_the_end_are_no_larger_than_scenes(
         seen.clear()
 
 
+@pytest.mark.training
 def test_a_resumed_run_is_the_run(scenes: Scenes, tmp_path: Path) -> None:
     plan = Plan(steps=8, batch=2, crop=64, log_every=1, warmup=2, large_crop_share=0.5, precision="float32")
 
@@ -250,6 +252,7 @@ def test_weights_are_found_by_name_and_fingerprint(
     assert store.find_fingerprint(weights.describe(small_weights).fingerprint) == small_weights
 
 
+@pytest.mark.training
 def test_train_weights_end_to_end(tmp_path: Path) -> None:
     settings = {"steps": 2, "batch": 1, "crop": 64, "precision": "float32", "device": "cpu"}
     out = tmp_path / "w.safetensors"
@@ -262,6 +265,7 @@ def test_train_weights_end_to_end(tmp_path: Path) -> None:
         run.train_weights(FIND, TASKS, out, settings=settings, held_out=6)
 
 
+@pytest.mark.training
 def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
     """Model and settings come from there; others that are given must not contradict the model."""
     out = tmp_path / "w.safetensors"
@@ -303,6 +307,7 @@ def test_a_run_is_resumed_from_its_checkpoint_alone(tmp_path: Path) -> None:
     assert weights.describe(out).training["steps"] == 4
 
 
+@pytest.mark.training
 def test_a_run_without_an_end_gives_weights_when_they_are_wanted(scenes: Scenes, tmp_path: Path) -> None:
     """It holds its rate and exports nothing; a decay does, and leaves the checkpoint to the run."""
     plan = Plan(batch=2, crop=64, log_every=1, warmup=2, precision="float32", save_minutes=0.0, rate=1e-3)
@@ -351,6 +356,7 @@ def test_checkpoints_that_are_none(tmp_path: Path) -> None:
         run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)
 
 
+@pytest.mark.training
 def test_crops_come_from_every_dataset_equally_often(bundled: list[SceneFiles]) -> None:
     scenes = Scenes.read([bundled[:1], bundled[1:4]], TASKS)
     assert scenes.sizes[0].tolist() == [256, 256]
@@ -378,6 +384,7 @@ LARGER = {
 }  # fmt: skip
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scenes: Scenes) -> None:
     torch.manual_seed(1)
@@ -400,6 +407,7 @@ def test_grown_networks_compute_what_the_small_ones_did(architecture: str, scene
             assert all(torch.allclose(b, after.bits[n], rtol=1e-4) for n, b in before.bits.items())
 
 
+@pytest.mark.training
 def test_new_latents_take_up_what_is_lost(small_model: MultiTask, scenes: Scenes) -> None:
     config = replace(small_model.config, latents=60)
     new = grow.grown(small_model, config, scenes)

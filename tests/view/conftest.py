@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.commands import write
+from shared.commands import write
 from view.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
 
 import mtcodec

@@ -13,7 +13,10 @@ from view.pages import BLUE, RED, Make
 
 from mtcodec.files.search import SceneFiles
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
 
 RGB, DEPTH = "[data-task=rgb] .compare", "[data-task=depth] .compare"
 Open = Callable[..., Browser]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import struct
 
 import numpy as np
-from tools.sections import file_of
-from tools.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
+from shared.sections import file_of
+from shared.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
 
 from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import ShardInfo, index_to_json
-from mtcodec.bitstreams import contours, labels, range_coder
-from mtcodec.bitstreams import zstd as frame
+from mtcodec.bitstreams import contours, labels, range_coder, zstd
 from mtcodec.coders import bounded, classical
 from mtcodec.coders.candidate import Candidate, attributes_of
 from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
@@ -33,9 +32,9 @@ def _signals() -> list[Signal]:
     floats[depth == 0] = np.nan
     normal = np.random.default_rng(0).integers(0, 256, (9, 8, 3)).astype(np.uint8)
     wide = np.geomspace(1, 60000, 64).astype(np.uint16).reshape(8, 8)
-    given = [("rgb", rgb), ("depth", depth), ("depth", floats), ("depth", floats.astype(np.float16)),
-             ("normal", normal), ("depth", np.full((3, 70), 7, np.uint16)), ("depth", wide)]  # fmt: skip
-    return [Signal.from_image(USUAL[name], image) for name, image in given]
+    images = [("rgb", rgb), ("depth", depth), ("depth", floats), ("depth", floats.astype(np.float16)),
+              ("normal", normal), ("depth", np.full((3, 70), 7, np.uint16)), ("depth", wide)]  # fmt: skip
+    return [Signal.from_image(USUAL[name], image) for name, image in images]
 
 
 def _exact_signals() -> list[Signal]:
@@ -44,16 +43,17 @@ def _exact_signals() -> list[Signal]:
     images = {"semantic": [disc, wide.astype(np.int32) - 9, disc > 0], "smell": [np.dstack([disc] * 2)]}
     images["smell"].append(np.random.default_rng(3).normal(size=(5, 6)).astype(np.float16))
     tasks = {"semantic": USUAL["semantic"], "smell": Task("smell", "data", 1)}
-    found = []
-    for name, several in images.items():
-        for image in several:
+    signals = []
+    for name, images_of_task in images.items():
+        for image in images_of_task:
             channels = 1 if image.ndim == 2 else image.shape[2]
             task = tasks[name] if channels == 1 else declare(name, "data", channels)
-            found.append(Signal.from_image(task, image))
-    return found
+            signals.append(Signal.from_image(task, image))
+    return signals
 
 
 def _label_images() -> list[np.ndarray]:
+    """A disc, noise, nothing, ragged edges, and a slope; the last is one that contours cannot hold."""
     rows, columns = np.mgrid[:20, :30]
     disc = ((rows - 9) ** 2 + (columns - 12) ** 2 < 50).astype(np.uint8) * 3
     noise = np.random.default_rng(1).integers(0, 300, (6, 7)).astype(np.uint16)
@@ -71,28 +71,31 @@ def _label_images() -> list[np.ndarray]:
     ]
 
 
-def _section(signal: Signal, coded: Candidate) -> bytes:
+def _section(signal: Signal, candidate: Candidate) -> bytes:
     """A section as an input; its holes are left out."""
-    section = Section(signal.task.name, coded.coding, attributes_of(coded, None))
-    return section_bytes(section) + size_bytes(signal.height, signal.width) + coded.payload
+    section = Section(signal.task.name, candidate.coding, attributes_of(candidate, None))
+    return section_bytes(section) + size_bytes(signal.height, signal.width) + candidate.payload
 
 
 def _lossy() -> list[tuple[Signal, CodingMode, Candidate]]:
+    """All signals in all coding modes of classical codecs that suit them."""
     return [
-        (signal, way, classical.encode(signal, way, 40 if way.codec == "av1" else 2.0, "draft"))
+        (signal, mode, classical.encode(signal, mode, 40 if mode.codec == "av1" else 2.0, "draft"))
         for signal in _signals()
-        for way in CODING_MODES
-        if supports(way, signal)
+        for mode in CODING_MODES
+        if supports(mode, signal)
     ]
 
 
 def _holes(signal: Signal) -> bytes:
-    own = signal.pixel_format.holes
-    assert own is not None
-    coded = Candidate("classical", signal.pixel_format, b"", lambda: signal.original)
-    section = Section(signal.task.name, coded.coding, attributes_of(coded, 0))
-    head = section_bytes(section) + size_bytes(signal.height, signal.width) + bytes([len(own.values) - 1])
-    return head + section.attributes.hole_values + labels.encode_labels(own.mask)
+    """The holes of a signal as an input of ``holes``."""
+    holes = signal.pixel_format.holes
+    assert holes is not None
+    candidate = Candidate("classical", signal.pixel_format, b"", lambda: signal.original)
+    section = Section(signal.task.name, candidate.coding, attributes_of(candidate, 0))
+    count = bytes([len(holes.values) - 1])
+    head = section_bytes(section) + size_bytes(signal.height, signal.width) + count
+    return head + section.attributes.hole_values + labels.encode_labels(holes.mask)
 
 
 def _file() -> bytes:
@@ -143,25 +146,26 @@ def _row(data: bytes, mode: int) -> bytes:
 
 
 def _symbols() -> bytes:
+    """Two coding passes as an input of ``symbols``."""
     rng = np.random.default_rng(2)
-    steps, encoder = [], range_coder.Encoder(TABLES)
+    passes, encoder = [], range_coder.Encoder(TABLES)
     for count in (300, 40):
-        index = np.resize(np.arange(4, dtype=np.uint8), count)
-        encoder.put(rng.integers(-2, 3, count).astype(np.int32) * 6, index)
-        steps.append(struct.pack("<H", 4) + bytes(range(4)) + struct.pack("<H", count - 1))
-    return bytes([1]) + b"".join(steps) + b"\x01" + encoder.finish()
+        table_index = np.resize(np.arange(4, dtype=np.uint8), count)
+        encoder.put(rng.integers(-2, 3, count).astype(np.int32) * 6, table_index)
+        passes.append(struct.pack("<H", 4) + bytes(range(4)) + struct.pack("<H", count - 1))
+    return bytes([1]) + b"".join(passes) + b"\x01" + encoder.finish()
 
 
 def seeds() -> dict[str, list[bytes]]:
     """Inputs by target."""
-    outlined, lossy = _label_images(), _lossy()
-    sized = [(size_bytes(*i.shape) + bytes([i.dtype == np.uint16]), i) for i in outlined]
-    bare = [
-        (way, bytes([1]) + size_bytes(s.height, s.width) + bytes([s.task.channels == 1]) + stream)
-        for s, way, coded in lossy
-        for _, _, stream in [classical.parse_head(coded.payload, coded.pixel_format)]
-    ]
-    whole = [(s, bounded.encode(s)) for s in _exact_signals()]
+    label_images, lossy = _label_images(), _lossy()
+    sized = [(size_bytes(*i.shape) + bytes([i.dtype == np.uint16]), i) for i in label_images]
+    streams: dict[str, list[bytes]] = {"av1": [], "jxl": []}
+    for signal, mode, candidate in lossy:
+        _, _, stream = classical.parse_head(candidate.payload, candidate.pixel_format)
+        size, grey = size_bytes(signal.height, signal.width), bytes([signal.task.channels == 1])
+        streams[mode.codec].append(bytes([1]) + size + grey + stream)
+    exact = [(s, bounded.encode(s)) for s in _exact_signals()]
     within_bounds = [(s, bounded.encode(s, bound)) for s in _signals() for bound in (0, 2)]
     files = [_file(), _neural_file()]
     return {
@@ -169,12 +173,11 @@ def seeds() -> dict[str, list[bytes]]:
         "labels": [head + labels.encode_labels(i) for head, i in sized]
         + [head + (labels.encode_quick(i, b"\0" * i.size) or b"") for head, i in sized if i.max() <= 1],
         "contours": [head + (contours.encode_contours(i) or b"") for head, i in sized[:-1]],
-        "frame": [struct.pack("<HB", i.nbytes, 0) + frame.encode_frame(i.tobytes(), 9) for i in outlined],
-        "exact": [_section(s, c) for s, c in whole + within_bounds if c.pixel_format.holes is None],
+        "frame": [struct.pack("<HB", i.nbytes, 0) + zstd.encode_frame(i.tobytes(), 9) for i in label_images],
+        "exact": [_section(s, c) for s, c in exact + within_bounds if c.pixel_format.holes is None],
         "holes": [_holes(s) for s in _signals() if s.pixel_format.holes is not None],
-        "classical": [_section(s, coded) for s, _, coded in lossy if coded.pixel_format.holes is None],
-        "av1": [data for way, data in bare if way.codec == "av1"],
-        "jxl": [data for way, data in bare if way.codec == "jxl"],
+        "classical": [_section(s, c) for s, _, c in lossy if c.pixel_format.holes is None],
+        **streams,
         "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]

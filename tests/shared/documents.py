@@ -37,11 +37,15 @@ class Block(NamedTuple):
 def blocks(page: Path) -> Iterator[Block]:
     """All fenced blocks of a page."""
     text = page.read_text(encoding="utf-8")
-    for found in _FENCE.finditer(text):
-        yield Block(page, text[: found.start()].count("\n") + 1, found[2], textwrap.dedent(found[3]))
+    for match in _FENCE.finditer(text):
+        yield Block(page, text[: match.start()].count("\n") + 1, match[2], textwrap.dedent(match[3]))
 
 
 def shell_blocks() -> list[Block]:
     """Blocks of commands: those of a shell, or of no language; drawings have none either."""
-    every = (block for page in PAGES for block in blocks(page))
-    return [own for own in every if own.language in SHELLS and not _DRAWING.search(own.text)]
+    return [
+        block
+        for page in PAGES
+        for block in blocks(page)
+        if block.language in SHELLS and not _DRAWING.search(block.text)
+    ]

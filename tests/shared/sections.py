@@ -17,19 +17,19 @@ from mtcodec.signals.mapping import Array
 
 
 def file_of(tasks: Mapping[str, Candidate], size: tuple[int, int]) -> bytes:
-    """A file of these codings, none of them neural; ``size`` is height and width."""
+    """A file of these candidates, none of them neural; ``size`` is height and width."""
     masks: list[Holes] = []
     sections, payloads = [], {}
-    for name, coded in tasks.items():
-        holes, index = coded.pixel_format.holes, None
+    for name, candidate in tasks.items():
+        holes, mask_index = candidate.pixel_format.holes, None
         if holes is not None:
-            index = next((k for k, own in enumerate(masks) if own.same(holes)), len(masks))
-            masks += [holes] if index == len(masks) else []
-        sections.append(Section(name, coded.coding, attributes_of(coded, index)))
-        payloads[name] = coded.payload
-    for k, own in enumerate(masks):
+            mask_index = next((k for k, known in enumerate(masks) if known.same(holes)), len(masks))
+            masks += [holes] if mask_index == len(masks) else []
+        sections.append(Section(name, candidate.coding, attributes_of(candidate, mask_index)))
+        payloads[name] = candidate.payload
+    for k, holes in enumerate(masks):
         sections.insert(k, Section(mask_name(k), "labels", Attributes("uint8", 1)))
-        payloads[mask_name(k)] = labels.encode_mask(own.mask)
+        payloads[mask_name(k)] = labels.encode_mask(holes.mask)
     return build(Header(NO_WEIGHTS, *size, 0, tuple(sections)), payloads)
 
 
@@ -39,6 +39,7 @@ def with_payload(file: bytes, name: str, payload: bytes) -> bytes:
 
 
 def no_networks(fingerprint: str) -> object:
+    """A loader of networks that has none."""
     raise WeightsNotFound(f"needs networks: {fingerprint}")
 
 

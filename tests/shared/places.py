@@ -12,11 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from PIL import Image
-from tools.commands import start
-from tools.documents import ROOT
+from shared.commands import png, start
+from shared.documents import ROOT
 
 from mtcodec.files.images import write_image
 
@@ -115,10 +114,6 @@ def put(path: Path, content: Any) -> None:
         write_image(path, content)
 
 
-def png(image: Any) -> bytes:
-    return bytes(imagecodecs.png_encode(np.ascontiguousarray(image)))
-
-
 def scene(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str] = ()) -> None:
     """A directory of images called ``names``, and of other files."""
     for name in names:
@@ -128,8 +123,8 @@ def scene(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str
 
 
 def dataset(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[str] = ()) -> None:
-    """A dataset: that of its name, or two scenes; a tar file of them."""
-    tree = next((own for name, own in TREES.items() if path.as_posix().endswith(f"/{name}")), None)
+    """A dataset at ``path``: the one of TREES by that name, else two scenes, in a file by its suffix."""
+    tree = next((tree for name, tree in TREES.items() if path.as_posix().endswith(f"/{name}")), None)
     if tree is not None:
         for name, content in tree.items():
             put(path / name, content)
@@ -150,26 +145,31 @@ def dataset(path: Path, names: Sequence[str] = tuple(IMAGES), beside: Sequence[s
 
 
 class Place:
-    """A directory in which commands find what they name."""
+    """A directory in which commands find what they name.
+
+    Args:
+        root: the directory.
+        weights: a file that stands for any weights.
+    """
 
     def __init__(self, root: Path, weights: Path) -> None:
-        self.root, self.weights, self.made = root, weights, set[Path]()
-        self.last: object = None  # output; commands in a row that have the same one are alternatives
+        self.root, self.weights, self.created = root, weights, set[Path]()
+        self.last_output: object = None  # commands in a row that have the same one are alternatives
         shutil.copytree(ROOT / "tests" / "scenes", root / "tests" / "scenes")
 
     def provide(self, name: str, params: dict[str, Any]) -> None:
         """Make what a command reads and is not there yet; remove what stands in its way."""
         output = params.get("output")
-        taken = output is not None and (output == self.last or self.root / output in self.made)
-        if taken and str(output) != "-":
+        exists = output is not None and (output == self.last_output or self.root / output in self.created)
+        if exists and str(output) != "-":
             remove(self.root / output)
-        self.last = output
+        self.last_output = output
         images, beside = self._images(params), [a for a in params.get("attach") or () if "{" not in a]
         one_scene = partial(scene, names=images, beside=beside)
         scenes = partial(dataset, names=images, beside=beside)
-        alone = name == "encode" and str(output or "-").endswith((".mtc", "-"))
+        into_one_file = name == "encode" and str(output or "-").endswith((".mtc", "-"))
         for path in self._paths(params, "inputs", "datasets", "dataset", "scene"):
-            self._make(path, one_scene if alone or name == "bench" else scenes)
+            self._make(path, one_scene if into_one_file or name == "bench" else scenes)
         if params.get("weights") and str(params["weights"]).endswith(".safetensors"):
             self._make(params["weights"], lambda path: shutil.copy(self.weights, path))
         if name == "compare":
@@ -187,11 +187,11 @@ class Place:
 
     @staticmethod
     def _images(params: dict[str, Any]) -> list[str]:
-        """Names of images that settings tell of."""
+        """Names of images that options speak of."""
         names = dict.fromkeys(IMAGES)
         names |= dict.fromkeys(task.partition(":")[0] for task in params.get("task") or ())
-        for given in params.get("name") or ():
-            old, _, new = given.partition("=")
+        for setting in params.get("name") or ():
+            old, _, new = setting.partition("=")
             names.pop(new, None)
             names[old] = None
         return list(names)
@@ -209,7 +209,7 @@ class Place:
     def _make(self, name: str | Path, maker: Callable[[Path], object]) -> None:
         path = self.root / name
         if str(name) != "-" and not path.exists():
-            self.made.add(path)
+            self.created.add(path)
             maker(path)
 
     def _encoded(self, path: Path) -> None:
@@ -218,13 +218,12 @@ class Place:
             self._packed(path)
             return
         with self._source() as source:
-            made = start("encode", source / "0001" if self._is_file(path.name) else source, "-o", path)
-        assert made.returncode == 0, made
+            scenes = source / "0001" if self._is_file(path.name) else source
+            start("encode", scenes, "-o", path, check=True)
 
     def _packed(self, path: Path) -> None:
         with self._source() as source:
-            made = start("pack", source, "-o", path, "--workers", 1)
-        assert made.returncode == 0, made
+            start("pack", source, "-o", path, "--workers", 1, check=True)
 
     @contextmanager
     def _source(self) -> Iterator[Path]:

@@ -1,6 +1,6 @@
 """What hostile bytes are fed to: one function for every decoder, without networks and without a fuzzer.
 
-A target takes any bytes. The first few choose what a container would have told (sizes, dtypes, ranges), the
+A target takes any bytes. The first few choose what a container would have said (sizes, dtypes, ranges), the
 rest are a payload. It returns ``right`` or ``refused``; any exception but those of ``mtcodec.errors`` that
 the decoder's docstring names, and any broken promise, is a finding.
 """
@@ -26,18 +26,17 @@ from mtcodec.archive import decode as archived
 from mtcodec.archive import index as listing
 from mtcodec.archive import manifest as layout
 from mtcodec.archive import read
-from mtcodec.bitstreams import av1 as av1s
-from mtcodec.bitstreams import contours as outlines
-from mtcodec.bitstreams import jxl as jxls
-from mtcodec.bitstreams import labels as label_codec
+from mtcodec.bitstreams import av1 as av1_bitstream
+from mtcodec.bitstreams import contours as contour_bitstream
+from mtcodec.bitstreams import jxl as jxl_bitstream
+from mtcodec.bitstreams import labels as label_bitstream
 from mtcodec.bitstreams import range_coder
-from mtcodec.bitstreams import zstd as frame
+from mtcodec.bitstreams import zstd as zstd_bitstream
 from mtcodec.codec.decoder import DECODERS
 from mtcodec.codec.info import summary
 from mtcodec.coders.candidate import pixel_format_of
 from mtcodec.coders.labels import decode_mask
-from mtcodec.container import attachments
-from mtcodec.container import mtc as container
+from mtcodec.container import attachments, mtc
 from mtcodec.container.header import NO_WEIGHTS, Header, check_pixels, pack, parse
 from mtcodec.container.mtc import Reader, SplitReader, build, split
 from mtcodec.container.section import (
@@ -57,8 +56,8 @@ from mtcodec.tasks import USUAL
 
 LIMIT_S, LIMIT_BYTES = 2.0, 1 << 30
 MAX_PIXELS = 1 << 18
-SMALL = 1 << 12  # pixels of images that are encoded once more
-NULL = 0xFFFF  # length of a column that is null
+MAX_REENCODED_PIXELS = 1 << 12  # of images that are encoded once more
+NULL_LENGTH = 0xFFFF  # of a column that is null
 
 NAMES = ("rgb", "depth", "normal", "semantic", "smell")
 FINGERPRINT = "11" * 4
@@ -104,26 +103,26 @@ def size_bytes(height: int, width: int) -> bytes:
 
 def section_bytes(section: Section) -> bytes:
     """What :func:`section_of` reads."""
-    own = section.attributes
-    flags = (own.range is not None) | MAPPINGS.index(own.mapping) << 1 | own.unit_vectors << 2
-    kinds = NAMES.index(section.name), CODINGS.index(section.coding), DTYPES.index(own.dtype)
-    low, high = own.range or (0, 0)
-    integers = own.dtype.startswith(("u", "i")) or own.dtype == "bool"
-    pair = struct.pack(
-        "<2" + STRUCT_FORMATS[own.dtype], *((int(low), int(high)) if integers else (low, high))
-    )
-    return bytes([*kinds, own.channels - 1, flags]) + pair.ljust(16, b"\0")
+    attributes = section.attributes
+    dtype = attributes.dtype
+    has_range, mapping = attributes.range is not None, MAPPINGS.index(attributes.mapping)
+    flags = has_range | mapping << 1 | attributes.unit_vectors << 2
+    indexes = NAMES.index(section.name), CODINGS.index(section.coding), DTYPES.index(dtype)
+    low, high = attributes.range or (0, 0)
+    integers = dtype.startswith(("u", "i")) or dtype == "bool"
+    limits = struct.pack("<2" + STRUCT_FORMATS[dtype], *((int(low), int(high)) if integers else (low, high)))
+    return bytes([*indexes, attributes.channels - 1, flags]) + limits.ljust(16, b"\0")
 
 
 def section_of(data: Input, codings: tuple[str, ...]) -> Section:
     """A section that a header can declare: it has passed through one."""
     name, coding = NAMES[data.byte() % len(NAMES)], CODINGS[data.byte() % len(CODINGS)]
     coding, dtype = coding if coding in codings else codings[0], DTYPES[data.byte() % len(DTYPES)]
-    channels, flags, pair = 1 + data.byte() % 4, data.byte(), data.take(16)
-    limits = struct.unpack_from("<2" + STRUCT_FORMATS[dtype], pair) if flags & 1 else None
-    own = Attributes(dtype, channels, limits, MAPPINGS[flags >> 1 & 1], bool(flags & 4))
+    channels, flags, packed = 1 + data.byte() % 4, data.byte(), data.take(16)
+    limits = struct.unpack_from("<2" + STRUCT_FORMATS[dtype], packed) if flags & 1 else None
+    declared = Attributes(dtype, channels, limits, MAPPINGS[flags >> 1 & 1], bool(flags & 4))
     plain = Attributes("uint8", 1 if coding == "labels" else 3)
-    for attributes in (own, replace(own, mapping="linear", unit_vectors=False), plain):
+    for attributes in (declared, replace(declared, mapping="linear", unit_vectors=False), plain):
         with suppress(FormatError, ValueError, struct.error):
             section = Section(name, coding, attributes)
             weights = FINGERPRINT if coding == "neural" else NO_WEIGHTS
@@ -131,7 +130,8 @@ def section_of(data: Input, codings: tuple[str, ...]) -> Section:
     raise AssertionError("no header can declare the plain section")
 
 
-def _check(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, channels: int = 1) -> None:
+def check_image(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, channels: int = 1) -> None:
+    """Raises AssertionError unless an image has this size (height and width), dtype and channels."""
     shape = size if channels == 1 else (*size, channels)
     assert image.shape == shape and image.dtype.name == dtype, f"{image.shape} {image.dtype}"
 
@@ -140,30 +140,30 @@ def _check(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, chann
 
 
 def labels(data: bytes) -> None:
-    given = Input(data)
-    size, dtype = given.size(), ("uint8", "uint16")[given.byte() & 1]
-    image = label_codec.decode_labels(given.rest(), *size, dtype)
-    _check(image, size, dtype)
-    if image.size <= SMALL:
+    source = Input(data)
+    size, dtype = source.size(), ("uint8", "uint16")[source.byte() & 1]
+    image = label_bitstream.decode_labels(source.rest(), *size, dtype)
+    check_image(image, size, dtype)
+    if image.size <= MAX_REENCODED_PIXELS:
         assert np.array_equal(
-            label_codec.decode_labels(label_codec.encode_labels(image), *size, dtype), image
+            label_bitstream.decode_labels(label_bitstream.encode_labels(image), *size, dtype), image
         )
 
 
 def contours(data: bytes) -> None:
-    given = Input(data)
-    size, dtype = given.size(), ("uint8", "uint16")[given.byte() & 1]
-    image = outlines.decode_contours(given.rest(), *size, dtype)
-    _check(image, size, dtype)
-    if image.size <= SMALL:
-        again = outlines.encode_contours(image)
-        assert again is None or np.array_equal(outlines.decode_contours(again, *size, dtype), image)
+    source = Input(data)
+    size, dtype = source.size(), ("uint8", "uint16")[source.byte() & 1]
+    image = contour_bitstream.decode_contours(source.rest(), *size, dtype)
+    check_image(image, size, dtype)
+    if image.size <= MAX_REENCODED_PIXELS:
+        again = contour_bitstream.encode_contours(image)
+        assert again is None or np.array_equal(contour_bitstream.decode_contours(again, *size, dtype), image)
 
 
 def zstd(data: bytes) -> None:
-    given = Input(data)
-    size = given.word() << (given.byte() & 3)
-    assert len(frame.decode_frame(given.rest(), size, "frame")) == size
+    source = Input(data)
+    size = source.word() << (source.byte() & 3)
+    assert len(zstd_bitstream.decode_frame(source.rest(), size, "frame")) == size
 
 
 def _shape(size: tuple[int, int], grey: bool) -> tuple[int, ...]:
@@ -174,75 +174,78 @@ def _shape(size: tuple[int, int], grey: bool) -> tuple[int, ...]:
 
 def av1(data: bytes) -> None:
     """AV1 streams, of the size that they declare or of another one."""
-    given = Input(data)
-    forged, size, grey = given.byte() & 1, given.size(), bool(given.byte() & 1)
-    header = av1s.parse(given.rest())
+    source = Input(data)
+    forged, size, grey = source.byte() & 1, source.size(), bool(source.byte() & 1)
+    header = av1_bitstream.parse(source.rest())
     shape = _shape(size, grey) if forged else _shape((header.height, header.width), header.mono)
-    samples = av1s.decode_samples(given.rest(), shape)
-    assert samples.shape == shape and int(samples.max()) < 1 << av1s.BITS
+    samples = av1_bitstream.decode_samples(source.rest(), shape)
+    assert samples.shape == shape and int(samples.max()) < 1 << av1_bitstream.BITS
 
 
 def jxl(data: bytes) -> None:
     """JPEG XL streams, of the size that they declare or of another one."""
-    given = Input(data)
-    forged, size, grey = given.byte() & 1, given.size(), bool(given.byte() & 1)
-    shape = _shape(size if forged else jxls._parse(given.rest()), grey)
-    assert jxls.decode_samples(given.rest(), shape).shape == shape
+    source = Input(data)
+    forged, size, grey = source.byte() & 1, source.size(), bool(source.byte() & 1)
+    shape = _shape(size if forged else jxl_bitstream._parse(source.rest()), grey)
+    assert jxl_bitstream.decode_samples(source.rest(), shape).shape == shape
 
 
 TABLES = range_coder.Tables(*fit.quantise(fit.logistic_mixture(np.array([0.1, 0.3, 1.0, 4.0]), 0.01, 8.0)))
-LIMITS = (31, 1 << 14)
+MAX_SYMBOLS = (31, 1 << 14)
 
 
 def symbols(data: bytes) -> None:
-    """One range coder's payload of up to three steps with any table indexes; what decodes is canonical."""
-    given = Input(data)
-    taken = []
-    indexes = [np.resize(np.frombuffer(given.chunk() or b"\0", np.uint8) % 4, 1 + given.word() % 5000)
-               for _ in range(1 + given.byte() % 3)]  # fmt: skip
-    limit = LIMITS[given.byte() & 1]
-    decoder = range_coder.Decoder(TABLES, given.rest())
+    """A range coder's payload of up to three coding passes, any table indexes; what decodes is canonical."""
+    source = Input(data)
+    decoded = []
+    indexes = [np.resize(np.frombuffer(source.chunk() or b"\0", np.uint8) % 4, 1 + source.word() % 5000)
+               for _ in range(1 + source.byte() % 3)]  # fmt: skip
+    max_abs = MAX_SYMBOLS[source.byte() & 1]
+    decoder = range_coder.Decoder(TABLES, source.rest())
     for index in indexes:
-        taken.append(decoder.take(index, limit))
-        assert taken[-1].shape == index.shape and np.abs(taken[-1]).max() <= limit
+        symbols_of_pass = decoder.take(index, max_abs)
+        assert symbols_of_pass.shape == index.shape and np.abs(symbols_of_pass).max() <= max_abs
+        decoded.append(symbols_of_pass)
     decoder.finish()
     encoder = range_coder.Encoder(TABLES)
-    for step, index in zip(taken, indexes):
-        encoder.put(step, index)
-    assert encoder.finish() == given.rest(), "two payloads for the same symbols"
+    for symbols_of_pass, index in zip(decoded, indexes):
+        encoder.put(symbols_of_pass, index)
+    assert encoder.finish() == source.rest(), "two payloads for the same symbols"
 
 
 # --- sections ----------------------------------------------------------------------------------------
 
 
 def _section(*codings: str) -> Callable[[bytes], None]:
+    """A target: sections of these codings."""
+
     def target(data: bytes) -> None:
-        given = Input(data)
-        section, size = section_of(given, codings), given.size()
-        own = section.attributes
-        image = DECODERS[section.coding](pixel_format_of(own, None), given.rest(), *size)
-        _check(image, size, own.dtype, own.channels)
+        source = Input(data)
+        section, size = section_of(source, codings), source.size()
+        attributes = section.attributes
+        image = DECODERS[section.coding](pixel_format_of(attributes, None), source.rest(), *size)
+        check_image(image, size, attributes.dtype, attributes.channels)
 
     return target
 
 
 def holes(data: bytes) -> None:
     """A section of holes, and the values that a descriptor gives them."""
-    given = Input(data)
-    section, size = section_of(given, ("neural", "classical", "stepped")), given.size()
-    count = 1 + given.byte() % 16
-    own = replace(section.attributes, mask_index=0)
-    if own.dtype == "bool":
+    source = Input(data)
+    section, size = section_of(source, ("neural", "classical", "stepped")), source.size()
+    count = 1 + source.byte() % 16
+    attributes = replace(section.attributes, mask_index=0)
+    if attributes.dtype == "bool":
         raise FormatError("no holes")
-    own = replace(own, hole_values=given.take(count * own.pixel_bytes))
-    mask = decode_mask(given.rest(), *size)
-    form = pixel_format_of(own, mask)
-    planes = np.random.default_rng(0).random((own.channels, *size), np.float32) * 1.2 - 0.1
-    image = form.restore(planes)
-    _check(image, size, own.dtype, own.channels)
-    assert form.holes is not None
-    pixels = image.reshape(*size, own.channels)
-    expected = form.holes.values[mask[mask > 0].astype(int) - 1]
+    attributes = replace(attributes, hole_values=source.take(count * attributes.pixel_bytes))
+    mask = decode_mask(source.rest(), *size)
+    pixel_format = pixel_format_of(attributes, mask)
+    planes = np.random.default_rng(0).random((attributes.channels, *size), np.float32) * 1.2 - 0.1
+    image = pixel_format.restore(planes)
+    check_image(image, size, attributes.dtype, attributes.channels)
+    assert pixel_format.holes is not None
+    pixels = image.reshape(*size, attributes.channels)
+    expected = pixel_format.holes.values[mask[mask > 0].astype(int) - 1]
     assert pixels[mask > 0].tobytes() == expected.tobytes()
 
 
@@ -263,27 +266,27 @@ def _verified(header: bytes, payload: bytes) -> bytes:
 
 def box(data: bytes) -> None:
     """Files: the bytes as they are, under a right checksum of the header, or under right checksums."""
-    given = Input(data)
-    mode = given.byte() % 3
-    file = given.rest()
+    source = Input(data)
+    mode = source.byte() % 3
+    file = source.rest()
     if mode:
-        head, rest = sealed(given.chunk()), given.rest()
+        head, rest = sealed(source.chunk()), source.rest()
         file = _verified(head, rest) if mode == 2 else head + rest
     reader = Reader(io.BytesIO(file), MAX_PIXELS)
     json.dumps(summary(reader))
     with suppress(SectionError):
         names = attachments.read(reader)
         assert not attachments.problem(names, reader.header.tasks)
-    kept = []
+    readable = []
     for section in reader.header.sections:
         with suppress(FormatError):
             reader.payload(section.name)
-            kept.append(section.name)
+            readable.append(section.name)
     for name in reader.header.tasks:
         beside = {ATTACHMENTS} & {s.name for s in reader.header.sections}
-        if reader.header.section(NOTES) is None and {*reader.header.needs(name), *beside} <= set(kept):
-            part = container.extract(reader, [name])
-            assert parse(part).tasks == (name,)
+        if reader.header.section(NOTES) is None and {*reader.header.needs(name), *beside} <= set(readable):
+            extracted = mtc.extract(reader, [name])
+            assert parse(extracted).tasks == (name,)
     front, payloads = split(file)
     assert front + b"".join(payloads.values()) == file
     assert pack(SplitReader(front, payloads).header) == front, "two headers for the same fields"
@@ -302,7 +305,7 @@ class NoNetworks(Codec):
 def row_bytes(row: Row) -> bytes:
     """What :func:`row_of` reads."""
     columns = [row.get(name) for name in ("header", *MANIFEST.payload_columns)]
-    return b"".join(struct.pack("<H", NULL if c is None else len(c)) + (c or b"") for c in columns)
+    return b"".join(struct.pack("<H", NULL_LENGTH if c is None else len(c)) + (c or b"") for c in columns)
 
 
 def row_of(data: Input) -> Row:
@@ -310,7 +313,7 @@ def row_of(data: Input) -> Row:
     row: Row = {}
     for name in ("header", *MANIFEST.payload_columns):
         start = data.at
-        null = data.word() == NULL
+        null = data.word() == NULL_LENGTH
         data.at = data.at if null else start
         row[name] = None if null else data.chunk()
     return row
@@ -337,26 +340,26 @@ def decode_entry(codec: Codec, entry: read.Entry) -> str:
             ((_, scene),) = archived.decode(codec, [entry], [name])
         except (FormatError, WeightsNotFound):
             continue
-        own = header.task(name).attributes
-        _check(scene[name], (header.height, header.width), own.dtype, own.channels)
+        attributes = header.task(name).attributes
+        check_image(scene[name], (header.height, header.width), attributes.dtype, attributes.channels)
         right += 1
     return "right" if right == len(header.tasks) else "partial" if right else "refused"
 
 
 def archive(data: bytes) -> None:
     """A row of an archive, its checksums right or not; what the schema of a part says; or an index."""
-    given = Input(data)
-    mode = given.byte() % 5
+    source = Input(data)
+    mode = source.byte() % 5
     if mode == 4:
-        manifest, shards = listing.parse_index(given.rest())
+        manifest, shards = listing.parse_index(source.rest())
         assert listing.parse_index(listing.index_to_json(manifest, shards)) == (manifest, shards)
         return
     if mode == 3:
-        forged = layout.schema(MANIFEST).with_metadata({layout.METADATA: given.rest()})
+        forged = layout.schema(MANIFEST).with_metadata({layout.METADATA: source.rest()})
         manifest = layout.manifest_of_schema(forged)
         assert layout.manifest_of_schema(layout.schema(manifest)) == manifest
         return
-    row = row_of(given)
+    row = row_of(source)
     if mode and row["header"] is not None:
         row["header"] = sealed(row["header"])
     if mode == 2 and row["header"]:
@@ -382,20 +385,20 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
-def outcome(target: str, data: bytes, seconds: float = LIMIT_S) -> str:
+def outcome(target: str, data: bytes, limit_s: float = LIMIT_S) -> str:
     """``right`` or ``refused``; anything else is raised, warnings of undefined arithmetic among it."""
-    before, start = peak(), time.process_time()
+    peak_before, start = peak(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
             TARGETS[target](data)
-            found = "right"
+            answer = "right"
         except FormatError:
-            found = "refused"
-    grown, taken = peak() - before, time.process_time() - start
-    if grown > LIMIT_BYTES or taken > seconds:
-        raise AssertionError(f"took {grown} bytes, {taken:.1f} s")
-    return found
+            answer = "refused"
+    growth, processor_s = peak() - peak_before, time.process_time() - start
+    if growth > LIMIT_BYTES or processor_s > limit_s:
+        raise AssertionError(f"took {growth} bytes, {processor_s:.1f} s")
+    return answer
 
 
 def peak() -> int:

@@ -29,11 +29,11 @@ class Result(NamedTuple):
 Run = Callable[..., Result]
 
 
-def start(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Runs the command line as a process of its own."""
+def start(*arguments: object, check: bool = False, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs the command line as a process of its own; ``options`` are those of ``subprocess.run``."""
     command = [sys.executable, "-m", "mtcodec", *map(str, arguments)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.run(command, **{**streams, **options}, check=False)
+    return subprocess.run(command, **{**streams, **options}, check=check)
 
 
 def fails(result: Result, code: int, *fragments: str) -> None:
@@ -51,16 +51,21 @@ def image(path: Path) -> np.ndarray:
     return np.asarray(imagecodecs.png_decode(path.read_bytes()))
 
 
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG file."""
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+
+
 def write(path: Path, pixels: np.ndarray) -> Path:
     """Write a PNG file, and the directories that it needs."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+    path.write_bytes(png(pixels))
     return path
 
 
 def files(directory: Path) -> list[str]:
     """Paths of all files below a directory, sorted."""
-    return sorted(str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file())
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
 
 
 def codings(path: Path) -> dict[str, str]:
