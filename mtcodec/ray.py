@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,8 @@ def read_archive(
     sections = read_sections(path, names, **options).repartition(target_num_rows_per_block=TASK_ROWS)
     # A function rather than the class: actors would hold cores that reading waits for.
     images = sections.map_batches(
-        partial(_decode_batch, path, tuple(names), max_pixels, uuid.uuid4().hex),
+        _decode_batch,
+        fn_args=(uuid.uuid4().hex, path, tuple(names), max_pixels),
         batch_size=BATCH,
         batch_format="numpy",
         concurrency=concurrency,
@@ -99,10 +100,7 @@ def read_sections(path: str | Path, tasks: Sequence[str] | None = None, **option
     import fsspec
 
     reader = ArchiveReader(absolute(path))
-    manifest = reader.manifest
-    needed = manifest.columns_for(manifest.select_tasks(tasks))
-    sections = [name for name in manifest.payload_columns if name in needed]
-    columns = [*FIXED, *manifest.range_columns, *sections]
+    columns = [*FIXED, *reader.manifest.range_columns, *reader.manifest.columns_for(tasks)]
     filesystem, _ = fsspec.core.url_to_fs(reader.path)
     rows: Dataset = ray_data.read_parquet(reader.shards, columns=columns, filesystem=filesystem, **options)
     return rows
@@ -147,13 +145,13 @@ class Decoder:
 
 
 @lru_cache(maxsize=1)
-def _decoder(path: str, tasks: tuple[str, ...], max_pixels: int, dataset_id: str) -> Decoder:
+def _decoder(dataset_id: str, *arguments: Any) -> Decoder:
     """The decoder of one dataset, kept with its networks for the next task of a process of Ray."""
-    return Decoder(path, tasks, max_pixels)
+    return Decoder(*arguments)
 
 
-def _decode_batch(path: str, tasks: tuple[str, ...], max_pixels: int, dataset_id: str, batch: Batch) -> Batch:
-    return _decoder(path, tasks, max_pixels, dataset_id)(batch)
+def _decode_batch(batch: Batch, *arguments: Any) -> Batch:
+    return _decoder(*arguments)(batch)
 
 
 def _empty_images(reader: ArchiveReader, tasks: Sequence[str]) -> dict[str, Array]:

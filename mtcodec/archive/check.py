@@ -9,7 +9,7 @@ from typing import Any
 
 from mtcodec.archive.copying import add, new_archive
 from mtcodec.archive.decode import ArchiveCodec, decode
-from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.read import ArchiveReader, undamaged
 from mtcodec.archive.statistics import statistics_of
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import Writer
@@ -36,17 +36,15 @@ def extract(
     """
     reader.manifest.select_tasks(tasks)
     with new_archive(output, [reader], force) as directory:
-        writer = Writer.open(directory, reader.manifest.restricted_to(tasks))
-        for done, (key, scene_file) in enumerate(reader.all_entries(tasks, with_notes=True), 1):
-            if isinstance(scene_file, FormatError):
-                raise scene_file
+        writer = Writer(directory, reader.manifest.restricted_to(tasks))
+        for done, entry in enumerate(reader.all_entries(tasks, with_notes=True), 1):
+            key, scene_file = undamaged(entry)
             names = [name for name in tasks if name in scene_file.header.tasks]
-            if names:
-                try:
+            try:
+                if names:
                     add(writer, reader, key, container.extract(scene_file, names))
-                except FormatError as error:
-                    error.at(path=reader.path, scene=key)
-                    raise
+            except FormatError as error:
+                raise error.at(path=reader.path, scene=key) from error.__cause__
             progress(done, reader.rows)
         writer.finish()
         return len(writer.keys)
@@ -54,14 +52,10 @@ def extract(
 
 @dataclass
 class Verified:
-    """What :func:`verify` has checked.
-
-    Attributes:
-        scenes: how many. damaged: what is wrong, by key.
-    """
+    """What :func:`verify` has checked."""
 
     scenes: int = 0
-    damaged: dict[str, FormatError] = field(default_factory=dict)
+    damaged: dict[str, FormatError] = field(default_factory=dict)  # what is wrong, by key
 
 
 def verify(
@@ -80,16 +74,15 @@ def verify(
     names = reader.manifest.statistics_columns
     for row_group in reader.row_groups:
         rows_of_statistics = reader.read_columns(row_group, names).to_pylist()
-        for (key, scene_file), statistics in zip(reader.entries(row_group), rows_of_statistics):
+        for entry, statistics in zip(reader.entries(row_group), rows_of_statistics):
             result.scenes += 1
             try:
-                if isinstance(scene_file, FormatError):
-                    raise scene_file
+                _, scene_file = undamaged(entry)
                 _check_row(reader, scene_file, statistics)
                 if codec is not None:
-                    decode(codec, [(key, scene_file)], scene_file.header.tasks)
+                    decode(codec, [entry], scene_file.header.tasks)
             except FormatError as error:
-                result.damaged[key] = error.at(path=reader.path, scene=key)
+                result.damaged[entry[0]] = error.at(path=reader.path, scene=entry[0])
             progress(result.scenes, reader.rows)
     return result
 

@@ -16,7 +16,7 @@ from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.sample import spread
 from mtcodec.files.scene import read_scene
 from mtcodec.networks.weights import store
-from mtcodec.networks.weights.file import SUFFIX, describe
+from mtcodec.networks.weights.file import describe
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import Declarations
 
@@ -84,28 +84,22 @@ def _read(files: SceneFiles, tasks: Sequence[str], request: Request) -> dict[str
         return {}
 
 
+_temporary_directories: list[TemporaryDirectory[str]] = []  # of copied weights, removed with the process
+
+
 def _weights_of(reader: ArchiveReader, output: str | Path, paths: Sequence[Path]) -> Path:
-    """The weights of an archive: its own file, or the same among ``paths``, or a copy from afar."""
+    """The weights of an archive: its own file, or the same among ``paths`` or installed, or a copy."""
     manifest = reader.manifest
-    assert manifest.weights_path is not None
-    local = Path(output) / manifest.weights_path
+    local = Path(output) / str(manifest.weights_path)
+    same = (path for path in paths if describe(path).fingerprint == manifest.fingerprint)
     if local.is_file():
         return local
-    same = (path for path in paths if describe(path).fingerprint == manifest.fingerprint)
-    return next(same, None) or _fetched(reader)
-
-
-_temporary_directories: list[TemporaryDirectory[str]] = []  # of fetched weights, removed with the process
-
-
-def _fetched(reader: ArchiveReader) -> Path:
-    """The weights of an archive as a local file: installed, or a copy."""
-    fingerprint = reader.manifest.fingerprint
+    if path := next(same, None):
+        return path
     try:
-        return store.find_fingerprint(fingerprint)
+        return store.find_fingerprint(manifest.fingerprint)
     except WeightsNotFound:
-        data = reader.weights_bytes()
-    _temporary_directories.append(TemporaryDirectory(prefix="mtcodec-"))
-    path = Path(_temporary_directories[-1].name) / f"{fingerprint}{SUFFIX}"
-    path.write_bytes(data)
-    return path
+        directory = TemporaryDirectory(prefix="mtcodec-")
+        path = reader.copy_weights(directory.name)
+        _temporary_directories.append(directory)
+        return path

@@ -6,37 +6,27 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-from mtcodec.archive.names import INDEX, WEIGHTS
-from mtcodec.archive.read import ArchiveReader, RowGroupCache
+from mtcodec.archive.names import INDEX, SHARD_PATTERN, WEIGHTS
+from mtcodec.archive.read import ArchiveReader, Place, Row, undamaged
 from mtcodec.archive.store import Directory, store_at
 from mtcodec.archive.write import Writer, shard_names
 from mtcodec.container import header
 from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, OutputError
 
-Place = tuple[int, int]
-"""Number of a row group of an archive, and of a row in it."""
 
-
-def places_of(reader: ArchiveReader) -> list[Place]:
-    """The places of all rows of an archive, in order."""
-    return [(number, row) for number, group in enumerate(reader.row_groups) for row in range(group.rows)]
-
-
-def rows_at(reader: ArchiveReader, places: Sequence[Place]) -> Iterator[tuple[str, SplitReader]]:
+def rows_at(reader: ArchiveReader, places: Sequence[Place]) -> Iterator[Row]:
     """Keys and sections of the rows at ``places``. Neighbours in a row group are read together.
 
     Raises:
         FormatError: a damaged header.
     """
-    cache = RowGroupCache(reader)
-    for number, row in places:
-        key, scene_file = cache.entries(number)[row]
-        if isinstance(scene_file, FormatError):
-            raise scene_file
-        yield key, scene_file
+    entries = lru_cache(1)(reader.entries)
+    for row_group, row in places:
+        yield undamaged(entries(row_group)[row])
 
 
 def file_bytes(reader: ArchiveReader, key: str, scene_file: SplitReader) -> bytes:
@@ -113,10 +103,9 @@ def _check_replaceable(output: Path, force: bool) -> None:
 
 def _holds_archives_only(directory: Path) -> bool:
     """Does it hold files of one archive and nothing else, or directories that do?"""
-    return all(_belongs_to_archive(path) for path in directory.iterdir())
-
-
-def _belongs_to_archive(path: Path) -> bool:
-    if path.is_dir() and path.name != WEIGHTS:
-        return any(path.glob("part-*.parquet")) and _holds_archives_only(path)
-    return path.name in (INDEX, WEIGHTS) or (path.name.startswith("part-") and path.suffix == ".parquet")
+    return all(
+        any(path.glob(SHARD_PATTERN)) and _holds_archives_only(path)
+        if path.is_dir() and path.name != WEIGHTS
+        else path.name in (INDEX, WEIGHTS) or path.match(SHARD_PATTERN)
+        for path in directory.iterdir()
+    )

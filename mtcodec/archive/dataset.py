@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 from mtcodec import threads
 from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
-from mtcodec.archive.read import ArchiveReader, Entry, RowGroupCache
+from mtcodec.archive.read import ArchiveReader, Entry
 from mtcodec.archive.stream import Stream, worker_info
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import DependencyError, UsageError
@@ -64,35 +65,27 @@ class Archive:
         self.numpy = not has_torch if numpy is None else numpy
         if not (self.numpy or has_torch):
             raise DependencyError("tensors need torch: pip install 'mtcodec[train]'")
-        reader = ArchiveReader(self.path, max_pixels)
-        self.tasks = reader.manifest.select_tasks(tasks)
-        self.manifest, self.row_groups = reader.manifest, reader.row_groups
+        self._open()
+        self.tasks = self.reader.manifest.select_tasks(tasks)
+        self.manifest, self.row_groups = self.reader.manifest, self.reader.row_groups
         self._starts = np.cumsum([0, *(row_group.rows for row_group in self.row_groups)])
-        self._reader: ArchiveReader | None = reader
-        self._codec: ArchiveCodec | None = None
-        self._cache: RowGroupCache | None = None
-        self._process = os.getpid()
+
+    def _open(self) -> None:
+        """Open the archive in this process; :attr:`reader` does so before codec and entries are used."""
+        self._process, self._reader = os.getpid(), ArchiveReader(self.path, self.max_pixels)
+        self._codec = ArchiveCodec(self._reader, self.device)  # loads networks when a scene first needs them
+        self._entries = lru_cache(CACHED_ROW_GROUPS)(self._reader.entries)
 
     def __getstate__(self) -> dict[str, Any]:
         """Workers open the archive and load the codec anew."""
-        return {**self.__dict__, "_reader": None, "_codec": None, "_cache": None}
+        return {**self.__dict__, "_process": None, "_reader": None, "_codec": None, "_entries": None}
 
     @property
     def reader(self) -> ArchiveReader:
         """The open archive. A process that was forked opens it anew, as connections cannot be shared."""
-        if self._reader is None or self._process != os.getpid():
-            self._reader = ArchiveReader(self.path, self.max_pixels)
-            self._codec = self._cache = None
-            self._process = os.getpid()
+        if self._process != os.getpid():
+            self._open()
         return self._reader
-
-    @property
-    def codec(self) -> ArchiveCodec:
-        """What decodes; it loads networks when a scene first needs them."""
-        reader = self.reader
-        if self._codec is None:
-            self._codec = ArchiveCodec(reader, self.device)
-        return self._codec
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -110,10 +103,8 @@ class Archive:
 
     def __iter__(self) -> Iterator[Any]:
         """All samples in order."""
-        with closing(self.reader.entries_ahead(self.row_groups, self.tasks)) as fetched:
-            for _, entries in fetched:
-                for first in range(0, len(entries), BATCH):
-                    yield from self.samples(entries[first : first + BATCH])
+        for entries in self.reader.batches(BATCH, self.tasks):
+            yield from self.samples(entries)
 
     def stream(self, *, shuffle: bool = False, seed: int = 0, batch: int = BATCH) -> Stream:
         """All scenes once, row group by row group. Workers of a ``DataLoader`` and ranks share them.
@@ -133,15 +124,13 @@ class Archive:
             raise IndexError(index)
         index %= len(self)
         number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        reader = self.reader
-        if self._cache is None:
-            self._cache = RowGroupCache(reader, CACHED_ROW_GROUPS)
-        return self._cache.entries(number, self.tasks)[index - int(self._starts[number])]
+        row_group = self.reader.row_groups[number]
+        return self._entries(row_group, tuple(self.tasks))[index - int(self._starts[number])]
 
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
         """Rows decoded together; in a worker of a ``DataLoader`` with one thread, as there are several."""
         with nullcontext() if worker_info() is None else threads.limited(1):
-            scenes = decode(self.codec, entries, self.tasks, self.crop, planar=True)
+            scenes = decode(self._codec, entries, self.tasks, self.crop, planar=True)
         for key, scene in scenes:
             sample = to_sample(key, scene, self.crop, self.numpy)
             yield sample if self.transform is None else self.transform(sample)

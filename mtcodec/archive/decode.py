@@ -5,17 +5,14 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec import threads
 from mtcodec.archive.batches import center_window
-from mtcodec.archive.read import ArchiveReader, Entry
+from mtcodec.archive.read import ArchiveReader, Entry, Row, undamaged
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import MAX_PARALLEL_PIXELS, Scene
-from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
 
 if TYPE_CHECKING:
@@ -25,8 +22,6 @@ BATCH = 16  # scenes that are decoded at a time
 MAX_PASS_PIXELS = 1 << 18  # of scenes that share a pass through the networks, where there is more than one
 
 T = TypeVar("T")
-Row = tuple[str, SplitReader]
-"""Key and sections of a scene whose header is undamaged."""
 
 
 class ArchiveCodec(Codec):
@@ -50,24 +45,18 @@ class ArchiveCodec(Codec):
             return self._networks[fingerprint]
 
     def _load(self, fingerprint: str) -> Networks:
+        from mtcodec.networks.engine import load
+
+        manifest = self.reader.manifest
         try:
             return super().networks_of(fingerprint)
         except WeightsError:
-            manifest = self.reader.manifest
             if manifest.weights_path is None or fingerprint != manifest.fingerprint:
                 raise
-            return self._load_from_archive(manifest.weights_path)
-
-    def _load_from_archive(self, weights_path: str) -> Networks:
-        """The networks of the archive's own weights."""
-        from mtcodec.networks.engine import load
-
-        data = self.reader.weights_bytes()
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory) / Path(weights_path).name
-            path.write_bytes(data)
+            path = self.reader.copy_weights(directory)
             networks = load(path, self.device)
-        if networks.info.fingerprint != self.reader.manifest.fingerprint:
+        if networks.info.fingerprint != fingerprint:
             raise WeightsInvalid("not the weights that the archive names", path=self.reader.path)
         return networks
 
@@ -88,7 +77,7 @@ def decode(
     Raises:
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
     """
-    rows = [_undamaged(entry) for entry in entries]
+    rows = [undamaged(entry) for entry in entries]
     alike: dict[tuple[object, ...], list[int]] = {}  # numbers of rows that networks can take at once
     for index, row in enumerate(rows):
         alike.setdefault(_network_shape(row, tasks) or (index,), []).append(index)
@@ -97,21 +86,23 @@ def decode(
         passes += passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
 
     def decode_pass(indices: Sequence[int]) -> list[Scene]:
-        names = [name for name in tasks if name in rows[indices[0]][1].header.tasks]
-        return _decode_alike(codec, [rows[i] for i in indices], names, crop, planar)
+        files = [rows[index][1] for index in indices]
+        header = files[0].header
+        names = [name for name in tasks if name in header.tasks]
+        window = None if crop is None else center_window((header.height, header.width), crop)
+        try:
+            return decoder.decode(files, names, codec.networks_of, window=window, planar=planar)
+        except FormatError as error:
+            if len(indices) == 1:
+                raise error.at(scene=rows[indices[0]][0]) from error.__cause__
+            # one by one, to find out which scene is damaged
+            return [scene for index in indices for scene in decode_pass([index])]
 
     large = any(_pixels_of(row) > MAX_PARALLEL_PIXELS for row in rows)
     scenes: dict[int, Scene] = {}
     for indices, decoded in zip(passes, threads.parallel_map(decode_pass, passes, serial=large)):
         scenes |= zip(indices, decoded)
     return [(key, scenes[index]) for index, (key, _) in enumerate(rows)]
-
-
-def _undamaged(entry: Entry) -> Row:
-    key, scene_file = entry
-    if isinstance(scene_file, FormatError):
-        raise scene_file
-    return key, scene_file
 
 
 def _network_shape(row: Row, tasks: Sequence[str]) -> tuple[object, ...] | None:
@@ -136,22 +127,6 @@ def passes_of(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:
         yield items[first : first + count]
 
 
-def _decode_alike(
-    codec: Codec, rows: Sequence[Row], names: Sequence[str], crop: tuple[int, int] | None, planar: bool
-) -> list[Scene]:
-    """Scenes of one size and of tasks in codings of the same sort, in one pass."""
-    files = [scene_file for _, scene_file in rows]
-    window = None if crop is None else center_window((files[0].header.height, files[0].header.width), crop)
-    try:
-        return decoder.decode(files, names, codec.networks_of, window=window, planar=planar)
-    except FormatError as error:
-        if len(rows) == 1:
-            error.at(scene=rows[0][0])
-            raise
-        # one by one, to find out which scene is damaged
-        return [scene for row in rows for scene in _decode_alike(codec, [row], names, crop, planar)]
-
-
 def scenes(
     reader: ArchiveReader, tasks: Sequence[str] | None = None, device: str = "cpu"
 ) -> Iterator[tuple[str, Scene]]:
@@ -165,7 +140,5 @@ def scenes(
     """
     codec = ArchiveCodec(reader, device)
     names = reader.manifest.select_tasks(tasks)
-    with closing(reader.entries_ahead(reader.row_groups, names)) as fetched:
-        for _, entries in fetched:
-            for first in range(0, len(entries), BATCH):
-                yield from decode(codec, entries[first : first + BATCH], names)
+    for entries in reader.batches(BATCH, names):
+        yield from decode(codec, entries, names)

@@ -11,16 +11,12 @@ import os
 import pickle
 import signal
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtcodec import extras, memory, threads
 from mtcodec.errors import MtcodecError, UsageError
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 ENGINES = ("local", "ray")
 ITEMS_PER_BLOCK = 8  # that an actor of Ray gets at once
@@ -56,19 +52,8 @@ def _local(workers: int, make: Make, arguments: tuple[Any, ...]) -> Iterator[Sub
 
     context = get_context("spawn")  # a parent that holds threads must not be forked
     pool = ProcessPoolExecutor(workers, context, _start_process, (make, arguments))
-    max_waiting = 2 * workers  # work is taken no faster than results are
-
-    def submit(work: Iterable[Any]) -> Iterator[Any]:
-        waiting: deque[Future[Any]] = deque()
-        for item in work:
-            waiting.append(pool.submit(_call_worker, item))
-            if len(waiting) > max_waiting:
-                yield waiting.popleft().result()
-        for future in waiting:
-            yield future.result()
-
     try:
-        yield submit
+        yield lambda work: threads.map_ahead(pool, _call_worker, work, 2 * workers)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -146,20 +131,16 @@ def _map_by_actors(work: Iterable[Any], count: int, make: Make, arguments: tuple
     )
     for row in results.iter_rows():
         result = pickle.loads(row["result"])
-        if isinstance(result, _Failure):
-            raise result.error
+        if isinstance(result, MtcodecError):
+            raise result
         yield result
 
 
-class _Failure:
-    """What a worker raised. Ray would take an exception for a lost worker, and try the work again."""
-
-    def __init__(self, error: MtcodecError) -> None:
-        self.error = error
-
-
 class _Actor:
-    """The process of a worker in a Ray cluster."""
+    """The process of a worker in a Ray cluster.
+
+    It returns what the worker raises: Ray would take an exception for a lost worker, and try the work again.
+    """
 
     def __init__(self, make: Make, arguments: tuple[Any, ...]) -> None:
         self.worker = _make_worker(make, arguments)
@@ -171,4 +152,4 @@ class _Actor:
         try:
             return self.worker(item)
         except MtcodecError as error:
-            return _Failure(error)
+            return error

@@ -18,19 +18,14 @@ MAX_ROW_GROUPS = 1 << 20  # of all shards
 class ShardInfo:
     """What the index says about a shard.
 
-    Attributes:
-        name: of its file. bytes: size of the file.
-        row_groups: scenes in each of its row groups.
-        columns: compressed bytes by column.
-
     Raises:
         FormatError: more scenes than bytes, or fewer than none.
     """
 
-    name: str
-    bytes: int
-    row_groups: tuple[int, ...]
-    columns: dict[str, int]
+    name: str  # of its file
+    bytes: int  # of the file
+    row_groups: tuple[int, ...]  # scenes in each
+    columns: dict[str, int]  # compressed bytes by column
 
     def __post_init__(self) -> None:
         if min(self.row_groups, default=0) < 0 or self.rows > self.bytes:

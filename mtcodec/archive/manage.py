@@ -8,16 +8,20 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
-from mtcodec.archive.copying import Place, add, file_bytes, new_archive, places_of, rows_at
+from mtcodec.archive.copying import add, file_bytes, new_archive, rows_at
 from mtcodec.archive.manifest import Manifest
-from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.read import ArchiveReader, Place
 from mtcodec.archive.store import connect
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import Writer
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
+
+Rows = tuple[ArchiveReader, Sequence[Place]]
+"""An archive, and which of its rows."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,28 @@ class Copied:
 
 def _ignore(done: int, total: int) -> None:
     """Progress that nobody sees."""
+
+
+def _copy(
+    sources: Sequence[ArchiveReader], output: str | Path, manifest: Manifest,
+    archives: Mapping[str, Sequence[Rows]], force: bool, progress: Progress,
+) -> list[Copied]:  # fmt: skip
+    """Copy rows into the new archives ``output``/<name>; one without a name is ``output`` itself."""
+    total, done = sum(len(places) for archive in archives.values() for _, places in archive), count(1)
+    with new_archive(output, sources, force) as directory:
+        for name, archive in archives.items():
+            writer = Writer(f"{directory}/{name}" if name else directory, manifest)
+            for reader, places in archive:
+                for key, scene_file in rows_at(reader, places):
+                    add(writer, reader, key, file_bytes(reader, key, scene_file))
+                    progress(next(done), total)
+            writer.finish()
+    copied: list[Copied] = []
+    for name, archive in archives.items():
+        path = f"{output}/{name}" if name else str(output)
+        fs, root = connect(path)
+        copied.append(Copied(path, sum(len(places) for _, places in archive), int(fs.du(root))))
+    return copied
 
 
 def merge(
@@ -49,38 +75,20 @@ def merge(
         OutputError: something is there already. FormatError: a damaged scene.
     """
     manifest = merged_manifest(archives)
-    places = _places_to_merge(archives, skip_existing)
-    total, done = sum(reader.rows for reader in archives), 0
-    with new_archive(output, archives, force) as directory:
-        writer = Writer.open(directory, manifest)
-        for reader, archive_places in zip(archives, places):
-            for key, scene_file in rows_at(reader, archive_places):
-                add(writer, reader, key, file_bytes(reader, key, scene_file))
-                done += 1
-                progress(done, total)
-        writer.finish()
-    return _copied(output, done)
-
-
-def _places_to_merge(archives: Sequence[ArchiveReader], skip_existing: bool) -> list[list[Place]]:
-    """The rows of every archive that no earlier one has, by key.
-
-    Raises:
-        UsageError: a key twice, unless ``skip_existing``.
-    """
     known_keys: set[str] = set()
-    places: list[list[Place]] = []
+    rows: list[Rows] = []
     for reader in archives:
-        places.append([])
-        for number, row_group in enumerate(reader.row_groups):
-            for row, key in enumerate(reader.keys(row_group)):
-                if key not in known_keys:
-                    places[-1].append((number, row))
-                elif not skip_existing:
-                    raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
-                                     path=reader.path)  # fmt: skip
-                known_keys.add(key)
-    return places
+        places: list[Place] = []
+        for key, place in reader.keyed_places():
+            if key not in known_keys:
+                places.append(place)
+            elif not skip_existing:
+                raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
+                                 path=reader.path)  # fmt: skip
+            known_keys.add(key)
+        rows.append((reader, places))
+    total = sum(reader.rows for reader in archives)
+    return _copy(archives, output, manifest, {"": rows}, force, lambda done, _: progress(done, total))[0]
 
 
 def merged_manifest(archives: Sequence[ArchiveReader]) -> Manifest:
@@ -93,9 +101,7 @@ def merged_manifest(archives: Sequence[ArchiveReader]) -> Manifest:
     merged = first.manifest
     for reader in archives[1:]:
         manifest = reader.manifest
-        if NO_WEIGHTS not in (manifest.fingerprint, merged.fingerprint) and (
-            manifest.fingerprint != merged.fingerprint
-        ):
+        if len({manifest.fingerprint, merged.fingerprint} - {NO_WEIGHTS}) > 1:
             raise UsageError(
                 f"has other weights ({manifest.fingerprint}, not {merged.fingerprint})", path=reader.path
             )
@@ -120,12 +126,8 @@ def split(
     force: bool = False, progress: Progress = _ignore,
 ) -> list[Copied]:  # fmt: skip
     """Some scenes of an archive in the archive ``output``/<name> each (:func:`evenly`, :func:`by_keys`)."""
-    total, before = sum(map(len, places_by_name.values())), 0
-    with new_archive(output, [reader], force) as directory:
-        for name, places in places_by_name.items():
-            _copy(reader, f"{directory}/{name}", places, progress, before, total)
-            before += len(places)
-    return [_copied(f"{output}/{name}", len(places)) for name, places in places_by_name.items()]
+    archives = {name: [(reader, places)] for name, places in places_by_name.items()}
+    return _copy([reader], output, reader.manifest, archives, force, progress)
 
 
 def evenly(reader: ArchiveReader, parts: int = 0, scenes: int = 0) -> dict[str, list[Place]]:
@@ -136,10 +138,10 @@ def evenly(reader: ArchiveReader, parts: int = 0, scenes: int = 0) -> dict[str, 
     """
     if parts > reader.rows:
         raise UsageError(f"{parts} parts of {reader.rows} scenes", path=reader.path)
-    count = parts or -(-reader.rows // scenes)
-    ends = [reader.rows * k // count if parts else scenes * k for k in range(count + 1)]
-    places = places_of(reader)
-    return {f"{k:05d}": places[ends[k] : ends[k + 1]] for k in range(count)}
+    number = parts or -(-reader.rows // scenes)
+    ends = [reader.rows * k // number if parts else scenes * k for k in range(number + 1)]
+    places = reader.places()
+    return {f"{k:05d}": places[ends[k] : ends[k + 1]] for k in range(number)}
 
 
 def by_keys(reader: ArchiveReader, lists: Mapping[str, Sequence[str]]) -> dict[str, list[Place]]:
@@ -156,10 +158,9 @@ def by_keys(reader: ArchiveReader, lists: Mapping[str, Sequence[str]]) -> dict[s
         if not keys:
             raise UsageError(f"the list {name} is empty")
     places: dict[str, list[Place]] = {name: [] for name in lists}
-    for number, row_group in enumerate(reader.row_groups):
-        for row, key in enumerate(reader.keys(row_group)):
-            if key in list_of_key:
-                places[list_of_key.pop(key)].append((number, row))
+    for key, place in reader.keyed_places():
+        if key in list_of_key:
+            places[list_of_key.pop(key)].append(place)
     if list_of_key:
         raise UsageError(f"no scene {min(list_of_key)!r}", path=reader.path)
     return places
@@ -180,29 +181,6 @@ def sample(
     """
     if scenes > reader.rows:
         raise UsageError(f"has {reader.rows} scenes, not {scenes}", path=reader.path)
-    every_place = places_of(reader)
+    every_place = reader.places()
     places = [every_place[index] for index in sorted(random.Random(seed).sample(range(reader.rows), scenes))]
-    with new_archive(output, [reader], force) as directory:
-        _copy(reader, directory, places, progress, 0, len(places))
-    return _copied(output, scenes)
-
-
-def _copy(
-    reader: ArchiveReader,
-    directory: str | Path,
-    places: Sequence[Place],
-    progress: Progress,
-    before: int,
-    total: int,
-) -> None:
-    """Copy rows into a new archive; ``before`` of ``total`` scenes are done already."""
-    writer = Writer.open(directory, reader.manifest)
-    for done, (key, scene_file) in enumerate(rows_at(reader, places), before + 1):
-        add(writer, reader, key, file_bytes(reader, key, scene_file))
-        progress(done, total)
-    writer.finish()
-
-
-def _copied(path: str | Path, scenes: int) -> Copied:
-    fs, root = connect(path)
-    return Copied(str(path), scenes, int(fs.du(root)))
+    return _copy([reader], output, reader.manifest, {"": [(reader, places)]}, force, progress)[0]

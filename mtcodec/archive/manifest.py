@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
@@ -96,8 +96,8 @@ class Manifest:
                 raise UsageError(f"no task {name!r} in this archive (it has {', '.join(self.task_names)})")
         return names
 
-    def columns_for(self, tasks: Sequence[str]) -> list[str]:
-        """Columns of payloads that decoding ``tasks`` may read.
+    def columns_for(self, tasks: Sequence[str] | None) -> list[str]:
+        """Columns of payloads that decoding ``tasks`` may read; None: all tasks.
 
         Raises:
             UsageError: a task that the archive lacks.
@@ -109,7 +109,7 @@ class Manifest:
 
     def restricted_to(self, tasks: Sequence[str]) -> Manifest:
         """The manifest of an archive with these tasks only."""
-        return Manifest(self.fingerprint, tuple(t for t in self.tasks if t.name in tasks), self.settings)
+        return replace(self, tasks=tuple(task for task in self.tasks if task.name in tasks))
 
 
 def column_of(section: str) -> str:
@@ -185,9 +185,8 @@ def manifest_from_json(document: Any) -> Manifest:
     tasks = tuple(Task.from_json(task) for task in document["tasks"])
     manifest = Manifest(str(document["fingerprint"]), tasks, dict(document["settings"]))
     bytes.fromhex(manifest.fingerprint)  # a ValueError where it is not hexadecimal
-    if len(manifest.fingerprint) != len(NO_WEIGHTS) or len(set(manifest.payload_columns)) != len(
-        manifest.payload_columns
-    ):
+    columns = manifest.payload_columns
+    if len(manifest.fingerprint) != len(NO_WEIGHTS) or len(set(columns)) < len(columns):
         raise ValueError("fingerprint, or names of tasks")
     return manifest
 
@@ -206,7 +205,7 @@ def manifest_of_schema(stored: pa.Schema) -> Manifest:
     missing = [name for name in expected.names if name not in stored.names]
     if missing:
         raise FormatError(f"lacks columns: {', '.join(missing)}")
-    for name in (*FIXED, *manifest.range_columns, *manifest.payload_columns):
-        if stored.names.count(name) > 1 or stored.field(name).type != expected.field(name).type:
-            raise FormatError(f"column {name} is there twice, or of another type")
+    for column in expected:
+        if stored.names.count(column.name) > 1 or stored.field(column.name).type != column.type:
+            raise FormatError(f"column {column.name} is there twice, or of another type")
     return manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 INDEX, WEIGHTS = "archive.json", "weights"
-SHARD_NAME = "part-{:05d}.parquet"
+SHARD_NAME, SHARD_PATTERN = "part-{:05d}.parquet", "part-*.parquet"
 SCENE_COLUMNS = ("key", "height", "width")  # what views of other libraries have beside the images
 
 
@@ -15,7 +15,7 @@ def is_archive(path: str | Path) -> bool:
     if "://" in text:
         return True
     directory = Path(text)
-    return directory.is_dir() and any(directory.glob("part-*.parquet"))
+    return directory.is_dir() and any(directory.glob(SHARD_PATTERN))
 
 
 def absolute(path: str | Path) -> str:

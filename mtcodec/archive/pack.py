@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import Manifest, column_of
-from mtcodec.archive.write import SHARD_ROWS, Writer, locked
+from mtcodec.archive.store import store_at
+from mtcodec.archive.write import SHARD_ROWS, Writer
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
@@ -66,12 +67,12 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
     Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
     """
     defaults, always = vars(Request()), ("quality", "coding", "effort")
-    values: dict[str, Any] = {}
-    for name, value in vars(request).items():
-        if name not in ("tasks", "attach") and (name in always or value != defaults[name]):
-            values[name] = value
-    names = [*attach, *request.attach]
-    if names:
+    values = {
+        name: value
+        for name, value in vars(request).items()
+        if name not in ("tasks", "attach") and (name in always or value != defaults[name])
+    }
+    if names := [*attach, *request.attach]:
         values["attach"] = names
     settings: dict[str, Any] = json.loads(json.dumps(values, default=dict))  # as JSON gives them back
     return settings
@@ -79,20 +80,13 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
 
 @dataclass
 class PackedScene:
-    """A scene that a worker has encoded, or why it could not.
-
-    Attributes:
-        data: the scene's file.
-        read: bytes of its images on disk.
-        error: why there is no file.
-        messages: lines for people.
-    """
+    """A scene that a worker has encoded, or why it could not."""
 
     key: str
-    data: bytes = b""
-    read: int = 0
-    error: MtcodecError | None = None
-    messages: list[str] = field(default_factory=list)
+    data: bytes = b""  # the scene's file
+    read: int = 0  # bytes of its images on disk
+    error: MtcodecError | None = None  # why there is no file
+    messages: list[str] = field(default_factory=list)  # lines for people
 
 
 class Packer:
@@ -134,29 +128,17 @@ class Packer:
 
 @dataclass
 class Summary:
-    """What a run did.
+    """What a run did."""
 
-    Attributes:
-        scenes: how many were encoded now.
-        before: how many were there already.
-        pixels: of the scenes encoded now.
-        read: bytes of their images on disk.
-        total: bytes of their files.
-        columns: bytes of their payloads by column.
-        weights: bytes of the weights' file in the archive, 0 if none.
-        skipped: what was wrong, by key.
-        notes: lines for people, and of how many scenes.
-    """
-
-    scenes: int = 0
-    before: int = 0
-    pixels: int = 0
-    read: int = 0
-    total: int = 0
-    columns: Counter[str] = field(default_factory=Counter)
-    weights: int = 0
-    skipped: dict[str, MtcodecError] = field(default_factory=dict)
-    notes: Counter[str] = field(default_factory=Counter)
+    scenes: int = 0  # encoded now
+    before: int = 0  # that were there already
+    pixels: int = 0  # of the scenes encoded now
+    read: int = 0  # bytes of their images on disk
+    total: int = 0  # bytes of their files
+    columns: Counter[str] = field(default_factory=Counter)  # bytes of their payloads by column
+    weights: int = 0  # bytes of the weights' file in the archive, 0 if none
+    skipped: dict[str, MtcodecError] = field(default_factory=dict)  # what was wrong, by key
+    notes: Counter[str] = field(default_factory=Counter)  # lines for people, and of how many scenes
 
     def add(self, header: Header, size: int, read: int = 0) -> None:
         """Count a scene's file of ``size`` bytes, whose images have ``read`` bytes on disk."""
@@ -194,8 +176,8 @@ def pack(
         SceneError: a scene cannot be read or encoded, unless ``skip_errors``; what was done is kept.
         UsageError: two scenes of one key, or ``output`` has been made otherwise.
     """
-    with locked(output):
-        writer = Writer.open(output, job.manifest(), shard_rows)
+    with store_at(output).locked():
+        writer = Writer(output, job.manifest(), shard_rows)
         foreign_keys = set() if append else writer.keys - {scene.key for scene in scenes}
         if foreign_keys:
             examples = f"{len(foreign_keys)}, such as {min(foreign_keys)!r}"
@@ -224,28 +206,24 @@ def pack_scenes(
     Raises:
         SceneError, UsageError: see :func:`pack`.
     """
-    summary = Summary()
-    with locked(output):
-        writer = Writer.open(output, job.manifest(), shard_rows)
-        _write(writer, job, _encode_arrays(scenes, job, frozenset(writer.keys), summary), summary)
+    packer, summary = Packer(job), Summary()
+    with store_at(output).locked():
+        writer = Writer(output, job.manifest(), shard_rows)
+        known_keys = frozenset(writer.keys)
+
+        def encode_new() -> Iterator[PackedScene]:
+            for key, scene in scenes:
+                if key in known_keys:
+                    summary.before += 1
+                    continue
+                try:
+                    data, messages = packer.encode(scene)
+                except MtcodecError as error:
+                    raise error.at(scene=key) from error.__cause__
+                yield PackedScene(key, data, messages=messages)
+
+        _write(writer, job, encode_new(), summary)
     return summary
-
-
-def _encode_arrays(
-    scenes: Iterable[tuple[str, Mapping[str, Any]]], job: Job, known_keys: Set[str], summary: Summary
-) -> Iterator[PackedScene]:
-    """Encode scenes one by one, but for those of ``known_keys``, which are counted in ``summary``."""
-    packer = Packer(job)
-    for key, scene in scenes:
-        if key in known_keys:
-            summary.before += 1
-            continue
-        try:
-            data, messages = packer.encode(scene)
-        except MtcodecError as error:
-            error.at(scene=key)
-            raise
-        yield PackedScene(key, data, messages=messages)
 
 
 def _write(

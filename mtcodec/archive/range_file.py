@@ -19,21 +19,15 @@ less than 8 KiB between them. In smaller row groups the bytes in between would b
 
 
 class RangeFile(io.RawIOBase):
-    """A remote file of which exactly what is asked for is fetched.
+    """A remote file of which exactly what is asked for is fetched; at first only its size is.
 
     Attributes:
         fetched: bytes so far. requests: how many it took.
     """
 
-    def __init__(self, fs: Any, path: str, size: int) -> None:
-        self._fs, self._path, self._size = fs, path, size
-        self._position = 0
-        self.fetched = self.requests = 0
-
-    @classmethod
-    def open(cls, fs: Any, path: str) -> RangeFile:
-        """The file at ``path``; only its size is asked for."""
-        return cls(fs, path, int(fs.size(path)))
+    def __init__(self, fs: Any, path: str) -> None:
+        self._fs, self._path, self._size = fs, path, int(fs.size(path))
+        self._position = self.fetched = self.requests = 0
 
     def _fetch(self, start: int, end: int) -> bytes:
         self.fetched += end - start
@@ -43,8 +37,8 @@ class RangeFile(io.RawIOBase):
         except Exception as error:  # file systems raise whatever their libraries do
             raise SceneError(f"cannot read it: {reason(error)}", path=self._path) from error
 
-    def footer(self) -> bytes:
-        """The end of a Parquet file, which describes its columns; nothing else is fetched.
+    def metadata(self) -> pa.parquet.FileMetaData:
+        """The parsed footer of a Parquet file; nothing else is fetched.
 
         Raises:
             FormatError: no Parquet file.
@@ -53,12 +47,9 @@ class RangeFile(io.RawIOBase):
         length = int.from_bytes(tail[:4], "little")
         if tail[4:] != b"PAR1" or length + TAIL_BYTES > min(self._size, MAX_FOOTER_BYTES):
             raise FormatError("not a Parquet file", path=self._path)
-        return self._fetch(self._size - TAIL_BYTES - length, self._size - TAIL_BYTES) + tail
-
-    def metadata(self) -> pa.parquet.FileMetaData:
-        """The parsed footer."""
+        footer = self._fetch(self._size - TAIL_BYTES - length, self._size - TAIL_BYTES) + tail
         pyarrow = arrow()
-        return pyarrow.parquet.read_metadata(pyarrow.BufferReader(self.footer()))
+        return pyarrow.parquet.read_metadata(pyarrow.BufferReader(footer))
 
     def parquet(self) -> pa.parquet.ParquetFile:
         """The file as pyarrow reads it; the footer is fetched now."""
@@ -88,9 +79,7 @@ class RangeFile(io.RawIOBase):
     def read(self, count: int | None = -1) -> bytes:
         end = self._size if count is None or count < 0 else min(self._size, self._position + count)
         start, self._position = self._position, max(self._position, end)
-        if start >= end:
-            return b""
-        return self._fetch(start, end)
+        return self._fetch(start, end) if start < end else b""
 
 
 def reason(error: Exception) -> str:

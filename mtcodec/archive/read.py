@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+import fnmatch
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from mtcodec import threads
 from mtcodec.archive.index import ShardInfo, parse_index
 from mtcodec.archive.manifest import Manifest, arrow, column_of, payloads_of
-from mtcodec.archive.names import INDEX
+from mtcodec.archive.names import INDEX, SHARD_PATTERN
 from mtcodec.archive.range_file import reason
 from mtcodec.archive.shard import Shard, check_same
 from mtcodec.archive.store import connect
@@ -21,26 +22,29 @@ from mtcodec.container.header import MAX_PIXELS, Header
 from mtcodec.container.mtc import SplitReader
 from mtcodec.container.section import ATTACHMENTS, NOTES
 from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
+from mtcodec.networks.weights.file import SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Entry = tuple[str, SplitReader | FormatError]
 """A row: its key, and its sections or what is wrong with its header."""
+Row = tuple[str, SplitReader]
+"""Key and sections of a row whose header is undamaged."""
 MAX_OPEN_SHARDS = 16
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that are fetched together.
+    """Rows that are fetched together."""
 
-    Attributes:
-        shard: number of the shard. index: number of the row group in it. rows: how many it has.
-    """
-
-    shard: int
-    index: int
+    shard: int  # its number
+    index: int  # of the row group in the shard
     rows: int
+
+
+Place = tuple[RowGroup, int]
+"""A row group of an archive, and the number of a row in it."""
 
 
 class ArchiveReader:
@@ -111,8 +115,8 @@ class ArchiveReader:
         """The same, as the footers of all shards in the directory say; without bytes by column."""
         names = [str(path).rsplit("/", 1)[-1] for path in self._fs.ls(self._root, detail=False)]
         infos, manifest = list[ShardInfo](), None
-        for name in sorted(n for n in names if n.startswith("part-") and n.endswith(".parquet")):
-            shard = Shard.open(self._fs, f"{self._root}/{name}")
+        for name in sorted(fnmatch.filter(names, SHARD_PATTERN)):
+            shard = Shard(self._fs, f"{self._root}/{name}")
             if manifest not in (None, shard.manifest):
                 raise FormatError("of another archive than the first part", path=shard.path)
             manifest = shard.manifest
@@ -130,7 +134,7 @@ class ArchiveReader:
         """
         shard = self._open_shards.pop(index, None)
         if shard is None:
-            shard = Shard.open(self._fs, self.shards[index])
+            shard = Shard(self._fs, self.shards[index])
             shard.compare(self.manifest, self._infos[index])
         self._open_shards[index] = shard
         if len(self._open_shards) > MAX_OPEN_SHARDS:
@@ -155,6 +159,16 @@ class ArchiveReader:
         """Keys of the scenes of a row group, in order."""
         return [key or "" for key in self.read_columns(row_group, ["key"])["key"].to_pylist()]
 
+    def places(self) -> list[Place]:
+        """The places of all rows, in order."""
+        return [(row_group, row) for row_group in self.row_groups for row in range(row_group.rows)]
+
+    def keyed_places(self) -> Iterator[tuple[str, Place]]:
+        """Keys and places of all scenes, in order."""
+        for row_group in self.row_groups:
+            for row, key in enumerate(self.keys(row_group)):
+                yield key, (row_group, row)
+
     def entries(
         self, row_group: RowGroup, tasks: Sequence[str] | None = None, with_notes: bool = False
     ) -> list[Entry]:
@@ -171,47 +185,44 @@ class ArchiveReader:
         """
         table = self.read_columns(row_group, ["key", "header"])
         keys_and_headers = zip(table["key"].to_pylist(), table["header"].to_pylist())
-        payloads: list[dict[str, bytes | None]] = [{} for _ in range(row_group.rows)]
         entries = [
-            _make_entry(self.path, key, header, row_payloads, self.max_pixels)
-            for (key, header), row_payloads in zip(keys_and_headers, payloads)
+            make_entry(self.path, key, header, {}, self.max_pixels) for key, header in keys_and_headers
         ]
         needed: set[str] = set()
         for _, scene_file in entries:
             if isinstance(scene_file, SplitReader):
                 needed |= columns_needed(scene_file.header, tasks, with_notes)
         columns = [name for name in self.manifest.payload_columns if name in needed]
-        table = self.read_columns(row_group, columns) if columns else table
-        values = {name: table[name].to_pylist() for name in columns}
-        for row, (_, scene_file) in enumerate(entries):
+        rows = self.read_columns(row_group, columns).to_pylist() if columns else ()
+        for (_, scene_file), row in zip(entries, rows):
             if isinstance(scene_file, SplitReader):
-                row_columns = {name: values[name][row] for name in columns}
-                payloads[row] |= payloads_of(scene_file.header, row_columns)
+                scene_file.payloads = payloads_of(scene_file.header, row)
         return entries
 
     def all_entries(self, tasks: Sequence[str] | None = None, with_notes: bool = False) -> Iterator[Entry]:
         """:meth:`entries` of all row groups."""
-        with closing(self.entries_ahead(self.row_groups, tasks, with_notes)) as fetched:
-            for _, entries in fetched:
-                yield from entries
+        for _, entries in self.entries_ahead(self.row_groups, tasks, with_notes):
+            yield from entries
+
+    def batches(self, size: int, tasks: Sequence[str]) -> Iterator[list[Entry]]:
+        """:meth:`entries` of all row groups, so many of a row group at a time."""
+        for _, entries in self.entries_ahead(self.row_groups, tasks):
+            for first in range(0, len(entries), size):
+                yield entries[first : first + size]
 
     def entries_ahead(
         self, row_groups: Iterable[RowGroup], tasks: Sequence[str] | None = None, with_notes: bool = False
-    ) -> Generator[tuple[RowGroup, list[Entry]]]:
+    ) -> Iterator[tuple[RowGroup, list[Entry]]]:
         """:meth:`entries` of some row groups; from afar the next one is fetched while one is used."""
+
+        def fetch(row_group: RowGroup) -> tuple[RowGroup, list[Entry]]:
+            return row_group, self.entries(row_group, tasks, with_notes)
+
         if "file" in self._fs.protocol:
-            for row_group in row_groups:
-                yield row_group, self.entries(row_group, tasks, with_notes)
+            yield from map(fetch, row_groups)
             return
-        with ThreadPoolExecutor(1) as fetcher:
-            coming = deque[tuple[RowGroup, Future[list[Entry]]]]()
-            for row_group in row_groups:
-                coming.append((row_group, fetcher.submit(self.entries, row_group, tasks, with_notes)))
-                if len(coming) > 1:
-                    earlier, entries = coming.popleft()
-                    yield earlier, entries.result()
-            for earlier, entries in coming:
-                yield earlier, entries.result()
+        with ThreadPoolExecutor(1) as pool:
+            yield from threads.map_ahead(pool, fetch, row_groups, 1)
 
     def weights_size(self) -> int:
         """Bytes of the weights' file of the archive, 0 if there is none."""
@@ -220,6 +231,12 @@ class ArchiveReader:
             return 0 if self.manifest.weights_path is None else int(self._fs.size(path) or 0)
         except OSError:
             return 0
+
+    def copy_weights(self, directory: str) -> Path:
+        """A copy of the weights' file in a local directory; for its errors see :meth:`weights_bytes`."""
+        path = Path(directory) / f"{self.manifest.fingerprint}{SUFFIX}"
+        path.write_bytes(self.weights_bytes())
+        return path
 
     def weights_bytes(self) -> bytes:
         """The weights' file of the archive.
@@ -232,30 +249,6 @@ class ArchiveReader:
             return bytes(self._fs.cat_file(f"{self._root}/{name}"))
         except OSError as error:
             raise WeightsNotFound(f"its weights {name} are missing", path=self.path) from error
-
-
-class RowGroupCache:
-    """Entries of the row groups of an archive that were used last.
-
-    Args:
-        size: how many row groups stay in memory.
-        with_notes: see :meth:`ArchiveReader.entries`.
-    """
-
-    def __init__(self, reader: ArchiveReader, size: int = 1, with_notes: bool = False) -> None:
-        self.reader, self.size, self.with_notes = reader, size, with_notes
-        self._entries: OrderedDict[tuple[int, tuple[str, ...] | None], list[Entry]] = OrderedDict()
-
-    def entries(self, row_group: int, tasks: Sequence[str] | None = None) -> list[Entry]:
-        """The rows of the archive's row group of this number, see :meth:`ArchiveReader.entries`."""
-        key = row_group, None if tasks is None else tuple(tasks)
-        entries = self._entries.pop(key, None)
-        if entries is None:
-            entries = self.reader.entries(self.reader.row_groups[row_group], tasks, self.with_notes)
-        self._entries[key] = entries
-        if len(self._entries) > self.size:
-            self._entries.popitem(last=False)
-        return entries
 
 
 def columns_needed(header: Header, tasks: Sequence[str] | None, with_notes: bool) -> set[str]:
@@ -274,18 +267,22 @@ def make_entry(
     max_pixels: int = MAX_PIXELS,
 ) -> Entry:
     """A row out of its columns; ``path`` is that of the archive, for errors."""
-    payloads: dict[str, bytes | None] = {}
-    key, scene_file = _make_entry(path, key, header, payloads, max_pixels)
-    if isinstance(scene_file, SplitReader):
-        payloads |= payloads_of(scene_file.header, columns)
+    key = key or ""
+    try:
+        scene_file = SplitReader(header or b"", {}, max_pixels)
+    except FormatError as error:
+        return key, error.at(path=path, scene=key)
+    scene_file.payloads = payloads_of(scene_file.header, columns)
     return key, scene_file
 
 
-def _make_entry(
-    path: str, key: str | None, header: bytes | None, payloads: dict[str, bytes | None], max_pixels: int
-) -> Entry:
-    """A row whose ``payloads`` are filled in later."""
-    try:
-        return key or "", SplitReader(header or b"", payloads, max_pixels)
-    except FormatError as error:
-        return key or "", error.at(path=path, scene=key or "")
+def undamaged(entry: Entry) -> Row:
+    """The same row.
+
+    Raises:
+        FormatError: what is wrong with its header.
+    """
+    key, scene_file = entry
+    if isinstance(scene_file, FormatError):
+        raise scene_file
+    return key, scene_file

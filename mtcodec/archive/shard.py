@@ -17,34 +17,24 @@ if TYPE_CHECKING:
 
 
 class Shard:
-    """A shard whose footer has been read.
+    """A shard at a path of a file system of fsspec, whose footer has been read.
 
     Attributes:
-        path: in its file system.
         manifest: what its schema says.
         info: what its footer says, without bytes by column.
+
+    Raises:
+        FormatError: damaged, or of another version.
     """
 
-    def __init__(
-        self, path: str, source: RangeFile, file: pa.parquet.ParquetFile, manifest: Manifest, info: ShardInfo
-    ) -> None:
-        self.path, self.manifest, self.info = path, manifest, info
-        self._source, self._file = source, file
-
-    @classmethod
-    def open(cls, fs: Any, path: str) -> Shard:
-        """Read the footer of the shard at ``path`` of a file system of fsspec.
-
-        Raises:
-            FormatError: damaged, or of another version.
-        """
+    def __init__(self, fs: Any, path: str) -> None:
+        self.path = path
         with damage(path):
-            source = RangeFile.open(fs, path)
-            file = source.parquet()
-            manifest, meta = manifest_of_schema(file.schema_arrow), file.metadata
+            self._source = RangeFile(fs, path)
+            self._file = self._source.parquet()
+            self.manifest, meta = manifest_of_schema(self._file.schema_arrow), self._file.metadata
             row_groups = tuple(meta.row_group(number).num_rows for number in range(meta.num_row_groups))
-            info = ShardInfo(path.rsplit("/", 1)[-1], source.size(), row_groups, {})
-            return cls(path, source, file, manifest, info)
+            self.info = ShardInfo(path.rsplit("/", 1)[-1], self._source.size(), row_groups, {})
 
     @property
     def fetched(self) -> int:
@@ -80,13 +70,13 @@ def check_same(fact: str, stored: object, indexed: object, path: str) -> None:
 
 
 @contextmanager
-def damage(path: str) -> Iterator[None]:
+def damage(path: str, message: str = "cannot read it") -> Iterator[None]:
     """Turn whatever pyarrow raises into a FormatError of the shard at ``path``."""
     pyarrow = arrow()
     try:
         yield
     except (OSError, pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise FormatError(f"cannot read it: {error}", path=path) from error
+        raise FormatError(f"{message}: {error}", path=path) from error
     except FormatError as error:
         error.at(path=path)
         raise

@@ -11,7 +11,7 @@ import errno
 import inspect
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from selectors import DefaultSelector
 from typing import Any
@@ -118,7 +118,7 @@ class Store:
     def open(self, name: str) -> RangeFile:
         """A file that is read piece by piece."""
         with self._failing("cannot read it", name):
-            return RangeFile.open(self.fs, self._path_of(name))
+            return RangeFile(self.fs, self._path_of(name))
 
     def write(self, files: Mapping[str, bytes], new: bool = False) -> None:
         """Write whole files by name.
@@ -132,26 +132,22 @@ class Store:
         """
         with self._failing("cannot write it", next(iter(files)) if len(files) == 1 else ""):
             data_by_path = {self._path_of(name): data for name, data in files.items()}
-            if new and not self._conditional():
+            conditional = new and self._conditional()
+            if new and not conditional:
                 self._refuse_existing(files)
             if not self._writes_whole:
                 self._write_renamed(data_by_path)
-            elif not (new and self._conditional()):
-                self.fs.pipe(data_by_path)
-            else:
-                try:
-                    self.fs.pipe(data_by_path, mode="create")
-                except OSError as error:
-                    if isinstance(error, FileExistsError) or error.errno in EXISTS_ERRNOS:
-                        self._refuse_existing(files)
-                    raise
-
-    def locked(self) -> AbstractContextManager[None]:
-        """Make sure, before long work, that it can be written."""
-        return self._probed()
+                return
+            try:
+                self.fs.pipe(data_by_path, **({"mode": "create"} if conditional else {}))
+            except OSError as error:
+                if conditional and (isinstance(error, FileExistsError) or error.errno in EXISTS_ERRNOS):
+                    self._refuse_existing(files)
+                raise
 
     @contextmanager
-    def _probed(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Make sure, before long work, that it can be written."""
         name = f".probe.{os.urandom(6).hex()}"
         try:
             self.write({name: b"mtcodec"})
@@ -214,39 +210,36 @@ class Directory(Store):
                 raise OutputError(f"cannot make it: {error.strerror}", path=path.parent) from error
             write_atomic(path, data)
 
-    def locked(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def locked(self) -> Iterator[None]:
         """Keep other runs out, and clean up after one that was killed.
 
         Raises:
             OutputError: another run is writing it.
         """
-        return _locked(self._local_path())
+        import fcntl
+
+        directory = self._local_path()
+        path = directory / ".lock"
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            with path.open("w") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    alone = path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino
+                except BlockingIOError:
+                    alone = False
+                if not alone:
+                    raise OutputError("another run is writing it", path=directory)
+                try:
+                    for leftover in directory.glob(f"{TEMPORARY_PREFIX}*.parquet.*"):
+                        leftover.unlink()
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write it: {error.strerror or error}", path=directory) from error
 
     def _local_path(self, name: str = "") -> Path:
         """The path as the user gave it, which messages show."""
         return Path(self.root if "://" in self.path else self.path) / name
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    import fcntl
-
-    path = directory / ".lock"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                alone = path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino
-            except BlockingIOError:
-                alone = False
-            if not alone:
-                raise OutputError("another run is writing it", path=directory)
-            try:
-                for leftover in directory.glob(f"{TEMPORARY_PREFIX}*.parquet.*"):
-                    leftover.unlink()
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write it: {error.strerror or error}", path=directory) from error

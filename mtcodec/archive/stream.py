@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.read import RowGroup
@@ -109,16 +108,15 @@ class Stream:
         row_groups = self.row_groups(epoch)
         while row_groups and skip >= row_groups[0].rows:
             skip -= row_groups.pop(0).rows
-        with closing(self.archive.reader.entries_ahead(row_groups, self.archive.tasks)) as fetched:
-            for row_group, entries in fetched:
-                if self.shuffle:
-                    order = random.Random(f"{self.seed} {epoch} {row_group.shard} {row_group.index}")
-                    order.shuffle(entries)
-                for first in range(skip, len(entries), self.batch):
-                    for sample in self.archive.samples(entries[first : first + self.batch]):
-                        self._yielded += 1
-                        yield sample
-                skip = 0
+        for row_group, entries in self.archive.reader.entries_ahead(row_groups, self.archive.tasks):
+            if self.shuffle:
+                order = random.Random(f"{self.seed} {epoch} {row_group.shard} {row_group.index}")
+                order.shuffle(entries)
+            for first in range(skip, len(entries), self.batch):
+                for sample in self.archive.samples(entries[first : first + self.batch]):
+                    self._yielded += 1
+                    yield sample
+            skip = 0
 
 
 def worker_info() -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
-from mtcodec.archive.read import ArchiveReader, RowGroupCache
-from mtcodec.archive.store import Exists, Store, store_at
+from mtcodec.archive.read import ArchiveReader, RowGroup, undamaged
+from mtcodec.archive.store import Exists, store_at
 from mtcodec.container import attachments
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import SplitReader
@@ -19,23 +20,18 @@ from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import image_bytes, suffix_for
 from mtcodec.signals.mapping import Array
 
-Work = tuple[int, Sequence[int]]
-"""Number of a row group, and which of its rows."""
+Work = tuple[RowGroup, Sequence[int]]
+"""A row group, and which of its rows."""
 Progress = Callable[[int, int], None]
 """Called with scenes done and scenes in all."""
 
 
 class Unpacked(NamedTuple):
-    """What was done.
-
-    Attributes:
-        scenes: how many.
-        read: bytes of the sections that were read. written: bytes of the files that were written.
-    """
+    """What was done."""
 
     scenes: int = 0
-    read: int = 0
-    written: int = 0
+    read: int = 0  # bytes of the sections that were read
+    written: int = 0  # bytes of the files that were written
 
 
 def unpack(
@@ -65,7 +61,7 @@ def unpack(
     work = divide(reader, workers or os.cpu_count() or 1, keys)
     total, done = sum(len(rows) for _, rows in work), Unpacked()
     arguments = (reader.path, reader.max_pixels, names, output, force)
-    with engine(engine_name, workers, make_unpacker, arguments) as submit:
+    with engine(engine_name, workers, Unpacker, arguments) as submit:
         for unpacked in submit(work):
             done = Unpacked(*(before + now for before, now in zip(done, unpacked)))
             progress(done.scenes, total)
@@ -78,63 +74,55 @@ def divide(reader: ArchiveReader, workers: int, keys: Sequence[str] | None = Non
     Raises:
         UsageError: no scene has one of ``keys``.
     """
-    rows_by_group: list[Sequence[int]] = [range(row_group.rows) for row_group in reader.row_groups]
+    rows_of_group: dict[RowGroup, Sequence[int]] = {group: range(group.rows) for group in reader.row_groups}
     if keys is not None:
-        keys_by_group = [reader.keys(row_group) for row_group in reader.row_groups]
-        wanted = set(keys)
-        missing = wanted.difference(*keys_by_group)
+        keys_of_group = {row_group: reader.keys(row_group) for row_group in reader.row_groups}
+        missing = set(keys).difference(*keys_of_group.values())
         if missing:
             raise UsageError(f"no scene {min(missing)!r}", path=reader.path)
-        rows_by_group = [
-            [row for row, key in enumerate(group_keys) if key in wanted] for group_keys in keys_by_group
-        ]
+        wanted = set(keys)
+        rows_of_group = {
+            row_group: [row for row, key in enumerate(group_keys) if key in wanted]
+            for row_group, group_keys in keys_of_group.items()
+        }
     is_divided = len(reader.row_groups) < 4 * workers
     work: list[Work] = []
-    for number, rows in enumerate(rows_by_group):
+    for row_group, rows in rows_of_group.items():
         size = max(BATCH, -(-len(rows) // (4 * workers)) if is_divided else len(rows))
-        work += [(number, rows[first : first + size]) for first in range(0, len(rows), size)]
+        work += [(row_group, rows[first : first + size]) for first in range(0, len(rows), size)]
     return work
 
 
-def make_unpacker(
-    path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
-) -> Unpacker:
-    """The worker of a process, with an archive that it has opened itself."""
-    return Unpacker(ArchiveReader(path, max_pixels), tasks, store_at(output), force)
-
-
 class Unpacker:
-    """Writes the images of scenes; one for every process."""
+    """Writes the images of scenes; one for every process, with an archive that it has opened itself."""
 
-    def __init__(self, reader: ArchiveReader, tasks: Sequence[str], store: Store, force: bool) -> None:
-        self.tasks, self.store, self.force = tasks, store, force
+    def __init__(
+        self, path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
+    ) -> None:
+        reader = ArchiveReader(path, max_pixels)
+        self.tasks, self.store, self.force = tasks, store_at(output), force
         self.codec = ArchiveCodec(reader)
-        self.cache = RowGroupCache(reader, with_notes=True)
+        self.entries = lru_cache(1)(reader.entries)  # of the last row group
 
     def __call__(self, work: Work) -> Unpacked:
         """Write the images of some rows of a row group."""
-        number, rows = work
-        entries = self.cache.entries(number, self.tasks)
+        row_group, rows = work
+        entries = self.entries(row_group, tuple(self.tasks), with_notes=True)
         read = written = 0
         for first in range(0, len(rows), BATCH):
-            batch = [entries[row] for row in rows[first : first + BATCH]]
+            batch = [undamaged(entries[row]) for row in rows[first : first + BATCH]]
             files: dict[str, bytes] = {}
-            for (_, scene_file), (key, scene) in zip(batch, decode(self.codec, batch, self.tasks)):
-                assert isinstance(scene_file, SplitReader)  # else decode has raised
+            for (key, scene_file), (_, scene) in zip(batch, decode(self.codec, batch, self.tasks)):
                 contents = {**_image_files(scene), **_attached_files(key, scene_file)}
                 files |= {f"{checked_key(key)}/{name}": data for name, data in contents.items()}
                 read += _bytes_needed(scene_file.header, self.tasks)
-            self._write(files)
+            try:
+                if files:
+                    self.store.write(files, new=not self.force)
+            except Exists as error:
+                raise OutputError("exists already (--force overwrites it)", path=error.path) from None
             written += sum(map(len, files.values()))
         return Unpacked(len(rows), read, written)
-
-    def _write(self, files: dict[str, bytes]) -> None:
-        if not files:
-            return
-        try:
-            self.store.write(files, new=not self.force)
-        except Exists as error:
-            raise OutputError("exists already (--force overwrites it)", path=error.path) from None
 
 
 def _image_files(scene: Mapping[str, Array]) -> dict[str, bytes]:

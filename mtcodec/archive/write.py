@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.index import ShardInfo, index_to_json
 from mtcodec.archive.manifest import FIXED, Manifest, arrow, columns_of, manifest_of_schema, schema
 from mtcodec.archive.names import INDEX, SHARD_NAME
+from mtcodec.archive.shard import damage
 from mtcodec.archive.statistics import statistics_of
 from mtcodec.archive.store import Exists, Store, store_at
 from mtcodec.container.mtc import SplitReader, split
-from mtcodec.errors import FormatError, OutputError, UsageError
+from mtcodec.errors import OutputError, UsageError
 from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
@@ -79,51 +79,37 @@ def rows_of_group(rows: int, size: int) -> int:
 
 
 class Writer:
-    """Adds rows to an archive, a shard at a time.
+    """Adds rows to the archive in a directory, a shard at a time. What is there already is read first.
 
     Attributes:
         manifest: of the archive, which may have more tasks than were asked for if it was there already.
         keys: of all its scenes.
+
+    Raises:
+        UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
+        FormatError: it is damaged, or no archive.
     """
 
-    def __init__(
-        self,
-        directory: str | Path,
-        manifest: Manifest,
-        keys: set[str],
-        next_number: int,
-        shard_rows: int = SHARD_ROWS,
-    ) -> None:
+    def __init__(self, directory: str | Path, manifest: Manifest, shard_rows: int = SHARD_ROWS) -> None:
         self.directory, self.store = directory, store_at(directory)
-        self.manifest, self.keys = manifest, keys
-        self.next_number, self.shard_rows = next_number, shard_rows
+        self.manifest, self.shard_rows = manifest, shard_rows
+        self.keys: set[str] = set()
         self.rows: list[dict[str, Any]] = []  # of the next shard
+        self.next_number = 0
         self._has_weights = False  # whether the weights are known to be there
-
-    @classmethod
-    def open(cls, directory: str | Path, manifest: Manifest, shard_rows: int = SHARD_ROWS) -> Writer:
-        """A writer that adds to the archive in ``directory``; what is there already is read.
-
-        Raises:
-            UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
-            FormatError: it is damaged, or no archive.
-        """
-        store = store_at(directory)
-        names = shard_names(store)
-        keys: set[str] = set()
-        archive_manifest = manifest
-        for name in names:
-            stored, shard_keys = _read_shard(store, name)
+        for name in shard_names(self.store):
+            stored, keys = _read_shard(self.store, name)
             alike = (stored.fingerprint, stored.settings) == (manifest.fingerprint, manifest.settings)
             if not (alike and set(manifest.tasks) <= set(stored.tasks)):
                 raise UsageError(
                     f"{name} has scenes with other weights, tasks or settings: use these, or another place",
                     path=directory,
                 )
-            archive_manifest = stored
-            keys.update(shard_keys)
-        last = max((int(_SHARD_PATTERN.match(name)[1]) for name in names), default=-1)  # type: ignore[index]
-        return cls(directory, archive_manifest, keys, last + 1, shard_rows)
+            self.manifest = stored
+            self.keys.update(keys)
+            self.next_number = max(
+                self.next_number, int(name.removeprefix("part-").removesuffix(".parquet")) + 1
+            )
 
     def add(self, key: str, data: bytes) -> None:
         """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full."""
@@ -189,17 +175,6 @@ def _shard_info(store: Store, name: str) -> ShardInfo:
 
 def _read_shard(store: Store, name: str) -> tuple[Manifest, list[str]]:
     """The manifest of a finished shard, and the keys of its scenes."""
-    pyarrow, path = arrow(), f"{store.path}/{name}"
-    try:
+    with damage(f"{store.path}/{name}", "damaged"):
         shard = store.open(name).parquet()
         return manifest_of_schema(shard.schema_arrow), shard.read(columns=["key"])["key"].to_pylist()
-    except (OSError, pyarrow.ArrowException) as error:
-        raise FormatError(f"damaged: {error}", path=path) from error
-    except FormatError as error:
-        error.at(path=path)
-        raise
-
-
-def locked(directory: str | Path) -> AbstractContextManager[None]:
-    """Keep other runs out of ``directory``, where it can be locked; see :mod:`mtcodec.archive.store`."""
-    return store_at(directory).locked()

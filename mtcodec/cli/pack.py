@@ -105,7 +105,7 @@ def _job(
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.manifest import arrow
     from mtcodec.archive.pack import Job
-    from mtcodec.archive.write import locked
+    from mtcodec.archive.store import store_at
 
     present = tasks_of(scenes, request.tasks)
     wanted = tuple(tasks or present)
@@ -113,7 +113,7 @@ def _job(
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
-    with locked(output):  # or it cannot be written
+    with store_at(output).locked():  # or it cannot be written
         pass
     with progress_bar(quiet) as bar:
         bar("choosing weights", 0, 0)

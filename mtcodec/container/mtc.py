@@ -89,10 +89,10 @@ class SplitReader(Reader):
         if self.header.size != len(header):
             raise FormatError("bytes after the header")
         self.size = self.header.file_size
-        self._payloads = payloads
+        self.payloads = payloads
 
     def _read(self, section: Section) -> bytes:
-        payload = self._payloads.get(section.name)
+        payload = self.payloads.get(section.name)
         if payload is None or len(payload) != section.length:
             raise SectionError("missing, or of another length", section=section.name)
         return payload

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.names import is_archive
-from mtcodec.archive.read import ArchiveReader, RowGroupCache
+from mtcodec.archive.read import ArchiveReader, Entry, Place, undamaged
 from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
@@ -67,20 +68,20 @@ class InArchive:
     """A row of an archive.
 
     Attributes:
-        cache: of the archive. row_group: number of the row's group in it. row: its number in the group.
+        entries: the archive's, see :meth:`mtcodec.archive.read.ArchiveReader.entries`.
     """
 
     label: str
-    cache: RowGroupCache
+    entries: Callable[..., list[Entry]]
     codec: ArchiveCodec
-    row_group: int
-    row: int
+    place: Place
 
     def read(self, tasks: Sequence[str] | None) -> Images:
         names = [name for name in self.codec.reader.manifest.task_names if tasks is None or name in tasks]
-        entry = self.cache.entries(self.row_group, names)[self.row]
+        row_group, row = self.place
+        _, scene_file = entry = undamaged(self.entries(row_group, tuple(names), with_notes=True)[row])
         ((_, images),) = decode(self.codec, [entry], names)
-        return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
+        return Images(images, units_of(scene_file))
 
 
 def open_scenes(
@@ -104,11 +105,10 @@ def open_scenes(
     """
     if is_archive(path):
         reader = ArchiveReader(path)
-        cache, archive_codec = RowGroupCache(reader, with_notes=True), ArchiveCodec(reader, device)
+        entries, archive_codec = lru_cache(1)(reader.entries), ArchiveCodec(reader, device)
         return {
-            key: InArchive(f"{path}: scene {key}", cache, archive_codec, number, row)
-            for number, row_group in enumerate(reader.row_groups)
-            for row, key in enumerate(reader.keys(row_group))
+            key: InArchive(f"{path}: scene {key}", entries, archive_codec, place)
+            for key, place in reader.keyed_places()
         }
     path, codec = Path(path), Codec(weights, device)
     if not path.exists():

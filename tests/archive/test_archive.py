@@ -34,6 +34,7 @@ from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import METADATA, Manifest, manifest_of_schema
 from mtcodec.archive.pack import Job, Summary, pack, pack_scenes
 from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.store import store_at
 from mtcodec.archive.unpack import checked_key, unpack
 from mtcodec.codec.request import Request
 from mtcodec.container import header
@@ -515,7 +516,7 @@ def test_unreadable_scenes_stop_the_run_or_are_reported(dataset: Path, job: Job,
 
 
 def test_two_runs_do_not_mix(dataset: Path, job: Job, tmp_path: Path) -> None:
-    with write.locked(tmp_path / "a"), pytest.raises(OutputError, match="another run"):
+    with store_at(tmp_path / "a").locked(), pytest.raises(OutputError, match="another run"):
         pack(find_scenes(dataset), tmp_path / "a", job, workers=1)
 
 

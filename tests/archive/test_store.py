@@ -178,7 +178,7 @@ def test_of_two_runs_one_stops(place: str) -> None:
     manifest = JOB.manifest()
     scene = {"semantic": np.zeros((8, 8), np.uint8)}
     pack_scenes([("s0", scene)], place, JOB)
-    one, two = write.Writer.open(place, manifest), write.Writer.open(place, manifest)
+    one, two = write.Writer(place, manifest), write.Writer(place, manifest)
     file = next(iter(ArchiveReader(place).all_entries()))[1]
     assert not isinstance(file, FormatError)
     whole = header.pack(file.header) + b"".join(file.payload(s.name) for s in file.header.sections)
@@ -188,7 +188,7 @@ def test_of_two_runs_one_stops(place: str) -> None:
     for _ in range(2):
         with pytest.raises(OutputError, match=r"another run has written part-00001\.parquet meanwhile"):
             two.finish()
-    again = write.Writer.open(place, manifest)  # a write that was answered too late, and tried again
+    again = write.Writer(place, manifest)  # a write that was answered too late, and tried again
     again.next_number, again.rows = 1, one_row(place, 1)
     again.flush()
     assert list(rows(place)) == ["s0", "s1"]
