@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -50,41 +50,32 @@ def extract(
         return len(writer.keys)
 
 
-@dataclass
-class Verified:
-    """What :func:`verify` has checked."""
-
-    scenes: int = 0
-    damaged: dict[str, FormatError] = field(default_factory=dict)  # what is wrong, by key
-
-
 def verify(
     reader: ArchiveReader,
     decoding: bool = False,
     device: str = "cpu",
     progress: Progress = lambda done, total: None,
-) -> Verified:
-    """Check every checksum of an archive and, if ``decoding``, decode everything.
+) -> dict[str, FormatError]:
+    """Check every checksum of an archive and, if ``decoding``, decode everything: what is wrong, by key.
 
     Raises:
         WeightsNotFound, WeightsInvalid: for ``decoding``.
     """
-    result = Verified()
-    codec = ArchiveCodec(reader, device) if decoding else None
+    damaged: dict[str, FormatError] = {}
+    codec, done = ArchiveCodec(reader, device), count(1)
     names = reader.manifest.statistics_columns
     for row_group in reader.row_groups:
         rows_of_statistics = reader.read_columns(row_group, names).to_pylist()
         for entry, statistics in zip(reader.entries(row_group), rows_of_statistics):
-            result.scenes += 1
             try:
                 _, scene_file = undamaged(entry)
                 _check_row(reader, scene_file, statistics)
-                if codec is not None:
+                if decoding:
                     decode(codec, [entry], scene_file.header.tasks)
             except FormatError as error:
-                result.damaged[entry[0]] = error.at(path=reader.path, scene=entry[0])
-            progress(result.scenes, reader.rows)
-    return result
+                damaged[entry[0]] = error.at(path=reader.path, scene=entry[0])
+            progress(next(done), reader.rows)
+    return damaged
 
 
 def _check_row(reader: ArchiveReader, scene_file: SplitReader, statistics: dict[str, Any]) -> None:

@@ -78,12 +78,7 @@ def decode(
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
     """
     rows = [undamaged(entry) for entry in entries]
-    alike: dict[tuple[object, ...], list[int]] = {}  # numbers of rows that networks can take at once
-    for index, row in enumerate(rows):
-        alike.setdefault(_network_shape(row, tasks) or (index,), []).append(index)
-    passes: list[Sequence[int]] = []
-    for alike_rows in alike.values():
-        passes += passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
+    passes = _passes(rows, tasks)
 
     def decode_pass(indices: Sequence[int]) -> list[Scene]:
         files = [rows[index][1] for index in indices]
@@ -103,6 +98,18 @@ def decode(
     for indices, decoded in zip(passes, threads.parallel_map(decode_pass, passes, serial=large)):
         scenes |= zip(indices, decoded)
     return [(key, scenes[index]) for index, (key, _) in enumerate(rows)]
+
+
+def _passes(rows: Sequence[Row], tasks: Sequence[str]) -> list[Sequence[int]]:
+    """Numbers of the rows that are decoded together."""
+    alike: dict[tuple[object, ...], list[int]] = {}  # those that networks can take at once
+    for index, row in enumerate(rows):
+        alike.setdefault(_network_shape(row, tasks) or (index,), []).append(index)
+    return [
+        indices
+        for alike_rows in alike.values()
+        for indices in passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
+    ]
 
 
 def _network_shape(row: Row, tasks: Sequence[str]) -> tuple[object, ...] | None:

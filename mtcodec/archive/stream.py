@@ -32,8 +32,8 @@ class Stream:
         self._epoch_set: Any = [UNSET]  # by set_epoch; all processes see the same where torch runs
         self._epoch = 0  # that is begun, or of a loaded state
         self._yielded = 0  # samples of this epoch that this process has given
-        self._skip = 0  # samples that the next iteration leaves out,
-        self._skip_share: tuple[int, int] | None = None  # and the share (see :func:`share`) that they are of
+        self._resume: tuple[int, tuple[int, int]] | None = None
+        """Samples that the next iteration leaves out, and the share (see :func:`share`) that they are of."""
 
     @property
     def epoch(self) -> int:
@@ -56,18 +56,13 @@ class Stream:
 
     def _turn_to(self, epoch: int) -> None:
         if epoch != self._epoch:
-            self._epoch, self._yielded, self._skip, self._skip_share = epoch, 0, 0, None
+            self._epoch, self._yielded, self._resume = epoch, 0, None
 
     def state_dict(self) -> dict[str, Any]:
         """How far this process is, for :meth:`load_state_dict`; in a worker, how far the worker is."""
         place, places = share()
-        return {
-            **self._settings(),
-            "epoch": self._epoch,
-            "given": self._yielded,
-            "place": place,
-            "places": places,
-        }
+        progress = {"epoch": self._epoch, "given": self._yielded, "place": place, "places": places}
+        return {**self._settings(), **progress}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Let the next iteration go on after the samples that had been given.
@@ -83,7 +78,7 @@ class Stream:
             raise UsageError("not the state of a stream") from error
         if settings != self._settings():
             raise UsageError("the state of a stream of another archive, shuffle or seed")
-        self._epoch, self._yielded, self._skip, self._skip_share = epoch, yielded, yielded, state_share
+        self._epoch, self._yielded, self._resume = epoch, yielded, (yielded, state_share)
         if worker_info() is None:  # else an epoch that was set holds
             self._epoch_set[0] = epoch
 
@@ -101,9 +96,9 @@ class Stream:
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch
         self._turn_to(epoch)
-        skip, skip_share = self._skip, self._skip_share
-        self._yielded, self._skip, self._skip_share = skip, 0, None
-        if skip_share not in (None, share()):
+        skip, skip_share = self._resume or (0, share())
+        self._yielded, self._resume = skip, None
+        if skip_share != share():
             raise UsageError("the state of another rank or worker, or of another number of them")
         row_groups = self.row_groups(epoch)
         while row_groups and skip >= row_groups[0].rows:

@@ -52,8 +52,8 @@ def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show:
     from mtcodec.archive.read import ArchiveReader
     from mtcodec.container.header import MAX_PIXELS
 
-    result = run(ArchiveReader(name, max_pixels or MAX_PIXELS), decode, device, show)
-    return result.scenes, list(result.damaged.values())
+    reader = ArchiveReader(name, max_pixels or MAX_PIXELS)
+    return reader.rows, list(run(reader, decode, device, show).values())
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:

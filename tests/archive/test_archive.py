@@ -202,7 +202,7 @@ def test_extract_drops_columns(archive: Path, small: Codec, tmp_path: Path) -> N
         assert (table["shared"].null_count == count) == (not weights)
         for key, data in content(out).items():
             assert data == mtcodec.extract(content(archive)[key], wanted)
-        assert verify(reader, decoding=True).damaged == {}
+        assert verify(reader, decoding=True) == {}
     with pytest.raises(OutputError, match="already"):
         extract(ArchiveReader(archive), tmp_path / "depth", ["rgb"])
 
@@ -211,13 +211,13 @@ def test_an_archive_decodes_with_its_own_weights(
     archive: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("MTCODEC_WEIGHTS", raising=False)
-    assert verify(ArchiveReader(archive), decoding=True).damaged == {}
+    assert verify(ArchiveReader(archive), decoding=True) == {}
     (weights,) = (archive / "weights").iterdir()
     moved = weights.rename(tmp_path / weights.name)
     try:
         with pytest.raises(WeightsNotFound, match=r"its weights .* are missing"):
             verify(ArchiveReader(archive), decoding=True)
-        assert verify(ArchiveReader(archive)).damaged == {}
+        assert verify(ArchiveReader(archive)) == {}
         assert Archive(archive, ["semantic"])[1].keys() == {"key", "semantic"}  # no networks decode it
         weights.write_bytes((Path(mtcodec.__file__).parent.parent / "weights/clevr.safetensors").read_bytes())
         with pytest.raises(WeightsInvalid, match="not the weights that the archive names"):
@@ -241,7 +241,7 @@ def test_without_networks_an_archive_has_no_weights(bundled: list[SceneFiles], t
     assert content(out)[bundled[0].key] == Codec((), coding="classical", effort="fast").encode(
         read_scene(bundled[0])
     )
-    assert verify(ArchiveReader(out), decoding=True).damaged == {}
+    assert verify(ArchiveReader(out), decoding=True) == {}
 
 
 @pytest.mark.parametrize("fingerprint", [NO_WEIGHTS, "11111111"])
@@ -265,7 +265,7 @@ def test_weights_that_no_scene_needs_are_left_out(
         bundled[:1], out, Job(small_weights, ("rgb", "semantic"), Request(40, effort="fast")), workers=1
     )
     assert summary.scenes == 1 and summary.columns["shared"] == 0
-    assert not (out / "weights").exists() and verify(ArchiveReader(out), decoding=True).damaged == {}
+    assert not (out / "weights").exists() and verify(ArchiveReader(out), decoding=True) == {}
 
 
 def scene_with_holes(seed: int = 0) -> dict[str, np.ndarray]:
@@ -316,7 +316,7 @@ def test_a_damaged_column_of_holes_costs_the_tasks_that_have_any(tmp_path: Path)
     pack_scenes([("s", scene_with_holes())], out, replace(job_of(), tasks=tuple(scene_with_holes())))
     for value in (lambda v: v[:-1], lambda v: v + b"\0", lambda v: None, lambda v: bytes(len(v))):
         path = changed(out, tmp_path, "holes", value, 0)
-        (error,) = verify(ArchiveReader(path)).damaged.values()
+        (error,) = verify(ArchiveReader(path)).values()
         assert isinstance(error, SectionError) and error.section == "holes0" and error.scene == "s"
         assert Archive(path, ["strange", "rgb"])[0]["key"] == "s"
         with pytest.raises(FormatError, match="scene s"):
@@ -781,7 +781,7 @@ def changed(archive: Path, tmp_path: Path, column: str, value: Any, row: int = 1
 )
 def test_damage_is_named(archive: Path, tmp_path: Path, column: str, value: Any, message: str) -> None:
     path = changed(archive, tmp_path, column, value)
-    found = verify(ArchiveReader(path)).damaged
+    found = verify(ArchiveReader(path))
     assert list(found) == ["s0"] and re.search(message, str(found["s0"]))
     assert (found["s0"].path, found["s0"].scene) == (str(path), "s0")
     with pytest.raises(FormatError, match=r"s0"):
@@ -800,7 +800,7 @@ def test_keys_stay_inside_the_output(archive: Path, tmp_path: Path, key: str) ->
 
 def test_larger_images_than_wanted_are_damage(archive: Path, tmp_path: Path) -> None:
     limit = 1000
-    assert len(verify(ArchiveReader(archive, limit)).damaged) == ArchiveReader(archive).rows
+    assert len(verify(ArchiveReader(archive, limit))) == ArchiveReader(archive).rows
     for workers in (1, 2):
         with pytest.raises(LimitError, match=r"scene other: .*more than the limit of 1000"):
             unpack(ArchiveReader(archive, limit), tmp_path / "out", workers=workers)

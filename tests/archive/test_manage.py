@@ -46,7 +46,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def content(path: str | Path) -> dict[str, bytes]:
     """Files by key, in order, of an undamaged archive that has an index and nothing beside."""
     reader = ArchiveReader(path)
-    assert verify(reader).damaged == {} and Path(path, "archive.json").is_file()
+    assert verify(reader) == {} and Path(path, "archive.json").is_file()
     found = {}
     for key, scene_file in reader.all_entries():
         assert isinstance(scene_file, SplitReader)
@@ -127,11 +127,11 @@ def test_weights_go_where_a_scene_needs_them(
     sizes = small_weights.stat().st_size
     manage.merge([ArchiveReader(tmp_path / "a"), ArchiveReader(tmp_path / "b")], tmp_path / "c")
     assert ArchiveReader(tmp_path / "c").weights_size() == sizes
-    assert verify(ArchiveReader(tmp_path / "c"), decoding=True).damaged == {}
+    assert verify(ArchiveReader(tmp_path / "c"), decoding=True) == {}
     source = ArchiveReader(tmp_path / "c")
     made = manage.split(source, tmp_path / "d", manage.by_keys(source, {"n": ["net"], "p": ["plain"]}))
     assert [ArchiveReader(own.path).weights_size() for own in made] == [sizes, 0]
-    assert verify(ArchiveReader(tmp_path / "d" / "n"), decoding=True).damaged == {}
+    assert verify(ArchiveReader(tmp_path / "d" / "n"), decoding=True) == {}
 
 
 # --- split and sample --------------------------------------------------------------------------------
