@@ -22,7 +22,8 @@ from mtcodec import extras, threads
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.manifest import FIXED, HOLES
 from mtcodec.archive.names import SCENE_COLUMNS, absolute
-from mtcodec.archive.read import ArchiveReader, make_entry
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import make_entry
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader
 from mtcodec.container.section import SHARED

@@ -9,8 +9,8 @@ from typing import Any
 
 from mtcodec.archive.copying import add, new_archive
 from mtcodec.archive.decode import ArchiveCodec, decode
-from mtcodec.archive.read import ArchiveReader, undamaged
-from mtcodec.archive.statistics import statistics_of
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import statistics_of, undamaged
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import Writer
 from mtcodec.container import attachments

@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mtcodec.archive.names import INDEX, SHARD_PATTERN, WEIGHTS
-from mtcodec.archive.read import ArchiveReader, Place, Row, undamaged
+from mtcodec.archive.read import ArchiveReader, Place
+from mtcodec.archive.rows import Row, undamaged
 from mtcodec.archive.store import Directory, store_at
 from mtcodec.archive.write import Writer, shard_names
 from mtcodec.container import header

@@ -15,7 +15,8 @@ import numpy as np
 from mtcodec import threads
 from mtcodec.archive.batches import Sample, to_sample
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
-from mtcodec.archive.read import ArchiveReader, Entry
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import Entry
 from mtcodec.archive.stream import Stream, worker_info
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import DependencyError, UsageError

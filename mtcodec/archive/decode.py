@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec import threads
 from mtcodec.archive.batches import center_window
-from mtcodec.archive.read import ArchiveReader, Entry, Row, undamaged
+from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import Entry, Row, undamaged
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import MAX_PARALLEL_PIXELS, Scene

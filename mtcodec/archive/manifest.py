@@ -12,14 +12,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mtcodec import extras
 from mtcodec.archive.names import WEIGHTS
-from mtcodec.container.header import NO_WEIGHTS, Header
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, is_mask
+from mtcodec.container.header import NO_WEIGHTS
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.networks.weights.file import SUFFIX
 from mtcodec.tasks import Task
@@ -70,7 +70,7 @@ class Manifest:
 
     @property
     def statistics_columns(self) -> tuple[str, ...]:
-        """Names of the columns of numbers, which repeat what headers and notes say (``statistics.py``)."""
+        """Names of the columns of numbers, which repeat what headers and notes say (``rows.py``)."""
         return ("height", "width", "bytes", *self.range_columns)
 
     @property
@@ -110,35 +110,6 @@ class Manifest:
     def restricted_to(self, tasks: Sequence[str]) -> Manifest:
         """The manifest of an archive with these tasks only."""
         return replace(self, tasks=tuple(task for task in self.tasks if task.name in tasks))
-
-
-def column_of(section: str) -> str:
-    """The column of a section."""
-    return HOLES if is_mask(section) else section
-
-
-def columns_of(payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Payloads by column, from payloads by section in the order of the file."""
-    columns: dict[str, bytes] = {}
-    for name, payload in payloads.items():
-        column = column_of(name)
-        columns[column] = columns.get(column, b"") + payload
-    return columns
-
-
-def payloads_of(header: Header, columns: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Payloads by section, from payloads by column. None where there are none.
-
-    All masks are None if their column does not have the length that the header says.
-    """
-    payloads = {section.name: columns.get(section.name) for section in header.sections}
-    masks = [section for section in header.sections if is_mask(section.name)]
-    holes, start = columns.get(HOLES), 0
-    if holes is not None and len(holes) == sum(mask.length for mask in masks):
-        for mask in masks:
-            payloads[mask.name] = holes[start : start + mask.length]
-            start += mask.length
-    return payloads
 
 
 def arrow() -> Any:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from mtcodec.archive.engines import engine
-from mtcodec.archive.manifest import Manifest, column_of
+from mtcodec.archive.manifest import Manifest
+from mtcodec.archive.rows import column_of
 from mtcodec.archive.store import store_at
 from mtcodec.archive.write import SHARD_ROWS, Writer
 from mtcodec.codec.api import Codec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,24 +13,20 @@ from typing import TYPE_CHECKING
 
 from mtcodec import threads
 from mtcodec.archive.index import ShardInfo, parse_index
-from mtcodec.archive.manifest import Manifest, arrow, column_of, payloads_of
+from mtcodec.archive.manifest import Manifest, arrow
 from mtcodec.archive.names import INDEX, SHARD_PATTERN
 from mtcodec.archive.range_file import reason
+from mtcodec.archive.rows import Entry, columns_needed, make_entry, payloads_of
 from mtcodec.archive.shard import Shard, check_same
 from mtcodec.archive.store import connect
-from mtcodec.container.header import MAX_PIXELS, Header
+from mtcodec.container.header import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader
-from mtcodec.container.section import ATTACHMENTS, NOTES
 from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
 from mtcodec.networks.weights.file import SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Entry = tuple[str, SplitReader | FormatError]
-"""A row: its key, and its sections or what is wrong with its header."""
-Row = tuple[str, SplitReader]
-"""Key and sections of a row whose header is undamaged."""
 MAX_OPEN_SHARDS = 16
 
 
@@ -249,40 +245,3 @@ class ArchiveReader:
             return bytes(self._fs.cat_file(f"{self._root}/{name}"))
         except OSError as error:
             raise WeightsNotFound(f"its weights {name} are missing", path=self.path) from error
-
-
-def columns_needed(header: Header, tasks: Sequence[str] | None, with_notes: bool) -> set[str]:
-    """The columns of a scene that hold ``tasks`` (None: everything), and notes and attachments if wanted."""
-    if tasks is None:
-        return {column_of(section.name) for section in header.sections}
-    needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
-    return needed | {name for name in (NOTES, ATTACHMENTS) if with_notes and header.section(name)}
-
-
-def make_entry(
-    path: str,
-    key: str | None,
-    header: bytes | None,
-    columns: Mapping[str, bytes | None],
-    max_pixels: int = MAX_PIXELS,
-) -> Entry:
-    """A row out of its columns; ``path`` is that of the archive, for errors."""
-    key = key or ""
-    try:
-        scene_file = SplitReader(header or b"", {}, max_pixels)
-    except FormatError as error:
-        return key, error.at(path=path, scene=key)
-    scene_file.payloads = payloads_of(scene_file.header, columns)
-    return key, scene_file
-
-
-def undamaged(entry: Entry) -> Row:
-    """The same row.
-
-    Raises:
-        FormatError: what is wrong with its header.
-    """
-    key, scene_file = entry
-    if isinstance(scene_file, FormatError):
-        raise scene_file
-    return key, scene_file

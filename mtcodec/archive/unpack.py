@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
-from mtcodec.archive.read import ArchiveReader, RowGroup, undamaged
+from mtcodec.archive.read import ArchiveReader, RowGroup
+from mtcodec.archive.rows import undamaged
 from mtcodec.archive.store import Exists, store_at
 from mtcodec.container import attachments
 from mtcodec.container.header import Header

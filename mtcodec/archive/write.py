@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.archive.index import ShardInfo, index_to_json
-from mtcodec.archive.manifest import FIXED, Manifest, arrow, columns_of, manifest_of_schema, schema
+from mtcodec.archive.manifest import FIXED, Manifest, arrow, manifest_of_schema, schema
 from mtcodec.archive.names import INDEX, SHARD_NAME
+from mtcodec.archive.rows import row_of
 from mtcodec.archive.shard import damage
-from mtcodec.archive.statistics import statistics_of
 from mtcodec.archive.store import Exists, Store, store_at
-from mtcodec.container.mtc import SplitReader, split
 from mtcodec.errors import OutputError, UsageError
-from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,17 +22,6 @@ if TYPE_CHECKING:
 MAX_GROUP_ROWS, MIN_GROUP_BYTES = 1024, 1 << 18  # of a row group, whose rows are fetched together
 SHARD_ROWS = 8192  # rows of a shard; as many may be lost when a run is killed
 _SHARD_PATTERN = re.compile(r"part-(\d{5,9})\.parquet\Z")
-
-
-def row(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
-    """The columns of one scene's file; ``tasks`` as they are declared."""
-    header, payloads = split(data)
-    return {
-        "key": key,
-        "header": header,
-        **statistics_of(SplitReader(header, payloads), tasks),
-        **columns_of(payloads),
-    }
 
 
 def shard_names(directory: str | Path | Store) -> list[str]:
@@ -115,12 +102,12 @@ class Writer:
         """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full."""
         if key in self.keys:
             raise UsageError(f"two scenes are called {key!r}", path=self.directory)
-        entry = row(key, data, self.manifest.tasks)
-        assert set(entry) <= {*FIXED, *self.manifest.range_columns, *self.manifest.payload_columns}, (
+        row = row_of(key, data, self.manifest.tasks)
+        assert set(row) <= {*FIXED, *self.manifest.range_columns, *self.manifest.payload_columns}, (
             f"scene {key} has tasks that the archive has not"
         )
         self.keys.add(key)
-        self.rows.append(entry)
+        self.rows.append(row)
         if len(self.rows) >= self.shard_rows:
             self.flush()
 

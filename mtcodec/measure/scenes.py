@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.names import is_archive
-from mtcodec.archive.read import ArchiveReader, Entry, Place, undamaged
+from mtcodec.archive.read import ArchiveReader, Place
+from mtcodec.archive.rows import Entry, undamaged
 from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError

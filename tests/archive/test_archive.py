@@ -34,6 +34,7 @@ from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import METADATA, Manifest, manifest_of_schema
 from mtcodec.archive.pack import Job, Summary, pack, pack_scenes
 from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import row_of
 from mtcodec.archive.store import store_at
 from mtcodec.archive.unpack import checked_key, unpack
 from mtcodec.codec.request import Request
@@ -145,7 +146,7 @@ def test_anything_that_reads_parquet_reads_it(archive: Path) -> None:
 
 def test_parquet_costs_little_beside_the_files(bundled: list[SceneFiles], small: Codec, job: Job) -> None:
     data = [small.encode(read_scene(s), 20) for s in bundled]
-    rows = [write.row(f"scene-{k:06d}", data[k % len(data)]) for k in range(2000)]
+    rows = [row_of(f"scene-{k:06d}", data[k % len(data)]) for k in range(2000)]
     size = len(write.to_parquet(rows, job.manifest()))
     files = sum(len(data[k % len(data)]) for k in range(2000))
     assert size < 1.01 * files  # headers compress here, as scenes repeat; results.md has real ones
@@ -249,7 +250,7 @@ def test_scenes_of_weights_that_an_archive_lacks(fingerprint: str, archive: Path
     data = content(archive)["s0"]
     own = replace(Reader(data).header, fingerprint=fingerprint)
     manifest = replace(ArchiveReader(archive).manifest, fingerprint=NO_WEIGHTS)
-    row = write.row("s0", data) | {"header": header.pack(own)}
+    row = row_of("s0", data) | {"header": header.pack(own)}
     (tmp_path / "part-00000.parquet").write_bytes(write.to_parquet([row], manifest))
     with pytest.raises(WeightsNotFound, match=fingerprint):
         unpack(ArchiveReader(tmp_path), tmp_path / "out", ["rgb"])
@@ -299,7 +300,7 @@ def test_holes_notes_and_unknown_tasks_are_kept(tmp_path: Path) -> None:
     for key, data in content(out).items():
         own = Reader(data).header
         assert data == codec.encode(scenes[key]) and own.section("holes1") and own.section("notes")
-        columns = write.row(key, data)
+        columns = row_of(key, data)
         assert len(columns["holes"]) == sum(s.length for s in own.sections if s.name.startswith("holes"))
     for key, sample in zip(scenes, Archive(out, ["disparity", "strange"]).stream()):
         holes = sample["disparity"][0].numpy() == 0

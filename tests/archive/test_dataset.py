@@ -24,7 +24,8 @@ from mtcodec.archive import decode as decoding
 from mtcodec.archive import stream as streams
 from mtcodec.archive.batches import center_crop
 from mtcodec.archive.dataset import Archive
-from mtcodec.archive.read import ArchiveReader, Entry, RowGroup
+from mtcodec.archive.read import ArchiveReader, RowGroup
+from mtcodec.archive.rows import Entry
 from mtcodec.errors import UsageError
 
 COUNT = 26

@@ -13,9 +13,10 @@ from pathlib import Path
 from shared.targets import MANIFEST, Input, Row, decode_entry, decode_row, row_bytes, row_of
 
 from mtcodec import Codec
-from mtcodec.archive import manifest as layout
 from mtcodec.archive import read, write
 from mtcodec.archive.manifest import FIXED
+from mtcodec.archive.rows import columns_of
+from mtcodec.archive.rows import row_of as archive_row
 from mtcodec.container.mtc import split
 from mtcodec.errors import FormatError
 
@@ -30,13 +31,13 @@ def row_from(data: bytes) -> Row:
         FormatError: not a whole file.
     """
     header, payloads = split(data)
-    columns = layout.columns_of(payloads)
+    columns = columns_of(payloads)
     return {"header": header} | {name: columns.get(name) for name in MANIFEST.payload_columns}
 
 
 def part_from(files: Sequence[bytes]) -> bytes:
     """A part of an archive with a row for every file whose tasks it has."""
-    rows = [write.row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(files)]
+    rows = [archive_row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(files)]
     known = {*FIXED, *MANIFEST.range_columns, *MANIFEST.payload_columns}
     return write.to_parquet([row for row in rows if set(row) <= known], MANIFEST)
 

@@ -10,6 +10,7 @@ from shared.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_byt
 
 from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import ShardInfo, index_to_json
+from mtcodec.archive.rows import columns_of
 from mtcodec.bitstreams import contours, labels, range_coder, zstd
 from mtcodec.coders import bounded, classical
 from mtcodec.coders.candidate import Candidate, attributes_of
@@ -141,7 +142,7 @@ def _boxed(data: bytes, mode: int) -> bytes:
 def _row(data: bytes, mode: int) -> bytes:
     """A file as an input of ``archive``."""
     header, payloads = split(data)
-    columns = layout.columns_of(payloads)
+    columns = columns_of(payloads)
     return bytes([mode]) + row_bytes({"header": header[:-2] if mode else header, **columns})
 
 

@@ -25,7 +25,7 @@ from mtcodec import Codec
 from mtcodec.archive import decode as archived
 from mtcodec.archive import index as listing
 from mtcodec.archive import manifest as layout
-from mtcodec.archive import read
+from mtcodec.archive import rows
 from mtcodec.bitstreams import av1 as av1_bitstream
 from mtcodec.bitstreams import contours as contour_bitstream
 from mtcodec.bitstreams import jxl as jxl_bitstream
@@ -322,10 +322,10 @@ def row_of(data: Input) -> Row:
 def decode_row(codec: Codec, row: Row) -> str:
     """See :func:`decode_entry`."""
     columns = {name: row.get(name) for name in MANIFEST.payload_columns}
-    return decode_entry(codec, read.make_entry("archive", "scene", row["header"], columns))
+    return decode_entry(codec, rows.make_entry("archive", "scene", row["header"], columns))
 
 
-def decode_entry(codec: Codec, entry: read.Entry) -> str:
+def decode_entry(codec: Codec, entry: rows.Entry) -> str:
     """``right``, ``partial`` or ``refused``: the tasks of a row, each for itself."""
     _, parts = entry
     try:
@@ -364,7 +364,7 @@ def archive(data: bytes) -> None:
         row["header"] = sealed(row["header"])
     if mode == 2 and row["header"]:
         header = parse(row["header"])
-        payloads = layout.payloads_of(header, row)
+        payloads = rows.payloads_of(header, row)
         filled = {name: payload or b"" for name, payload in payloads.items()}
         row["header"] = split(build(header, filled))[0]
     decode_row(NoNetworks(), row)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mtcodec import Codec
 from mtcodec.archive import write
 from mtcodec.archive.manifest import Manifest, schema
+from mtcodec.archive.rows import row_of
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.tasks import USUAL
 
@@ -49,7 +50,7 @@ def make(path: Path, rows: int) -> None:
     path.mkdir(parents=True)
     manifest = Manifest(NO_WEIGHTS, tuple(USUAL[name] for name in ("depth", "semantic")))
     scene = {"depth": np.full((4, 4), 900, np.uint16), "semantic": np.zeros((4, 4), np.uint8)}
-    row = write.row("", Codec((), coding="classical", effort="fast").encode(scene), manifest.tasks)
+    row = row_of("", Codec((), coding="classical", effort="fast").encode(scene), manifest.tasks)
     writer = write.Writer(path, manifest)
     for k, first in enumerate(range(0, rows, write.SHARD_ROWS)):
         count = min(write.SHARD_ROWS, rows - first)
