@@ -19,22 +19,17 @@ Entry = tuple[str, SplitReader | FormatError]
 """A row: its key, and its sections or what is wrong with its header."""
 Row = tuple[str, SplitReader]
 """Key and sections of a row whose header is undamaged."""
-Statistic = int | float | None
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def row_of(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
     """The columns of one scene's file; ``tasks`` as they are declared."""
     header, payloads = split(data)
-    return {
-        "key": key,
-        "header": header,
-        **statistics_of(SplitReader(header, payloads), tasks),
-        **columns_of(payloads),
-    }
+    statistics = statistics_of(SplitReader(header, payloads), tasks)
+    return {"key": key, "header": header, **statistics, **columns_of(payloads)}
 
 
-def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, Statistic]:
+def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, float]:
     """By column: height, width, bytes of the file, and the least and largest length of a task in metres.
 
     A range is that of the header, not that of the decoded pixels, which lie within it; holes do not count.
@@ -42,9 +37,11 @@ def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, S
     header has none.
     """
     header = scene_file.header
-    statistics: dict[str, Statistic] = {
-        "height": header.height, "width": header.width, "bytes": header.file_size,
-    }  # fmt: skip
+    statistics: dict[str, float] = {
+        "height": header.height,
+        "width": header.width,
+        "bytes": header.file_size,
+    }
     unit_of_task = units_of(scene_file)
     for task in tasks:
         section = header.section(task.name)
