@@ -66,27 +66,32 @@ class Archive:
         self.numpy = not has_torch if numpy is None else numpy
         if not (self.numpy or has_torch):
             raise DependencyError("tensors need torch: pip install 'mtcodec[train]'")
-        self._open()
+        self._process: int | None = None  # that has opened the archive
         self.tasks = self.reader.manifest.select_tasks(tasks)
         self.manifest, self.row_groups = self.reader.manifest, self.reader.row_groups
         self._starts = np.cumsum([0, *(row_group.rows for row_group in self.row_groups)])
 
-    def _open(self) -> None:
-        """Open the archive in this process; :attr:`reader` does so before codec and entries are used."""
-        self._process, self._reader = os.getpid(), ArchiveReader(self.path, self.max_pixels)
-        self._codec = ArchiveCodec(self._reader, self.device)  # loads networks when a scene first needs them
-        self._entries = lru_cache(CACHED_ROW_GROUPS)(self._reader.entries)
-
     def __getstate__(self) -> dict[str, Any]:
         """Workers open the archive and load the codec anew."""
-        return {**self.__dict__, "_process": None, "_reader": None, "_codec": None, "_entries": None}
+        return {**self.__dict__, "_process": None, "_codec": None, "_entries": None}
+
+    @property
+    def codec(self) -> ArchiveCodec:
+        """What decodes; it loads networks when a scene first needs them.
+
+        A process that was forked opens the archive anew, as connections cannot be shared.
+        """
+        if self._process != os.getpid():
+            reader = ArchiveReader(self.path, self.max_pixels)
+            self._codec = ArchiveCodec(reader, self.device)
+            self._entries = lru_cache(CACHED_ROW_GROUPS)(reader.entries)
+            self._process = os.getpid()
+        return self._codec
 
     @property
     def reader(self) -> ArchiveReader:
-        """The open archive. A process that was forked opens it anew, as connections cannot be shared."""
-        if self._process != os.getpid():
-            self._open()
-        return self._reader
+        """The open archive."""
+        return self.codec.reader
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -131,7 +136,7 @@ class Archive:
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
         """Rows decoded together; in a worker of a ``DataLoader`` with one thread, as there are several."""
         with nullcontext() if worker_info() is None else threads.limited(1):
-            scenes = decode(self._codec, entries, self.tasks, self.crop, planar=True)
+            scenes = decode(self.codec, entries, self.tasks, self.crop, planar=True)
         for key, scene in scenes:
             sample = to_sample(key, scene, self.crop, self.numpy)
             yield sample if self.transform is None else self.transform(sample)
