@@ -85,12 +85,12 @@ class Job:
         from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import bytes_on_disk
 
-        result.read = bytes_on_disk(scene, encoded.candidates)
+        result.read = bytes_on_disk(scene, encoded.chosen)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
         result.notes += encoded.prepared.messages
         result.poor = encoded.below_floor()
-        result.missed = rate.missed(encoded, encoded.request)
+        result.missed = rate.target_error(encoded, encoded.request)
         return result
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:

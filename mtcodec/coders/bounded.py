@@ -31,8 +31,11 @@ def encode(signal: Signal, bound: float = 0.0, effort: str = "normal") -> Candid
     if bound > 0 and signal.original.dtype.kind != "b" and signal.task.channels in (1, 3):
         if signal.original.dtype.kind in "ui":
             bound = math.floor(bound)
-        lossy = near_lossless.candidates(signal, bound, effort)
-        candidates += [own for own in lossy if _is_within(signal.original, own.decoded(), bound)]
+        candidates += [
+            candidate
+            for candidate in near_lossless.candidates(signal, bound, effort)
+            if _is_within(signal.original, candidate.decoded(), bound)
+        ]
     return min(candidates, key=lambda candidate: len(candidate.payload))
 
 
@@ -53,10 +56,12 @@ def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidat
 
 
 def _integer_range(signal: Signal) -> ValueRange:
-    """The range of an image of integers: its own, or its dtype's where that needs no words in the header."""
+    """The range of an image of integers, or its dtype's where that needs no bytes in the descriptor."""
     image = signal.original
-    has_own = signal.task.scene_range(image.dtype.name) or image.dtype.itemsize > 2 or image.dtype.kind == "i"
-    if has_own:
+    needs_range = (
+        signal.task.uses_scene_range(image.dtype.name) or image.dtype.itemsize > 2 or image.dtype.kind == "i"
+    )
+    if needs_range:
         return ValueRange(float(image.min()), float(image.max()))
     return whole_range(image.dtype.name)
 

@@ -76,7 +76,7 @@ def _decode_stream(
 def _bits(signal: Signal, mode: CodingMode) -> int:
     """Of samples: JPEG XL gets whole bytes as they are, if the image has its dtype's whole range."""
     dtype = signal.pixel_format.dtype
-    whole_bytes = mode.codec == "jxl" and dtype == "uint8" and not signal.task.scene_range(dtype)
+    whole_bytes = mode.codec == "jxl" and dtype == "uint8" and not signal.task.uses_scene_range(dtype)
     return 8 if whole_bytes else mode.bits
 
 

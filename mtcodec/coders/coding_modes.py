@@ -79,15 +79,15 @@ class CodingMode:
     Attributes:
         codec: a key of :data:`CODECS`.
         bits: per sample.
-        rd_tables: by the names of :attr:`mtcodec.tasks.Kind.rd_table`, the codec's setting that costs least,
-            at evenly spaced quality levels of λ · weight, linear in between.
+        settings_by_level: by the names of :attr:`mtcodec.tasks.Kind.rd_table`, the codec's setting that costs
+            least, at evenly spaced quality levels of λ · weight, linear in between.
         usual: is it worth trying at efforts other than ``best``?
         projected: two planes of unit vectors. Its table is over λ · weight · error ratio of the projection.
     """
 
     codec: str
     bits: int
-    rd_tables: dict[str, Sequence[float]]
+    settings_by_level: dict[str, Sequence[float]]
     usual: bool = True
     projected: bool = False
 
@@ -97,7 +97,7 @@ class CodingMode:
 
     def setting(self, table: str, level: int) -> float:
         """The codec's setting that costs least at a quality level, before rounding."""
-        settings = self.rd_tables[table]
+        settings = self.settings_by_level[table]
         return float(np.interp(level, np.linspace(0, MAX_LEVEL, len(settings)), settings))
 
     def rounded(self, setting: float) -> float:
@@ -133,7 +133,7 @@ CODING_MODES = (
 )  # fmt: skip
 
 
-def takes_channels(signal: Signal) -> bool:
+def channels_supported(signal: Signal) -> bool:
     """Can classical codecs code images of so many channels?"""
     return signal.task.channels in (1, 3)
 
@@ -156,16 +156,16 @@ def modes_for(signal: Signal, effort: str) -> list[CodingMode]:
     return usual if usual and effort != "best" else modes
 
 
-def usual_setting(signal: Signal, mode: CodingMode, lambda_weight: float) -> float:
+def usual_setting(signal: Signal, mode: CodingMode, task_lambda: float) -> float:
     """The setting of a mode's codec that costs least at this λ · weight, by its table."""
     if mode.projected and signal.projection is not None:
-        lambda_weight *= signal.projection.error_ratio
-    return mode.setting(signal.task.kind.rd_table, level_of_lambda(lambda_weight))
+        task_lambda *= signal.projection.error_ratio
+    return mode.setting(signal.task.kind.rd_table, level_of_lambda(task_lambda))
 
 
-def settings_worth_trying(signal: Signal, mode: CodingMode, lambda_weight: float, effort: str) -> list[float]:
+def settings_worth_trying(signal: Signal, mode: CodingMode, task_lambda: float, effort: str) -> list[float]:
     """The usual setting of a mode at this λ · weight; for the effort ``best`` its neighbours too."""
-    usual = usual_setting(signal, mode, lambda_weight)
+    usual = usual_setting(signal, mode, task_lambda)
     settings = [usual]
     if effort == "best" and mode.codec == "jxl":
         settings += [usual * BEST_JXL_FACTOR, usual / BEST_JXL_FACTOR]

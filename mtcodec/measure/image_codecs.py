@@ -81,7 +81,7 @@ def variants(family: str, task: Task, dtype: str) -> list[str]:
     """
     if family not in FAMILIES:
         raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(FAMILIES)})")
-    shallow = dtype == "uint8" and not task.scene_range(dtype)
+    shallow = dtype == "uint8" and not task.uses_scene_range(dtype)
     names = (variant.name for variant in VARIANTS.values() if variant.family == family)
     return [name for name in names if not (shallow and name == "jxl16")]
 

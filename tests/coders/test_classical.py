@@ -22,7 +22,9 @@ from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
 NAMES = {mode.name: mode for mode in CODING_MODES}
-SETTINGS = {f"{mode.name}-{column}": (mode, column) for mode in CODING_MODES for column in mode.rd_tables}
+SETTINGS = {
+    f"{mode.name}-{column}": (mode, column) for mode in CODING_MODES for column in mode.settings_by_level
+}
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -45,7 +47,9 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
 
 def test_every_kind_has_settings() -> None:
     for kind in KINDS.values():
-        assert {"av1-10", "jxl-16"} <= {mode.name for mode in CODING_MODES if kind.rd_table in mode.rd_tables}
+        assert {"av1-10", "jxl-16"} <= {
+            mode.name for mode in CODING_MODES if kind.rd_table in mode.settings_by_level
+        }
 
 
 @pytest.mark.parametrize(("mode", "column"), SETTINGS.values(), ids=SETTINGS)
@@ -114,7 +118,7 @@ def test_what_classical_codecs_can_code() -> None:
     for channels, possible in ((1, True), (2, False), (3, True), (4, False)):
         image = np.zeros((4, 4, channels), np.uint8) if channels > 1 else np.zeros((4, 4), np.uint8)
         made = Signal.from_image(declare("x", "image", channels), image)
-        assert coding_modes.takes_channels(made) == possible
+        assert coding_modes.channels_supported(made) == possible
 
 
 # --- sections ----------------------------------------------------------------------------------------
