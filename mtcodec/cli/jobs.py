@@ -100,7 +100,7 @@ class Job:
 
         images = read_scene(scene, self.request.tasks, self.tasks, tell)
         attached = attachments.read(scene)
-        settings = {**vars(self.request.only(images, layout_units(scene, images))), "attach": attached}
+        settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))

@@ -171,7 +171,7 @@ class CandidateEncoder:
         lowest = bisect_left(fine, psnr, key=lambda setting: psnr_of(encode(setting, preset)))
         candidates = [encode(fine[lowest], preset)] if lowest < len(fine) else []
         if lowest > 0:  # one setting lower fails, but at another speed it may do
-            candidates += [encode(fine[lowest - 1], other) for other in ("normal", "best") if other != preset]
+            candidates += [encode(fine[lowest - 1], other) for other in ("medium", "best") if other != preset]
         return [candidate for candidate in candidates if psnr_of(candidate) >= psnr]
 
     def _encode(self, name: str, mode: CodingMode, setting: float, preset: str) -> Candidate:
@@ -217,7 +217,7 @@ class CandidateEncoder:
         # classical codecs may win all tasks together, as then nobody needs the shared section
         may_win_together = sum(optimistic.values()) < 8 * len(neural.shared or b"") + sum(costs.values())
         return {
-            name: "thorough" if costs[name] > self.expected_cost(name, drafts[name]) else "normal"
+            name: "thorough" if costs[name] > self.expected_cost(name, drafts[name]) else "medium"
             for name in names
             if may_win_together or optimistic[name] < costs[name] or self.effort == "best"
         }

@@ -73,7 +73,7 @@ class Request:
             if not suffix or number == 0:
                 raise UsageError(f"a unit is a length in mm, cm or m, not {unit!r}", task=name)
 
-    def only(self, tasks: Collection[str], dataset_units: Mapping[str, str] = {}) -> Request:
+    def for_tasks(self, tasks: Collection[str], dataset_units: Mapping[str, str] = {}) -> Request:
         """The same without settings of other tasks than ``tasks``; for datasets whose scenes differ.
 
         ``dataset_units`` are those that a dataset tells, for tasks of lengths without a unit in the request.

@@ -46,7 +46,9 @@ def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidat
     if task.kind.name == "categories" or image.dtype.kind == "b":
         candidates.append(labels.encode(image))
     if image.dtype.kind in "ui" and task.channels in (1, 3) and not any(candidates):
-        candidates.append(near_lossless.quantised(signal, image, _integer_range(signal), 0.0, None, effort))
+        candidates.append(
+            near_lossless.encode_uniform(signal, image, _integer_range(signal), 0.0, None, effort)
+        )
         if task.exact:
             candidates.append(labels.encode(image))
     mostly_holes = signal.valid is not None and float(signal.valid.mean()) < SPARSE_SHARE

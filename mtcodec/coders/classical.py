@@ -28,19 +28,19 @@ from mtcodec.signals.rotation import Rotation
 from mtcodec.signals.signal import PixelFormat, Signal
 
 Transform = Projection | Rotation | None
-LARGE_PIXELS = 1 << 21  # of an image from which on ``normal`` and ``thorough`` are as quick as ``fast``
+LARGE_PIXELS = 1 << 21  # of an image from which on ``medium`` and ``thorough`` are as quick as ``fast``
 PROJECTED = 128  # in the byte that names the codec
 _PROJECTION, _ROTATION = struct.Struct("<3bB"), struct.Struct("<3b")
 
 
-def encode(signal: Signal, mode: CodingMode, setting: float, effort: str) -> Candidate:
+def encode(signal: Signal, mode: CodingMode, setting: float, preset: str) -> Candidate:
     """``signal`` coded in one mode, at a setting of its codec."""
     codec = CODECS[mode.codec]
-    if effort in ("normal", "thorough") and signal.height * signal.width > LARGE_PIXELS:
-        effort = "fast"
+    if preset in ("medium", "thorough") and signal.height * signal.width > LARGE_PIXELS:
+        preset = "fast"
     transform = _transform(signal, mode)
     samples = to_samples(signal, _bits(signal, mode), transform)
-    stream = codec.encode(samples, setting, effort, signal.task.kind.rd_table)
+    stream = codec.encode(samples, setting, preset, signal.task.kind.rd_table)
     decoder = partial(_decode_stream, signal.pixel_format, codec, stream, samples.shape, transform)
     return Candidate("classical", signal.pixel_format, pack_head(codec, transform) + stream, decoder, signal)
 

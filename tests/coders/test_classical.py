@@ -62,13 +62,13 @@ def test_settings_get_better_with_lambda(mode: CodingMode, column: str) -> None:
     assert all(0.01 <= s <= 25 for s in known) or mode.codec == "av1"
 
 
-@pytest.mark.parametrize("effort", ["draft", "fast", "normal"])
+@pytest.mark.parametrize("preset", ["draft", "fast", "medium"])
 @pytest.mark.parametrize("name", list(TASKS))
-def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, effort: str) -> None:
-    (mode,) = coding_modes.modes_for(of(name), effort)
+def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, preset: str) -> None:
+    (mode,) = coding_modes.modes_for(of(name), preset)
     assert mode.codec == "av1"
     tried = [
-        coding_modes.settings_worth_trying(of(name), mode, float(lambda_of(s)), effort)
+        coding_modes.settings_worth_trying(of(name), mode, float(lambda_of(s)), preset)
         for s in range(0, MAX_LEVEL + 1, 32)
     ]
     assert all(len(own) == 1 for own in tried) and tried == sorted(tried) and tried[0] < tried[-1]
@@ -91,8 +91,8 @@ def test_large_images_are_coded_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(av1, "encode_samples", lambda *a, **k: seen.append(a[2]) or encode_samples(*a, **k))
     for large in (40 * 48, 40 * 48 - 1):
         monkeypatch.setattr(classical, "LARGE_PIXELS", large)
-        classical.encode(made, CODING_MODES[0], 50, "normal")
-    assert seen == [AV1_SPEEDS["normal"], AV1_SPEEDS["fast"]] and seen[0] < seen[1]
+        classical.encode(made, CODING_MODES[0], 50, "medium")
+    assert seen == [AV1_SPEEDS["medium"], AV1_SPEEDS["fast"]] and seen[0] < seen[1]
 
 
 def test_images_larger_than_av1_has_are_coded_by_jpeg_xl() -> None:
