@@ -97,7 +97,7 @@ def _is_rotated(codec: ClassicalCodec, pixel_format: PixelFormat) -> bool:
 def to_samples(signal: Signal, bits: int, transform: Transform = None) -> Samples:
     """Planes as unsigned samples of ``bits`` bits: (H, W), (H, W, 3), or projected (H, 2 · W)."""
     height, width = signal.height, signal.width
-    shape: tuple[int, ...] = (height, width) if signal.task.channels == 1 else signal.image.shape
+    shape: tuple[int, ...] = (height, width) if signal.task.channels == 1 else signal.filled.shape
     if isinstance(transform, Projection):
         shape = (height, 2 * width)
     samples = np.empty(shape, np.uint8 if bits == 8 else np.uint16)

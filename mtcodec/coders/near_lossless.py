@@ -37,7 +37,7 @@ def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
     """Candidates for errors of ``bound`` > 0 at most, which may fail it by rounding: quantised, predicted."""
     pixel_format = signal.pixel_format
     uniform = encode_uniform(
-        signal, signal.image, pixel_format.value_range, bound, pixel_format.holes, effort
+        signal, signal.filled, pixel_format.value_range, bound, pixel_format.holes, effort
     )
     pair = uniform, encode_predictive(signal, bound, effort)
     return [candidate for candidate in pair if candidate is not None]
@@ -75,15 +75,15 @@ def encode_predictive(signal: Signal, bound: float, effort: str) -> Candidate | 
     if signal.task.channels != 1 or bound < 1e-9 * value_range.span:
         return None
     linear = ValueRange(value_range.low, value_range.high)
-    unpredicted = encode_uniform(signal, signal.image, linear, bound, None, "draft")
+    unpredicted = encode_uniform(signal, signal.filled, linear, bound, None, "draft")
     if unpredicted is None:
         return None
     quick = signal.height * signal.width > LARGE_PIXELS
     jxl_effort = _jxl_effort(signal, effort)
-    payload = prediction.encode(signal.image, linear, bound, jxl_effort, len(unpredicted.payload), quick)
+    payload = prediction.encode(signal.filled, linear, bound, jxl_effort, len(unpredicted.payload), quick)
     if payload is None:
         return None
-    pixel_format = PixelFormat(signal.image.dtype.name, 1, linear, False, signal.pixel_format.holes)
+    pixel_format = PixelFormat(signal.filled.dtype.name, 1, linear, False, signal.pixel_format.holes)
     decoded = _from_prediction(Cursor(payload), pixel_format, (signal.height, signal.width))
     return Candidate(CODING, pixel_format, varint(PREDICTIVE_MARKER) + payload, lambda: decoded, signal)
 

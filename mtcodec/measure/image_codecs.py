@@ -189,7 +189,7 @@ def decode(codec: str, file: bytes, like: Signal, checkpoints: str | None = None
     try:
         if codec == hyperprior.NAME:
             return hyperprior.decode(file, like, checkpoints)
-        samples = _decode_samples(variant.family, file, like.image.shape)
+        samples = _decode_samples(variant.family, file, like.filled.shape)
         return from_samples(like.pixel_format, samples, variant.bits)
     except MtcodecError as error:
         raise error.at(task=like.task.name) from error.__cause__

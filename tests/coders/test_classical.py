@@ -42,7 +42,7 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
     shape = size if task.channels == 1 else (*size, task.channels)
     image = np.broadcast_to(np.uint8(1), shape)
     made = Signal.from_image(task, np.full((2, 2, *shape[2:]), 1, np.uint8))
-    return replace(made, original=image, image=image)
+    return replace(made, original=image, filled=image)
 
 
 def test_every_kind_has_settings() -> None:
