@@ -6,6 +6,7 @@ import inspect
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -14,7 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from mtcodec.errors import MtcodecError
+from mtcodec.cli.common import warn
+from mtcodec.errors import MtcodecError, MtcodecWarning
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
@@ -120,7 +122,24 @@ def _stoppable() -> Iterator[None]:
             signal.signal(stop_signal, handler)
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings of this package as lines for people; others as Python does."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, MtcodecWarning):
+            warn(" ".join(str(message).split()))
+        else:
+            show_other(message, category, *where)
+
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
 @_stoppable()
+@_warnings_as_lines()
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
     try:

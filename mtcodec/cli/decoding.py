@@ -5,47 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
-from mtcodec.container.section import ATTACHMENTS
+from mtcodec.cli.batch import Outcome
+from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads
 from mtcodec.errors import FormatError, MtcodecError, OutputError, SceneError, SectionError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.container.mtc import Reader
 
-Content = TypeVar("Content")
 SUFFIX = ".mtc"
 Work = tuple[str, Path]
 """A file, and the directory of its images."""
 
 
 @dataclass
-class Decoded:
-    """What became of a file.
+class Decoded(Outcome):
+    """What became of a file: the paths that are written, and what is damaged."""
 
-    Attributes:
-        paths: files written.
-        lost: lines about tasks that are damaged.
-        read, written: bytes.
-        error: why the file is not decoded, or not whole.
-    """
-
-    file: str
     paths: list[Path] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    read: int = 0
-    written: int = 0
-    error: MtcodecError | None = None
-
-    def show(self, quiet: bool) -> None:
-        """Print paths, and warnings about what is lost."""
-        for path in self.paths if not quiet else ():
-            typer.echo(str(path))
-        for line in self.lost:
-            warn(f"{self.file}: {line}")
+    lost: list[SectionError] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,7 +34,7 @@ class Decoder:
     Attributes:
         tasks: those to decode; None: all.
         weights: names or paths of weights besides the installed ones.
-        max_pixels: larger images are refused; 0: the format's limit.
+        max_pixels: larger images are refused.
     """
 
     tasks: list[str] | None
@@ -84,6 +63,7 @@ class Decoder:
         from mtcodec.files.images import suffix_for, write_image
         from mtcodec.files.output import write_atomic
 
+        lost: list[SectionError] = []
         with open_file(file, self.max_pixels) as reader:
             result.read = reader.size
             wanted = self.tasks or list(reader.header.tasks)
@@ -93,18 +73,22 @@ class Decoder:
                     refuse_existing(directory / (name + suffix), self.force)
             if any(reader.header.task(name).is_neural for name in wanted):
                 set_threads(self.threads)
-            lost: list[SectionError] = []
             attached = self._attached(reader, directory, lost)
             try:
                 images = Codec(self.weights, self.device).decode(reader, wanted, lost.append)
             except FormatError as error:
                 raise error.at(path=file) from None
-        result.lost = [f"{_lost_part(loss)} is lost: {loss}" for loss in lost]
-        for name, image in images.items():
-            path = directory / (name + suffix_for(image))
-            _write(path, image, write_image, result)
-        for name, content in attached.items():
-            _write(directory / name, content, write_atomic, result)
+        result.lost = lost
+        contents: list[tuple[str, Callable[[Path, Any], None], Any]] = [
+            *((name + suffix_for(image), write_image, image) for name, image in images.items()),
+            *((name, write_atomic, data) for name, data in attached.items()),
+        ]
+        for name, write, content in contents:
+            path = directory / name
+            make_directory(path.parent)
+            write(path, content)
+            result.paths.append(path)
+            result.written += path.stat().st_size
         if lost:
             raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
 
@@ -120,19 +104,6 @@ class Decoder:
         for name in files:
             refuse_existing(directory / name, self.force)
         return files
-
-
-def _lost_part(loss: SectionError) -> str:
-    """What people call a section that is damaged."""
-    return "what is attached" if loss.section == ATTACHMENTS else f"task {loss.task or loss.section}"
-
-
-def _write(path: Path, content: Content, write: Callable[[Path, Content], None], result: Decoded) -> None:
-    """Write ``content`` to ``path`` by ``write``, and count it."""
-    make_directory(path.parent)
-    write(path, content)
-    result.paths.append(path)
-    result.written += path.stat().st_size
 
 
 def work_of(names: Sequence[str], output: Path | None) -> tuple[list[Work], bool]:

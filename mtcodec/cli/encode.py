@@ -2,61 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import refuse_existing, submitter
-from mtcodec.cli.groups import Group, Sets, takes_groups
-from mtcodec.cli.jobs import Job, ResultPrinter, Work, collect
-from mtcodec.cli.report import batch_summary, counted
+from mtcodec.cli import options, report, values
+from mtcodec.cli.batch import run_batch
+from mtcodec.cli.common import refuse_existing, show, warn
+from mtcodec.cli.encoding import Encoded, Encoder
+from mtcodec.cli.groups import Group, option, takes_groups
 from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
 
+target = partial(option, panel=options.TARGETS)
+
 
 class TargetOptions(Group):
     """What a quality is searched for; bits per pixel become a number of bytes for each scene."""
 
-    target_psnr: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
-            help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
-        ),
-        Sets("target_psnr", parse=values.psnrs),
-    ] = None  # fmt: skip
-    target_bpp: Annotated[
-        float | None,
-        typer.Option(
-            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bits per pixel, for all tasks.",
-        ),
-    ] = None  # fmt: skip
-    target_bytes: Annotated[
-        int | None,
-        typer.Option(
-            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bytes.",
-        ),
-        Sets("target_bytes"),
-    ] = None  # fmt: skip
-    best_effort: Annotated[
-        bool,
-        typer.Option(
-            "--best-effort", help="Take the nearest file where a target is out of reach.",
-            rich_help_panel=options.TARGETS,
-        ),
-        Sets("best_effort"),
-    ] = False  # fmt: skip
+    target_psnr: list[str] | None = target(
+        None, "TASK=DB", "The lowest quality that reaches it, e.g. rgb=38; repeatable.",
+        sets="target_psnr", parse=values.psnrs,
+    )  # fmt: skip
+    target_bpp: float | None = target(
+        None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
+        min=0, callback=options.number,
+    )  # fmt: skip
+    target_bytes: int | None = target(
+        None, "N", "The best quality within so many bytes.", min=1, sets="target_bytes"
+    )
+    best_effort: bool = target(
+        False, None, "Take the nearest file where a target is out of reach.", sets="best_effort"
+    )
 
 
 class PlannedScene(NamedTuple):
@@ -70,40 +54,29 @@ class PlannedScene(NamedTuple):
 @takes_groups
 def encode(
     *,
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="SCENES...", help="Scene directories, or datasets to encode whole."),
-    ] = None,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
-    ] = "",
+    inputs: list[Path] | None = typer.Argument(
+        None, metavar="SCENES...", help="Scene directories, or datasets to encode whole."
+    ),
+    output: str = option("", "OUT", "File, or directory; - is standard output.", "-o", "--output"),
     quality: options.QualityOptions,
     bounds: options.BoundOptions,
-    tasks: options.TasksToEncode = "",
-    attach: options.Attach = None,
-    force: options.Force = False,
+    tasks: str = options.TASKS_TO_ENCODE,
+    attach: list[str] | None = options.ATTACH,
+    force: bool = options.FORCE,
     printing: options.PrintOptions,
-    jobs: options.Jobs = 1,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Only list what would be encoded, and what would be left out.",
-            rich_help_panel=options.MANY,
-        ),
-    ] = False,
-    skip_existing: Annotated[
-        bool,
-        typer.Option(
-            "--skip-existing", help="Leave out scenes whose file is there already.",
-            rich_help_panel=options.MANY,
-        ),
-    ] = False,
+    jobs: int = options.JOBS,
+    dry_run: bool = option(
+        False, None, "Only list what would be encoded, and what would be left out.", panel=options.MANY
+    ),
+    skip_existing: bool = option(
+        False, None, "Leave out scenes whose file is there already.", panel=options.MANY
+    ),
     batch: options.BatchOptions,
     targets: TargetOptions,
     images: options.ImageOptions,
     coding: options.EncodingOptions,
     machine: options.MachineOptions,
-) -> None:  # fmt: skip
+) -> None:
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
     A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene
@@ -135,30 +108,34 @@ def encode(
     _check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
-    if not several and len(work) < len(plan):
+    if not several and not work:
         printing.note(f"{output}: is there already")
-    bpp, to_stdout = targets.target_bpp, output == "-"
-    job = Job(request, coding.weights, machine.device, machine.threads, bpp, wanted, force, several)
-    printer = ResultPrinter(printing.as_json, printing.quiet, several, to_stdout, coding.weights)
-    _encode_all(job, work, jobs, batch.skip_errors, printer, len(plan) - len(work))
-
-
-def _encode_all(
-    job: Job, work: list[Work], jobs: int, skip_errors: bool, printer: ResultPrinter, there: int
-) -> None:
-    """Encode scenes in ``jobs`` processes, and print what became of them; ``there`` others are left out.
-
-    Raises:
-        MtcodecError: a scene could not be encoded; the first one ends the run unless ``skip_errors``.
-    """
-    started = time.monotonic()
-    with submitter(job, len(work), jobs) as submit:
-        totals = collect(submit(work), len(work), skip_errors, printer)
-    seconds, failed = time.monotonic() - started, len(totals.failed)
-    if printer.several and not printer.quiet and not printer.as_json:
-        typer.echo(batch_summary(totals.scenes, totals.read, totals.bytes, seconds, there, failed))
+    encoder = Encoder(
+        request, coding.weights, machine.device, machine.threads, targets.target_bpp, wanted, force, several
+    )
+    weights = "" if coding.weights == "auto" else coding.weights
+    print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
+    failed = run_batch(
+        encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
+        summarise=several and not printing.quiet and not printing.as_json, there=len(plan) - len(work),
+    )  # fmt: skip
     if failed:
         raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
+
+
+def _print(result: Encoded, printing: options.PrintOptions, several: bool, weights: str, output: str) -> None:
+    """Print notes and warnings about a scene, and what its file holds, unless that is the output."""
+    if result.error is not None:
+        return
+    for line in result.notes:
+        printing.note(f"{result.label}: {line}")
+    for line in result.warnings:
+        warn(f"{result.label}: {line}")
+    if printing.quiet or output == "-":
+        return
+    facts, measures = result.facts, report.decibels(result.measures)
+    line = f"{facts['file']}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp  {measures}"
+    printing.show(facts, [line] if several else report.file_lines(facts, weights))
 
 
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:
@@ -184,21 +161,18 @@ def _list(plan: Sequence[PlannedScene], wanted: Sequence[str] | None, as_json: b
     for scene, path, is_there in plan:
         paths = {task: str(p) for task, p in scene.files.items() if wanted is None or task in wanted}
         left_out = [task for task in scene.files if task not in paths]
-        if as_json:
-            facts = {
-                "scene": scene.key, "file": str(path), "there": is_there, "images": paths,
-                "left_out": left_out, "attached": {name: str(p) for name, p in scene.attachments.items()},
-            }  # fmt: skip
-            typer.echo(json.dumps(facts))
-        elif is_there:
-            typer.echo(f"{path}  is there already")
-        else:
-            shown = " ".join(f"{task}={scene.files[task].name}" for task in paths)
-            shown += "".join(f" +{name}" for name in scene.attachments)
-            typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left_out)})" * bool(left_out))
+        facts = {
+            "scene": scene.key, "file": str(path), "there": is_there, "images": paths,
+            "left_out": left_out, "attached": {name: str(p) for name, p in scene.attachments.items()},
+        }  # fmt: skip
+        shown = " ".join(f"{task}={scene.files[task].name}" for task in paths)
+        shown += "".join(f" +{name}" for name in scene.attachments)
+        shown += f"  (without {', '.join(left_out)})" * bool(left_out)
+        show(facts, [f"{path}  {'is there already' if is_there else shown}"], as_json)
     if not as_json:
         there = sum(planned.is_there for planned in plan)
-        typer.echo(f"{counted(len(plan) - there)} to encode" + f", {there} there already" * bool(there))
+        all_there = f", {there} there already" * bool(there)
+        typer.echo(f"{report.counted(len(plan) - there)} to encode{all_there}")
 
 
 def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:

@@ -59,14 +59,11 @@ def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:
         UsageError: there are no paths.
     """
     inputs = list(paths or [])
+    if files_from == "-" and sys.stdin is None:
+        raise SceneError("standard input is closed")
     if files_from:
         try:
-            if files_from == "-":
-                if sys.stdin is None:
-                    raise SceneError("standard input is closed")
-                text = sys.stdin.read()
-            else:
-                text = Path(files_from).read_text("utf-8")
+            text = sys.stdin.read() if files_from == "-" else Path(files_from).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SceneError(f"cannot read it: {error}", path=files_from) from error
         inputs += [Path(line) for line in text.splitlines() if line]

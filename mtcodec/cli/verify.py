@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated
 
 import typer
 
 from mtcodec.cli import options
-from mtcodec.cli.common import open_file, progress_bar
+from mtcodec.cli.common import ShowProgress, open_archive, open_file, progress_bar
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import counted
 from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError
 
-ShowDone = Callable[[int, int], None]
-"""Called with how much is done, and how much there is."""
-Checked = tuple[int, list[FormatError]]
-"""Number of scenes, and what is damaged."""
 
-
+@takes_groups
 def verify(
-    files: Annotated[list[str], typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives.")],
-    decode: Annotated[
-        bool, typer.Option("--decode", help="Decode everything, too, which takes longer.")
-    ] = False,
-    max_pixels: options.MaxPixels = 0,
-    device: options.Device = "cpu",
-    quiet: options.Quiet = False,
+    *,
+    files: list[str] = typer.Argument(metavar="FILE|ARCHIVE...", help=".mtc files and archives."),
+    decode: bool = option(False, None, "Decode everything, too, which takes longer."),
+    max_pixels: int = options.PIXEL_LIMIT,
+    device: str = options.DEVICE,
+    quiet: bool = options.QUIET,
 ) -> None:
     """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
     from mtcodec.archive.names import is_archive
@@ -35,8 +29,10 @@ def verify(
     damaged = 0
     with progress_bar(quiet) as bar:
         for name in files:
-            check = _verify_archive if is_archive(name) else _verify_file
-            scenes, problems = check(name, decode, max_pixels, device, partial(bar, name))
+            if is_archive(name):
+                scenes, problems = _verify_archive(name, decode, max_pixels, device, bar)
+            else:
+                scenes, problems = 1, _verify_file(name, decode, max_pixels, device)
             for problem in problems:
                 typer.echo(f"mtcodec: {problem}", err=True)
             damaged += len(problems)
@@ -46,18 +42,18 @@ def verify(
         raise FormatError(f"{damaged} damaged")
 
 
-def _verify_archive(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
+def _verify_archive(
+    name: str, decode: bool, max_pixels: int, device: str, bar: ShowProgress
+) -> tuple[int, list[FormatError]]:
     """The number of an archive's scenes, and what is damaged."""
     from mtcodec.archive.check import verify as run
-    from mtcodec.archive.read import ArchiveReader
-    from mtcodec.container.header import MAX_PIXELS
 
-    result = run(ArchiveReader(name, max_pixels or MAX_PIXELS), decode, device, show)
+    result = run(open_archive(name, max_pixels), decode, device, partial(bar, name))
     return result.scenes, list(result.damaged.values())
 
 
-def _verify_file(name: str, decode: bool, max_pixels: int, device: str, show: ShowDone) -> Checked:
-    """One scene, and the sections of its file that are damaged."""
+def _verify_file(name: str, decode: bool, max_pixels: int, device: str) -> list[FormatError]:
+    """What is damaged of a file."""
     from mtcodec.container import attachments
 
     problems: list[FormatError] = []
@@ -76,4 +72,4 @@ def _verify_file(name: str, decode: bool, max_pixels: int, device: str, show: Sh
                 Codec((), device).decode(reader)
     except FormatError as error:
         problems.append(error.at(path=name))
-    return 1, problems
+    return problems
