@@ -21,10 +21,10 @@ from mtcodec.errors import MtcodecError, MtcodecWarning
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
     "Scenes": {
-        "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
+        "encode": "encode", "decode": "decode", "info": "files", "extract": "files", "view": "view",
     },
     "Datasets": {
-        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify", "archive": "archive",
+        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "files", "archive": "archive",
     },
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},

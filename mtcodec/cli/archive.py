@@ -11,10 +11,10 @@ import typer
 
 from mtcodec.cli import options
 from mtcodec.cli.common import open_archive, progress_bar
+from mtcodec.cli.files import verify
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, counted
 from mtcodec.cli.unpack import keys_of
-from mtcodec.cli.verify import verify
 from mtcodec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ app = typer.Typer(
 )  # fmt: skip
 app.command("check", help="Check all checksums of archives; the same as mtcodec verify.")(verify)
 
-TARGET = option(None, "ARCHIVE", "The new archive: a directory, or a URL.", "-o", "--output")
+TARGET = options.output_option("ARCHIVE", "The new archive: a directory, or a URL.")
 REPLACE = option(False, None, "Replace an archive that is there.", "--force")
 
 
@@ -35,7 +35,7 @@ REPLACE = option(False, None, "Replace an archive that is there.", "--force")
 def archive_merge(
     *,
     archives: list[str] = typer.Argument(metavar="ARCHIVE...", help="Directories, or URLs."),
-    output: str | None = TARGET,
+    output: str = TARGET,
     skip_existing: bool = option(False, None, "Of scenes of one name, keep the first; else refuse."),
     force: bool = REPLACE,
     printing: options.PrintOptions,
@@ -43,10 +43,9 @@ def archive_merge(
     """Put all scenes of archives into a new one; they must have the same weights (or none) and settings."""
     from mtcodec.archive import manage
 
-    target = _required(output)
     readers = [open_archive(name) for name in archives]
     with progress_bar(printing.quiet) as bar:
-        copied = manage.merge(readers, target, skip_existing, force, partial(bar, "copying"))
+        copied = manage.merge(readers, output, skip_existing, force, partial(bar, "copying"))
     _print([copied], printing)
 
 
@@ -55,7 +54,7 @@ def archive_merge(
 def archive_split(
     *,
     archive: str = options.ARCHIVE,
-    output: str | None = option(None, "DIR", "New directory, of the archives DIR/00000 …", "-o", "--output"),
+    output: str = options.output_option("DIR", "New directory, of the archives DIR/00000 …"),
     parts: int = option(0, "N", "Into so many archives.", min=0, show_default=False),
     scenes: int = option(0, "N", "So many scenes in each.", min=0, show_default=False),
     keys: list[Path] | None = option(
@@ -69,7 +68,7 @@ def archive_split(
     """Split an archive into several, in its order or by lists of scenes."""
     from mtcodec.archive import manage
 
-    target, reader = _required(output), open_archive(archive)
+    reader = open_archive(archive)
     if sum(map(bool, (parts, scenes, keys))) != 1:
         raise UsageError("say one of --parts, --scenes and --keys")
     if keys:
@@ -80,7 +79,7 @@ def archive_split(
     else:
         divided = manage.evenly(reader, parts, scenes)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.split(reader, target, divided, force, partial(bar, "copying"))
+        copied = manage.split(reader, output, divided, force, partial(bar, "copying"))
     _print(copied, printing)
 
 
@@ -90,7 +89,7 @@ def archive_sample(
     *,
     archive: str = options.ARCHIVE,
     scenes: int = option(..., "N", "Number of scenes.", min=1),
-    output: str | None = TARGET,
+    output: str = TARGET,
     seed: int = option(0, "S", "Another seed chooses others."),
     force: bool = REPLACE,
     printing: options.PrintOptions,
@@ -98,17 +97,10 @@ def archive_sample(
     """Put a random subset of an archive's scenes into a new one."""
     from mtcodec.archive import manage
 
-    target, reader = _required(output), open_archive(archive)
+    reader = open_archive(archive)
     with progress_bar(printing.quiet) as bar:
-        copied = manage.sample(reader, target, scenes, seed, force, partial(bar, "copying"))
+        copied = manage.sample(reader, output, scenes, seed, force, partial(bar, "copying"))
     _print([copied], printing)
-
-
-def _required(output: str | None) -> str:
-    """``output``, where it is not missing."""
-    if not output:
-        raise UsageError("missing -o OUT")
-    return output
 
 
 def _print(archives: Sequence[Copied], printing: options.PrintOptions) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from copy import copy
+from dataclasses import dataclass
+from typing import TypeVar
 
 import typer
 
@@ -43,7 +44,7 @@ def run_batch(
     """Do ``work`` by ``jobs`` processes, and ``show`` each outcome; failures are told of at the end.
 
     Args:
-        worker: a dataclass, made anew in every process.
+        worker: copied to every process.
         what: is done, for the progress that is shown.
         jobs: number of processes; 0: one for every core.
         summarise: print a line about all.
@@ -87,6 +88,5 @@ def _results(
         return
     from mtcodec.archive.engines import engine
 
-    arguments: tuple[Any, ...] = tuple(getattr(worker, field.name) for field in fields(worker))  # type: ignore[arg-type]
-    with engine("local", jobs, type(worker), arguments) as submit:
+    with engine("local", jobs, copy, (worker,)) as submit:
         yield submit(list(work))

@@ -13,7 +13,7 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns
-from mtcodec.cli.scenes import check_tasks, declared_by, find
+from mtcodec.cli.scenes import check_tasks, find
 from mtcodec.errors import UsageError
 
 CODEC_NAMES = {"mtcodec": "mtcodec", "png": "PNG", "jxl": "JPEG XL", "avif": "AVIF"}
@@ -43,8 +43,7 @@ def bench(
     lossless JPEG XL. Both are spared the bytes of holes. Of mtcodec, a task has the bytes and the time that
     decoding it alone needs. Reading and writing files is not timed.
     """
-    declared = declared_by(coding.weights)
-    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     scenes = find([scene], request.tasks, images.tasks_by_name(), printing.note)
     if len(scenes) > 1:
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")

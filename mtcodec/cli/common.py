@@ -146,9 +146,6 @@ def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:
     return ArchiveReader(name, max_pixels)
 
 
-# --- threads -----------------------------------------------------------------------------------------
-
-
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
     from mtcodec import memory

@@ -1,21 +1,25 @@
-"""``mtcodec decode``, ``info`` and ``extract``: what is done with files."""
+"""``mtcodec decode``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mtcodec.cli import options, report, values
-from mtcodec.cli.batch import run_batch
-from mtcodec.cli.common import emit, open_archive, open_file, progress_bar, show, warn
-from mtcodec.cli.decoding import Decoded, Decoder, work_of
+from mtcodec.cli import options, values
+from mtcodec.cli.batch import Outcome, run_batch
+from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
+from mtcodec.cli.outputs import work_of
 from mtcodec.container.section import ATTACHMENTS
-from mtcodec.errors import FormatError, UsageError
+from mtcodec.errors import FormatError, MtcodecError, SectionError
+
+if TYPE_CHECKING:
+    from mtcodec.container.mtc import Reader
 
 
 @takes_groups
@@ -65,73 +69,88 @@ def _print_decoded(result: Decoded, quiet: bool) -> None:
         warn(f"{result.label}: {part} is lost: {loss}")
 
 
-@takes_groups
-def info(*, file: str = options.FILE_OR_ARCHIVE, as_json: bool = options.JSON) -> None:
-    """Show a file's sections, and what decoding each task needs; or the same of an archive."""
-    from mtcodec.archive.names import is_archive
+@dataclass
+class Decoded(Outcome):
+    """What became of a file: the paths that are written, and what is damaged."""
 
-    if is_archive(file):
-        show(*_archive(file), as_json)
-        return
-    with open_file(file) as reader:
-        facts = report.facts(reader, file)
-        show(facts, report.file_lines(facts), as_json)
-        if not reader.complete:
-            raise FormatError("the file ends before its last section does", path=file)
+    paths: list[Path] = field(default_factory=list)
+    lost: list[SectionError] = field(default_factory=list)
 
 
-def _archive(path: str) -> tuple[dict[str, Any], Iterator[str]]:
-    """What an archive holds, as its index and the footers of its parts tell: for JSON, and for people."""
-    reader = open_archive(path)
-    manifest, sizes = reader.manifest, dict(reader.sizes)
-    facts = {
-        "archive": path, "scenes": reader.rows, "parts": len(reader.shards), "bytes": sum(sizes.values()),
-        "fingerprint": manifest.fingerprint, "tasks": [t.name for t in manifest.tasks],
-        "settings": manifest.settings, "columns": sizes, "weights_bytes": reader.weights_size(),
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes files; networks are loaded once in a process.
 
-    def lines() -> Iterator[str]:
-        settings = ", ".join(f"{name} {value}" for name, value in manifest.settings.items())
-        parts = report.counted(len(reader.shards), "part")
-        yield f"{path}: {reader.rows} scenes in {parts}, weights {manifest.fingerprint}, {settings}"
-        for column, size in sizes.items():
-            yield f"  {column:<10} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
-        if facts["weights_bytes"]:
-            yield f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes"
-        for task in manifest.tasks if sizes else []:
-            needed = manifest.columns_for([task.name])
-            total = sum(sizes.get(name, 0) for name in needed)
-            yield f"  to decode {task.name}: {total} bytes ({' + '.join(needed)})"
+    Attributes:
+        tasks: those to decode; None: all.
+        weights: names or paths of weights besides the installed ones.
+        max_pixels: larger images are refused.
+    """
 
-    return facts, lines()
+    tasks: list[str] | None
+    weights: list[str]
+    device: str
+    threads: int
+    max_pixels: int
+    force: bool
 
-
-@takes_groups
-def extract(
-    *,
-    file: str = options.FILE_OR_ARCHIVE,
-    tasks: str = option(..., "TASKS", "Tasks to keep, e.g. depth,normal."),
-    output: str | None = option(
-        None, "OUT", "Output file, - is standard output; of an archive, a directory or URL.", "-o", "--output"
-    ),
-    force: bool = options.FORCE,
-) -> None:
-    """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
-    from mtcodec.archive.names import is_archive
-    from mtcodec.container import mtc as container
-
-    if not output:
-        raise UsageError("missing -o OUT")
-    wanted = values.names(tasks) or []
-    if is_archive(file):
-        from mtcodec.archive.check import extract as run
-
-        with progress_bar() as bar:
-            run(open_archive(file), output, wanted, partial(bar, "copying"), force)
-        return
-    with open_file(file) as reader:
+    def __call__(self, work: tuple[str, Path]) -> Decoded:
+        """Decode a file; an error of it is in the result."""
+        result = Decoded(work[0])
         try:
-            data = container.extract(reader, wanted)
-        except FormatError as error:
-            raise error.at(path=file) from None
-    emit(data, Path(output), force)
+            self._decode(*work, result)
+        except MtcodecError as error:
+            result.error = error
+        return result
+
+    def _decode(self, file: str, directory: Path, result: Decoded) -> None:
+        """Write the images of ``file`` to ``directory``, and what is attached; ``result`` notes what is done.
+
+        Raises:
+            MtcodecError: nothing is written, or not all tasks are.
+        """
+        from mtcodec.codec.api import Codec
+        from mtcodec.files.images import suffix_for, write_image
+        from mtcodec.files.output import write_atomic
+
+        lost: list[SectionError] = []
+        with open_file(file, self.max_pixels) as reader:
+            result.read = reader.size
+            wanted = self.tasks or list(reader.header.tasks)
+            for name in wanted:
+                reader.header.task(name)
+                for suffix in (".png", ".npy"):
+                    refuse_existing(directory / (name + suffix), self.force)
+            if any(reader.header.task(name).is_neural for name in wanted):
+                set_threads(self.threads)
+            attached = self._attached(reader, directory, lost)
+            try:
+                images = Codec(self.weights, self.device).decode(reader, wanted, lost.append)
+            except FormatError as error:
+                raise error.at(path=file) from None
+        result.lost = lost
+        contents: list[tuple[str, Callable[[Path, Any], None], Any]] = [
+            *((name + suffix_for(image), write_image, image) for name, image in images.items()),
+            *((name, write_atomic, data) for name, data in attached.items()),
+        ]
+        for name, write, content in contents:
+            path = directory / name
+            make_directory(path.parent)
+            write(path, content)
+            result.paths.append(path)
+            result.written += path.stat().st_size
+        if lost:
+            raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
+
+    def _attached(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
+        """Files that are kept beside the images; damage is added to ``lost``."""
+        from mtcodec.container import attachments
+
+        try:
+            files = attachments.read(reader)
+        except SectionError as error:
+            lost.append(error)
+            return {}
+        for name in files:
+            refuse_existing(directory / name, self.force)
+        return files

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
 from mtcodec.cli import options, report, values
 from mtcodec.cli.batch import run_batch
-from mtcodec.cli.common import refuse_existing, show, warn
+from mtcodec.cli.common import show, warn
 from mtcodec.cli.encoding import Encoded, Encoder
 from mtcodec.cli.groups import Group, option, takes_groups
-from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
-from mtcodec.errors import OutputError, SceneError, UsageError
+from mtcodec.cli.outputs import check_outputs, outputs_of
+from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
@@ -41,14 +41,6 @@ class TargetOptions(Group):
     best_effort: bool = target(
         False, None, "Take the nearest file where a target is out of reach.", sets="best_effort"
     )
-
-
-class PlannedScene(NamedTuple):
-    """A scene, its output, and whether that is there already and the scene left out."""
-
-    scene: SceneFiles
-    path: Path
-    is_there: bool
 
 
 @takes_groups
@@ -93,19 +85,18 @@ def encode(
     if not output and not dry_run:
         raise UsageError("missing -o OUT")
     _check_targets(quality, targets)
-    declared = declared_by(coding.weights)
-    request = options.request_of(targets, quality, bounds, images, coding, declared=declared)
+    request = options.request_of(targets, quality, bounds, images, coding, weights=coding.weights)
     datasets = with_listed(inputs, batch.files_from)
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
     wanted = values.names(tasks)
     _check_images(scenes, wanted)
     check_tasks(request, scenes)
     paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
-    plan = [PlannedScene(scene, path, skip_existing and path.is_file()) for scene, path in zip(scenes, paths)]
-    work = [(planned.scene, planned.path) for planned in plan if not planned.is_there]
+    there = {path for path in paths if skip_existing and path.is_file()}
+    work = [(scene, path) for scene, path in zip(scenes, paths) if path not in there]
     if dry_run:
-        _list(plan, wanted, printing.as_json)
-    _check_outputs([path for _, path in work], several, force)
+        _list(scenes, paths, there, wanted, printing.as_json)
+    check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
     if not several and not work:
@@ -117,7 +108,7 @@ def encode(
     print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
     failed = run_batch(
         encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
-        summarise=several and not printing.quiet and not printing.as_json, there=len(plan) - len(work),
+        summarise=several and not printing.quiet and not printing.as_json, there=len(there),
     )  # fmt: skip
     if failed:
         raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
@@ -156,53 +147,23 @@ def _check_images(scenes: Sequence[SceneFiles], wanted: Sequence[str] | None) ->
                 raise SceneError(f"no image of task {task!r}", path=scene.label)
 
 
-def _list(plan: Sequence[PlannedScene], wanted: Sequence[str] | None, as_json: bool) -> None:
+def _list(
+    scenes: Sequence[SceneFiles], paths: Sequence[Path], there: Collection[Path],
+    wanted: Sequence[str] | None, as_json: bool,
+) -> None:  # fmt: skip
     """Print what ``--dry-run`` tells: scenes, their outputs, and what is left out."""
-    for scene, path, is_there in plan:
-        paths = {task: str(p) for task, p in scene.files.items() if wanted is None or task in wanted}
-        left_out = [task for task in scene.files if task not in paths]
+    for scene, path in zip(scenes, paths):
+        images = {task: image for task, image in scene.files.items() if wanted is None or task in wanted}
+        left_out = [task for task in scene.files if task not in images]
         facts = {
-            "scene": scene.key, "file": str(path), "there": is_there, "images": paths,
-            "left_out": left_out, "attached": {name: str(p) for name, p in scene.attachments.items()},
+            "scene": scene.key, "file": str(path), "there": path in there,
+            "images": {task: str(image) for task, image in images.items()}, "left_out": left_out,
+            "attached": {name: str(attached) for name, attached in scene.attachments.items()},
         }  # fmt: skip
-        shown = " ".join(f"{task}={scene.files[task].name}" for task in paths)
+        shown = " ".join(f"{task}={image.name}" for task, image in images.items())
         shown += "".join(f" +{name}" for name in scene.attachments)
         shown += f"  (without {', '.join(left_out)})" * bool(left_out)
-        show(facts, [f"{path}  {'is there already' if is_there else shown}"], as_json)
+        show(facts, [f"{path}  {'is there already' if path in there else shown}"], as_json)
     if not as_json:
-        there = sum(planned.is_there for planned in plan)
-        all_there = f", {there} there already" * bool(there)
-        typer.echo(f"{report.counted(len(plan) - there)} to encode{all_there}")
-
-
-def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:
-    """Raise OutputError where an output exists, or a single one has no directory."""
-    for path in paths:
-        if str(path) == "-":
-            continue
-        refuse_existing(path, force)
-        if not several and not path.parent.is_dir():
-            raise OutputError("no such directory", path=path.parent)
-
-
-def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
-    """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
-    path, several = Path(output), len(scenes) > 1
-    if output == "-":
-        if several:
-            raise UsageError(f"{len(scenes)} scenes do not go to standard output")
-        return [path], False
-    slash = output.endswith(("/", os.sep))
-    if not several and not slash and not path.is_dir():
-        return [path], False
-    if not path.is_dir():
-        if path.exists():
-            raise OutputError("exists and is not a directory", path=path)
-        if path.suffix == ".mtc" and not slash:
-            raise UsageError(f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a /")
-    labels: dict[str, str] = {}
-    for scene in scenes:
-        if scene.key in labels:
-            raise UsageError(f"two scenes are called {scene.key!r}: {labels[scene.key]} and {scene.label}")
-        labels[scene.key] = scene.label
-    return [path / f"{key}.mtc" for key in labels], True
+        all_there = f", {len(there)} there already" * bool(there)
+        typer.echo(f"{report.counted(len(paths) - len(there))} to encode{all_there}")

@@ -100,29 +100,27 @@ class Group:
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
     """``function`` as typer wants it: every parameter that is a group is replaced by the group's options."""
-    parameters: dict[str, inspect.Parameter] = {}
+    parameters: list[inspect.Parameter] = []
     groups: dict[str, type[Group]] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         group = parameter.annotation
         if isinstance(group, type) and issubclass(group, Group):
-            groups[name], options = group, group.parameters()
+            groups[name] = group
+            parameters += group.parameters().values()
         else:
-            options = {name: _parameter(name, group, parameter.default)}
-        if twice := parameters.keys() & options:
-            raise ValueError(f"duplicate parameter name: {min(twice)!r}")
-        parameters |= options
+            parameters.append(_parameter(name, group, parameter.default))
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
-        values = {name: _default(parameter) for name, parameter in parameters.items()} | values
+        values = {parameter.name: _default(parameter) for parameter in parameters} | values
         filled = {
             name: group(**{option: values.pop(option) for option in group.parameters()})
             for name, group in groups.items()
         }
         function(**values, **filled)
 
-    command.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
-    command.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
 
 

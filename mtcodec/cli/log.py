@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from mtcodec.cli.report import in_minutes
 from mtcodec.errors import DependencyError, OutputError
 
 
@@ -49,7 +50,7 @@ class Report:
                 f"loss {record['loss']:.4f}",
                 f"bpp {bpp:.4f}",
                 *crops_a_second(self._plan, self._last, record),
-                duration(record["minutes"]),
+                in_minutes(record["minutes"]),
                 *time_left(record["minutes"], record["done"], self._plan.get("decay", 0.0)),
             ]
             self._last = record
@@ -82,10 +83,4 @@ def time_left(minutes: float, done: float, decay: float = 0.0) -> list[str]:
     """
     if not 0 < done < 1:
         return []
-    return [f"{duration((1 - done) * (decay or minutes / done))} left"]
-
-
-def duration(minutes: float) -> str:
-    """``1 h 20 min``."""
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"
+    return [f"{in_minutes((1 - done) * (decay or minutes / done))} left"]

@@ -44,6 +44,17 @@ def device_option(help: str, *devices: str) -> Any:
     return option(devices[0], "DEVICE", help, panel=MACHINE, words=devices, callback=check)
 
 
+def output_option(metavar: str, help: str, missing: str = "OUT") -> Any:
+    """The option that says where results go, without which a command refuses to work."""
+
+    def check(output: str) -> str:
+        if not output:
+            raise UsageError(f"missing -o {missing}")
+        return output
+
+    return option("", metavar, help, "-o", "--output", callback=check)
+
+
 # --- of any command ----------------------------------------------------------------------------------
 
 FORCE = option(False, None, "Overwrite existing output.")
@@ -228,12 +239,19 @@ class EncodingOptions(CodingOptions):
     )  # fmt: skip
 
 
-def request_of(*groups: Group, declared: Declarations = USUAL) -> Request:
-    """What the options of ``groups`` ask for; ``declared`` are tasks besides those that they declare.
+def request_of(*groups: Group, weights: str | None = None) -> Request:
+    """What the options of ``groups`` ask for; ``weights`` may declare more tasks than the usual ones.
 
     Raises:
         UsageError: a value that makes no sense.
+        WeightsError: the weights are not there, or are none.
     """
+    declared: Declarations = USUAL
+    if weights is not None:
+        from mtcodec.codec.api import tasks_of
+        from mtcodec.networks.weights import store
+
+        declared = tasks_of(store.resolve(weights))
     settings: dict[str, Any] = {}
     for group in groups:
         settings |= group.settings()

@@ -13,8 +13,8 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import ShowProgress, progress_bar, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import batch_summary, counted
-from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
-from mtcodec.errors import SceneError, UsageError
+from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.errors import SceneError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Job, Summary
@@ -30,9 +30,8 @@ def pack(
     datasets: list[Path] | None = typer.Argument(
         None, metavar="DATASET...", help="Scenes in any layout of encode --help."
     ),
-    output: str | None = option(
-        None, "ARCHIVE", "Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
-        "-o", "--output",
+    output: str = options.output_option(
+        "ARCHIVE", "Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.", "ARCHIVE"
     ),
     quality: options.QualityOptions,
     bounds: options.BoundOptions,
@@ -60,10 +59,7 @@ def pack(
     """
     from mtcodec.archive.pack import pack as run
 
-    if not output:
-        raise UsageError("missing -o ARCHIVE")
-    declared = declared_by(coding.weights)
-    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
     scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
     check_tasks(request, scenes)

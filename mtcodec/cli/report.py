@@ -26,8 +26,13 @@ def duration(seconds: float) -> str:
     """``0.25 s``, ``42 s``, ``12 min``, ``1 h 20 min``."""
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return in_minutes(seconds / 60)
+
+
+def in_minutes(minutes: float) -> str:
+    """``0 min``, ``12 min``, ``1 h 20 min``."""
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
 def counted(count: int, what: str = "scene") -> str:

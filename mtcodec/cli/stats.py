@@ -10,7 +10,7 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns, counted, duration
-from mtcodec.cli.scenes import check_tasks, declared_by, find
+from mtcodec.cli.scenes import check_tasks, find
 
 MAX_NAMED = 3  # sizes and dtypes that are named
 MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
@@ -36,7 +36,7 @@ def stats(
     divides the processor time for all scenes by the cores of this machine.
     """
     qualities = values.quality_list(quality)
-    request = options.request_of(bounds, images, coding, declared=declared_by(coding.weights))
+    request = options.request_of(bounds, images, coding, weights=coding.weights)
     with progress_bar(printing.quiet) as bar:
         scenes = find([dataset], request.tasks, images.tasks_by_name(), printing.note)
         check_tasks(request, scenes)

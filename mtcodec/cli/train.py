@@ -24,8 +24,9 @@ from mtcodec.tasks import USUAL, Task, parse
 if TYPE_CHECKING:
     from mtcodec.train import run
 
-network_option = partial(option, panel="Network")
-setting = partial(option, None, panel="Training (the defaults are right for most)")
+SETTINGS = "Training (the defaults are right for most)"
+network = partial(option, "", panel="Network")
+setting = partial(option, None, panel=SETTINGS)
 
 
 class EndOptions(Group):
@@ -47,24 +48,10 @@ class EndOptions(Group):
     )  # fmt: skip
 
 
-class NetworkOptions(Group):
-    """What a new model is like."""
-
-    architecture: str = network_option("", "NAME", f"{', '.join(ARCHITECTURES)}; default: conditional.")
-    backbone: str = network_option("", "NAME", f"{', '.join(BACKBONES)}; default: fast.")
-    sizes: str = network_option(
-        "", "NAME=N,…",
-        "Sizes of the networks other than the usual ones, e.g. latents=192,encoder_16=256x5 "
-        "(docs/training.md); those of --init grow.",
-    )  # fmt: skip
-
-
 class PlanOptions(Group):
     """How crops are drawn and weights learnt; options set fields of :class:`~mtcodec.train.plan.Plan`."""
 
-    preset: str = option(
-        "fast", "NAME", "Settings where none are given: fast or paper.", panel=setting.keywords["panel"]
-    )
+    preset: str = option("fast", "NAME", "Settings where none are given: fast or paper.", panel=SETTINGS)
     batch: int | None = setting("N", "Crops a step (fast: 4, paper: 64).", min=1, sets="batch")
     crop: int | None = setting(
         "N", "Side of the crops, a multiple of 64 (fast: 128, paper: 256).", min=64, sets="crop"
@@ -114,7 +101,13 @@ def train(
     end: EndOptions,
     force: bool = FORCE,
     quiet: bool = QUIET,
-    network: NetworkOptions,
+    architecture: str = network("NAME", f"{', '.join(ARCHITECTURES)}; default: conditional."),
+    backbone: str = network("NAME", f"{', '.join(BACKBONES)}; default: fast."),
+    sizes: str = network(
+        "NAME=N,…",
+        "Sizes of the networks other than the usual ones, e.g. latents=192,encoder_16=256x5 "
+        "(docs/training.md); those of --init grow.",
+    ),
     plan: PlanOptions,
     threads: int = THREADS,
     device: str = device_option("cpu, cuda, or auto: cuda where there is one.", "auto", "cpu", "cuda"),
@@ -142,7 +135,7 @@ def train(
     settings = run.settings(plan.preset, {**end.settings(), **plan.settings(), "device": device})
     run.train_weights(
         lambda tasks: [scenes_of(path, tasks) for path in datasets], declared, output, settings=settings,
-        architecture=network.architecture, backbone=network.backbone, sizes=size_values(network.sizes),
+        architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         init=init, resume=resume, held_out=plan.held_out, threads=threads,
         report=Report(output, bool(end.decay), quiet),
     )  # fmt: skip

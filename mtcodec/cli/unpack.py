@@ -12,14 +12,14 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import open_archive, progress_bar
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import batch_summary
-from mtcodec.errors import SceneError, UsageError
+from mtcodec.errors import SceneError
 
 
 @takes_groups
 def unpack(
     *,
     archive: str = options.ARCHIVE,
-    output: str | None = option(None, "DIR", "Directory, or URL, for scenes' images.", "-o", "--output"),
+    output: str = options.output_option("DIR", "Directory, or URL, for scenes' images.", "DIRECTORY"),
     tasks: str = option("", "TASKS", "Only these, e.g. depth; others are not read."),
     keys: str = option("", "KEYS", "Only these scenes, e.g. a,b; @FILE: one a line."),
     force: bool = options.FORCE,
@@ -30,8 +30,6 @@ def unpack(
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
     from mtcodec.archive.unpack import unpack as run
 
-    if not output:
-        raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
     with progress_bar(quiet) as bar:
         summary = run(

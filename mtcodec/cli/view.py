@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import (
-    emit,
-    note,
-    open_archive,
-    open_file,
-    progress_bar,
-    refuse_existing,
-    set_threads,
-    warn,
-)
+from mtcodec.cli import common, options, values
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import find
 from mtcodec.errors import FormatError, UsageError
@@ -64,7 +54,7 @@ def view(
     """
     path = _output(file, output)
     if str(path) != "-":
-        refuse_existing(path, force)
+        common.refuse_existing(path, force)
     elif open_it:
         raise UsageError("--open needs a page that is a file (-o)")
     from mtcodec.codec.api import Codec
@@ -73,7 +63,7 @@ def view(
     codec = Codec(values.weights_list(weights), machine.device, tasks=declared)
     tasks_by_name, tell = naming.tasks_by_name(), options.PrintOptions(quiet=quiet).note
     originals = find([original], codec.tasks, tasks_by_name, tell) if original else []
-    set_threads(machine.threads)
+    common.set_threads(machine.threads)
     wanted = values.names(tasks)
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, wanted, max_pixels, limit)
@@ -81,14 +71,14 @@ def view(
     from mtcodec.view.page import render_page
 
     data = render_page(scenes.title, scenes.count, scene_views)
-    emit(data, path, force)
+    common.emit(data, path, force)
     if not quiet:
         shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
         typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
     import webbrowser
 
     if open_it and not webbrowser.open(path.resolve().as_uri()):
-        warn(f"no browser to show {path} in")
+        common.warn(f"no browser to show {path} in")
     _report_damage(file, scene_views)
 
 
@@ -101,11 +91,10 @@ def _output(file: str, output: Path | None) -> Path:
     if "://" in file:
         return Path(file.rstrip("/").rsplit("/", 1)[-1] + ".html")
     path = Path(file)
-    if path.is_dir():
-        if path.name in ("", ".."):
-            return path.resolve().with_name(path.resolve().name + ".html")
-        return Path(f"{path}.html")
-    return path.with_suffix(".html")
+    if not path.is_dir():
+        return path.with_suffix(".html")
+    directory = path.resolve() if path.name in ("", "..") else path
+    return directory.with_name(f"{directory.name}.html")
 
 
 def _scenes(
@@ -118,12 +107,12 @@ def _scenes(
     if is_archive(file):
         from mtcodec.archive.decode import ArchiveCodec
 
-        archive_codec = ArchiveCodec(open_archive(file, max_pixels), codec.device)
+        archive_codec = ArchiveCodec(common.open_archive(file, max_pixels), codec.device)
         archive_codec.paths, archive_codec.tasks = codec.paths, codec.tasks
         return sources.of_archive(archive_codec.reader, archive_codec, tasks, limit)
     if Path(file).is_dir():
         return sources.of_directory(Path(file), codec, max_pixels, limit)
-    reader = stack.enter_context(open_file(file, max_pixels))
+    reader = stack.enter_context(common.open_file(file, max_pixels))
     for name in tasks or ():
         reader.header.task(name)
     return sources.of_file("scene" if file == "-" else Path(file).stem, reader, codec)
@@ -135,7 +124,7 @@ def _views(
     """Decoded scenes, compared with their originals."""
     from mtcodec.view.views import view_scenes
 
-    with progress_bar() as bar:
+    with common.progress_bar() as bar:
         decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
@@ -143,7 +132,7 @@ def _views(
             f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})"
         )
     if originals and alone and not quiet:
-        note(f"without an original: {list_names(alone)}")
+        common.note(f"without an original: {list_names(alone)}")
     present = {task.name for scene in decoded for task in scene.tasks}
     missing = [name for name in tasks or () if name not in present]
     if missing:
@@ -159,7 +148,9 @@ def _report_damage(file: str, scenes: Sequence[SceneView]) -> None:
     """
     for scene in scenes:
         for problem in scene.problems:
-            warn(f"{file}: {problem}" if len(scenes) == 1 else f"{file}: scene {scene.name}: {problem}")
+            common.warn(
+                f"{file}: {problem}" if len(scenes) == 1 else f"{file}: scene {scene.name}: {problem}"
+            )
     not_whole = [scene.errors for scene in scenes if scene.errors]
     if not not_whole:
         return
