@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from mtcodec.cli.common import warn
+from mtcodec.cli.groups import option
 from mtcodec.errors import MtcodecError, MtcodecWarning
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -87,9 +87,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[
-        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: bool = option(
+        False, None, "Print the version.", "-V", "--version", callback=_version, is_eager=True
+    ),
 ) -> None:
     pass
 
@@ -128,6 +128,8 @@ def _warnings_as_lines() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, MtcodecWarning):
+            from mtcodec.cli.common import warn
+
             warn(" ".join(str(message).split()))
         else:
             show_other(message, category, *where)

@@ -64,16 +64,17 @@ def bench(
     head = f"{scene}: {width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
     facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
     facts |= {"quality": request.quality, "codecs": by_codec}
-    printing.show(facts, (head, *_table(by_codec, list(arrays))))
+    printing.show(facts, _table(head, by_codec, list(arrays)))
 
 
-def _table(by_codec: Mapping[str, Any], tasks: Sequence[str]) -> Iterator[str]:
+def _table(head: str, by_codec: Mapping[str, Any], tasks: Sequence[str]) -> Iterator[str]:
     """A line for every task and codec, and one for every codec."""
+    yield head
     rows = [["task", "codec", "size", "encode", "decode", "PSNR"]]
     for task in tasks:
         rows += [_row(task, codec, measures["tasks"][task]) for codec, measures in by_codec.items()]
     rows += [_row("all", codec, measures) for codec, measures in by_codec.items()]
-    return (f"  {line}" for line in columns(rows))
+    yield from (f"  {line}" for line in columns(rows))
 
 
 def _row(task: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:

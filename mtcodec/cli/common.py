@@ -134,13 +134,7 @@ def open_file(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[Reader]:
 
 
 def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:
-    """A reader of an archive.
-
-    Raises:
-        DependencyError: a library is missing.
-        SceneError: it cannot be read.
-        FormatError: it is damaged.
-    """
+    """A reader of an archive, whose libraries are imported now."""
     from mtcodec.archive.read import ArchiveReader
 
     return ArchiveReader(name, max_pixels)

@@ -131,11 +131,8 @@ def _print(result: Encoded, printing: options.PrintOptions, several: bool, weigh
 
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:
     """Raise UsageError where there is more than one target."""
-    wanted = [
-        bool(targets.target_psnr), targets.target_bpp is not None, targets.target_bytes is not None,
-        bool(quality.quality),
-    ]  # fmt: skip
-    if sum(wanted) > 1:
+    wanted = [targets.target_psnr or None, targets.target_bpp, targets.target_bytes, quality.quality or None]
+    if sum(target is not None for target in wanted) > 1:
         raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
 
 

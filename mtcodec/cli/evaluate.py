@@ -70,8 +70,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(results))
     else:
-        every_table = (tables.format_table(results), tables.format_bd_rates(results))
-        print_tables(*(table for table in every_table if table is not None))
+        print_tables(*filter(None, (tables.format_table(results), tables.format_bd_rates(results))))
 
 
 def _about(codec: Codec) -> dict[str, str]:

@@ -11,7 +11,7 @@ import typer
 
 from mtcodec.archive.names import is_archive
 from mtcodec.cli import options, report, values
-from mtcodec.cli.common import ShowProgress, emit, open_archive, open_file, progress_bar, show
+from mtcodec.cli.common import emit, open_archive, open_file, progress_bar, show
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError
@@ -98,7 +98,10 @@ def verify(
     with progress_bar(quiet) as bar:
         for name in files:
             if is_archive(name):
-                scenes, problems = _verify_archive(name, decode, max_pixels, device, bar)
+                from mtcodec.archive.check import verify as run
+
+                result = run(open_archive(name, max_pixels), decode, device, partial(bar, name))
+                scenes, problems = result.scenes, list(result.damaged.values())
             else:
                 scenes, problems = 1, _verify_file(name, decode, max_pixels, device)
             for problem in problems:
@@ -108,16 +111,6 @@ def verify(
                 typer.echo(f"{name}: {report.counted(scenes)}, undamaged")
     if damaged:
         raise FormatError(f"{damaged} damaged")
-
-
-def _verify_archive(
-    name: str, decode: bool, max_pixels: int, device: str, bar: ShowProgress
-) -> tuple[int, list[FormatError]]:
-    """The number of an archive's scenes, and what is damaged."""
-    from mtcodec.archive.check import verify as run
-
-    result = run(open_archive(name, max_pixels), decode, device, partial(bar, name))
-    return result.scenes, list(result.damaged.values())
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str) -> list[FormatError]:

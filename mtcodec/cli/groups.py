@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any, get_type_hints
 
 from typer.models import OptionInfo
@@ -127,6 +128,7 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     """A parameter of a command; an option without another flag is called as its parameter."""
     if isinstance(default, Option) and not default.param_decls:
+        default = copy(default)  # which other commands may have under another name
         default.param_decls = (f"--{name.replace('_', '-')}",)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 

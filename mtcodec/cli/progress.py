@@ -7,17 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import rich.progress
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 PATIENCE = 1.0  # seconds
@@ -30,9 +21,9 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
     It draws a bar with the time that is left; a spinner with the time that has passed while the end is
     unknown.
     """
-    progress = Progress(
-        SpinnerColumn(), TextColumn("{task.description:<20}"), BarColumn(),
-        TaskProgressColumn("{task.percentage:>3.0f} %"), _Time(),
+    progress = rich.progress.Progress(
+        rich.progress.SpinnerColumn(), rich.progress.TextColumn("{task.description:<20}"), rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn("{task.percentage:>3.0f} %"), _Time(),
         console=Console(stderr=True), transient=True,
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it is not for the terminal
     )  # fmt: skip
@@ -51,8 +42,12 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
             progress.stop()
 
 
-class _Time(TimeRemainingColumn):
+class _Time(rich.progress.TimeRemainingColumn):
     """Time left, where that can be told, else time passed."""
 
-    def render(self, task: Task) -> Text:
-        return TimeElapsedColumn().render(task) if task.time_remaining is None else super().render(task)
+    def render(self, task: rich.progress.Task) -> Text:
+        return (
+            rich.progress.TimeElapsedColumn().render(task)
+            if task.time_remaining is None
+            else super().render(task)
+        )

@@ -28,14 +28,14 @@ def weights_list(
 ) -> None:
     """List the installed weights."""
     from mtcodec.errors import WeightsInvalid
-    from mtcodec.networks.weights import file as weights_file
     from mtcodec.networks.weights import store
+    from mtcodec.networks.weights.file import describe, model_config
 
     entries = []
     for path in store.installed(paper):
         try:
-            entry = weights_file.describe(path)
-            weights_file.model_config(entry)
+            entry = describe(path)
+            model_config(entry)  # may be of a later version
             entries.append(entry)
         except WeightsInvalid as error:
             warn(str(error))
@@ -44,11 +44,9 @@ def weights_list(
 
 def _line(entry: WeightsInfo) -> str:
     """What people read of a file of weights."""
-    tasks, architecture = (
-        ",".join(task["name"] for task in entry.config["tasks"]),
-        entry.config["architecture"],
-    )
-    return f"{entry.name:<16} {entry.fingerprint}  {architecture:<12} {tasks}  {entry.path}"
+    config = entry.config
+    tasks = ",".join(task["name"] for task in config["tasks"])
+    return f"{entry.name:<16} {entry.fingerprint}  {config['architecture']:<12} {tasks}  {entry.path}"
 
 
 def _facts(entry: WeightsInfo) -> dict[str, Any]:
@@ -68,11 +66,11 @@ def weights_show(
 ) -> None:
     """Show weights: tasks, training, and parameters and kMAC per pixel by part."""
     from mtcodec.networks import costs
-    from mtcodec.networks.weights import file as weights_file
     from mtcodec.networks.weights import store
+    from mtcodec.networks.weights.file import describe, model_config
 
-    entry = weights_file.describe(store.find(name))
-    parts = costs.table(weights_file.model_config(entry))
+    entry = describe(store.find(name))
+    parts = costs.table(model_config(entry))
     show({**_facts(entry), "parts": [vars(part) for part in parts]}, _description(entry, parts), as_json)
 
 

@@ -54,6 +54,16 @@ def test_a_command_has_the_options_of_its_groups_in_their_place() -> None:
     assert calls == [("a", 5, "b", "c", False), ("a", 3, "b", "c", True)]
 
 
+def test_a_shared_option_is_called_as_each_parameter_that_it_is_the_default_of() -> None:
+    count = option(3, "N", "A number.")
+
+    @takes_groups
+    def command(*, large_crops: int = count, crops: int = count) -> None: ...
+
+    flags = [parameter.default.param_decls for parameter in inspect.signature(command).parameters.values()]
+    assert flags == [("--large-crops",), ("--crops",)]
+
+
 def test_an_option_of_two_groups_is_refused() -> None:
     with pytest.raises(ValueError, match="duplicate parameter name"):
 
