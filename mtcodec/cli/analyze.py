@@ -108,13 +108,7 @@ def analyze_subsets(
 
 
 def _scenes(files: FileOptions, weights: str, limit: int, keys: str = "") -> list[SceneFiles]:
-    """The first ``limit`` scenes (0: all), or those of ``keys``; makes the directory of results.
-
-    Raises:
-        DependencyError: a library is missing.
-        SceneError: no scenes, or none of a key.
-        OutputError: the directory cannot be made.
-    """
+    """The first ``limit`` scenes (0: all), or those of ``keys``; makes the directory of results."""
     for library in ("torch", "matplotlib"):
         extras.load(library, "an analysis", "train,evaluate")
     from mtcodec.codec.api import Codec

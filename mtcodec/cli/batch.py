@@ -41,20 +41,14 @@ def run_batch(
     worker: Callable[[Item], OutcomeType], work: Sequence[Item], show: Callable[[OutcomeType], None],
     what: str, jobs: int, *, skip_errors: bool, quiet: bool, summarise: bool, there: int = 0,
 ) -> int:  # fmt: skip
-    """Do ``work`` by ``jobs`` processes, and ``show`` each outcome; failures are told of at the end.
+    """Do ``work`` in ``jobs`` processes (0: one for every core), and ``show`` each outcome.
+
+    Failures are told of at the end if ``skip_errors``, and counted; else the first one is raised.
 
     Args:
         worker: copied to every process.
-        what: is done, for the progress that is shown.
-        jobs: number of processes; 0: one for every core.
-        summarise: print a line about all.
-        there: what had been done before.
-
-    Returns:
-        The number of failures.
-
-    Raises:
-        MtcodecError: the first failure, unless ``skip_errors``.
+        what: what is done, for the progress that is shown.
+        summarise: print a line about all, of which ``there`` had been done before.
     """
     started = time.monotonic()
     end = len(work) if len(work) > 1 else 0  # of one, progress is unknown

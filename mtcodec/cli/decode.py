@@ -104,11 +104,7 @@ class Decoder:
         return result
 
     def _decode(self, file: str, directory: Path, result: Decoded) -> None:
-        """Write the images of ``file`` to ``directory``, and what is attached; ``result`` notes what is done.
-
-        Raises:
-            MtcodecError: nothing is written, or not all tasks are.
-        """
+        """Write the images of ``file`` to ``directory``, and what is attached; ``result`` notes what is done."""
         from mtcodec.codec.api import Codec
         from mtcodec.files.images import suffix_for, write_image
         from mtcodec.files.output import write_atomic

@@ -31,11 +31,7 @@ class Option(OptionInfo):
     parse: Callable[[Any], Any] | None = None
 
     def settings(self, value: Any) -> dict[str, Any]:
-        """Values by field.
-
-        Raises:
-            UsageError: a value that makes no sense.
-        """
+        """Values by field; UsageError for one that makes no sense."""
         if value is None:
             return {}
         parsed = value if self.parse is None else self.parse(value)
@@ -87,11 +83,7 @@ class Group:
         }
 
     def settings(self) -> dict[str, Any]:
-        """Fields that the options set; others keep their defaults.
-
-        Raises:
-            UsageError: a value that makes no sense.
-        """
+        """Fields that the options set, see :meth:`Option.settings`; others keep their defaults."""
         fields: dict[str, Any] = {}
         for name, parameter in self.parameters().items():
             if isinstance(parameter.default, Option):

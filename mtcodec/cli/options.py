@@ -155,11 +155,7 @@ class NamingOptions(Group):
     )
 
     def tasks_by_name(self) -> dict[str, str]:
-        """Tasks by other names of their files.
-
-        Raises:
-            UsageError: a value that is not ``FILE=TASK``.
-        """
+        """Tasks by other names of their files."""
         return dict(values.assignments(self.other_names or [], "another name"))
 
 

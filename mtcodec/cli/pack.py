@@ -87,12 +87,7 @@ def _job(
     scenes: list[SceneFiles], request: Request, tasks: Sequence[str] | None, weights: str,
     attach: Sequence[str], output: str, quiet: bool,
 ) -> Job:  # fmt: skip
-    """How each scene is encoded, with weights that suit all.
-
-    Raises:
-        SceneError: no scene has a task that is wanted.
-        OutputError: the archive cannot be written.
-    """
+    """How each scene is encoded, with weights that suit all; first, what cannot be is told of."""
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.manifest import arrow
     from mtcodec.archive.pack import Job

@@ -141,11 +141,7 @@ def _views(
 
 
 def _report_damage(file: str, scenes: Sequence[SceneView]) -> None:
-    """Warn of all that could not be shown.
-
-    Raises:
-        FormatError, or the error of the first scene: scenes are not whole.
-    """
+    """Warn of all that could not be shown; raise FormatError, or the first error, if there is any."""
     for scene in scenes:
         for problem in scene.problems:
             common.warn(

@@ -199,7 +199,7 @@ def test_warnings_of_the_package_are_lines_and_others_are_as_ever(
         warnings.warn("of a library", UserWarning, stacklevel=2)
         return False
 
-    monkeypatch.setattr("mtcodec.archive.names.is_archive", warns)
+    monkeypatch.setattr("mtcodec.cli.files.is_archive", warns)
     with pytest.warns(UserWarning, match="of a library") as others:
         result = run("info", file)
     assert (result.code, result.err, len(others)) == (0, "mtcodec: warning: it takes longer\n", 1)
