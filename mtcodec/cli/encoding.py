@@ -71,11 +71,11 @@ class Encoder:
         from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import bytes_on_disk
 
-        result.read, result.written = bytes_on_disk(scene, encoded.candidates), len(data)
+        result.read, result.written = bytes_on_disk(scene, encoded.chosen), len(data)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(data), str(path), encoded.measures)
         result.notes += encoded.prepared.messages
-        missed = rate.missed(encoded, encoded.request)
+        missed = rate.target_error(encoded, encoded.request)
         result.warnings = [line for line in (missed, _hardly_usable(encoded)) if line]
         return result
 
@@ -86,7 +86,7 @@ class Encoder:
 
         images = read_scene(scene, self.request.tasks, self.tasks, tell)
         attached = attachments.read(scene)
-        settings = {**vars(self.request.only(images, layout_units(scene, images))), "attach": attached}
+        settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))

@@ -12,7 +12,7 @@ import typer
 from mtcodec.cli import values
 from mtcodec.cli.common import note, show
 from mtcodec.cli.groups import Group, option
-from mtcodec.codec.request import CODINGS, EFFORTS, Request
+from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import UsageError
 from mtcodec.quality import DEFAULT, WORDS
@@ -214,7 +214,7 @@ class CodingOptions(Group):
         Request.coding, "CODING",
         "auto: networks or AV1 for each task, whatever costs least; neural: networks for all tasks "
         "that they know; classical: never networks.",
-        panel=CODING, words=CODINGS, sets="coding",
+        panel=CODING, words=CODING_CHOICES, sets="coding",
     )  # fmt: skip
     effort: str = option(
         Request.effort, "EFFORT", "fast, normal, or best, which tries more settings at slower speeds.",
