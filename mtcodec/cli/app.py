@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from mtcodec import memory
 from mtcodec.errors import MtcodecError
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -123,6 +124,7 @@ def _stoppable() -> Iterator[None]:
 @_stoppable()
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
+    memory.owned = True
     try:
         app(prog_name="mtcodec", standalone_mode=True)
     except MtcodecError as error:

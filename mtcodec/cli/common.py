@@ -131,11 +131,9 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
 
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
-    from mtcodec import memory
     from mtcodec.threads import limit
 
     limit(threads)
-    memory.allow_returning()
 
 
 @contextmanager

@@ -142,12 +142,6 @@ class Counter:
     def split(self, x: MapSize, channels: Sequence[int]) -> list[MapSize]:
         return [MapSize(count, x.side) for count in channels]
 
-    def halves(self, x: MapSize) -> list[MapSize]:
-        return self.split(x, [x.channels // 2] * 2)
-
-    def where(self, mask: MapSize, x: MapSize, y: MapSize) -> MapSize:
-        return x
-
     def _same(self, x: MapSize, *_: float) -> MapSize:
         return x
 

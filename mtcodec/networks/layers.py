@@ -76,14 +76,9 @@ class Arithmetic(Protocol):
 
     def clamp(self, x: Maps, low: float, high: float) -> Maps: ...
 
-    def where(self, mask: Maps, x: Maps, y: Maps) -> Maps:
-        """``x`` where ``mask`` holds, else ``y``."""
+    def float64(self, x: Maps) -> Maps: ...
 
-    def float64(self, x: Maps) -> Maps:
-        """In float64."""
-
-    def float32(self, x: Maps) -> Maps:
-        """In float32."""
+    def float32(self, x: Maps) -> Maps: ...
 
     def detached(self, x: Maps) -> Maps:
         """Without gradients."""
@@ -105,6 +100,3 @@ class Operations(Arithmetic, Protocol):
 
     def split(self, x: Maps, channels: Sequence[int]) -> Sequence[Maps]:
         """Maps of so many channels each, one after the other."""
-
-    def halves(self, x: Maps) -> Sequence[Maps]:
-        """The first half of the channels, and the second."""

@@ -49,10 +49,10 @@ def modulation_layers(inputs: int, channels: int) -> Layers:
     }
 
 
-def modulate(net: Operations, name: str, x: Maps, vector: Maps) -> Maps:
+def modulate(net: Operations, name: str, channels: int, x: Maps, vector: Maps) -> Maps:
     """Scale and shift every channel by what a small vector (qualities, presence of tasks) says."""
     hidden = net.leaky_relu(net.layer(f"{name}.hidden", vector), 0.01)
-    scale, shift = net.halves(net.layer(f"{name}.output", hidden))
+    scale, shift = net.split(net.layer(f"{name}.output", hidden), [channels] * 2)
     return x * (1.0 + scale) + shift
 
 
@@ -103,11 +103,12 @@ class Analysis(Sizes):
         }
 
     def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
         y = net.layer("linear", net.unshuffle(x, BLOCK))
         x = net.layer("stem", net.layer("basis", net.unshuffle(x, PATCH)))
-        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
+        x = blocks(net, "blocks_8", n8, modulate(net, "modulate_8", c8, x, vector))
         x = net.layer("down", net.unshuffle(x, 2))
-        x = blocks(net, "blocks_16", self.at_16[1], modulate(net, "modulate_16", x, vector))
+        x = blocks(net, "blocks_16", n16, modulate(net, "modulate_16", c16, x, vector))
         return net.layer("out", x) + y
 
 
@@ -133,9 +134,10 @@ class Synthesis(Sizes):
         }
 
     def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
-        x = modulate(net, "modulate_16", net.layer("stem", latent), vector)
-        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", self.at_16[1], x)), 2)
-        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
+        x = modulate(net, "modulate_16", c16, net.layer("stem", latent), vector)
+        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", n16, x)), 2)
+        x = blocks(net, "blocks_8", n8, modulate(net, "modulate_8", c8, x, vector))
         coarse = net.shuffle(net.layer("linear", latent), BLOCK)
         return net.shuffle(net.layer("basis", net.layer("head", x)), PATCH) + coarse
 

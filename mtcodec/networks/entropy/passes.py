@@ -46,6 +46,9 @@ class StreamNetworks(Arithmetic, Protocol):
     def expand(self, x: Maps, shape: tuple[int, ...]) -> Maps:
         """``x`` repeated to ``shape``."""
 
+    def where(self, mask: Maps, x: Maps, y: Maps) -> Maps:
+        """``x`` where ``mask`` holds, else ``y``."""
+
 
 @dataclass
 class CodingPass:

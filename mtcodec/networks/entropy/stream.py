@@ -119,10 +119,9 @@ class Stream:
             x = activate(net, net.layer(name, x))
         return self.parameters(net, net.layer(order.OUTPUTS[k], x), gains)
 
-    @staticmethod
-    def parameters(net: Operations, output: Maps, gains: GainVectors) -> tuple[Maps, Maps]:
+    def parameters(self, net: Operations, output: Maps, gains: GainVectors) -> tuple[Maps, Maps]:
         """(μ in units of 1/16 symbol, scale index) from the output of one of the last layers."""
-        mean, scale = net.halves(output)
+        mean, scale = net.split(output, [self.channels] * 2)
         mean = net.clamp(mean, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         scale = net.clamp(scale, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         largest = float(SYMBOL_LIMIT * MEAN_UNIT)

@@ -98,10 +98,11 @@ class Graph:
         self.inputs.append(protobuf.value_info(name, 4))
         return Value(self, name, channels)
 
-    def output(self, value: Value, name: str) -> None:
-        """Make ``value`` an output of the graph."""
-        self.nodes.append(protobuf.node("Identity", [value.name], [name], {}))
-        self.outputs.append(protobuf.value_info(name, 4))
+    def output(self, *values: Value) -> None:
+        """Make ``values`` the outputs of the graph."""
+        for i, value in enumerate(values):
+            self.nodes.append(protobuf.node("Identity", [value.name], [f"output_{i}"], {}))
+            self.outputs.append(protobuf.value_info(f"output_{i}", 4))
 
     def to_bytes(self) -> bytes:
         """The model as onnxruntime loads it."""
@@ -203,18 +204,12 @@ class Graph:
         self.nodes.append(protobuf.node("Split", [x.name, sizes], [part.name for part in parts], {"axis": 1}))
         return parts
 
-    def halves(self, x: Value) -> list[Value]:
-        return self.split(x, [x.channels // 2] * 2)
-
     def round_clamp(self, x: Value, low: float, high: float) -> Value:
         return self.clamp(self.add("Round", [x.name], x.channels, x.double), low, high)
 
     def clamp(self, x: Value, low: float, high: float) -> Value:
         limits = [self.operand(float(limit), x.double) for limit in (low, high)]
         return self.add("Clip", [x.name, *limits], x.channels, x.double)
-
-    def where(self, mask: Value, x: Value, y: Value) -> Value:
-        raise NotImplementedError("a graph holds one coding pass, which chooses nothing")
 
     def float64(self, x: Value) -> Value:
         return self.add("Cast", [x.name], x.channels, True, to=protobuf.TYPES["float64"])

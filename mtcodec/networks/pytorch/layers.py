@@ -166,17 +166,11 @@ class Net(nn.Module):
     def split(self, x: Tensor, channels: Sequence[int]) -> Sequence[Tensor]:
         return torch.split(x, list(channels), dim=1)
 
-    def halves(self, x: Tensor) -> Sequence[Tensor]:
-        return x.chunk(2, dim=1)
-
     def round_clamp(self, x: Tensor, low: float, high: float) -> Tensor:
         return round_clamp(x, low, high)
 
     def clamp(self, x: Tensor, low: float, high: float) -> Tensor:
         return x.clamp(low, high)
-
-    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.where(mask, x, y)
 
     def float64(self, x: Tensor) -> Tensor:
         return x.double()

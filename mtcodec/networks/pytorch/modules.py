@@ -77,6 +77,9 @@ class StreamModel(Net):
     def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
         return x.expand(shape)
 
+    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(mask, x, y)
+
     def forward(self, y: Tensor, coding: StreamPasses, distribution: Distribution) -> Tensor:
         """Quantise ``y`` (B, N, H, W) pass by pass; returns estimated bits, (B,), and leaves ŷ in ``coding``.
 
