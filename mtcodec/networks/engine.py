@@ -46,7 +46,7 @@ class Networks(ABC):
 
     def __init__(self, config: ModelConfig, tables: Tables, info: WeightsInfo) -> None:
         self.structure, self.tables, self.info = Structure(config), tables, info
-        self.config, self.graph = config, self.structure.graph
+        self.config, self.graph = config, config.graph
         self.tasks: dict[str, Task] = {t.name: t for t in config.tasks}
 
     def knows(self, task: Task) -> bool:

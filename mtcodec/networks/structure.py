@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mtcodec.networks import backbones
+from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.backbones.backbone import Transform
-from mtcodec.networks.config import SHARED, ModelConfig, StreamGraph
+from mtcodec.networks.config import SHARED, ModelConfig
 from mtcodec.networks.entropy.gain_vectors import GainVectors
 from mtcodec.networks.entropy.passes import StreamNetworks, StreamPasses
 from mtcodec.networks.entropy.stream import Stream, canonical, latent
@@ -79,34 +79,25 @@ class Structure:
     config: ModelConfig
 
     @cached_property
-    def graph(self) -> StreamGraph:
-        """Which streams there are, and who reads them."""
-        return self.config.graph
-
-    @cached_property
     def analyses(self) -> dict[str, Transform]:
         """By :func:`key`, in the order of the graph's."""
-        analysis = backbones.load(self.config.backbone).analysis
-        return {key(tasks): analysis(self.config, tasks, streams) for tasks, streams in self.graph.analyses}
+        config, analysis = self.config, BACKBONES[self.config.backbone].analysis
+        return {key(tasks): analysis(config, tasks, streams) for tasks, streams in config.graph.analyses}
 
     @cached_property
     def syntheses(self) -> dict[str, Transform]:
         """By task."""
-        synthesis = backbones.load(self.config.backbone).synthesis
+        synthesis = BACKBONES[self.config.backbone].synthesis
         return {name: synthesis(self.config, name) for name in self.config.task_names}
 
     @cached_property
     def streams(self) -> dict[str, Stream]:
         """Entropy models by stream, in the order of coding."""
         config = self.config
+        conditions = {n: config.shared_latents * self.conditioned(n) for n in config.graph.streams}
         return {
-            name: Stream(
-                config.channels(name),
-                config.hyper,
-                config.entropy_width,
-                config.shared_latents if self.conditioned(name) else 0,
-            )
-            for name in self.graph.streams
+            name: Stream(config.channels(name), config.hyper, config.entropy_width, count)
+            for name, count in conditions.items()
         }
 
     @property
@@ -120,7 +111,7 @@ class Structure:
 
     def conditioned(self, stream: str) -> bool:
         """Is a stream coded given the shared one?"""
-        return self.graph.conditioned and stream != SHARED
+        return self.config.graph.conditioned and stream != SHARED
 
     def level_column(self, stream: str) -> int:
         """Column of the quality levels that is a stream's."""

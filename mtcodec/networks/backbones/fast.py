@@ -10,10 +10,13 @@ training on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtcodec.networks.backbones.backbone import Backbone, Names
-from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.layers import Layer, Layers, Maps, Operations, depthwise, prefixed
+
+if TYPE_CHECKING:
+    from mtcodec.networks.config import ModelConfig
 
 PATCH, BLOCK = 8, 16
 HIDDEN = 64  # channels of the networks that modulate
@@ -144,14 +147,14 @@ class Synthesis(Sizes):
 
 def _analysis(config: ModelConfig, tasks: Names, streams: Names) -> Analysis:
     channels = sum(t.channels for t in config.tasks if t.name in tasks)
-    latents = sum(config.channels(name) for name in streams)
-    return Analysis(channels, latents, len(tasks) + len(streams), config.encoder_8, config.encoder_16)
+    vector = len(tasks) + len(streams)
+    return Analysis(channels, config.channels(*streams), vector, config.encoder_8, config.encoder_16)
 
 
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
     streams = config.graph.reads[task]
-    latents = sum(config.channels(name) for name in streams)
-    return Synthesis(config.task(task).channels, latents, len(streams), config.decoder_8, config.decoder_16)
+    channels, latents = config.task(task).channels, config.channels(*streams)
+    return Synthesis(channels, latents, len(streams), config.decoder_8, config.decoder_16)
 
 
 BACKBONE = Backbone(

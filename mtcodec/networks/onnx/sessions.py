@@ -175,9 +175,8 @@ class Sessions(Networks):
             planes = {name: self._planes(signals.get(name), name, rows, width) for name in tasks}
             return run(inputs(self.arithmetic, planes, present, tasks), vector)
 
-        channels = sum(self.config.channels(name) for name in streams)
         parts = strips(height, width, self.structure.analyses[key(tasks)].halo)
-        return assemble(make, parts, (1, [channels], height, width))[0]
+        return assemble(make, parts, (1, [self.config.channels(*streams)], height, width))[0]
 
     def _planes(self, signal: Signal | None, task: str, rows: slice, width: int) -> Array:
         """Planes of some rows of latents, (1, C, 16 · rows, 16 · width); beyond the image, its border."""
@@ -219,7 +218,7 @@ class Sessions(Networks):
             channels = sum(self.tasks[task].channels for task in tasks), len(tasks) + len(streams)
         else:
             transform, streams = self.structure.syntheses[part], self.graph.reads[part]
-            channels = sum(self.config.channels(name) for name in streams), len(streams)
+            channels = self.config.channels(*streams), len(streams)
         graph = Graph(transform.layers, self.tensors, f"{group}.{part}")
         result = transform(graph, graph.input("x", channels[0]), graph.input("vector", channels[1]))
         graph.output(result if group == "g_a" else result + 0.5)

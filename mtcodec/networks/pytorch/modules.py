@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtcodec.networks import backbones
+from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import (
@@ -99,7 +99,7 @@ class StreamModel(Net):
         for coding_pass in rest:
             mean = torch.where(coding_pass.mask, coding_pass.mean, mean)
             table_indexes = torch.where(coding_pass.mask, coding_pass.table_indexes, table_indexes)
-        residual = y.float() * (coding.gains.gain / GAIN_UNIT) - mean / MEAN_UNIT
+        residual = quantiser.y - mean / MEAN_UNIT
         return bits + distribution.bits(self.disturb(residual), table_indexes).sum(dim=(1, 2, 3))
 
     def disturb(self, x: Tensor) -> Tensor:
@@ -168,8 +168,8 @@ class MultiTask(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.structure = Structure(config)
-        self.config, self.graph = config, self.structure.graph
-        self.backbone = backbones.load(config.backbone)
+        self.config, self.graph = config, config.graph
+        self.backbone = BACKBONES[config.backbone]
         analyses, syntheses = self.structure.analyses, self.structure.syntheses
         self.g_a = nn.ModuleDict({name: Net(transform.layers) for name, transform in analyses.items()})
         self.g_s = nn.ModuleDict({name: Net(transform.layers) for name, transform in syntheses.items()})
