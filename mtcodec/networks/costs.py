@@ -28,9 +28,9 @@ class PartCost:
     """
 
     name: str
-    used: str
     parameters: int = 0
     kmac: float = 0.0
+    used: str = ""
 
 
 def table(config: ModelConfig) -> list[PartCost]:
@@ -82,7 +82,7 @@ def _totals(parts: list[PartCost], config: ModelConfig) -> list[PartCost]:
 
 
 def _total(label: str, parts: list[PartCost], used: str = "") -> PartCost:
-    return PartCost(label, used, sum(part.parameters for part in parts), sum(part.kmac for part in parts))
+    return PartCost(label, sum(part.parameters for part in parts), sum(part.kmac for part in parts), used)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Counter:
     """Operations that count what they cost; see :class:`mtcodec.networks.layers.Operations`."""
 
     def __init__(self, name: str, used: str, layers: Layers) -> None:
-        self.layers, self.cost = layers, PartCost(name, used)
+        self.layers, self.cost = layers, PartCost(name, used=used)
 
     def layer(self, name: str, x: MapSize) -> MapSize:
         layer = self.layers[name]
