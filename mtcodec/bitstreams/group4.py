@@ -29,6 +29,7 @@ def encode_bitmap(image: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     one_strip = {ROWS: image.shape[0]}
     Image.fromarray(image != 0).save(file, "TIFF", compression="group4", tiffinfo=one_strip)
+    file.seek(0)
     tags = TiffImagePlugin.TiffImageFile(file).tag_v2
     (start,), (size,) = tags[OFFSETS], tags[COUNTS]
     return file.getvalue()[start : start + size]
