@@ -22,19 +22,13 @@ PATCH, BLOCK = 8, 16
 HIDDEN = 64  # channels of the networks that modulate
 
 
-def block_layers(channels: int) -> Layers:
-    return {
+def blocks_layers(name: str, channels: int, count: int) -> Layers:
+    block = {
         "depthwise": depthwise(channels),
         "expand": Layer(channels, 2 * channels),
         "project": Layer(2 * channels, channels, gain=0.3),
     }
-
-
-def blocks_layers(name: str, channels: int, count: int) -> Layers:
-    layers: Layers = {}
-    for i in range(count):
-        layers |= prefixed(f"{name}.{i}", block_layers(channels))
-    return layers
+    return {f"{name}.{i}.{part}": layer for i in range(count) for part, layer in block.items()}
 
 
 def blocks(net: Operations, name: str, count: int, x: Maps) -> Maps:

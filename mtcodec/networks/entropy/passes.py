@@ -40,13 +40,13 @@ class StreamNetworks(Arithmetic, Protocol):
 
     def following(self, k: int, features: Maps, y_hat: Maps, gains: GainVectors) -> Sequence[Maps]: ...
 
-    def arange(self, count: int) -> Maps:
+    def arange(self, count: int, /) -> Maps:
         """The integers from 0 to ``count`` − 1, (count,)."""
 
-    def expand(self, x: Maps, shape: tuple[int, ...]) -> Maps:
+    def expand(self, x: Maps, shape: tuple[int, ...], /) -> Maps:
         """``x`` repeated to ``shape``."""
 
-    def where(self, mask: Maps, x: Maps, y: Maps) -> Maps:
+    def where(self, mask: Maps, x: Maps, y: Maps, /) -> Maps:
         """``x`` where ``mask`` holds, else ``y``."""
 
 

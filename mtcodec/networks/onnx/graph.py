@@ -70,10 +70,6 @@ class Matrix:
         product, offset = double @ self.weight, double @ self.bias + bias
         return Matrix(self.source, product.astype(np.float32), offset.astype(np.float32))
 
-    @property
-    def size(self) -> int:
-        return self.weight.size
-
 
 class Graph:
     """Writes down the operations of one network; see :class:`mtcodec.networks.layers.Operations`.
@@ -151,7 +147,10 @@ class Graph:
     def _matrix(self, name: str, matrix: Matrix) -> Value:
         """A 1×1 convolution, which takes in one that is just before it where that is less work."""
         before = matrix.source.matrix
-        if before is not None and before.weight.shape[1] * len(matrix.weight) < before.size + matrix.size:
+        if (
+            before is not None
+            and before.weight.shape[1] * len(matrix.weight) < before.weight.size + matrix.weight.size
+        ):
             matrix = before.then(matrix.weight, matrix.bias)
         arrays = {"weight": matrix.weight[:, :, None, None], "bias": matrix.bias}
         layer = Layer(matrix.weight.shape[1], len(matrix.weight))

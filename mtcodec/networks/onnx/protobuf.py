@@ -19,12 +19,10 @@ Attribute = int | float | str | Sequence[int]
 IR_VERSION, OPSET = 8, 17
 TYPES = {"float32": 1, "int64": 7, "bool": 9, "float64": 11}  # of tensors
 
-_ONE_BYTE = [bytes([value]) for value in range(128)]  # varints below 128, most of all
-
 
 def _varint(value: int) -> bytes:
     if 0 <= value < 128:
-        return _ONE_BYTE[value]
+        return bytes([value])
     value &= (1 << 64) - 1  # negative numbers are written as 64 bits
     result = bytearray()
     while value > 127:

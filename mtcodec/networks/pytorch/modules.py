@@ -44,18 +44,23 @@ class StreamModel(Net):
                 bias = self.leaves[name].get_parameter("bias")
                 bias[channels:] = 28.0 * 4 / 32  # start at scale index 28
 
+    expand = staticmethod(torch.broadcast_to)
+
+    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(mask, x, y)
+
     def tables(self) -> Tables:
         """The integer tables by anchor: as loaded, or from the parameters in training."""
         return self.frozen or tables_of(self.log_gain, self.q_bias, self.z_scale)
 
     def gain_vectors(self, levels: Tensor) -> GainVectors:
-        """Gain vectors at quality levels (B,)."""
         return gain_vectors_at(self, self.tables(), levels)
 
     def load_tables(self, tables: Tables) -> dict[str, Tensor]:
-        """Use these tables from now on; returns the parameters that stand for them, for further training."""
+        """Use these tables from now on; returns the :data:`PARAMETERS` that stand for them, for training."""
         self.frozen = tables
-        return parameters_of(tables)
+        values = torch.log(tables["gain"] / GAIN_UNIT), tables["bias"] / 32.0, tables["z_index"] / 8.0
+        return dict(zip(PARAMETERS, values))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StreamModel:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -73,12 +78,6 @@ class StreamModel(Net):
 
     def arange(self, count: int) -> Tensor:
         return torch.arange(count, device=self.log_gain.device)
-
-    def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return x.expand(shape)
-
-    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.where(mask, x, y)
 
     def forward(self, y: Tensor, coding: StreamPasses, distribution: Distribution) -> Tensor:
         """Quantise ``y`` (B, N, H, W) pass by pass; returns estimated bits, (B,), and leaves ŷ in ``coding``.
@@ -117,12 +116,6 @@ def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
         "z_index": z_scale * 8.0,
     }
     return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
-
-
-def parameters_of(tables: Tables) -> dict[str, Tensor]:
-    """Parameters that stand for these tables, by the names of :data:`PARAMETERS`."""
-    values = torch.log(tables["gain"] / GAIN_UNIT), tables["bias"] / 32.0, tables["z_index"] / 8.0
-    return dict(zip(PARAMETERS, values))
 
 
 class Distribution(nn.Module):
