@@ -130,15 +130,10 @@ class Structure:
         shape: tuple[int, int, int],
         latents: Latents,
     ) -> StreamPasses:
-        """The coding passes of a stream: for training, encoder, decoder and analyses.
+        """The coding passes of a stream, whose latents have this ``shape`` (B, H, W).
 
-        Streams are coded in the order of ``graph.streams``; each is added to ``latents`` when it is done.
-
-        Args:
-            networks: of the stream.
-            levels: (B, 1 + T).
-            shape: (B, H, W) of the latents.
-            latents: with the shared stream, where this one is coded given it.
+        Streams are coded in the order of ``graph.streams``; each is added to ``latents`` when it is done, so
+        that the shared one is there for those that are coded given it.
         """
         condition = latents.condition(networks) if self.conditioned(stream) else None
         gains = networks.gain_vectors(levels[:, self.level_column(stream)])

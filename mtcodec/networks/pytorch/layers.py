@@ -48,12 +48,7 @@ class IntConv(nn.Module):
                 deviation = (1.5 / (shape[1] * shape[2] * shape[3])) ** 0.5
                 self.weight.normal_().mul_(deviation).clamp_(-0.9, 0.9).mul_(layer.gain)
         self.bias = nn.Parameter(torch.zeros(layer.outputs))
-        self.frozen: tuple[Tensor, Tensor] | None = None
-
-    def freeze(self) -> None:
-        """Quantise once, for use without training."""
-        with torch.no_grad():
-            self.frozen = self.quantised()
+        self.frozen: tuple[Tensor, Tensor] | None = None  # quantised once, for use without training
 
     def quantised(self) -> tuple[Tensor, Tensor]:
         """Weight and bias on their grid, differentiable straight through."""

@@ -202,7 +202,7 @@ class MultiTask(nn.Module):
     def passes(
         self, stream: str, levels: Tensor, shape: tuple[int, int, int], latents: Latents
     ) -> StreamPasses:
-        """See :meth:`mtcodec.networks.structure.Structure.passes`; ``levels`` (B, 1 + T)."""
+        """See :meth:`mtcodec.networks.structure.Structure.passes`."""
         return self.structure.passes(self.stream(stream), stream, levels, shape, latents)
 
     def synthesise(self, task: str, latents: Mapping[str, Tensor], levels: Tensor) -> Tensor:
