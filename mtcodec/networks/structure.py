@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mtcodec.networks.backbones import BACKBONES
-from mtcodec.networks.backbones.backbone import Transform
+from mtcodec.networks.backbones.backbone import Names, Transform
 from mtcodec.networks.config import SHARED, ModelConfig
 from mtcodec.networks.entropy.gain_vectors import GainVectors
 from mtcodec.networks.entropy.passes import StreamNetworks, StreamPasses
@@ -122,6 +122,28 @@ class Structure:
         columns = (self.level_column(name) for name in streams)
         return net.cat([levels[:, column : column + 1] for column in columns]) / MAX_NETWORK_LEVEL - 0.5
 
+    def analysis_inputs(
+        self, net: Arithmetic, tasks: Names, planes: Mapping[str, Maps], present: Maps, levels: Maps
+    ) -> tuple[Maps, Maps]:
+        """What the analysis of ``tasks`` reads: planes centred on zero, absent ones zero, and its vector.
+
+        Args:
+            planes: by task, (B, C, H, W) in [0, 1]. present: (B, T), 1 where the scene has the task.
+        """
+        columns = [self.config.task_names.index(name) for name in tasks]
+        x = [(planes[name] - 0.5) * present[:, i, None, None, None] for name, i in zip(tasks, columns)]
+        qualities = self.qualities(net, dict(self.config.graph.analyses)[tasks], levels)
+        vector = net.cat([*(present[:, i : i + 1] for i in columns), qualities])
+        return net.cat(x), vector[:, :, None, None]
+
+    def synthesis_inputs(
+        self, net: Arithmetic, task: str, latents: Mapping[str, Maps], levels: Maps
+    ) -> tuple[Maps, Maps]:
+        """What the synthesis of ``task`` reads of float latents by stream, and its vector."""
+        streams = self.config.graph.reads[task]
+        vector = self.qualities(net, streams, levels)[:, :, None, None]
+        return net.cat([latents[name] for name in streams]), vector
+
     def passes(
         self,
         networks: StreamNetworks,
@@ -138,16 +160,6 @@ class Structure:
         condition = latents.condition(networks) if self.conditioned(stream) else None
         gains = networks.gain_vectors(levels[:, self.level_column(stream)])
         return StreamPasses(networks, gains, shape, condition)
-
-
-def inputs(
-    net: Arithmetic, planes: Mapping[str, Maps], present: Mapping[str, Maps], tasks: Iterable[str]
-) -> Maps:
-    """What an analysis of ``tasks`` sees of planes (B, C, H, W) in [0, 1].
-
-    ``present`` is 1 where the scene has a task, (B, 1, 1, 1).
-    """
-    return net.cat([(planes[name] - 0.5) * present[name] for name in tasks])
 
 
 def key(tasks: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mtcodec.networks.backbones.backbone import Names
 from mtcodec.networks.engine import Levels, Networks
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import TABLE_LIMITS, GainVectors, gain_vectors_at
@@ -22,7 +23,7 @@ from mtcodec.networks.onnx.arrays import Arrays
 from mtcodec.networks.onnx.graph import Graph
 from mtcodec.networks.onnx.runtime import ort
 from mtcodec.networks.onnx.strips import assemble, strips
-from mtcodec.networks.structure import LATENT_SIDE, Latents, aligned, inputs, key
+from mtcodec.networks.structure import LATENT_SIDE, Latents, aligned, key
 from mtcodec.networks.weights.file import Weights
 from mtcodec.signals.signal import Signal
 
@@ -157,26 +158,25 @@ class Sessions(Networks):
         y: dict[str, Array] = {}
         for tasks, streams in self.graph.analyses:
             ends = np.cumsum([self.config.channels(name) for name in streams])
-            latents = self._latents(signals, levels, tasks, streams)
+            latents = self._latents(signals, levels, tasks)
             y |= zip(streams, np.split(latents, ends[:-1], axis=1))
         return y
 
-    def _latents(
-        self, signals: Mapping[str, Signal], levels: Levels, tasks: tuple[str, ...], streams: tuple[str, ...]
-    ) -> Array:
-        """What the analysis of ``tasks`` makes: the latents of ``streams``, one after the other."""
+    def _latents(self, signals: Mapping[str, Signal], levels: Levels, tasks: Names) -> Array:
+        """What the analysis of ``tasks`` makes: the latents of its streams, one after the other."""
         signal, run = next(iter(signals.values())), self.transform(f"g_a.{key(tasks)}")
         height, width = aligned(signal.height) // LATENT_SIDE, aligned(signal.width) // LATENT_SIDE
-        present = {name: np.float32(name in signals) for name in tasks}
-        qualities = self.structure.qualities(self.arithmetic, streams, self.level_array([levels]))
-        vector = _vector(np.concatenate([[list(present.values())], qualities], axis=1))
+        present = np.array([[name in signals for name in self.tasks]], np.float32)
+        level_array = self.level_array([levels])
 
         def make(rows: slice) -> list[Array]:
             planes = {name: self._planes(signals.get(name), name, rows, width) for name in tasks}
-            return run(inputs(self.arithmetic, planes, present, tasks), vector)
+            x, vector = self.structure.analysis_inputs(self.arithmetic, tasks, planes, present, level_array)
+            return run(x, vector.astype(np.float32))
 
+        channels = self.config.channels(*dict(self.graph.analyses)[tasks])
         parts = strips(height, width, self.structure.analyses[key(tasks)].halo)
-        return assemble(make, parts, (1, [self.config.channels(*streams)], height, width))[0]
+        return assemble(make, parts, (1, [channels], height, width))[0]
 
     def _planes(self, signal: Signal | None, task: str, rows: slice, width: int) -> Array:
         """Planes of some rows of latents, (1, C, 16 · rows, 16 · width); beyond the image, its border."""
@@ -193,15 +193,17 @@ class Sessions(Networks):
     def synthesise(
         self, task: str, latents: Latents, levels: Sequence[Levels], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
-        streams, run = self.graph.reads[task], self.transform(f"g_s.{task}")
-        y_hat = self.arithmetic.cat([latents.floats(name) for name in streams])
-        vector = _vector(self.structure.qualities(self.arithmetic, streams, self.level_array(levels)))
+        run, floats = self.transform(f"g_s.{task}"), {n: latents.floats(n) for n in self.graph.reads[task]}
+        level_array = self.level_array(levels)
+        y_hat, vector = self.structure.synthesis_inputs(self.arithmetic, task, floats, level_array)
         batch, _, height, width = y_hat.shape
         parts = strips(height, width, self.structure.syntheses[task].halo)
         shape = batch, [self.tasks[task].channels], *size
-        return assemble(
-            lambda rows: run(y_hat[:, :, rows].astype(np.float32), vector), parts, shape, LATENT_SIDE
-        )[0]
+
+        def make(rows: slice) -> list[Array]:
+            return run(y_hat[:, :, rows].astype(np.float32), vector.astype(np.float32))
+
+        return assemble(make, parts, shape, LATENT_SIDE)[0]
 
     # --- transforms --------------------------------------------------------------------------------
 
@@ -223,8 +225,3 @@ class Sessions(Networks):
         result = transform(graph, graph.input("x", channels[0]), graph.input("vector", channels[1]))
         graph.output(result if group == "g_a" else result + 0.5)
         return graph
-
-
-def _vector(values: Array) -> Array:
-    """(B, n) as the transforms take it, (B, n, 1, 1)."""
-    return values.astype(np.float32)[:, :, None, None]

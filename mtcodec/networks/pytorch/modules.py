@@ -23,7 +23,7 @@ from mtcodec.networks.entropy.passes import PASS_COUNT, CodingPass, StreamPasses
 from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN
 from mtcodec.networks.entropy.stream import MEAN_UNIT, Stream
 from mtcodec.networks.pytorch.layers import Net, move, round_clamp
-from mtcodec.networks.structure import Latents, Structure, inputs, key
+from mtcodec.networks.structure import Latents, Structure, key
 
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # of a stream: what its tables are made of in training
 
@@ -50,8 +50,17 @@ class StreamModel(Net):
         return torch.where(mask, x, y)
 
     def tables(self) -> Tables:
-        """The integer tables by anchor: as loaded, or from the parameters in training."""
-        return self.frozen or tables_of(self.log_gain, self.q_bias, self.z_scale)
+        """The integer tables by anchor: as loaded, or from the parameters, differentiable straight through."""
+        if self.frozen:
+            return self.frozen
+        log_gain = self.log_gain.clamp(-3.5, 2.7)
+        tables = {
+            "gain": torch.exp(log_gain) * GAIN_UNIT,
+            "offset": log_gain * (64 / LOG_SCALE_SPACING),
+            "bias": self.q_bias * 32.0,
+            "z_index": self.z_scale * 8.0,
+        }
+        return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
 
     def gain_vectors(self, levels: Tensor) -> GainVectors:
         return gain_vectors_at(self, self.tables(), levels)
@@ -104,18 +113,6 @@ class StreamModel(Net):
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""
         return x + torch.rand_like(x) - 0.5 if self.training else x.round()
-
-
-def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
-    """The tables that these parameters stand for, differentiable straight through."""
-    log_gain = log_gain.clamp(-3.5, 2.7)
-    tables = {
-        "gain": torch.exp(log_gain) * GAIN_UNIT,
-        "offset": log_gain * (64 / LOG_SCALE_SPACING),
-        "bias": q_bias * 32.0,
-        "z_index": z_scale * 8.0,
-    }
-    return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
 
 
 class Distribution(nn.Module):
@@ -183,19 +180,15 @@ class MultiTask(nn.Module):
             present: (B, T), 1 where the scene has the task.
             levels: (B, 1 + T), quality levels.
         """
-        first, names = next(iter(planes.values())), self.config.task_names
-        planes = dict(planes)
+        first, planes = next(iter(planes.values())), dict(planes)
         for task in self.config.tasks:
             if task.name not in planes:
                 planes[task.name] = first.new_zeros((first.shape[0], task.channels, *first.shape[2:]))
-        present_maps = {name: present[:, i, None, None, None] for i, name in enumerate(names)}
         y: dict[str, Tensor] = {}
         for tasks, streams in self.graph.analyses:
             net, transform = self.g_a[key(tasks)], self.structure.analyses[key(tasks)]
-            presence = [present[:, i : i + 1] for i, name in enumerate(names) if name in tasks]
-            vector = torch.cat([*presence, self.structure.qualities(net, streams, levels)], dim=1)  # type: ignore[arg-type]
-            x = inputs(net, planes, present_maps, tasks)  # type: ignore[arg-type]
-            latents = transform(net, *_like(net, x, vector[:, :, None, None]))  # type: ignore[arg-type]
+            read = self.structure.analysis_inputs(net, tasks, planes, present, levels)  # type: ignore[arg-type]
+            latents = transform(net, *_like(net, *read))  # type: ignore[arg-type]
             y |= zip(streams, latents.split([self.config.channels(name) for name in streams], dim=1))
         return y
 
@@ -207,10 +200,9 @@ class MultiTask(nn.Module):
 
     def synthesise(self, task: str, latents: Mapping[str, Tensor], levels: Tensor) -> Tensor:
         """Planes of ``task`` from the float latents of the streams it reads; ``levels`` (B, 1 + T)."""
-        streams, net, transform = self.graph.reads[task], self.g_s[task], self.structure.syntheses[task]
-        y_hat = torch.cat([latents[name] for name in streams], dim=1)
+        net, transform = self.g_s[task], self.structure.syntheses[task]
+        y_hat, vector = self.structure.synthesis_inputs(net, task, latents, levels)  # type: ignore[arg-type]
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        vector = self.structure.qualities(net, streams, levels)[:, :, None, None]  # type: ignore[arg-type]
         planes: Tensor = transform(net, *_like(net, y_hat, vector)) + 0.5  # type: ignore[arg-type]
         return planes
 
