@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtcodec.bitstreams import contour_model as model
 from mtcodec.bitstreams.binary_coder import (
     MIN_SPAN,
     PROBABILITY_BITS,
@@ -45,6 +44,7 @@ from mtcodec.bitstreams.contour_model import (
     TURNED,
     TURNS,
     WIDE,
+    Odds,
     after,
     boundary_limit,
     last_of,
@@ -59,7 +59,7 @@ class _Contours:
 
     def __init__(self, coder: Encoder | Decoder, width: int) -> None:
         self.coder, self.width = coder, width
-        self.odds = model.Odds()
+        self.odds = Odds()
         self.places: list[int] = []
         self.labels: list[int] = []
         self.states: list[int] = []

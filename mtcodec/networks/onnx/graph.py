@@ -91,14 +91,14 @@ class Graph:
 
     def input(self, name: str, channels: int) -> Value:
         """An input of the graph, float32 (B, C, H, W)."""
-        self.inputs.append(protobuf.value_info(name, 4))
+        self.inputs.append(protobuf.value_info(name))
         return Value(self, name, channels)
 
     def output(self, *values: Value) -> None:
         """Make ``values`` the outputs of the graph."""
         for i, value in enumerate(values):
             self.nodes.append(protobuf.node("Identity", [value.name], [f"output_{i}"], {}))
-            self.outputs.append(protobuf.value_info(f"output_{i}", 4))
+            self.outputs.append(protobuf.value_info(f"output_{i}"))
 
     def to_bytes(self) -> bytes:
         """The model as onnxruntime loads it."""
@@ -139,9 +139,8 @@ class Graph:
         scale = np.float32(WEIGHT_UNIT if layer.kind == "integer" else 1.0)
         arrays = {n: w.astype(np.float32) * scale for n, w in weights.items()}
         if layer.kind == "dense" or (layer.kind == "conv" and layer.kernel == 1):
-            return self._matrix(
-                name, Matrix(x, arrays["weight"].reshape(arrays["weight"].shape[:2]), arrays["bias"])
-            )
+            weight = arrays["weight"].reshape(layer.outputs, layer.inputs)
+            return self._matrix(name, Matrix(x, weight, arrays["bias"]))
         return self._convolve(name, layer, x, arrays)
 
     def _matrix(self, name: str, matrix: Matrix) -> Value:
