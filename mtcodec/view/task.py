@@ -124,8 +124,8 @@ def add_pictures(
 
 
 def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
-    shape = sizing.shape(*signal.image.shape[:2])
-    rgb = hatch_holes(render(style, signal.image, shape), signal.valid)
+    shape = sizing.shape(*signal.filled.shape[:2])
+    rgb = hatch_holes(render(style, signal.filled, shape), signal.valid)
     return encode_picture(rgb, _jpeg_quality(style, sizing, shape))
 
 
