@@ -84,7 +84,7 @@ def analyze_shared(
     limit: int = LIMIT,
     run: RunOptions,
 ) -> None:
-    """What the shared latent holds: swapped between scenes, averaged away, knocked out by channel."""
+    """What the shared latent holds: swapped between scenes, averaged away, ablated by channel."""
     scenes = _scenes(files, weights, limit)
     _analyse("shared", files, run, weights, scenes, number_of(quality))
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from mtcodec import memory
 from mtcodec.cli.groups import option
 from mtcodec.errors import MtcodecError, MtcodecWarning
 
@@ -144,6 +145,7 @@ def _warnings_as_lines() -> Iterator[None]:
 @_warnings_as_lines()
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
+    memory.owned = True
     try:
         app(prog_name="mtcodec", standalone_mode=True)
     except MtcodecError as error:

@@ -142,8 +142,6 @@ def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:
 
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
-    from mtcodec import memory
     from mtcodec.threads import limit
 
     limit(threads)
-    memory.allow_returning()

@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtcodec.errors import UsageError
-from mtcodec.networks import backbones
+from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import SHARED, ModelConfig, StreamGraph
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT
@@ -76,7 +76,7 @@ def fits(old: ModelConfig, new: ModelConfig) -> bool:
     """Is ``new`` of the same graph as ``old``, with no size smaller?"""
     same_graph = (old.tasks, old.architecture, old.backbone) == (new.tasks, new.architecture, new.backbone)
     larger = all(a <= b for a, b in zip(_sizes(old), _sizes(new)))
-    return same_graph and backbones.load(old.backbone).blocks is not None and larger
+    return same_graph and BACKBONES[old.backbone].blocks is not None and larger
 
 
 def _sizes(config: ModelConfig) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ def appended(old: int, new: int) -> Placement:
 
 def inserted(old: int, new: int) -> Placement:
     """Latents of one stream: each in its group, new ones after the old ones of a group."""
-    old_groups, new_groups = (torch.from_numpy(order.groups(count)) for count in (old, new))
+    old_groups, new_groups = (order.groups(torch.arange, count) for count in (old, new))
     new_numbers = torch.empty(old, dtype=torch.long)
     for group in old_groups.unique():
         in_group = old_groups == group

@@ -149,7 +149,7 @@ def test_what_is_trained_is_what_is_shipped(small_model: MultiTask, small_weight
         stream = model.stream("rgb")
         gains = stream.gain_vectors(level)
         condition = torch.arange(SMALL["latents"] * 64.0).reshape(1, -1, 8, 8) % 255
-        quantiser, coded = Quantiser.of(stream, y, z, gains), []
+        quantiser, coded = Quantiser(stream, y, z, gains), []
         for coding_pass in StreamPasses(stream, gains, (1, 8, 8), condition):
             coding_pass.symbols = quantiser.symbols(coding_pass)
             coded.append(coding_pass)
