@@ -8,7 +8,7 @@ import sys
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 RETURNED_BYTES = 8 << 20
 owned = False
-"""May large images change the setting? True in processes that run a command, or do nothing else but one job."""
+"""May large images change the setting? True in processes that run a command, or do nothing but one job."""
 
 
 def keep() -> None:

@@ -221,8 +221,8 @@ class CodingOptions(Group):
         panel=CODING, words=EFFORTS, sets="effort",
     )  # fmt: skip
     weights: str = option(
-        "auto", "WEIGHTS", "Name or path of the weights of networks; auto: the best of all that are installed.",
-        panel=CODING,
+        "auto", "WEIGHTS", panel=CODING,
+        help="Name or path of the weights of networks; auto: the best of all that are installed.",
     )  # fmt: skip
 
 

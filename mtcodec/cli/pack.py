@@ -31,7 +31,8 @@ def pack(
         None, metavar="DATASET...", help="Scenes in any layout of encode --help."
     ),
     output: str = options.output_option(
-        "ARCHIVE", "Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.", "ARCHIVE"
+        "ARCHIVE", missing="ARCHIVE",
+        help="Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
     ),
     quality: options.QualityOptions,
     bounds: options.BoundOptions,

@@ -22,7 +22,8 @@ def bar() -> Iterator[Callable[[str, int, int], None]]:
     unknown.
     """
     progress = rich.progress.Progress(
-        rich.progress.SpinnerColumn(), rich.progress.TextColumn("{task.description:<20}"), rich.progress.BarColumn(),
+        rich.progress.SpinnerColumn(), rich.progress.TextColumn("{task.description:<20}"),
+        rich.progress.BarColumn(),
         rich.progress.TaskProgressColumn("{task.percentage:>3.0f} %"), _Time(),
         console=Console(stderr=True), transient=True,
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it is not for the terminal

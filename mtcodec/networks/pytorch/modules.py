@@ -50,7 +50,7 @@ class StreamModel(Net):
         return torch.where(mask, x, y)
 
     def tables(self) -> Tables:
-        """The integer tables by anchor: as loaded, or from the parameters, differentiable straight through."""
+        """The integer tables by anchor: as loaded, or of the parameters, differentiable straight through."""
         if self.frozen:
             return self.frozen
         log_gain = self.log_gain.clamp(-3.5, 2.7)
