@@ -22,7 +22,8 @@ from mtcodec.files.scene import read_scene
 from mtcodec.measure import bd_rate, image_codecs
 from mtcodec.measure.baseline import Baselines, Progress, lossless, ratio
 from mtcodec.measure.curves import CurveCache
-from mtcodec.measure.plot import draw, require_matplotlib
+from mtcodec.measure.figures import require_matplotlib
+from mtcodec.measure.plot import draw
 from mtcodec.measure.systems import Info, SceneCodec, Signals, run_scene, summarise
 from mtcodec.measure.tables import to_csv
 from mtcodec.signals.signal import Signal

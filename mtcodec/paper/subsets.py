@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,18 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.lines import front
+from mtcodec.measure.progress import Progress
+from mtcodec.measure.tables import new_table
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures
+from mtcodec.paper.figures import WEIGHTS_COLOURS, panels, stream_colour
 from mtcodec.paper.latents import about, encode, read_scenes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.table import Table
 
-Progress = Callable[[str, int, int], None]
 RATIOS = ("payload", "files", "one_file")
 QUALITY_BYTES = 4  # of a section's descriptor that names a quality, and has defaults else
 SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
@@ -186,31 +188,25 @@ def _even(axes: Axes) -> None:
 def _draw_prices(results: Mapping[str, Any]) -> bytes:
     """Price over mean PSNR by subset, one panel per weights; solid of sections, dotted of files."""
     by_weights = results["results"]
-    columns = min(2, len(by_weights))
-    rows = math.ceil(len(by_weights) / columns)
-    figure = figures.new_figure(5.4 * columns + 1.9, 3.9 * rows)
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for axes in panels[len(by_weights) :]:
-        axes.set_visible(False)
-    for axes, (label, entry) in zip(panels, by_weights.items()):
+    figure, every_axes = panels(len(by_weights), 5.4, 3.9, margins=(1.9, 0.0))
+    for axes, (label, entry) in zip(every_axes, by_weights.items()):
         tasks = list(entry["rows"][0]["psnr"])
         for k, subset in enumerate(entry["mean"]):
             _draw_subset(axes, entry["rows"], subset, _subset_colour(subset, k, tasks))
         _even(axes)
-        figures.tidy(axes, label, "both")
-        axes.tick_params(labelleft=True)
+        tidy(axes, label, "both")
         axes.set(xlabel="mean PSNR over tasks (dB)", ylabel=f"bytes / bytes of {results['single']['label']}")
-    handles, labels = panels[0].get_legend_handles_labels()
+    handles, labels = every_axes[0].get_legend_handles_labels()
     title = "solid: sections\ndotted: files"
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9, title=title)
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def _subset_colour(subset: str, number: int, tasks: Sequence[str]) -> str:
     """Of a task its own, of all tasks black; others take turns by their ``number``."""
     size = len(subset.split("+"))
     if size == 1:
-        return figures.stream_colour(subset, tasks)
+        return stream_colour(subset, tasks)
     return "#222222" if size == len(tasks) else ("#8a5cb0", "#d08a1d", "#1c9aa8")[number % 3]
 
 
@@ -231,7 +227,7 @@ def _draw_subset(axes: Axes, rows: Sequence[Mapping[str, Any]], subset: str, col
 
 def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
     """Price of all tasks against that of one alone, averaged over qualities, without headers."""
-    figure = figures.new_figure(7.2, 4.8)
+    figure = new_figure(7.2, 4.8)
     axes = figure.subplots()
     shapes = "osD^vP"
     for k, (label, entry) in enumerate(results["results"].items()):
@@ -240,7 +236,7 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
         ys = [entry["mean"][task]["payload"] for task in tasks]
         if x is None or None in ys:
             continue
-        colour = figures.WEIGHTS_COLOURS[k % len(figures.WEIGHTS_COLOURS)]
+        colour = WEIGHTS_COLOURS[k % len(WEIGHTS_COLOURS)]
         axes.plot([x] * len(ys), ys, color=colour, linewidth=2.0, alpha=0.6, label=label)
         for j, y in enumerate(ys):
             axes.plot(x, y, shapes[j % len(shapes)], color=colour, markersize=7)
@@ -249,24 +245,19 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
     _even(axes)
     axes.axvline(1.0, color="#888888", linewidth=1.0, linestyle=":")
     axes.margins(0.15)
-    figures.tidy(axes, "Price of all tasks together, and of each alone", "both")
+    tidy(axes, "Price of all tasks together, and of each alone", "both")
     reference = results["single"]["label"]
     axes.set(xlabel=f"all tasks: bytes / bytes of {reference}", ylabel="one task alone: the same")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
     """One row per weights and quality, then the mean: prices by subset, without headers."""
-    from rich.table import Table
-
     scenes, label = len(results["scenes"]), results["single"]["label"]
-    table = Table(title=f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)")
-    table.add_column("weights")
-    table.add_column("quality", justify="right")
     by_weights = results["results"]
-    for subset in next(iter(by_weights.values()))["mean"]:
-        table.add_column(subset, justify="right")
+    title = f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)"
+    table = new_table(title, ["weights"], ["quality", *next(iter(by_weights.values()))["mean"]])
     for name, entry in by_weights.items():
         lines = [(f"{row['quality']:g}", row["price"]) for row in entry["rows"]]
         for quality, price in [*lines, ("mean", entry["mean"])]:
