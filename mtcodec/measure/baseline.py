@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from statistics import fmean
 from typing import Any
 
 from mtcodec.measure import hyperprior, image_codecs
 from mtcodec.measure.curves import CurveCache, Point, curve, fingerprint, workers_pool
 from mtcodec.measure.matched import matched
+from mtcodec.measure.timing import Progress, part_of
 from mtcodec.signals.signal import Signal
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 Images = Mapping[str, Sequence[Signal]]
 """All images of an evaluation, by task."""
 
@@ -64,10 +62,8 @@ class Baselines:
                 grid, task = self.grid(variant), signals[0].task
                 curve_points = cache.get(images_hash, task, variant, grid)
                 if curve_points is None:
-                    tick = partial(_report, progress, f"{variant} {task.name}", done, total)
-                    curve_points = curve(
-                        variant, signals, grid, checkpoints=self.checkpoints, mapper=mapper, tick=tick
-                    )
+                    tick = part_of(progress, f"{variant} {task.name}", done, total)
+                    curve_points = curve(variant, signals, grid, self.checkpoints, mapper, tick)
                     cache.put(images_hash, variant, grid, curve_points)
                 done += len(signals)
                 points += curve_points
@@ -99,11 +95,6 @@ class Baselines:
         return versions
 
 
-def _report(progress: Progress, label: str, done_before: int, total: int, done: int) -> None:
-    """Tell how many images of all curves are done, when ``done`` of the present curve are."""
-    progress(label, done_before + done, total)
-
-
 def lossless(images: Images) -> dict[str, dict[str, float]]:
     """Mean bytes of lossless WebP for each exact task that it can hold."""
     result = {}
@@ -122,7 +113,7 @@ def ratio(
     """The matched bytes ratio of one row of a system to image file formats.
 
     Args:
-        row: of :func:`mtcodec.measure.systems.summarise`.
+        row: of :func:`mtcodec.measure.systems.run_system`.
         points: of all baselines; those of ``hyperprior`` do not count.
         share: by task, the part of the scenes that have it.
     """

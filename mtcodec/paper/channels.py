@@ -14,8 +14,8 @@ import numpy as np
 
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
-from mtcodec.measure.progress import Progress
 from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.paper.figures import panels, stream_colour
 from mtcodec.paper.latents import CodedScene, about, code, read_scenes

@@ -11,8 +11,8 @@ from mtcodec.codec.encoded import EncodedScene
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.measure.figures import to_png
-from mtcodec.measure.progress import Progress
 from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.paper.figures import Picture, picture_grid
 from mtcodec.paper.latents import CodedScene, about, compare, encode, original, paint, read, read_scenes

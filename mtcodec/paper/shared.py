@@ -18,8 +18,8 @@ from torch import Tensor
 from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
-from mtcodec.measure.progress import Progress, part_of
 from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress, part_of
 from mtcodec.networks.config import SHARED
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.paper.figures import Picture, picture_grid

@@ -16,8 +16,8 @@ from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.lines import front
-from mtcodec.measure.progress import Progress
 from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.paper.figures import WEIGHTS_COLOURS, panels, stream_colour
 from mtcodec.paper.latents import about, encode, read_scenes
