@@ -47,10 +47,7 @@ def _check(
         if name in image_codecs.VARIANTS:
             raise UsageError(f"weights cannot be called {name!r} here, which is a classical codec")
     for family in against:
-        if family not in image_codecs.FAMILIES:
-            raise UsageError(
-                f"unknown classical codec {family!r} (known: {', '.join(image_codecs.FAMILIES)})"
-            )
+        image_codecs.known(family, image_codecs.FAMILIES)
     if against:
         image_codecs.versions()
     if len(systems) > 1 or against:
