@@ -46,7 +46,7 @@ def median_ms(run: Callable[[], object], runs: int, clock: Clock = time.process_
 class FormatCodec(NamedTuple):
     """A file format for one image; the setting of a lossy one is its quality or distance."""
 
-    encode: Callable[[], bytes | bytearray]
+    encode: Callable[[], bytes]
     decode: Callable[[bytes], Array]
     setting: float | None = None
 
@@ -137,8 +137,9 @@ def _format_codec(format: str, signal: Signal, psnr: float) -> FormatCodec | Non
     if format == "png":
         if not has_samples or channels > 4:
             return None
-        encode_png = partial(imagecodecs.png_encode, image, level=PNG_LEVEL)
-        return FormatCodec(encode_png, imagecodecs.png_decode)
+        return FormatCodec(
+            lambda: bytes(imagecodecs.png_encode(image, level=PNG_LEVEL)), imagecodecs.png_decode
+        )
     if channels not in (1, 3):
         return None
     if signal.task.exact or psnr >= PSNR_CAP:

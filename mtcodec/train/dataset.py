@@ -46,11 +46,6 @@ class StoredImage(NamedTuple):
     values: npt.NDArray[Any]
     valid: npt.NDArray[np.bool_] | None
 
-    def signed(self) -> npt.NDArray[np.int32]:
-        """Values of 16 bits, moved to −2**15 to 2**15 − 1."""
-        factor = UINT8_FACTOR if self.values.dtype == np.uint8 else 1
-        return self.values.astype(np.int32) * factor - 2**15
-
 
 @dataclass
 class Pixels:
@@ -77,22 +72,23 @@ class Pixels:
         self.valid = None if self.valid is None else self.valid.to(device)
 
 
+@dataclass
 class Scenes:
     """Scenes of datasets in memory, their holes filled.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
 
-    Args:
+    Attributes:
         tasks: T tasks, of which a scene may lack some.
         sizes: (scenes, 2), heights and widths.
         ranges: (datasets, 2), number of the first scene, and how many there are.
         pixels: by task.
     """
 
-    def __init__(
-        self, tasks: Sequence[Task], sizes: Tensor, ranges: Tensor, pixels: dict[str, Pixels]
-    ) -> None:
-        self.tasks, self.sizes, self.ranges, self.pixels = tuple(tasks), sizes, ranges, pixels
+    tasks: tuple[Task, ...]
+    sizes: Tensor
+    ranges: Tensor
+    pixels: dict[str, Pixels]
 
     @classmethod
     def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> Scenes:
@@ -111,7 +107,7 @@ class Scenes:
         counts = torch.tensor([len(dataset) for dataset in stored])
         ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)
         pixels = {task.name: flat(task, [images.get(task.name) for images in scenes]) for task in tasks}
-        return cls(tasks, sizes, ranges, pixels)
+        return cls(tuple(tasks), sizes, ranges, pixels)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -236,13 +232,16 @@ def flat(task: Task, images: Sequence[StoredImage | None]) -> Pixels:
     counts = torch.tensor([0 if image is None else len(image.values) for image in images])
     start = torch.where(counts > 0, counts.cumsum(0) - counts, -1)
     needs_16_bits = any(image.values.dtype != np.uint8 for image in of_task)
+    has_holes = any(image.valid is not None for image in of_task)
     values = np.empty((int(counts.sum()) or 1, task.channels), np.int16 if needs_16_bits else np.uint8)
-    valid = None
-    if any(image.valid is not None for image in of_task):
-        valid = np.ones(len(values), bool)
+    valid = torch.ones(len(values), dtype=torch.bool) if has_holes else None
     for image, first in zip(of_task, start[start >= 0].tolist(), strict=True):
         pixels = slice(first, first + len(image.values))
-        values[pixels] = image.signed() if needs_16_bits else image.values
+        if needs_16_bits:
+            factor = UINT8_FACTOR if image.values.dtype == np.uint8 else 1
+            values[pixels] = image.values.astype(np.int32) * factor - 2**15
+        else:
+            values[pixels] = image.values
         if valid is not None and image.valid is not None:
-            valid[pixels] = image.valid
-    return Pixels(torch.from_numpy(values), None if valid is None else torch.from_numpy(valid), start)
+            valid[pixels] = torch.from_numpy(image.valid)
+    return Pixels(torch.from_numpy(values), valid, start)
