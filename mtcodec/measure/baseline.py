@@ -99,23 +99,20 @@ def lossless(images: Images) -> dict[str, dict[str, float]]:
     """Mean bytes of lossless WebP for each exact task that it can hold."""
     result = {}
     for name, signals in images.items():
-        if not signals[0].task.exact:
-            continue
-        files = [image_codecs.lossless_webp(signal.original) for signal in signals]
-        if None not in files:
-            result[name] = {"webp_bytes": fmean(len(file) for file in files if file is not None)}
+        if signals[0].task.exact:
+            files = [image_codecs.lossless_webp(signal.original) for signal in signals]
+            if None not in files:
+                result[name] = {"webp_bytes": fmean(len(file) for file in files if file is not None)}
     return result
 
 
 def ratio(
     row: Mapping[str, Any], points: Sequence[Point], share: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    """The matched bytes ratio of one row of a system to image file formats.
+    """The matched bytes ratio of a row of :func:`mtcodec.measure.systems.run_system`.
 
-    Args:
-        row: of :func:`mtcodec.measure.systems.run_system`.
-        points: of all baselines; those of ``hyperprior`` do not count.
-        share: by task, the part of the scenes that have it.
+    It is that to image file formats: points of ``hyperprior`` do not count. ``share`` is, by task, the part
+    of the scenes that have it.
     """
     formats = [point for point in points if point.codec != hyperprior.NAME]
     psnrs = {name: entry["psnr"] for name, entry in row["tasks"].items() if "psnr" in entry}

@@ -51,7 +51,7 @@ def _check(
     if against:
         image_codecs.versions()
     if len(systems) > 1 or against:
-        bd_rate.require_scipy()
+        bd_rate.interpolation()
     if out is not None:
         require_matplotlib()
         try:
