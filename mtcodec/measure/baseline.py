@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -21,19 +21,12 @@ Images = Mapping[str, Sequence[Signal]]
 
 @dataclass(frozen=True)
 class Baselines:
-    """Codecs to compare with, and how they are run.
+    """Codecs to compare with, and how they are run."""
 
-    Attributes:
-        families: of :data:`mtcodec.measure.image_codecs.FAMILIES`.
-        grids: quality grids by variant, where they are not the variant's usual one.
-        checkpoints: where ``hyperprior`` has its weights from; None: CompressAI's zoo.
-        workers: processes that measure.
-    """
-
-    families: Sequence[str]
-    grids: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    checkpoints: str | None = None
-    workers: int = 1
+    families: Sequence[str]  # of mtcodec.measure.image_codecs.FAMILIES
+    grids: Mapping[str, Sequence[float]]  # qualities by variant, where they are not its usual ones
+    checkpoints: str | None  # where hyperprior has its weights from; None: CompressAI's zoo
+    workers: int  # processes that measure
 
     def grid(self, variant: str) -> tuple[float, ...]:
         """The qualities that a variant is measured at."""

@@ -35,15 +35,10 @@ class Images(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A scene that can be read.
+    """A scene that can be read."""
 
-    Attributes:
-        label: what errors call it.
-        read: gives its images of those tasks that it has; of None, all.
-    """
-
-    label: str
-    read: Callable[[Sequence[str] | None], Images]
+    label: str  # what errors call it
+    read: Callable[[Sequence[str] | None], Images]  # of those tasks that it has; None: all
 
 
 def compare(

@@ -28,28 +28,17 @@ CACHE_VERSION = 5
 
 @dataclass(frozen=True)
 class Point:
-    """One codec at one quality setting: means over the images of one task.
+    """One codec at one quality setting: means over the images of one task."""
 
-    Attributes:
-        codec: a key of :data:`mtcodec.measure.image_codecs.VARIANTS`.
-        quality: the codec's own setting.
-        images: how many images the means are over.
-        bytes: of the whole file.
-        bpp: bits of the whole file per pixel.
-        psnr: dB, mean of the images' PSNRs.
-        mse: mean of the images' mean squared errors, of values scaled to 0..255.
-        encode_ms, decode_ms: medians, one thread.
-    """
-
-    codec: str
+    codec: str  # a key of mtcodec.measure.image_codecs.VARIANTS
     task: str
-    quality: float
-    images: int
-    bytes: float
-    bpp: float
-    psnr: float
-    mse: float
-    encode_ms: float
+    quality: float  # the codec's own setting
+    images: int  # how many the means are over
+    bytes: float  # of the whole file
+    bpp: float  # bits of the whole file per pixel
+    psnr: float  # dB
+    mse: float  # of values scaled to 0..255
+    encode_ms: float  # median, one thread
     decode_ms: float
 
 

@@ -37,18 +37,13 @@ from mtcodec.tasks import Task
 class Variant(NamedTuple):
     """A codec at one bit depth, with the qualities that it is measured at.
 
-    Attributes:
-        name: what :func:`encode` takes.
-        family: the codec as a user names it.
-        bits: bits per sample that it is given.
-        qualities: the usual grid, from few bytes to many: 0 to 100; of JPEG XL distances (25 to 0.1),
-            of the Scale Hyperprior 1 to 8.
+    These are 0 to 100; of JPEG XL distances (25 to 0.1), of the Scale Hyperprior 1 to 8.
     """
 
-    name: str
-    family: str
-    bits: int
-    qualities: tuple[float, ...]
+    name: str  # what encode takes
+    family: str  # the codec as a user names it
+    bits: int  # per sample that it is given
+    qualities: tuple[float, ...]  # the usual grid, from few bytes to many
 
 
 AVIF_SPEED = 4
@@ -91,7 +86,6 @@ def variants(family: str, task: Task, dtype: str) -> list[str]:
 
 
 def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
-    """A file that Pillow writes."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -28,16 +28,10 @@ REACHED_TOLERANCE = 0.02  # the same, at which a target counts as reached
 
 @dataclass
 class CodedAt:
-    """All scenes coded at one quality.
+    """All scenes coded at one quality."""
 
-    Attributes:
-        level: of quality, 0 to :data:`mtcodec.quality.MAX_NETWORK_LEVEL`.
-        bpp: mean over the scenes of bits per pixel of the whole file, which has lossy tasks only.
-        files: of the scenes.
-    """
-
-    level: int
-    bpp: float
+    level: int  # of quality, 0 to MAX_NETWORK_LEVEL
+    bpp: float  # mean over the scenes of bits per pixel of the whole file, which has lossy tasks only
     files: list[EncodedScene]
 
     @property

@@ -18,6 +18,7 @@ from torch import Tensor
 from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
+from mtcodec.measure.systems import mean_of
 from mtcodec.measure.tables import new_table
 from mtcodec.measure.timing import Progress, part_of
 from mtcodec.networks.config import SHARED
@@ -44,10 +45,6 @@ def check(networks: TorchNetworks) -> None:
             f"weights {networks.info.name!r} are of architecture {networks.model.config.architecture!r}: "
             "this analysis needs a shared stream and tasks' own (shared or conditional)"
         )
-
-
-def _mean(errors: Sequence[Errors]) -> Errors:
-    return {key: fmean(error[key] for error in errors) for key in errors[0]}
 
 
 # --- swap ----------------------------------------------------------------------------------------
@@ -81,9 +78,7 @@ def _swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence
         pairs.append({"own": names[k], "shared": names[partner], "tasks": tasks})
     means: dict[str, Any] = {}
     for task in networks.tasks:
-        errors = {
-            key: _mean([pair["tasks"][task][key] for pair in pairs]) for key in ("plain", "own", "shared")
-        }
+        errors = mean_of([pair["tasks"][task] for pair in pairs])
         total = errors["own"]["mse"] + errors["shared"]["mse"]
         means[task] = {**errors, "shared_share": errors["own"]["mse"] / total if total else 0.5}
     return {"tasks": means, "pairs": pairs}
@@ -110,7 +105,7 @@ def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str,
         for k, scene in enumerate(coded):
             latents = {stream: average(coded, stream, kind, k)} if stream else {}
             by_scene.append(compare(scene, task, paint(networks, scene, task, latents)[0]))
-        return _mean(by_scene)
+        return mean_of(by_scene)
 
     result: dict[str, Any] = {}
     for task in networks.tasks:

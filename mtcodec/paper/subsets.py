@@ -16,6 +16,7 @@ from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
 from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.lines import front
+from mtcodec.measure.systems import mean_of
 from mtcodec.measure.tables import new_table
 from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.table import Table
 
+EVEN_STYLE: dict[str, Any] = {"color": "#888888", "linewidth": 1.0, "linestyle": ":"}  # of equal bytes
 RATIOS = ("payload", "files", "one_file")
 QUALITY_BYTES = 4  # of a section's descriptor that names a quality, and has defaults else
 SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
@@ -44,28 +46,17 @@ def measure(networks: TorchNetworks, scenes: Sequence[Scene], quality: float) ->
         needs, and ``file``, bytes of a file extracted to it; ``file``, bytes of the whole file.
     """
     names = list(networks.tasks)
-    psnrs: dict[str, list[float]] = {name: [] for name in names}
-    sizes: dict[str, dict[str, list[int]]] = {
-        "+".join(s): {"payload": [], "file": []} for s in subsets(names)
-    }
-    whole = []
+    rows: list[dict[str, Any]] = []
     for scene in scenes:
         encoded = encode(networks, scene, quality)
-        reader = Reader(encoded.to_bytes())
-        whole.append(len(encoded.to_bytes()))
-        for name in names:
-            psnrs[name].append(encoded.psnr[name])
+        data = encoded.to_bytes()
+        sizes = {}
         for subset in subsets(names):
-            data = container.extract(reader, subset)
-            entry = sizes["+".join(subset)]
-            entry["file"].append(len(data))
-            entry["payload"].append(len(data) - parse(data).size)
-    return {
-        "quality": quality,
-        "file": fmean(whole),
-        "psnr": {name: fmean(values) for name, values in psnrs.items()},
-        "subsets": {s: {key: fmean(v) for key, v in entry.items()} for s, entry in sizes.items()},
-    }
+            part = container.extract(Reader(data), subset)
+            sizes["+".join(subset)] = {"payload": len(part) - parse(part).size, "file": len(part)}
+        psnrs = {name: encoded.psnr[name] for name in names}
+        rows.append({"file": len(data), "psnr": psnrs, "subsets": sizes})
+    return {"quality": quality, **mean_of(rows)}
 
 
 def bytes_at(line: Sequence[tuple[float, float]], psnr: float) -> float | None:
@@ -88,16 +79,19 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
     result: dict[str, dict[str, float | None]] = {}
     for subset, ours in row["subsets"].items():
         names = subset.split("+")
-        payload = _single_bytes(single, names, "payload", row["psnr"])
-        files = _single_bytes(single, names, "file", row["psnr"])
+        payload, files = (_single_bytes(single, names, size, row["psnr"]) for size in ("payload", "file"))
         header = fmean(p["subsets"][subset]["file"] - p["subsets"][subset]["payload"] for p in single)
         joint_file = None if payload is None else payload + header + QUALITY_BYTES * (len(names) - 1)
         result[subset] = {
-            "payload": None if payload is None else ours["payload"] / payload,
-            "files": None if files is None else ours["file"] / files,
-            "one_file": None if joint_file is None else ours["file"] / joint_file,
+            "payload": _ratio(ours["payload"], payload),
+            "files": _ratio(ours["file"], files),
+            "one_file": _ratio(ours["file"], joint_file),
         }
     return result
+
+
+def _ratio(ours: float, theirs: float | None) -> float | None:
+    return None if theirs is None else ours / theirs
 
 
 def _single_bytes(
@@ -120,13 +114,11 @@ def _single_bytes(
 def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Geometric means of the prices over the qualities that have them all, by subset and ratio."""
     result: dict[str, dict[str, float | None]] = {subset: {} for subset in rows[0]["price"]}
+    every_price = [row["price"] for row in rows]
     for key in RATIOS:
-        complete = [
-            row["price"] for row in rows if all(price[key] is not None for price in row["price"].values())
-        ]
+        complete = [price for price in every_price if None not in (ratio[key] for ratio in price.values())]
         for subset, means in result.items():
-            prices_of_subset = [price[subset][key] for price in complete]
-            means[key] = geometric_mean(prices_of_subset) if prices_of_subset else None
+            means[key] = geometric_mean(price[subset][key] for price in complete) if complete else None
     return result
 
 
@@ -154,19 +146,21 @@ def analyse(
         raise UsageError("an analysis needs at least one quality")
     scenes = read_scenes([single, *systems.values()], sources)
     total = len(SINGLE_QUALITIES) + len(systems) * len(qualities)
-    curve = []
-    for done, quality in enumerate(SINGLE_QUALITIES):
-        progress(f"{single.info.name} {quality:g}", done, total)
-        curve.append(measure(single, scenes, quality))
-    results = {}
-    done = len(SINGLE_QUALITIES)
-    for label, networks in systems.items():
+
+    def measured(
+        label: str, networks: TorchNetworks, at: Sequence[float], first: int
+    ) -> list[dict[str, Any]]:
         rows = []
-        for quality in qualities:
+        for done, quality in enumerate(at, first):
             progress(f"{label} {quality:g}", done, total)
-            row = measure(networks, scenes, quality)
-            rows.append(row | {"price": prices(row, curve)})
-            done += 1
+            rows.append(measure(networks, scenes, quality))
+        return rows
+
+    curve = measured(single.info.name, single, SINGLE_QUALITIES, 0)
+    results = {}
+    for k, (label, networks) in enumerate(systems.items()):
+        rows = measured(label, networks, qualities, len(SINGLE_QUALITIES) + k * len(qualities))
+        rows = [row | {"price": prices(row, curve)} for row in rows]
         results[label] = {"rows": rows, "mean": averages(rows)}
     reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
     return {**about(systems, sources), "qualities": list(qualities), "single": reference, "results": results}
@@ -180,11 +174,6 @@ def draw(results: Mapping[str, Any]) -> dict[str, bytes]:
     return drawn
 
 
-def _even(axes: Axes) -> None:
-    """A line where both sides need equally many bytes."""
-    axes.axhline(1.0, color="#888888", linewidth=1.0, linestyle=":")
-
-
 def _draw_prices(results: Mapping[str, Any]) -> bytes:
     """Price over mean PSNR by subset, one panel per weights; solid of sections, dotted of files."""
     by_weights = results["results"]
@@ -193,7 +182,7 @@ def _draw_prices(results: Mapping[str, Any]) -> bytes:
         tasks = list(entry["rows"][0]["psnr"])
         for k, subset in enumerate(entry["mean"]):
             _draw_subset(axes, entry["rows"], subset, _subset_colour(subset, k, tasks))
-        _even(axes)
+        axes.axhline(1.0, **EVEN_STYLE)
         tidy(axes, label, "both")
         axes.set(xlabel="mean PSNR over tasks (dB)", ylabel=f"bytes / bytes of {results['single']['label']}")
     handles, labels = every_axes[0].get_legend_handles_labels()
@@ -242,8 +231,8 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
             axes.plot(x, y, shapes[j % len(shapes)], color=colour, markersize=7)
     for j, task in enumerate(next(iter(results["results"].values()))["rows"][0]["psnr"]):
         axes.plot([], [], shapes[j % len(shapes)], color="#555555", label=f"{task} alone")
-    _even(axes)
-    axes.axvline(1.0, color="#888888", linewidth=1.0, linestyle=":")
+    axes.axhline(1.0, **EVEN_STYLE)
+    axes.axvline(1.0, **EVEN_STYLE)
     axes.margins(0.15)
     tidy(axes, "Price of all tasks together, and of each alone", "both")
     reference = results["single"]["label"]
