@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,32 +35,20 @@ class Batch:
 
 
 class StoredImage(NamedTuple):
-    """An image's planes as integers, from 0 to 2**16 − 1, or to 255 where that loses nothing.
+    """An image's planes as integers, from 0 to 2**16 − 1, or to 255 where that loses nothing."""
 
-    Attributes:
-        size: height and width.
-        values: (H · W, C), uint16 or uint8.
-        valid: (H · W,), where there is a measurement; None if everywhere.
-    """
-
-    size: tuple[int, int]
-    values: npt.NDArray[Any]
-    valid: npt.NDArray[np.bool_] | None
+    size: tuple[int, int]  # height and width
+    values: npt.NDArray[Any]  # (H · W, C), uint16 or uint8
+    valid: npt.NDArray[np.bool_] | None  # (H · W,), where there is a measurement; None if everywhere
 
 
 @dataclass
 class Pixels:
-    """A task's pixels of all scenes, one after the other.
+    """A task's pixels of all scenes, one after the other."""
 
-    Attributes:
-        values: (N, C), uint8 where that holds all of them, else int16: values of 16 bits less 2**15.
-        valid: (N,), where there is a measurement; None if everywhere.
-        start: (scenes,), where a scene's pixels begin; −1 where it lacks the task.
-    """
-
-    values: Tensor
-    valid: Tensor | None
-    start: Tensor
+    values: Tensor  # (N, C), uint8 where that holds all of them, else int16: values of 16 bits less 2**15
+    valid: Tensor | None  # (N,), where there is a measurement; None if everywhere
+    start: Tensor  # (scenes,), where a scene's pixels begin; −1 where it lacks the task
 
     def planes(self, places: Tensor) -> Tensor:
         """Planes of pixels at ``places`` (B, H, W): (B, C, H, W) in [0, 1]."""
@@ -77,18 +66,12 @@ class Scenes:
     """Scenes of datasets in memory, their holes filled.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
-
-    Attributes:
-        tasks: T tasks, of which a scene may lack some.
-        sizes: (scenes, 2), heights and widths.
-        ranges: (datasets, 2), number of the first scene, and how many there are.
-        pixels: by task.
     """
 
-    tasks: tuple[Task, ...]
-    sizes: Tensor
-    ranges: Tensor
-    pixels: dict[str, Pixels]
+    tasks: tuple[Task, ...]  # T tasks, of which a scene may lack some
+    sizes: Tensor  # (scenes, 2), heights and widths
+    ranges: Tensor  # (datasets, 2), number of the first scene, and how many there are
+    pixels: dict[str, Pixels]  # by task
 
     @classmethod
     def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> Scenes:
@@ -202,16 +185,13 @@ def keep_tasks(has_task: Tensor, task_dropout: float, random: Callable[..., Tens
 def read_stored(source: Source, tasks: Sequence[Task]) -> dict[str, StoredImage]:
     """The images of one scene, which must be as the tasks declare."""
     declared = {task.name: task for task in tasks}
-    files = source if isinstance(source, SceneFiles) else None
-    images = (
-        source(declared, list(declared)) if callable(source) else read_scene(source, declared, list(declared))
-    )
+    read = source if callable(source) else partial(read_scene, source)
+    images = read(declared, list(declared))
     for name, image in images.items():
         if declare(name, image, declared) != declared[name]:
-            raise SceneError(
-                f"an image {image.shape}, but the task has {declared[name].channels} channels",
-                path=files.files[name] if files else None, task=name,
-            )  # fmt: skip
+            path = None if callable(source) else source.files[name]
+            message = f"an image {image.shape}, but the task has {declared[name].channels} channels"
+            raise SceneError(message, path=path, task=name)
     return {name: store(Signal.from_image(declared[name], image)) for name, image in images.items()}
 
 

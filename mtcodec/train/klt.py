@@ -42,15 +42,10 @@ START_AMPLITUDE = 0.1  # of the networks' output, relative to the scenes
 
 
 class Patches(NamedTuple):
-    """Squares of a task's planes.
+    """Squares of a task's planes."""
 
-    Attributes:
-        rows: (N, C·size²), a square each, in units of Δ. Zero stands for the plane value 0.5.
-        delta: Δ, in units of planes, which are from 0 to 1.
-    """
-
-    rows: Tensor
-    delta: float
+    rows: Tensor  # (N, C·size²), a square each, in units of Δ; zero stands for the plane value 0.5
+    delta: float  # Δ, in units of planes, which are from 0 to 1
 
 
 def patches_of(model: MultiTask, batch: Batch, size: int) -> dict[str, Patches]:

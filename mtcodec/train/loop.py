@@ -104,12 +104,8 @@ def train(
 class Run:
     """A run of training: what is optimised, how far it is, and where it is written to.
 
-    Attributes:
-        is_first: of the processes that train together; only this one writes.
-        steps: training steps done.
-        seconds: of training, without saving and validating; those before it was resumed count.
-        large_side, large_count: of the crops at the end, of ``plan.large_crop_share``: at most twice as
-            large, if scenes are, and as many fewer.
+    Seconds are those of training, without saving and validating; those before it was resumed count. At the
+    end, for ``plan.large_crop_share``, crops are at most twice as large, if scenes are, and as many fewer.
     """
 
     def __init__(
@@ -123,7 +119,7 @@ class Run:
         self.optimisation, self.plan, self.held_out = optimisation, optimisation.plan, held_out
         self.checkpoint, self.export, self.report = checkpoint, export, report
         self.log = checkpoint.with_suffix(".decay.jsonl" if self.plan.decay else ".log.jsonl")
-        self.is_first = processes.rank() == 0
+        self.is_first = processes.rank() == 0  # of those that train together; only this one writes
         self.steps, self.seconds = 0, 0.0
         self.side = max(self.plan.crop, MIN_CROP)
         self.large_side = max(self.side, min(2 * self.side, optimisation.scenes.side()))
@@ -176,7 +172,6 @@ class Run:
         self.record({"step": self.steps, "validation": validation, **extra})
 
     def write_checkpoint(self) -> None:
-        """Write all that the run needs to go on."""
         state: State = {
             "config": self.optimisation.model.config.to_json(), "plan": asdict(self.plan),
             "step": self.steps, "spent": self.seconds, **self.optimisation.state(),

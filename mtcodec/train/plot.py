@@ -129,7 +129,7 @@ def _losses(axes: Any, points: Points) -> None:
 
 
 def _rates(axes: Any, rates: Mapping[tuple[str, int], Points]) -> None:
-    """Bits per pixel over minutes, a line for every PSNR, on a logarithmic axis."""
+    """Bits per pixel over minutes, a line for every PSNR."""
     task = next(iter(rates))[0]
     lines = {f"{level} dB": line for (_, level), line in rates.items()}
     _lines(axes, f"estimated bits per pixel of all tasks at a PSNR of {task}", lines, True)
