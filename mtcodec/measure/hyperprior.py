@@ -86,15 +86,6 @@ def _download(quality: float) -> Mapping[str, Any]:
         ) from error
 
 
-def _load(quality: float, checkpoints: str) -> Mapping[str, Any]:
-    import torch
-
-    state: Mapping[str, Any] = torch.load(
-        checkpoint(quality, checkpoints), map_location="cpu", weights_only=True
-    )
-    return state
-
-
 @cache
 def model(quality: float, checkpoints: str | None) -> Any:
     """The network of one quality, ready to code.
@@ -108,10 +99,15 @@ def model(quality: float, checkpoints: str | None) -> Any:
         WeightsNotFound: no file, or it cannot be downloaded. WeightsInvalid: it holds something else.
     """
     zoo = _zoo()
+    import torch
+
     if quality not in range(1, 9):
         raise UsageError(f"{NAME} has the qualities 1 to 8, not {quality:g}")
     try:
-        state = _download(quality) if checkpoints is None else _load(quality, checkpoints)
+        if checkpoints is None:
+            state = _download(quality)
+        else:
+            state = torch.load(checkpoint(quality, checkpoints), map_location="cpu", weights_only=True)
         state = zoo.pretrained.load_pretrained(state)  # with today's names of parameters
         network = zoo.image.model_architectures[ZOO_NAME].from_state_dict(state).eval()
         network.update(force=True)
