@@ -145,16 +145,15 @@ def initialise_linear(model: MultiTask, patches: Mapping[str, Patches]) -> None:
         for stream in streams:
             if stream != SHARED or not model.graph.separable:
                 tasks = read if stream == SHARED else (stream,)
+                of_tasks = {name: patches[name] for name in tasks}
                 row, column = first_latent(model, streams, stream), first_value(patches, read, tasks[0])
-                carry(
-                    model, weight[row:, column:], bias[row:], stream, {name: patches[name] for name in tasks}
-                )
+                carry(model, weight[row:, column:], bias[row:], stream, of_tasks)
 
 
 def carry(
     model: MultiTask, weight: Tensor, bias: Tensor, stream: str, patches: Mapping[str, Patches]
 ) -> None:
-    """Let the first latents of ``stream`` carry the strongest components of blocks of the tasks in ``patches``.
+    """Let the first latents of ``stream`` carry the strongest components of blocks of tasks.
 
     The latents are the components themselves: the analysis multiplies blocks by the transposed vectors, the
     syntheses multiply latents by the vectors.
