@@ -49,15 +49,13 @@ def compare(
     least_psnrs = values.psnrs(fail_below or [])
     tasks_by_name = images.tasks_by_name()
     more_weights = values.weights_list(weights)
-    originals, decoded_scenes = (
+    scenes, decoded_scenes = (
         open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device)
         for path in (original, decoded)
     )
-    settings = comparing.Settings(request.tasks, request.units, request.invalid, request.usual_holes)
     with progress_bar(printing.quiet) as bar:
-        facts = comparing.compare_scenes(
-            originals, decoded_scenes, values.names(tasks), settings, partial(bar, "comparing")
-        )
+        progress = partial(bar, "comparing")
+        facts = comparing.compare_scenes(scenes, decoded_scenes, values.names(tasks), request, progress)
     below = comparing.below(facts, least_psnrs)
     printing.show({"original": original, "decoded": decoded, **facts, "below": below}, _table(facts))
     failures = [_below(task, least_psnrs[task], psnrs, len(facts["scenes"])) for task, psnrs in below.items()]

@@ -104,7 +104,7 @@ class Decoder:
         return result
 
     def _decode(self, file: str, directory: Path, result: Decoded) -> None:
-        """Write the images of ``file`` and what is attached to ``directory``; ``result`` notes what is done."""
+        """Write images and attachments of ``file`` to ``directory``; ``result`` notes what is done."""
         from mtcodec.codec.api import Codec
         from mtcodec.files.images import suffix_for, write_image
         from mtcodec.files.output import write_atomic

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from mtcodec.archive.copying import Place
 from mtcodec.archive.decode import ArchiveCodec, decode
 from mtcodec.archive.names import is_archive
 from mtcodec.archive.read import ArchiveReader, RowGroupCache
@@ -22,65 +23,33 @@ from mtcodec.tasks import USUAL, Declarations
 SUFFIX = ".mtc"
 
 
-@dataclass(frozen=True)
-class OnDisk:
+def _read_files(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Images:
     """A scene of image files."""
-
-    files: SceneFiles
-    declared: Declarations
-
-    @property
-    def label(self) -> str:
-        return self.files.label
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        if tasks is not None:
-            there = [name for name, source in self.files.files.items() if is_present(source)]
-            if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
-                return Images({})
-        images = read_scene(self.files, self.declared, tasks)
-        return Images(images, layout_units(self.files, images))
+    if tasks is not None:
+        there = [name for name, source in files.files.items() if is_present(source)]
+        if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
+            return Images({})
+    images = read_scene(files, declared, tasks)
+    return Images(images, layout_units(files, images))
 
 
-@dataclass(frozen=True)
-class InFile:
+def _read_mtc(path: Path, codec: Codec, tasks: Sequence[str] | None) -> Images:
     """A scene of an ``.mtc`` file."""
-
-    path: Path
-    codec: Codec
-
-    @property
-    def label(self) -> str:
-        return str(self.path)
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        try:
-            reader = reader_of(self.path)
-            names = [n for n in reader.header.tasks if tasks is None or n in tasks]
-            return Images(self.codec.decode(reader, names), units_of(reader))
-        except FormatError as error:
-            raise error.at(path=self.path) from None
+    try:
+        reader = reader_of(path)
+        names = [name for name in reader.header.tasks if tasks is None or name in tasks]
+        return Images(codec.decode(reader, names), units_of(reader))
+    except FormatError as error:
+        raise error.at(path=path) from None
 
 
-@dataclass(frozen=True)
-class InArchive:
-    """A row of an archive.
-
-    Attributes:
-        cache: of the archive. row_group: number of the row's group in it. row: its number in the group.
-    """
-
-    label: str
-    cache: RowGroupCache
-    codec: ArchiveCodec
-    row_group: int
-    row: int
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        names = [name for name in self.codec.reader.manifest.task_names if tasks is None or name in tasks]
-        entry = self.cache.entries(self.row_group, names)[self.row]
-        ((_, images),) = decode(self.codec, [entry], names)
-        return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
+def _read_row(cache: RowGroupCache, codec: ArchiveCodec, place: Place, tasks: Sequence[str] | None) -> Images:
+    """A row of an archive."""
+    row_group, row = place
+    names = [name for name in codec.reader.manifest.task_names if tasks is None or name in tasks]
+    entry = cache.entries(row_group, names)[row]
+    ((_, images),) = decode(codec, [entry], names)
+    return Images(images, {} if isinstance(entry[1], FormatError) else units_of(entry[1]))
 
 
 def open_scenes(
@@ -106,7 +75,7 @@ def open_scenes(
         reader = ArchiveReader(path)
         cache, archive_codec = RowGroupCache(reader, with_notes=True), ArchiveCodec(reader, device)
         return {
-            key: InArchive(f"{path}: scene {key}", cache, archive_codec, number, row)
+            key: Source(f"{path}: scene {key}", partial(_read_row, cache, archive_codec, (number, row)))
             for number, row_group in enumerate(reader.row_groups)
             for row, key in enumerate(reader.keys(row_group))
         }
@@ -114,11 +83,15 @@ def open_scenes(
     if not path.exists():
         raise SceneError("no such file or directory", path=path)
     if not path.is_dir() and path.suffix.lower() not in SCENE_FILE_SUFFIXES:
-        return {path.stem: InFile(path, codec)}
+        return {path.stem: Source(str(path), partial(_read_mtc, path, codec))}
     try:
-        return {scene.key: OnDisk(scene, declared) for scene in find_scenes(path, declared, names, note)}
+        scenes = find_scenes(path, declared, names, note)
+        return {scene.key: Source(scene.label, partial(_read_files, scene, declared)) for scene in scenes}
     except SceneError:
-        files = sorted(path.rglob(f"*{SUFFIX}"))
+        files = {
+            file.relative_to(path).with_suffix("").as_posix(): file
+            for file in sorted(path.rglob(f"*{SUFFIX}"))
+        }
         if not files:
             raise
-        return {file.relative_to(path).with_suffix("").as_posix(): InFile(file, codec) for file in files}
+        return {key: Source(str(file), partial(_read_mtc, file, codec)) for key, file in files.items()}
