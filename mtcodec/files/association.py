@@ -50,9 +50,11 @@ def associate(dataset: Path, by_task: dict[str, Files]) -> tuple[dict[str, Files
     if not depth_by_key:
         message = f"no depth image was taken within {MAX_SECONDS_APART} s of an rgb image"
         raise SceneError(message, path=dataset)
-    associated = {"depth": depth_by_key, "rgb": {key: rgb[key] for key in depth_by_key}}
-    for task in by_task.keys() - associated.keys():
-        associated[task] = {key: path for key, path in by_task[task].items() if key in depth_by_key}
+    associated = {
+        task: {key: path for key, path in files.items() if key in depth_by_key}
+        for task, files in {**by_task, "rgb": rgb}.items()
+    }
+    associated["depth"] = depth_by_key
     paths = {path for files in (rgb, depth, *by_task.values()) for path in files.values()}
     used_paths = {path for files in associated.values() for path in files.values()}
     return associated, len(paths - used_paths)
@@ -98,17 +100,13 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
 
 def index_files(dataset: Path) -> list[str]:
     """Paths of the index files that are there."""
-    paths = (_index_path(dataset, task) for task in ("rgb", "depth"))
+    paths = (dataset / f"{task}.txt" for task in ("rgb", "depth"))
     return [str(path) for path in paths if path.is_file()]
-
-
-def _index_path(dataset: Path, task: str) -> Path:
-    return dataset / f"{task}.txt"
 
 
 def _timed_files(dataset: Path, task: str, files: Files) -> Files:
     """Paths by timestamp: those of the index file, or ``files`` where there is none."""
-    index_path = _index_path(dataset, task)
+    index_path = dataset / f"{task}.txt"
     if not index_path.is_file():
         return files
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
@@ -26,13 +27,13 @@ def split_off(search: Search, listing: Listing, prefix: str = "") -> tuple[Listi
     ]
     if not files or len(exr.layers(Path(files[0][1]))) < 2:
         return listing, []
-    scenes: dict[str, SceneFiles] = {}
-    for stem, path in files:
-        scene = _scene(search, prefix + stem, Path(path))
-        if scene:
-            scenes[path] = scene
+    scenes = {
+        path: scene
+        for stem, path in files
+        if (scene := _scene(search, prefix + stem, Path(path))) is not None
+    }
     images = [(stem, path) for stem, path in listing.images if path not in scenes]
-    return listing._replace(images=images), list(scenes.values())
+    return replace(listing, images=images), list(scenes.values())
 
 
 def file_scene(search: Search) -> SceneFiles:

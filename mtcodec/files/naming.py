@@ -135,12 +135,9 @@ class Naming:
         taskonomy = _TASKONOMY_STEM.fullmatch(stem)
         if taskonomy:
             return taskonomy[1], taskonomy[2]
-        ranked = ((self.meaning(name)[0], key, name) for key, name in splits(stem))
-        known = [candidate for candidate in ranked if candidate[0] < RANK_UNKNOWN]
-        if not known:
-            return None
-        _, key, name = min(known, key=lambda known: (known[0] > RANK_TASK_NAME, -len(known[2])))
-        return key, name
+        ranks = {pair: self.meaning(pair[1])[0] for pair in splits(stem)}
+        known = [pair for pair, rank in ranks.items() if rank < RANK_UNKNOWN]
+        return min(known, key=lambda pair: (ranks[pair] > RANK_TASK_NAME, -len(pair[1])), default=None)
 
     def key(self, stem: str) -> str:
         """The key of an image in a directory of its task: without what Taskonomy's names say of the task."""

@@ -66,7 +66,7 @@ def search_within(search: Search, path: Path) -> Search:
     Raises:
         SceneError: not a tar file, or a damaged one.
     """
-    listings = {str(path): Listing.empty()}  # by path of the directory
+    listings = {str(path): Listing()}  # by path of the directory
     unsafe: list[str] = []
     special: list[str] = []
     try:
@@ -93,7 +93,7 @@ def _add(listings: dict[str, Listing], directory: str, name: str, path: str) -> 
         subdirectory = f"{directory}/{parent}"
         if subdirectory not in listings:
             listings[directory].directories.append(parent)
-            listings[subdirectory] = Listing.empty()
+            listings[subdirectory] = Listing()
         directory = subdirectory
     listings[directory].add(file_name, path)
 
