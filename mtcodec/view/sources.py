@@ -49,7 +49,7 @@ def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> 
     """The files below a directory, in order of their names.
 
     Args:
-        max_pixels: of an image; files with larger ones are not reader.
+        max_pixels: of an image; files with larger ones are not read.
         limit: so many files at most, 0 for all of them.
 
     Raises:
