@@ -55,13 +55,14 @@ def table(name: str) -> Rgb:
     anchors = np.array([tuple(bytes.fromhex(colour)) for colour in MAPS[name].split()], float)
     positions = np.linspace(0, len(anchors) - 1, 256)
     channels = [np.interp(positions, np.arange(len(anchors)), channel) for channel in anchors.T]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    colours: Rgb = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    return colours
 
 
 def apply_map(shares: Floats, name: str) -> Rgb:
     """Colours (H, W, 3) of shares (H, W), 0 to 1, of a map's range; others are clipped, NaN is 0."""
-    levels: Rgb = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
-    return table(name)[levels]
+    colours: Rgb = table(name)[np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)]
+    return colours
 
 
 def of_ids(ids: npt.NDArray[Any]) -> Rgb:
