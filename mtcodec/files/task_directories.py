@@ -37,7 +37,7 @@ def find(search: Search, root: Listing) -> list[SceneFiles]:
         for key, path in images[Path(directory).name]:
             add_file(by_task.setdefault(task, {}), key, path, task)
     _leave_out(search, root, walks, images)
-    return _join(search, _associate(search, by_task))
+    return _join(search, association.associate(search, by_task))
 
 
 def _images_by_directory(naming: Naming, walks: dict[str, Walk]) -> dict[str, Images]:
@@ -74,17 +74,6 @@ def _leave_out(search: Search, root: Listing, walks: dict[str, Walk], used: Iter
             search.misfits.append(f"{search.dataset / name}/")
         elif other_files:
             search.other_files.append(f"{search.dataset / name}/")
-
-
-def _associate(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
-    """Images by task and key, those of TUM sequences by time."""
-    if not association.applies(search.dataset, by_task):
-        return by_task
-    by_task, left_out_count = association.associate(search.dataset, by_task)
-    search.use_files(association.index_files(search.dataset))
-    if left_out_count:
-        search.note(f"{left_out_count} images have no partner in time and are left out")
-    return by_task
 
 
 def _join(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
