@@ -126,14 +126,9 @@ def add_pictures(
 def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
     shape = sizing.shape(*signal.image.shape[:2])
     rgb = hatch_holes(render(style, signal.image, shape), signal.valid)
-    return encode_picture(rgb, _jpeg_quality(style, sizing, shape))
-
-
-def _jpeg_quality(style: Style, sizing: Sizing, shape: tuple[int, int]) -> int | None:
-    """The quality of a picture as JPEG, None to keep its colours."""
-    if style.rendering == "labels" or sizing.keeps_pixels(*shape):
-        return None
-    return None if style.rendering == "map" and sizing.lossless_pixels else sizing.jpeg_quality
+    keeps_maps = style.rendering == "map" and sizing.lossless_pixels > 0
+    keeps_colours = style.rendering == "labels" or keeps_maps or sizing.keeps_pixels(*shape)
+    return encode_picture(rgb, None if keeps_colours else sizing.jpeg_quality)
 
 
 def _add_error_map(view: TaskView, original: Signal, decoded: Array, sizing: Sizing) -> None:

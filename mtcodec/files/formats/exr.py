@@ -42,7 +42,7 @@ class Layer:
     file: Path
     layer: str
     channels: tuple[Place, ...]
-    share: float = 1
+    share: float
 
     suffix = ".exr"
 
