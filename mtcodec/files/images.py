@@ -47,7 +47,7 @@ def read_with_alpha(
         pixels = image_format.read(source, as_numbers, note)
     _check(source, pixels)
     image, alpha = _split_alpha(pixels, task, image_format.may_have_alpha(source))
-    if alpha is not None and _is_opaque(alpha):
+    if alpha is not None and (alpha == _largest(alpha)).all():
         note("its alpha says that all is opaque, and is dropped")
         alpha = None
     image = _as_declared(image, task, note)
@@ -76,9 +76,8 @@ def _split_alpha(pixels: Array, task: Task | None, may_have_alpha: bool) -> tupl
     return pixels, None
 
 
-def _is_opaque(alpha: Array) -> bool:
-    largest = 1 if alpha.dtype.kind in "fb" else np.iinfo(alpha.dtype.name).max
-    return bool((alpha == largest).all())
+def _largest(alpha: Array) -> int:
+    return 1 if alpha.dtype.kind in "fb" else int(np.iinfo(alpha.dtype.name).max)
 
 
 def _as_declared(image: Array, task: Task | None, note: Note) -> Array:
