@@ -156,8 +156,8 @@ def _decode(
 
 def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
     """Bytes of the original files of ``tasks``; 0 where some are missing."""
-    sources = {files.files.get(name, files.files.get(name.removesuffix(ALPHA_SUFFIX))) for name in tasks}
     try:
-        return 0 if None in sources else sum(size_of(source) for source in sources if source is not None)
-    except (MissingSource, OSError, ValueError):
+        names = {name if name in files.files else name.removesuffix(ALPHA_SUFFIX) for name in tasks}
+        return sum(size_of(files.files[name]) for name in names)
+    except (KeyError, MissingSource, OSError, ValueError):
         return 0

@@ -89,12 +89,9 @@ def declaration_of(name: str, section: Section, image: Array | None, known: Decl
 
 def _signal_of(task: Task, section: Section, image: Array) -> Signal:
     """An image with the holes that its section names; sections that keep everything name none."""
-    attributes = section.attributes
-    hole_values: list[tuple[float, ...]] = []
-    if attributes.mask_index is not None and attributes.hole_values:
-        holes = pixel_format_of(attributes, _NO_HOLES).holes
-        if holes is not None:
-            hole_values = [tuple(map(float, values)) for values in holes.values]
+    has_mask = section.attributes.mask_index is not None
+    holes = pixel_format_of(section.attributes, _NO_HOLES if has_mask else None).holes
+    hole_values = [tuple(map(float, values)) for values in holes.values] if holes else []
     return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "stepped"))
 
 
