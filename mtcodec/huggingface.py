@@ -25,6 +25,8 @@ from mtcodec.container.header import MAX_PIXELS
 if TYPE_CHECKING:
     from datasets import Dataset
 
+__all__ = ["dataset"]
+
 
 def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels: int = MAX_PIXELS) -> Dataset:
     """The scenes of an archive: ``key``, ``height``, ``width`` and an image by task, decoded when it is read.

@@ -32,6 +32,8 @@ from mtcodec.signals.mapping import Array
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+__all__ = ["Decoder", "read_archive", "read_sections"]
+
 TASK_ROWS = 4 * BATCH  # scenes that a task of Ray decodes
 Batch = dict[str, Any]
 """Arrays of the rows of a batch by column, as Ray has them with ``batch_format="numpy"``."""

@@ -126,7 +126,7 @@ class Packer:
         unknown = sorted(set(scene) - set(self.job.tasks))
         if unknown:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
-        settings = vars(self.job.request.only(scene, units))
+        settings = vars(self.job.request.for_tasks(scene, units))
         settings = {**settings, "attach": {**settings["attach"], **attach}}
         encoded = self.codec.encode_scene(scene, **settings)
         return encoded.to_bytes(), list(encoded.prepared.messages)

@@ -61,7 +61,7 @@ def bench(
 
     set_threads(threads)
     arrays = read_scene(scenes[0], request.tasks, values.names(tasks), printing.note)
-    request = request.only(arrays, layout_units(scenes[0], arrays))
+    request = request.for_tasks(arrays, layout_units(scenes[0], arrays))
     clock = time.process_time if threads == 1 else time.perf_counter
     with progress_bar(printing.quiet) as bar:
         codec = Codec(coding.weights, device, coding=coding.coding)

@@ -85,12 +85,12 @@ class Job:
         from mtcodec.container.mtc import Reader
         from mtcodec.files.scene import bytes_on_disk
 
-        result.read = bytes_on_disk(scene, encoded.candidates)
+        result.read = bytes_on_disk(scene, encoded.chosen)
         result.measures = encoded.measures
         result.facts = report.facts(Reader(encoded.to_bytes()), str(path), encoded.measures)
         result.notes += encoded.prepared.messages
         result.poor = encoded.below_floor()
-        result.missed = rate.missed(encoded, encoded.request)
+        result.missed = rate.target_error(encoded, encoded.request)
         return result
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
@@ -100,7 +100,7 @@ class Job:
 
         images = read_scene(scene, self.request.tasks, self.tasks, tell)
         attached = attachments.read(scene)
-        settings = {**vars(self.request.only(images, layout_units(scene, images))), "attach": attached}
+        settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))

@@ -14,7 +14,7 @@ import typer
 from mtcodec.cli import values
 from mtcodec.cli.common import note
 from mtcodec.cli.groups import Group, Sets
-from mtcodec.codec.request import CODINGS, EFFORTS, Request
+from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
 from mtcodec.errors import UsageError
 from mtcodec.quality import DEFAULT, WORDS
 from mtcodec.tasks import KINDS, USUAL, Declarations
@@ -280,7 +280,7 @@ class CodingOptions(Group):
     coding: Annotated[
         str,
         typer.Option(
-            "--coding", metavar="CODING", rich_help_panel=CODING, autocompletion=one_of(*CODINGS),
+            "--coding", metavar="CODING", rich_help_panel=CODING, autocompletion=one_of(*CODING_CHOICES),
             help="auto: networks or AV1 for each task, whatever costs least; neural: networks for all tasks "
             "that they know; classical: never networks.",
         ),

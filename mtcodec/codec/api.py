@@ -32,8 +32,8 @@ def tasks_of(paths: Iterable[Path]) -> dict[str, Task]:
     """The usual declarations, and those that weights bring besides."""
     declarations = dict(USUAL)
     for path in paths:
-        of_weights = model_config(describe(path)).tasks
-        declarations |= {task.name: task for task in of_weights if task.name not in declarations}
+        declared = model_config(describe(path)).tasks
+        declarations |= {task.name: task for task in declared if task.name not in declarations}
     return declarations
 
 
@@ -129,7 +129,7 @@ class Codec:
         """Arrays by task, in the dtypes of the originals.
 
         Args:
-            data: of it, only the header and the sections that ``tasks`` need are read.
+            data: of an open file, only the header and the sections that ``tasks`` need are read.
             tasks: one or several; all of the file's without it.
             on_damage: called for every task that is lost to damage, whereupon the others are decoded;
                 without it the first such error is raised.
@@ -199,8 +199,8 @@ def load(
 def encode(scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any) -> bytes:
     """The bytes of an ``.mtc`` file of one scene, see :class:`Codec` for ``weights`` and ``device``, and
     :meth:`Codec.encode` for the others."""
-    of_codec = {name: settings.pop(name) for name in ("weights", "device") if name in settings}
-    return Codec(**of_codec).encode(scene, quality, **settings)
+    codec_settings = {name: settings.pop(name) for name in ("weights", "device") if name in settings}
+    return Codec(**codec_settings).encode(scene, quality, **settings)
 
 
 def decode(data: Data, tasks: str | Iterable[str] | None = None, device: str = "cpu") -> Scene:

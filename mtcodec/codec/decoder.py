@@ -75,16 +75,16 @@ def decode(
     _check_alike(readers, names, neural_names)
     on_damage = on_damage or _raise
     window = window or (slice(0, header.height), slice(0, header.width))
-    is_large = header.height * header.width > MAX_PARALLEL_PIXELS
+    run_serially = header.height * header.width > MAX_PARALLEL_PIXELS
 
-    def begin(reader: Reader) -> _Decoding:
+    def decode_without_networks(reader: Reader) -> _Decoding:
         decoding = _Decoding(reader)
-        _find_pixel_formats(decoding, names)
-        _decode_images(decoding, [name for name in names if name not in neural_names], is_large)
+        _decode_masks(decoding, names)
+        _decode_non_neural(decoding, [name for name in names if name not in neural_names], run_serially)
         decoding.images = {name: image[window] for name, image in decoding.images.items()}
         return decoding
 
-    decodings = threads.parallel_map(begin, readers, serial=is_large)
+    decodings = threads.parallel_map(decode_without_networks, readers, serial=run_serially)
     for decoding in decodings:
         for error in decoding.errors:
             on_damage(error)
@@ -124,7 +124,7 @@ def _interleaved(image: Array) -> Array:
     return result
 
 
-def _find_pixel_formats(decoding: _Decoding, names: Sequence[str]) -> None:
+def _decode_masks(decoding: _Decoding, names: Sequence[str]) -> None:
     """How the samples of tasks stand for values; those whose mask of holes is damaged are lost."""
     reader, masks = decoding.reader, dict[int, Mask]()
     header = reader.header
@@ -142,7 +142,7 @@ def _find_pixel_formats(decoding: _Decoding, names: Sequence[str]) -> None:
             decoding.errors.append(SectionError(reason, section=name, task=name))
 
 
-def _decode_images(decoding: _Decoding, names: Sequence[str], is_large: bool) -> None:
+def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: bool) -> None:
     """The images of sections that no network decodes, without those that are lost."""
     reader, payloads = decoding.reader, dict[str, bytes]()
     for name in names:
@@ -159,7 +159,7 @@ def _decode_images(decoding: _Decoding, names: Sequence[str], is_large: bool) ->
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 
-    results = threads.parallel_map(decode_section, list(payloads), serial=is_large)
+    results = threads.parallel_map(decode_section, list(payloads), serial=run_serially)
     for name, result in zip(payloads, results):
         if isinstance(result, SectionError):
             decoding.errors.append(result)
@@ -184,5 +184,5 @@ def _decode_neural(
             neural.check(reader.header, name, networks)
     pixel_formats = [{name: one.pixel_formats[name] for name in names} for one in decodings]
     images = neural.decode(networks, readers, pixel_formats, on_damage, window)
-    for decoding, of_file in zip(decodings, images):
-        decoding.images |= of_file
+    for decoding, images_of_file in zip(decodings, images):
+        decoding.images |= images_of_file

@@ -1,4 +1,4 @@
-"""A scene as the mode decision has chosen it; sections become bytes here, once, last."""
+"""A scene as the mode decision has chosen it. Only here sections become bytes of a file."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ from mtcodec.signals.signal import Signal
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralCandidates
 
-MAX_SPEED_SHARE = (
-    0.02  # of the bytes of a scene's images: what a mask may take more for being decoded quickly
-)
+MAX_SPEED_SHARE = 0.02
+"""Of the bytes of a scene's images: what a mask may take more for being decoded quickly."""
 
 
 @dataclass(frozen=True)
-class MaskSection:
+class MaskPayloads:
     """A mask of holes: its smallest payload, and perhaps a longer one that decodes faster."""
 
     smallest: bytes
     faster: bytes | None
 
     @classmethod
-    def encode(cls, holes: Holes) -> MaskSection:
+    def encode(cls, holes: Holes) -> MaskPayloads:
         smallest = labels.encode_mask(holes.mask)
         return cls(smallest, labels.encode_mask_for_speed(holes.mask, smallest))
 
@@ -51,15 +50,15 @@ class EncodedScene:
     """What the mode decision has chosen for a scene. Images are decoded and measured when first asked for.
 
     Attributes:
-        candidates: that of every task, in the order of the scene.
+        chosen: the candidate of every task, in the order of the scene.
         masks: of the scene's holes. mask_of: which of them a task's holes are, by task.
         neural: what networks made, None where no task needs them.
         quality: 0 to 100.
     """
 
     prepared: Prepared
-    candidates: dict[str, Candidate]
-    masks: Sequence[MaskSection]
+    chosen: dict[str, Candidate]
+    masks: Sequence[MaskPayloads]
     mask_of: Mapping[str, int]
     neural: NeuralCandidates | None
     quality: float
@@ -68,22 +67,25 @@ class EncodedScene:
     @cached_property
     def decoded(self) -> dict[str, Array]:
         """Images by task as decoding gives them."""
-        return {name: candidate.decoded() for name, candidate in self.candidates.items()}
+        return {name: candidate.decoded() for name, candidate in self.chosen.items()}
 
     @cached_property
     def measures(self) -> dict[str, dict[str, float]]:
         """Measures of every task that may have losses, see :func:`mtcodec.signals.measures.measure`."""
-        return {n: measure(signal, self.candidates[n].decoded()) for n, signal in self._lossy().items()}
+        return {
+            name: measure(signal, self.chosen[name].decoded()) for name, signal in self._measured().items()
+        }
 
     @cached_property
     def psnr(self) -> dict[str, float]:
         """dB by task that may have losses."""
         return {
-            n: errors(signal, self.candidates[n].decoded())["psnr"] for n, signal in self._lossy().items()
+            name: errors(signal, self.chosen[name].decoded())["psnr"]
+            for name, signal in self._measured().items()
         }
 
-    def _lossy(self) -> dict[str, Signal]:
-        """Signals of the tasks whose kind is not always kept exactly."""
+    def _measured(self) -> dict[str, Signal]:
+        """Signals of the tasks that have measures: those whose kind is not always exact."""
         return {name: signal for name, signal in self.prepared.signals.items() if not signal.task.exact}
 
     def below_floor(self) -> list[str]:
@@ -106,12 +108,12 @@ class EncodedScene:
         sections: list[tuple[Section, bytes]] = []
         if self.neural is not None and self.neural.shared is not None:
             sections.append((Section(SHARED, "neural", Attributes()), self.neural.shared))
-        image_bytes = sum(len(candidate.payload) for candidate in self.candidates.values())
+        image_bytes = sum(len(candidate.payload) for candidate in self.chosen.values())
         used = self._used_masks()
         for place, index in enumerate(used):
             payload = self.masks[index].payload(image_bytes)
             sections.append((Section(mask_name(place), "labels", Attributes("uint8", 1)), payload))
-        for name, candidate in self.candidates.items():
+        for name, candidate in self.chosen.items():
             has_holes = candidate.pixel_format.holes is not None
             attributes = attributes_of(candidate, used.index(self.mask_of[name]) if has_holes else None)
             sections.append((Section(name, candidate.coding, attributes), candidate.payload))
@@ -124,13 +126,13 @@ class EncodedScene:
     def _used_masks(self) -> list[int]:
         """Indexes of the masks that the candidates read."""
         with_holes = (
-            n for n, candidate in self.candidates.items() if candidate.pixel_format.holes is not None
+            name for name, candidate in self.chosen.items() if candidate.pixel_format.holes is not None
         )
         return sorted({self.mask_of[name] for name in with_holes})
 
     def _notes(self) -> dict[str, dict[str, float | str]]:
         content: dict[str, dict[str, float | str]] = {
-            name: {"unit": unit} for name, unit in self.request.units.items() if name in self.candidates
+            name: {"unit": unit} for name, unit in self.request.units.items() if name in self.chosen
         }
         if self.request.measures:
             for name, measures in self.measures.items():

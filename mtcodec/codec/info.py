@@ -65,8 +65,8 @@ def _tasks(reader: Reader, pixels: int) -> dict[str, dict[str, Any]]:
     for task in header.tasks:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
-        reads = {"bytes": count, "bpp": _bpp(count, pixels), "sections": list(needed)}
-        tasks[task] = notes_of.get(task, {}) | reads
+        cost = {"bytes": count, "bpp": _bpp(count, pixels), "sections": list(needed)}
+        tasks[task] = notes_of.get(task, {}) | cost
     return tasks
 
 

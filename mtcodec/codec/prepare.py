@@ -38,8 +38,8 @@ class Prepared:
     bounds: dict[str, float]
     messages: tuple[str, ...] = ()
 
-    def lossy(self) -> dict[str, Signal]:
-        """Signals of the tasks that are coded with losses."""
+    def quality_coded(self) -> dict[str, Signal]:
+        """Signals of the tasks that are coded by quality: those without a bound."""
         return {name: signal for name, signal in self.signals.items() if name not in self.bounds}
 
 
@@ -183,11 +183,11 @@ def _check_request(tasks: Mapping[str, Task], request: Request) -> None:
         if name not in tasks or not tasks[name].kind.length:
             raise UsageError(f"a unit for task {name!r}, which the scene lacks or which has no lengths")
     present = set(tasks)
-    lossy = {name for name, task in tasks.items() if not task.exact and name not in request.max_error}
+    with_quality = {n for n, task in tasks.items() if not task.exact and n not in request.max_error}
     for setting, by_task, allowed in (
-        ("a quality", request.task_quality, lossy),
+        ("a quality", request.task_quality, with_quality),
         ("a bound", request.max_error, present),  # what is kept exactly keeps any bound
-        ("a PSNR", request.target_psnr, lossy),
+        ("a PSNR", request.target_psnr, with_quality),
     ):
         for name in by_task:
             if name not in allowed:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
 
 TOLERANCE = 4  # quality levels that the search may stay away from the best one
-MAX_REFINEMENTS = 5  # encodings at most to use what thorough ones save
+MAX_STRIDES = 5  # encodings at most to use what thorough ones save
 STRIDE = 32  # levels by which what was found with quick encodings is corrected
 
 
 class Encoder(Protocol):
     """What rate control needs of a scene's encoder, see :class:`mtcodec.codec.encoder.SceneEncoder`."""
 
-    def at(self, level: int) -> EncodedScene:
+    def encode_at(self, level: int) -> EncodedScene:
         """The scene at a quality level."""
 
     def quick(self) -> Encoder:
@@ -40,46 +40,50 @@ def control(encoder: Encoder, request: Request) -> EncodedScene:
         TargetError: no quality reaches it, and the nearest is not wanted.
     """
     if not request.target_psnr and not request.target_bytes:
-        return encoder.at(to_level(request.quality))
+        return encoder.encode_at(to_level(request.quality))
 
     def meets(encoded: EncodedScene) -> bool:
-        return not missed(encoded, request)
+        return not target_error(encoded, request)
 
-    feasible, preferred = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
-    level = _search(encoder.quick().at, meets, feasible, preferred)
-    level, encoded = _backed_off(encoder, meets, level, feasible, STRIDE if feasible > preferred else -STRIDE)
+    safe_end, wanted_end = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
+    stride = STRIDE if wanted_end > safe_end else -STRIDE
+    level = _search(encoder.quick().encode_at, meets, safe_end, wanted_end)
+    level, encoded = _backed_off(encoder, meets, level, safe_end, -stride)
     if not meets(encoded):
         if not request.best_effort:
-            raise TargetError(f"{missed(encoded, request)} (--best-effort takes that)")
+            raise TargetError(f"{target_error(encoded, request)} (--best-effort takes that)")
         return encoded
-    half_stride = STRIDE // 2 if preferred > feasible else -STRIDE // 2
-    level, encoded = _pushed(encoder, meets, level, encoded, preferred, half_stride)
+    level, encoded = _pushed(encoder, meets, level, encoded, wanted_end, stride // 2)
     return encoded if request.target_bytes else encoder.refined(encoded, level)
 
 
 def _search(
-    at: Callable[[int], EncodedScene], meets: Callable[[EncodedScene], bool], feasible: int, preferred: int
+    encode_at: Callable[[int], EncodedScene],
+    meets: Callable[[EncodedScene], bool],
+    safe_end: int,
+    wanted_end: int,
 ) -> int:
-    """By bisection, the level next to ``preferred`` that meets the target; ``feasible`` where none does."""
-    if meets(at(preferred)):
-        return preferred
-    while abs(preferred - feasible) > TOLERANCE:
-        level = (feasible + preferred) // 2
-        if meets(at(level)):
-            feasible = level
+    """By bisection, the level next to ``wanted_end`` that meets the target; ``safe_end`` where none does."""
+    if meets(encode_at(wanted_end)):
+        return wanted_end
+    passing, failing = safe_end, wanted_end
+    while abs(failing - passing) > TOLERANCE:
+        level = (passing + failing) // 2
+        if meets(encode_at(level)):
+            passing = level
         else:
-            preferred = level
-    return feasible
+            failing = level
+    return passing
 
 
 def _backed_off(
-    encoder: Encoder, meets: Callable[[EncodedScene], bool], level: int, feasible: int, stride: int
+    encoder: Encoder, meets: Callable[[EncodedScene], bool], level: int, safe_end: int, stride: int
 ) -> tuple[int, EncodedScene]:
-    """The first level towards ``feasible`` that meets the target, or ``feasible`` itself."""
-    encoded = encoder.at(level)
-    while not meets(encoded) and level != feasible:
+    """The first level towards ``safe_end`` that meets the target, or ``safe_end`` itself."""
+    encoded = encoder.encode_at(level)
+    while not meets(encoded) and level != safe_end:
         level = min(max(level + stride, 0), MAX_LEVEL)
-        encoded = encoder.at(level)
+        encoded = encoder.encode_at(level)
     return level, encoded
 
 
@@ -88,30 +92,28 @@ def _pushed(
     meets: Callable[[EncodedScene], bool],
     level: int,
     encoded: EncodedScene,
-    preferred: int,
+    wanted_end: int,
     stride: int,
 ) -> tuple[int, EncodedScene]:
-    """A few strides from a level that meets the target towards ``preferred``, as long as it is met."""
-    for _ in range(MAX_REFINEMENTS):
-        if level == preferred:
+    """A few strides from a level that meets the target towards ``wanted_end``, as long as it is met."""
+    for _ in range(MAX_STRIDES):
+        if level == wanted_end:
             break
         closer = min(max(level + stride, 0), MAX_LEVEL)
-        trial = encoder.at(closer)
+        trial = encoder.encode_at(closer)
         if not meets(trial):
             break
         level, encoded = closer, trial
     return level, encoded
 
 
-def missed(encoded: EncodedScene, request: Request) -> str:
+def target_error(encoded: EncodedScene, request: Request) -> str:
     """Why a file does not reach the target of ``request``; empty where it does."""
     if request.target_bytes:
         size = len(encoded.to_bytes())
-        return (
-            ""
-            if size <= request.target_bytes
-            else (f"out of reach: {size} bytes at least, not {request.target_bytes}")
-        )
+        if size <= request.target_bytes:
+            return ""
+        return f"out of reach: {size} bytes at least, not {request.target_bytes}"
     if all(encoded.psnr[name] >= psnr for name, psnr in request.target_psnr.items()):
         return ""
     pairs = (f"{n} {encoded.psnr[n]:.1f} dB at most, not {v:g}" for n, v in request.target_psnr.items())

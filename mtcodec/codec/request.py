@@ -11,9 +11,9 @@ from mtcodec.quality import DEFAULT
 from mtcodec.tasks import USUAL, Declarations, units
 from mtcodec.tasks.kinds import Values
 
-CODINGS = ("auto", "neural", "classical")
+CODING_CHOICES = ("auto", "neural", "classical")
 EFFORTS = ("fast", "normal", "best")
-BY_TASK = ("task_quality", "max_error", "invalid", "target_psnr", "units")  # settings of single tasks
+PER_TASK_FIELDS = ("task_quality", "max_error", "invalid", "target_psnr", "units")  # settings of single tasks
 Invalid = Mapping[str, Sequence[Values]]
 """By task, stored values of holes besides the usual ones."""
 
@@ -60,7 +60,7 @@ class Request:
         for value in (self.quality, *self.task_quality.values()):
             if not 0 <= value <= 100:
                 raise UsageError(f"quality must be 0 to 100, not {value}")
-        for word, words in ((self.coding, CODINGS), (self.effort, EFFORTS)):
+        for word, words in ((self.coding, CODING_CHOICES), (self.effort, EFFORTS)):
             if word not in words:
                 raise UsageError(f"not {word!r}, but one of {', '.join(words)}")
         if self.target_psnr and self.target_bytes:
@@ -69,24 +69,24 @@ class Request:
             if not (units.parse(bound)[0] if isinstance(bound, str) else bound) >= 0:
                 raise UsageError(f"not a bound of errors: {bound}", task=name)
         for name, unit in self.units.items():
-            number, length = units.parse(unit)
-            if not length or number == 0:
+            number, suffix = units.parse(unit)
+            if not suffix or number == 0:
                 raise UsageError(f"a unit is a length in mm, cm or m, not {unit!r}", task=name)
 
-    def only(self, tasks: Collection[str], dataset_units: Mapping[str, str] = {}) -> Request:
+    def for_tasks(self, tasks: Collection[str], dataset_units: Mapping[str, str] = {}) -> Request:
         """The same without settings of other tasks than ``tasks``; for datasets whose scenes differ.
 
         ``dataset_units`` are those that a dataset tells, for tasks of lengths without a unit in the request.
         """
         fields: dict[str, Any] = {
             name: {task: value for task, value in getattr(self, name).items() if task in tasks}
-            for name in BY_TASK
+            for name in PER_TASK_FIELDS
         }
         declared = (task for task in dataset_units if task in tasks and task in self.tasks)
-        of_dataset = {task: dataset_units[task] for task in declared if self.tasks[task].kind.length}
-        fields["units"] = {**of_dataset, **fields["units"]}
+        dataset_defaults = {task: dataset_units[task] for task in declared if self.tasks[task].kind.length}
+        fields["units"] = {**dataset_defaults, **fields["units"]}
         return replace(self, **fields)
 
     def tasks_named(self) -> set[str]:
         """Tasks that have settings of their own."""
-        return {task for name in BY_TASK for task in getattr(self, name)}
+        return {task for name in PER_TASK_FIELDS for task in getattr(self, name)}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mtcodec import threads
-from mtcodec.codec.candidates import Candidates
+from mtcodec.codec.api import Codec
+from mtcodec.codec.candidates import CandidateEncoder
 from mtcodec.codec.request import Request
-from mtcodec.coders.coding_modes import takes_channels
-from mtcodec.container.header import parse
+from mtcodec.coders.coding_modes import channels_supported
 from mtcodec.errors import MtcodecError
 from mtcodec.quality import MAX_NETWORK_LEVEL, lambda_of, to_level
 from mtcodec.signals.mapping import Array
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
     from mtcodec.networks.engine import Networks
 
-SAMPLE_SIDES = 128, 256  # shortest and longest side of the part of a scene on which networks are compared
+CROP_SIDES = 128, 256  # shortest and longest side of the part of a scene on which networks are compared
 MAX_TRIAL_PIXELS = 1 << 17  # of a scene up to which networks take no longer than finding out that they lose
 WINDOW_SIDE = 256  # at most, of the part of a scene on which weights for a dataset are compared
 MAX_COST_RATIO = 1.2  # of networks on the sample, over what a draft makes expect of a thorough encoding
@@ -30,8 +30,8 @@ MAX_COST_RATIO = 1.2  # of networks on the sample, over what a draft makes expec
 # --- for a scene -----------------------------------------------------------------------------------------
 
 
-class _Trial(NamedTuple):
-    """What networks make of a sample: bits of the shared section, and costs by task."""
+class _CropCost(NamedTuple):
+    """What networks cost on a crop: bits of the shared section, and costs by task."""
 
     shared_bits: int
     costs: Mapping[str, float]
@@ -42,7 +42,7 @@ class _Trial(NamedTuple):
 
 
 def networks_for_scene(
-    signals: Mapping[str, Signal], networks: Sequence[Networks], request: Request, level: int
+    signals: Mapping[str, Signal], available: Sequence[Networks], request: Request, level: int
 ) -> Networks | None:
     """Of the networks that know most tasks, those that cost least on a part in the middle of the scene.
 
@@ -51,45 +51,47 @@ def networks_for_scene(
     """
     if request.coding == "classical" or not signals:
         return None
-    scene = Candidates(signals, request)
-    if request.coding == "auto" and min(scene.task_level(n, level) for n in signals) > MAX_NETWORK_LEVEL:
+    whole = CandidateEncoder(signals, request)
+    if request.coding == "auto" and min(whole.task_level(n, level) for n in signals) > MAX_NETWORK_LEVEL:
         return None
-    most_tasks = max((len(scene.known_to(one)) for one in networks), default=0)
-    fitting = [one for one in networks if most_tasks and len(scene.known_to(one)) == most_tasks]
-    if not fitting or (len(fitting) == 1 and request.coding == "neural"):
-        return fitting[0] if fitting else None
-    sample = _sample(signals, request)
-    trials = threads.parallel_map(lambda one: _try(sample, one, level), fitting)
-    best = min(range(len(fitting)), key=lambda index: trials[index].total)
+    most_tasks = max((len(whole.supported_by(networks)) for networks in available), default=0)
+    if not most_tasks:
+        return None
+    fitting = [networks for networks in available if len(whole.supported_by(networks)) == most_tasks]
+    if len(fitting) == 1 and request.coding == "neural":
+        return fitting[0]
+    crop = _center_crop(signals, request)
+    costs = threads.parallel_map(lambda networks: _cost_on(crop, networks, level), fitting)
+    best = min(range(len(fitting)), key=lambda index: costs[index].total)
     pixels = max(signal.height * signal.width for signal in signals.values())
     if request.coding == "neural" or request.effort == "best" or pixels <= MAX_TRIAL_PIXELS:
         return fitting[best]
-    return None if _loses_everywhere(sample, trials[best], level) else fitting[best]
+    return None if _loses_everywhere(crop, costs[best], level) else fitting[best]
 
 
-def _sample(signals: Mapping[str, Signal], request: Request) -> Candidates:
-    """Candidates of a part in the middle, of a quarter of the area within limits."""
-    first = next(iter(signals.values()))
+def _center_crop(signals: Mapping[str, Signal], request: Request) -> CandidateEncoder:
+    """An encoder of a part in the middle, of a quarter of the area within limits."""
+    signal = next(iter(signals.values()))
     window = []
-    for size in (first.height, first.width):
-        side = min(max(size // 2, SAMPLE_SIDES[0]), SAMPLE_SIDES[1])
+    for size in (signal.height, signal.width):
+        side = min(max(size // 2, CROP_SIDES[0]), CROP_SIDES[1])
         start = max(0, (size - side) // 2)
         window.append(slice(start, start + side))
     cropped = {name: signal.crop((window[0], window[1])) for name, signal in signals.items()}
-    return Candidates(cropped, request)
+    return CandidateEncoder(cropped, request)
 
 
-def _try(sample: Candidates, networks: Networks, level: int) -> _Trial:
-    neural = sample.neural(networks, level)
-    costs = {name: sample.cost(name, candidate, level) for name, candidate in neural.tasks.items()}
-    return _Trial(8 * len(neural.shared or b""), costs)
+def _cost_on(crop: CandidateEncoder, networks: Networks, level: int) -> _CropCost:
+    neural = crop.encode_neural(networks, level)
+    costs = {name: crop.cost(name, candidate, level) for name, candidate in neural.tasks.items()}
+    return _CropCost(8 * len(neural.shared or b""), costs)
 
 
-def _loses_everywhere(sample: Candidates, trial: _Trial, level: int) -> bool:
+def _loses_everywhere(crop: CandidateEncoder, cost: _CropCost, level: int) -> bool:
     """Do networks cost clearly more than classical codecs are expected to, for every task?"""
-    return all(takes_channels(sample.signals[name]) for name in trial.costs) and all(
-        cost > MAX_COST_RATIO * sample.expected_cost(name, sample.draft_cost(name, level))
-        for name, cost in trial.costs.items()
+    return all(channels_supported(crop.signals[name]) for name in cost.costs) and all(
+        task_cost > MAX_COST_RATIO * crop.expected_cost(name, crop.draft_cost(name, level))
+        for name, task_cost in cost.costs.items()
     )
 
 
@@ -97,9 +99,9 @@ def _loses_everywhere(sample: Candidates, trial: _Trial, level: int) -> bool:
 
 
 class SceneCost(NamedTuple):
-    """What a whole scene costs in bits, and whether its file needs networks."""
+    """Bits + λ · errors of a whole scene, and whether its file needs networks."""
 
-    bits: float
+    cost: float
     is_neural: bool
 
 
@@ -145,7 +147,7 @@ def _file_bits(path: Path) -> int:
 
 def _total(costs: Sequence[SceneCost], count: int) -> float:
     """Bits of ``count`` scenes, as a sample tells."""
-    return sum(cost.bits for cost in costs) * count / max(len(costs), 1)
+    return sum(scene_cost.cost for scene_cost in costs) * count / max(len(costs), 1)
 
 
 def _center_window(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
@@ -164,19 +166,17 @@ def _scene_cost(
 
     None where it cannot be encoded.
     """
-    from mtcodec.codec.api import Codec  # which imports this module
-
     try:
         encoded = Codec(() if path is None else path, **vars(request)).encode_scene(window)
     except MtcodecError:
         return None
-    return SceneCost(_cost(encoded, request) / share, parse(encoded.to_bytes()).is_neural)
+    return SceneCost(_cost(encoded, request) / share, encoded.neural is not None)
 
 
 def _cost(encoded: EncodedScene, request: Request) -> float:
     """Bits of a file + λ · its squared errors by task, weighted."""
-    bits = 8.0 * len(encoded.to_bytes())
-    for name, candidate in encoded.candidates.items():
+    cost = 8.0 * len(encoded.to_bytes())
+    for name, candidate in encoded.chosen.items():
         level = to_level(request.task_quality.get(name, request.quality))
-        bits += lambda_of(level) * encoded.prepared.signals[name].task.weight * candidate.squared_error()
-    return bits
+        cost += lambda_of(level) * encoded.prepared.signals[name].task.weight * candidate.squared_error()
+    return cost

@@ -31,8 +31,11 @@ def encode(signal: Signal, bound: float = 0.0, effort: str = "normal") -> Candid
     if bound > 0 and signal.original.dtype.kind != "b" and signal.task.channels in (1, 3):
         if signal.original.dtype.kind in "ui":
             bound = math.floor(bound)
-        lossy = near_lossless.candidates(signal, bound, effort)
-        candidates += [own for own in lossy if _is_within(signal.original, own.decoded(), bound)]
+        candidates += [
+            candidate
+            for candidate in near_lossless.candidates(signal, bound, effort)
+            if _is_within(signal.original, candidate.decoded(), bound)
+        ]
     return min(candidates, key=lambda candidate: len(candidate.payload))
 
 
@@ -43,7 +46,9 @@ def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidat
     if task.kind.name == "categories" or image.dtype.kind == "b":
         candidates.append(labels.encode(image))
     if image.dtype.kind in "ui" and task.channels in (1, 3) and not any(candidates):
-        candidates.append(near_lossless.quantised(signal, image, _integer_range(signal), 0.0, None, effort))
+        candidates.append(
+            near_lossless.encode_uniform(signal, image, _integer_range(signal), 0.0, None, effort)
+        )
         if task.exact:
             candidates.append(labels.encode(image))
     mostly_holes = signal.valid is not None and float(signal.valid.mean()) < SPARSE_SHARE
@@ -53,10 +58,12 @@ def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidat
 
 
 def _integer_range(signal: Signal) -> ValueRange:
-    """The range of an image of integers: its own, or its dtype's where that needs no words in the header."""
+    """The range of an image of integers, or its dtype's where that needs no bytes in the descriptor."""
     image = signal.original
-    has_own = signal.task.scene_range(image.dtype.name) or image.dtype.itemsize > 2 or image.dtype.kind == "i"
-    if has_own:
+    needs_range = (
+        signal.task.uses_scene_range(image.dtype.name) or image.dtype.itemsize > 2 or image.dtype.kind == "i"
+    )
+    if needs_range:
         return ValueRange(float(image.min()), float(image.max()))
     return whole_range(image.dtype.name)
 

@@ -22,8 +22,8 @@ class Candidate:
         coding: of :data:`mtcodec.container.section.CODINGS`.
         pixel_format: how decoded planes stand for stored values; its holes are a section of their own.
         payload: bytes of the task's section.
-        decoder: makes the image, (H, W) or (H, W, C) stored values, as decoding the payload gives it.
-        signal: the original that losses are measured against; None: nothing is lost.
+        reconstruct: makes the image, (H, W) or (H, W, C) stored values, as decoding the payload gives it.
+        reference: the original that losses are measured against; None: nothing is lost.
         uses_shared: does decoding read the shared section?
         level: quality level of the task's stream where it differs from the scene's; of networks only.
     """
@@ -31,8 +31,8 @@ class Candidate:
     coding: str
     pixel_format: PixelFormat
     payload: bytes
-    decoder: Callable[[], Array]
-    signal: Signal | None = None
+    reconstruct: Callable[[], Array]
+    reference: Signal | None = None
     uses_shared: bool = False
     level: int | None = None
     _image: Array | None = field(default=None, init=False, repr=False)
@@ -47,17 +47,17 @@ class Candidate:
         """The image as decoding gives it. It is decoded once, and anew each time if it is large."""
         if self._image is not None:
             return self._image
-        image = self.decoder()
+        image = self.reconstruct()
         if image.shape[0] * image.shape[1] <= CHUNK_PIXELS:
             self._image = image
         return image
 
     def squared_error(self) -> float:
         """Sum of squared errors, see :meth:`mtcodec.signals.signal.Signal.squared_error`."""
-        if self.signal is None:
+        if self.reference is None:
             return 0.0
         if self._squared_error is None:
-            self._squared_error = self.signal.squared_error(self.decoded())
+            self._squared_error = self.reference.squared_error(self.decoded())
         return self._squared_error
 
 

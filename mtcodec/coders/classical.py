@@ -28,19 +28,19 @@ from mtcodec.signals.rotation import Rotation
 from mtcodec.signals.signal import PixelFormat, Signal
 
 Transform = Projection | Rotation | None
-LARGE_PIXELS = 1 << 21  # of an image from which on ``normal`` and ``thorough`` are as quick as ``fast``
+LARGE_PIXELS = 1 << 21  # of an image from which on ``medium`` and ``thorough`` are as quick as ``fast``
 PROJECTED = 128  # in the byte that names the codec
 _PROJECTION, _ROTATION = struct.Struct("<3bB"), struct.Struct("<3b")
 
 
-def encode(signal: Signal, mode: CodingMode, setting: float, effort: str) -> Candidate:
+def encode(signal: Signal, mode: CodingMode, setting: float, preset: str) -> Candidate:
     """``signal`` coded in one mode, at a setting of its codec."""
     codec = CODECS[mode.codec]
-    if effort in ("normal", "thorough") and signal.height * signal.width > LARGE_PIXELS:
-        effort = "fast"
+    if preset in ("medium", "thorough") and signal.height * signal.width > LARGE_PIXELS:
+        preset = "fast"
     transform = _transform(signal, mode)
     samples = to_samples(signal, _bits(signal, mode), transform)
-    stream = codec.encode(samples, setting, effort, signal.task.kind.rd_table)
+    stream = codec.encode(samples, setting, preset, signal.task.kind.rd_table)
     decoder = partial(_decode_stream, signal.pixel_format, codec, stream, samples.shape, transform)
     return Candidate("classical", signal.pixel_format, pack_head(codec, transform) + stream, decoder, signal)
 
@@ -76,7 +76,7 @@ def _decode_stream(
 def _bits(signal: Signal, mode: CodingMode) -> int:
     """Of samples: JPEG XL gets whole bytes as they are, if the image has its dtype's whole range."""
     dtype = signal.pixel_format.dtype
-    whole_bytes = mode.codec == "jxl" and dtype == "uint8" and not signal.task.scene_range(dtype)
+    whole_bytes = mode.codec == "jxl" and dtype == "uint8" and not signal.task.uses_scene_range(dtype)
     return 8 if whole_bytes else mode.bits
 
 
@@ -97,7 +97,7 @@ def _is_rotated(codec: ClassicalCodec, pixel_format: PixelFormat) -> bool:
 def to_samples(signal: Signal, bits: int, transform: Transform = None) -> Samples:
     """Planes as unsigned samples of ``bits`` bits: (H, W), (H, W, 3), or projected (H, 2 · W)."""
     height, width = signal.height, signal.width
-    shape: tuple[int, ...] = (height, width) if signal.task.channels == 1 else signal.image.shape
+    shape: tuple[int, ...] = (height, width) if signal.task.channels == 1 else signal.filled.shape
     if isinstance(transform, Projection):
         shape = (height, 2 * width)
     samples = np.empty(shape, np.uint8 if bits == 8 else np.uint16)

@@ -18,12 +18,12 @@ from mtcodec.quality import MAX_LEVEL, level_of_lambda
 from mtcodec.signals.signal import Signal
 
 Samples = npt.NDArray[Any]
-AV1_SPEEDS = {"draft": 9, "fast": 6, "normal": 5, "thorough": 4, "best": 3}
-"""Of libaom, 0 (slow) to 10, by effort. Speed 5 costs 1 to 2 % more than 4 and takes 0.7 of its time; 6 costs
+AV1_SPEEDS = {"draft": 9, "fast": 6, "medium": 5, "thorough": 4, "best": 3}
+"""Of libaom, 0 (slow) to 10, by preset. Speed 5 costs 1 to 2 % more than 4 and takes 0.7 of its time; 6 costs
 11 to 14 % more and takes 0.16 (rgb) to 0.25; 7 another 10 (rgb, normals) to 20 % (depth), 0.1 to 0.17."""
-JXL_EFFORTS = {"draft": 3, "fast": 5, "normal": 7, "thorough": 7, "best": 7}
-"""Of libjxl, 1 (quick) to 10, by effort."""
-BEST_AV1_OFFSET = 4.0  # the effort ``best`` tries so much more and less than AV1's usual setting,
+JXL_EFFORTS = {"draft": 3, "fast": 5, "medium": 7, "thorough": 7, "best": 7}
+"""Of libjxl, 1 (quick) to 10, by preset."""
+BEST_AV1_OFFSET = 4.0  # the preset ``best`` tries so much more and less than AV1's usual setting,
 BEST_JXL_FACTOR = 1.2  # and so many times JPEG XL's
 
 
@@ -33,7 +33,7 @@ class ClassicalCodec:
 
     Attributes:
         id: its byte in payloads, for ever.
-        encode: samples (H, W) or (H, W, 3), setting, effort, name of the table → stream.
+        encode: samples (H, W) or (H, W, 3), setting, preset, name of the table → stream.
         decode: stream, shape → samples and their bits, or FormatError.
         max_side, max_pixels: of images.
     """
@@ -46,16 +46,16 @@ class ClassicalCodec:
     max_pixels: int
 
 
-def _encode_av1(samples: Samples, setting: float, effort: str, table: str) -> bytes:
-    return av1.encode_samples(samples, round(setting), AV1_SPEEDS[effort], flat=table == "depth")
+def _encode_av1(samples: Samples, setting: float, preset: str, table: str) -> bytes:
+    return av1.encode_samples(samples, round(setting), AV1_SPEEDS[preset], flat=table == "depth")
 
 
 def _decode_av1(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
     return av1.decode_samples(stream, shape), av1.BITS
 
 
-def _encode_jxl(samples: Samples, setting: float, effort: str, table: str) -> bytes:
-    return jxl.encode_lossy(samples, setting, JXL_EFFORTS[effort])
+def _encode_jxl(samples: Samples, setting: float, preset: str, table: str) -> bytes:
+    return jxl.encode_lossy(samples, setting, JXL_EFFORTS[preset])
 
 
 def _decode_jxl(stream: bytes, shape: tuple[int, ...]) -> tuple[Samples, int]:
@@ -79,15 +79,15 @@ class CodingMode:
     Attributes:
         codec: a key of :data:`CODECS`.
         bits: per sample.
-        rd_tables: by the names of :attr:`mtcodec.tasks.Kind.rd_table`, the codec's setting that costs least,
-            at evenly spaced quality levels of λ · weight, linear in between.
-        usual: is it worth trying at efforts other than ``best``?
+        settings_by_level: by the names of :attr:`mtcodec.tasks.Kind.rd_table`, the codec's setting that costs
+            least, at evenly spaced quality levels of λ · weight, linear in between.
+        usual: is it worth trying with presets other than ``best``?
         projected: two planes of unit vectors. Its table is over λ · weight · error ratio of the projection.
     """
 
     codec: str
     bits: int
-    rd_tables: dict[str, Sequence[float]]
+    settings_by_level: dict[str, Sequence[float]]
     usual: bool = True
     projected: bool = False
 
@@ -97,7 +97,7 @@ class CodingMode:
 
     def setting(self, table: str, level: int) -> float:
         """The codec's setting that costs least at a quality level, before rounding."""
-        settings = self.rd_tables[table]
+        settings = self.settings_by_level[table]
         return float(np.interp(level, np.linspace(0, MAX_LEVEL, len(settings)), settings))
 
     def rounded(self, setting: float) -> float:
@@ -133,7 +133,7 @@ CODING_MODES = (
 )  # fmt: skip
 
 
-def takes_channels(signal: Signal) -> bool:
+def channels_supported(signal: Signal) -> bool:
     """Can classical codecs code images of so many channels?"""
     return signal.task.channels in (1, 3)
 
@@ -147,28 +147,28 @@ def supports(mode: CodingMode, signal: Signal) -> bool:
     return max(height, width) <= codec.max_side and height * width <= codec.max_pixels
 
 
-def modes_for(signal: Signal, effort: str) -> list[CodingMode]:
+def modes_for(signal: Signal, preset: str) -> list[CodingMode]:
     """The modes worth trying for ``signal``."""
     modes = [mode for mode in CODING_MODES if supports(mode, signal)]
     if signal.projection is not None and not signal.projection.has_seam:
         modes = [mode for mode in modes if mode.projected] or modes
     usual = [mode for mode in modes if mode.usual]
-    return usual if usual and effort != "best" else modes
+    return usual if usual and preset != "best" else modes
 
 
-def usual_setting(signal: Signal, mode: CodingMode, lambda_weight: float) -> float:
+def usual_setting(signal: Signal, mode: CodingMode, task_lambda: float) -> float:
     """The setting of a mode's codec that costs least at this λ · weight, by its table."""
     if mode.projected and signal.projection is not None:
-        lambda_weight *= signal.projection.error_ratio
-    return mode.setting(signal.task.kind.rd_table, level_of_lambda(lambda_weight))
+        task_lambda *= signal.projection.error_ratio
+    return mode.setting(signal.task.kind.rd_table, level_of_lambda(task_lambda))
 
 
-def settings_worth_trying(signal: Signal, mode: CodingMode, lambda_weight: float, effort: str) -> list[float]:
-    """The usual setting of a mode at this λ · weight; for the effort ``best`` its neighbours too."""
-    usual = usual_setting(signal, mode, lambda_weight)
+def settings_worth_trying(signal: Signal, mode: CodingMode, task_lambda: float, preset: str) -> list[float]:
+    """The usual setting of a mode at this λ · weight; for the preset ``best`` its neighbours too."""
+    usual = usual_setting(signal, mode, task_lambda)
     settings = [usual]
-    if effort == "best" and mode.codec == "jxl":
+    if preset == "best" and mode.codec == "jxl":
         settings += [usual * BEST_JXL_FACTOR, usual / BEST_JXL_FACTOR]
-    elif effort == "best":
+    elif preset == "best":
         settings += [usual - BEST_AV1_OFFSET, usual + BEST_AV1_OFFSET]
     return list(dict.fromkeys(mode.rounded(setting) for setting in settings))

@@ -23,7 +23,7 @@ from mtcodec.signals.signal import PixelFormat, Signal
 
 CODING = "stepped"  # what files call it
 MAX_CODE = 65535  # of a quantised value
-PREDICTED = 0  # in the place of the largest code: the payload is that of a prediction
+PREDICTIVE_MARKER = 0  # in the place of the largest code: the payload is that of a prediction
 JXL_EFFORTS = {
     1: {"draft": prediction.DRAFT_JXL_EFFORT, "fast": 7, "normal": 9, "best": 10},
     3: {"fast": 7, "normal": 7, "best": 9},
@@ -36,14 +36,14 @@ LARGE_PIXELS = 1 << 21  # of an image from which on the effort is ``fast``
 def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
     """Candidates for errors of ``bound`` > 0 at most, which may fail it by rounding: quantised, predicted."""
     pixel_format = signal.pixel_format
-    quantised_values = quantised(
-        signal, signal.image, pixel_format.value_range, bound, pixel_format.holes, effort
+    uniform = encode_uniform(
+        signal, signal.filled, pixel_format.value_range, bound, pixel_format.holes, effort
     )
-    pair = quantised_values, predicted(signal, bound, effort)
+    pair = uniform, encode_predictive(signal, bound, effort)
     return [candidate for candidate in pair if candidate is not None]
 
 
-def quantised(
+def encode_uniform(
     signal: Signal, image: Array, value_range: ValueRange, bound: float, holes: Holes | None, effort: str
 ) -> Candidate | None:
     """Values quantised within their range; None where there are too many codes.
@@ -69,29 +69,29 @@ def quantised(
     return Candidate(CODING, pixel_format, payload, lambda: decoded, signal if bound else None)
 
 
-def predicted(signal: Signal, bound: float, effort: str) -> Candidate | None:
+def encode_predictive(signal: Signal, bound: float, effort: str) -> Candidate | None:
     """Values as an AV1 picture and the quantised residual; None where that is no use."""
     value_range = signal.pixel_format.value_range
     if signal.task.channels != 1 or bound < 1e-9 * value_range.span:
         return None
     linear = ValueRange(value_range.low, value_range.high)
-    rival = quantised(signal, signal.image, linear, bound, None, "draft")
-    if rival is None:
+    unpredicted = encode_uniform(signal, signal.filled, linear, bound, None, "draft")
+    if unpredicted is None:
         return None
-    is_large = signal.height * signal.width > LARGE_PIXELS
+    quick = signal.height * signal.width > LARGE_PIXELS
     jxl_effort = _jxl_effort(signal, effort)
-    rest = prediction.encode(signal.image, linear, bound, jxl_effort, len(rival.payload), is_large)
-    if rest is None:
+    payload = prediction.encode(signal.filled, linear, bound, jxl_effort, len(unpredicted.payload), quick)
+    if payload is None:
         return None
-    pixel_format = PixelFormat(signal.image.dtype.name, 1, linear, False, signal.pixel_format.holes)
-    decoded = _from_prediction(Cursor(rest), pixel_format, (signal.height, signal.width))
-    return Candidate(CODING, pixel_format, varint(PREDICTED) + rest, lambda: decoded, signal)
+    pixel_format = PixelFormat(signal.filled.dtype.name, 1, linear, False, signal.pixel_format.holes)
+    decoded = _from_prediction(Cursor(payload), pixel_format, (signal.height, signal.width))
+    return Candidate(CODING, pixel_format, varint(PREDICTIVE_MARKER) + payload, lambda: decoded, signal)
 
 
 def _jxl_effort(signal: Signal, effort: str) -> int:
     """libjxl's; large images are spared slow ones."""
-    is_large = signal.height * signal.width > LARGE_PIXELS
-    return JXL_EFFORTS[signal.task.channels]["fast" if is_large else effort]
+    quick = signal.height * signal.width > LARGE_PIXELS
+    return JXL_EFFORTS[signal.task.channels]["fast" if quick else effort]
 
 
 def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -> Array:
@@ -105,10 +105,10 @@ def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -
     shape = (height, width) if pixel_format.channels == 1 else (height, width, pixel_format.channels)
     cursor = Cursor(payload, "steps: the section ends within them")
     max_code = cursor.varint("number of steps", MAX_CODE)
-    if max_code == PREDICTED and pixel_format.channels == 1:
+    if max_code == PREDICTIVE_MARKER and pixel_format.channels == 1:
         return _from_prediction(cursor, pixel_format, (height, width))
     samples = jxl.decode_samples(cursor.rest, shape)
-    if max_code == PREDICTED or int(samples.max()) > max_code:
+    if max_code == PREDICTIVE_MARKER or int(samples.max()) > max_code:
         raise FormatError("steps out of range")
     return _from_codes(samples, pixel_format, max_code)
 

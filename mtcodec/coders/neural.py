@@ -112,7 +112,7 @@ def check(header: Header, name: str, networks: Networks) -> None:
     section, task = header.task(name), networks.tasks.get(name)
     attributes, reads = section.attributes, networks.graph.reads.get(name, ())
     fits = task is not None and attributes.channels == task.channels
-    fits = fits and task is not None and (attributes.range is None or task.scene_range(attributes.dtype))
+    fits = fits and task is not None and (attributes.range is None or task.uses_scene_range(attributes.dtype))
     fits = fits and (SHARED in reads) == (SHARED in header.needs(name))
     if not fits or (name not in networks.graph.streams and attributes.level is not None):
         raise FormatError("does not fit the weights", section=name)

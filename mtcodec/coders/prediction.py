@@ -23,7 +23,7 @@ from mtcodec.errors import FormatError
 from mtcodec.signals.mapping import Array, ValueRange
 
 AV1_QUALITIES = (30, 45, 60, 75, 85)  # that are tried, from few bytes to many
-DRAFT_AV1_SPEED, AV1_SPEED, LARGE_AV1_SPEED = 6, 4, 7
+DRAFT_AV1_SPEED, AV1_SPEED, QUICK_AV1_SPEED = 6, 4, 7
 DRAFT_JXL_EFFORT = 3  # while qualities are compared
 MAX_DRAFT_RATIO = 1.3  # of a draft's bytes over those of a draft without prediction: above it, no prediction
 MAX_STEP_SIZE, MAX_CODE = 2**31 - 1, 65535
@@ -39,57 +39,63 @@ def step_size(bound: float, is_integer: bool) -> float:
 
 
 def encode(
-    image: Array, value_range: ValueRange, bound: float, jxl_effort: int, rival_bytes: int, is_large: bool
+    image: Array, value_range: ValueRange, bound: float, jxl_effort: int, unpredicted_bytes: int, quick: bool
 ) -> bytes | None:
     """The payload after its first byte; None where this is not likely to be smaller than without prediction.
 
     Args:
         image: (H, W) values without holes, within ``value_range``.
         bound: on errors, in stored values; whole for integers.
-        rival_bytes: of a draft without prediction.
+        unpredicted_bytes: of a draft without prediction.
     """
     is_integer = image.dtype.kind in "ui"
-    size = step_size(bound, is_integer)
+    step = step_size(bound, is_integer)
     if (
         max(image.shape) > av1.MAX_SIDE
         or not 0 < value_range.span < MAX_SPAN
-        or not 0 < size <= MAX_STEP_SIZE
+        or not 0 < step <= MAX_STEP_SIZE
     ):
         return None
     values = image.astype(np.float64)
     samples = np.rint((values - value_range.low) * (MAX_SAMPLE / value_range.span)).astype(np.uint16)
 
     def encode_at(quality: int, speed: int, effort: int) -> bytes | None:
-        picture = av1.encode_samples(samples, quality, speed, flat=True)
-        return _encode_residual(values, picture, value_range, size, is_integer, effort)
+        av1_stream = av1.encode_samples(samples, quality, speed, flat=True)
+        return _encode_residual(values, av1_stream, value_range, step, is_integer, effort)
 
     best: tuple[int, int] | None = None  # bytes, AV1's quality
     for quality in AV1_QUALITIES:
-        draft = encode_at(quality, LARGE_AV1_SPEED if is_large else DRAFT_AV1_SPEED, DRAFT_JXL_EFFORT)
+        draft = encode_at(quality, QUICK_AV1_SPEED if quick else DRAFT_AV1_SPEED, DRAFT_JXL_EFFORT)
         if draft is None:
             continue
         if best is not None and len(draft) > best[0]:
             break
         best = len(draft), quality
-    if best is None or best[0] > MAX_DRAFT_RATIO * rival_bytes:
+    if best is None or best[0] > MAX_DRAFT_RATIO * unpredicted_bytes:
         return None
-    return encode_at(best[1], LARGE_AV1_SPEED if is_large else AV1_SPEED, jxl_effort)
+    return encode_at(best[1], QUICK_AV1_SPEED if quick else AV1_SPEED, jxl_effort)
 
 
 def _encode_residual(
-    values: Floats, picture: bytes, value_range: ValueRange, size: float, is_integer: bool, jxl_effort: int
+    values: Floats, av1_stream: bytes, value_range: ValueRange, step: float, is_integer: bool, jxl_effort: int
 ) -> bytes | None:
     """The payload with this picture; None where the residual has too many codes."""
-    predicted = _predicted(picture, values.shape, value_range, is_integer)
-    codes = np.rint((values - predicted) / size)
-    base = max(0, -math.floor(codes.min()))
-    codes += base
+    predicted = _decode_prediction(av1_stream, values.shape, value_range, is_integer)
+    codes = np.rint((values - predicted) / step)
+    code_offset = max(0, -math.floor(codes.min()))
+    codes += code_offset
     max_code = int(codes.max())
-    if max_code > MAX_CODE or base > MAX_CODE:
+    if max_code > MAX_CODE or code_offset > MAX_CODE:
         return None
     residual = codes.astype(np.uint8) if max_code < 256 else codes.astype(np.uint16)
-    head = varint(int(size)) if is_integer else struct.pack("<d", size)
-    return head + varint(base) + varint(len(picture)) + picture + jxl.encode_samples(residual, jxl_effort)
+    head = varint(int(step)) if is_integer else struct.pack("<d", step)
+    return (
+        head
+        + varint(code_offset)
+        + varint(len(av1_stream))
+        + av1_stream
+        + jxl.encode_samples(residual, jxl_effort)
+    )
 
 
 def decode(cursor: Cursor, value_range: ValueRange, dtype: str, shape: tuple[int, int]) -> Floats:
@@ -99,19 +105,21 @@ def decode(cursor: Cursor, value_range: ValueRange, dtype: str, shape: tuple[int
         FormatError: damaged.
     """
     is_integer = np.dtype(dtype).kind in "ui"
-    size = float(cursor.varint("step", MAX_STEP_SIZE)) if is_integer else cursor.unpack("<d")[0]
-    if not 0 < size <= MAX_STEP_SIZE or not 0 < value_range.span < MAX_SPAN:
+    step = float(cursor.varint("step", MAX_STEP_SIZE)) if is_integer else cursor.unpack("<d")[0]
+    if not 0 < step <= MAX_STEP_SIZE or not 0 < value_range.span < MAX_SPAN:
         raise FormatError("step is out of range")
-    base = cursor.varint("lowest number", MAX_CODE)
-    picture = cursor.take(cursor.varint("length of the picture", len(cursor.data)))
-    codes = jxl.decode_samples(cursor.rest, shape).astype(np.float64) - base
-    predicted = _predicted(picture, shape, value_range, is_integer)
-    values: Floats = (predicted + size * codes).clip(value_range.low, value_range.high)
+    code_offset = cursor.varint("lowest number", MAX_CODE)
+    av1_stream = cursor.take(cursor.varint("length of the picture", len(cursor.data)))
+    codes = jxl.decode_samples(cursor.rest, shape).astype(np.float64) - code_offset
+    predicted = _decode_prediction(av1_stream, shape, value_range, is_integer)
+    values: Floats = (predicted + step * codes).clip(value_range.low, value_range.high)
     return values
 
 
-def _predicted(picture: bytes, shape: tuple[int, ...], value_range: ValueRange, is_integer: bool) -> Floats:
+def _decode_prediction(
+    av1_stream: bytes, shape: tuple[int, ...], value_range: ValueRange, is_integer: bool
+) -> Floats:
     """The values that an AV1 picture stands for."""
-    samples = av1.decode_samples(picture, shape)
+    samples = av1.decode_samples(av1_stream, shape)
     values: Floats = value_range.low + samples.astype(np.float64) * (value_range.span / MAX_SAMPLE)
     return np.rint(values) if is_integer else values

@@ -27,8 +27,8 @@ def encode(signal: Signal) -> Candidate:
     image = signal.original
     words = np.ascontiguousarray(image).view(_unsigned(image.dtype.name))
     differences = np.diff(words, axis=1, prepend=words.dtype.type(0))
-    planes = np.ascontiguousarray(differences).reshape(-1, 1).view(np.uint8).T
-    payload = zstd.encode_frame(planes.tobytes(), ZSTD_LEVEL)
+    byte_planes = np.ascontiguousarray(differences).reshape(-1, 1).view(np.uint8).T
+    payload = zstd.encode_frame(byte_planes.tobytes(), ZSTD_LEVEL)
     pixel_format = PixelFormat(image.dtype.name, signal.task.channels, ValueRange(0.0, 0.0))
     return Candidate("raw", pixel_format, payload, lambda: image)
 
@@ -40,11 +40,13 @@ def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -
         FormatError: damaged.
     """
     shape = (height, width) if pixel_format.channels == 1 else (height, width, pixel_format.channels)
-    words = _unsigned(pixel_format.dtype)
-    size = math.prod(shape) * words.itemsize
-    planes = np.frombuffer(zstd.decode_frame(payload, size, "raw"), np.uint8)
-    differences = np.ascontiguousarray(planes.reshape(words.itemsize, -1).T).view(words).reshape(shape)
-    image: npt.NDArray[Any] = np.cumsum(differences, axis=1, dtype=words)
+    word_dtype = _unsigned(pixel_format.dtype)
+    size = math.prod(shape) * word_dtype.itemsize
+    byte_planes = np.frombuffer(zstd.decode_frame(payload, size, "raw"), np.uint8)
+    differences = (
+        np.ascontiguousarray(byte_planes.reshape(word_dtype.itemsize, -1).T).view(word_dtype).reshape(shape)
+    )
+    image: npt.NDArray[Any] = np.cumsum(differences, axis=1, dtype=word_dtype)
     if pixel_format.dtype == "bool" and image.max() > 1:
         raise FormatError("raw: neither true nor false")
     return image.view(np.dtype(pixel_format.dtype).newbyteorder("<")).astype(pixel_format.dtype)

@@ -180,7 +180,7 @@ def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> by
 
     network = model(quality, checkpoints)
     planes = np.broadcast_to(
-        to_planes(signal.image, _pixel_format(signal).value_range), (3, signal.height, signal.width)
+        to_planes(signal.filled, _pixel_format(signal).value_range), (3, signal.height, signal.width)
     )
     pad = ((0, 0), (0, -signal.height % ALIGNMENT), (0, -signal.width % ALIGNMENT))
     batch = np.pad(planes, pad, mode="edge")[None]

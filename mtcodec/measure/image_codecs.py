@@ -81,7 +81,7 @@ def variants(family: str, task: Task, dtype: str) -> list[str]:
     """
     if family not in FAMILIES:
         raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(FAMILIES)})")
-    shallow = dtype == "uint8" and not task.scene_range(dtype)
+    shallow = dtype == "uint8" and not task.uses_scene_range(dtype)
     names = (variant.name for variant in VARIANTS.values() if variant.family == family)
     return [name for name in names if not (shallow and name == "jxl16")]
 
@@ -189,7 +189,7 @@ def decode(codec: str, file: bytes, like: Signal, checkpoints: str | None = None
     try:
         if codec == hyperprior.NAME:
             return hyperprior.decode(file, like, checkpoints)
-        samples = _decode_samples(variant.family, file, like.image.shape)
+        samples = _decode_samples(variant.family, file, like.filled.shape)
         return from_samples(like.pixel_format, samples, variant.bits)
     except MtcodecError as error:
         raise error.at(task=like.task.name) from error.__cause__

@@ -124,7 +124,7 @@ def _read_sample(
         try:
             images = check(read_scene(files, request.tasks, tasks))
             _holes(images, request, holes)
-            scene_request = request.only(images, layout_units(files, images))
+            scene_request = request.for_tasks(images, layout_units(files, images))
             rows.append([_encode(codec, images, scene_request, q) for q in qualities] if codec else [])
         except MtcodecError as error:
             failed[files.key] = str(error)

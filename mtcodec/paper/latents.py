@@ -119,7 +119,7 @@ def encode(networks: TorchNetworks, scene: Scene, quality: float) -> EncodedScen
     """
     request = Request(quality, coding="neural", tasks=networks.tasks)
     encoded = encoder.encode(scene, [networks], request)
-    for name, coded in encoded.candidates.items():
+    for name, coded in encoded.chosen.items():
         if coded.coding != "neural":
             raise SceneError(f"is not coded by networks but {coded.coding}", task=name)
     return encoded
@@ -138,7 +138,7 @@ def read(networks: TorchNetworks, encoded: EncodedScene) -> CodedScene:
     latents = Latents()
     streams = {name: _read_stream(networks, reader, name, latents) for name in networks.graph.streams}
     levels = networks.from_numpy(networks.level_array([neural.levels_of(reader.header, networks)]))
-    return CodedScene(encoded.prepared.lossy(), data, reader.header, levels, streams)
+    return CodedScene(encoded.prepared.quality_coded(), data, reader.header, levels, streams)
 
 
 def _read_stream(networks: TorchNetworks, reader: Reader, stream: str, latents: Latents) -> StreamCode:

@@ -75,12 +75,12 @@ def whole_range(dtype: str) -> ValueRange:
 
 
 def range_of(task: Task, image: Array, valid: Valid | None = None) -> ValueRange:
-    """The range that ``image`` is scaled by: the scene's own, or the dtype's (see ``Task.scene_range``).
+    """The range that ``image`` is scaled by: the scene's own, or the dtype's (see ``Task.uses_scene_range``).
 
     ``valid`` (H, W) leaves out holes; without any valid pixel the range is that of zeros. Of floats that are
     unit vectors it is −1 to 1.
     """
-    if not task.scene_range(image.dtype.name):
+    if not task.uses_scene_range(image.dtype.name):
         return whole_range(image.dtype.name)
     values = image if valid is None else image[valid]
     limits = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)

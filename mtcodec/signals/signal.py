@@ -93,12 +93,12 @@ class Signal:
 
     Attributes:
         original: (H, W) or (H, W, C) stored values.
-        image: the same with its holes filled in.
+        filled: the same with its holes filled in.
     """
 
     task: Task
     original: Array
-    image: Array
+    filled: Array
     pixel_format: PixelFormat
 
     @classmethod
@@ -126,13 +126,13 @@ class Signal:
     @cached_property
     def planes(self) -> Planes:
         """(C, H, W) in [0, 1]."""
-        return maps.to_planes(self.image, self.pixel_format.value_range)
+        return maps.to_planes(self.filled, self.pixel_format.value_range)
 
     def rows(self, rows: slice) -> Planes:
         """Some rows of the planes, which are kept for images that are not large."""
         if self.height * self.width <= CHUNK_PIXELS:
             return self.planes[:, rows]
-        return maps.to_planes(self.image[rows], self.pixel_format.value_range)
+        return maps.to_planes(self.filled[rows], self.pixel_format.value_range)
 
     def vectors(self, rows: slice) -> Planes:
         """Some rows of unit vectors, (3, rows, W) of length 1."""
@@ -153,11 +153,11 @@ class Signal:
 
     @property
     def height(self) -> int:
-        return int(self.image.shape[0])
+        return int(self.filled.shape[0])
 
     @property
     def width(self) -> int:
-        return int(self.image.shape[1])
+        return int(self.filled.shape[1])
 
     @property
     def valid(self) -> npt.NDArray[np.bool_] | None:
@@ -177,4 +177,4 @@ class Signal:
 
     def crop(self, window: Window) -> Signal:
         """A part of it; its range and mapping stay."""
-        return Signal(self.task, self.original[window], self.image[window], self.pixel_format.crop(window))
+        return Signal(self.task, self.original[window], self.filled[window], self.pixel_format.crop(window))

@@ -65,8 +65,8 @@ class Task:
         """Do networks for one code the other? Accepted dtypes, units and weights do not matter to them."""
         return (self.name, self.kind, self.channels) == (other.name, other.kind, other.channels)
 
-    def scene_range(self, dtype: str) -> bool:
-        """True where values are scaled by the scene's kind_object minimum and maximum."""
+    def uses_scene_range(self, dtype: str) -> bool:
+        """True where values are scaled by the scene's own minimum and maximum."""
         return self.kind.scene_range or dtype in FLOATS
 
     def to_json(self) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def read_stored(source: Source, tasks: Sequence[Task]) -> dict[str, StoredImage]
 
 def store(signal: Signal) -> StoredImage:
     """A signal's planes as integers."""
-    planes = to_planes(signal.image, signal.pixel_format.value_range)
+    planes = to_planes(signal.filled, signal.pixel_format.value_range)
     values: npt.NDArray[Any] = np.rint(planes.reshape(len(planes), -1).T * np.float32(MAX_VALUE))
     values = values.astype(np.uint16)
     if (values % UINT8_FACTOR == 0).all():

@@ -121,8 +121,8 @@ def add_pictures(
 
 
 def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
-    shape = sizing.shape(*signal.image.shape[:2])
-    rgb = hatch_holes(render(style, signal.image, shape), signal.valid)
+    shape = sizing.shape(*signal.filled.shape[:2])
+    rgb = hatch_holes(render(style, signal.filled, shape), signal.valid)
     keeps_maps = style.rendering == "map" and sizing.lossless_pixels > 0
     keeps_colours = style.rendering == "labels" or keeps_maps or sizing.keeps_pixels(*shape)
     return encode_picture(rgb, None if keeps_colours else sizing.jpeg_quality)

@@ -480,10 +480,10 @@ def test_files_are_decoded_with_the_weights_that_made_them(small: Codec, clevr: 
 def cost(made: EncodedScene) -> float:
     """What the mode decision minimises: bits + λ · weight · squared error."""
     lam = float(lambda_of(to_level(made.quality)))
-    signals = made.prepared.lossy()
+    signals = made.prepared.quality_coded()
     return 8 * len(made.to_bytes()) + sum(
         lam * signals[name].task.weight * coded.squared_error()
-        for name, coded in made.candidates.items()
+        for name, coded in made.chosen.items()
         if name in signals
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtcodec.codec.decision import MAX_SUBSETS_OF, NeededSection, decide
+from mtcodec.codec.decision import MAX_SUBSETS_OF, Dependency, decide
 from mtcodec.coders.candidate import Candidate
 from mtcodec.signals.mapping import whole_range
 from mtcodec.signals.signal import PixelFormat
@@ -25,16 +25,14 @@ def coded(size: int, error: float = 0.0, coding: str = "classical") -> Candidate
     return candidate
 
 
-def chosen(
-    candidates: Candidates, parts: Sequence[NeededSection] = (), weight: float = 1.0
-) -> dict[str, int]:
+def chosen(candidates: Candidates, parts: Sequence[Dependency] = (), weight: float = 1.0) -> dict[str, int]:
     """Indexes of what is chosen."""
     found = decide(candidates, dict.fromkeys(candidates, weight), parts)
     return {name: [*own].index(found[name]) for name, own in candidates.items()}
 
 
-def part(size: int, *readers: tuple[str, int]) -> NeededSection:
-    return NeededSection(8 * size, frozenset(readers))
+def part(size: int, *readers: tuple[str, int]) -> Dependency:
+    return Dependency(8 * size, frozenset(readers))
 
 
 def test_the_cheapest_of_every_task_where_nothing_is_shared() -> None:
@@ -76,7 +74,7 @@ def test_one_candidate_is_taken_whatever_it_costs() -> None:
     assert chosen({"a": [coded(1000, 1e9)]}, [part(10**6, ("a", 0))]) == {"a": 0}
 
 
-def cost(candidates: Candidates, picked: Mapping[str, int], parts: Sequence[NeededSection]) -> float:
+def cost(candidates: Candidates, picked: Mapping[str, int], parts: Sequence[Dependency]) -> float:
     own = sum(candidates[name][i].bits + candidates[name][i].squared_error() for name, i in picked.items())
     return own + sum(p.bits for p in parts if p.users & set(picked.items()))
 

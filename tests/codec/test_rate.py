@@ -27,7 +27,7 @@ class Made:
         self.asked: list[int] = []
         self.sketched: list[int] = []
 
-    def at(self, step: int) -> Any:
+    def encode_at(self, step: int) -> Any:
         self.asked.append(step)
         return SimpleNamespace(
             psnr={"rgb": self.psnr(step)}, to_bytes=lambda: bytes(self.size(step)), step=step
@@ -123,7 +123,7 @@ def test_several_tasks_reach_theirs(part: Scene) -> None:
 def test_networks_reach_a_psnr_within_their_range(clevr: Codec, scene: Scene) -> None:
     part = {"rgb": np.ascontiguousarray(scene["rgb"][64:192, 64:192])}
     made = clevr.encode_scene(part, target_psnr={"rgb": 32.0})
-    assert 32 <= made.psnr["rgb"] < 32.3 and made.candidates["rgb"].coding == "neural"
+    assert 32 <= made.psnr["rgb"] < 32.3 and made.chosen["rgb"].coding == "neural"
 
 
 @pytest.mark.parametrize("most", [400, 2000])

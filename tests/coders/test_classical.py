@@ -22,7 +22,9 @@ from mtcodec.tasks import KINDS, USUAL, declare
 
 TASKS = {name: USUAL[name] for name in ("rgb", "depth", "normal")}
 NAMES = {mode.name: mode for mode in CODING_MODES}
-SETTINGS = {f"{mode.name}-{column}": (mode, column) for mode in CODING_MODES for column in mode.rd_tables}
+SETTINGS = {
+    f"{mode.name}-{column}": (mode, column) for mode in CODING_MODES for column in mode.settings_by_level
+}
 
 
 def ramp(height: int, width: int, channels: int = 3) -> Array:
@@ -40,12 +42,14 @@ def of(name: str, size: tuple[int, int] = (16, 16), kind: str = "") -> Signal:
     shape = size if task.channels == 1 else (*size, task.channels)
     image = np.broadcast_to(np.uint8(1), shape)
     made = Signal.from_image(task, np.full((2, 2, *shape[2:]), 1, np.uint8))
-    return replace(made, original=image, image=image)
+    return replace(made, original=image, filled=image)
 
 
 def test_every_kind_has_settings() -> None:
     for kind in KINDS.values():
-        assert {"av1-10", "jxl-16"} <= {mode.name for mode in CODING_MODES if kind.rd_table in mode.rd_tables}
+        assert {"av1-10", "jxl-16"} <= {
+            mode.name for mode in CODING_MODES if kind.rd_table in mode.settings_by_level
+        }
 
 
 @pytest.mark.parametrize(("mode", "column"), SETTINGS.values(), ids=SETTINGS)
@@ -58,13 +62,13 @@ def test_settings_get_better_with_lambda(mode: CodingMode, column: str) -> None:
     assert all(0.01 <= s <= 25 for s in known) or mode.codec == "av1"
 
 
-@pytest.mark.parametrize("effort", ["draft", "fast", "normal"])
+@pytest.mark.parametrize("preset", ["draft", "fast", "medium"])
 @pytest.mark.parametrize("name", list(TASKS))
-def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, effort: str) -> None:
-    (mode,) = coding_modes.modes_for(of(name), effort)
+def test_one_setting_of_one_way_is_tried_at_every_quality(name: str, preset: str) -> None:
+    (mode,) = coding_modes.modes_for(of(name), preset)
     assert mode.codec == "av1"
     tried = [
-        coding_modes.settings_worth_trying(of(name), mode, float(lambda_of(s)), effort)
+        coding_modes.settings_worth_trying(of(name), mode, float(lambda_of(s)), preset)
         for s in range(0, MAX_LEVEL + 1, 32)
     ]
     assert all(len(own) == 1 for own in tried) and tried == sorted(tried) and tried[0] < tried[-1]
@@ -87,8 +91,8 @@ def test_large_images_are_coded_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(av1, "encode_samples", lambda *a, **k: seen.append(a[2]) or encode_samples(*a, **k))
     for large in (40 * 48, 40 * 48 - 1):
         monkeypatch.setattr(classical, "LARGE_PIXELS", large)
-        classical.encode(made, CODING_MODES[0], 50, "normal")
-    assert seen == [AV1_SPEEDS["normal"], AV1_SPEEDS["fast"]] and seen[0] < seen[1]
+        classical.encode(made, CODING_MODES[0], 50, "medium")
+    assert seen == [AV1_SPEEDS["medium"], AV1_SPEEDS["fast"]] and seen[0] < seen[1]
 
 
 def test_images_larger_than_av1_has_are_coded_by_jpeg_xl() -> None:
@@ -114,7 +118,7 @@ def test_what_classical_codecs_can_code() -> None:
     for channels, possible in ((1, True), (2, False), (3, True), (4, False)):
         image = np.zeros((4, 4, channels), np.uint8) if channels > 1 else np.zeros((4, 4), np.uint8)
         made = Signal.from_image(declare("x", "image", channels), image)
-        assert coding_modes.takes_channels(made) == possible
+        assert coding_modes.channels_supported(made) == possible
 
 
 # --- sections ----------------------------------------------------------------------------------------

@@ -244,8 +244,8 @@ def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -
     assert np.abs(back.astype(np.float64) - image.astype(np.float64)).max() <= bound
     assert np.array_equal(back == 0, image == 0)
     made = Signal.from_image(DEPTH, image)
-    steps = near_lossless.quantised(
-        made, made.image, made.pixel_format.value_range, bound, made.pixel_format.holes, "normal"
+    steps = near_lossless.encode_uniform(
+        made, made.filled, made.pixel_format.value_range, bound, made.pixel_format.holes, "normal"
     )
     assert steps is not None and len(coded.payload) < 0.8 * len(steps.payload)
 

@@ -44,8 +44,8 @@ def encode_bounded(signal: Signal) -> Candidate:
 def encode_quantised(signal: Signal) -> Candidate:
     """Quantised between the lowest and the highest value that is no hole."""
     scale = ValueRange(signal.pixel_format.value_range.low, signal.pixel_format.value_range.high)
-    coded = near_lossless.quantised(
-        signal, signal.image, scale, bound_of(signal) or 1.0, signal.pixel_format.holes, "normal"
+    coded = near_lossless.encode_uniform(
+        signal, signal.filled, scale, bound_of(signal) or 1.0, signal.pixel_format.holes, "normal"
     )
     assert coded is not None
     return coded

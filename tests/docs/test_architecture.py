@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,51 @@ def test_modules_and_names_exist() -> None:
     for path in (span for span in SPANS if span.startswith("tests/") and not span.endswith(".py")):
         if path != "tests/hostile/found":
             assert (ROOT / path).is_dir(), path
+
+
+def public_names() -> dict[str, list[str]]:
+    """By module, what its ``__all__`` says."""
+    modules = {}
+    for name in ("__init__", *ABOVE):
+        tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+        (names,) = (
+            ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+        )
+        modules["mtcodec" if name == "__init__" else f"mtcodec.{name}"] = names
+    return modules
+
+
+def test_public_names_are_documented_and_tested() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for module, names in public_names().items():
+        assert f"`{module}`" in PAGE
+        for name in names:
+            public = getattr(importlib.import_module(module), name)
+            assert (public.__doc__ or "").strip(), f"{module}.{name} has no docstring"
+            assert re.search(rf"\b{name}\b", tests), f"no test has {module}.{name}"
+
+
+def imported_names(tree: ast.Module) -> set[str]:
+    """Names that the imports of a module bind, but not those of functions."""
+    nodes = (node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return {alias.asname or alias.name.split(".")[0] for node in nodes for alias in node.names}
+
+
+def test_no_local_name_hides_an_import() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = imported_names(tree)
+        for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+            arguments = function.args
+            bound = {a.arg for a in (*arguments.args, *arguments.posonlyargs, *arguments.kwonlyargs)}
+            bound |= {
+                node.id
+                for node in ast.walk(function)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+            assert not bound & imports, f"{path}: {function.name} hides {bound & imports}"
 
 
 def test_targets_of_make_exist() -> None:

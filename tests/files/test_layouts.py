@@ -458,9 +458,9 @@ def test_units_are_those_of_integers(tmp_path: Path) -> None:
     assert layout_units(scene, {"rgb": images["rgb"]}) == {}
     assert layout_units(scene, {"depth": images["depth"].astype(np.float32)}) == {}
     layout = {"depth": "0.1mm"}
-    assert Request().only(images, layout).units == layout
-    assert Request(units={"depth": "1mm"}).only(images, layout).units == {"depth": "1mm"}
-    assert Request(tasks={"depth": declare("depth", "image", 1)}).only(images, layout).units == {}
+    assert Request().for_tasks(images, layout).units == layout
+    assert Request(units={"depth": "1mm"}).for_tasks(images, layout).units == {"depth": "1mm"}
+    assert Request(tasks={"depth": declare("depth", "image", 1)}).for_tasks(images, layout).units == {}
 
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:

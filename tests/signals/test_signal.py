@@ -107,7 +107,7 @@ def test_values_that_are_not_finite_are_holes_of_any_task() -> None:
     image[2, 3], image[4, 5, 1] = np.nan, np.inf
     made = signal.Signal.from_image(declare("albedo", "image"), image, usual=False)
     assert made.valid is not None and np.count_nonzero(~made.valid) == 2
-    assert np.isfinite(made.image).all()
+    assert np.isfinite(made.filled).all()
     assert made.pixel_format.restore(made.planes).tobytes() == image.tobytes()
 
 

@@ -16,7 +16,11 @@ def test_usual_tasks_are_what_their_kinds_say() -> None:
         assert Task.from_json(task.to_json()) == task
     assert {*ALIASES.values()} <= {*USUAL}
     assert USUAL["semantic"].exact and not DEPTH.exact
-    assert DEPTH.scene_range("uint16") and RGB.scene_range("float32") and not RGB.scene_range("uint16")
+    assert (
+        DEPTH.uses_scene_range("uint16")
+        and RGB.uses_scene_range("float32")
+        and not RGB.uses_scene_range("uint16")
+    )
 
 
 def test_lists_of_tasks() -> None:

@@ -24,7 +24,7 @@ from mtcodec.archive import range_file as ranges
 from mtcodec.archive.engines import ENGINES
 from mtcodec.archive.pack import Job, Summary, pack
 from mtcodec.archive.read import ArchiveReader
-from mtcodec.codec.request import CODINGS, Request
+from mtcodec.codec.request import CODING_CHOICES, Request
 from mtcodec.files.images import suffix_for, write_image
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="of scenes of the dataset")
     parser.add_argument("--tasks", default="rgb,depth,normal")
     parser.add_argument("--quality", type=float, default=DEFAULT)
-    parser.add_argument("--coding", choices=CODINGS, default="auto")
+    parser.add_argument("--coding", choices=CODING_CHOICES, default="auto")
     parser.add_argument("--weights", default="", help="default: no networks")
     parser.add_argument("--tile", action="store_true")
     parser.add_argument("--epoch", default="", help="a task")

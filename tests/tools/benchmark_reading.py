@@ -31,7 +31,7 @@ from forms import make_forms, readers
 from torch.utils.data import DataLoader, IterableDataset
 
 import mtcodec
-from mtcodec.codec.request import CODINGS, Request
+from mtcodec.codec.request import CODING_CHOICES, Request
 from mtcodec.networks.weights import store
 from mtcodec.quality import DEFAULT
 
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument(
         "--repeat", type=int, default=1, help="the same scenes several times, as a larger dataset"
     )
-    parser.add_argument("--coding", choices=CODINGS, default="auto")
+    parser.add_argument("--coding", choices=CODING_CHOICES, default="auto")
     parser.add_argument("--quality", type=float, default=DEFAULT)
     parser.add_argument("--weights", default=None)
     parser.add_argument("--seconds", type=float, default=1.0, help="of every number, in all turns")

@@ -59,7 +59,7 @@ def measure(scenes: list[SceneFiles], settings: list[int], effort: str, costs: C
             signal = Signal.from_image(USUAL[name], middle(image))
             rd_table = signal.task.kind.rd_table
             for mode in MODES:
-                if rd_table in mode.rd_tables and supports(mode, signal):
+                if rd_table in mode.settings_by_level and supports(mode, signal):
                     costs[rd_table, mode.name].append(costs_of(signal, mode, settings, effort))
 
 

@@ -102,7 +102,7 @@ def test_scenes_without_any_value_have_a_style() -> None:
     for image in (np.zeros((4, 6), np.uint16), np.full((4, 6), np.nan, np.float32)):
         signal = Signal.from_image(USUAL["depth"], image)
         style = styles.style_of(signal, "")
-        seen = pictures.hatch_holes(styles.render(style, signal.image, (4, 6)), signal.valid)
+        seen = pictures.hatch_holes(styles.render(style, signal.filled, (4, 6)), signal.valid)
         assert set(np.unique(seen)) <= {pictures.DARK_STRIPE, pictures.LIGHT_STRIPE}
 
 
