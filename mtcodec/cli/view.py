@@ -122,7 +122,7 @@ def _views(
     scenes: Scenes, tasks: Sequence[str] | None, originals: Sequence[SceneFiles], quiet: bool
 ) -> list[SceneView]:
     """Decoded scenes, compared with their originals."""
-    from mtcodec.view.views import view_scenes
+    from mtcodec.view.scene import view_scenes
 
     with common.progress_bar() as bar:
         decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
