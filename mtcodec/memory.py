@@ -1,7 +1,4 @@
-"""What becomes of freed memory: a setting of the whole process, which is its owner's to change.
-
-Commands change it, and processes that do nothing else but one job; the library leaves it alone.
-"""
+"""What becomes of freed memory: a setting of the whole process, which the library leaves to its owner."""
 
 from __future__ import annotations
 
@@ -10,34 +7,28 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 RETURNED_BYTES = 8 << 20
-_may_return = False
+owned = False
+"""May large images change the setting? True in processes that run a command, or do nothing but one job."""
 
 
 def keep() -> None:
     """Let glibc keep freed memory. Else large arrays are given back and asked for anew at every step: a
-    third of the time of training, a tenth of decoding. For processes that do nothing else. Where networks
-    meet a large image, :func:`return_large_blocks` has the last word."""
+    third of the time of training, a tenth of decoding. For processes that do nothing else; from the first
+    large image on, :func:`return_large_blocks` has the last word."""
+    global owned
+    owned = True
     _set_option(M_MMAP_THRESHOLD, 1 << 30)
     _set_option(M_TRIM_THRESHOLD, (1 << 31) - 1)
-    allow_returning()
-
-
-def allow_returning() -> None:
-    """Let :func:`return_large_blocks` change this process, from the first large image on: for commands."""
-    global _may_return
-    _may_return = True
 
 
 def return_large_blocks() -> None:
-    """Where the process allows it, let glibc give freed blocks of 8 MB and more back at once.
+    """Where the process is :data:`owned`, let glibc give freed blocks of 8 MB and more back at once.
 
     Else it comes to keep those of up to 32 MB: half as much memory again, where networks work on large
     images. Work on smaller ones would take a third longer, so this is called for large ones alone.
     """
-    global _may_return
-    if _may_return:
+    if owned:
         _set_option(M_MMAP_THRESHOLD, RETURNED_BYTES)
-        _may_return = False
 
 
 def _set_option(option: int, value: int) -> None:

@@ -74,18 +74,17 @@ def encode_by_default(
     if grey:  # imagecodecs codes a plain 2-D array losslessly, whatever the quality
         samples = np.repeat(samples[..., None], 3, axis=2)
     quality = min(quality, 98)  # 100 makes another kind of picture
-    pixels = "400" if grey else "444"
-    return bytes(
-        imagecodecs.avif_encode(
-            samples,
-            quality,
-            speed=speed,
-            pixelformat=pixels,
-            bitspersample=BITS,
-            matrix=None if grey else matrix,
-            numthreads=threads,
-        )
+    pixels, matrix = ("400", None) if grey else ("444", matrix)
+    file = imagecodecs.avif_encode(
+        samples,
+        quality,
+        speed=speed,
+        pixelformat=pixels,
+        bitspersample=BITS,
+        matrix=matrix,
+        numthreads=threads,
     )
+    return bytes(file)
 
 
 def decode_samples(stream: bytes, shape: tuple[int, ...]) -> Samples:
@@ -143,15 +142,13 @@ def _obu(stream: bytes, at: int, kind: int) -> tuple[int, int]:
     if at >= len(stream) or stream[at] != kind:
         raise FormatError("AV1 picture: not the expected parts")
     size = 0
-    for i in range(4):
-        at += 1
-        if at >= len(stream):
-            break
-        size |= (stream[at] & 127) << 7 * i
-        if stream[at] < 128:
-            if at + 1 + size > len(stream):
+    for i, byte in enumerate(stream[at + 1 : at + 5]):
+        size |= (byte & 127) << 7 * i
+        start = at + 2 + i
+        if byte < 128:
+            if start + size > len(stream):
                 break
-            return at + 1, at + 1 + size
+            return start, start + size
     raise FormatError("AV1 picture: cut off")
 
 

@@ -63,24 +63,6 @@ class _Coder(ABC):
         first = self.uniform((size + MAX_UNIFORM - 1) // MAX_UNIFORM, value // MAX_UNIFORM) * MAX_UNIFORM
         return first + self._part(min(MAX_UNIFORM, size - first), value - first)
 
-    def number(self, odds: MutableMapping[int, int], value: int = 0, start: int = EVEN) -> int:
-        """Code a number. ``odds``: made so far, by the number's length, and by length and leading bits."""
-        k = 0
-        odds.setdefault(k, start)
-        while self.bit(odds, k, value + 1 >> k > 1):
-            k += 1
-            odds.setdefault(k, start)
-            if k > 31:
-                raise FormatError("labels: number out of range")
-        prefix = 1
-        for left in range(k, 0, -1):
-            if prefix >= 32:
-                return (prefix << left) + self.uniform(1 << left, value + 1 & (1 << left) - 1) - 1
-            context = 32 * k + prefix
-            odds.setdefault(context, EVEN)
-            prefix = prefix << 1 | self.bit(odds, context, value + 1 >> left - 1 & 1)
-        return prefix - 1
-
 
 class Encoder(_Coder):
     """Codes what it is given; :meth:`finish` returns the bytes."""
@@ -102,6 +84,20 @@ class Encoder(_Coder):
             odds[context] = after_zero
         self._settle()
         return value
+
+    def number(self, odds: MutableMapping[int, int], value: int) -> None:
+        """Code a number. ``odds``: made so far, by the number's length, and by length and leading bits."""
+        length, prefix = (value + 1).bit_length() - 1, 1
+        for k in range(length + 1):
+            odds.setdefault(k, EVEN)
+            self.bit(odds, k, k < length)
+        for left in range(length, 0, -1):
+            if prefix >= 32:
+                self.uniform(1 << left, value + 1 & (1 << left) - 1)
+                return
+            context = 32 * length + prefix
+            odds.setdefault(context, EVEN)
+            prefix = prefix << 1 | self.bit(odds, context, value + 1 >> left - 1 & 1)
 
     def _part(self, size: int, value: int) -> int:
         self.span //= size
@@ -162,12 +158,12 @@ class Decoder(_Coder):
             self.more()
         return value
 
-    def number(self, odds: MutableMapping[int, int], value: int = 0, start: int = EVEN) -> int:
-        """The same, with bits decoded in place. IndexError: the stream is truncated."""
+    def number(self, odds: MutableMapping[int, int]) -> int:
+        """Decode a number, its bits in place. IndexError: the stream is truncated."""
         span, code, at, data = self.span, self.code, self.at, self.data
         k, one = 0, True
         while one:
-            counts = odds.get(k, start)
+            counts = odds.get(k, EVEN)
             share, after_zero, after_one = TRANSITIONS[counts] or transition_of(counts)
             zero = (span >> PROBABILITY_BITS) * share
             one = code >= zero

@@ -40,23 +40,16 @@ def last_of(state: int) -> int:
     return state // 3 - NEW
 
 
-# By state: number among contexts by the past, row among sizes, which way is on, and the states after no
-# movement, after a pixel on and after a pixel back
-PAST: list[int] = []
-SIZE: list[int] = []
-DIRECTION: list[int] = []
-STILL: list[int] = []
-ONWARD: list[int] = []
-TURNED: list[int] = []
-for _last in range(-NEW, NEW + 1):
-    for _older in (-1, 0, 1):
-        _direction = -1 if _last < 0 or (_last == 0 and _older < 0) else 1
-        DIRECTION.append(_direction)
-        PAST.append(min(abs(_last), 2) * 3 + _older * _direction + 1)
-        SIZE.append(abs(_last))
-        STILL.append(after(0, _last))
-        ONWARD.append(after(_direction, _last))
-        TURNED.append(after(-_direction, _last))
+_STATES = [(last, older) for last in range(-NEW, NEW + 1) for older in (-1, 0, 1)]
+DIRECTION = [-1 if last < 0 or (last == 0 and older < 0) else 1 for last, older in _STATES]
+"""By state, which way is on."""
+PAST = [min(abs(last), 2) * 3 + older * on + 1 for (last, older), on in zip(_STATES, DIRECTION)]
+"""By state, its number among contexts by the past."""
+SIZE = [abs(last) for last, _ in _STATES]  # by state, row among sizes
+# by state, the states after no movement, after a pixel on and after a pixel back
+STILL = [after(0, last) for last, _ in _STATES]
+ONWARD = [after(on, last) for (last, _), on in zip(_STATES, DIRECTION)]
+TURNED = [after(-on, last) for (last, _), on in zip(_STATES, DIRECTION)]
 BEGUN, RETURNED = after(-NEW, -NEW), after(NEW, NEW)  # a boundary that has begun, and one that ends its run
 
 

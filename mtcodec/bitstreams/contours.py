@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from operator import sub
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtcodec.bitstreams import contour_model as model
 from mtcodec.bitstreams.binary_coder import (
     MIN_SPAN,
     PROBABILITY_BITS,
@@ -46,6 +44,7 @@ from mtcodec.bitstreams.contour_model import (
     TURNED,
     TURNS,
     WIDE,
+    Odds,
     after,
     boundary_limit,
     last_of,
@@ -60,11 +59,20 @@ class _Contours:
 
     def __init__(self, coder: Encoder | Decoder, width: int) -> None:
         self.coder, self.width = coder, width
-        self.odds = model.Odds()
+        self.odds = Odds()
         self.places: list[int] = []
         self.labels: list[int] = []
         self.states: list[int] = []
         self.smallest = width  # of the gaps between boundaries above
+
+    def gaps(self) -> Iterator[int]:
+        """From each boundary to the next one, or to the edge."""
+        return map(sub, [*self.places[1:], self.width], self.places)
+
+    def append(self, x: int, label: int, state: int) -> None:
+        self.places.append(x)
+        self.labels.append(label)
+        self.states.append(state)
 
     def events(self, ends: bool = False, begins: bool = False) -> tuple[int, int]:
         """Do boundaries end in the next row, or begin?"""
@@ -107,7 +115,7 @@ class _Decoder(_Contours):
                 some = True
         coder.span, coder.code, coder.at = span, code, at
         if some:
-            self.smallest = min(map(sub, [*places[1:], self.width], places))
+            self.smallest = min(self.gaps())
             if self.smallest <= 0 or places[0] < 0:
                 raise FormatError("labels: impossible boundary")
 
@@ -207,7 +215,7 @@ class _Decoder(_Contours):
         coder.span, coder.code, coder.at = span, code, at
         if begins and width > self.end and coder.bit(odds, MORE + (width - self.end).bit_length()):
             self.new_boundaries(width, before)
-        self.smallest = min(map(sub, [*self.places[1:], width], self.places), default=width)
+        self.smallest = min(self.gaps(), default=width)
 
     def new_boundaries(self, stop: int, before: int) -> int:
         """Boundaries that begin before ``stop``, one at least; the label before it."""
@@ -228,9 +236,7 @@ class _Decoder(_Contours):
     def place(self, x: int, label: int, state: int, before: int) -> None:
         if not self.end <= x < self.width or label == before or label > self.highest:
             raise FormatError("labels: impossible boundary")
-        self.places.append(x)
-        self.labels.append(label)
-        self.states.append(state)
+        self.append(x, label, state)
         self.end = x + 1
 
 
@@ -272,9 +278,6 @@ class _BoundaryChange(NamedTuple):
 class _Encoder(_Contours):
     coder: Encoder
 
-    def __init__(self, width: int) -> None:
-        super().__init__(Encoder(), width)
-
     def row(self, row: list[tuple[int, int]]) -> None:
         """``row``: the x and the label of its boundaries."""
         if self.labels == [label for _, label in row]:
@@ -284,10 +287,8 @@ class _Encoder(_Contours):
                 self.follow(movements)
                 return
         *changes, right = _boundary_changes([*zip(self.places, self.labels, strict=True)], row, self.width)
-        ends, begins = (
-            any(change.ends for change in changes),
-            any(change.begins for change in [*changes, right]),
-        )
+        ends = any(change.ends for change in changes)
+        begins = any(change.begins for change in [*changes, right])
         self.events(ends, begins)
         if ends or begins:
             self.change(changes, right, ends, begins)
@@ -301,10 +302,6 @@ class _Encoder(_Contours):
         ]
         self.places = [x + movement for x, movement in zip(self.places, movements, strict=True)]
         self.smallest = min(self.gaps(), default=self.width)
-
-    def gaps(self) -> list[int]:
-        """From each boundary to the next one, or to the edge."""
-        return [b - a for a, b in pairwise([*self.places, self.width])]
 
     def move(self, x: int, state: int, movement: int) -> int:
         """The state of a boundary after its movement."""
@@ -332,7 +329,7 @@ class _Encoder(_Contours):
             x += change.movement
             if begins:
                 self.begin(x, end, before, change)
-            self.place(x, label, state)
+            self.append(x, label, state)
             end, before = x + 1, label
         if begins:
             self.begin(self.width, end, before, right)
@@ -347,19 +344,14 @@ class _Encoder(_Contours):
             coder.uniform(room, x - end)
             coder.number(odds.labels, label)
             coder.number(odds.lengths, length)
-            self.place(x, label, BEGUN)
+            self.append(x, label, BEGUN)
             if length:
-                self.place(x + length, before, RETURNED)
+                self.append(x + length, before, RETURNED)
             else:
                 before = label
             end = x + length + 1
         if stop > end:
             coder.bit(odds.bits, MORE + (stop - end).bit_length(), 0)
-
-    def place(self, x: int, label: int, state: int) -> None:
-        self.places.append(x)
-        self.labels.append(label)
-        self.states.append(state)
 
 
 def _nearest(x: int, label: int, edges: Sequence[tuple[int, int]], first: int) -> int:
@@ -415,7 +407,7 @@ def encode_contours(image: NDArray[Any]) -> bytes | None:
     changes = _changes(image)
     if height + np.count_nonzero(changes) > boundary_limit(height, width):
         return None
-    rows = _Encoder(width)
+    rows = _Encoder(Encoder(), width)
     edges = list(zip(np.nonzero(changes)[1].tolist(), image[changes].tolist(), strict=True))
     start = 0
     for end in np.cumsum(np.count_nonzero(changes, axis=1)).tolist():

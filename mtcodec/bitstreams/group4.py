@@ -24,22 +24,15 @@ END = 0x001001  # of a stream: two codes of 12 bits, then zeros up to a whole by
 
 def encode_bitmap(image: NDArray[Any]) -> bytes:
     """The stream of ``image`` (H, W): zeros are the code's white, other values its black."""
-    from PIL import Image
+    from PIL import Image, TiffImagePlugin
 
     file = io.BytesIO()
     one_strip = {ROWS: image.shape[0]}
     Image.fromarray(image != 0).save(file, "TIFF", compression="group4", tiffinfo=one_strip)
-    data = file.getvalue()
-    tags = _tags(data)
-    return data[tags[OFFSETS] : tags[OFFSETS] + tags[COUNTS]]
-
-
-def _tags(tiff: bytes) -> dict[int, int]:
-    """Tags of a little-endian TIFF and the numbers that they have."""
-    (offset,) = struct.unpack_from("<I", tiff, 4)
-    (count,) = struct.unpack_from("<H", tiff, offset)
-    entries = ENTRY.iter_unpack(tiff[offset + 2 : offset + 2 + ENTRY.size * count])
-    return {tag: value & 0xFFFF if kind == SHORT else value for tag, kind, _, value in entries}
+    file.seek(0)
+    tags = TiffImagePlugin.TiffImageFile(file).tag_v2
+    (start,), (size,) = tags[OFFSETS], tags[COUNTS]
+    return file.getvalue()[start : start + size]
 
 
 def decode_bitmap(stream: bytes, height: int, width: int) -> NDArray[np.bool_]:

@@ -94,18 +94,14 @@ def _library() -> Any:
 def encode(
     planes: Sequence[Plane], bits: int, quality: int, speed: int, threads: int, options: Mapping[str, str]
 ) -> bytes | None:
-    """An AVIF file of one plane, or of Y, Cb and Cr in full resolution.
+    """An AVIF file of one plane, or of Y, Cb and Cr in full resolution; MtcodecError: the library refuses.
+
+    None where the library cannot be called.
 
     Args:
         planes: (H, W) samples of ``bits`` bits, more than 8.
         quality: libavif's, 0 to 100. speed: 0 (best) to 10.
         options: of libaom, by name.
-
-    Returns:
-        None where the library cannot be called.
-
-    Raises:
-        MtcodecError: it refuses.
     """
     library = _library()
     if library is None:
@@ -132,18 +128,14 @@ def encode(
 
 
 def decode(file: bytes, bits: int, size: tuple[int, ...], order: Sequence[int]) -> Plane | None:
-    """Planes of an AVIF file of one plane, or of Y, Cb and Cr in full resolution.
+    """Planes (C, H, W) of an AVIF file of one, or of Y, Cb and Cr in full resolution.
+
+    None where the library cannot be called; MtcodecError: damaged, or of another shape.
 
     Args:
         bits: of its samples, more than 8.
         size: height and width; the file has been found to tell the same.
         order: in which the planes are wanted; 0 is Y.
-
-    Returns:
-        Samples (C, H, W); None where the library cannot be called.
-
-    Raises:
-        MtcodecError: damaged, or of another shape.
     """
     library = _library()
     if library is None:

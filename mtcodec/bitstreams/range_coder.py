@@ -140,15 +140,11 @@ class Decoder:
     def take(self, index: Indexes, limit: int) -> Symbols:
         """Decode one step: a symbol, of magnitude up to ``limit``, for every entry of ``index``."""
         order = np.argsort(index, kind="stable")
-        models, decode, encode = self.tables.models, self.coder.decode, self.reencoder.coder.encode
         groups = []
-        try:
-            for i, count in used(index):
-                letters_of_table = decode(models[i], count)
-                encode(letters_of_table, models[i])
-                groups.append(letters_of_table)
-        except AssertionError as error:
-            raise FormatError(DAMAGED) from error
+        for i, count in used(index):
+            letters_of_table = self._decode(self.tables.models[i], count)
+            self.reencoder.coder.encode(letters_of_table, self.tables.models[i])
+            groups.append(letters_of_table)
         letters = np.concatenate(groups) if groups else np.empty(0, np.int32)
         half = letters + 1 >> 1
         symbols = np.where(letters & 1, -half, half)

@@ -6,23 +6,26 @@ import inspect
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from mtcodec.errors import MtcodecError
+from mtcodec import memory
+from mtcodec.cli.groups import option
+from mtcodec.errors import MtcodecError, MtcodecWarning
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GROUPS = {
     "Scenes": {
-        "encode": "encode", "decode": "decode", "info": "decode", "extract": "decode", "view": "view",
+        "encode": "encode", "decode": "decode", "info": "files", "extract": "files", "view": "view",
     },
     "Datasets": {
-        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "verify", "archive": "archive",
+        "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "files", "archive": "archive",
     },
     "Measures": {"compare": "compare", "bench": "bench", "evaluate": "evaluate", "analyze": "analyze"},
     "Networks": {"train": "train", "weights": "weights"},
@@ -85,9 +88,9 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[
-        bool, typer.Option("-V", "--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: bool = option(
+        False, None, "Print the version.", "-V", "--version", callback=_version, is_eager=True
+    ),
 ) -> None:
     pass
 
@@ -120,9 +123,29 @@ def _stoppable() -> Iterator[None]:
             signal.signal(stop_signal, handler)
 
 
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings of this package as lines for people; others as Python does."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, MtcodecWarning):
+            from mtcodec.cli.common import warn
+
+            warn(" ".join(str(message).split()))
+        else:
+            show_other(message, category, *where)
+
+    with warnings.catch_warnings():
+        show_other = warnings.showwarning
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
 @_stoppable()
+@_warnings_as_lines()
 def main() -> NoReturn:
     """Run the command line; every :class:`MtcodecError` becomes one line and its exit code."""
+    memory.owned = True
     try:
         app(prog_name="mtcodec", standalone_mode=True)
     except MtcodecError as error:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns
-from mtcodec.cli.scenes import check_tasks, declared_by, find
+from mtcodec.cli.scenes import check_tasks, find
 from mtcodec.errors import UsageError
 
 CODEC_NAMES = {"mtcodec": "mtcodec", "png": "PNG", "jxl": "JPEG XL", "avif": "AVIF"}
@@ -24,24 +23,19 @@ PSNR_CAP = 99  # dB; stands for no error
 @takes_groups
 def bench(
     *,
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A scene directory.")],
+    scene: Path = typer.Argument(metavar="SCENE", help="A scene directory."),
     quality: options.QualityOptions,
-    tasks: options.OnlyTasks = "",
-    runs: Annotated[
-        int, typer.Option("--runs", metavar="N", min=1, help="Times that each is timed; medians count.")
-    ] = 3,
+    tasks: str = options.ONLY_TASKS,
+    runs: int = option(3, "N", "Times that each is timed; medians count.", min=1),
     bounds: options.BoundOptions,
     printing: options.PrintOptions,
     images: options.ImageOptions,
     coding: options.CodingOptions,
-    threads: Annotated[
-        int,
-        typer.Option(
-            "--threads", metavar="N", min=0, max=1024, rich_help_panel=options.MACHINE,
-            help="1: processor time, as if on one core; else so many threads (0: all cores), by the clock.",
-        ),
-    ] = 1,
-    device: options.Device = "cpu",
+    threads: int = option(
+        1, "N", "1: processor time, as if on one core; else so many threads (0: all cores), by the clock.",
+        panel=options.MACHINE, min=0, max=1024,
+    ),
+    device: str = options.DEVICE,
 ) -> None:  # fmt: skip
     """Time encoding and decoding of your scene on this machine, beside PNG, JPEG XL and AVIF.
 
@@ -49,8 +43,7 @@ def bench(
     lossless JPEG XL. Both are spared the bytes of holes. Of mtcodec, a task has the bytes and the time that
     decoding it alone needs. Reading and writing files is not timed.
     """
-    declared = declared_by(coding.weights)
-    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     scenes = find([scene], request.tasks, images.tasks_by_name(), printing.note)
     if len(scenes) > 1:
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")
@@ -67,23 +60,21 @@ def bench(
         codec = Codec(coding.weights, device, coding=coding.coding)
         by_codec = benching.bench(codec, arrays, request, runs, clock, bar)
     height, width = next(iter(arrays.values())).shape[:2]
-    if printing.as_json:
-        facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
-        typer.echo(json.dumps({**facts, "quality": request.quality, "codecs": by_codec}))
-    elif not printing.quiet:
-        how = "processor time" if threads == 1 else "by the clock"
-        typer.echo(f"{scene}: {width}×{height}, quality {request.quality:g}, medians of {runs}, {how}")
-        _print_table(by_codec, list(arrays))
+    how = "processor time" if threads == 1 else "by the clock"
+    head = f"{scene}: {width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
+    facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
+    facts |= {"quality": request.quality, "codecs": by_codec}
+    printing.show(facts, _table(head, by_codec, list(arrays)))
 
 
-def _print_table(by_codec: Mapping[str, Any], tasks: Sequence[str]) -> None:
-    """Print a line for every task and codec, and one for every codec."""
+def _table(head: str, by_codec: Mapping[str, Any], tasks: Sequence[str]) -> Iterator[str]:
+    """A line for every task and codec, and one for every codec."""
+    yield head
     rows = [["task", "codec", "size", "encode", "decode", "PSNR"]]
     for task in tasks:
         rows += [_row(task, codec, measures["tasks"][task]) for codec, measures in by_codec.items()]
     rows += [_row("all", codec, measures) for codec, measures in by_codec.items()]
-    for line in columns(rows):
-        typer.echo(f"  {line}")
+    yield from (f"  {line}" for line in columns(rows))
 
 
 def _row(task: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:

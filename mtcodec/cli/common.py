@@ -1,26 +1,26 @@
-"""What commands do alike: messages, progress, reading and writing files, processes and threads."""
+"""What commands do alike: messages, results, progress, reading and writing files, threads."""
 
 from __future__ import annotations
 
 import io
+import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
-from mtcodec.errors import OutputError, SceneError
+from mtcodec.container.header import MAX_PIXELS
+from mtcodec.errors import FormatError, OutputError, SceneError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from mtcodec.archive.read import ArchiveReader
     from mtcodec.container.mtc import Reader
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 ShowProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is; 0: unknown."""
 PIPE_COLUMNS = 160  # width of tables that are not for a terminal, in characters
@@ -45,10 +45,19 @@ def progress_bar(quiet: bool = False) -> Iterator[ShowProgress]:
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield lambda what, done, total: None
         return
-    from mtcodec.cli.progress import Bar
+    from mtcodec.cli.progress import bar
 
-    with Bar() as bar:
-        yield bar.update
+    with bar() as show_progress:
+        yield show_progress
+
+
+def show(facts: Any, lines: Iterable[str], as_json: bool, quiet: bool = False) -> None:
+    """Print a result: ``facts`` as JSON, else ``lines``, unless ``quiet``."""
+    if as_json:
+        typer.echo(json.dumps(facts))
+    elif not quiet:
+        for line in lines:
+            typer.echo(line)
 
 
 def print_tables(*tables: Table) -> None:
@@ -98,16 +107,14 @@ def make_directory(path: Path) -> None:
 
 
 @contextmanager
-def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
-    """A reader of the file ``name``, or of standard input for ``-``; 0: the format's limit of pixels.
+def open_file(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[Reader]:
+    """A reader of the file ``name``, or of standard input for ``-``.
 
     Raises:
         SceneError: it cannot be read.
         FormatError: it is damaged, or no file of mtcodec.
     """
-    from mtcodec.container.header import MAX_PIXELS
     from mtcodec.container.mtc import Reader
-    from mtcodec.errors import FormatError
 
     if name == "-" and sys.stdin is None:
         raise SceneError("standard input is closed")
@@ -118,7 +125,7 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
                 source = io.BytesIO(sys.stdin.buffer.read())
             else:
                 source = stack.enter_context(Path(name).open("rb"))
-            reader = Reader(source, max_pixels or MAX_PIXELS)
+            reader = Reader(source, max_pixels)
         except OSError as error:
             raise SceneError(f"cannot read it: {error.strerror or error}", path=name) from error
         except FormatError as error:
@@ -126,33 +133,15 @@ def open_file(name: str, max_pixels: int = 0) -> Iterator[Reader]:
         yield reader
 
 
-# --- processes and threads ---------------------------------------------------------------------------
+def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:
+    """A reader of an archive, whose libraries are imported now."""
+    from mtcodec.archive.read import ArchiveReader
+
+    return ArchiveReader(name, max_pixels)
 
 
 def set_threads(threads: int) -> None:
     """Let networks use so many threads; 0: all cores, for images that are large enough."""
-    from mtcodec import memory
     from mtcodec.threads import limit
 
     limit(threads)
-    memory.allow_returning()
-
-
-@contextmanager
-def submitter(
-    worker: Callable[[Item], Result], count: int, jobs: int
-) -> Iterator[Callable[[list[Item]], Iterator[Result]]]:
-    """A function that gives the results of ``worker`` for a list of ``count`` items, in order.
-
-    Args:
-        worker: a dataclass, made anew in every process.
-        jobs: number of processes; 0: one for every core.
-    """
-    if count <= 1 or jobs == 1:
-        yield lambda items: map(worker, items)
-        return
-    from mtcodec.archive.engines import engine
-
-    arguments = tuple(getattr(worker, field.name) for field in fields(worker))  # type: ignore[arg-type]
-    with engine("local", jobs, type(worker), arguments) as submit:
-        yield submit

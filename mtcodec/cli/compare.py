@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, warn
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import columns
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
@@ -22,21 +21,16 @@ SIDE = "Scene directory, dataset, .mtc file, directory of .mtc files, or archive
 @takes_groups
 def compare(
     *,
-    original: Annotated[str, typer.Argument(metavar="ORIGINAL", help=f"{SIDE}.")],
-    decoded: Annotated[str, typer.Argument(metavar="DECODED", help=f"{SIDE}: what came back.")],
-    tasks: options.OnlyTasks = "",
-    fail_below: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--fail-below",
-            metavar="TASK=DB",
-            help="Exit code 1 if a scene has less PSNR, e.g. rgb=38; repeatable.",
-        ),
-    ] = None,
+    original: str = typer.Argument(metavar="ORIGINAL", help=f"{SIDE}."),
+    decoded: str = typer.Argument(metavar="DECODED", help=f"{SIDE}: what came back."),
+    tasks: str = options.ONLY_TASKS,
+    fail_below: list[str] | None = option(
+        None, "TASK=DB", "Exit code 1 if a scene has less PSNR, e.g. rgb=38; repeatable."
+    ),
     printing: options.PrintOptions,
     images: options.ImageOptions,
-    weights: options.MoreWeights = "",
-    device: options.Device = "cpu",
+    weights: str = options.MORE_WEIGHTS,
+    device: str = options.DEVICE,
 ) -> None:
     """Measure how close decoded scenes are to their originals, of this codec or any other.
 
@@ -55,24 +49,15 @@ def compare(
     least_psnrs = values.psnrs(fail_below or [])
     tasks_by_name = images.tasks_by_name()
     more_weights = values.weights_list(weights)
-    sides = [
+    scenes, decoded_scenes = (
         open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device)
         for path in (original, decoded)
-    ]
-    settings = comparing.Settings(request.tasks, request.units, request.invalid, request.usual_holes)
+    )
     with progress_bar(printing.quiet) as bar:
-        facts = comparing.compare_scenes(
-            sides[0],
-            sides[1],
-            values.names(tasks),
-            settings,
-            partial(bar, "comparing"),
-        )
+        progress = partial(bar, "comparing")
+        facts = comparing.compare_scenes(scenes, decoded_scenes, values.names(tasks), request, progress)
     below = comparing.below(facts, least_psnrs)
-    if printing.as_json:
-        typer.echo(json.dumps({"original": original, "decoded": decoded, **facts, "below": below}))
-    elif not printing.quiet:
-        _print_table(facts)
+    printing.show({"original": original, "decoded": decoded, **facts, "below": below}, _table(facts))
     failures = [_below(task, least_psnrs[task], psnrs, len(facts["scenes"])) for task, psnrs in below.items()]
     differences = _on_one_side(facts, (original, decoded))
     for line in differences:
@@ -105,8 +90,8 @@ def _on_one_side(facts: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
     return lines
 
 
-def _print_table(facts: Mapping[str, Any]) -> None:
-    """Print a line for every task."""
+def _table(facts: Mapping[str, Any]) -> Iterator[str]:
+    """A line for every task."""
     scenes = facts["scenes"]
     several = len(scenes) > 1
     rows = [["task", "PSNR", "MS-SSIM", "errors", "holes"] + ["scenes", "worst scene"] * several]
@@ -117,9 +102,8 @@ def _print_table(facts: Mapping[str, Any]) -> None:
             row += [str(summary["scenes"]), _worst(summary["worst"], scenes[summary["worst"]][task])]
         rows.append(row)
     if several:
-        typer.echo(f"means over {len(scenes)} scenes")
-    for line in columns(rows):
-        typer.echo(line)
+        yield f"means over {len(scenes)} scenes"
+    yield from columns(rows)
 
 
 def _worst(key: str, measures: Mapping[str, Any]) -> str:
@@ -158,12 +142,8 @@ def _errors(measures: Mapping[str, Any]) -> str:
     if "abs_rel" in measures:
         parts.append(f"{measures['abs_rel']:.2%} off")
     if "delta" in measures:
-        parts.append(f"δ<1.25 {_percent(measures['delta'])}")
+        delta = measures["delta"]
+        parts.append("δ<1.25 100%" if delta == 1 else f"δ<1.25 {min(delta, 0.9999):.2%}")  # 100 only for all
     if "angle_deg" in measures:
         parts.append(f"mean {measures['angle_deg']:.2f}°, median {measures['angle_median_deg']:.2f}°")
     return ", ".join(parts)
-
-
-def _percent(share: float) -> str:
-    """A share in per cent, 100 only for all."""
-    return "100%" if share == 1 else f"{min(share, 0.9999):.2%}"

@@ -2,108 +2,73 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import refuse_existing, submitter
-from mtcodec.cli.groups import Group, Sets, takes_groups
-from mtcodec.cli.jobs import Job, ResultPrinter, Work, collect
-from mtcodec.cli.report import batch_summary, counted
-from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
-from mtcodec.errors import OutputError, SceneError, UsageError
+from mtcodec.cli import options, report, values
+from mtcodec.cli.batch import run_batch
+from mtcodec.cli.common import show, warn
+from mtcodec.cli.encoding import Encoded, Encoder
+from mtcodec.cli.groups import Group, option, takes_groups
+from mtcodec.cli.outputs import check_outputs, outputs_of
+from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
+
+target = partial(option, panel=options.TARGETS)
 
 
 class TargetOptions(Group):
     """What a quality is searched for; bits per pixel become a number of bytes for each scene."""
 
-    target_psnr: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target-psnr", metavar="TASK=DB", rich_help_panel=options.TARGETS,
-            help="The lowest quality that reaches it, e.g. rgb=38; repeatable.",
-        ),
-        Sets("target_psnr", parse=values.psnrs),
-    ] = None  # fmt: skip
-    target_bpp: Annotated[
-        float | None,
-        typer.Option(
-            "--target-bpp", metavar="BITS", min=0, callback=options.number, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bits per pixel, for all tasks.",
-        ),
-    ] = None  # fmt: skip
-    target_bytes: Annotated[
-        int | None,
-        typer.Option(
-            "--target-bytes", metavar="N", min=1, rich_help_panel=options.TARGETS,
-            help="The best quality within so many bytes.",
-        ),
-        Sets("target_bytes"),
-    ] = None  # fmt: skip
-    best_effort: Annotated[
-        bool,
-        typer.Option(
-            "--best-effort", help="Take the nearest file where a target is out of reach.",
-            rich_help_panel=options.TARGETS,
-        ),
-        Sets("best_effort"),
-    ] = False  # fmt: skip
-
-
-class PlannedScene(NamedTuple):
-    """A scene, its output, and whether that is there already and the scene left out."""
-
-    scene: SceneFiles
-    path: Path
-    is_there: bool
+    target_psnr: list[str] | None = target(
+        None, "TASK=DB", "The lowest quality that reaches it, e.g. rgb=38; repeatable.",
+        sets="target_psnr", parse=values.psnrs,
+    )  # fmt: skip
+    target_bpp: float | None = target(
+        None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
+        min=0, callback=options.number,
+    )  # fmt: skip
+    target_bytes: int | None = target(
+        None, "N", "The best quality within so many bytes.", min=1, sets="target_bytes"
+    )
+    best_effort: bool = target(
+        False, None, "Take the nearest file where a target is out of reach.", sets="best_effort"
+    )
 
 
 @takes_groups
 def encode(
     *,
-    inputs: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="SCENES...", help="Scene directories, or datasets to encode whole."),
-    ] = None,
-    output: Annotated[
-        str, typer.Option("-o", "--output", metavar="OUT", help="File, or directory; - is standard output.")
-    ] = "",
+    inputs: list[Path] | None = typer.Argument(
+        None, metavar="SCENES...", help="Scene directories, or datasets to encode whole."
+    ),
+    output: str = option("", "OUT", "File, or directory; - is standard output.", "-o", "--output"),
     quality: options.QualityOptions,
     bounds: options.BoundOptions,
-    tasks: options.TasksToEncode = "",
-    attach: options.Attach = None,
-    force: options.Force = False,
+    tasks: str = options.TASKS_TO_ENCODE,
+    attach: list[str] | None = options.ATTACH,
+    force: bool = options.FORCE,
     printing: options.PrintOptions,
-    jobs: options.Jobs = 1,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Only list what would be encoded, and what would be left out.",
-            rich_help_panel=options.MANY,
-        ),
-    ] = False,
-    skip_existing: Annotated[
-        bool,
-        typer.Option(
-            "--skip-existing", help="Leave out scenes whose file is there already.",
-            rich_help_panel=options.MANY,
-        ),
-    ] = False,
+    jobs: int = options.JOBS,
+    dry_run: bool = option(
+        False, None, "Only list what would be encoded, and what would be left out.", panel=options.MANY
+    ),
+    skip_existing: bool = option(
+        False, None, "Leave out scenes whose file is there already.", panel=options.MANY
+    ),
     batch: options.BatchOptions,
     targets: TargetOptions,
     images: options.ImageOptions,
     coding: options.EncodingOptions,
     machine: options.MachineOptions,
-) -> None:  # fmt: skip
+) -> None:
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
     A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene
@@ -120,54 +85,54 @@ def encode(
     if not output and not dry_run:
         raise UsageError("missing -o OUT")
     _check_targets(quality, targets)
-    declared = declared_by(coding.weights)
-    request = options.request_of(targets, quality, bounds, images, coding, declared=declared)
+    request = options.request_of(targets, quality, bounds, images, coding, weights=coding.weights)
     datasets = with_listed(inputs, batch.files_from)
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
     wanted = values.names(tasks)
     _check_images(scenes, wanted)
     check_tasks(request, scenes)
     paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
-    plan = [PlannedScene(scene, path, skip_existing and path.is_file()) for scene, path in zip(scenes, paths)]
-    work = [(planned.scene, planned.path) for planned in plan if not planned.is_there]
+    there = {path for path in paths if skip_existing and path.is_file()}
+    work = [(scene, path) for scene, path in zip(scenes, paths) if path not in there]
     if dry_run:
-        _list(plan, wanted, printing.as_json)
-    _check_outputs([path for _, path in work], several, force)
+        _list(scenes, paths, there, wanted, printing.as_json)
+    check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
-    if not several and len(work) < len(plan):
+    if not several and not work:
         printing.note(f"{output}: is there already")
-    bpp, to_stdout = targets.target_bpp, output == "-"
-    job = Job(request, coding.weights, machine.device, machine.threads, bpp, wanted, force, several)
-    printer = ResultPrinter(printing.as_json, printing.quiet, several, to_stdout, coding.weights)
-    _encode_all(job, work, jobs, batch.skip_errors, printer, len(plan) - len(work))
-
-
-def _encode_all(
-    job: Job, work: list[Work], jobs: int, skip_errors: bool, printer: ResultPrinter, there: int
-) -> None:
-    """Encode scenes in ``jobs`` processes, and print what became of them; ``there`` others are left out.
-
-    Raises:
-        MtcodecError: a scene could not be encoded; the first one ends the run unless ``skip_errors``.
-    """
-    started = time.monotonic()
-    with submitter(job, len(work), jobs) as submit:
-        totals = collect(submit(work), len(work), skip_errors, printer)
-    seconds, failed = time.monotonic() - started, len(totals.failed)
-    if printer.several and not printer.quiet and not printer.as_json:
-        typer.echo(batch_summary(totals.scenes, totals.read, totals.bytes, seconds, there, failed))
+    encoder = Encoder(
+        request, coding.weights, machine.device, machine.threads, targets.target_bpp, wanted, force, several
+    )
+    weights = "" if coding.weights == "auto" else coding.weights
+    print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
+    failed = run_batch(
+        encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
+        summarise=several and not printing.quiet and not printing.as_json, there=len(there),
+    )  # fmt: skip
     if failed:
         raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
 
 
+def _print(result: Encoded, printing: options.PrintOptions, several: bool, weights: str, output: str) -> None:
+    """Print notes and warnings about a scene, and what its file holds, unless that is the output."""
+    if result.error is not None:
+        return
+    for line in result.notes:
+        printing.note(f"{result.label}: {line}")
+    for line in result.warnings:
+        warn(f"{result.label}: {line}")
+    if printing.quiet or output == "-":
+        return
+    facts, measures = result.facts, report.decibels(result.measures)
+    line = f"{facts['file']}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp  {measures}"
+    printing.show(facts, [line] if several else report.file_lines(facts, weights))
+
+
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:
     """Raise UsageError where there is more than one target."""
-    wanted = [
-        bool(targets.target_psnr), targets.target_bpp is not None, targets.target_bytes is not None,
-        bool(quality.quality),
-    ]  # fmt: skip
-    if sum(wanted) > 1:
+    wanted = [targets.target_psnr or None, targets.target_bpp, targets.target_bytes, quality.quality or None]
+    if sum(target is not None for target in wanted) > 1:
         raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
 
 
@@ -179,56 +144,23 @@ def _check_images(scenes: Sequence[SceneFiles], wanted: Sequence[str] | None) ->
                 raise SceneError(f"no image of task {task!r}", path=scene.label)
 
 
-def _list(plan: Sequence[PlannedScene], wanted: Sequence[str] | None, as_json: bool) -> None:
+def _list(
+    scenes: Sequence[SceneFiles], paths: Sequence[Path], there: Collection[Path],
+    wanted: Sequence[str] | None, as_json: bool,
+) -> None:  # fmt: skip
     """Print what ``--dry-run`` tells: scenes, their outputs, and what is left out."""
-    for scene, path, is_there in plan:
-        paths = {task: str(p) for task, p in scene.files.items() if wanted is None or task in wanted}
-        left_out = [task for task in scene.files if task not in paths]
-        if as_json:
-            facts = {
-                "scene": scene.key, "file": str(path), "there": is_there, "images": paths,
-                "left_out": left_out, "attached": {name: str(p) for name, p in scene.attachments.items()},
-            }  # fmt: skip
-            typer.echo(json.dumps(facts))
-        elif is_there:
-            typer.echo(f"{path}  is there already")
-        else:
-            shown = " ".join(f"{task}={scene.files[task].name}" for task in paths)
-            shown += "".join(f" +{name}" for name in scene.attachments)
-            typer.echo(f"{path}  {shown}" + f"  (without {', '.join(left_out)})" * bool(left_out))
+    for scene, path in zip(scenes, paths):
+        images = {task: image for task, image in scene.files.items() if wanted is None or task in wanted}
+        left_out = [task for task in scene.files if task not in images]
+        facts = {
+            "scene": scene.key, "file": str(path), "there": path in there,
+            "images": {task: str(image) for task, image in images.items()}, "left_out": left_out,
+            "attached": {name: str(attached) for name, attached in scene.attachments.items()},
+        }  # fmt: skip
+        shown = " ".join(f"{task}={image.name}" for task, image in images.items())
+        shown += "".join(f" +{name}" for name in scene.attachments)
+        shown += f"  (without {', '.join(left_out)})" * bool(left_out)
+        show(facts, [f"{path}  {'is there already' if path in there else shown}"], as_json)
     if not as_json:
-        there = sum(planned.is_there for planned in plan)
-        typer.echo(f"{counted(len(plan) - there)} to encode" + f", {there} there already" * bool(there))
-
-
-def _check_outputs(paths: list[Path], several: bool, force: bool) -> None:
-    """Raise OutputError where an output exists, or a single one has no directory."""
-    for path in paths:
-        if str(path) == "-":
-            continue
-        refuse_existing(path, force)
-        if not several and not path.parent.is_dir():
-            raise OutputError("no such directory", path=path.parent)
-
-
-def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
-    """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
-    path, several = Path(output), len(scenes) > 1
-    if output == "-":
-        if several:
-            raise UsageError(f"{len(scenes)} scenes do not go to standard output")
-        return [path], False
-    slash = output.endswith(("/", os.sep))
-    if not several and not slash and not path.is_dir():
-        return [path], False
-    if not path.is_dir():
-        if path.exists():
-            raise OutputError("exists and is not a directory", path=path)
-        if path.suffix == ".mtc" and not slash:
-            raise UsageError(f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a /")
-    labels: dict[str, str] = {}
-    for scene in scenes:
-        if scene.key in labels:
-            raise UsageError(f"two scenes are called {scene.key!r}: {labels[scene.key]} and {scene.label}")
-        labels[scene.key] = scene.label
-    return [path / f"{key}.mtc" for key in labels], True
+        all_there = f", {len(there)} there already" * bool(there)
+        typer.echo(f"{report.counted(len(paths) - len(there))} to encode{all_there}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from mtcodec.cli import options
 from mtcodec.cli.common import print_tables, progress_bar
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import codecs_by_name, find
 from mtcodec.cli.values import quality_list
 
@@ -21,59 +21,32 @@ if TYPE_CHECKING:
 @takes_groups
 def evaluate(
     *,
-    dataset: options.Dataset,
-    weights: Annotated[
-        str,
-        typer.Option(
-            "--weights", metavar="WEIGHTS",
-            help="Names or paths of the weights to compare, separated by commas; auto as for encode.",
-        ),
-    ] = "clevr",
-    against: Annotated[
-        str,
-        typer.Option(
-            "--against", metavar="CODECS",
-            help="Codecs to compare with: jpeg, webp, avif, avif-tuned, jxl, hyperprior; empty for none.",
-        ),
-    ] = "jpeg,webp,avif,jxl",
-    quality: Annotated[
-        str, typer.Option("--quality", metavar="QUALITIES", help="Qualities, separated by commas.")
-    ] = "0,20,40,60,80,100",
-    limit: options.Limit = 0,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Directory for CSV, JSON and plot."),
-    ] = None,
-    as_json: options.Json = False,
-    coding: Annotated[
-        str,
-        typer.Option(
-            "--coding", metavar="CODING", rich_help_panel=options.CODING,
-            autocompletion=options.one_of("neural", "auto", "classical"),
-            help="neural: the networks alone; auto or classical: as for encode.",
-        ),
-    ] = "neural",
-    reference: Annotated[
-        str,
-        typer.Option(
-            "--reference", metavar="NAME", rich_help_panel=options.CODING,
-            help="What BD-rates refer to; default: the first weights of architecture single.",
-        ),
-    ] = "",
-    hyperprior_checkpoints: Annotated[
-        str,
-        typer.Option(
-            "--hyperprior-checkpoints", metavar="DIR", rich_help_panel=options.CODING,
-            help="Checkpoints of hyperprior: a directory, or a path with {q} for the quality.",
-        ),
-    ] = "",
-    workers: Annotated[
-        int,
-        typer.Option(
-            "--workers", metavar="N", min=1, help="Processes for classical codecs.",
-            rich_help_panel=options.MACHINE,
-        ),
-    ] = 1,
+    dataset: Path = options.DATASET,
+    weights: str = option(
+        "clevr", "WEIGHTS",
+        "Names or paths of the weights to compare, separated by commas; auto as for encode.",
+    ),
+    against: str = option(
+        "jpeg,webp,avif,jxl", "CODECS",
+        "Codecs to compare with: jpeg, webp, avif, avif-tuned, jxl, hyperprior; empty for none.",
+    ),
+    quality: str = option("0,20,40,60,80,100", "QUALITIES", "Qualities, separated by commas."),
+    limit: int = options.LIMIT,
+    output: Path | None = option(None, "DIR", "Directory for CSV, JSON and plot.", "-o", "--output"),
+    as_json: bool = options.JSON,
+    coding: str = option(
+        "neural", "CODING", "neural: the networks alone; auto or classical: as for encode.",
+        panel=options.CODING, words=("neural", "auto", "classical"),
+    ),
+    reference: str = option(
+        "", "NAME", "What BD-rates refer to; default: the first weights of architecture single.",
+        panel=options.CODING,
+    ),
+    hyperprior_checkpoints: str = option(
+        "", "DIR", "Checkpoints of hyperprior: a directory, or a path with {q} for the quality.",
+        panel=options.CODING,
+    ),
+    workers: int = option(1, "N", "Processes for classical codecs.", panel=options.MACHINE, min=1),
     machine: options.MachineOptions,
 ) -> None:  # fmt: skip
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
@@ -97,8 +70,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(results))
     else:
-        every_table = (tables.format_table(results), tables.format_bd_rates(results))
-        print_tables(*(table for table in every_table if table is not None))
+        print_tables(*filter(None, (tables.format_table(results), tables.format_bd_rates(results))))
 
 
 def _about(codec: Codec) -> dict[str, str]:

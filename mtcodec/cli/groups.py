@@ -1,9 +1,9 @@
-"""Groups of options: said once in a class, and taken whole by the commands that name the class.
+"""Options, each said once with the settings that it sets, and groups of options that commands share.
 
 A command such as ::
 
     @takes_groups
-    def stats(*, dataset: Dataset, bounds: BoundOptions, machine: MachineOptions) -> None: ...
+    def stats(*, dataset: Path = DATASET, bounds: BoundOptions, machine: MachineOptions) -> None: ...
 
 has the options of ``BoundOptions`` and ``MachineOptions`` in its help, and is called with objects of them.
 """
@@ -12,100 +12,119 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Sequence
+from copy import copy
+from typing import Any, get_type_hints
+
+from typer.models import OptionInfo
 
 
-class Sets:
-    """Which fields of settings an option sets: of encoding, a :class:`~mtcodec.codec.request.Request`.
+class Option(OptionInfo):
+    """An option, and what it sets.
 
     Attributes:
-        fields: names of the fields.
+        fields: names of fields of settings: of encoding, a :class:`~mtcodec.codec.request.Request`.
         parse: makes their values of the option's: one value, or a tuple where there are several fields.
     """
 
-    def __init__(self, *fields: str, parse: Callable[[Any], Any] = lambda value: value) -> None:
-        self.fields = fields
-        self.parse = parse
+    fields: tuple[str, ...] = ()
+    parse: Callable[[Any], Any] | None = None
 
     def settings(self, value: Any) -> dict[str, Any]:
-        """Values by field.
-
-        Raises:
-            UsageError: a value that makes no sense.
-        """
-        parsed = self.parse(value)
+        """Values by field; UsageError for one that makes no sense."""
+        if value is None:
+            return {}
+        parsed = value if self.parse is None else self.parse(value)
         return dict(zip(self.fields, parsed if len(self.fields) > 1 else [parsed]))
 
 
+def option(
+    default: Any, metavar: str | None, help: str, *flags: str,
+    panel: str | None = None, words: Sequence[str] = (), sets: str = "",
+    parse: Callable[[Any], Any] | None = None, **more: Any,
+) -> Any:  # fmt: skip
+    """The default of a parameter that is an option, or of an attribute of a :class:`Group`.
+
+    Args:
+        default: its value where it is not given; ``...``: it is required.
+        metavar: what help calls its value; None for a switch.
+        flags: what it is called, if not as the parameter.
+        panel: heading of help under which it stands.
+        words: values that a shell completes.
+        sets, parse: see :class:`Option`; fields are separated by spaces.
+        more: what :class:`OptionInfo` takes.
+    """
+    info = Option(
+        default=default, param_decls=flags, metavar=metavar, help=help, rich_help_panel=panel,
+        autocompletion=(lambda: list(words)) if words else None, **more,
+    )  # fmt: skip
+    info.fields, info.parse = tuple(sets.split()), parse
+    return info
+
+
 class Group:
-    """Options that commands share.
+    """Options that commands share: a subclass has an attribute for each, those of base classes come first.
 
-    A subclass declares each option in a line, as functions of typer do, with what it sets, if it sets
-    something::
+    ::
 
-        effort: Annotated[str, typer.Option("--effort", help="..."), Sets("effort")] = "normal"
-
-    Options of base classes come first. An option without a default is required.
+        effort: str = option("normal", "EFFORT", "fast, normal, or best.", sets="effort")
     """
 
     def __init__(self, **values: Any) -> None:
-        vars(self).update(values)  # what is not among them has its default, which the class has
+        for name, parameter in self.parameters().items():
+            setattr(self, name, values.get(name, _default(parameter)))
 
     @classmethod
     def parameters(cls) -> dict[str, inspect.Parameter]:
         """The options by name, as parameters of a function."""
         return {
-            name: inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation,
-                default=getattr(cls, name, inspect.Parameter.empty),
-            )
-            for name, annotation in get_type_hints(cls, include_extras=True).items()
-        }  # fmt: skip
+            name: _parameter(name, annotation, getattr(cls, name))
+            for name, annotation in get_type_hints(cls).items()
+        }
 
     def settings(self) -> dict[str, Any]:
-        """Fields that the options set, as :class:`Sets` says; others keep their defaults.
-
-        Raises:
-            UsageError: a value that makes no sense.
-        """
+        """Fields that the options set, see :meth:`Option.settings`; others keep their defaults."""
         fields: dict[str, Any] = {}
-        for name, parameter in type(self).parameters().items():
-            value = getattr(self, name)
-            if value is not None:
-                for sets in _all_sets(parameter):
-                    fields |= sets.settings(value)
+        for name, parameter in self.parameters().items():
+            if isinstance(parameter.default, Option):
+                fields |= parameter.default.settings(getattr(self, name))
         return fields
-
-
-def _all_sets(parameter: inspect.Parameter) -> list[Sets]:
-    """What the annotation of an option says that it sets."""
-    if get_origin(parameter.annotation) is not Annotated:
-        return []
-    return [entry for entry in get_args(parameter.annotation)[1:] if isinstance(entry, Sets)]
 
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
     """``function`` as typer wants it: every parameter that is a group is replaced by the group's options."""
     parameters: list[inspect.Parameter] = []
-    groups: dict[str, tuple[type[Group], list[str]]] = {}  # with the names of their options
+    groups: dict[str, type[Group]] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         group = parameter.annotation
         if isinstance(group, type) and issubclass(group, Group):
-            options = group.parameters()
-            groups[name] = (group, list(options))
-            parameters += options.values()
+            groups[name] = group
+            parameters += group.parameters().values()
         else:
-            parameters.append(parameter)
+            parameters.append(_parameter(name, group, parameter.default))
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
+        values = {parameter.name: _default(parameter) for parameter in parameters} | values
         filled = {
-            name: group(**{option: values.pop(option) for option in options if option in values})
-            for name, (group, options) in groups.items()
+            name: group(**{option: values.pop(option) for option in group.parameters()})
+            for name, group in groups.items()
         }
         function(**values, **filled)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """A parameter of a command; an option without another flag is called as its parameter."""
+    if isinstance(default, Option) and not default.param_decls:
+        default = copy(default)  # which other commands may have under another name
+        default.param_decls = (f"--{name.replace('_', '-')}",)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    """The value of an option that is not given."""
+    return getattr(parameter.default, "default", parameter.default)

@@ -1,43 +1,67 @@
-"""Lines of progress of a training run."""
+"""What is shown of a training run while it goes on."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from mtcodec.cli.report import in_minutes
+from mtcodec.errors import DependencyError, OutputError
 
-class ProgressLines:
-    """One line of progress for every record of training logs; each begins with its plan."""
 
-    def __init__(self) -> None:
-        self._plan: dict[str, Any] = {}
+class Report:
+    """Prints a line for every record of the log, and draws the log anew where something was validated.
+
+    Args:
+        output: the file of weights, beside which log and plot lie.
+        is_decay: of a run that makes weights of another's checkpoint.
+        quiet: print nothing.
+    """
+
+    def __init__(self, output: Path, is_decay: bool, quiet: bool) -> None:
+        self._log = output.with_suffix(".decay.jsonl" if is_decay else ".log.jsonl")
+        self._picture = output.with_suffix(".decay.png" if is_decay else ".png")
+        self._quiet = quiet
+        self._plan: dict[str, Any] = {}  # with which every log begins
         self._last: dict[str, Any] | None = None  # record with a loss
 
     def __call__(self, record: dict[str, Any]) -> None:
+        from mtcodec.train.plot import plot
+
+        line = self._line(record)
+        if line and not self._quiet:
+            typer.echo(line, err=True)
+        if "validation" in record:
+            with suppress(DependencyError, OutputError):  # training goes on without a picture
+                plot(self._log, self._picture)
+
+    def _line(self, record: dict[str, Any]) -> str:
+        """What people read of a record; nothing of a plan."""
         if "plan" in record:
             self._plan, self._last = record["plan"], None
-        elif "loss" in record:
-            typer.echo("  ".join(self._parts(record)), err=True)
-            self._last = record
-        elif record.get("validation"):
+            return ""
+        if "loss" in record:
+            bpp = sum(value for name, value in record.items() if name.startswith("bpp_"))
             parts = [
-                f"{quality}: {measures['bpp']:.4f} bpp {measures['psnr']}"
-                for quality, measures in record["validation"].items()
+                f"step {record['step']} ({100 * record['done']:.1f} %)",
+                f"loss {record['loss']:.4f}",
+                f"bpp {bpp:.4f}",
+                *crops_a_second(self._plan, self._last, record),
+                in_minutes(record["minutes"]),
+                *time_left(record["minutes"], record["done"], self._plan.get("decay", 0.0)),
             ]
-            typer.echo(f"step {record['step']} validation  " + "  ".join(parts), err=True)
-
-    def _parts(self, record: dict[str, Any]) -> list[str]:
-        """What a record with a loss tells."""
-        bpp = sum(value for name, value in record.items() if name.startswith("bpp_"))
-        return [
-            f"step {record['step']} ({100 * record['done']:.1f} %)",
-            f"loss {record['loss']:.4f}",
-            f"bpp {bpp:.4f}",
-            *crops_a_second(self._plan, self._last, record),
-            duration(record["minutes"]),
-            *time_left(record["minutes"], record["done"], self._plan.get("decay", 0.0)),
-        ]
+            self._last = record
+            return "  ".join(parts)
+        if not record.get("validation"):
+            return ""
+        qualities = (
+            f"{quality}: {measures['bpp']:.4f} bpp {measures['psnr']}"
+            for quality, measures in record["validation"].items()
+        )
+        return f"step {record['step']} validation  " + "  ".join(qualities)
 
 
 def crops_a_second(plan: dict[str, Any], last: dict[str, Any] | None, record: dict[str, Any]) -> list[str]:
@@ -59,10 +83,4 @@ def time_left(minutes: float, done: float, decay: float = 0.0) -> list[str]:
     """
     if not 0 < done < 1:
         return []
-    return [f"{duration((1 - done) * (decay or minutes / done))} left"]
-
-
-def duration(minutes: float) -> str:
-    """``1 h 20 min``."""
-    hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"
+    return [f"{in_minutes((1 - done) * (decay or minutes / done))} left"]

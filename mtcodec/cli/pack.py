@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import ShowProgress, note, progress_bar, warn
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.common import ShowProgress, progress_bar, warn
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import batch_summary, counted
-from mtcodec.cli.scenes import check_tasks, declared_by, find, with_listed
-from mtcodec.errors import SceneError, UsageError
+from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.errors import SceneError
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Job, Summary
@@ -28,37 +27,26 @@ MAX_NOTES = 20  # lines about scenes that are shown
 @takes_groups
 def pack(
     *,
-    datasets: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="DATASET...", help="Scenes in any layout of encode --help."),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o", "--output", metavar="ARCHIVE",
-            help="Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
-        ),
-    ] = None,
+    datasets: list[Path] | None = typer.Argument(
+        None, metavar="DATASET...", help="Scenes in any layout of encode --help."
+    ),
+    output: str = options.output_option(
+        "ARCHIVE", missing="ARCHIVE",
+        help="Directory of the archive, or a URL (s3://, gs://); a run that was stopped goes on.",
+    ),
     quality: options.QualityOptions,
     bounds: options.BoundOptions,
-    tasks: options.TasksToEncode = "",
-    attach: options.Attach = None,
+    tasks: str = options.TASKS_TO_ENCODE,
+    attach: list[str] | None = options.ATTACH,
     printing: options.PrintOptions,
     batch: options.BatchOptions,
-    append: Annotated[
-        bool,
-        typer.Option(
-            "--append", rich_help_panel=options.MANY,
-            help="Add scenes to an archive that has others, of another dataset, too.",
-        ),
-    ] = False,
-    part_scenes: Annotated[
-        int,
-        typer.Option(
-            "--part-scenes", metavar="N", min=1, rich_help_panel=options.MANY,
-            help="Scenes of one Parquet file; a killed run does at most these again.",
-        ),
-    ] = 8192,
+    append: bool = option(
+        False, None, "Add scenes to an archive that has others, of another dataset, too.", panel=options.MANY
+    ),
+    part_scenes: int = option(
+        8192, "N", "Scenes of one Parquet file; a killed run does at most these again.",
+        panel=options.MANY, min=1,
+    ),
     images: options.ImageOptions,
     coding: options.EncodingOptions,
     cluster: options.ClusterOptions,
@@ -72,10 +60,7 @@ def pack(
     """
     from mtcodec.archive.pack import pack as run
 
-    if not output:
-        raise UsageError("missing -o ARCHIVE")
-    declared = declared_by(coding.weights)
-    request = options.request_of(quality, bounds, images, coding, declared=declared)
+    request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
     scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
     check_tasks(request, scenes)
@@ -85,9 +70,16 @@ def pack(
         bar("starting", 0, 0)
         summary = run(
             scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=part_scenes,
-            skip_errors=batch.skip_errors, append=append, progress=PackingProgress(bar),
+            skip_errors=batch.skip_errors, append=append, progress=_shown(bar),
         )  # fmt: skip
-    _print(summary, output, time.monotonic() - started, printing)
+    seconds = time.monotonic() - started
+    for error in summary.skipped.values():
+        warn(f"skipped: {error}")
+    for line, count in summary.notes.most_common(MAX_NOTES):
+        printing.note(f"{line} ({counted(count)})")
+    if len(summary.notes) > MAX_NOTES:
+        printing.note(f"and {len(summary.notes) - MAX_NOTES} more such lines")
+    printing.show(_facts(summary, seconds), _table(summary, output, seconds))
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
 
@@ -96,12 +88,7 @@ def _job(
     scenes: list[SceneFiles], request: Request, tasks: Sequence[str] | None, weights: str,
     attach: Sequence[str], output: str, quiet: bool,
 ) -> Job:  # fmt: skip
-    """How each scene is encoded, with weights that suit all.
-
-    Raises:
-        SceneError: no scene has a task that is wanted.
-        OutputError: the archive cannot be written.
-    """
+    """How each scene is encoded, with weights that suit all; first, what cannot be is told of."""
     from mtcodec.archive.choice import choose_weights, tasks_of
     from mtcodec.archive.manifest import arrow
     from mtcodec.archive.pack import Job
@@ -121,33 +108,17 @@ def _job(
     return Job(chosen, wanted, request, tuple(attach))
 
 
-class PackingProgress:
-    """Shows how fast scenes are packed, from now on, and into how many bits per pixel."""
+def _shown(bar: ShowProgress) -> Callable[[Summary, int], None]:
+    """Shows on ``bar`` how fast scenes are packed, from now on, and into how many bits per pixel."""
+    started = time.monotonic()
 
-    def __init__(self, show: ShowProgress) -> None:
-        self._show = show
-        self._started = time.monotonic()
-
-    def __call__(self, summary: Summary, total: int) -> None:
-        seconds = max(time.monotonic() - self._started, 1e-3)
+    def progress(summary: Summary, total: int) -> None:
+        scenes_per_second = summary.scenes / max(time.monotonic() - started, 1e-3)
         bpp = 8 * summary.total / max(summary.pixels, 1)
         done = summary.before + summary.scenes + len(summary.skipped)
-        self._show(f"{summary.scenes / seconds:.1f} scenes/s, {bpp:.3f} bpp", done, total)
+        bar(f"{scenes_per_second:.1f} scenes/s, {bpp:.3f} bpp", done, total)
 
-
-def _print(summary: Summary, output: str, seconds: float, printing: options.PrintOptions) -> None:
-    """Print what was skipped, what people should know, and the sizes of columns."""
-    for error in summary.skipped.values():
-        warn(f"skipped: {error}")
-    if not printing.quiet:
-        for line, count in summary.notes.most_common(MAX_NOTES):
-            note(f"{line} ({counted(count)})")
-        if len(summary.notes) > MAX_NOTES:
-            note(f"and {len(summary.notes) - MAX_NOTES} more such lines")
-    if printing.as_json:
-        typer.echo(json.dumps(_facts(summary, seconds)))
-    elif not printing.quiet:
-        _table(summary, output, seconds)
+    return progress
 
 
 def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
@@ -161,15 +132,15 @@ def _facts(summary: Summary, seconds: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(summary: Summary, output: str, seconds: float) -> None:
-    """Print a line about the archive, and one for every column."""
+def _table(summary: Summary, output: str, seconds: float) -> Iterator[str]:
+    """A line about the archive, and one for every column."""
     skipped = len(summary.skipped)
     line = batch_summary(
         summary.scenes, summary.read, summary.total, seconds, summary.before, skipped, summary.weights
     )
-    typer.echo(f"{output}: {line}")
+    yield f"{output}: {line}"
     if not summary.scenes:
         return
     for name, size in [*summary.columns.items(), ("in all", summary.total)]:
         size_per_scene, bpp = size / summary.scenes, 8 * size / summary.pixels
-        typer.echo(f"  {name:<10} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp")
+        yield f"  {name:<10} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp"

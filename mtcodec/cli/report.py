@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-
-import typer
 
 if TYPE_CHECKING:
     from mtcodec.container.mtc import Reader
@@ -29,13 +26,18 @@ def duration(seconds: float) -> str:
     """``0.25 s``, ``42 s``, ``12 min``, ``1 h 20 min``."""
     if seconds < 90:
         return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    return in_minutes(seconds / 60)
 
 
-def counted(count: int) -> str:
+def in_minutes(minutes: float) -> str:
+    """``0 min``, ``12 min``, ``1 h 20 min``."""
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
+
+
+def counted(count: int, what: str = "scene") -> str:
     """``1 scene``, ``2 scenes``."""
-    return f"{count} scene{'s' * (count != 1)}"
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def batch_summary(
@@ -84,20 +86,19 @@ def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[s
     return contents
 
 
-def print_file(contents: Mapping[str, Any], as_json: bool = False, weights: str = "") -> None:
-    """Print what :func:`facts` gave; ``weights`` is what the weights are called."""
-    if as_json:
-        typer.echo(json.dumps(contents))
-        return
-    typer.echo(_headline(contents, weights))
+def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
+    """What :func:`facts` gave, for people; ``weights`` is what the weights are called."""
+    yield _headline(contents, weights)
     for section in contents["sections"]:
-        typer.echo(_section_line(section))
-    typer.echo(f"  {'overhead':<10} {contents['overhead_bytes']:>8} bytes")
+        line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+        line += f"  {section['coding']}" if "coding" in section else ""
+        yield line + (f"  quality {section['quality']:g}" if "quality" in section else "")
+    yield f"  {'overhead':<10} {contents['overhead_bytes']:>8} bytes"
     for file in contents["files"]:
-        typer.echo(f"  attached {file['name']}: {file['bytes']} bytes")
+        yield f"  attached {file['name']}: {file['bytes']} bytes"
     for name, task in contents["tasks"].items():
         measures = _measures(name, task, contents)
-        typer.echo(f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}")
+        yield f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}"
 
 
 def _headline(contents: Mapping[str, Any], weights: str) -> str:
@@ -108,16 +109,6 @@ def _headline(contents: Mapping[str, Any], weights: str) -> str:
         return line
     name = weights or contents["weights"]["name"] or "not installed"
     return f"{line}, quality {contents['quality']:g}, weights {name} ({contents['weights']['fingerprint']})"
-
-
-def _section_line(section: Mapping[str, Any]) -> str:
-    """Size, coding and quality of a section."""
-    line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
-    if "coding" in section:
-        line += f"  {section['coding']}"
-    if "quality" in section:
-        line += f"  quality {section['quality']:g}"
-    return line
 
 
 def _measures(name: str, task: Mapping[str, Any], contents: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtcodec.cli.common import note, set_threads
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.tasks import Declarations, Task
+from mtcodec.tasks import Declarations
 
 if TYPE_CHECKING:
     from mtcodec.cli.options import MachineOptions
@@ -18,25 +18,10 @@ if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
 
 
-def declared_by(weights: str) -> dict[str, Task]:
-    """The usual declarations, and those that weights bring besides.
-
-    Raises:
-        MtcodecError: the weights are not there, or are none.
-    """
-    from mtcodec.codec.api import tasks_of
-    from mtcodec.networks.weights import store
-
-    return tasks_of(store.resolve(weights))
-
-
 def find(
-    datasets: Sequence[Path],
-    declared: Declarations,
-    tasks_by_name: Mapping[str, str] | None = None,
-    tell: Callable[[str], None] = note,
-    attach: Sequence[str] | None = None,
-) -> list[SceneFiles]:
+    datasets: Sequence[Path], declared: Declarations, tasks_by_name: Mapping[str, str] = {},
+    tell: Callable[[str], None] = note, attach: Sequence[str] | None = None,
+) -> list[SceneFiles]:  # fmt: skip
     """Scenes of ``datasets``, of tasks that are ``declared`` or are called otherwise in ``tasks_by_name``.
 
     Args:
@@ -45,10 +30,8 @@ def find(
     """
     from mtcodec.files.layouts import find_scenes
 
-    scenes: list[SceneFiles] = []
-    for path in datasets:
-        scenes += find_scenes(path, declared, tasks_by_name or {}, tell, attach or ())
-    return scenes
+    by_dataset = (find_scenes(path, declared, tasks_by_name, tell, attach or ()) for path in datasets)
+    return [scene for scenes in by_dataset for scene in scenes]
 
 
 def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:
@@ -59,14 +42,11 @@ def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:
         UsageError: there are no paths.
     """
     inputs = list(paths or [])
+    if files_from == "-" and sys.stdin is None:
+        raise SceneError("standard input is closed")
     if files_from:
         try:
-            if files_from == "-":
-                if sys.stdin is None:
-                    raise SceneError("standard input is closed")
-                text = sys.stdin.read()
-            else:
-                text = Path(files_from).read_text("utf-8")
+            text = sys.stdin.read() if files_from == "-" else Path(files_from).read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SceneError(f"cannot read it: {error}", path=files_from) from error
         inputs += [Path(line) for line in text.splitlines() if line]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
-
-import typer
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads, warn
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns, counted, duration
-from mtcodec.cli.scenes import check_tasks, declared_by, find
+from mtcodec.cli.scenes import check_tasks, find
 
 MAX_NAMED = 3  # sizes and dtypes that are named
 MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
@@ -21,21 +19,11 @@ MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
 @takes_groups
 def stats(
     *,
-    dataset: options.Dataset,
-    tasks: options.OnlyTasks = "",
-    sample: Annotated[
-        int,
-        typer.Option(
-            "--sample", metavar="N", min=1, help="Scenes that are read and encoded, spread over all."
-        ),
-    ] = 10,
-    no_estimate: Annotated[bool, typer.Option("--no-estimate", help="Encode nothing.")] = False,
-    quality: Annotated[
-        str,
-        typer.Option(
-            "--quality", metavar="QUALITIES", help="Qualities to encode the sample at, separated by commas."
-        ),
-    ] = "40,65,85",
+    dataset: Path = options.DATASET,
+    tasks: str = options.ONLY_TASKS,
+    sample: int = option(10, "N", "Scenes that are read and encoded, spread over all.", min=1),
+    no_estimate: bool = option(False, None, "Encode nothing."),
+    quality: str = option("40,65,85", "QUALITIES", "Qualities to encode the sample at, separated by commas."),
     bounds: options.BoundOptions,
     printing: options.PrintOptions,
     images: options.ImageOptions,
@@ -48,7 +36,7 @@ def stats(
     divides the processor time for all scenes by the cores of this machine.
     """
     qualities = values.quality_list(quality)
-    request = options.request_of(bounds, images, coding, declared=declared_by(coding.weights))
+    request = options.request_of(bounds, images, coding, weights=coding.weights)
     with progress_bar(printing.quiet) as bar:
         scenes = find([dataset], request.tasks, images.tasks_by_name(), printing.note)
         check_tasks(request, scenes)
@@ -60,32 +48,29 @@ def stats(
             set_threads(1)
             codec = Codec(coding.weights, coding=coding.coding)
         facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar)
-    if printing.as_json:
-        typer.echo(json.dumps({"dataset": str(dataset), **facts}))
-    elif not printing.quiet:
-        _print(str(dataset), facts)
+    printing.show({"dataset": str(dataset), **facts}, _table(str(dataset), facts))
     for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")
 
 
-def _print(dataset: str, facts: Mapping[str, Any]) -> None:
-    """Print a table of tasks, what it was taken from, and what encoding would give."""
+def _table(dataset: str, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Lines about tasks, what they were taken from, and what encoding would give."""
     count, tasks = facts["scenes"], facts["tasks"]
     total = sum(task["bytes"] for task in tasks.values())
     about = "about " * any(task["estimated"] for task in tasks.values())
-    typer.echo(f"{dataset}: {counted(count)}, {about}{amount(total)} of images")
+    yield f"{dataset}: {counted(count)}, {about}{amount(total)} of images"
     head = ["task", "kind", "scenes", "images", "unit", "holes", "on disk", "a scene"]
     for line in columns([head, *(_row(name, task) for name, task in tasks.items())]):
-        typer.echo(f"  {line}")
-    typer.echo(f"  sizes: {_most(facts['sizes'])}")
+        yield f"  {line}"
+    yield f"  sizes: {_most(facts['sizes'])}"
     if facts["headers"] < count:
-        typer.echo(f"  sizes and dtypes are those of {facts['headers']} scenes spread over all")
+        yield f"  sizes and dtypes are those of {facts['headers']} scenes spread over all"
     if len(facts["sample"]) < count:
-        typer.echo(
-            f"  holes{' and the estimate' * bool(facts['encoded'])} are those of {len(facts['sample'])}"
-        )
+        yield f"  holes{' and the estimate' * bool(facts['encoded'])} are those of {len(facts['sample'])}"
     if facts["encoded"]:
-        _print_estimate(facts["encoded"], total)
+        yield "encoded, by the sample:"
+        for line in columns(_estimate(facts["encoded"], total)):
+            yield f"  {line}"
 
 
 def _row(name: str, task: Mapping[str, Any]) -> list[str]:
@@ -106,20 +91,17 @@ def _most(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({counts[name]})" for name in ordered[:MAX_NAMED]) + more
 
 
-def _print_estimate(encoded: Sequence[Mapping[str, Any]], total: int) -> None:
-    """Print a line for every quality; ``total`` bytes have the images now."""
-    cores = encoded[0]["cores"]
+def _estimate(encoded: Sequence[Mapping[str, Any]], total: int) -> list[list[str]]:
+    """A row for every quality, and a head; ``total`` bytes have the images now."""
     tasks = dict.fromkeys(name for at_quality in encoded for name in at_quality["psnr"])
-    seconds_head = f"time, {cores} core{'s' * (cores != 1)}"
+    seconds_head = f"time, {counted(encoded[0]['cores'], 'core')}"
     rows = [["quality", "a scene", "all scenes", "of now", *(f"{name} PSNR" for name in tasks), seconds_head]]
     for at_quality in encoded:
         psnrs = [_psnr(at_quality["psnr"].get(name)) for name in tasks]
         share = f"{at_quality['bytes'] / total:.1%}"
         sizes = [amount(at_quality["scene_bytes"]), amount(at_quality["bytes"]), share]
         rows.append([f"{at_quality['quality']:g}", *sizes, *psnrs, duration(at_quality["seconds"])])
-    typer.echo("encoded, by the sample:")
-    for line in columns(rows):
-        typer.echo(f"  {line}")
+    return rows
 
 
 def _psnr(value: float | None) -> str:

@@ -5,50 +5,35 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from mtcodec.cli import options, values
-from mtcodec.cli.common import progress_bar
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli.common import open_archive, progress_bar
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import batch_summary
-from mtcodec.errors import SceneError, UsageError
+from mtcodec.errors import SceneError
 
 
 @takes_groups
 def unpack(
     *,
-    archive: options.Archive,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Directory, or URL, for scenes' images."),
-    ] = None,
-    tasks: Annotated[
-        str,
-        typer.Option("--tasks", metavar="TASKS", help="Only these, e.g. depth; others are not read."),
-    ] = "",
-    keys: Annotated[
-        str,
-        typer.Option("--keys", metavar="KEYS", help="Only these scenes, e.g. a,b; @FILE: one a line."),
-    ] = "",
-    force: options.Force = False,
-    quiet: options.Quiet = False,
+    archive: str = options.ARCHIVE,
+    output: str = options.output_option("DIR", "Directory, or URL, for scenes' images.", "DIRECTORY"),
+    tasks: str = option("", "TASKS", "Only these, e.g. depth; others are not read."),
+    keys: str = option("", "KEYS", "Only these scenes, e.g. a,b; @FILE: one a line."),
+    force: bool = options.FORCE,
+    quiet: bool = options.QUIET,
     cluster: options.ClusterOptions,
-    max_pixels: options.MaxPixels = 0,
+    max_pixels: int = options.PIXEL_LIMIT,
 ) -> None:
     """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
-    from mtcodec.archive.read import ArchiveReader
     from mtcodec.archive.unpack import unpack as run
-    from mtcodec.container.header import MAX_PIXELS
 
-    if not output:
-        raise UsageError("missing -o DIRECTORY")
     started = time.monotonic()
     with progress_bar(quiet) as bar:
         summary = run(
-            ArchiveReader(archive, max_pixels or MAX_PIXELS), output,
-            values.names(tasks), keys_of(keys), force=force,
+            open_archive(archive, max_pixels), output, values.names(tasks), keys_of(keys), force=force,
             engine_name=cluster.engine, workers=cluster.workers, progress=partial(bar, "unpacking"),
         )  # fmt: skip
     if not quiet:

@@ -42,11 +42,7 @@ def hole_values(texts: Sequence[str]) -> tuple[bool, dict[str, list[tuple[float,
     """
     by_task: dict[str, list[tuple[float, ...]]] = {}
     for task, channels in assignments([text for text in texts if text != "none"], "the value of a hole"):
-        try:
-            stored = tuple(float(channel) for channel in channels.split(","))
-        except ValueError:
-            raise UsageError(f"not the value of a hole: {channels!r}") from None
-        by_task.setdefault(task, []).append(stored)
+        by_task.setdefault(task, []).append(_floats(channels, "the value of a hole"))
     return "none" not in texts, by_task
 
 
@@ -104,11 +100,10 @@ def weights_list(text: str) -> list[str]:
 
 def lambda_list(text: str) -> tuple[float, ...] | None:
     """``"0.001,0.1"`` to (0.001, 0.1), or None for nothing."""
-    try:
-        lambdas = tuple(float(item) for item in text.split(",")) if text else None
-    except ValueError:
-        raise UsageError(f"not a list of λ: {text!r}") from None
-    if lambdas and not all(0 < lam < 100 for lam in lambdas):
+    if not text:
+        return None
+    lambdas = _floats(text, "a list of λ")
+    if not all(0 < lam < 100 for lam in lambdas):
         raise UsageError("λ must lie between 0 and 100")
     return lambdas
 
@@ -118,26 +113,29 @@ def size_values(text: str) -> dict[str, int | tuple[int, int]]:
     sizes: dict[str, int | tuple[int, int]] = {}
     for name, size in assignments(text.split(",") if text else [], "a size"):
         try:
-            channels, *blocks = (int(item) for item in size.split("x"))
+            channels, *blocks = map(int, size.split("x", 1))
         except ValueError:
             raise UsageError(f"not a size: {size!r} (a number, or channels x blocks)") from None
-        if len(blocks) > 1:
-            raise UsageError(f"not a size: {size!r} (a number, or channels x blocks)")
         sizes[name] = (channels, blocks[0]) if blocks else channels
     return sizes
 
 
-def numbers(text: str, what: str, low: float, high: float) -> list[float]:
-    """``"10,20"`` to [10.0, 20.0], each from ``low`` to ``high``; ``what`` they are, for an error."""
-    try:
-        listed = [float(item) for item in text.split(",")]
-    except ValueError:
-        raise UsageError(f"not a list of {what}: {text!r}") from None
-    if not all(low <= number <= high for number in listed):
-        raise UsageError(f"{what} must be {low:g} to {high:g}, not {text}")
+def bits_per_pixel(text: str) -> tuple[float, ...]:
+    """``"0.2,0.04"`` to (0.2, 0.04), each from 1e-4 to 100."""
+    listed = _floats(text, "a list of bits per pixel")
+    if not all(1e-4 <= bpp <= 100 for bpp in listed):
+        raise UsageError(f"bits per pixel must be 0.0001 to 100, not {text}")
     return listed
 
 
 def quality_list(text: str) -> list[float]:
     """``"20,high"`` to [20.0, 78.0]."""
     return [number_of(item.strip()) for item in text.split(",")]
+
+
+def _floats(text: str, what: str) -> tuple[float, ...]:
+    """``"1,2"`` to (1.0, 2.0); ``what`` they are, for the error's message."""
+    try:
+        return tuple(float(item) for item in text.split(","))
+    except ValueError:
+        raise UsageError(f"not {what}: {text!r}") from None

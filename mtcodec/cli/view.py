@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from mtcodec.cli import options, values
-from mtcodec.cli.common import emit, note, open_file, progress_bar, refuse_existing, set_threads, warn
-from mtcodec.cli.groups import takes_groups
+from mtcodec.cli import common, options, values
+from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import find
 from mtcodec.errors import FormatError, UsageError
 from mtcodec.files.notes import list_names
@@ -29,30 +28,25 @@ MAX_SCENES = 100  # that are shown, unless more are asked for
 @takes_groups
 def view(
     *,
-    file: Annotated[
-        str,
-        typer.Argument(
-            metavar="FILE|DIR|ARCHIVE",
-            help="An .mtc file (- is standard input), a directory of them, or an archive.",
-        ),
-    ],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="The page; default: FILE.html; - is standard output."),
-    ] = None,
-    original: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="The original images, a scene or a dataset: compare with them."),
-    ] = None,
-    tasks: options.OnlyTasks = "",
+    file: str = typer.Argument(
+        metavar="FILE|DIR|ARCHIVE",
+        help="An .mtc file (- is standard input), a directory of them, or an archive.",
+    ),
+    output: Path | None = option(
+        None, None, "The page; default: FILE.html; - is standard output.", "-o", "--output"
+    ),
+    original: Path | None = option(
+        None, "DIR", "The original images, a scene or a dataset: compare with them."
+    ),
+    tasks: str = options.ONLY_TASKS,
     naming: options.NamingOptions,
-    weights: options.MoreWeights = "",
-    limit: Annotated[int, typer.Option(min=0, help="Scenes that are shown at most; 0: all.")] = MAX_SCENES,
-    open_it: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    max_pixels: options.MaxPixels = 0,
+    weights: str = options.MORE_WEIGHTS,
+    limit: int = option(MAX_SCENES, None, "Scenes that are shown at most; 0: all.", min=0),
+    open_it: bool = option(False, None, "Show the page in the browser.", "--open"),
+    max_pixels: int = options.PIXEL_LIMIT,
     machine: options.MachineOptions,
-    force: options.Force = False,
-    quiet: options.Quiet = False,
+    force: bool = options.FORCE,
+    quiet: bool = options.QUIET,
 ) -> None:
     """Make a page of HTML, for any browser, that shows scenes, their bytes and their errors.
 
@@ -60,15 +54,16 @@ def view(
     """
     path = _output(file, output)
     if str(path) != "-":
-        refuse_existing(path, force)
+        common.refuse_existing(path, force)
     elif open_it:
         raise UsageError("--open needs a page that is a file (-o)")
     from mtcodec.codec.api import Codec
 
     declared = options.request_of(naming).tasks
     codec = Codec(values.weights_list(weights), machine.device, tasks=declared)
-    originals = _originals(original, codec, naming, quiet)
-    set_threads(machine.threads)
+    tasks_by_name, tell = naming.tasks_by_name(), options.PrintOptions(quiet=quiet).note
+    originals = find([original], codec.tasks, tasks_by_name, tell) if original else []
+    common.set_threads(machine.threads)
     wanted = values.names(tasks)
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, wanted, max_pixels, limit)
@@ -76,12 +71,14 @@ def view(
     from mtcodec.view.page import render_page
 
     data = render_page(scenes.title, scenes.count, scene_views)
-    emit(data, path, force)
+    common.emit(data, path, force)
     if not quiet:
         shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
         typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
-    if open_it:
-        _open(path)
+    import webbrowser
+
+    if open_it and not webbrowser.open(path.resolve().as_uri()):
+        common.warn(f"no browser to show {path} in")
     _report_damage(file, scene_views)
 
 
@@ -94,21 +91,10 @@ def _output(file: str, output: Path | None) -> Path:
     if "://" in file:
         return Path(file.rstrip("/").rsplit("/", 1)[-1] + ".html")
     path = Path(file)
-    if path.is_dir():
-        if path.name in ("", ".."):
-            return path.resolve().with_name(path.resolve().name + ".html")
-        return Path(f"{path}.html")
-    return path.with_suffix(".html")
-
-
-def _originals(
-    path: Path | None, codec: Codec, naming: options.NamingOptions, quiet: bool
-) -> list[SceneFiles]:
-    """The scenes to compare with, if any."""
-    tasks_by_name = naming.tasks_by_name()
-    if path is None:
-        return []
-    return find([path], codec.tasks, tasks_by_name, options.PrintOptions(quiet=quiet).note)
+    if not path.is_dir():
+        return path.with_suffix(".html")
+    directory = path.resolve() if path.name in ("", "..") else path
+    return directory.with_name(f"{directory.name}.html")
 
 
 def _scenes(
@@ -116,20 +102,17 @@ def _scenes(
 ) -> Scenes:
     """What ``file`` holds; open until ``stack`` is closed."""
     from mtcodec.archive.names import is_archive
-    from mtcodec.container.header import MAX_PIXELS
     from mtcodec.view import sources
 
-    most = max_pixels or MAX_PIXELS
     if is_archive(file):
         from mtcodec.archive.decode import ArchiveCodec
-        from mtcodec.archive.read import ArchiveReader
 
-        archive_codec = ArchiveCodec(ArchiveReader(file, most), codec.device)
+        archive_codec = ArchiveCodec(common.open_archive(file, max_pixels), codec.device)
         archive_codec.paths, archive_codec.tasks = codec.paths, codec.tasks
         return sources.of_archive(archive_codec.reader, archive_codec, tasks, limit)
     if Path(file).is_dir():
-        return sources.of_directory(Path(file), codec, most, limit)
-    reader = stack.enter_context(open_file(file, max_pixels))
+        return sources.of_directory(Path(file), codec, max_pixels, limit)
+    reader = stack.enter_context(common.open_file(file, max_pixels))
     for name in tasks or ():
         reader.header.task(name)
     return sources.of_file("scene" if file == "-" else Path(file).stem, reader, codec)
@@ -139,9 +122,9 @@ def _views(
     scenes: Scenes, tasks: Sequence[str] | None, originals: Sequence[SceneFiles], quiet: bool
 ) -> list[SceneView]:
     """Decoded scenes, compared with their originals."""
-    from mtcodec.view.views import view_scenes
+    from mtcodec.view.scene import view_scenes
 
-    with progress_bar() as bar:
+    with common.progress_bar() as bar:
         decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
@@ -149,7 +132,7 @@ def _views(
             f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})"
         )
     if originals and alone and not quiet:
-        note(f"without an original: {list_names(alone)}")
+        common.note(f"without an original: {list_names(alone)}")
     present = {task.name for scene in decoded for task in scene.tasks}
     missing = [name for name in tasks or () if name not in present]
     if missing:
@@ -157,23 +140,13 @@ def _views(
     return decoded
 
 
-def _open(path: Path) -> None:
-    """Show a page in the browser, if there is one."""
-    import webbrowser
-
-    if not webbrowser.open(path.resolve().as_uri()):
-        warn(f"no browser to show {path} in")
-
-
 def _report_damage(file: str, scenes: Sequence[SceneView]) -> None:
-    """Warn of all that could not be shown.
-
-    Raises:
-        FormatError, or the error of the first scene: scenes are not whole.
-    """
+    """Warn of all that could not be shown; raise FormatError, or the first error, if there is any."""
     for scene in scenes:
         for problem in scene.problems:
-            warn(f"{file}: {problem}" if len(scenes) == 1 else f"{file}: scene {scene.name}: {problem}")
+            common.warn(
+                f"{file}: {problem}" if len(scenes) == 1 else f"{file}: scene {scene.name}: {problem}"
+            )
     not_whole = [scene.errors for scene in scenes if scene.errors]
     if not not_whole:
         return

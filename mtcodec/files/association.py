@@ -15,15 +15,16 @@ from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files.listing import Files, add_file
+from mtcodec.files.search import Search
 
 MAX_SECONDS_APART = Decimal("0.02")
 """Images this far apart in time, or farther, do not belong together."""
 
 
-def applies(dataset: Path, by_task: dict[str, Files]) -> bool:
-    """True if colour and depth are to be associated by time.
+def _applies(dataset: Path, by_task: dict[str, Files]) -> bool:
+    """Are colour and depth to be associated by time?
 
-    That is, both are listed in index files, or both are named after seconds with a fraction, and both have
+    They are if both are listed in index files, or both are named after seconds with a fraction, and both have
     names that the other lacks.
     """
     if not {"rgb", "depth"} <= by_task.keys():
@@ -35,27 +36,34 @@ def applies(dataset: Path, by_task: dict[str, Files]) -> bool:
     return are_times and bool(rgb - depth) and bool(depth - rgb)
 
 
-def associate(dataset: Path, by_task: dict[str, Files]) -> tuple[dict[str, Files], int]:
-    """Images by task and timestamp of the colour image, and how many images are left out.
+def associate(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
+    """Images by task and key, which is the timestamp of the colour image where colour has its own times.
 
     Images of further tasks belong to the colour image of equal name.
 
     Raises:
         SceneError: a damaged index file, or nothing belongs together.
     """
-    rgb, depth = (_timed_files(dataset, task, by_task[task]) for task in ("rgb", "depth"))
+    if not _applies(search.dataset, by_task):
+        return by_task
+    rgb, depth = (_timed_files(search.dataset, task, by_task[task]) for task in ("rgb", "depth"))
     partners = match([Decimal(stamp) for stamp in rgb], [Decimal(stamp) for stamp in depth])
     rgb_stamps, depth_paths = list(rgb), list(depth.values())
     depth_by_key = {rgb_stamps[i]: depth_paths[j] for i, j in partners}
     if not depth_by_key:
         message = f"no depth image was taken within {MAX_SECONDS_APART} s of an rgb image"
-        raise SceneError(message, path=dataset)
-    associated = {"depth": depth_by_key, "rgb": {key: rgb[key] for key in depth_by_key}}
-    for task in by_task.keys() - associated.keys():
-        associated[task] = {key: path for key, path in by_task[task].items() if key in depth_by_key}
+        raise SceneError(message, path=search.dataset)
+    associated = {
+        task: {key: path for key, path in files.items() if key in depth_by_key}
+        for task, files in {**by_task, "rgb": rgb}.items()
+    }
+    associated["depth"] = depth_by_key
     paths = {path for files in (rgb, depth, *by_task.values()) for path in files.values()}
-    used_paths = {path for files in associated.values() for path in files.values()}
-    return associated, len(paths - used_paths)
+    paths -= {path for files in associated.values() for path in files.values()}
+    if paths:
+        search.note(f"{len(paths)} images have no partner in time and are left out")
+    search.use_files(index_files(search.dataset))
+    return associated
 
 
 def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int, int]]:
@@ -98,17 +106,13 @@ def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int
 
 def index_files(dataset: Path) -> list[str]:
     """Paths of the index files that are there."""
-    paths = (_index_path(dataset, task) for task in ("rgb", "depth"))
+    paths = (dataset / f"{task}.txt" for task in ("rgb", "depth"))
     return [str(path) for path in paths if path.is_file()]
-
-
-def _index_path(dataset: Path, task: str) -> Path:
-    return dataset / f"{task}.txt"
 
 
 def _timed_files(dataset: Path, task: str, files: Files) -> Files:
     """Paths by timestamp: those of the index file, or ``files`` where there is none."""
-    index_path = _index_path(dataset, task)
+    index_path = dataset / f"{task}.txt"
     if not index_path.is_file():
         return files
     try:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files import association
 from mtcodec.files.listing import Files
-from mtcodec.files.notes import Note
+from mtcodec.files.search import Search
 
 TUM_UNIT, TASKONOMY_UNIT = "0.2mm", "1.953125mm"
 TASKONOMY_TASKS = ("depth", "depth_euclidean")  # those that Taskonomy stores in its unit
@@ -25,34 +25,43 @@ MAX_CAMERAS_BYTES = 1 << 26
 _TASKONOMY_DEPTH = re.compile(r"point_\d+_view_\d+_domain_depth_(?:zbuffer|euclidean)\.png$")
 
 
-def dataset_units(dataset: Path, keys: Iterable[str], note: Note) -> dict[str, str]:
-    """Units by key, of the depth images of one dataset that has a directory for each task.
+def units_of(search: Search, by_task: Mapping[str, Files]) -> dict[str, dict[str, str]]:
+    """By task and key, the units of images of a dataset that has a directory for each task.
 
     Raises:
         SceneError: a damaged file of cameras.
     """
-    keys = list(keys)
-    if not keys:
-        return {}
-    if len(association.index_files(dataset)) == 2:
-        note(f"a step of depth is {TUM_UNIT}, as in TUM RGB-D sequences (--unit depth=… says otherwise)")
-        return dict.fromkeys(keys, TUM_UNIT)
-    cameras_path = dataset / CAMERAS_NAME
-    if not cameras_path.is_file():
-        return {}
-    scales = _depth_scales(cameras_path)
-    units = {key: f"{scales[int(key)]:g}mm" for key in keys if key.isdecimal() and int(key) in scales}
+    units: dict[str, dict[str, str]] = {}
+    for task in TASKONOMY_TASKS:
+        images = by_task.get(task, {}).items()
+        units[task] = {key: TASKONOMY_UNIT for key, path in images if _TASKONOMY_DEPTH.search(path)}
+        if units[task]:
+            note_unit(search, task, TASKONOMY_UNIT, "in Taskonomy")
+    dataset_units = _dataset_units(search, by_task.get("depth", {}))
+    if dataset_units:
+        units["depth"] = dataset_units
+        search.use_files([str(search.dataset / CAMERAS_NAME)])
+    return units
+
+
+def _dataset_units(search: Search, keys: Collection[str]) -> dict[str, str]:
+    """Units by key, where files of the dataset tell them."""
+    units: dict[str, str] = {}
+    authority = "in TUM RGB-D sequences"
+    cameras_path = search.dataset / CAMERAS_NAME
+    if len(association.index_files(search.dataset)) == 2:
+        units = dict.fromkeys(keys, TUM_UNIT)
+    elif keys and cameras_path.is_file():
+        scales, authority = _depth_scales(cameras_path), f"{CAMERAS_NAME} says"
+        units = {key: f"{scales[int(key)]:g}mm" for key in keys if key.isdecimal() and int(key) in scales}
     for unit in sorted(set(units.values())):
-        note(f"a step of depth is {unit}, as {CAMERAS_NAME} says (--unit depth=… says otherwise)")
+        note_unit(search, "depth", unit, authority)
     return units
 
 
-def taskonomy_units(task: str, images: Files, note: Note) -> dict[str, str]:
-    """Units by key, of those images of ``task`` whose names say that they are Taskonomy's depth."""
-    units = {key: TASKONOMY_UNIT for key, path in images.items() if _TASKONOMY_DEPTH.search(path)}
-    if units:
-        note(f"a step of {task} is {TASKONOMY_UNIT}, as in Taskonomy (--unit {task}=… says otherwise)")
-    return units
+def note_unit(search: Search, task: str, unit: str, authority: str) -> None:
+    """Say which unit images of ``task`` have, as ``authority`` says."""
+    search.note(f"a step of {task} is {unit}, as {authority} (--unit {task}=… says otherwise)")
 
 
 def _depth_scales(path: Path) -> dict[int, float]:
@@ -66,10 +75,10 @@ def _depth_scales(path: Path) -> dict[int, float]:
             for number, camera in cameras.items()
             if "depth_scale" in camera
         }
+        if not all(math.isfinite(scale) and scale > 0 for scale in scales.values()):
+            raise ValueError
     except OSError as error:
         raise SceneError(f"cannot read it: {error.strerror}", path=path) from error
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SceneError("not a file of cameras as in BOP datasets", path=path) from error
-    if not all(math.isfinite(scale) and scale > 0 for scale in scales.values()):
-        raise SceneError("not a file of cameras as in BOP datasets", path=path)
     return scales

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import format_of, reader_errors
-from mtcodec.files.notes import Note, ignore
+from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
 from mtcodec.signals.mapping import Array
@@ -40,22 +40,19 @@ def read_with_alpha(
         SceneError: unreadable, or not an image; ``path`` tells which. DependencyError: it needs h5py.
         MissingSource: the source holds nothing.
     """
-
-    def note_of_image(line: str) -> None:
-        note(f"{name}: {line}")
-
+    note = without_repeats(note, f"{name}: ")
     as_numbers = task is None or task.exact
     with reader_errors(source, "cannot read it"):
         image_format = format_of(source)
-        pixels = image_format.read(source, as_numbers, note_of_image)
+        pixels = image_format.read(source, as_numbers, note)
     _check(source, pixels)
     image, alpha = _split_alpha(pixels, task, image_format.may_have_alpha(source))
-    if alpha is not None and (alpha == _opaque_value(alpha)).all():
-        note_of_image("its alpha says that all is opaque, and is dropped")
+    if alpha is not None and (alpha == _largest(alpha)).all():
+        note("its alpha says that all is opaque, and is dropped")
         alpha = None
-    image = _as_declared(image, task, note_of_image)
+    image = _as_declared(image, task, note)
     if image_format.lossy and as_numbers and (task is not None or _looks_like_labels(image)):
-        note_of_image("a JPEG file, which changes labels where they meet; PNG keeps them")
+        note("a JPEG file, which changes labels where they meet; PNG keeps them")
     return np.ascontiguousarray(image), alpha
 
 
@@ -73,16 +70,14 @@ def _check(source: ImageSource, image: Array) -> None:
 
 def _split_alpha(pixels: Array, task: Task | None, may_have_alpha: bool) -> tuple[Array, Array | None]:
     """The image and its alpha. ``may_have_alpha``: the file's format has a place for it."""
-    channels = pixels.shape[2] if pixels.ndim == 3 else 1
-    if task is None and not may_have_alpha:
-        return pixels, None
-    if channels not in (2, 4) or (task is not None and task.channels == channels):
-        return pixels, None
-    return pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
+    has_place = may_have_alpha if task is None else pixels.shape[2:] != (task.channels,)
+    if has_place and pixels.shape[2:] in ((2,), (4,)):
+        return pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
+    return pixels, None
 
 
-def _opaque_value(alpha: Array) -> int | float:
-    return 1.0 if alpha.dtype.kind in "fb" else int(np.iinfo(alpha.dtype.name).max)
+def _largest(alpha: Array) -> int:
+    return 1 if alpha.dtype.kind in "fb" else int(np.iinfo(alpha.dtype.name).max)
 
 
 def _as_declared(image: Array, task: Task | None, note: Note) -> Array:
@@ -110,7 +105,7 @@ def _as_integers(labels: Array, note: Note) -> Array:
 
 def _looks_like_labels(image: Array) -> bool:
     """Are neighbours equal nearly everywhere? Photographs and renders have noise or shading."""
-    pixels = image[..., None] if image.ndim == 2 else image
+    pixels = np.atleast_3d(image)
     equal = (pixels[:, 1:] == pixels[:, :-1]).all(axis=-1)
     return equal.size > 0 and bool(equal.mean() >= MIN_EQUAL_NEIGHBORS)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from mtcodec.errors import SceneError
 from mtcodec.files.formats import exr
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import HDR_TASK, RANK_CALLER, RANK_TASK_NAME
@@ -26,28 +26,12 @@ def split_off(search: Search, listing: Listing, prefix: str = "") -> tuple[Listi
     ]
     if not files or len(exr.layers(Path(files[0][1]))) < 2:
         return listing, []
-    scenes: dict[str, SceneFiles] = {}
-    for stem, path in files:
-        scene = _scene(search, prefix + stem, Path(path))
-        if scene:
-            scenes[path] = scene
+    scenes = {path: scene for stem, path in files if (scene := scene_of(search, prefix + stem, Path(path)))}
     images = [(stem, path) for stem, path in listing.images if path not in scenes]
-    return listing._replace(images=images), list(scenes.values())
+    return replace(listing, images=images), list(scenes.values())
 
 
-def file_scene(search: Search) -> SceneFiles:
-    """The scene of a dataset that is an EXR file.
-
-    Raises:
-        SceneError: it has one layer.
-    """
-    scene = _scene(search, search.dataset.stem, search.dataset)
-    if scene is None:
-        raise SceneError("not an EXR file of several layers", path=search.dataset)
-    return scene
-
-
-def _scene(search: Search, key: str, path: Path) -> SceneFiles | None:
+def scene_of(search: Search, key: str, path: Path) -> SceneFiles | None:
     """The layers of the file at ``path`` as a scene; None where there are not several."""
     layers = exr.layers(path)
     if len(layers) < 2:

@@ -76,7 +76,10 @@ def _find_in_file(search: Search) -> list[SceneFiles]:
     if path.suffix.lower() not in SCENE_FILE_SUFFIXES:
         raise SceneError("not a directory, nor a tar, Parquet or EXR file of scenes", path=path)
     if path.suffix.lower() == layered.SUFFIX:
-        return [layered.file_scene(search)]
+        scene = layered.scene_of(search, path.stem, path)
+        if scene is None:
+            raise SceneError("not an EXR file of several layers", path=path)
+        return [scene]
     scenes = _find_in_container(search, path)
     if not scenes:
         raise SceneError("no scenes found: it holds no images that are named after tasks", path=path)

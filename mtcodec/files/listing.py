@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import SUFFIXES
@@ -17,7 +17,8 @@ Files = dict[str, str]
 """Paths of image files by the key of their scene, or by task."""
 
 
-class Listing(NamedTuple):
+@dataclass(frozen=True)
+class Listing:
     """What lies in a directory, in order of name; without what is hidden.
 
     Attributes:
@@ -26,13 +27,9 @@ class Listing(NamedTuple):
         other_files: paths of files that are no images.
     """
 
-    images: list[tuple[str, str]]
-    directories: list[str]
-    other_files: list[str]
-
-    @classmethod
-    def empty(cls) -> Listing:
-        return cls([], [], [])
+    images: list[tuple[str, str]] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
+    other_files: list[str] = field(default_factory=list)
 
     def add(self, name: str, path: str) -> None:
         """A file; what has the suffix of an image counts as one, so that reading it tells what is wrong."""
@@ -43,11 +40,8 @@ class Listing(NamedTuple):
             self.other_files.append(path)
 
     def ordered(self) -> Listing:
-        return Listing(
-            sorted(self.images, key=lambda image: image[1]),
-            sorted(self.directories),
-            sorted(self.other_files),
-        )
+        images = sorted(self.images, key=lambda image: image[1])
+        return Listing(images, sorted(self.directories), sorted(self.other_files))
 
 
 Scan = Callable[[str], Listing]
@@ -69,14 +63,13 @@ def list_directory(directory: str) -> Listing:
     Raises:
         SceneError: it cannot be listed.
     """
-    listing = Listing.empty()
+    listing = Listing()
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
-                has_image_suffix = entry.name.lower().endswith(SUFFIXES)
-                if not has_image_suffix and entry.is_dir():
+                if not entry.name.lower().endswith(SUFFIXES) and entry.is_dir():
                     listing.directories.append(entry.name)
                 else:
                     listing.add(entry.name, entry.path)

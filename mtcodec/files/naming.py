@@ -39,11 +39,15 @@ def clean_name(name: str) -> str:
 
 
 def splits(stem: str) -> Iterator[tuple[str, str]]:
-    """Both sides of each place where a key and a task's name may meet: ``0001_rgb``, ``rgb-01``, ``rgb1``."""
+    """Keys and names of tasks that a stem may consist of: ``0001_rgb``, ``rgb-01``, ``rgb1``.
+
+    At each place where they may meet, from left to right: first the key on the left, then that on the right.
+    """
     for separator in _SEPARATOR.finditer(stem):
         left, right = stem[: separator.start()], stem[separator.end() :]
         if left and right:
             yield left, right
+            yield right, left
 
 
 class Naming:
@@ -131,16 +135,9 @@ class Naming:
         taskonomy = _TASKONOMY_STEM.fullmatch(stem)
         if taskonomy:
             return taskonomy[1], taskonomy[2]
-        candidates: list[tuple[bool, int, int, str, str]] = []  # the least is best
-        for left, right in splits(stem):
-            for key, name in ((left, right), (right, left)):
-                rank, _ = self.meaning(name)
-                if rank < RANK_UNKNOWN:
-                    candidates.append((rank > RANK_TASK_NAME, -len(name), len(candidates), key, name))
-        if not candidates:
-            return None
-        *_, key, name = min(candidates)
-        return key, name
+        ranks = {pair: self.meaning(pair[1])[0] for pair in splits(stem)}
+        known = [pair for pair, rank in ranks.items() if rank < RANK_UNKNOWN]
+        return min(known, key=lambda pair: (ranks[pair] > RANK_TASK_NAME, -len(pair[1])), default=None)
 
     def key(self, stem: str) -> str:
         """The key of an image in a directory of its task: without what Taskonomy's names say of the task."""
@@ -151,11 +148,7 @@ class Naming:
         """The key without the task of the ``directory`` at its end or beginning: ``rgb/0001_rgb.png``."""
         task = self.meaning(directory)[1]
         whole_key = self.key(stem)
-        for left, right in splits(whole_key):
-            for key, name in ((left, right), (right, left)):
-                if self.meaning(name)[1] == task:
-                    return key
-        return whole_key
+        return next((key for key, name in splits(whole_key) if self.meaning(name)[1] == task), whole_key)
 
     def note_unused(self) -> None:
         """Say which of the caller's names nothing has."""

@@ -12,7 +12,7 @@ from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import USUAL, Declarations, Task
+from mtcodec.tasks import USUAL, Declarations
 
 Scene = dict[str, Array]
 """Images by task."""
@@ -44,11 +44,20 @@ def read_scene(
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
     for name, source in scene_files.files.items():
-        wanted = [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
+        alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+        wanted = [task for task in (name, alpha_name) if tasks is None or task in tasks]
         if not wanted:
             continue
-        images = _read_task(scene_files, name, declared.get(name), wanted, note)
-        scene |= images
+        try:
+            image, alpha = read_with_alpha(source, name, declared.get(name), note)
+        except MissingSource:
+            note(f"{name}: there is none")
+            continue
+        images = {name: image}
+        if alpha is not None:
+            images[alpha_name] = alpha
+            _note_alpha(scene_files, name, alpha_name, alpha_name in wanted, note)
+        scene |= {task: images[task] for task in wanted if task in images}
         sources |= dict.fromkeys(images, source)
     if not scene:
         names = "" if tasks is None else f" ({', '.join(tasks)})"
@@ -57,32 +66,15 @@ def read_scene(
     return scene
 
 
-def _alpha_name(name: str) -> str:
-    """What the task is called that is the alpha of task ``name``."""
-    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-
-
-def _read_task(
-    scene_files: SceneFiles, name: str, task: Task | None, wanted: Collection[str], note: Note
-) -> Scene:
-    """The image of a task and its alpha, those that are ``wanted``; empty where there is no image."""
-    source, alpha_name = scene_files.files[name], _alpha_name(name)
-    try:
-        image, alpha = read_with_alpha(source, name, task, note)
-    except MissingSource:
-        note(f"{name}: there is none")
-        return {}
-    images = {name: image} if name in wanted else {}
-    if alpha is None:
-        return images
-    if alpha_name not in wanted:
+def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:
+    """Say what becomes of the alpha of task ``name``; SceneError if its name is that of another task."""
+    if not is_wanted:
         note(f"{name}: its alpha, {alpha_name}, is left out")
-        return images
+        return
     if alpha_name in scene_files.files:
-        holder = scene_files.files[alpha_name]
-        raise SceneError(f"its alpha is task {alpha_name}, as {holder} is", path=source)
+        message = f"its alpha is task {alpha_name}, as {scene_files.files[alpha_name]} is"
+        raise SceneError(message, path=scene_files.files[name])
     note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
-    return {**images, alpha_name: alpha}
 
 
 def layout_units(scene_files: SceneFiles, scene: Scene) -> dict[str, str]:

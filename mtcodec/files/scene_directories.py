@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Set
 from pathlib import Path
 
@@ -46,26 +47,24 @@ def _directory_scenes(search: Search, directory: Path, prefix: str) -> list[Scen
 
 def _scenes_by_name(search: Search, listing: Listing, prefix: str) -> tuple[list[SceneFiles], list[str]]:
     """Scenes of one directory by the names of its images, and paths of images that belong to none."""
-    images_by_key: dict[str, Images] = {}
+    images_by_key: defaultdict[str, Images] = defaultdict(list)
     unknown: Images = []
     for stem, path in listing.images:
         key_and_name = search.naming.split(stem)
         if key_and_name:
             key, name = key_and_name
-            images_by_key.setdefault(key, []).append((name, path))
+            images_by_key[key].append((name, path))
         else:
             unknown.append((stem, path))
     pairs = _suffix_pairs(search, unknown)
     for stem, images in pairs.items():
-        images_by_key.setdefault(stem, []).extend(images)
-    keys = frozenset(images_by_key)
+        images_by_key[stem] += images
     misfits = []
     for stem, path in unknown:
         if stem in pairs:
             continue
-        key_and_name = _split_by_keys(stem, keys)
-        if key_and_name:
-            key, name = key_and_name
+        key, name = _split_by_keys(stem, images_by_key.keys())
+        if key:
             images_by_key[key].append((name, path))
         else:
             misfits.append(path)
@@ -76,15 +75,14 @@ def _scenes_by_name(search: Search, listing: Listing, prefix: str) -> tuple[list
 
 def _suffix_pairs(search: Search, images: Images) -> dict[str, Images]:
     """By stem, images that only their suffixes tell apart, a JPEG and a PNG file."""
-    by_stem: dict[str, dict[str, str]] = {}
+    by_stem: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for stem, path in images:
-        by_stem.setdefault(stem, {})[path.rpartition(".")[2].lower()] = path
-    pairs: dict[str, Images] = {}
-    for stem, by_suffix in by_stem.items():
-        if by_suffix.keys() == TASK_OF_SUFFIX.keys():
-            names = {suffix: _suffix_name(search, suffix) for suffix in TASK_OF_SUFFIX}
-            pairs[stem] = [(names[suffix], path) for suffix, path in by_suffix.items()]
-    return pairs
+        by_stem[stem][path.rpartition(".")[2].lower()] = path
+    return {
+        stem: [(_suffix_name(search, suffix), path) for suffix, path in sorted(by_suffix.items())]
+        for stem, by_suffix in by_stem.items()
+        if by_suffix.keys() == TASK_OF_SUFFIX.keys()
+    }
 
 
 def _suffix_name(search: Search, suffix: str) -> str:
@@ -96,14 +94,10 @@ def _suffix_name(search: Search, suffix: str) -> str:
     return task
 
 
-def _split_by_keys(stem: str, keys: Set[str]) -> tuple[str, str] | None:
-    """The scene, of ``keys``, that an image belongs to, and what it is called there: ``0001_smell``."""
+def _split_by_keys(stem: str, keys: Set[str]) -> tuple[str, str]:
+    """The scene, of ``keys``, that an image belongs to, and its name there; empty if none: ``0001_smell``."""
     if stem in keys:
         return stem, UNNAMED_TASK
-    for left, right in reversed(list(splits(stem))):
-        if left in keys:
-            return left, right
-    for left, right in splits(stem):
-        if right in keys:
-            return right, left
-    return None
+    pairs = list(splits(stem))
+    longest_first = [*reversed(pairs[::2]), *pairs[1::2]]  # keys on the left, then those on the right
+    return next(((key, name) for key, name in longest_first if key in keys), ("", ""))

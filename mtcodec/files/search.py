@@ -102,7 +102,6 @@ class Search:
             (self.other_files, "they are no images"),
         ):
             if paths:
-                ends = ("/" if path.endswith("/") else "" for path in paths)
-                shown = [os.path.relpath(path, self.dataset) + end for path, end in zip(paths, ends)]
+                shown = [os.path.relpath(path, self.dataset) + "/" * path.endswith("/") for path in paths]
                 self.note(f"left out, as {reason}: {list_names(sorted(shown))}")
         self.naming.note_unused()

@@ -6,7 +6,7 @@ A row is a scene. Columns of images hold encoded files, as binary values or in s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -96,7 +96,7 @@ def _pyarrow_errors(path: Path) -> Iterator[None]:
         raise SceneError(f"cannot read it: {error}", path=path) from error
 
 
-def find(search: Search, path: Path, prefix: str = "") -> list[SceneFiles]:
+def find(search: Search, path: Path, prefix: str) -> list[SceneFiles]:
     """The rows of a Parquet file, their keys with ``prefix``; none where no column holds images.
 
     Raises:
@@ -166,8 +166,6 @@ def _may_hold_images(arrow_type: Any) -> bool:
 def _holds_image(path: Path, column: str, rows: int) -> bool:
     """Is the first value of a column a file of an image? Looks at the first row group, of ``rows`` rows."""
     for row in range(rows):
-        try:
+        with suppress(MissingSource):
             return bool(Cell(path, 0, row, column).suffix)
-        except MissingSource:
-            continue
     return False

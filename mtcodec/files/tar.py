@@ -60,37 +60,13 @@ class Member:
         return f"{self.file}/{self.member}"
 
 
-class TarDirectory:
-    """The directory that a tar file would unpack to."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._listings = {str(path): Listing.empty()}
-
-    def add(self, name: str, path: str) -> None:
-        """Add a file that is called ``name`` within the tar file, and the directories that it lies in."""
-        *parents, file_name = name.split("/")
-        directory = str(self._path)
-        for parent in parents:
-            subdirectory = f"{directory}/{parent}"
-            if subdirectory not in self._listings:
-                self._listings[directory].directories.append(parent)
-                self._listings[subdirectory] = Listing.empty()
-            directory = subdirectory
-        self._listings[directory].add(file_name, path)
-
-    def listings(self) -> dict[str, Listing]:
-        """What lies in every directory, by its path, which begins with that of the tar file."""
-        return {directory: listing.ordered() for directory, listing in self._listings.items()}
-
-
 def search_within(search: Search, path: Path) -> Search:
     """The part of a search that looks into the tar file at ``path``, whose headers are read.
 
     Raises:
         SceneError: not a tar file, or a damaged one.
     """
-    directory = TarDirectory(path)
+    listings = {str(path): Listing()}  # by path of the directory
     unsafe: list[str] = []
     special: list[str] = []
     try:
@@ -99,19 +75,27 @@ def search_within(search: Search, path: Path) -> Search:
                 unsafe.append(member.member)
             elif not info.isreg() or info.issparse():
                 special.append(member.member)
-            elif not _is_hidden(member.member):
-                directory.add(member.member, search.register(member))
+            elif not any(part.startswith(".") for part in member.member.split("/")):
+                _add(listings, str(path), member.member, search.register(member))
     except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
         raise SceneError(f"cannot read it: {error}", path=path) from error
     for names, reason in ((unsafe, "names may lead elsewhere"), (special, "they are links or the like")):
         if names:
             shown = list_names([f"{path.name}/{name}" for name in names])
             search.note(f"left out, as {reason}: {shown}")
-    return search.within(path, directory.listings().__getitem__)
+    return search.within(path, {name: listing.ordered() for name, listing in listings.items()}.__getitem__)
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in name.split("/"))
+def _add(listings: dict[str, Listing], directory: str, name: str, path: str) -> None:
+    """Add the file ``name`` within ``directory``, and the directories that it lies in, to ``listings``."""
+    *parents, file_name = name.split("/")
+    for parent in parents:
+        subdirectory = f"{directory}/{parent}"
+        if subdirectory not in listings:
+            listings[directory].directories.append(parent)
+            listings[subdirectory] = Listing()
+        directory = subdirectory
+    listings[directory].add(file_name, path)
 
 
 class _HeaderReader:

@@ -6,22 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import NamedTuple
 
+from mtcodec.files.depth_units import note_unit
 from mtcodec.files.listing import Listing, walk
 from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.search import SceneFiles, Search
 
 MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
 MAX_SIGN_DIRECTORIES = 3  # how many directories of each are looked into
-
-
-class TreeMatch(NamedTuple):
-    """What the path of an image tells: ``rank`` is the place of its pattern, the earliest counts."""
-
-    key: str
-    name: str
-    rank: int
 
 
 @dataclass(frozen=True)
@@ -44,14 +36,14 @@ class Tree:
     renamed: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
 
-    def match(self, path: str) -> TreeMatch | None:
-        """What a path within the dataset tells; None if it is of no image of this layout."""
-        for rank, (pattern, task) in enumerate(self.images):
+    def match(self, path: str) -> tuple[str, str, int] | None:
+        """The key, task and number of the pattern of a path; None if it is of no image of this layout."""
+        for number, (pattern, task) in enumerate(self.images):
             match = re.fullmatch(pattern, path)
             if match:
                 groups = match.groupdict()
                 key = "/".join(groups[k] for k in sorted(groups) if k.startswith("k") and groups[k])
-                return TreeMatch(key, task or groups["task"], rank)
+                return key, task or groups["task"], number
         return None
 
 
@@ -100,10 +92,6 @@ TREES = (
 )
 
 
-RankedPaths = tuple[int, list[str]]
-"""Paths of images for one task of a scene, and the rank of their pattern."""
-
-
 def find(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
     names = [search.dataset.resolve().name, *_directory_names(search, str(search.dataset), root)]
@@ -126,19 +114,28 @@ def _directory_names(
 
 def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
     """Scenes of a dataset whose directories look like ``tree``; none where no image has such a path."""
-    images_by_key: dict[str, dict[str, RankedPaths]] = {}
+    matches: list[tuple[str, str, int, str]] = []  # key, task, number of the pattern, path
     misfits: list[str] = []
     other_files: list[str] = []
     for prefix, listing in walk(search.scan, str(search.dataset)):
         other_files += listing.other_files
         for _, path in listing.images:
             match = tree.match(prefix + PurePath(path).name)
-            if match is None:
-                misfits.append(path)
+            if match:
+                matches.append((*match, path))
             else:
-                misfits += _add_image(images_by_key.setdefault(match.key, {}), match, path)
-    if not images_by_key:
+                misfits.append(path)
+    if not matches:
         return []
+    images_by_key: dict[str, list[tuple[str, str]]] = {key: [] for key, *_ in matches}
+    least: dict[tuple[str, str], int] = {}
+    for key, name, number, _ in matches:
+        least[key, name] = min(number, least.get((key, name), number))
+    for key, name, number, path in matches:
+        if number == least[key, name]:
+            images_by_key[key].append((name, path))
+        else:
+            misfits.append(path)
     scenes = [_scene(search, tree, key, images) for key, images in images_by_key.items()]
     sources = (source for scene in scenes for source in scene.files.values())
     used_directories = {PurePath(str(source)).parent for source in sources}
@@ -147,31 +144,19 @@ def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
     return scenes
 
 
-def _add_image(images: dict[str, RankedPaths], match: TreeMatch, path: str) -> list[str]:
-    """Put the image at ``path`` into its scene; returns the images that do not count beside the others."""
-    rank, paths = images.get(match.name, (match.rank, []))
-    if match.rank > rank:
-        return [path]
-    if match.rank < rank:
-        images[match.name] = match.rank, [path]
-        return paths
-    images[match.name] = rank, [*paths, path]
-    return []
-
-
-def _scene(search: Search, tree: Tree, key: str, images: Mapping[str, RankedPaths]) -> SceneFiles:
+def _scene(search: Search, tree: Tree, key: str, images: Iterable[tuple[str, str]]) -> SceneFiles:
     named_paths = []
-    for name, (_, paths) in images.items():
+    for name, path in images:
         new_name = name if search.naming.is_renamed(name) else tree.renamed.get(name, name)
         if new_name != name:
             search.note(
                 f"{name} is read as {new_name}, as in {tree.name} (--name {name}={name} keeps its name)"
             )
-        named_paths += [(new_name, path) for path in paths]
+        named_paths.append((new_name, path))
     scene = search.scene(key, named_paths, f"{search.dataset}: scene {key}")
     units = {task: unit for task, unit in tree.units.items() if task in scene.files}
     for task, unit in units.items():
-        search.note(f"a step of {task} is {unit}, as in {tree.name} (--unit {task}=… says otherwise)")
+        note_unit(search, task, unit, f"in {tree.name}")
     return replace(scene, units=units)
 
 

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
 from mtcodec.measure import hyperprior, image_codecs
 from mtcodec.measure.curves import CurveCache, Point, curve, fingerprint, workers_pool
 from mtcodec.measure.matched import matched
+from mtcodec.measure.timing import Progress, part_of
 from mtcodec.signals.signal import Signal
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 Images = Mapping[str, Sequence[Signal]]
 """All images of an evaluation, by task."""
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Codecs to compare with, and how they are run.
+    """Codecs to compare with, and how they are run."""
 
-    Attributes:
-        families: of :data:`mtcodec.measure.image_codecs.FAMILIES`.
-        grids: quality grids by variant, where they are not the variant's usual one.
-        checkpoints: where ``hyperprior`` has its weights from; None: CompressAI's zoo.
-        workers: processes that measure.
-    """
-
-    families: Sequence[str]
-    grids: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    checkpoints: str | None = None
-    workers: int = 1
+    families: Sequence[str]  # of mtcodec.measure.image_codecs.FAMILIES
+    grids: Mapping[str, Sequence[float]]  # qualities by variant, where they are not its usual ones
+    checkpoints: str | None  # where hyperprior has its weights from; None: CompressAI's zoo
+    workers: int  # processes that measure
 
     def grid(self, variant: str) -> tuple[float, ...]:
         """The qualities that a variant is measured at."""
@@ -64,10 +55,8 @@ class Baselines:
                 grid, task = self.grid(variant), signals[0].task
                 curve_points = cache.get(images_hash, task, variant, grid)
                 if curve_points is None:
-                    tick = partial(_report, progress, f"{variant} {task.name}", done, total)
-                    curve_points = curve(
-                        variant, signals, grid, checkpoints=self.checkpoints, mapper=mapper, tick=tick
-                    )
+                    tick = part_of(progress, f"{variant} {task.name}", done, total)
+                    curve_points = curve(variant, signals, grid, self.checkpoints, mapper, tick)
                     cache.put(images_hash, variant, grid, curve_points)
                 done += len(signals)
                 points += curve_points
@@ -99,32 +88,24 @@ class Baselines:
         return versions
 
 
-def _report(progress: Progress, label: str, done_before: int, total: int, done: int) -> None:
-    """Tell how many images of all curves are done, when ``done`` of the present curve are."""
-    progress(label, done_before + done, total)
-
-
 def lossless(images: Images) -> dict[str, dict[str, float]]:
     """Mean bytes of lossless WebP for each exact task that it can hold."""
     result = {}
     for name, signals in images.items():
-        if not signals[0].task.exact:
-            continue
-        files = [image_codecs.lossless_webp(signal.original) for signal in signals]
-        if None not in files:
-            result[name] = {"webp_bytes": fmean(len(file) for file in files if file is not None)}
+        if signals[0].task.exact:
+            files = [image_codecs.lossless_webp(signal.original) for signal in signals]
+            if None not in files:
+                result[name] = {"webp_bytes": fmean(len(file) for file in files if file is not None)}
     return result
 
 
 def ratio(
     row: Mapping[str, Any], points: Sequence[Point], share: Mapping[str, float]
 ) -> dict[str, Any] | None:
-    """The matched bytes ratio of one row of a system to image file formats.
+    """The matched bytes ratio of a row of :func:`mtcodec.measure.systems.run_system`.
 
-    Args:
-        row: of :func:`mtcodec.measure.systems.summarise`.
-        points: of all baselines; those of ``hyperprior`` do not count.
-        share: by task, the part of the scenes that have it.
+    It is that to image file formats: points of ``hyperprior`` do not count. ``share`` is, by task, the part
+    of the scenes that have it.
     """
     formats = [point for point in points if point.codec != hyperprior.NAME]
     psnrs = {name: entry["psnr"] for name, entry in row["tasks"].items() if "psnr" in entry}

@@ -17,20 +17,21 @@ from mtcodec.measure.lines import Line, front, lossy_tasks, task_lines, total_li
 Comparison = dict[str, Any]
 """What :func:`bd_rate` returns."""
 
-NO_OVERLAP: Comparison = {"percent": None, "psnr": None, "share": 0.0}
-"""The comparison of curves that have no interval of PSNR in common."""
 
+def interpolation() -> Any:
+    """The module :mod:`scipy.interpolate`.
 
-def require_scipy() -> None:
-    """Raise :class:`mtcodec.errors.DependencyError` where scipy is missing."""
-    extras.load("scipy.interpolate", "a BD-rate", "evaluate")
+    Raises:
+        DependencyError: scipy is missing.
+    """
+    return extras.load("scipy.interpolate", "a BD-rate", "evaluate")
 
 
 def _mean_log(curve: Line, low: float, high: float) -> float:
     """Mean natural logarithm of the bytes of ``curve`` over its PSNRs from ``low`` to ``high``."""
-    from scipy.interpolate import PchipInterpolator
-
-    logs = PchipInterpolator([psnr for _, psnr in curve], [math.log(size) for size, _ in curve])
+    logs = interpolation().PchipInterpolator(
+        [psnr for _, psnr in curve], [math.log(size) for size, _ in curve]
+    )
     return float(logs.integrate(low, high)) / (high - low)
 
 
@@ -45,19 +46,13 @@ def bd_rate(reference: Iterable[tuple[float, float]], test: Iterable[tuple[float
         or a curve has fewer than two points left: None, None and 0.
     """
     curves = [front(reference), front(test)]
-    if any(len(curve) < 2 for curve in curves):
-        return dict(NO_OVERLAP)
-    low, high = max(curve[0][1] for curve in curves), min(curve[-1][1] for curve in curves)
-    if low >= high:
-        return dict(NO_OVERLAP)
+    low = max((curve[0][1] for curve in curves if curve), default=0.0)
+    high = min((curve[-1][1] for curve in curves if curve), default=0.0)
+    if any(len(curve) < 2 for curve in curves) or low >= high:
+        return {"percent": None, "psnr": None, "share": 0.0}
     difference = _mean_log(curves[1], low, high) - _mean_log(curves[0], low, high)
     share = (high - low) / (curves[0][-1][1] - curves[0][0][1])
     return {"percent": 100 * math.expm1(difference), "psnr": [low, high], "share": share}
-
-
-def _against(lines: Mapping[str, Line], reference: str) -> dict[str, Comparison]:
-    """The BD-rate of every line against that of ``reference``."""
-    return {name: bd_rate(lines.get(reference, []), line) for name, line in lines.items()}
 
 
 def table(results: Mapping[str, Any], reference: str) -> dict[str, Any] | None:
@@ -73,13 +68,16 @@ def table(results: Mapping[str, Any], reference: str) -> dict[str, Any] | None:
     names = [*results["systems"], *codecs]
     if len(names) < 2:
         return None
-    require_scipy()
-    totals = _against(total_lines(results, "bytes"), reference)
-    tasks = {task: _against(task_lines(results, task, "bytes"), reference) for task in lossy_tasks(results)}
+
+    def against(lines: Mapping[str, Line], name: str) -> Comparison:
+        return bd_rate(lines.get(reference, ()), lines.get(name, ()))
+
+    totals = total_lines(results, "bytes")
+    by_task = {task: task_lines(results, task, "bytes") for task in lossy_tasks(results)}
     systems = {
         name: {
-            "all": totals.get(name, dict(NO_OVERLAP)),
-            "tasks": {task: rates.get(name, dict(NO_OVERLAP)) for task, rates in tasks.items()},
+            "all": against(totals, name),
+            "tasks": {task: against(lines, name) for task, lines in by_task.items()},
         }
         for name in names
     }

@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import imagecodecs
-import numpy as np
 
 from mtcodec.bitstreams import jxl
 from mtcodec.codec.api import Codec
@@ -26,6 +25,7 @@ from mtcodec.codec.info import summary
 from mtcodec.codec.request import Request
 from mtcodec.container.mtc import Reader
 from mtcodec.measure import image_codecs
+from mtcodec.measure.timing import Progress, timed
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import PSNR_CAP, errors
 from mtcodec.signals.signal import Signal
@@ -35,29 +35,16 @@ SEARCH_HALVINGS = 6  # files that the search for a lossy format's setting makes
 PNG_LEVEL = 6  # zlib's usual one
 JXL_DISTANCES = (0.05, 25.0)  # the best and the worst that are tried
 Clock = Callable[[], float]
-Progress = Callable[[str, int, int], None]
 
 
 def median_ms(run: Callable[[], object], runs: int, clock: Clock = time.process_time) -> float:
     """Median milliseconds of ``run`` after a first call that is not counted."""
     run()
-    times = []
-    for _ in range(runs):
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return 1000 * statistics.median(times)
+    return statistics.median(timed(run, clock)[1] for _ in range(runs))
 
 
-@dataclass(frozen=True)
-class FormatCodec:
-    """A file format for one image.
-
-    Attributes:
-        encode: makes the file.
-        decode: reads it.
-        setting: quality or distance of a lossy format.
-    """
+class FormatCodec(NamedTuple):
+    """A file format for one image; the setting of a lossy one is its quality or distance."""
 
     encode: Callable[[], bytes]
     decode: Callable[[bytes], Array]
@@ -150,7 +137,9 @@ def _format_codec(format: str, signal: Signal, psnr: float) -> FormatCodec | Non
     if format == "png":
         if not has_samples or channels > 4:
             return None
-        return FormatCodec(partial(_encode_png, image), _decode_png)
+        return FormatCodec(
+            lambda: bytes(imagecodecs.png_encode(image, level=PNG_LEVEL)), imagecodecs.png_decode
+        )
     if channels not in (1, 3):
         return None
     if signal.task.exact or psnr >= PSNR_CAP:
@@ -163,35 +152,21 @@ def _format_codec(format: str, signal: Signal, psnr: float) -> FormatCodec | Non
     return FormatCodec(encode, partial(image_codecs.decode, variant, like=signal), setting)
 
 
-def _encode_png(image: Array) -> bytes:
-    return bytes(imagecodecs.png_encode(image, level=PNG_LEVEL))
-
-
-def _decode_png(data: bytes) -> Array:
-    return np.asarray(imagecodecs.png_decode(data))
-
-
 def _search(variant: str, signal: Signal, psnr: float) -> float:
     """The worst setting tried that reaches ``psnr``; the best one where none does."""
-    settings = list(_settings(variant))
-    low, high = 0, len(settings) - 1
-    while low < high:
-        middle = (low + high) // 2
-        file = image_codecs.encode(variant, signal, settings[middle])
-        decoded = image_codecs.decode(variant, file, signal)
-        if errors(signal, decoded)["psnr"] < psnr:
-            low = middle + 1
-        else:
-            high = middle
-    return settings[low]
+
+    def psnr_at(setting: float) -> float:
+        file = image_codecs.encode(variant, signal, setting)
+        return errors(signal, image_codecs.decode(variant, file, signal))["psnr"]
+
+    settings = _settings(variant)
+    return settings[bisect_left(settings, psnr, hi=len(settings) - 1, key=psnr_at)]
 
 
-def _settings(variant: str) -> Iterator[float]:
+def _settings(variant: str) -> list[float]:
     """Settings from worst to best, as many as :data:`SEARCH_HALVINGS` tell apart."""
     last = (1 << SEARCH_HALVINGS) - 1
-    for k in range(last + 1):
-        if variant.startswith("avif"):
-            yield round(100 * k / last)
-        else:
-            best, worst = map(math.log, JXL_DISTANCES)
-            yield round(math.exp(worst + (best - worst) * k / last), 3)
+    if variant.startswith("avif"):
+        return [round(100 * k / last) for k in range(last + 1)]
+    best, worst = map(math.log, JXL_DISTANCES)
+    return [round(math.exp(worst + (best - worst) * k / last), 3) for k in range(last + 1)]

@@ -5,20 +5,26 @@ Measures are those of :mod:`mtcodec.signals.measures`; holes are those of the or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mtcodec.codec.prepare import check, declare
-from mtcodec.codec.request import Invalid
+from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.measure.systems import mean_of
 from mtcodec.signals.measures import holes_differ, measure
 from mtcodec.signals.signal import Signal
-from mtcodec.tasks import USUAL, Declarations, units
+from mtcodec.tasks import units
 
 Measures = dict[str, Any]
-MAXIMA = ("max_error", "max_error_mm")  # measures of which a summary has the largest,
-SUMS = ("holes", "holes_differ")  # the sum; of all others the mean
+DEFAULTS = Request()
+COMBINED: Mapping[str, Callable[[Iterable[Any]], Any]] = {
+    "max_error": max,
+    "max_error_mm": max,
+    "holes": sum,
+    "holes_differ": sum,
+}
+"""How a summary has measures of several scenes; of all others it has the mean."""
 
 
 class Images(NamedTuple):
@@ -28,36 +34,25 @@ class Images(NamedTuple):
     units: Mapping[str, str] = {}
 
 
-class Source(Protocol):
+class Source(NamedTuple):
     """A scene that can be read."""
 
-    @property
-    def label(self) -> str: ...
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        """Its images of those ``tasks`` that it has; None: all."""
-        ...
-
-
-class Settings(NamedTuple):
-    """What originals mean: declarations, units of lengths, and values of holes, all by task."""
-
-    tasks: Declarations = USUAL
-    units: Mapping[str, str] = {}
-    invalid: Invalid = {}
-    usual_holes: bool = True
-
-
-DEFAULTS = Settings()
+    label: str  # what errors call it
+    read: Callable[[Sequence[str] | None], Images]  # of those tasks that it has; None: all
 
 
 def compare(
-    original: Mapping[str, Any], decoded: Mapping[str, Any], settings: Settings = DEFAULTS
+    original: Mapping[str, Any],
+    decoded: Mapping[str, Any],
+    settings: Request = DEFAULTS,
+    scene_units: Mapping[str, str] = {},
 ) -> dict[str, Measures]:
     """Measures of every task that both have, in the order of the original.
 
     Args:
         original, decoded: by task, arrays (H, W) or (H, W, C), tensors or PIL images, of one size.
+        settings: whose declarations, units and values of holes are those of the originals.
+        scene_units: of lengths that have none in ``settings``.
 
     Returns:
         By task what :func:`mtcodec.signals.measures.measure` gives, slow measures too; besides, of tasks that
@@ -84,7 +79,8 @@ def compare(
         if not task.exact:
             measures["holes"] = 0 if signal.valid is None else int((~signal.valid).sum())
             measures["holes_differ"] = holes_differ(signal, decoded_image)
-        by_task[name] = measures | _lengths(signal, measures, settings.units.get(name, ""))
+        unit = settings.units.get(name, scene_units.get(name, ""))
+        by_task[name] = measures | _lengths(signal, measures, unit)
     return by_task
 
 
@@ -102,14 +98,14 @@ def compare_scenes(
     original: Mapping[str, Source],
     decoded: Mapping[str, Source],
     tasks: Sequence[str] | None = None,
-    settings: Settings = DEFAULTS,
+    settings: Request = DEFAULTS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Compare scenes of equal keys, or the only scenes of both; one pair is in memory at a time.
 
     Args:
         tasks: only these; None: all.
-        settings: ``units`` go before those that a source tells.
+        settings: as of :func:`compare`.
 
     Returns:
         - ``scenes``: by key what :func:`compare` gives;
@@ -132,16 +128,16 @@ def compare_scenes(
     tasks_only_decoded: dict[str, list[str]] = {}
     for done, (key, (original_source, decoded_source)) in enumerate(pairs.items()):
         progress(done, len(pairs))
-        originals, decoded_images = original_source.read(tasks), decoded_source.read(tasks)
-        scene_settings = settings._replace(units={**originals.units, **settings.units})
+        originals, scene_units = original_source.read(tasks)
+        decoded_images, _ = decoded_source.read(tasks)
         try:
-            if originals.images.keys() & decoded_images.images.keys():
-                rows[key] = compare(originals.images, decoded_images.images, scene_settings)
+            if originals.keys() & decoded_images.keys():
+                rows[key] = compare(originals, decoded_images, settings, scene_units)
         except MtcodecError as error:
             raise error.at(path=decoded_source.label) from None
-        if names := [name for name in originals.images if name not in decoded_images.images]:
+        if names := [name for name in originals if name not in decoded_images]:
             tasks_only_original[key] = names
-        if names := [name for name in decoded_images.images if name not in originals.images]:
+        if names := [name for name in decoded_images if name not in originals]:
             tasks_only_decoded[key] = names
     summary = summarise(rows)
     for name in tasks or ():
@@ -164,10 +160,8 @@ def summarise(scenes: Mapping[str, Mapping[str, Measures]]) -> dict[str, Measure
         by_scene = {key: row[name] for key, row in scenes.items() if name in row}
         numbers = [{key: value for key, value in row.items() if key != "unit"} for row in by_scene.values()]
         summary: Measures = {"scenes": len(by_scene), **mean_of(numbers)}
-        for measures, combine in ((MAXIMA, max), (SUMS, sum)):
-            for key in measures:
-                if key in summary:
-                    summary[key] = combine(row[key] for row in numbers if key in row)
+        for key in summary.keys() & COMBINED.keys():
+            summary[key] = COMBINED[key](row[key] for row in numbers if key in row)
         quality = {key: row.get("psnr", -row.get("differing", 0)) for key, row in by_scene.items()}
         summary["worst"] = min(quality, key=quality.__getitem__)
         scene_units = {row["unit"] for row in by_scene.values() if "unit" in row}

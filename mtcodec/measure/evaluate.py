@@ -20,11 +20,13 @@ from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.output import write_atomic
 from mtcodec.files.scene import read_scene
 from mtcodec.measure import bd_rate, image_codecs
-from mtcodec.measure.baseline import Baselines, Progress, lossless, ratio
+from mtcodec.measure.baseline import Baselines, lossless, ratio
 from mtcodec.measure.curves import CurveCache
-from mtcodec.measure.plot import draw, require_matplotlib
-from mtcodec.measure.systems import Info, SceneCodec, Signals, run_scene, summarise
+from mtcodec.measure.figures import require_matplotlib
+from mtcodec.measure.plot import draw
+from mtcodec.measure.systems import Info, SceneCodec, Signals, run_system
 from mtcodec.measure.tables import to_csv
+from mtcodec.measure.timing import Progress, part_of
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, Declarations
 
@@ -45,14 +47,11 @@ def _check(
         if name in image_codecs.VARIANTS:
             raise UsageError(f"weights cannot be called {name!r} here, which is a classical codec")
     for family in against:
-        if family not in image_codecs.FAMILIES:
-            raise UsageError(
-                f"unknown classical codec {family!r} (known: {', '.join(image_codecs.FAMILIES)})"
-            )
+        image_codecs.known(family, image_codecs.FAMILIES)
     if against:
         image_codecs.versions()
     if len(systems) > 1 or against:
-        bd_rate.require_scipy()
+        bd_rate.interpolation()
     if out is not None:
         require_matplotlib()
         try:
@@ -78,34 +77,6 @@ def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None
     """The images of one scene."""
     images = read_scene(files, declared, tasks)
     return {name: Signal.from_image(declare(name, image, declared), image) for name, image in images.items()}
-
-
-def _by_task(scenes: Sequence[Signals]) -> dict[str, list[Signal]]:
-    """All images, by task."""
-    images: dict[str, list[Signal]] = {}
-    for scene in scenes:
-        for name, signal in scene.items():
-            images.setdefault(name, []).append(signal)
-    return images
-
-
-def _run(
-    label: str,
-    codec: SceneCodec,
-    scenes: Sequence[Signals],
-    qualities: Sequence[float],
-    info: Info,
-    progress: Progress,
-) -> list[dict[str, Any]]:
-    """Results of one system, one entry per quality."""
-    results = []
-    for k, quality in enumerate(qualities):
-        rows = []
-        for j, scene in enumerate(scenes):
-            progress(f"{label} {quality:g}", k * len(scenes) + j, len(qualities) * len(scenes))
-            rows.append(run_scene(codec, scene, quality, info))
-        results.append(summarise(rows, quality))
-    return results
 
 
 def evaluate(
@@ -149,7 +120,7 @@ def evaluate(
         - ``arguments``, ``qualities``, ``against``, ``scenes`` (keys), ``tasks`` (declarations),
           ``versions``;
         - ``systems`` by name: what ``about`` says, and ``rows``, per quality: sizes, measures and times as
-          in :func:`mtcodec.measure.systems.summarise`, and ``matched``, the ratio to image file formats
+          in :func:`mtcodec.measure.systems.run_system`, and ``matched``, the ratio to image file formats
           (:func:`mtcodec.measure.matched.matched`; without ``hyperprior``) or None;
         - ``classical``: points of all variants (:class:`mtcodec.measure.curves.Point`);
         - ``bd_rate``: :func:`mtcodec.measure.bd_rate.table`, None where there is nothing to compare;
@@ -165,13 +136,18 @@ def evaluate(
     baselines = Baselines(against, grids or {}, checkpoints, workers)
     identities = baselines.identities()  # now, as weights may be missing
     loaded = [_load(files, declared, tasks) for files in scenes]
-    images = _by_task(loaded)
+    images: dict[str, list[Signal]] = {}
+    for name, signal in (item for scene in loaded for item in scene.items()):
+        images.setdefault(name, []).append(signal)
     entries: dict[str, dict[str, Any]] = {}
     for name, codec in systems.items():
-        label = "quality" if len(systems) == 1 else name
-        rows = _run(label, codec, loaded, qualities, info, progress)
+        rows = []
+        for k, quality in enumerate(qualities):
+            label = f"quality {quality:g}" if len(systems) == 1 else f"{name} {quality:g}"
+            tick = part_of(progress, label, k * len(loaded), len(qualities) * len(loaded))
+            rows.append(run_system(codec, loaded, quality, info, tick))
         entries[name] = {**facts.get(name, {}), "rows": rows}
-    cache = CurveCache.open(None if out is None else out / CACHE_NAME, identities)
+    cache = CurveCache(None if out is None else out / CACHE_NAME, identities)
     points = baselines.points(images, cache, progress)
     share = {name: len(signals) / len(loaded) for name, signals in images.items()}
     for entry in entries.values():

@@ -75,28 +75,15 @@ def _download(quality: float) -> Mapping[str, Any]:
     import torch
 
     url = _zoo().image.model_urls[ZOO_NAME]["mse"][int(quality)]
+    options: dict[str, Any] = {"map_location": "cpu", "progress": False, "weights_only": True}
     try:
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # it announces the download
-            state: Mapping[str, Any] = torch.hub.load_state_dict_from_url(
-                url, map_location="cpu", progress=False, weights_only=True
-            )
+            return torch.hub.load_state_dict_from_url(url, **options)
     except (OSError, http.client.HTTPException) as error:
         raise WeightsNotFound(
             f"cannot download {url} ({error}): fetch the files {ZOO_NAME}-<1 to 5>-*.pth.tar elsewhere "
             "and name their directory with --hyperprior-checkpoints"
         ) from error
-    return state
-
-
-def _state(quality: float, checkpoints: str | None) -> Mapping[str, Any]:
-    """Parameters of one quality as the file holds them."""
-    import torch
-
-    if checkpoints is None:
-        return _download(quality)
-    path = checkpoint(quality, checkpoints)
-    state: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
 
 
 @cache
@@ -112,12 +99,16 @@ def model(quality: float, checkpoints: str | None) -> Any:
         WeightsNotFound: no file, or it cannot be downloaded. WeightsInvalid: it holds something else.
     """
     zoo = _zoo()
+    import torch
+
     if quality not in range(1, 9):
         raise UsageError(f"{NAME} has the qualities 1 to 8, not {quality:g}")
     try:
-        state = zoo.pretrained.load_pretrained(
-            _state(quality, checkpoints)
-        )  # with today's names of parameters
+        if checkpoints is None:
+            state = _download(quality)
+        else:
+            state = torch.load(checkpoint(quality, checkpoints), map_location="cpu", weights_only=True)
+        state = zoo.pretrained.load_pretrained(state)  # with today's names of parameters
         network = zoo.image.model_architectures[ZOO_NAME].from_state_dict(state).eval()
         network.update(force=True)
     except MtcodecError:
@@ -179,9 +170,8 @@ def encode(signal: Signal, quality: float, checkpoints: str | None = None) -> by
     import torch
 
     network = model(quality, checkpoints)
-    planes = np.broadcast_to(
-        to_planes(signal.filled, _pixel_format(signal).value_range), (3, signal.height, signal.width)
-    )
+    planes = to_planes(signal.filled, _pixel_format(signal).value_range)
+    planes = np.broadcast_to(planes, (3, signal.height, signal.width))
     pad = ((0, 0), (0, -signal.height % ALIGNMENT), (0, -signal.width % ALIGNMENT))
     batch = np.pad(planes, pad, mode="edge")[None]
     with _one_thread():
@@ -207,8 +197,7 @@ def decode(payload: bytes, like: Signal, checkpoints: str | None = None) -> Arra
     network = model(float(quality), checkpoints)
     with _one_thread():
         x_hat = network.decompress([[strings[:length]], [strings[length:]]], shape)["x_hat"]
-    planes = x_hat[0].numpy()
-    planes = planes[:, :height, :width].astype(np.float64)
+    planes = x_hat[0].numpy()[:, :height, :width].astype(np.float64)
     if like.pixel_format.channels == 1:
         planes = planes.mean(axis=0, keepdims=True)
     return _pixel_format(like).restore(planes)

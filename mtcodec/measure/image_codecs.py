@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,22 +34,16 @@ from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Task
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """A codec at one bit depth, with the qualities that it is measured at.
 
-    Attributes:
-        name: what :func:`encode` takes.
-        family: the codec as a user names it.
-        bits: bits per sample that it is given.
-        qualities: the usual grid, from few bytes to many: 0 to 100; of JPEG XL distances (25 to 0.1),
-            of the Scale Hyperprior 1 to 8.
+    These are 0 to 100; of JPEG XL distances (25 to 0.1), of the Scale Hyperprior 1 to 8.
     """
 
-    name: str
-    family: str
-    bits: int
-    qualities: tuple[float, ...]
+    name: str  # what encode takes
+    family: str  # the codec as a user names it
+    bits: int  # per sample that it is given
+    qualities: tuple[float, ...]  # the usual grid, from few bytes to many
 
 
 AVIF_SPEED = 4
@@ -74,39 +67,30 @@ FORMATS = tuple(family for family in FAMILIES if family != hyperprior.NAME)
 """The families that are image file formats, which need nothing but this package's dependencies."""
 
 
+def known(codec: str, codecs: Collection[str]) -> str:
+    """``codec``, which must be one of ``codecs``."""
+    if codec not in codecs:
+        raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(codecs)})")
+    return codec
+
+
 def variants(family: str, task: Task, dtype: str) -> list[str]:
     """The variants of ``family`` worth trying for images of ``task`` in ``dtype``.
 
     JPEG XL computes in floats whatever it is given, so 16 bits are for values that 8 cannot hold.
     """
-    if family not in FAMILIES:
-        raise UsageError(f"unknown classical codec {family!r} (known: {', '.join(FAMILIES)})")
+    known(family, FAMILIES)
     shallow = dtype == "uint8" and not task.uses_scene_range(dtype)
     names = (variant.name for variant in VARIANTS.values() if variant.family == family)
     return [name for name in names if not (shallow and name == "jxl16")]
 
 
 def _pillow(samples: Samples, format: str, **options: Any) -> bytes:
-    """A file that Pillow writes."""
     from PIL import Image
 
     file = io.BytesIO()
     Image.fromarray(samples).save(file, format, **options)
     return file.getvalue()
-
-
-def _avif(samples: Samples, quality: float) -> bytes:
-    """AVIF of 8 bits, by Pillow."""
-    subsampling = "4:4:4" if samples.ndim == 3 else "4:0:0"
-    return _pillow(
-        samples,
-        "AVIF",
-        quality=int(quality),
-        speed=AVIF_SPEED,
-        max_threads=1,
-        advanced={"tune": "psnr"},
-        subsampling=subsampling,
-    )
 
 
 def _bt601(samples: Samples) -> Samples:
@@ -120,10 +104,14 @@ def _bt601(samples: Samples) -> Samples:
     return samples_10
 
 
+_AVIF_OPTIONS = {"speed": AVIF_SPEED, "max_threads": 1, "advanced": {"tune": "psnr"}}
+_SUBSAMPLINGS = {2: "4:0:0", 3: "4:4:4"}  # by dimensions of the samples
 _ENCODERS: dict[str, Callable[[Samples, float], bytes]] = {
     "jpeg": lambda s, q: _pillow(s, "JPEG", quality=int(q), subsampling=0, optimize=True),
     "webp": lambda s, q: _pillow(s, "WEBP", quality=q, method=6),
-    "avif": _avif,
+    "avif": lambda s, q: _pillow(
+        s, "AVIF", quality=int(q), subsampling=_SUBSAMPLINGS[s.ndim], **_AVIF_OPTIONS
+    ),
     "avif10": lambda s, q: av1.encode_by_default(s, int(q), AVIF_SPEED, threads=1),
     "avif-tuned": lambda s, q: av1.encode_file(_bt601(s), int(q), AVIF_SPEED, flat=s.ndim == 2),
     "jxl": jxl.encode_lossy,
@@ -146,12 +134,6 @@ def _decode_samples(family: str, file: bytes, shape: tuple[int, ...]) -> Samples
     return samples[..., 0] if len(shape) < samples.ndim else samples
 
 
-def _variant(codec: str) -> Variant:
-    if codec not in VARIANTS:
-        raise UsageError(f"unknown classical codec {codec!r} (known: {', '.join(VARIANTS)})")
-    return VARIANTS[codec]
-
-
 def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None = None) -> bytes:
     """``signal``, of 1 or 3 channels, as a file of ``codec``.
 
@@ -166,13 +148,13 @@ def encode(codec: str, signal: Signal, quality: float, checkpoints: str | None =
         DependencyError: its library is missing. WeightsError: its weights are missing or damaged.
         MtcodecError: the codec refused the image.
     """
-    variant, channels = _variant(codec), signal.pixel_format.channels
+    bits, channels = VARIANTS[known(codec, VARIANTS)].bits, signal.pixel_format.channels
     if channels not in (1, 3):
         raise UsageError(f"classical codecs take 1 or 3 channels, not {channels}", task=signal.task.name)
     try:
         if codec == hyperprior.NAME:
             return hyperprior.encode(signal, quality, checkpoints)
-        return _ENCODERS[codec](to_samples(signal, variant.bits), quality)
+        return _ENCODERS[codec](to_samples(signal, bits), quality)
     except MtcodecError:
         raise
     except Exception as error:  # codecs raise whatever their libraries do
@@ -185,7 +167,7 @@ def decode(codec: str, file: bytes, like: Signal, checkpoints: str | None = None
     Raises:
         UsageError: the codec is unknown. MtcodecError: the codec cannot decode the file.
     """
-    variant = _variant(codec)
+    variant = VARIANTS[known(codec, VARIANTS)]
     try:
         if codec == hyperprior.NAME:
             return hyperprior.decode(file, like, checkpoints)
@@ -202,11 +184,9 @@ def lossless_webp(labels: Array) -> bytes | None:
     if labels.ndim != 2 or labels.dtype.kind not in "bui" or not 0 <= labels.min() <= labels.max() < 1 << 16:
         return None
     ids = labels.astype(np.uint16)
-    low_bytes, high_bytes = (ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8)
-    image = low_bytes
     if ids.max() > 255:
-        image = np.stack([low_bytes, high_bytes, np.zeros_like(low_bytes)], axis=-1)
-    return _pillow(image, "WEBP", lossless=True, quality=100, method=6)
+        ids = np.stack([ids & 255, ids >> 8, np.zeros_like(ids)], axis=-1)
+    return _pillow(ids.astype(np.uint8), "WEBP", lossless=True, quality=100, method=6)
 
 
 def versions() -> dict[str, str]:
@@ -215,11 +195,10 @@ def versions() -> dict[str, str]:
     import PIL
     from PIL import features
 
-    versions = {
+    names = ("avif", "webp", "libjpeg_turbo")
+    libraries = re.findall(r"(libavif|libjxl)-([^\s,]+)", str(imagecodecs.version()))
+    return {
         "numpy": np.__version__, "pillow": PIL.__version__, "imagecodecs": str(imagecodecs.__version__),
+        **{f"pillow {name}": str(features.version(name)) for name in names},
+        **{f"imagecodecs {name}": version for name, version in libraries},
     }  # fmt: skip
-    for name in ("avif", "webp", "libjpeg_turbo"):
-        versions[f"pillow {name}"] = str(features.version(name))
-    for name, version in re.findall(r"(libavif|libjxl)-([^\s,]+)", str(imagecodecs.version())):
-        versions[f"imagecodecs {name}"] = version
-    return versions

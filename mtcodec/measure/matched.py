@@ -43,13 +43,9 @@ def best_at(points: Sequence[Point], psnr: float) -> tuple[float, str, bool]:
     lowest segments can be steep, so that continuing them would promise files that no encoder makes.)
     Where no curve covers it, the one that ends nearest is continued.
     """
-    codecs: dict[str, list[Point]] = {}
-    for point in points:
-        codecs.setdefault(point.codec, []).append(point)
-    ends: dict[str, tuple[float, float]] = {}  # least and largest PSNR of every codec's curve
-    for codec, curve in codecs.items():
-        unbeaten = _front(curve)
-        ends[codec] = unbeaten[0][0], unbeaten[-1][0]
+    codecs = {point.codec: [p for p in points if p.codec == point.codec] for point in points}
+    fronts = {codec: _front(curve) for codec, curve in codecs.items()}
+    ends = {codec: (unbeaten[0][0], unbeaten[-1][0]) for codec, unbeaten in fronts.items()}  # in dB
     if not any(low <= psnr <= high for low, high in ends.values()):
         nearest = min(ends, key=lambda codec: min(abs(psnr - end) for end in ends[codec]))
         return bytes_at(codecs[nearest], psnr)[0], nearest, True
@@ -62,7 +58,7 @@ def matched(
     size: float,
     psnrs: Mapping[str, float],
     points: Sequence[Point],
-    share: Mapping[str, float] | None = None,
+    share: Mapping[str, float] = {},
 ) -> dict[str, Any] | None:
     """The ratio at one of our qualities.
 
@@ -85,7 +81,7 @@ def matched(
             return None
         task_bytes, codec, outside = best_at(task_points, psnr)
         tasks[task] = {"psnr": psnr, "bytes": task_bytes, "codec": codec, "extrapolated": outside}
-        total += task_bytes * (1.0 if share is None else share.get(task, 1.0))
+        total += task_bytes * share.get(task, 1.0)
     if not tasks:
         return None
     return {

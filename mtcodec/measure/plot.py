@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mtcodec import extras
+from mtcodec.measure.figures import log_ticks, new_figure, tidy, to_png
 from mtcodec.measure.lines import Line, lossy_tasks, task_lines, total_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Limits = tuple[float, float]
 # colours and markers, in the order of our systems; then once more with other lines
 OUR_STYLES = (
     ("#c0161c", "o"), ("#e8821a", "P"), ("#c2328c", "X"),
@@ -41,8 +41,8 @@ def _style(name: str, systems: Sequence[str]) -> dict[str, Any]:
             "markersize": 4.5, "zorder": 5}  # fmt: skip
 
 
-def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, float, float, float]:
-    """Limits of the axes, (left, right) in bits per pixel and (low, high) in dB.
+def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[Limits, Limits]:
+    """Limits of the axes, in bits per pixel and in dB.
 
     They are around our curves, and the baselines' points of about our PSNRs; far ends of theirs are cut off.
     """
@@ -51,43 +51,27 @@ def _limits(lines: Mapping[str, Line], systems: Sequence[str]) -> tuple[float, f
     our_bpps, our_psnrs = [bpp for bpp, _ in ours], [psnr for _, psnr in ours]
     low, high = min(our_psnrs) - 4, max(our_psnrs) + 4
     bpps = our_bpps + [bpp for line in lines.values() for bpp, psnr in line if low <= psnr <= high]
-    return min(bpps) / 1.25, min(max(bpps), 6 * max(our_bpps)) * 1.25, low, high
+    return (min(bpps) / 1.25, min(max(bpps), 6 * max(our_bpps)) * 1.25), (low, high)
 
 
 def _panel(axes: Axes, title: str, lines: Mapping[str, Line], ylabel: str, systems: Sequence[str]) -> None:
-    """Draw one panel."""
     for name in sorted(lines, key=[*systems, *BASELINE_STYLES].index):
         line = sorted(lines[name])
         axes.plot([bpp for bpp, _ in line], [psnr for _, psnr in line], **_style(name, systems))
-    left, right, low, high = _limits(lines, systems)
-    axes.set(xscale="log", xlim=(left, right), ylim=(low, high), xlabel="bits per pixel", ylabel=ylabel)
-    ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5)]
-    shown = [t for t in ticks if left <= t <= right]
-    axes.set_xticks(shown, [f"{t:g}" for t in shown])
-    axes.minorticks_off()
-    axes.set_title(title, fontsize=11, fontweight="bold", loc="left")
-    axes.grid(True, color="#dddddd", linewidth=0.7)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def require_matplotlib() -> None:
-    """Raise :class:`mtcodec.errors.DependencyError` where matplotlib is missing."""
-    extras.load("matplotlib", "drawing", "evaluate")
+    xlim, ylim = _limits(lines, systems)
+    axes.set(xscale="log", xlim=xlim, ylim=ylim, xlabel="bits per pixel", ylabel=ylabel)
+    log_ticks(axes, "x")
+    tidy(axes, title, "both")
 
 
 def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
     """The figure of :func:`mtcodec.measure.evaluate.evaluate`'s results as a PNG file.
 
-    Args:
-        omit: variants of baselines to leave out.
+    ``omit`` names variants of baselines to leave out.
 
     Raises:
         DependencyError: matplotlib is not installed.
     """
-    require_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     systems, tasks = list(results["systems"]), lossy_tasks(results)
     panels = [(f"{task} alone", task_lines(results, task, "bpp"), f"PSNR of {task} (dB)") for task in tasks]
     if tasks:
@@ -95,8 +79,7 @@ def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
         panels.append((title, total_lines(results, "bpp"), "mean PSNR over tasks (dB)"))
     columns = min(2, len(panels)) or 1
     rows = math.ceil(len(panels) / columns) or 1
-    figure = Figure(figsize=(5.6 * columns, 4.2 * rows), dpi=130, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(5.6 * columns, 4.2 * rows)
     legend: dict[str, Any] = {}
     for k, (title, lines, ylabel) in enumerate(panels):
         shown = {name: line for name, line in lines.items() if line and name not in omit}
@@ -105,6 +88,4 @@ def draw(results: Mapping[str, Any], omit: Collection[str] = ()) -> bytes:
         for handle, label in zip(*axes.get_legend_handles_labels()):
             legend.setdefault(label, handle)
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    return to_png(figure)

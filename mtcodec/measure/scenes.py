@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from mtcodec.archive.decode import ArchiveCodec, decode
@@ -24,65 +23,35 @@ from mtcodec.tasks import USUAL, Declarations
 SUFFIX = ".mtc"
 
 
-@dataclass(frozen=True)
-class OnDisk:
+def _read_files(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Images:
     """A scene of image files."""
-
-    files: SceneFiles
-    declared: Declarations
-
-    @property
-    def label(self) -> str:
-        return self.files.label
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        if tasks is not None:
-            there = [name for name, source in self.files.files.items() if is_present(source)]
-            if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
-                return Images({})
-        images = read_scene(self.files, self.declared, tasks)
-        return Images(images, layout_units(self.files, images))
+    if tasks is not None:
+        there = [name for name, source in files.files.items() if is_present(source)]
+        if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
+            return Images({})
+    images = read_scene(files, declared, tasks)
+    return Images(images, layout_units(files, images))
 
 
-@dataclass(frozen=True)
-class InFile:
+def _read_mtc(path: Path, codec: Codec, tasks: Sequence[str] | None) -> Images:
     """A scene of an ``.mtc`` file."""
-
-    path: Path
-    codec: Codec
-
-    @property
-    def label(self) -> str:
-        return str(self.path)
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        try:
-            reader = reader_of(self.path)
-            names = [n for n in reader.header.tasks if tasks is None or n in tasks]
-            return Images(self.codec.decode(reader, names), units_of(reader))
-        except FormatError as error:
-            raise error.at(path=self.path) from None
+    try:
+        reader = reader_of(path)
+        names = [name for name in reader.header.tasks if tasks is None or name in tasks]
+        return Images(codec.decode(reader, names), units_of(reader))
+    except FormatError as error:
+        raise error.at(path=path) from None
 
 
-@dataclass(frozen=True)
-class InArchive:
-    """A row of an archive.
-
-    Attributes:
-        entries: the archive's, see :meth:`mtcodec.archive.read.ArchiveReader.entries`.
-    """
-
-    label: str
-    entries: Callable[..., list[Entry]]
-    codec: ArchiveCodec
-    place: Place
-
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        names = [name for name in self.codec.reader.manifest.task_names if tasks is None or name in tasks]
-        row_group, row = self.place
-        _, scene_file = entry = undamaged(self.entries(row_group, tuple(names), with_notes=True)[row])
-        ((_, images),) = decode(self.codec, [entry], names)
-        return Images(images, units_of(scene_file))
+def _read_row(
+    read: Callable[..., list[Entry]], codec: ArchiveCodec, place: Place, tasks: Sequence[str] | None
+) -> Images:
+    """A row of an archive, of which ``read`` gives the entries of a row group."""
+    row_group, row = place
+    names = [name for name in codec.reader.manifest.task_names if tasks is None or name in tasks]
+    _, scene_file = entry = undamaged(read(row_group, tuple(names), with_notes=True)[row])
+    ((_, images),) = decode(codec, [entry], names)
+    return Images(images, units_of(scene_file))
 
 
 def open_scenes(
@@ -108,18 +77,22 @@ def open_scenes(
         reader = ArchiveReader(path)
         entries, archive_codec = lru_cache(1)(reader.entries), ArchiveCodec(reader, device)
         return {
-            key: InArchive(f"{path}: scene {key}", entries, archive_codec, place)
+            key: Source(f"{path}: scene {key}", partial(_read_row, entries, archive_codec, place))
             for key, place in reader.keyed_places()
         }
     path, codec = Path(path), Codec(weights, device)
     if not path.exists():
         raise SceneError("no such file or directory", path=path)
     if not path.is_dir() and path.suffix.lower() not in SCENE_FILE_SUFFIXES:
-        return {path.stem: InFile(path, codec)}
+        return {path.stem: Source(str(path), partial(_read_mtc, path, codec))}
     try:
-        return {scene.key: OnDisk(scene, declared) for scene in find_scenes(path, declared, names, note)}
+        scenes = find_scenes(path, declared, names, note)
+        return {scene.key: Source(scene.label, partial(_read_files, scene, declared)) for scene in scenes}
     except SceneError:
-        files = sorted(path.rglob(f"*{SUFFIX}"))
+        files = {
+            file.relative_to(path).with_suffix("").as_posix(): file
+            for file in sorted(path.rglob(f"*{SUFFIX}"))
+        }
         if not files:
             raise
-        return {file.relative_to(path).with_suffix("").as_posix(): InFile(file, codec) for file in files}
+        return {key: Source(str(file), partial(_read_mtc, file, codec)) for key, file in files.items()}

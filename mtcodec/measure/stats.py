@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -19,6 +20,7 @@ from mtcodec.files.sample import spread
 from mtcodec.files.scene import layout_units, read_scene
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
+from mtcodec.measure.timing import Progress, timed
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import units
@@ -27,7 +29,6 @@ QUALITIES = (40.0, 65.0, 85.0)
 SAMPLE_SCENES = 10  # that are read and encoded
 HEADER_SCENES = 200  # whose headers are read
 SIZED_FILES = 50_000  # of a task, whose sizes are asked for; of more, the rest is estimated
-Progress = Callable[[str, int, int], None]
 
 
 def describe(
@@ -62,8 +63,13 @@ def describe(
     """
     facts = {name: _on_disk(name, scenes, request) for name in _names(scenes, tasks)}
     failed: dict[str, str] = {}
+    sizes = Counter[str]()
     header_scenes = spread(scenes, HEADER_SCENES)
-    sizes = _read_headers(header_scenes, facts, failed)
+    for files in header_scenes:
+        try:
+            sizes[_headers(files, facts)] += 1
+        except MtcodecError as error:
+            failed[files.key] = str(error)
     sample_scenes = spread(scenes, sample)
     rows, holes = _read_sample(sample_scenes, request, tasks, codec, qualities, progress, failed)
     if sample_scenes and not rows:
@@ -72,14 +78,11 @@ def describe(
         facts[name]["holes"] = fmean(holes[name])
     for name, task_facts in facts.items():
         task_facts["unit"] = _unit(name, task_facts["images"], scenes[0], request)
-    estimates = []
-    if codec:
-        for i, quality in enumerate(qualities):
-            estimates.append(_estimate([row[i] for row in rows], quality, len(scenes)))
+    by_quality = zip(qualities, zip(*rows)) if codec else ()
     return {
         "scenes": len(scenes), "tasks": facts, "sizes": dict(sizes.most_common()),
         "headers": len(header_scenes), "sample": [files.key for files in sample_scenes], "failed": failed,
-        "encoded": estimates,
+        "encoded": [_estimate(quality_rows, quality, len(scenes)) for quality, quality_rows in by_quality],
     }  # fmt: skip
 
 
@@ -90,19 +93,6 @@ def _names(scenes: Sequence[SceneFiles], tasks: Sequence[str] | None) -> list[st
         if name not in names:
             raise SceneError(f"no scene has an image of task {name!r}")
     return [name for name in names if tasks is None or name in tasks]
-
-
-def _read_headers(
-    scenes: Sequence[SceneFiles], facts: Mapping[str, dict[str, Any]], failed: dict[str, str]
-) -> Counter[str]:
-    """Note in ``facts`` what headers of images tell; returns how many scenes have images of which size."""
-    sizes = Counter[str]()
-    for files in scenes:
-        try:
-            sizes[_headers(files, facts)] += 1
-        except MtcodecError as error:
-            failed[files.key] = str(error)
-    return sizes
 
 
 def _read_sample(
@@ -182,12 +172,12 @@ def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list
 
 def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality: float) -> dict[str, Any]:
     """Bytes, pixels, PSNR by task and seconds of processor time of one scene at a quality."""
-    start = time.process_time()
-    encoded = codec.encode_scene(images, **{**vars(request), "quality": quality})
-    seconds = time.process_time() - start
+    settings = {**vars(request), "quality": quality}
+    encoded, milliseconds = timed(partial(codec.encode_scene, images, **settings), time.process_time)
     height, width = next(iter(images.values())).shape[:2]
     return {
-        "bytes": len(encoded.to_bytes()), "pixels": height * width, "psnr": encoded.psnr, "seconds": seconds,
+        "bytes": len(encoded.to_bytes()), "pixels": height * width, "psnr": encoded.psnr,
+        "seconds": milliseconds / 1000,
     }  # fmt: skip
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
-from time import perf_counter
 from typing import Any, Protocol
 
 from mtcodec.errors import MtcodecError
 from mtcodec.files.scene import Scene
+from mtcodec.measure.timing import timed
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
-from mtcodec.tasks import Task
 
 Signals = Mapping[str, Signal]
 """One scene, by task."""
@@ -30,58 +29,40 @@ Info = Callable[[bytes], Mapping[str, Any]]
 name, each with the ``bytes`` and the names of the ``sections`` that decoding it alone reads."""
 
 
-def sizes(
-    data: bytes, described: Mapping[str, Any], pixels: int, declared: Mapping[str, Task]
-) -> dict[str, Any]:
-    """Where the bytes of one file went.
+def _sizes(data: bytes, described: Mapping[str, Any], scene: Signals, pixels: int) -> dict[str, Any]:
+    """Where the bytes of one file went, of which an :data:`Info` says ``described``."""
+    sections = {str(section["name"]): int(section["bytes"]) for section in described["sections"]}
+    lossy, exact = (
+        {section for name in scene if scene[name].task.exact is is_exact
+         for section in described["tasks"][name]["sections"]}
+        for is_exact in (False, True)
+    )  # fmt: skip
 
-    Args:
-        data: the file.
-        described: what an :data:`Info` says of it.
-        pixels: of an image.
-        declared: the tasks of the scene.
+    def size_of(size: int) -> dict[str, float]:
+        return {"bytes": size, "bpp": 8 * size / pixels}
 
-    Returns:
-        ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only exact tasks read;
-        ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and ``bpp``, for a
-        task what decoding it alone needs.
-    """
-    sections = {str(s["name"]): int(s["bytes"]) for s in described["sections"]}
-    lossy: set[str] = set()
-    exact: set[str] = set()
-    tasks = {}
-    for name, task in declared.items():
-        entry = described["tasks"][name]
-        (exact if task.exact else lossy).update(entry["sections"])
-        tasks[name] = {"bytes": int(entry["bytes"]), "bpp": 8 * int(entry["bytes"]) / pixels}
     return {
-        "bytes": len(data),
-        "bpp": 8 * len(data) / pixels,
+        **size_of(len(data)),
         "lossy_bytes": len(data) - sum(sections[name] for name in exact - lossy),
         "overhead_bytes": int(described["overhead_bytes"]),
-        "sections": {name: {"bytes": n, "bpp": 8 * n / pixels} for name, n in sections.items()},
-        "tasks": tasks,
+        "sections": {name: size_of(size) for name, size in sections.items()},
+        "tasks": {name: size_of(int(described["tasks"][name]["bytes"])) for name in scene},
     }
 
 
-def run_scene(codec: SceneCodec, scene: Signals, quality: float, info: Info) -> dict[str, Any]:
-    """Encode, decode and measure one scene: :func:`sizes` with the measures merged into its ``tasks``."""
+def _run_scene(codec: SceneCodec, scene: Signals, quality: float, info: Info) -> dict[str, Any]:
+    """Encode, decode and measure one scene."""
     images = {name: signal.original for name, signal in scene.items()}
-    start = perf_counter()
-    data = codec.encode(images, quality=quality)
-    encoded_at = perf_counter()
-    decoded = codec.decode(data)
-    decoded_at = perf_counter()
+    data, encode_ms = timed(lambda: codec.encode(images, quality=quality))
+    decoded, decode_ms = timed(lambda: codec.decode(data))
     for name in scene:
         if name not in decoded:
             raise MtcodecError("not among the decoded images", task=name)
     first_signal = next(iter(scene.values()))
-    pixels = first_signal.height * first_signal.width
-    row = sizes(data, info(data), pixels, {name: signal.task for name, signal in scene.items()})
+    row = _sizes(data, info(data), scene, first_signal.height * first_signal.width)
     for name, signal in scene.items():
         row["tasks"][name] |= measure(signal, decoded[name], slow=True)
-    row["encode_ms"], row["decode_ms"] = 1000 * (encoded_at - start), 1000 * (decoded_at - encoded_at)
-    return row
+    return {**row, "encode_ms": encode_ms, "decode_ms": decode_ms}
 
 
 def mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -94,11 +75,21 @@ def mean_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def summarise(rows: Sequence[Mapping[str, Any]], quality: float) -> dict[str, Any]:
-    """Means over scenes at one quality; times are medians, and each task counts its ``images``.
+def run_system(
+    codec: SceneCodec, scenes: Sequence[Signals], quality: float, info: Info, tick: Callable[[int], None]
+) -> dict[str, Any]:
+    """Encode, decode and measure scenes at one quality; ``tick`` is told how many are done.
 
-    ``psnr_mean`` is the mean over the lossy tasks of their mean PSNRs.
+    Returns:
+        Means over the scenes: ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only
+        exact tasks read; ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and
+        ``bpp``, for a task what decoding it alone needs, with its measures, and on how many ``images``.
+        ``psnr_mean`` is the mean over the lossy tasks of their mean PSNRs, and times are medians.
     """
+    rows = []
+    for done, scene in enumerate(scenes):
+        tick(done)
+        rows.append(_run_scene(codec, scene, quality, info))
     result = {"quality": quality, **mean_of(rows)}
     for name, entry in result["tasks"].items():
         entry["images"] = sum(name in row["tasks"] for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.measure.lines import lossy_tasks
@@ -18,6 +18,17 @@ COLUMNS = (
     *("exact", "differing"),
     *("encode_ms", "decode_ms", "ratio", "extrapolated"),
 )
+
+
+def new_table(title: str, left: Iterable[str], right: Iterable[str], caption: str | None = None) -> Table:
+    """A table for a terminal: heads of its columns of words, then of those of numbers."""
+    from rich.table import Table
+
+    table = Table(title=title, caption=caption)
+    for justify, heads in (("left", left), ("right", right)):
+        for head in heads:
+            table.add_column(head, justify=justify)  # type: ignore[arg-type]
+    return table
 
 
 def _rows(results: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -51,48 +62,33 @@ def format_table(results: Mapping[str, Any]) -> Table:
 
     A ratio with ``~`` rests on an extrapolated curve.
     """
-    from rich.table import Table
-
     psnr_tasks, several = lossy_tasks(results), len(results["systems"]) > 1
-    table = Table(title=f"{len(results['scenes'])} scenes")
-    if several:
-        table.add_column("weights")
-    heads = ["quality", "bytes", "bpp", *(f"{t} dB" for t in psnr_tasks)]
-    for head in [*heads, "ratio, whole files", "encode ms", "decode ms"]:
-        table.add_column(head, justify="right")
+    psnr_heads = [f"{task} dB" for task in psnr_tasks]
+    heads = ("quality", "bytes", "bpp", *psnr_heads, "ratio, whole files", "encode ms", "decode ms")
+    table = new_table(f"{len(results['scenes'])} scenes", ["weights"] * several, heads)
     for system, row in _rows(results):
         if several and table.rows and row["quality"] == results["qualities"][0]:
             table.add_section()
         cells = [system] if several else []
         cells += [f"{row['quality']:g}", f"{row['bytes']:.0f}", f"{row['bpp']:.4f}"]
         cells += [f"{row['tasks'][t]['psnr']:.2f}" for t in psnr_tasks]
-        cells.append(_ratio(row["matched"]))
-        table.add_row(*cells, f"{row['encode_ms']:.1f}", f"{row['decode_ms']:.1f}")
+        matched = row["matched"]
+        ratio = "-" if matched is None else f"{'~' if matched['extrapolated'] else ''}{matched['ratio']:.3f}"
+        table.add_row(*cells, ratio, f"{row['encode_ms']:.1f}", f"{row['decode_ms']:.1f}")
     return table
-
-
-def _ratio(matched: Mapping[str, Any] | None) -> str:
-    if matched is None:
-        return "-"
-    return f"{'~' if matched['extrapolated'] else ''}{matched['ratio']:.3f}"
 
 
 def format_bd_rates(results: Mapping[str, Any]) -> Table | None:
     """The BD-rates for a terminal, one row per system, or None where there are none."""
-    from rich.table import Table
-
-    rates = results["bd_rate"]
+    rates, tasks = results["bd_rate"], lossy_tasks(results)
     if rates is None:
         return None
-    table = Table(
-        title=f"BD-rate against {rates['reference']}",
-        caption="– no common PSNRs; ~ fewer than half of the reference's. "
-        "Single tasks: bytes to decode the task alone, with the header.",
+    caption = (
+        "– no common PSNRs; ~ fewer than half of the reference's. "
+        "Single tasks: bytes to decode the task alone, with the header."
     )
-    table.add_column("system")
-    tasks = lossy_tasks(results)
-    for head in ("all, whole files", *tasks):
-        table.add_column(head, justify="right")
+    title = f"BD-rate against {rates['reference']}"
+    table = new_table(title, ["system"], ["all, whole files", *tasks], caption)
     for name, entry in rates["systems"].items():
         cells = [entry["all"], *(entry["tasks"][task] for task in tasks)]
         table.add_row(name, *map(_percent, cells))

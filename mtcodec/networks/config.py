@@ -7,9 +7,9 @@ the transforms are made of (:mod:`mtcodec.networks.backbones`).
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, cast
 
-from mtcodec.networks import backbones
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.tasks import Task
 
@@ -100,11 +100,11 @@ class ModelConfig:
         """The declaration of a task."""
         return self.tasks[self.task_names.index(name)]
 
-    def channels(self, stream: str) -> int:
-        """Latent channels of a stream."""
-        return self.shared_latents if stream == SHARED else self.latents
+    def channels(self, *streams: str) -> int:
+        """Latent channels of streams, all together."""
+        return sum(self.shared_latents if name == SHARED else self.latents for name in streams)
 
-    @property
+    @cached_property
     def graph(self) -> StreamGraph:
         """The streams of this architecture."""
         names = self.task_names
@@ -121,4 +121,4 @@ class ModelConfig:
 def preset(tasks: tuple[Task, ...], architecture: str, backbone: str = "fast") -> ModelConfig:
     """The usual sizes of an architecture (:attr:`mtcodec.networks.backbones.backbone.Backbone.sizes`)."""
     config = ModelConfig(tasks, architecture, backbone)
-    return replace(config, **cast(dict[str, Any], backbones.load(backbone).sizes[architecture]))
+    return replace(config, **cast(dict[str, Any], BACKBONES[backbone].sizes[architecture]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mtcodec.networks.backbones.backbone import Transform
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GainVectors
@@ -27,59 +28,45 @@ class PartCost:
     """
 
     name: str
-    parameters: int
-    kmac: float
-    used: str
+    parameters: int = 0
+    kmac: float = 0.0
+    used: str = ""
 
 
 def table(config: ModelConfig) -> list[PartCost]:
     """Costs by part, and for encoding, decoding everything, and decoding each task alone."""
-    structure = Structure(config)
-    parts = [_analysis(structure)]
+    structure, graph = Structure(config), config.graph
+    analyses = []
+    for tasks, _ in graph.analyses:
+        planes = sum(config.task(name).channels for name in tasks)
+        analyses.append(_transform("analysis", "encode", structure.analyses[key(tasks)], planes, SCENE_SIDE))
+    parts = [_total("analysis", analyses, "encode")]
     for name, stream in structure.streams.items():
-        parts += _entropy_networks(name, stream)
-    parts += [_synthesis(structure, name) for name in structure.syntheses]
+        hyper = Counter(f"hyper-analysis {name}", "encode", stream.layers)
+        stream.hyper_analysis(hyper, MapSize(stream.channels, LATENTS_SIDE))
+        parts += [hyper.cost, _entropy_networks(name, stream)]
+    for name, transform in structure.syntheses.items():
+        latents = config.channels(*graph.reads[name])
+        parts.append(_transform(f"synthesis {name}", "decode", transform, latents, LATENTS_SIDE))
     return parts + _totals(parts, config)
 
 
-def _analysis(structure: Structure) -> PartCost:
-    """All analyses together."""
-    counters = []
-    for tasks, _ in structure.graph.analyses:
-        transform = structure.analyses[key(tasks)]
-        counter = Counter(transform.layers)
-        channels = sum(structure.config.task(name).channels for name in tasks)
-        transform(counter, MapSize(channels, SCENE_SIDE), VECTOR)
-        counters.append(counter)
-    return PartCost("analysis", sum(c.parameters for c in counters), sum(c.kmac for c in counters), "encode")
+def _transform(name: str, used: str, transform: Transform, channels: int, side: int) -> PartCost:
+    counter = Counter(name, used, transform.layers)
+    transform(counter, MapSize(channels, side), VECTOR)
+    return counter.cost
 
 
-def _entropy_networks(name: str, stream: Stream) -> list[PartCost]:
-    hyper, entropy = Counter(stream.layers), Counter(stream.layers)
-    stream.hyper_analysis(hyper, MapSize(stream.channels, LATENTS_SIDE))
-    _count_passes(stream, entropy)
-    tables = sum(math.prod(shape) for n, shape in stream.tables.items() if n != "offset")
-    return [
-        PartCost(f"hyper-analysis {name}", hyper.parameters, hyper.kmac, "encode"),
-        PartCost(f"entropy {name}", entropy.parameters + tables, entropy.kmac, "both"),
-    ]
-
-
-def _count_passes(stream: Stream, counter: Counter) -> None:
-    """Count the integer networks of all coding passes of a stream."""
-    gains = GainVectors(**dict.fromkeys(("gain", "offset", "bias", "z_index"), VECTOR))
+def _entropy_networks(name: str, stream: Stream) -> PartCost:
+    """The integer networks of all coding passes of a stream, and its tables."""
+    counter = Counter(f"entropy {name}", "both", stream.layers)
+    gains = GainVectors(VECTOR, VECTOR, VECTOR, VECTOR)
     condition = MapSize(stream.conditions, LATENTS_SIDE) if stream.conditions else None
     features, _, _ = stream.first(counter, MapSize(stream.hyper, LATENTS_SIDE // 4), gains, condition)
     for k in range(1, order.PASSES):
         stream.following(counter, k, features, MapSize(stream.channels, LATENTS_SIDE), gains)
-
-
-def _synthesis(structure: Structure, task: str) -> PartCost:
-    transform = structure.syntheses[task]
-    counter = Counter(transform.layers)
-    channels = sum(structure.config.channels(name) for name in structure.graph.reads[task])
-    transform(counter, MapSize(channels, LATENTS_SIDE), VECTOR)
-    return PartCost(f"synthesis {task}", counter.parameters, counter.kmac, "decode")
+    counter.cost.parameters += sum(math.prod(shape) for n, shape in stream.tables.items() if n != "offset")
+    return counter.cost
 
 
 def _totals(parts: list[PartCost], config: ModelConfig) -> list[PartCost]:
@@ -94,8 +81,8 @@ def _totals(parts: list[PartCost], config: ModelConfig) -> list[PartCost]:
     return totals
 
 
-def _total(label: str, parts: list[PartCost]) -> PartCost:
-    return PartCost(label, sum(part.parameters for part in parts), sum(part.kmac for part in parts), "")
+def _total(label: str, parts: list[PartCost], used: str = "") -> PartCost:
+    return PartCost(label, sum(part.parameters for part in parts), sum(part.kmac for part in parts), used)
 
 
 @dataclass(frozen=True)
@@ -118,16 +105,16 @@ LATENTS_SIDE = SCENE_SIDE // LATENT_SIDE  # side of the scene's latents
 class Counter:
     """Operations that count what they cost; see :class:`mtcodec.networks.layers.Operations`."""
 
-    def __init__(self, layers: Layers) -> None:
-        self.layers, self.parameters, self.kmac = layers, 0, 0.0
+    def __init__(self, name: str, used: str, layers: Layers) -> None:
+        self.layers, self.cost = layers, PartCost(name, used=used)
 
     def layer(self, name: str, x: MapSize) -> MapSize:
         layer = self.layers[name]
         shapes = list(layer.shapes.values())
         weights = max(math.prod(shape) for shape in shapes)
         side = x.side * layer.stride if layer.kind == "up" else x.side // layer.stride
-        self.parameters += sum(math.prod(shape) for shape in shapes)
-        self.kmac += weights * (x.side if layer.kind == "up" else side) ** 2 / SCENE_SIDE**2 / 1000
+        self.cost.parameters += sum(math.prod(shape) for shape in shapes)
+        self.cost.kmac += weights * (x.side if layer.kind == "up" else side) ** 2 / SCENE_SIDE**2 / 1000
         return MapSize(layer.outputs, side)
 
     def unshuffle(self, x: MapSize, side: int) -> MapSize:
@@ -141,12 +128,6 @@ class Counter:
 
     def split(self, x: MapSize, channels: Sequence[int]) -> list[MapSize]:
         return [MapSize(count, x.side) for count in channels]
-
-    def halves(self, x: MapSize) -> list[MapSize]:
-        return self.split(x, [x.channels // 2] * 2)
-
-    def where(self, mask: MapSize, x: MapSize, y: MapSize) -> MapSize:
-        return x
 
     def _same(self, x: MapSize, *_: float) -> MapSize:
         return x

@@ -46,7 +46,7 @@ class Networks(ABC):
 
     def __init__(self, config: ModelConfig, tables: Tables, info: WeightsInfo) -> None:
         self.structure, self.tables, self.info = Structure(config), tables, info
-        self.config, self.graph = config, self.structure.graph
+        self.config, self.graph = config, config.graph
         self.tasks: dict[str, Task] = {t.name: t for t in config.tasks}
 
     def knows(self, task: Task) -> bool:
@@ -64,8 +64,7 @@ class Networks(ABC):
     def analyse(self, signals: Mapping[str, Signal], levels: Levels) -> dict[str, Maps]:
         """Latents of one scene before they are quantised, by stream, (1, N, H/16, W/16).
 
-        Args:
-            signals: by task; the scene lacks other tasks.
+        ``signals`` are by task; the scene lacks other tasks.
         """
 
     @abstractmethod
@@ -76,19 +75,13 @@ class Networks(ABC):
     def synthesise(
         self, task: str, latents: Latents, levels: Sequence[Levels], size: tuple[int, int]
     ) -> npt.NDArray[np.float32]:
-        """Planes of ``task``, (B, C, H, W), about [0, 1].
-
-        Args:
-            levels: of every file. size: (H, W) of the images.
-        """
+        """Planes of ``task``, (B, C, H, W), about [0, 1], of images of ``size``."""
 
     @abstractmethod
-    def to_numpy(self, maps: Maps) -> Array:
-        """Maps of the engine's as an array."""
+    def to_numpy(self, maps: Maps) -> Array: ...
 
     @abstractmethod
-    def from_numpy(self, array: Array) -> Maps:
-        """An array as maps of the engine's."""
+    def from_numpy(self, array: Array) -> Maps: ...
 
     def inference(self) -> AbstractContextManager[object]:
         """What coding passes run in: no gradients."""
@@ -101,9 +94,7 @@ class Networks(ABC):
     ) -> StreamPasses:
         """The coding passes of a stream of files whose images have one size, (H, W).
 
-        Args:
-            levels: of every file.
-            latents: with the shared stream, where this one is coded given it.
+        See :meth:`mtcodec.networks.structure.Structure.passes`.
         """
         shape = (len(levels), aligned(size[0]) // LATENT_SIDE, aligned(size[1]) // LATENT_SIDE)
         level_maps = self.from_numpy(self.level_array(levels))
@@ -145,18 +136,14 @@ class Networks(ABC):
     ) -> npt.NDArray[np.float32]:
         """Planes of the region ``window`` of images of ``size``, from those latents alone that they need."""
         halo = self.structure.syntheses[task].halo
-        starts = [max(side.start // LATENT_SIDE - halo, 0) for side in window]
-        stops = [-(-side.stop // LATENT_SIDE) + halo for side in window]
-        height, width = (
-            min(stop * LATENT_SIDE, side) - start * LATENT_SIDE
-            for start, stop, side in zip(starts, stops, size)
-        )
+        starts = [max(pixels.start // LATENT_SIDE - halo, 0) for pixels in window]
+        stops = [-(-pixels.stop // LATENT_SIDE) + halo for pixels in window]
+        origins = [start * LATENT_SIDE for start in starts]
+        ends = [min(stop * LATENT_SIDE, side) for stop, side in zip(stops, size)]
+        part_size = ends[0] - origins[0], ends[1] - origins[1]
         part = latents.part(*map(slice, starts, stops))
-        planes = self.synthesise(task, part, levels, (height, width))
-        rows, columns = (
-            slice(side.start - start * LATENT_SIDE, side.stop - start * LATENT_SIDE)
-            for side, start in zip(window, starts)
-        )
+        planes = self.synthesise(task, part, levels, part_size)
+        rows, columns = (slice(p.start - origin, p.stop - origin) for p, origin in zip(window, origins))
         return planes[:, :, rows, columns]
 
 

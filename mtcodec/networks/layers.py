@@ -68,43 +68,35 @@ def prefixed(prefix: str, layers: Layers) -> Layers:
 class Arithmetic(Protocol):
     """Operations without parameters."""
 
-    def cat(self, parts: Sequence[Maps]) -> Maps:
+    def cat(self, parts: Sequence[Maps], /) -> Maps:
         """Maps one after the other, by channels."""
 
-    def round_clamp(self, x: Maps, low: float, high: float) -> Maps:
+    def round_clamp(self, x: Maps, low: float, high: float, /) -> Maps:
         """Nearest integers (ties to even) within [low, high]; differentiable straight through."""
 
-    def clamp(self, x: Maps, low: float, high: float) -> Maps: ...
+    def clamp(self, x: Maps, low: float, high: float, /) -> Maps: ...
 
-    def where(self, mask: Maps, x: Maps, y: Maps) -> Maps:
-        """``x`` where ``mask`` holds, else ``y``."""
+    def float64(self, x: Maps, /) -> Maps: ...
 
-    def float64(self, x: Maps) -> Maps:
-        """In float64."""
+    def float32(self, x: Maps, /) -> Maps: ...
 
-    def float32(self, x: Maps) -> Maps:
-        """In float32."""
-
-    def detached(self, x: Maps) -> Maps:
+    def detached(self, x: Maps, /) -> Maps:
         """Without gradients."""
 
 
 class Operations(Arithmetic, Protocol):
     """Layers and operations of one network."""
 
-    def layer(self, name: str, x: Maps) -> Maps:
+    def layer(self, name: str, x: Maps, /) -> Maps:
         """The layer called ``name`` applied to ``x``."""
 
-    def leaky_relu(self, x: Maps, slope: float) -> Maps: ...
+    def leaky_relu(self, x: Maps, slope: float, /) -> Maps: ...
 
-    def unshuffle(self, x: Maps, side: int) -> Maps:
+    def unshuffle(self, x: Maps, side: int, /) -> Maps:
         """Blocks of side×side pixels to channels, (B, C, H, W) → (B, C·side², H/side, W/side)."""
 
-    def shuffle(self, x: Maps, side: int) -> Maps:
+    def shuffle(self, x: Maps, side: int, /) -> Maps:
         """The inverse of :meth:`unshuffle`."""
 
-    def split(self, x: Maps, channels: Sequence[int]) -> Sequence[Maps]:
+    def split(self, x: Maps, channels: Sequence[int], /) -> Sequence[Maps]:
         """Maps of so many channels each, one after the other."""
-
-    def halves(self, x: Maps) -> Sequence[Maps]:
-        """The first half of the channels, and the second."""

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from mtcodec.networks import backbones
-from mtcodec.networks.backbones.backbone import Transform
-from mtcodec.networks.config import SHARED, ModelConfig, StreamGraph
+from mtcodec.networks.backbones import BACKBONES
+from mtcodec.networks.backbones.backbone import Names, Transform
+from mtcodec.networks.config import SHARED, ModelConfig
 from mtcodec.networks.entropy.gain_vectors import GainVectors
 from mtcodec.networks.entropy.passes import StreamNetworks, StreamPasses
 from mtcodec.networks.entropy.stream import Stream, canonical, latent
@@ -79,34 +79,25 @@ class Structure:
     config: ModelConfig
 
     @cached_property
-    def graph(self) -> StreamGraph:
-        """Which streams there are, and who reads them."""
-        return self.config.graph
-
-    @cached_property
     def analyses(self) -> dict[str, Transform]:
         """By :func:`key`, in the order of the graph's."""
-        analysis = backbones.load(self.config.backbone).analysis
-        return {key(tasks): analysis(self.config, tasks, streams) for tasks, streams in self.graph.analyses}
+        config, analysis = self.config, BACKBONES[self.config.backbone].analysis
+        return {key(tasks): analysis(config, tasks, streams) for tasks, streams in config.graph.analyses}
 
     @cached_property
     def syntheses(self) -> dict[str, Transform]:
         """By task."""
-        synthesis = backbones.load(self.config.backbone).synthesis
+        synthesis = BACKBONES[self.config.backbone].synthesis
         return {name: synthesis(self.config, name) for name in self.config.task_names}
 
     @cached_property
     def streams(self) -> dict[str, Stream]:
         """Entropy models by stream, in the order of coding."""
         config = self.config
+        conditions = {n: config.shared_latents * self.conditioned(n) for n in config.graph.streams}
         return {
-            name: Stream(
-                config.channels(name),
-                config.hyper,
-                config.entropy_width,
-                config.shared_latents if self.conditioned(name) else 0,
-            )
-            for name in self.graph.streams
+            name: Stream(config.channels(name), config.hyper, config.entropy_width, count)
+            for name, count in conditions.items()
         }
 
     @property
@@ -120,7 +111,7 @@ class Structure:
 
     def conditioned(self, stream: str) -> bool:
         """Is a stream coded given the shared one?"""
-        return self.graph.conditioned and stream != SHARED
+        return self.config.graph.conditioned and stream != SHARED
 
     def level_column(self, stream: str) -> int:
         """Column of the quality levels that is a stream's."""
@@ -131,6 +122,28 @@ class Structure:
         columns = (self.level_column(name) for name in streams)
         return net.cat([levels[:, column : column + 1] for column in columns]) / MAX_NETWORK_LEVEL - 0.5
 
+    def analysis_inputs(
+        self, net: Arithmetic, tasks: Names, planes: Mapping[str, Maps], present: Maps, levels: Maps
+    ) -> tuple[Maps, Maps]:
+        """What the analysis of ``tasks`` reads: planes centred on zero, absent ones zero, and its vector.
+
+        Args:
+            planes: by task, (B, C, H, W) in [0, 1]. present: (B, T), 1 where the scene has the task.
+        """
+        columns = [self.config.task_names.index(name) for name in tasks]
+        x = [(planes[name] - 0.5) * present[:, i, None, None, None] for name, i in zip(tasks, columns)]
+        qualities = self.qualities(net, dict(self.config.graph.analyses)[tasks], levels)
+        vector = net.cat([*(present[:, i : i + 1] for i in columns), qualities])
+        return net.cat(x), vector[:, :, None, None]
+
+    def synthesis_inputs(
+        self, net: Arithmetic, task: str, latents: Mapping[str, Maps], levels: Maps
+    ) -> tuple[Maps, Maps]:
+        """What the synthesis of ``task`` reads of float latents by stream, and its vector."""
+        streams = self.config.graph.reads[task]
+        vector = self.qualities(net, streams, levels)[:, :, None, None]
+        return net.cat([latents[name] for name in streams]), vector
+
     def passes(
         self,
         networks: StreamNetworks,
@@ -139,29 +152,14 @@ class Structure:
         shape: tuple[int, int, int],
         latents: Latents,
     ) -> StreamPasses:
-        """The coding passes of a stream: for training, encoder, decoder and analyses.
+        """The coding passes of a stream, whose latents have this ``shape`` (B, H, W).
 
-        Streams are coded in the order of ``graph.streams``; each is added to ``latents`` when it is done.
-
-        Args:
-            networks: of the stream.
-            levels: (B, 1 + T).
-            shape: (B, H, W) of the latents.
-            latents: with the shared stream, where this one is coded given it.
+        Streams are coded in the order of ``graph.streams``; each is added to ``latents`` when it is done, so
+        that the shared one is there for those that are coded given it.
         """
         condition = latents.condition(networks) if self.conditioned(stream) else None
         gains = networks.gain_vectors(levels[:, self.level_column(stream)])
         return StreamPasses(networks, gains, shape, condition)
-
-
-def inputs(
-    net: Arithmetic, planes: Mapping[str, Maps], present: Mapping[str, Maps], tasks: Iterable[str]
-) -> Maps:
-    """What an analysis of ``tasks`` sees of planes (B, C, H, W) in [0, 1].
-
-    ``present`` is 1 where the scene has a task, (B, 1, 1, 1).
-    """
-    return net.cat([(planes[name] - 0.5) * present[name] for name in tasks])
 
 
 def key(tasks: tuple[str, ...]) -> str:

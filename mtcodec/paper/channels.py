@@ -7,21 +7,21 @@ beside the section's real bytes.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.measure.figures import new_figure, tidy, to_png
+from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures
+from mtcodec.paper.figures import panels, stream_colour
 from mtcodec.paper.latents import CodedScene, about, code, read_scenes
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-Progress = Callable[[str, int, int], None]
 
 
 def bits_of(networks: TorchNetworks, scenes: Sequence[CodedScene]) -> dict[str, Any]:
@@ -60,10 +60,7 @@ def analyse(
     quality: float,
     progress: Progress = lambda label, done, total: None,
 ) -> dict[str, Any]:
-    """:func:`bits_of` all of ``systems`` under ``results``, with the input of the analysis.
-
-    See :func:`mtcodec.paper.latents.about`.
-    """
+    """What :func:`about` says, and :func:`bits_of` all of ``systems`` under ``results``."""
     scenes = read_scenes(list(systems.values()), sources)
     results = {}
     for k, (label, networks) in enumerate(systems.items()):
@@ -82,33 +79,28 @@ def draw(results: Mapping[str, Any]) -> dict[str, bytes]:
 
 def _draw_channels(results: Mapping[str, Any]) -> bytes:
     """One panel per weights: bits by channel, sorted, stream after stream."""
+    by_weights = results["results"]
+    width = 6.4 if len(by_weights) > 1 else 8.5
+    figure, every_axes = panels(len(by_weights), width, 3.4, margins=(0.0, 0.5))
     from matplotlib.patches import Patch
 
-    by_weights = results["results"]
-    columns = min(2, len(by_weights))
-    rows = math.ceil(len(by_weights) / columns)
-    figure = figures.new_figure(6.4 * columns if columns > 1 else 8.5, 3.4 * rows + 0.5)
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     names = _stream_names(by_weights)
-    for axes, (label, entry) in zip(panels, by_weights.items()):
+    for axes, (label, entry) in zip(every_axes, by_weights.items()):
         start = 0
         for name, stream in entry["streams"].items():
             heights = sorted(stream["channels"], reverse=True)
-            colour, end = figures.stream_colour(name, names), start + len(heights)
+            colour, end = stream_colour(name, names), start + len(heights)
             axes.bar(range(start, end), heights, width=1.0, color=colour)
             axes.bar(end + 1, stream["hyper"], width=2.0, color="white", edgecolor=colour, hatch="////")
             start = end + 6
         architecture = results["weights"][label]["architecture"]
-        figures.tidy(axes, label if label == architecture else f"{label} ({architecture})")
+        tidy(axes, label if label == architecture else f"{label} ({architecture})")
         axes.set(xlabel="channel, sorted within its stream", ylabel="bits per pixel", xlim=(-2, start - 2))
         axes.set_xticks([])
-        axes.tick_params(labelleft=True)
-    for axes in panels[len(by_weights) :]:
-        axes.set_visible(False)
-    handles = [Patch(color=figures.stream_colour(name, names), label=name) for name in names]
+    handles = [Patch(color=stream_colour(name, names), label=name) for name in names]
     handles.append(Patch(facecolor="white", edgecolor="#555555", hatch="////", label="hyper-latents"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def _stream_names(by_weights: Mapping[str, Any]) -> list[str]:
@@ -121,7 +113,7 @@ def _draw_tasks(results: Mapping[str, Any]) -> bytes:
     by_weights = results["results"]
     names = _stream_names(by_weights)
     tasks = list(next(iter(by_weights.values()))["tasks"])
-    figure = figures.new_figure(2.0 + 0.55 * len(tasks) * len(by_weights) + 1.6, 4.2)
+    figure = new_figure(2.0 + 0.55 * len(tasks) * len(by_weights) + 1.6, 4.2)
     axes = figure.subplots()
     in_legend: set[str] = set()
     ticks, labels = [], []
@@ -132,7 +124,7 @@ def _draw_tasks(results: Mapping[str, Any]) -> bytes:
             for name, bpp in entry["tasks"][task].items():
                 legend = {} if name in in_legend else {"label": name}
                 in_legend.add(name)
-                axes.bar(left + j, bpp, 0.82, bottom, color=figures.stream_colour(name, names), **legend)
+                axes.bar(left + j, bpp, 0.82, bottom, color=stream_colour(name, names), **legend)
                 bottom += bpp
             axes.text(left + j, bottom, f"{bottom:.3f}", ha="center", va="bottom", fontsize=7)
             ticks.append(left + j)
@@ -141,21 +133,17 @@ def _draw_tasks(results: Mapping[str, Any]) -> bytes:
         axes.text(middle, -0.23, label, ha="center", transform=axes.get_xaxis_transform(), fontweight="bold")
     axes.set_xticks(ticks, labels, rotation=40, ha="right", fontsize=8, rotation_mode="anchor")
     axes.tick_params(axis="x", length=0)
-    figures.tidy(axes, f"Bits that decoding a task reads, by stream (quality {results['quality']:g})")
+    tidy(axes, f"Bits that decoding a task reads, by stream (quality {results['quality']:g})")
     axes.set(ylabel="bits per pixel")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
     """One row per stream; channels in use are those of more than 1 % of their stream."""
-    from rich.table import Table
-
-    table = Table(title=f"{len(results['scenes'])} scenes, quality {results['quality']:g}")
-    for head in ("weights", "stream"):
-        table.add_column(head)
-    for head in ("real bpp", "sum of channels", "hyper-latents", "channels", "over 1 %", "largest"):
-        table.add_column(head, justify="right")
+    title = f"{len(results['scenes'])} scenes, quality {results['quality']:g}"
+    heads = ("real bpp", "sum of channels", "hyper-latents", "channels", "over 1 %", "largest")
+    table = new_table(title, ("weights", "stream"), heads)
     for label, entry in results["results"].items():
         for name, stream in entry["streams"].items():
             channels = stream["channels"]

@@ -22,7 +22,6 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
-from mtcodec.networks.entropy.passes import CodingPass
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.networks.structure import Latents
 from mtcodec.signals.mapping import Array, to_planes
@@ -83,15 +82,11 @@ def read_scenes(networks: Sequence[TorchNetworks], sources: Sequence[SceneFiles]
 
 def about(networks: Mapping[str, TorchNetworks], sources: Sequence[SceneFiles]) -> dict[str, Any]:
     """What every analysis says of its input: ``weights`` by label and names of ``scenes``."""
-    weights = {
-        label: {
-            "path": str(system.info.path),
-            "fingerprint": system.info.fingerprint,
-            "architecture": system.model.config.architecture,
-            "backbone": system.model.config.backbone,
-        }
-        for label, system in networks.items()
-    }
+    weights = {}
+    for label, system in networks.items():
+        info, config = system.info, system.model.config
+        weights[label] = {"path": str(info.path), "fingerprint": info.fingerprint,
+                          "architecture": config.architecture, "backbone": config.backbone}  # fmt: skip
     return {"weights": weights, "scenes": [source.key for source in sources]}
 
 
@@ -153,21 +148,16 @@ def _read_stream(networks: TorchNetworks, reader: Reader, stream: str, latents: 
         (table_indexes,) = networks.gather(coding_pass.table_indexes, places, np.uint8)
         symbols = range_decoder.take(table_indexes, coding_pass.max_abs)
         coding_pass.symbols = networks.scatter([symbols], places, coding_pass.table_indexes.shape)
-        bits_by_pass.append(_bits_by_channel(networks, coding_pass))
+        every_symbol, every_index, mask = (
+            networks.to_numpy(maps).astype(np.int64)
+            for maps in (coding_pass.symbols[0], coding_pass.table_indexes[0], coding_pass.mask)
+        )
+        bits = code_lengths(networks.tables, every_symbol, every_index) * mask
+        bits_by_pass.append(bits.sum(axis=(1, 2)))
     range_decoder.finish()
     latents.add(stream, passes)
     hyper, *of_latents = bits_by_pass
-    bits: Floats = np.sum(of_latents, axis=0)
-    return StreamCode(latents.floats(stream), bits, float(hyper.sum()), len(payload))
-
-
-def _bits_by_channel(networks: TorchNetworks, coding_pass: CodingPass) -> Floats:
-    """Code length of the symbols of a pass, (C,)."""
-    symbols = networks.to_numpy(coding_pass.symbols)[0].astype(np.int64)
-    table_indexes = networks.to_numpy(coding_pass.table_indexes)[0].astype(np.int64)
-    mask = networks.to_numpy(coding_pass.mask)
-    bits: Floats = (code_lengths(networks.tables, symbols, table_indexes) * mask).sum(axis=(1, 2))
-    return bits
+    return StreamCode(latents.floats(stream), np.sum(of_latents, axis=0), float(hyper.sum()), len(payload))
 
 
 # --- pictures from latents -----------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -10,31 +10,28 @@ from typing import TYPE_CHECKING, Any
 from mtcodec.codec.encoded import EncodedScene
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.measure.figures import to_png
+from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures
+from mtcodec.paper.figures import Picture, picture_grid
 from mtcodec.paper.latents import CodedScene, about, compare, encode, original, paint, read, read_scenes
 from mtcodec.quality import MAX_LEVEL, MAX_NETWORK_LEVEL
+from mtcodec.tasks import Task
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Progress = Callable[[str, int, int], None]
 SEARCH_TOLERANCE = 0.005  # share of the target that the search may miss it by
 REACHED_TOLERANCE = 0.02  # the same, at which a target counts as reached
 
 
 @dataclass
 class CodedAt:
-    """All scenes coded at one quality.
+    """All scenes coded at one quality."""
 
-    Attributes:
-        level: of quality, 0 to :data:`mtcodec.quality.MAX_NETWORK_LEVEL`.
-        bpp: mean over the scenes of bits per pixel of the whole file, which has lossy tasks only.
-        files: of the scenes.
-    """
-
-    level: int
-    bpp: float
+    level: int  # of quality, 0 to MAX_NETWORK_LEVEL
+    bpp: float  # mean over the scenes of bits per pixel of the whole file, which has lossy tasks only
     files: list[EncodedScene]
 
     @property
@@ -43,7 +40,6 @@ class CodedAt:
 
 
 def encode_all(networks: TorchNetworks, scenes: Sequence[Scene], level: int) -> CodedAt:
-    """Encode ``scenes`` at a level of quality."""
     files = [encode(networks, scene, level * 100 / MAX_LEVEL) for scene in scenes]
     bpps = (8 * len(file.to_bytes()) / (file.prepared.height * file.prepared.width) for file in files)
     return CodedAt(level, fmean(bpps), files)
@@ -110,28 +106,23 @@ def _draw(
     systems: Mapping[str, TorchNetworks], coded: Mapping[str, list[CodedScene]], row: Mapping[str, Any]
 ) -> bytes:
     """Rows: scenes and their tasks; columns: the original, then all of ``systems``."""
-    tasks = list(next(iter(systems.values())).tasks.values())
-    scene_names = list(next(iter(row["weights"].values()))["scenes"])
-    columns, rows = 1 + len(systems), len(scene_names) * len(tasks)
-    figure = figures.new_figure(2.25 * columns + 0.4, 2.5 * rows + 0.9)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for i, scene_name in enumerate(scene_names):
-        for j, task in enumerate(tasks):
-            original_axes, *reconstruction_axes = grid[i * len(tasks) + j]
-            is_top = i == j == 0
-            planes = original(next(iter(coded.values()))[i], task.name)
-            above = "original" if is_top else ""
-            figures.show_planes(original_axes, task, planes, above, f"{scene_name}, {task.name}")
-            for axes, (label, networks) in zip(reconstruction_axes, systems.items()):
+    rows: list[tuple[Task, list[Picture]]] = []
+    for i, scene_name in enumerate(next(iter(row["weights"].values()))["scenes"]):
+        for name, task in next(iter(systems.values())).tasks.items():
+            planes = original(next(iter(coded.values()))[i], name)
+            pictures = [Picture(planes, f"{scene_name}, {name}", "" if rows else "original")]
+            for label, networks in systems.items():
                 entry = row["weights"][label]
-                error = entry["scenes"][scene_name]["tasks"][task.name]
+                error = entry["scenes"][scene_name]["tasks"][name]
                 below = f"MSE {error['mse']:.2f} · {error['bpp']:.4f} bpp"
-                planes = paint(networks, coded[label][i], task.name)[0]
-                figures.show_planes(axes, task, planes, _heading(label, entry) if is_top else "", below)
+                planes = paint(networks, coded[label][i], name)[0]
+                pictures.append(Picture(planes, below, "" if rows else _heading(label, entry)))
+            rows.append((task, pictures))
+    figure = picture_grid(rows, 2.25, 2.5, margins=(0.4, 0.9))
     note = "below: MSE of values scaled to 0–255; bpp that the picture alone reads"
     title = f"All tasks at about {row['bpp']:g} bits per pixel"
     figure.suptitle(f"{title}\n{note}", fontsize=9)
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def _heading(label: str, entry: Mapping[str, Any]) -> str:
@@ -142,25 +133,19 @@ def _heading(label: str, entry: Mapping[str, Any]) -> str:
 
 def format_table(results: Mapping[str, Any]) -> Table:
     """One row per target and weights: the quality reached, and mean MSE by task."""
-    from rich.table import Table
-
     rows = results["targets"]
     first_entry = next(iter(rows[0]["weights"].values()))
     tasks = list(next(iter(first_entry["scenes"].values()))["tasks"])
-    table = Table(title=f"{len(results['scenes'])} scenes, MSE of values scaled to 0–255")
-    table.add_column("target bpp", justify="right")
-    table.add_column("weights")
-    for head in ("quality", "bpp", *(f"{task} MSE" for task in tasks)):
-        table.add_column(head, justify="right")
+    heads = ("quality", "bpp", *(f"{task} MSE" for task in tasks))
+    table = new_table(
+        f"{len(results['scenes'])} scenes, MSE of values scaled to 0–255", ("target bpp", "weights"), heads
+    )
+    table.columns[0].justify = "right"
     for row in rows:
         for label, entry in row["weights"].items():
             scenes = entry["scenes"].values()
             means = [fmean(scene["tasks"][task]["mse"] for scene in scenes) for task in tasks]
-            mark = "" if entry["reached"] else " (nearest)"
-            cells = [
-                f"{entry['quality']:.1f}",
-                f"{entry['bpp']:.4f}{mark}",
-                *(f"{mean:.2f}" for mean in means),
-            ]
+            bpp = f"{entry['bpp']:.4f}" if entry["reached"] else f"{entry['bpp']:.4f} (nearest)"
+            cells = (f"{entry['quality']:.1f}", bpp, *(f"{mean:.2f}" for mean in means))
             table.add_row(f"{row['bpp']:g}", label, *cells)
     return table

@@ -8,24 +8,28 @@ Errors are of values scaled to 0..255; depth is compared in the range of the sce
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.measure.figures import new_figure, tidy, to_png
+from mtcodec.measure.systems import mean_of
+from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress, part_of
 from mtcodec.networks.config import SHARED
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures
+from mtcodec.paper.figures import Picture, picture_grid
 from mtcodec.paper.latents import CodedScene, about, code, compare, original, paint, read_scenes
+from mtcodec.signals.mapping import Array
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-Progress = Callable[[str, int, int], None]
 Errors = dict[str, float]
 DRAWN_PAIRS = 3  # of scenes, in the picture of swaps
 AVERAGES = ("position", "channel")  # see :func:`average`
@@ -41,11 +45,6 @@ def check(networks: TorchNetworks) -> None:
             f"weights {networks.info.name!r} are of architecture {networks.model.config.architecture!r}: "
             "this analysis needs a shared stream and tasks' own (shared or conditional)"
         )
-
-
-def _mean(errors: Sequence[Errors]) -> Errors:
-    """Means of every error."""
-    return {key: fmean(error[key] for error in errors) for key in errors[0]}
 
 
 # --- swap ----------------------------------------------------------------------------------------
@@ -79,9 +78,7 @@ def _swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence
         pairs.append({"own": names[k], "shared": names[partner], "tasks": tasks})
     means: dict[str, Any] = {}
     for task in networks.tasks:
-        errors = {
-            key: _mean([pair["tasks"][task][key] for pair in pairs]) for key in ("plain", "own", "shared")
-        }
+        errors = mean_of([pair["tasks"][task] for pair in pairs])
         total = errors["own"]["mse"] + errors["shared"]["mse"]
         means[task] = {**errors, "shared_share": errors["own"]["mse"] / total if total else 0.5}
     return {"tasks": means, "pairs": pairs}
@@ -102,27 +99,20 @@ def average(coded: Sequence[CodedScene], stream: str, kind: str, without: int) -
 
 def _averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> dict[str, Any]:
     """By task errors ``plain`` and, by kind of average, ``shared`` and ``own``: with that latent averaged."""
+
+    def errors(task: str, stream: str = "", kind: str = "") -> Errors:
+        by_scene = []
+        for k, scene in enumerate(coded):
+            latents = {stream: average(coded, stream, kind, k)} if stream else {}
+            by_scene.append(compare(scene, task, paint(networks, scene, task, latents)[0]))
+        return mean_of(by_scene)
+
     result: dict[str, Any] = {}
     for task in networks.tasks:
-        plain = [compare(scene, task, paint(networks, scene, task)[0]) for scene in coded]
-        result[task] = {"plain": _mean(plain)}
+        result[task] = {"plain": errors(task)}
         for kind in AVERAGES:
-            result[task][kind] = {
-                "shared": _mean(_errors_of_average(networks, coded, task, SHARED, kind)),
-                "own": _mean(_errors_of_average(networks, coded, task, task, kind)),
-            }
+            result[task][kind] = {"shared": errors(task, SHARED, kind), "own": errors(task, task, kind)}
     return result
-
-
-def _errors_of_average(
-    networks: TorchNetworks, coded: Sequence[CodedScene], task: str, stream: str, kind: str
-) -> list[Errors]:
-    """Errors of ``task`` in every scene, when ``stream`` is the average of the other scenes'."""
-    errors = []
-    for k, scene in enumerate(coded):
-        planes = paint(networks, scene, task, {stream: average(coded, stream, kind, k)})[0]
-        errors.append(compare(scene, task, planes))
-    return errors
 
 
 # --- ablation ------------------------------------------------------------------------------------
@@ -203,7 +193,7 @@ def analyse(
     names = [source.key for source in sources]
     for k, (label, networks) in enumerate(systems.items()):
         coded = [code(networks, scene, quality) for scene in scenes]
-        tick = partial(_report, progress, label, k * len(sources), len(systems) * len(sources))
+        tick = part_of(progress, label, k * len(sources), len(systems) * len(sources))
         results[label] = {
             "swap": _swaps(networks, coded, names),
             "average": _averages(networks, coded),
@@ -215,74 +205,64 @@ def analyse(
     return {**about(systems, sources), "quality": quality, "results": results}, pictures
 
 
-def _report(progress: Progress, label: str, done_before: int, total: int, done: int) -> None:
-    """Tell how many scenes of all weights are done, when ``done`` of the present weights' are."""
-    progress(label, done_before + done, total)
-
-
-def _mse(coded: CodedScene, task: str, planes: Any) -> str:
-    """The MSE of planes against a scene's original, as text."""
+def _mse(coded: CodedScene, task: str, planes: Array) -> str:
     return f"{compare(coded, task, planes)['mse']:.1f}"
 
 
 def _draw_swaps(networks: TorchNetworks, coded: Sequence[CodedScene], names: Sequence[str]) -> bytes:
     """Rows: pairs and their tasks; columns from A over the two mixtures to B."""
     count = min(DRAWN_PAIRS, len(coded)) if len(coded) > 2 else 1  # of two scenes there is one pair
-    pairs = [(k, (k + 1) % len(coded)) for k in range(count)]
-    tasks = list(networks.tasks.values())
     heads = ("A", "A decoded", "B's shared, A's own", "A's shared, B's own", "B decoded", "B")
-    figure = figures.new_figure(1.95 * len(heads), 2.2 * len(pairs) * len(tasks) + 0.4)
-    grid = figure.subplots(len(pairs) * len(tasks), len(heads), squeeze=False)
-    for i, (first, second) in enumerate(pairs):
+    rows = []
+    for first in range(count):
+        second = (first + 1) % len(coded)
         a, b = coded[first], coded[second]
-        for j, task in enumerate(tasks):
-            name = task.name
-            cells = [(original(a, name), f"{names[first]}, {name}")]
-            plain = paint(networks, a, name)[0]
-            cells.append((plain, f"MSE {_mse(a, name, plain)}"))
+        for j, (name, task) in enumerate(networks.tasks.items()):
+            decoded = [paint(networks, scene, name)[0] for scene in (a, b)]
+            cells = [
+                (original(a, name), f"{names[first]}, {name}"),
+                (decoded[0], f"MSE {_mse(a, name, decoded[0])}"),
+            ]
             for scene, partner in ((a, b), (b, a)):
                 mixed = paint(networks, scene, name, {SHARED: partner.streams[SHARED].latent})[0]
                 cells.append((mixed, f"MSE to A {_mse(a, name, mixed)}, to B {_mse(b, name, mixed)}"))
-            plain = paint(networks, b, name)[0]
-            cells.append((plain, f"MSE {_mse(b, name, plain)}"))
-            cells.append((original(b, name), f"{names[second]}, {name}"))
-            for axes, head, (planes, below) in zip(grid[i * len(tasks) + j], heads, cells):
-                figures.show_planes(axes, task, planes, head if j == 0 else "", below)
-    return figures.to_png(figure)
+            cells += [
+                (decoded[1], f"MSE {_mse(b, name, decoded[1])}"),
+                (original(b, name), f"{names[second]}, {name}"),
+            ]
+            pictures = [Picture(*cell, head if j == 0 else "") for head, cell in zip(heads, cells)]
+            rows.append((task, pictures))
+    return to_png(picture_grid(rows, 1.95, 2.2))
 
 
 def _draw_averages(networks: TorchNetworks, coded: Sequence[CodedScene]) -> bytes:
     """The first scene: decoded, and with the shared or the task's own latent replaced by an average."""
-    scene, tasks = coded[0], list(networks.tasks.values())
-    variants = [(kind, which) for which in ("shared", "own") for kind in AVERAGES]
-    figure = figures.new_figure(1.95 * (2 + len(variants)), 2.2 * len(tasks) + 0.4)
-    grid = figure.subplots(len(tasks), 2 + len(variants), squeeze=False)
-    for j, (line, task) in enumerate(zip(grid, tasks)):
-        cells = [("original", original(scene, task.name))]
-        cells.append(("decoded", paint(networks, scene, task.name)[0]))
-        for kind, which in variants:
-            stream = SHARED if which == "shared" else task.name
-            latents = {stream: average(coded, stream, kind, 0)}
-            cells.append((f"{which}: mean by {kind}", paint(networks, scene, task.name, latents)[0]))
-        for axes, (head, planes) in zip(line, cells):
-            below = task.name if head == "original" else f"MSE {_mse(scene, task.name, planes)}"
-            figures.show_planes(axes, task, planes, head if j == 0 else "", below)
-    return figures.to_png(figure)
+    scene, rows = coded[0], []
+    for j, (name, task) in enumerate(networks.tasks.items()):
+        variants = {"decoded": paint(networks, scene, name)[0]}
+        for which, stream in (("shared", SHARED), ("own", name)):
+            for kind in AVERAGES:
+                latents = {stream: average(coded, stream, kind, 0)}
+                variants[f"{which}: mean by {kind}"] = paint(networks, scene, name, latents)[0]
+        pictures = [Picture(original(scene, name), name, "original" if j == 0 else "")]
+        for head, planes in variants.items():
+            pictures.append(Picture(planes, f"MSE {_mse(scene, name, planes)}", head if j == 0 else ""))
+        rows.append((task, pictures))
+    return to_png(picture_grid(rows, 1.95, 2.2))
 
 
 def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
     """Above the bits of every shared channel, below the error increase of every task, sorted by their sum."""
-    import numpy as np
-    from matplotlib.colors import LogNorm
-
     tasks = list(rows[0]["increase"])
     values = np.array([[row["increase"][task] for row in rows] for task in tasks])
-    figure = figures.new_figure(max(6.0, 0.145 * len(rows) + 2.2), 1.7 + 0.5 * len(tasks) + 1.0)
+    figure = new_figure(max(6.0, 0.145 * len(rows) + 2.2), 1.7 + 0.5 * len(tasks) + 1.0)
     upper, lower = figure.subplots(2, 1, height_ratios=(1.5, 0.45 * len(tasks)), sharex=True)
     upper.bar(range(len(rows)), [row["bpp"] for row in rows], width=0.85, color="#4a4e57")
-    figures.tidy(upper, f"{label}: shared channels, each alone set to its mean")
+    tidy(upper, f"{label}: shared channels, each alone set to its mean")
     upper.set_ylabel("bits per pixel", fontsize=8)
     upper.tick_params(axis="x", length=0)
+    from matplotlib.colors import LogNorm
+
     top = max(float(values.max()), 1e-6)
     norm = LogNorm(top / 1e4, top)
     mesh = lower.imshow(np.maximum(values, top / 1e4), norm=norm, cmap="magma", aspect="auto")
@@ -290,20 +270,14 @@ def _draw_ablations(rows: Sequence[Mapping[str, Any]], label: str) -> bytes:
     lower.set_xticks(range(len(rows)), [str(row["channel"]) for row in rows], rotation=90, fontsize=6)
     lower.set_xlabel("shared channel, by the sum of its increases", fontsize=9)
     figure.colorbar(mesh, ax=[upper, lower], label="increase of MSE", fraction=0.05, pad=0.02)
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
     """By weights and task: MSE plain, swapped, averaged; and the channels that it needs most."""
-    from rich.table import Table
-
     title = f"{len(results['scenes'])} scenes, quality {results['quality']:g}: MSE of values scaled to 0–255"
-    table = Table(title=title)
-    for head in ("weights", "task"):
-        table.add_column(head)
     heads = ("plain", "swapped: to own", "to shared's", "shared averaged", "own averaged")
-    for head in (*heads, "shared channels (increase alone)"):
-        table.add_column(head, justify="right")
+    table = new_table(title, ("weights", "task"), (*heads, "shared channels (increase alone)"))
     for label, entry in results["results"].items():
         for task, swapped in entry["swap"]["tasks"].items():
             errors = [swapped[key]["mse"] for key in ("plain", "own", "shared")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from statistics import fmean, geometric_mean
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,20 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import UsageError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.lines import front
+from mtcodec.measure.systems import mean_of
+from mtcodec.measure.tables import new_table
+from mtcodec.measure.timing import Progress
 from mtcodec.networks.pytorch.networks import TorchNetworks
-from mtcodec.paper import figures
+from mtcodec.paper.figures import WEIGHTS_COLOURS, panels, stream_colour
 from mtcodec.paper.latents import about, encode, read_scenes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from rich.table import Table
 
-Progress = Callable[[str, int, int], None]
+EVEN_STYLE: dict[str, Any] = {"color": "#888888", "linewidth": 1.0, "linestyle": ":"}  # of equal bytes
 RATIOS = ("payload", "files", "one_file")
 QUALITY_BYTES = 4  # of a section's descriptor that names a quality, and has defaults else
 SINGLE_QUALITIES = tuple(float(q) for q in range(0, 101, 5))
@@ -42,28 +46,17 @@ def measure(networks: TorchNetworks, scenes: Sequence[Scene], quality: float) ->
         needs, and ``file``, bytes of a file extracted to it; ``file``, bytes of the whole file.
     """
     names = list(networks.tasks)
-    psnrs: dict[str, list[float]] = {name: [] for name in names}
-    sizes: dict[str, dict[str, list[int]]] = {
-        "+".join(s): {"payload": [], "file": []} for s in subsets(names)
-    }
-    whole = []
+    rows: list[dict[str, Any]] = []
     for scene in scenes:
         encoded = encode(networks, scene, quality)
-        reader = Reader(encoded.to_bytes())
-        whole.append(len(encoded.to_bytes()))
-        for name in names:
-            psnrs[name].append(encoded.psnr[name])
+        data = encoded.to_bytes()
+        sizes = {}
         for subset in subsets(names):
-            data = container.extract(reader, subset)
-            entry = sizes["+".join(subset)]
-            entry["file"].append(len(data))
-            entry["payload"].append(len(data) - parse(data).size)
-    return {
-        "quality": quality,
-        "file": fmean(whole),
-        "psnr": {name: fmean(values) for name, values in psnrs.items()},
-        "subsets": {s: {key: fmean(v) for key, v in entry.items()} for s, entry in sizes.items()},
-    }
+            part = container.extract(Reader(data), subset)
+            sizes["+".join(subset)] = {"payload": len(part) - parse(part).size, "file": len(part)}
+        psnrs = {name: encoded.psnr[name] for name in names}
+        rows.append({"file": len(data), "psnr": psnrs, "subsets": sizes})
+    return {"quality": quality, **mean_of(rows)}
 
 
 def bytes_at(line: Sequence[tuple[float, float]], psnr: float) -> float | None:
@@ -86,16 +79,19 @@ def prices(row: Mapping[str, Any], single: Sequence[Mapping[str, Any]]) -> dict[
     result: dict[str, dict[str, float | None]] = {}
     for subset, ours in row["subsets"].items():
         names = subset.split("+")
-        payload = _single_bytes(single, names, "payload", row["psnr"])
-        files = _single_bytes(single, names, "file", row["psnr"])
+        payload, files = (_single_bytes(single, names, size, row["psnr"]) for size in ("payload", "file"))
         header = fmean(p["subsets"][subset]["file"] - p["subsets"][subset]["payload"] for p in single)
         joint_file = None if payload is None else payload + header + QUALITY_BYTES * (len(names) - 1)
         result[subset] = {
-            "payload": None if payload is None else ours["payload"] / payload,
-            "files": None if files is None else ours["file"] / files,
-            "one_file": None if joint_file is None else ours["file"] / joint_file,
+            "payload": _ratio(ours["payload"], payload),
+            "files": _ratio(ours["file"], files),
+            "one_file": _ratio(ours["file"], joint_file),
         }
     return result
+
+
+def _ratio(ours: float, theirs: float | None) -> float | None:
+    return None if theirs is None else ours / theirs
 
 
 def _single_bytes(
@@ -118,13 +114,11 @@ def _single_bytes(
 def averages(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | None]]:
     """Geometric means of the prices over the qualities that have them all, by subset and ratio."""
     result: dict[str, dict[str, float | None]] = {subset: {} for subset in rows[0]["price"]}
+    every_price = [row["price"] for row in rows]
     for key in RATIOS:
-        complete = [
-            row["price"] for row in rows if all(price[key] is not None for price in row["price"].values())
-        ]
+        complete = [price for price in every_price if None not in (ratio[key] for ratio in price.values())]
         for subset, means in result.items():
-            prices_of_subset = [price[subset][key] for price in complete]
-            means[key] = geometric_mean(prices_of_subset) if prices_of_subset else None
+            means[key] = geometric_mean(price[subset][key] for price in complete) if complete else None
     return result
 
 
@@ -152,19 +146,21 @@ def analyse(
         raise UsageError("an analysis needs at least one quality")
     scenes = read_scenes([single, *systems.values()], sources)
     total = len(SINGLE_QUALITIES) + len(systems) * len(qualities)
-    curve = []
-    for done, quality in enumerate(SINGLE_QUALITIES):
-        progress(f"{single.info.name} {quality:g}", done, total)
-        curve.append(measure(single, scenes, quality))
-    results = {}
-    done = len(SINGLE_QUALITIES)
-    for label, networks in systems.items():
+
+    def measured(
+        label: str, networks: TorchNetworks, at: Sequence[float], first: int
+    ) -> list[dict[str, Any]]:
         rows = []
-        for quality in qualities:
+        for done, quality in enumerate(at, first):
             progress(f"{label} {quality:g}", done, total)
-            row = measure(networks, scenes, quality)
-            rows.append(row | {"price": prices(row, curve)})
-            done += 1
+            rows.append(measure(networks, scenes, quality))
+        return rows
+
+    curve = measured(single.info.name, single, SINGLE_QUALITIES, 0)
+    results = {}
+    for k, (label, networks) in enumerate(systems.items()):
+        rows = measured(label, networks, qualities, len(SINGLE_QUALITIES) + k * len(qualities))
+        rows = [row | {"price": prices(row, curve)} for row in rows]
         results[label] = {"rows": rows, "mean": averages(rows)}
     reference = {"label": single.info.name, "fingerprint": single.info.fingerprint, "rows": curve}
     return {**about(systems, sources), "qualities": list(qualities), "single": reference, "results": results}
@@ -178,39 +174,28 @@ def draw(results: Mapping[str, Any]) -> dict[str, bytes]:
     return drawn
 
 
-def _even(axes: Axes) -> None:
-    """A line where both sides need equally many bytes."""
-    axes.axhline(1.0, color="#888888", linewidth=1.0, linestyle=":")
-
-
 def _draw_prices(results: Mapping[str, Any]) -> bytes:
     """Price over mean PSNR by subset, one panel per weights; solid of sections, dotted of files."""
     by_weights = results["results"]
-    columns = min(2, len(by_weights))
-    rows = math.ceil(len(by_weights) / columns)
-    figure = figures.new_figure(5.4 * columns + 1.9, 3.9 * rows)
-    panels = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
-    for axes in panels[len(by_weights) :]:
-        axes.set_visible(False)
-    for axes, (label, entry) in zip(panels, by_weights.items()):
+    figure, every_axes = panels(len(by_weights), 5.4, 3.9, margins=(1.9, 0.0))
+    for axes, (label, entry) in zip(every_axes, by_weights.items()):
         tasks = list(entry["rows"][0]["psnr"])
         for k, subset in enumerate(entry["mean"]):
             _draw_subset(axes, entry["rows"], subset, _subset_colour(subset, k, tasks))
-        _even(axes)
-        figures.tidy(axes, label, "both")
-        axes.tick_params(labelleft=True)
+        axes.axhline(1.0, **EVEN_STYLE)
+        tidy(axes, label, "both")
         axes.set(xlabel="mean PSNR over tasks (dB)", ylabel=f"bytes / bytes of {results['single']['label']}")
-    handles, labels = panels[0].get_legend_handles_labels()
+    handles, labels = every_axes[0].get_legend_handles_labels()
     title = "solid: sections\ndotted: files"
     figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9, title=title)
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def _subset_colour(subset: str, number: int, tasks: Sequence[str]) -> str:
     """Of a task its own, of all tasks black; others take turns by their ``number``."""
     size = len(subset.split("+"))
     if size == 1:
-        return figures.stream_colour(subset, tasks)
+        return stream_colour(subset, tasks)
     return "#222222" if size == len(tasks) else ("#8a5cb0", "#d08a1d", "#1c9aa8")[number % 3]
 
 
@@ -231,7 +216,7 @@ def _draw_subset(axes: Axes, rows: Sequence[Mapping[str, Any]], subset: str, col
 
 def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
     """Price of all tasks against that of one alone, averaged over qualities, without headers."""
-    figure = figures.new_figure(7.2, 4.8)
+    figure = new_figure(7.2, 4.8)
     axes = figure.subplots()
     shapes = "osD^vP"
     for k, (label, entry) in enumerate(results["results"].items()):
@@ -240,33 +225,28 @@ def _draw_tradeoff(results: Mapping[str, Any]) -> bytes:
         ys = [entry["mean"][task]["payload"] for task in tasks]
         if x is None or None in ys:
             continue
-        colour = figures.WEIGHTS_COLOURS[k % len(figures.WEIGHTS_COLOURS)]
+        colour = WEIGHTS_COLOURS[k % len(WEIGHTS_COLOURS)]
         axes.plot([x] * len(ys), ys, color=colour, linewidth=2.0, alpha=0.6, label=label)
         for j, y in enumerate(ys):
             axes.plot(x, y, shapes[j % len(shapes)], color=colour, markersize=7)
     for j, task in enumerate(next(iter(results["results"].values()))["rows"][0]["psnr"]):
         axes.plot([], [], shapes[j % len(shapes)], color="#555555", label=f"{task} alone")
-    _even(axes)
-    axes.axvline(1.0, color="#888888", linewidth=1.0, linestyle=":")
+    axes.axhline(1.0, **EVEN_STYLE)
+    axes.axvline(1.0, **EVEN_STYLE)
     axes.margins(0.15)
-    figures.tidy(axes, "Price of all tasks together, and of each alone", "both")
+    tidy(axes, "Price of all tasks together, and of each alone", "both")
     reference = results["single"]["label"]
     axes.set(xlabel=f"all tasks: bytes / bytes of {reference}", ylabel="one task alone: the same")
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figures.to_png(figure)
+    return to_png(figure)
 
 
 def format_table(results: Mapping[str, Any]) -> Table:
     """One row per weights and quality, then the mean: prices by subset, without headers."""
-    from rich.table import Table
-
     scenes, label = len(results["scenes"]), results["single"]["label"]
-    table = Table(title=f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)")
-    table.add_column("weights")
-    table.add_column("quality", justify="right")
     by_weights = results["results"]
-    for subset in next(iter(by_weights.values()))["mean"]:
-        table.add_column(subset, justify="right")
+    title = f"{scenes} scenes: bytes of sections / those of {label} at equal PSNR (-: outside)"
+    table = new_table(title, ["weights"], ["quality", *next(iter(by_weights.values()))["mean"]])
     for name, entry in by_weights.items():
         lines = [(f"{row['quality']:g}", row["price"]) for row in entry["rows"]]
         for quality, price in [*lines, ("mean", entry["mean"])]:

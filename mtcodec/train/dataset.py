@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,37 +35,20 @@ class Batch:
 
 
 class StoredImage(NamedTuple):
-    """An image's planes as integers, from 0 to 2**16 − 1, or to 255 where that loses nothing.
+    """An image's planes as integers, from 0 to 2**16 − 1, or to 255 where that loses nothing."""
 
-    Attributes:
-        size: height and width.
-        values: (H · W, C), uint16 or uint8.
-        valid: (H · W,), where there is a measurement; None if everywhere.
-    """
-
-    size: tuple[int, int]
-    values: npt.NDArray[Any]
-    valid: npt.NDArray[np.bool_] | None
-
-    def signed(self) -> npt.NDArray[np.int32]:
-        """Values of 16 bits, moved to −2**15 to 2**15 − 1."""
-        factor = UINT8_FACTOR if self.values.dtype == np.uint8 else 1
-        return self.values.astype(np.int32) * factor - 2**15
+    size: tuple[int, int]  # height and width
+    values: npt.NDArray[Any]  # (H · W, C), uint16 or uint8
+    valid: npt.NDArray[np.bool_] | None  # (H · W,), where there is a measurement; None if everywhere
 
 
 @dataclass
 class Pixels:
-    """A task's pixels of all scenes, one after the other.
+    """A task's pixels of all scenes, one after the other."""
 
-    Attributes:
-        values: (N, C), uint8 where that holds all of them, else int16: values of 16 bits less 2**15.
-        valid: (N,), where there is a measurement; None if everywhere.
-        start: (scenes,), where a scene's pixels begin; −1 where it lacks the task.
-    """
-
-    values: Tensor
-    valid: Tensor | None
-    start: Tensor
+    values: Tensor  # (N, C), uint8 where that holds all of them, else int16: values of 16 bits less 2**15
+    valid: Tensor | None  # (N,), where there is a measurement; None if everywhere
+    start: Tensor  # (scenes,), where a scene's pixels begin; −1 where it lacks the task
 
     def planes(self, places: Tensor) -> Tensor:
         """Planes of pixels at ``places`` (B, H, W): (B, C, H, W) in [0, 1]."""
@@ -77,22 +61,17 @@ class Pixels:
         self.valid = None if self.valid is None else self.valid.to(device)
 
 
+@dataclass
 class Scenes:
     """Scenes of datasets in memory, their holes filled.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
-
-    Args:
-        tasks: T tasks, of which a scene may lack some.
-        sizes: (scenes, 2), heights and widths.
-        ranges: (datasets, 2), number of the first scene, and how many there are.
-        pixels: by task.
     """
 
-    def __init__(
-        self, tasks: Sequence[Task], sizes: Tensor, ranges: Tensor, pixels: dict[str, Pixels]
-    ) -> None:
-        self.tasks, self.sizes, self.ranges, self.pixels = tuple(tasks), sizes, ranges, pixels
+    tasks: tuple[Task, ...]  # T tasks, of which a scene may lack some
+    sizes: Tensor  # (scenes, 2), heights and widths
+    ranges: Tensor  # (datasets, 2), number of the first scene, and how many there are
+    pixels: dict[str, Pixels]  # by task
 
     @classmethod
     def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> Scenes:
@@ -111,7 +90,7 @@ class Scenes:
         counts = torch.tensor([len(dataset) for dataset in stored])
         ranges = torch.stack([counts.cumsum(0) - counts, counts], dim=1)
         pixels = {task.name: flat(task, [images.get(task.name) for images in scenes]) for task in tasks}
-        return cls(tasks, sizes, ranges, pixels)
+        return cls(tuple(tasks), sizes, ranges, pixels)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -206,16 +185,13 @@ def keep_tasks(has_task: Tensor, task_dropout: float, random: Callable[..., Tens
 def read_stored(source: Source, tasks: Sequence[Task]) -> dict[str, StoredImage]:
     """The images of one scene, which must be as the tasks declare."""
     declared = {task.name: task for task in tasks}
-    files = source if isinstance(source, SceneFiles) else None
-    images = (
-        source(declared, list(declared)) if callable(source) else read_scene(source, declared, list(declared))
-    )
+    read = source if callable(source) else partial(read_scene, source)
+    images = read(declared, list(declared))
     for name, image in images.items():
         if declare(name, image, declared) != declared[name]:
-            raise SceneError(
-                f"an image {image.shape}, but the task has {declared[name].channels} channels",
-                path=files.files[name] if files else None, task=name,
-            )  # fmt: skip
+            path = None if callable(source) else source.files[name]
+            message = f"an image {image.shape}, but the task has {declared[name].channels} channels"
+            raise SceneError(message, path=path, task=name)
     return {name: store(Signal.from_image(declared[name], image)) for name, image in images.items()}
 
 
@@ -236,13 +212,16 @@ def flat(task: Task, images: Sequence[StoredImage | None]) -> Pixels:
     counts = torch.tensor([0 if image is None else len(image.values) for image in images])
     start = torch.where(counts > 0, counts.cumsum(0) - counts, -1)
     needs_16_bits = any(image.values.dtype != np.uint8 for image in of_task)
+    has_holes = any(image.valid is not None for image in of_task)
     values = np.empty((int(counts.sum()) or 1, task.channels), np.int16 if needs_16_bits else np.uint8)
-    valid = None
-    if any(image.valid is not None for image in of_task):
-        valid = np.ones(len(values), bool)
+    valid = torch.ones(len(values), dtype=torch.bool) if has_holes else None
     for image, first in zip(of_task, start[start >= 0].tolist(), strict=True):
         pixels = slice(first, first + len(image.values))
-        values[pixels] = image.signed() if needs_16_bits else image.values
+        if needs_16_bits:
+            factor = UINT8_FACTOR if image.values.dtype == np.uint8 else 1
+            values[pixels] = image.values.astype(np.int32) * factor - 2**15
+        else:
+            values[pixels] = image.values
         if valid is not None and image.valid is not None:
-            valid[pixels] = image.valid
-    return Pixels(torch.from_numpy(values), None if valid is None else torch.from_numpy(valid), start)
+            valid[pixels] = torch.from_numpy(image.valid)
+    return Pixels(torch.from_numpy(values), valid, start)

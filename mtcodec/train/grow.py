@@ -1,8 +1,8 @@
 """Grow trained networks: more latents, channels or blocks, computing at first what the small ones did.
 
 Every parameter of the small networks is copied to its place in the larger ones (:func:`transplant`). For
-that, every output channel of a layer (a row of its matrix) and every input channel (a column) has a new
-number:
+that, masks say which output channels of a layer (rows of its matrix) and which input channels (columns) are
+the old ones, whose order stays:
 
 - Channels inside a transform or an entropy network keep their numbers; new ones come after them.
 - Latents are in groups, which are coded in different places (:mod:`mtcodec.networks.entropy.order`). An old
@@ -18,15 +18,14 @@ blocks add nothing. New latents of tasks' streams begin with linear components o
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from mtcodec.errors import UsageError
-from mtcodec.networks import backbones
-from mtcodec.networks.config import SHARED, ModelConfig, StreamGraph
+from mtcodec.networks.backbones import BACKBONES
+from mtcodec.networks.config import SHARED, SIZES, ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import GAIN_UNIT
 from mtcodec.networks.pytorch.modules import MultiTask
@@ -38,19 +37,8 @@ START_LEVEL = round(0.9 * MAX_NETWORK_LEVEL)  # level of quality at which new la
 START_CROPS = 256  # that they are fitted to
 START_LOG_GAIN = -1.0  # added to log gains of new latents: they begin coarse, and cost little
 START_NETWORK_SHARE = 0.1  # share of the analysis' network in new latents
+GROWING = tuple(name for name in SIZES if name != "head")  # which another backbone has
 RIDGE = 1e-2  # of the least squares, per latent
-
-
-class Placement(NamedTuple):
-    """Where old channels are among the new ones.
-
-    Attributes:
-        places: new numbers of the old channels, (old,).
-        total: number of new channels.
-    """
-
-    places: Tensor
-    total: int
 
 
 def grown(old: MultiTask, config: ModelConfig, scenes: Scenes, seed: int = 0) -> MultiTask:
@@ -75,13 +63,8 @@ def grown(old: MultiTask, config: ModelConfig, scenes: Scenes, seed: int = 0) ->
 def fits(old: ModelConfig, new: ModelConfig) -> bool:
     """Is ``new`` of the same graph as ``old``, with no size smaller?"""
     same_graph = (old.tasks, old.architecture, old.backbone) == (new.tasks, new.architecture, new.backbone)
-    larger = all(a <= b for a, b in zip(_sizes(old), _sizes(new)))
-    return same_graph and backbones.load(old.backbone).blocks is not None and larger
-
-
-def _sizes(config: ModelConfig) -> tuple[int, ...]:
-    transforms = (*config.encoder_8, *config.encoder_16, *config.decoder_8, *config.decoder_16)
-    return (config.latents, config.shared_latents, config.hyper, config.entropy_width, *transforms)
+    larger = all(np.less_equal(getattr(old, name), getattr(new, name)).all() for name in GROWING)
+    return same_graph and BACKBONES[old.backbone].blocks is not None and larger
 
 
 # --- parameters to their places --------------------------------------------------------------------
@@ -108,40 +91,28 @@ def copy(old: Tensor, new: Tensor, rows: Tensor, columns: Tensor, *, is_layer: b
     else:
         if is_layer:
             new[rows] = 0.0
-        new[rows[:, None], columns] = old
+        new[rows.nonzero(), columns.nonzero().flatten()] = old
 
 
-def appended(old: int, new: int) -> Placement:
+def appended(old: int, new: int) -> Tensor:
     """New channels after the old ones.
 
     That suits (un)shuffled pixels, too: all places of a channel follow each other, channel by channel.
     """
-    return Placement(torch.arange(old), new)
+    return torch.arange(new) < old
 
 
-def inserted(old: int, new: int) -> Placement:
+def inserted(old: int, new: int) -> Tensor:
     """Latents of one stream: each in its group, new ones after the old ones of a group."""
-    old_groups, new_groups = (torch.from_numpy(order.groups(count)) for count in (old, new))
-    new_numbers = torch.empty(old, dtype=torch.long)
-    for group in old_groups.unique():
-        in_group = old_groups == group
-        new_numbers[in_group] = (new_groups == group).nonzero().flatten()[: int(in_group.sum())]
-    return Placement(new_numbers, new)
-
-
-def joined(*parts: Placement) -> Placement:
-    """Lists of channels one after the other."""
-    shifted, total = [], 0
-    for part in parts:
-        shifted.append(part.places + total)
-        total += part.total
-    return Placement(torch.cat(shifted), total)
+    old_groups, new_groups = (order.groups(torch.arange, count) for count in (old, new))
+    sizes = zip(old_groups.bincount().tolist(), new_groups.bincount().tolist(), strict=True)
+    return torch.cat([appended(old_size, new_size) for old_size, new_size in sizes])
 
 
 def places(
     name: str, old: Tensor, new: Tensor, small: ModelConfig, large: ModelConfig
 ) -> tuple[Tensor, Tensor]:
-    """Where the rows and columns of the parameter ``name`` are in the larger one.
+    """Which rows and columns of the larger parameter ``name`` are old ones.
 
     Args:
         name: group (``g_a``, ``g_s``, ``streams``), then a task, a stream or the key of an analysis, then the
@@ -154,33 +125,27 @@ def places(
     shapes = [*zip(old.shape, new.shape), (1, 1), (1, 1)]
     rows, columns = appended(*shapes[0]), appended(*shapes[1])
 
-    def latents(*streams: str) -> Placement:
-        return joined(*(inserted(small.channels(name), large.channels(name)) for name in streams))
+    def latents(*streams: str) -> Tensor:
+        return torch.cat([inserted(small.channels(name), large.channels(name)) for name in streams])
 
     if group == "g_a" and layer in ("out", "linear"):
-        rows = latents(*streams_of(small.graph, owner))
+        analyses = small.graph.analyses  # called by their task where every task has one
+        rows = latents(*next(made for read, made in analyses if len(analyses) == 1 or read == (owner,)))
     elif group == "g_s" and layer in ("stem", "linear"):
         columns = latents(*small.graph.reads[owner])
     elif group in ("g_a", "g_s") and layer in ("modulate_8.output", "modulate_16.output"):
-        half_of_rows = appended(old.shape[0] // 2, new.shape[0] // 2)
-        rows = joined(half_of_rows, half_of_rows)  # scales, shifts
+        rows = appended(old.shape[0] // 2, new.shape[0] // 2).repeat(2)  # scales, shifts
     elif group == "streams" and layer in order.OUTPUTS:
-        rows = joined(latents(owner), latents(owner))  # means, scales
+        rows = latents(owner).repeat(2)  # means, scales
     elif group == "streams" and layer in ("h_a.0", "log_gain"):
         columns = latents(owner)
     elif group == "streams" and layer == "e_1" and small.graph.conditioned and owner != SHARED:
         hyper_features = appended(small.entropy_width // 2, large.entropy_width // 2)
-        columns = joined(hyper_features, latents(SHARED))
+        columns = torch.cat([hyper_features, latents(SHARED)])
     elif group == "streams" and layer in order.CONTEXTS:
-        columns = joined(appended(small.entropy_width, large.entropy_width), latents(owner))
-    return rows.places, columns.places
-
-
-def streams_of(graph: StreamGraph, key: str) -> tuple[str, ...]:
-    """Streams that an analysis makes, by its key: a task where every task has one."""
-    if len(graph.analyses) == 1:
-        return graph.analyses[0][1]
-    return next(streams for read, streams in graph.analyses if read == (key,))
+        features = appended(small.entropy_width, large.entropy_width)
+        columns = torch.cat([features, latents(owner)])
+    return rows, columns
 
 
 # --- new latents -------------------------------------------------------------------------------------
@@ -208,7 +173,7 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes) -> None:
         blocks = patches[task].rows[complete] - mean
         error = F.pixel_unshuffle(batch.planes[task] - decoded[task], block_size) / delta
         error = error.permute(0, 2, 3, 1).flatten(0, 2)[complete]
-        new = new_latents(old.channels(task), model.config.channels(task))
+        new = (~inserted(old.channels(task), model.config.channels(task))).nonzero().flatten()
         vectors, _ = klt.principal(error, len(new))
         project(model, task, new, vectors, mean, patches)
 
@@ -218,8 +183,8 @@ def start_latents(model: MultiTask, old: ModelConfig, scenes: Scenes) -> None:
         symbols = (blocks @ vectors * gain).round() / gain
         square = symbols.T @ symbols + RIDGE * len(new) * torch.eye(len(new))
         fitted = torch.linalg.solve(square, symbols.T @ error)
-        columns = klt.offset(model, model.graph.reads[task], task) + new
-        klt.layer_of(model.g_s[task], "linear").weight[:, columns] = (fitted.T * delta)[..., None, None]
+        columns = klt.first_latent(model, model.graph.reads[task], task) + new
+        klt.layer_of(model.g_s[task], "linear")[0][:, columns] = fitted.T * delta
 
 
 def project(
@@ -229,27 +194,19 @@ def project(
     for analysis, (read, streams) in zip(model.g_a.values(), model.graph.analyses):
         if task not in streams:
             continue
-        linear = klt.layer_of(analysis, "linear")
-        rows = klt.offset(model, streams, task) + new
-        first = sum(patches[name].rows.shape[1] for name in read[: read.index(task)])
-        columns = slice(first, first + len(vectors))
-        linear.weight[rows] = 0.0
-        linear.weight[rows, columns] = (vectors.T / patches[task].delta)[..., None, None]
-        klt.bias_of(linear)[rows] = -mean @ vectors
-        for parameter in klt.layer_of(analysis, "out").parameters():
+        weight, bias = klt.layer_of(analysis, "linear")
+        rows = klt.first_latent(model, streams, task) + new
+        first = klt.first_value(patches, read, task)
+        weight[rows] = 0.0
+        weight[rows, first : first + len(vectors)] = vectors.T / patches[task].delta
+        bias[rows] = -mean @ vectors
+        for parameter in klt.layer_of(analysis, "out"):
             parameter[rows] *= START_NETWORK_SHARE
 
 
 def complete_blocks(batch: Batch, task: str, index: int, block_size: int) -> Tensor:
-    """Which blocks have the task in every pixel, (B · blocks,); ``index`` is the task's number."""
+    """Which blocks have the task, of that ``index``, in every pixel: (B · blocks,)."""
     planes = batch.planes[task]
     measured = batch.valid[task] if task in batch.valid else torch.ones_like(planes[:, :1])
     measured = measured * batch.present[:, index, None, None, None]
     return F.max_pool2d(1 - measured, block_size).flatten() == 0
-
-
-def new_latents(old: int, new: int) -> Tensor:
-    """Numbers of the latents that a stream did not have before."""
-    is_new = torch.ones(new, dtype=torch.bool)
-    is_new[inserted(old, new).places] = False
-    return is_new.nonzero().flatten()

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -41,17 +41,11 @@ WHITENING_POWER = 0.75  # basis components are divided by their deviation to thi
 START_AMPLITUDE = 0.1  # of the networks' output, relative to the scenes
 
 
-@dataclass(frozen=True)
-class Patches:
-    """Squares of a task's planes.
+class Patches(NamedTuple):
+    """Squares of a task's planes."""
 
-    Attributes:
-        rows: (N, C·size²), a square each, in units of Δ. Zero stands for the plane value 0.5.
-        delta: Δ, in units of planes, which are from 0 to 1.
-    """
-
-    rows: Tensor
-    delta: float
+    rows: Tensor  # (N, C·size²), a square each, in units of Δ; zero stands for the plane value 0.5
+    delta: float  # Δ, in units of planes, which are from 0 to 1
 
 
 def patches_of(model: MultiTask, batch: Batch, size: int) -> dict[str, Patches]:
@@ -89,23 +83,20 @@ def principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return F.pad(vectors, (0, missing)), F.pad(deviations, (0, missing), value=1.0)
 
 
-def layer_of(network: nn.Module, name: str) -> nn.Conv2d:
-    """The layer ``basis`` or ``linear`` of an analysis or synthesis: a matrix, as a 1×1 convolution."""
+def layer_of(network: nn.Module, name: str) -> tuple[Tensor, Tensor]:
+    """Matrix (outputs, inputs) and bias (outputs,) of a 1×1 convolution, to be changed in place."""
     layer = getattr(network, name)
-    assert isinstance(layer, nn.Conv2d)
-    return layer
+    return layer.weight[:, :, 0, 0], layer.bias
 
 
-def bias_of(layer: nn.Conv2d) -> Tensor:
-    """The bias of a layer, which has one."""
-    assert layer.bias is not None
-    return layer.bias
+def first_latent(model: MultiTask, streams: Sequence[str], stream: str) -> int:
+    """Where the latents of ``stream`` begin among those of ``streams``."""
+    return sum(model.config.channels(name) for name in streams[: streams.index(stream)])
 
 
-def assign(layer: nn.Conv2d, weight: Tensor, bias: Tensor) -> None:
-    """Give a layer a matrix (outputs, inputs) and a bias (outputs,)."""
-    layer.weight.copy_(weight[:, :, None, None])
-    bias_of(layer).copy_(bias)
+def first_value(patches: Mapping[str, Patches], tasks: Sequence[str], task: str) -> int:
+    """Where the squares of ``task`` begin in rows of ``tasks`` side by side."""
+    return sum(patches[name].rows.shape[1] for name in tasks[: tasks.index(task)])
 
 
 @torch.no_grad()
@@ -127,17 +118,18 @@ def initialise_bases(model: MultiTask, patches: Mapping[str, Patches]) -> None:
     means nothing yet and adds to what the linear path gives.
     """
     for analysis, (read, _) in zip(model.g_a.values(), model.graph.analyses):
-        basis = layer_of(analysis, "basis")
+        weight, bias = layer_of(analysis, "basis")
         rows, inverse_delta = stack([patches[name] for name in read])
         mean = rows.mean(0)
-        vectors, deviations = principal(rows - mean, basis.out_channels)
+        vectors, deviations = principal(rows - mean, len(weight))
         matrix = vectors.T / deviations[:, None] ** WHITENING_POWER
-        assign(basis, matrix * inverse_delta, -matrix @ mean)
+        weight.copy_(matrix * inverse_delta)
+        bias.copy_(-matrix @ mean)
     for name, patch in patches.items():
-        basis = layer_of(model.g_s[name], "basis")
-        vectors, deviations = principal(patch.rows - patch.rows.mean(0), basis.in_channels)
-        columns = vectors * deviations**WHITENING_POWER * (START_AMPLITUDE * patch.delta)
-        assign(basis, columns, torch.zeros(columns.shape[0]))
+        weight, bias = layer_of(model.g_s[name], "basis")
+        vectors, deviations = principal(patch.rows - patch.rows.mean(0), weight.shape[1])
+        weight.copy_(vectors * deviations**WHITENING_POWER * (START_AMPLITUDE * patch.delta))
+        bias.zero_()
 
 
 def initialise_linear(model: MultiTask, patches: Mapping[str, Patches]) -> None:
@@ -146,31 +138,22 @@ def initialise_linear(model: MultiTask, patches: Mapping[str, Patches]) -> None:
     Every task's stream carries its own; where tasks have none, the shared one carries those of all together.
     """
     for network in (*model.g_a.values(), *model.g_s.values()):
-        for parameter in layer_of(network, "linear").parameters():
+        for parameter in layer_of(network, "linear"):
             parameter.zero_()
     for analysis, (read, streams) in zip(model.g_a.values(), model.graph.analyses):
+        weight, bias = layer_of(analysis, "linear")
         for stream in streams:
-            if stream != SHARED:
-                carried: Sequence[str] = [stream]
-            else:
-                carried = [] if model.graph.separable else read
-            if carried:
-                before = read[: read.index(carried[0])]
-                first_column = sum(patches[name].rows.shape[1] for name in before)
-                first_row = offset(model, streams, stream)
-                carry(model, layer_of(analysis, "linear"), stream, carried, patches, first_row, first_column)
+            if stream != SHARED or not model.graph.separable:
+                tasks = read if stream == SHARED else (stream,)
+                of_tasks = {name: patches[name] for name in tasks}
+                row, column = first_latent(model, streams, stream), first_value(patches, read, tasks[0])
+                carry(model, weight[row:, column:], bias[row:], stream, of_tasks)
 
 
 def carry(
-    model: MultiTask,
-    analysis: nn.Conv2d,
-    stream: str,
-    tasks: Sequence[str],
-    patches: Mapping[str, Patches],
-    first_row: int,
-    first_column: int,
+    model: MultiTask, weight: Tensor, bias: Tensor, stream: str, patches: Mapping[str, Patches]
 ) -> None:
-    """Let the first latents of ``stream`` carry the strongest components of blocks of ``tasks``.
+    """Let the first latents of ``stream`` carry the strongest components of blocks of tasks.
 
     The latents are the components themselves: the analysis multiplies blocks by the transposed vectors, the
     syntheses multiply latents by the vectors.
@@ -181,31 +164,21 @@ def carry(
     more than Δ.
 
     Args:
-        analysis: the layer ``linear`` of the analysis that makes the stream.
-        first_row: where the stream's latents begin among the outputs of ``analysis``.
-        first_column: where the blocks of ``tasks`` begin among its inputs.
+        weight, bias: of the analysis, from where the stream's outputs and the tasks' inputs begin.
     """
-    rows, inverse_delta = stack([patches[name] for name in tasks])
+    rows, inverse_delta = stack(list(patches.values()))
     mean = rows.mean(0)
-    count = min(LINEAR_COMPONENTS * len(tasks), model.config.channels(stream))
+    count = min(LINEAR_COMPONENTS * len(patches), model.config.channels(stream))
     vectors, deviations = principal(rows - mean, count)
     shrink = (deviations / STRONG_DEVIATION).clamp(min=1.0) ** -SHRINKING_POWER
     matrix = vectors.T * shrink[:, None]
-    latents = slice(first_row, first_row + count)
-    columns = slice(first_column, first_column + rows.shape[1])
-    analysis.weight[latents, columns] = (matrix * inverse_delta)[:, :, None, None]
-    bias_of(analysis)[latents] = -matrix @ mean
+    weight[:count, : rows.shape[1]] = matrix * inverse_delta
+    bias[:count] = -matrix @ mean
 
-    sizes = [patches[name].rows.shape[1] for name in tasks]
-    for name, vectors_of_task, mean_of_task in zip(
-        tasks, (vectors / shrink).split(sizes, dim=0), mean.split(sizes)
-    ):
-        synthesis, delta = layer_of(model.g_s[name], "linear"), patches[name].delta
-        first = offset(model, model.graph.reads[name], stream)
-        synthesis.weight[:, first : first + count] = (vectors_of_task * delta)[:, :, None, None]
-        bias_of(synthesis).copy_(mean_of_task * delta)
-
-
-def offset(model: MultiTask, streams: Sequence[str], stream: str) -> int:
-    """Where the latents of ``stream`` begin among those of ``streams``."""
-    return sum(model.config.channels(name) for name in streams[: streams.index(stream)])
+    sizes = [patch.rows.shape[1] for patch in patches.values()]
+    parts = zip(patches.items(), (vectors / shrink).split(sizes, dim=0), mean.split(sizes))
+    for (name, patch), vectors_of_task, mean_of_task in parts:
+        synthesis, synthesis_bias = layer_of(model.g_s[name], "linear")
+        first = first_latent(model, model.graph.reads[name], stream)
+        synthesis[:, first : first + count] = vectors_of_task * patch.delta
+        synthesis_bias.copy_(mean_of_task * patch.delta)

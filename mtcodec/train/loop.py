@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def load_checkpoint(path: Path) -> State:
     """The state in a checkpoint, to go on from.
 
     Raises:
-        UsageError: there is none, or not a readable one.
+        UsageError: there is none, not a readable one, or one whose plan has settings that ours lacks.
     """
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
@@ -46,6 +47,12 @@ def load_checkpoint(path: Path) -> State:
         raise UsageError("no checkpoint to resume from", path=path) from None
     except Exception as error:  # torch and pickle raise whatever they like
         raise UsageError(f"not a checkpoint: {' '.join(str(error).split())[:200]}", path=path) from error
+    if not isinstance(state, dict):
+        raise UsageError("not a checkpoint", path=path)
+    unknown = state.get("plan", {}).keys() - {field.name for field in fields(Plan)}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise UsageError(f"a checkpoint of another version, with the settings {names}", path=path)
     return state
 
 
@@ -77,10 +84,14 @@ def train(
     scenes.to(plan.device)
     if held_out is not None:
         held_out.to(plan.device)
-    optimisation = Optimisation(model, scenes, plan, uses_bfloat16(model, scenes, plan))
+    bfloat16 = plan.precision == "bfloat16"
+    if plan.precision == "auto":
+        bfloat16 = bool(processes.agreed(faster_in_bfloat16(model, scenes, plan), plan.device))
+    optimisation = Optimisation(model, scenes, plan, bfloat16)
     run = Run(optimisation, held_out, checkpoint, export, report)
     if state is not None:
-        run.load_state(state)
+        optimisation.load_state(state)
+        run.steps, run.seconds = state["step"], state["spent"]
     if not run.is_first:  # crops of its own
         torch.manual_seed(plan.seed + run.steps + processes.rank())
     if run.is_first and (state is None or plan.decay):
@@ -93,12 +104,8 @@ def train(
 class Run:
     """A run of training: what is optimised, how far it is, and where it is written to.
 
-    Attributes:
-        is_first: of the processes that train together; only this one writes.
-        steps: training steps done.
-        seconds: of training, without saving and validating; those before it was resumed count.
-        large_side, large_count: of the crops at the end, of ``plan.large_crop_share``: at most twice as
-            large, if scenes are, and as many fewer.
+    Seconds are those of training, without saving and validating; those before it was resumed count. At the
+    end, for ``plan.large_crop_share``, crops are at most twice as large, if scenes are, and as many fewer.
     """
 
     def __init__(
@@ -112,16 +119,11 @@ class Run:
         self.optimisation, self.plan, self.held_out = optimisation, optimisation.plan, held_out
         self.checkpoint, self.export, self.report = checkpoint, export, report
         self.log = checkpoint.with_suffix(".decay.jsonl" if self.plan.decay else ".log.jsonl")
-        self.is_first = processes.rank() == 0
+        self.is_first = processes.rank() == 0  # of those that train together; only this one writes
         self.steps, self.seconds = 0, 0.0
         self.side = max(self.plan.crop, MIN_CROP)
         self.large_side = max(self.side, min(2 * self.side, optimisation.scenes.side()))
         self.large_count = max(1, self.plan.batch * self.side**2 // self.large_side**2)
-
-    def load_state(self, state: State) -> None:
-        """Go on from a checkpoint."""
-        self.optimisation.load_state(state)
-        self.steps, self.seconds = state["step"], state["spent"]
 
     def train(self) -> None:
         """Train to the end of the plan, or for ever; save from time to time, and at the end."""
@@ -170,7 +172,6 @@ class Run:
         self.record({"step": self.steps, "validation": validation, **extra})
 
     def write_checkpoint(self) -> None:
-        """Write all that the run needs to go on."""
         state: State = {
             "config": self.optimisation.model.config.to_json(), "plan": asdict(self.plan),
             "step": self.steps, "spent": self.seconds, **self.optimisation.state(),
@@ -201,14 +202,9 @@ def validate(model: MultiTask, scenes: Scenes, size: int) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for quality in VALIDATED:
         means = _mean_parts(model, scenes, size, quality * MAX_NETWORK_LEVEL // 100)
-        streams = {
-            name.removeprefix("bpp_"): round(bpp, 4) for name, bpp in means.items() if name.startswith("bpp_")
-        }
-        psnrs = {
-            name.removeprefix("mse_"): round(10 * math.log10(255**2 / max(mse, 1e-9)), 2)
-            for name, mse in means.items()
-            if name.startswith("mse_")
-        }
+        streams = {name: round(means[f"bpp_{name}"], 4) for name in model.graph.streams}
+        errors = {name: max(means[f"mse_{name}"], 1e-9) for name in model.config.task_names}
+        psnrs = {name: round(10 * math.log10(255**2 / mse), 2) for name, mse in errors.items()}
         result[f"q{quality}"] = {
             "loss": round(means["loss"], 4), "bpp": round(sum(streams.values()), 4), "streams": streams,
             "psnr": psnrs,
@@ -219,30 +215,21 @@ def validate(model: MultiTask, scenes: Scenes, size: int) -> dict[str, Any]:
 
 def _mean_parts(model: MultiTask, scenes: Scenes, size: int, level: int) -> dict[str, float]:
     """Means of the objective's parts at a level of quality; an error's over the scenes that have the task."""
-    sums: dict[str, float] = {}
-    counts: dict[str, float] = {}
+    sums: defaultdict[str, float] = defaultdict(float)
+    counts: defaultdict[str, float] = defaultdict(float)
     for index in torch.arange(len(scenes), device=scenes.sizes.device).split(VALIDATION_BATCH):
         batch = scenes.middles(index, size)
-        levels = torch.full(
-            (len(index), 1 + len(scenes.tasks)), level, dtype=torch.long, device=batch.present.device
-        )
+        levels = torch.full((len(index), 1 + len(scenes.tasks)), level, device=batch.present.device)
         parts = objective(model, model(batch.planes, batch.present, levels), batch, levels)
         with_task = dict(zip((f"mse_{task.name}" for task in scenes.tasks), batch.present.sum(0).tolist()))
         for name, value in parts.items():
             weight = with_task.get(name, len(index))
-            sums[name] = sums.get(name, 0.0) + weight * float(value)
-            counts[name] = counts.get(name, 0.0) + weight
+            sums[name] += weight * float(value)
+            counts[name] += weight
     return {name: total / max(counts[name], 1) for name, total in sums.items()}
 
 
 # --- precision -----------------------------------------------------------------------------------
-
-
-def uses_bfloat16(model: MultiTask, scenes: Scenes, plan: Plan) -> bool:
-    """Does the plan ask for bfloat16, or is it faster here?"""
-    if plan.precision != "auto":
-        return plan.precision == "bfloat16"
-    return bool(processes.agreed(faster_in_bfloat16(model, scenes, plan), plan.device))
 
 
 def faster_in_bfloat16(model: MultiTask, scenes: Scenes, plan: Plan) -> bool:

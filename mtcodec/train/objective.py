@@ -47,16 +47,11 @@ class Balance(nn.Module):
     lies at s_i = log E[D_i], which is taken from a running mean instead of learning it: weights are
     inverse to the tasks' mean errors. Only their ratios are used, so that λ keeps its meaning: their
     geometric mean is that of the declared weights.
-
-    Attributes:
-        declared: weights of the tasks, (T,).
-        errors: running means of MSE·255², (T,), from zero on.
-        seen: running means of 1, where a task had an error, (T,): what ``errors`` are divided by.
     """
 
-    declared: Tensor
-    errors: Tensor
-    seen: Tensor
+    declared: Tensor  # weights of the tasks, (T,)
+    errors: Tensor  # running means of MSE·255², (T,), from zero on
+    seen: Tensor  # running means of 1, where a task had an error, (T,): what errors are divided by
 
     def __init__(self, model: MultiTask, kind: str) -> None:
         super().__init__()

@@ -28,9 +28,8 @@ class Optimisation:
 
     def __init__(self, model: MultiTask, scenes: Scenes, plan: Plan, bfloat16: bool) -> None:
         self.model, self.scenes, self.plan, self.bfloat16 = model, scenes, plan, bfloat16
-        self.task_quality_prob = (
-            plan.task_quality_prob if model.graph.separable else 0.0
-        )  # a stream, a quality
+        # a stream has one quality
+        self.task_quality_prob = plan.task_quality_prob if model.graph.separable else 0.0
         self.average, self.averaged = copy.deepcopy(model).requires_grad_(False), 0  # and its updates
         self.balance = Balance(model, plan.balance).to(plan.device)
         self.optimizer = make_optimizer(model, plan)
@@ -39,8 +38,8 @@ class Optimisation:
         self.graphs: dict[tuple[int, int], torch.cuda.CUDAGraph] = {}
         self.objective_parts = self.forward
         if self.cuda:  # with noise from torch's own generator
-            compiled = torch.compile(self.forward, dynamic=False, options={"fallback_random": True})
-            self.objective_parts = compiled
+            options: dict[str, Any] = {"fallback_random": True}
+            self.objective_parts = torch.compile(self.forward, dynamic=False, options=options)
         self.names: list[str] = []
         self.sums: Tensor | None = None  # of the parts of the objective since :meth:`means`
 
@@ -119,7 +118,6 @@ class Optimisation:
         self.averaged += 1
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
         cuda = torch.cuda.get_rng_state() if self.cuda else torch.empty(0)
         return {
             "model": self.model.state_dict(), "average": self.average.state_dict(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec import extras
 from mtcodec.files.output import write_atomic
+from mtcodec.measure.figures import log_ticks, new_figure, require_matplotlib, to_png
 
 PSNR_LEVELS = range(20, 60, 3)  # in dB, at which rates are compared: 35, 38 and 41 on CLEVR
 WINDOW_SHARE = 0.05  # of all losses, that a smoothed one is the mean of
@@ -26,15 +25,11 @@ def plot(log: Path, output: Path) -> None:
         DependencyError: matplotlib is not installed.
         OutputError: ``output`` cannot be written.
     """
-    figures, agg = (
-        extras.load(f"matplotlib.{part}", "a plot of the training", "evaluate")
-        for part in ("figure", "backends.backend_agg")
-    )
+    require_matplotlib("a plot of the training")
     losses, validations = curves(log)
     rates, qualities = rates_by_level(validations), psnr_by_task(validations)
     right = [name for name, lines in (("rate", rates), ("psnr", qualities)) if lines]
-    figure = figures.Figure(figsize=(12 if right else 7, 6), dpi=100, facecolor="white", layout="constrained")
-    agg.FigureCanvasAgg(figure)
+    figure = new_figure(12 if right else 7, 6, dpi=100)
     panels = figure.subplot_mosaic([["loss", name] for name in right] or [["loss"]])
     _losses(panels["loss"], losses)
     if rates:
@@ -45,9 +40,7 @@ def plot(log: Path, output: Path) -> None:
         axes.set_xlabel("minutes")
         axes.grid(True, color="#dddddd", linewidth=0.7)
         axes.spines[["top", "right"]].set_visible(False)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    write_atomic(output, file.getvalue())
+    write_atomic(output, to_png(figure))
 
 
 def curves(log: Path) -> tuple[list[tuple[float, float]], list[tuple[float, dict[str, Any]]]]:
@@ -136,15 +129,12 @@ def _losses(axes: Any, points: Points) -> None:
 
 
 def _rates(axes: Any, rates: Mapping[tuple[str, int], Points]) -> None:
-    """Bits per pixel over minutes, a line for every PSNR, on a logarithmic axis."""
+    """Bits per pixel over minutes, a line for every PSNR."""
     task = next(iter(rates))[0]
     lines = {f"{level} dB": line for (_, level), line in rates.items()}
     _lines(axes, f"estimated bits per pixel of all tasks at a PSNR of {task}", lines, True)
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    ticks = [m * 10.0**e for e in range(-5, 4) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
+    log_ticks(axes, "y")
 
 
 def _lines(axes: Any, title: str, lines: dict[str, Points], relative: bool) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -28,8 +28,7 @@ from mtcodec.train.objective import BALANCES
 from mtcodec.train.plan import PRESETS, Plan
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """Scenes to train on, and what weights are to call them."""
 
     name: str
@@ -99,7 +98,9 @@ def train_weights(
     plan = planned(settings, init, state)
     if held_out is not None:
         plan = replace(plan, held_out=held_out)
-    check_names(architecture, backbone)
+    for name, known_names in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
+        if name and name not in known_names:
+            raise UsageError(f"{name!r} is not one of {', '.join(known_names)}")
     old = load_model(init, architecture, backbone, tasks, state)
     tasks = old.config.tasks if old else tuple(tasks)
     if not tasks or any(task.exact for task in tasks):
@@ -110,7 +111,10 @@ def train_weights(
     validation = Scenes.read(held_out_scenes, tasks) if plan.held_out else None
     if old is None:
         preset_config = preset(tuple(tasks), architecture or "conditional", backbone or "fast")
-        model = new_model(resized(preset_config, sizes or {}), scenes, plan, initialise=state is None)
+        torch.manual_seed(plan.seed)
+        model = MultiTask(resized(preset_config, sizes or {}))
+        if state is None:
+            klt.initialise(model, scenes)
     else:
         config = resized(old.config, sizes or {})
         if state is not None and "config" in state and config != old.config:
@@ -118,13 +122,6 @@ def train_weights(
         model = grow.grown(old, config, scenes, plan.seed)
     export = partial(write_weights, output, [dataset.name for dataset in datasets], scenes, plan)
     train(model, scenes, validation, plan, checkpoint, export, report, state)
-
-
-def check_names(architecture: str, backbone: str) -> None:
-    """Raise :class:`mtcodec.errors.UsageError` for names that are neither known nor empty."""
-    for name, known_names in ((architecture, ARCHITECTURES), (backbone, tuple(BACKBONES))):
-        if name and name not in known_names:
-            raise UsageError(f"{name!r} is not one of {', '.join(known_names)}")
 
 
 def write_weights(
@@ -135,16 +132,12 @@ def write_weights(
     model: MultiTask,
     summary: Mapping[str, Any],
 ) -> None:
-    """Write a weights file, its probability tables fitted to ``scenes``.
+    """Write a weights file, its probability tables fitted to ``scenes``, which were trained on.
 
-    Args:
-        scenes: those that were trained on.
-        model: with averaged weights, on the plan's device.
-        summary: of the training, kept in the file.
+    ``model`` has averaged weights, and is on the plan's device.
     """
     provenance = {
-        "dataset": " + ".join(dataset_names),
-        "scenes": len(scenes), "date": str(date.today()),
+        "dataset": " + ".join(dataset_names), "scenes": len(scenes), "date": str(date.today()),
         **{name: value for name, value in vars(plan).items() if name in PROVENANCE},
         "lambdas": list(plan.lambdas), **summary,
     }  # fmt: skip
@@ -163,15 +156,6 @@ def planned(settings: Mapping[str, Any], init: str, state: State | None) -> Plan
     if settings.get("steps") or settings.get("minutes") or settings.get("decay"):
         defaults |= {"steps": 0, "minutes": 0.0}
     return Plan(**{**defaults, **settings, "device": processes.start(device)})
-
-
-def new_model(config: ModelConfig, scenes: Scenes, plan: Plan, *, initialise: bool) -> MultiTask:
-    """A model that has learned nothing; ``initialise`` starts its linear layers by ``scenes``."""
-    torch.manual_seed(plan.seed)
-    model = MultiTask(config)
-    if initialise:
-        klt.initialise(model, scenes)
-    return model
 
 
 def load_model(

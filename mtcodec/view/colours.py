@@ -61,8 +61,7 @@ def table(name: str) -> Rgb:
 
 def apply_map(shares: Floats, name: str) -> Rgb:
     """Colours (H, W, 3) of shares (H, W), 0 to 1, of a map's range; others are clipped, NaN is 0."""
-    levels: Rgb = np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)
-    colours: Rgb = table(name)[levels]
+    colours: Rgb = table(name)[np.rint(np.clip(np.nan_to_num(shares), 0, 1) * 255).astype(np.uint8)]
     return colours
 
 

@@ -39,8 +39,7 @@ def errors_of(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats, s
             errors, error_unit = errors * (255 / np.iinfo(original.dtype.name).max), "levels of 255"
     if signal.valid is not None:
         errors = np.where(signal.valid, errors, 0)
-    result: Floats = np.nan_to_num(errors)
-    return result, error_unit
+    return np.nan_to_num(errors), error_unit
 
 
 def render_errors(errors: Floats, unit: str, shape: tuple[int, int]) -> tuple[Rgb, Scale]:

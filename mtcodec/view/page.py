@@ -20,9 +20,10 @@ def render_page(title: str, count: int, scenes: Sequence[SceneView]) -> bytes:
     body = "".join(article(scene, number, single) for number, scene in enumerate(scenes, 1))
     if not single:
         body = f'{_sheet_header(title, count, scenes)}<div class="cards">{body}</div>'
+    classes = ("one" if single else "sheet") + " plain" * (not any(scene.compared for scene in scenes))
     html = Template(_read("page.html")).substitute(
         title=escape(f"{title} – mtcodec"), policy=_policy(style, script), style=style, script=script,
-        classes=_body_classes(single, scenes), gradients=_gradients(), body=body,
+        classes=classes, gradients=_gradients(), body=body,
         note=escape(texts.picture_note(scenes, count)),
     )  # fmt: skip
     return html.encode("utf-8", "replace")
@@ -44,26 +45,16 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _body_classes(single: bool, scenes: Sequence[SceneView]) -> str:
-    """Classes that style and script ask for."""
-    compared = any(scene.compared for scene in scenes)
-    return ("one" if single else "sheet") + ("" if compared else " plain")
-
-
 def _gradients() -> str:
     """The colour maps, for the bars of scales."""
-    gradients = "".join(
-        f'<linearGradient id="map-{name}">{_stops(anchors.split())}</linearGradient>'
-        for name, anchors in colours.MAPS.items()
-    )
+    gradients = ""
+    for name, anchors in colours.MAPS.items():
+        gradients += f'<linearGradient id="map-{name}">'
+        last = len(anchors.split()) - 1
+        for index, anchor in enumerate(anchors.split()):
+            gradients += f'<stop offset="{index / last:.4g}" stop-color="#{anchor}"/>'
+        gradients += "</linearGradient>"
     return f'<svg class="defs" width="0" height="0" aria-hidden="true">{gradients}</svg>'
-
-
-def _stops(anchors: Sequence[str]) -> str:
-    last = len(anchors) - 1
-    return "".join(
-        f'<stop offset="{index / last:.4g}" stop-color="#{anchor}"/>' for index, anchor in enumerate(anchors)
-    )
 
 
 def _sheet_header(title: str, count: int, scenes: Sequence[SceneView]) -> str:
@@ -74,14 +65,15 @@ def _sheet_header(title: str, count: int, scenes: Sequence[SceneView]) -> str:
         sum(scene.facts["bytes"] for scene in readable), sum(originals) if all(originals) else 0
     )
     details = escape(texts.sheet_details(scenes, count))
-    measured = any(texts.decibels(scene) is not None for scene in scenes)
-    options = "".join(map(_order_option, ["name", "bytes", "error"] if measured else ["name", "bytes"]))
+    orders = ["name", "bytes"]
+    if any(texts.decibels(scene) is not None for scene in scenes):
+        orders.append("error")
+    options = ""
+    for order in orders:
+        checked = " checked" * (order == "name")
+        radio = f'<input type="radio" name="order" value="{order}"{checked}>'
+        options += f"<label>{radio}<span>{order}</span></label>"
     return (
         f'<header class="head"><h1><bdi>{escape(title)}</bdi></h1>{size}<p class="facts">{details}</p>'
         f'<fieldset class="order"><legend>Sort by</legend>{options}</fieldset></header>'
     )
-
-
-def _order_option(name: str) -> str:
-    checked = " checked" if name == "name" else ""
-    return f'<label><input type="radio" name="order" value="{name}"{checked}><span>{name}</span></label>'

@@ -6,7 +6,6 @@ import base64
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from mtcodec.signals.mapping import Array, Valid
 from mtcodec.view.colours import Floats, Rgb
@@ -81,7 +80,7 @@ def resize_mean(values: Floats, shape: tuple[int, int]) -> Floats:
     planes = np.moveaxis(np.atleast_3d(values).astype(np.float32), -1, 0)
     size = (shape[1], shape[0])
     means = [np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BOX)) for plane in planes]
-    result: npt.NDArray[np.float32] = np.stack(means, axis=-1)
+    result = np.stack(means, axis=-1)
     return result if values.ndim == 3 else result[..., 0]
 
 

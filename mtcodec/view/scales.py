@@ -41,8 +41,7 @@ def sample(image: Array, valid: Valid | None) -> Floats:
     values = image[::stride, ::stride]
     if valid is not None:
         values = values[valid[::stride, ::stride]]
-    result: Floats = values.astype(np.float64)
-    return result
+    return values.astype(np.float64)
 
 
 def scale_of_values(colour_map: str, limits: ValueRange, signal: Signal, unit: str) -> Scale:

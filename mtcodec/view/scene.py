@@ -1,4 +1,4 @@
-"""One scene as a page shows it: its facts, and pictures of every task.
+"""Scenes as a page shows them: their facts, and pictures of every task.
 
 ::
 
@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
@@ -22,7 +24,8 @@ from mtcodec.files.scene import ALPHA_SUFFIX, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource, size_of
 from mtcodec.signals.mapping import Array
-from mtcodec.view.pictures import Sizing
+from mtcodec.view.pictures import Sizing, sizing_for
+from mtcodec.view.sources import Scenes, original_of
 from mtcodec.view.task import TaskView, add_pictures, declaration_of, unit_of
 
 
@@ -62,29 +65,59 @@ class SceneView:
         return [self.problem, *task_problems] if self.problem else task_problems
 
 
-def view_scene(
+def view_scenes(
+    scenes: Scenes,
+    tasks: Sequence[str] | None = None,
+    originals: Sequence[SceneFiles] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[SceneView]:
+    """Everything that a page shows of ``scenes``; a scene that is damaged has the error instead.
+
+    Args:
+        tasks: only these.
+        originals: scenes of images, found by their names; a single one belongs to a single scene of any name.
+        progress: called before every scene with the number of those that are done, and of all.
+
+    Raises:
+        WeightsError: of the only scene, if no task can be decoded without.
+    """
+    views: list[SceneView] = []
+    sizing = sizing_for(scenes.shown_count)
+    for name, reader in scenes.entries:
+        progress(len(views), scenes.shown_count)
+        if isinstance(reader, MtcodecError):
+            views.append(SceneView(name, error=reader, problem=reader.reason))
+            continue
+        single_pair = scenes.count == len(originals) == 1
+        original = originals[0] if single_pair else original_of(name, originals)
+        try:
+            with np.errstate(all="ignore"):  # values may be as large as floats can be
+                views.append(_view_scene(name, reader, scenes.codec, sizing, tasks, original))
+        except MtcodecError as error:
+            if scenes.count == 1:
+                raise
+            views.append(SceneView(name, error=error, problem=error.reason))
+    return views
+
+
+def _view_scene(
     name: str,
     reader: Reader,
     codec: Codec,
     sizing: Sizing,
-    tasks: Sequence[str] | None = None,
-    files: SceneFiles | None = None,
+    tasks: Sequence[str] | None,
+    files: SceneFiles | None,
 ) -> SceneView:
-    """Decode a scene and make its pictures; damage is noted in their place.
-
-    Args:
-        tasks: only these, of those that it has.
-        files: its originals.
-
-    Raises:
-        WeightsError: no task can be decoded without.
-    """
+    """Decode a scene and make its pictures; damage is noted in their place. ``files``: its originals."""
     header, view = reader.header, SceneView(name, summary(reader, name))
     names = [task for task in header.tasks if tasks is None or task in tasks]
     images, decode_errors = _decode(reader, names, codec)
     originals: Mapping[str, Array] = {}
     if files is not None:
-        originals, view.problem = _read_originals(files, codec, names)
+        try:
+            originals = read_scene(files, codec.tasks, names)
+        except MtcodecError as error:
+            view.problem = f"no comparison: {error}"
         view.original_bytes = _bytes_of(files, header.tasks)
     for task_name in names:
         section, notes = header.task(task_name), view.facts["tasks"][task_name]
@@ -94,7 +127,8 @@ def view_scene(
         task_view = TaskView(task_name, task, dtype, unit_of(task, dtype, unit_note))
         task_view.decode_error = decode_errors.get(task_name)
         if task_name in images:
-            task_view.measures = _finite_numbers(notes)
+            numbers = {name: value for name, value in notes.items() if isinstance(value, (int, float))}
+            task_view.measures = {name: value for name, value in numbers.items() if isfinite(value)}
             add_pictures(task_view, section, images[task_name], originals.get(task_name), sizing)
         view.tasks.append(task_view)
     view.tasks.sort(key=lambda task_view: task_view.task.kind.name != "color")
@@ -120,25 +154,10 @@ def _decode(
         return images, errors | dict.fromkeys(neural, error)
 
 
-def _read_originals(files: SceneFiles, codec: Codec, names: Sequence[str]) -> tuple[Mapping[str, Array], str]:
-    """Original images of tasks by name, and why there are none, or ""."""
-    try:
-        return read_scene(files, codec.tasks, names), ""
-    except MtcodecError as error:
-        return {}, f"no comparison: {error}"
-
-
-def _finite_numbers(notes: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among what a file notes of a task."""
-    return {
-        name: value for name, value in notes.items() if isinstance(value, (int, float)) and isfinite(value)
-    }
-
-
 def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
     """Bytes of the original files of ``tasks``; 0 where some are missing."""
-    sources = {files.files.get(name, files.files.get(name.removesuffix(ALPHA_SUFFIX))) for name in tasks}
     try:
-        return 0 if None in sources else sum(size_of(source) for source in sources if source is not None)
-    except (MissingSource, OSError, ValueError):
+        names = {name if name in files.files else name.removesuffix(ALPHA_SUFFIX) for name in tasks}
+        return sum(size_of(files.files[name]) for name in names)
+    except (KeyError, MissingSource, OSError, ValueError):
         return 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 
+from mtcodec.container.section import ATTACHMENTS, NOTES, is_mask
 from mtcodec.view import colours, texts
 from mtcodec.view.scene import SceneView
-from mtcodec.view.sections import SectionRow, section_rows
 from mtcodec.view.task_html import placeholder, swatch, task_figure
 
 
@@ -22,27 +21,19 @@ def article(scene: SceneView, number: int, single: bool) -> str:
         opener, header = "", f'<h1 class="name" tabindex="-1"><bdi>{name}</bdi></h1>'
     else:
         opener = f'<a class="opener" href="#scene-{number}" aria-label="Open {name}"></a>'
-        header = f'<h2 class="name" tabindex="-1"><bdi>{name}</bdi></h2><p class="brief">{_brief(scene)}</p>'
+        brief = f'<span class="problem">{escape(scene.problem)}</span>'
+        if scene.facts:
+            brief = escape(texts.card_details(scene))
+        header = f'<h2 class="name" tabindex="-1"><bdi>{name}</bdi></h2><p class="brief">{brief}</p>'
+    overview = ""
+    if scene.facts:
+        details = f'<p class="facts">{escape(texts.scene_details(scene))}</p>{_bytes_by_section(scene)}'
+        overview = (
+            f'<div class="full">{total_size(scene.facts["bytes"], scene.original_bytes)}{details}</div>'
+        )
     problem = f'<p class="problem">{escape(scene.problem)}</p>' if scene.problem else ""
     return (
-        f"<article {attributes}>{opener}<header>{header}</header>"
-        f"{_overview(scene) if scene.facts else ''}{problem}{_tasks(scene)}</article>"
-    )
-
-
-def _brief(scene: SceneView) -> str:
-    """Below a card."""
-    if not scene.facts:
-        return f'<span class="problem">{escape(scene.problem)}</span>'
-    return escape(texts.card_details(scene))
-
-
-def _overview(scene: SceneView) -> str:
-    """Size, facts and bytes by section."""
-    details = escape(texts.scene_details(scene))
-    return (
-        f'<div class="full">{total_size(scene.facts["bytes"], scene.original_bytes)}'
-        f'<p class="facts">{details}</p>{_bytes_by_section(section_rows(scene))}</div>'
+        f"<article {attributes}>{opener}<header>{header}</header>{overview}{problem}{_tasks(scene)}</article>"
     )
 
 
@@ -64,21 +55,42 @@ def total_size(count: int, original_bytes: int) -> str:
     return f'<p class="hero"><strong>{number}</strong> <b>{unit}</b> {versus}</p>'
 
 
-def _bytes_by_section(rows: Sequence[SectionRow]) -> str:
+def _bytes_by_section(scene: SceneView) -> str:
     """One bar and a list."""
-    total = max(sum(row.bytes for row in rows), 1)
+    sections = _sections(scene)
+    total = max(sum(count for _, count, _, _ in sections), 1)
     bar, items, start = "", "", 0.0
-    for row in rows:
-        width, share = 1000 * row.bytes / total, texts.percent(row.bytes / total)
-        bar += f'<rect x="{start:.2f}" width="{width:.2f}" height="10" fill="{row.colour}"/>'
+    for name, count, coding, colour in sections:
+        width = 1000 * count / total
+        bar += f'<rect x="{start:.2f}" width="{width:.2f}" height="10" fill="{colour}"/>'
         start += width
-        coding = f" <span>{escape(row.coding)}</span>" if row.coding else ""
+        shown_coding = f" <span>{escape(coding)}</span>" if coding else ""
         items += (
-            f"<li>{swatch(row.colour)}<p><b>{escape(row.name)}</b>{coding}</p> "
-            f"<p><span>{texts.size(row.bytes)}</span> <span>{share}</span></p></li>"
+            f"<li>{swatch(colour)}<p><b>{escape(name)}</b>{shown_coding}</p> "
+            f"<p><span>{texts.size(count)}</span> <span>{texts.percent(count / total)}</span></p></li>"
         )
     return (
         '<section class="bytes" aria-label="Bytes by section">'
         f'<svg class="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">{bar}</svg>'
         f"<ul>{items}</ul></section>"
     )
+
+
+def _sections(scene: SceneView) -> list[tuple[str, int, str, str]]:
+    """Name, bytes, coding and colour of all that a file consists of.
+
+    That is its header, what tasks share, tasks as they are shown, notes and files.
+    """
+    shown_tasks = [task.name for task in scene.tasks]
+    tasks = shown_tasks + [name for name in scene.facts["tasks"] if name not in shown_tasks]
+    places = {name: place for place, name in enumerate([*tasks, NOTES, ATTACHMENTS])}
+    sections = [("header", int(scene.facts["overhead_bytes"]), "", colours.SECTION_COLOURS["header"])]
+    for section in sorted(scene.facts["sections"], key=lambda section: places.get(section["name"], -1)):
+        name = section["name"]
+        if name in tasks:
+            colour = colours.of_task(tasks.index(name))
+        else:
+            colour = colours.SECTION_COLOURS["holes" if is_mask(name) else name]
+        label = "holes" if name == "holes0" else name
+        sections.append((label, section["bytes"], section.get("coding", ""), colour))
+    return sections

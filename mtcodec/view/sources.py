@@ -49,7 +49,7 @@ def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> 
     """The files below a directory, in order of their names.
 
     Args:
-        max_pixels: of an image; files with larger ones are not reader.
+        max_pixels: of an image; files with larger ones are not read.
         limit: so many files at most, 0 for all of them.
 
     Raises:
@@ -58,9 +58,10 @@ def of_directory(directory: Path, codec: Codec, max_pixels: int, limit: int) -> 
     paths = sorted(directory.rglob(f"*{SUFFIX}"))
     if not paths:
         raise SceneError(f"no {SUFFIX} files in it", path=directory)
-    names = [path.relative_to(directory).with_suffix("").as_posix() for path in paths]
-    named_paths = islice(zip(names, paths), limit or None)
-    entries = ((name, _open(path, max_pixels)) for name, path in named_paths)
+    entries = (
+        (path.relative_to(directory).with_suffix("").as_posix(), _open(path, max_pixels))
+        for path in islice(paths, limit or None)
+    )
     title, count = directory.resolve().name or "scenes", len(paths)
     return Scenes(title, count, min(count, limit or count), entries, codec)
 

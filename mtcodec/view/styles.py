@@ -59,17 +59,12 @@ def style_of(signal: Signal, unit: str) -> Style:
 
 
 def _limits(signal: Signal) -> ValueRange:
-    """The values that are darkest and brightest."""
+    """The values that are darkest and brightest: all of the dtype or kind, or those of nearly all pixels."""
     kind, dtype = signal.task.kind, signal.original.dtype.name
     if kind.unit_vectors and signal.pixel_format.value_range.span > 0:
         return signal.pixel_format.value_range
     if kind.name == "color" or (kind.name == "image" and dtype == "uint8") or dtype == "bool":
         return mapping.whole_range(dtype)
-    return _range_of_most(signal)
-
-
-def _range_of_most(signal: Signal) -> ValueRange:
-    """The range of nearly all values."""
     values = sample(signal.original, signal.valid)
     values = values[np.isfinite(values)]
     if not values.size:
@@ -98,8 +93,7 @@ def _shares(values: Array, limits: ValueRange) -> Floats:
     if limits.mapping == "logarithmic":
         positions = np.log(np.maximum(positions, limits.low))
         limits = ValueRange(float(np.log(limits.low)), float(np.log(limits.high)))
-    shares: Floats = (positions - np.float32(limits.low)) / np.float32(limits.span or 1.0)
-    return shares
+    return (positions - np.float32(limits.low)) / np.float32(limits.span or 1.0)
 
 
 def legend(image: Array) -> tuple[list[Label], int]:

@@ -89,12 +89,9 @@ def declaration_of(name: str, section: Section, image: Array | None, known: Decl
 
 def _signal_of(task: Task, section: Section, image: Array) -> Signal:
     """An image with the holes that its section names; sections that keep everything name none."""
-    attributes = section.attributes
-    hole_values: list[tuple[float, ...]] = []
-    if attributes.mask_index is not None and attributes.hole_values:
-        holes = pixel_format_of(attributes, _NO_HOLES).holes
-        if holes is not None:
-            hole_values = [tuple(map(float, values)) for values in holes.values]
+    has_mask = section.attributes.mask_index is not None
+    holes = pixel_format_of(section.attributes, _NO_HOLES if has_mask else None).holes
+    hole_values = [tuple(map(float, values)) for values in holes.values] if holes else []
     return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "stepped"))
 
 
@@ -126,14 +123,9 @@ def add_pictures(
 def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
     shape = sizing.shape(*signal.filled.shape[:2])
     rgb = hatch_holes(render(style, signal.filled, shape), signal.valid)
-    return encode_picture(rgb, _jpeg_quality(style, sizing, shape))
-
-
-def _jpeg_quality(style: Style, sizing: Sizing, shape: tuple[int, int]) -> int | None:
-    """The quality of a picture as JPEG, None to keep its colours."""
-    if style.rendering == "labels" or sizing.keeps_pixels(*shape):
-        return None
-    return None if style.rendering == "map" and sizing.lossless_pixels else sizing.jpeg_quality
+    keeps_maps = style.rendering == "map" and sizing.lossless_pixels > 0
+    keeps_colours = style.rendering == "labels" or keeps_maps or sizing.keeps_pixels(*shape)
+    return encode_picture(rgb, None if keeps_colours else sizing.jpeg_quality)
 
 
 def _add_error_map(view: TaskView, original: Signal, decoded: Array, sizing: Sizing) -> None:

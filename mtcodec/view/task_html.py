@@ -8,7 +8,6 @@ from mtcodec.view import texts
 from mtcodec.view.pictures import Picture
 from mtcodec.view.scales import Scale
 from mtcodec.view.scene import SceneView
-from mtcodec.view.styles import Label
 from mtcodec.view.task import TaskView
 
 
@@ -24,10 +23,13 @@ def task_figure(task: TaskView, scene: SceneView, colour: str) -> str:
     else:
         pictures = _pictures(task, task.decoded)
     problem = f'<p class="problem">{escape(task.problem)}</p>' if task.problem else ""
+    legends = _scale(task.scale, "values") if task.scale else ""
+    legends += _scale(task.error_scale, "errors", "error ") if task.error_scale else ""
+    legends += _ids(task) if task.labels else ""
     details = escape(texts.task_details(task, scene))
     return (
         f'<figure class="task" data-task="{name}"><figcaption>{caption}</figcaption>{pictures}'
-        f'<div class="about">{problem}{_legends(task)}<p class="detail">{details}</p></div></figure>'
+        f'<div class="about">{problem}{legends}<p class="detail">{details}</p></div></figure>'
     )
 
 
@@ -68,13 +70,6 @@ def _image(picture: Picture, role: str, description: str) -> str:
     )
 
 
-def _legends(task: TaskView) -> str:
-    """What colours mean: of values, of errors, of ids."""
-    values = _scale(task.scale, "values") if task.scale else ""
-    errors = _scale(task.error_scale, "errors", "error ") if task.error_scale else ""
-    return values + errors + (_ids(task) if task.labels else "")
-
-
 def _scale(scale: Scale, role: str, prefix: str = "") -> str:
     ticks = [*scale.ticks[:-1], scale.end]
     ticks[0] = prefix + ticks[0]
@@ -86,9 +81,9 @@ def _scale(scale: Scale, role: str, prefix: str = "") -> str:
 
 
 def _ids(task: TaskView) -> str:
+    items = "".join(
+        f'<li title="{texts.percent(label.share)} of pixels">{swatch(label.colour)}{label.id}</li>'
+        for label in task.labels
+    )
     more = f"<li>and {task.hidden_labels} more</li>" if task.hidden_labels else ""
-    return f'<ul class="ids" aria-label="Colours of ids">{"".join(map(_id_item, task.labels))}{more}</ul>'
-
-
-def _id_item(label: Label) -> str:
-    return f'<li title="{texts.percent(label.share)} of pixels">{swatch(label.colour)}{label.id}</li>'
+    return f'<ul class="ids" aria-label="Colours of ids">{items}{more}</ul>'

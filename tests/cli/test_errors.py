@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from shared.commands import Run, fails, files, start, write
 
 from mtcodec import cli
 from mtcodec.container.mtc import Reader, build
-from mtcodec.errors import FormatError
+from mtcodec.errors import FormatError, MtcodecWarning
 
 SCENE = SCENES / "100020"
 
@@ -188,3 +189,17 @@ def test_standard_streams_that_fail_are_one_line(labels: Path) -> None:
         f"'{sys.executable}' -m mtcodec info - <&-", shell=True, capture_output=True, check=False
     )
     assert (closed.returncode, closed.stderr) == (1, b"mtcodec: standard input is closed\n")
+
+
+def test_warnings_of_the_package_are_lines_and_others_are_as_ever(
+    run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warns(path: str) -> bool:
+        warnings.warn("it takes\nlonger", MtcodecWarning, stacklevel=2)
+        warnings.warn("of a library", UserWarning, stacklevel=2)
+        return False
+
+    monkeypatch.setattr("mtcodec.cli.files.is_archive", warns)
+    with pytest.warns(UserWarning, match="of a library") as others:
+        result = run("info", file)
+    assert (result.code, result.err, len(others)) == (0, "mtcodec: warning: it takes longer\n", 1)

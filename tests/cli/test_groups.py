@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import fields
-from typing import Annotated, get_args
 
 import pytest
-import typer
 
 from mtcodec.cli import encode, options, train
-from mtcodec.cli.groups import Group, Sets, takes_groups
+from mtcodec.cli.groups import Group, Option, option, takes_groups
 from mtcodec.codec.request import Request
 from mtcodec.errors import UsageError
 from mtcodec.tasks import USUAL
 from mtcodec.train.plan import Plan
 
-Count = Annotated[int, typer.Option("--count", help="A number."), Sets("target_bytes")]
-Name = Annotated[str, typer.Option("--name", help="A name.")]
+NAME = option(..., "NAME", "A name.", "-n", "--name")
 
 
 class Base(Group):
-    count: Count = 3
+    total_count: int = option(3, "N", "A number.", sets="target_bytes")
 
 
 class Derived(Base):
-    name: Name
+    name: str = NAME
 
 
 def all_groups(group: type[Group] = Group) -> list[type[Group]]:
@@ -38,16 +35,33 @@ def test_a_command_has_the_options_of_its_groups_in_their_place() -> None:
     calls = []
 
     @takes_groups
-    def command(*, first: Name, group: Derived, last: Name = "end") -> None:
+    def command(*, first: str = NAME, group: Derived, last: str = NAME, quiet: bool = False) -> None:
         """What it does."""
-        calls.append((first, group.count, group.name, last))
+        calls.append((first, group.total_count, group.name, last, quiet))
 
     parameters = inspect.signature(command).parameters
-    assert list(parameters) == ["first", "count", "name", "last"] and command.__doc__ == "What it does."
-    assert parameters["count"].annotation is Count and parameters["count"].default == 3
-    assert parameters["name"].default is inspect.Parameter.empty
-    command(first="a", count=5, name="b", last="c")
-    assert calls == [("a", 5, "b", "c")]
+    assert list(parameters) == ["first", "total_count", "name", "last", "quiet"]
+    assert command.__doc__ == "What it does."
+    count, name = parameters["total_count"], parameters["name"]
+    assert (count.annotation, count.default.default, count.default.param_decls) == (
+        int,
+        3,
+        ("--total-count",),
+    )
+    assert (name.annotation, name.default.default, name.default.param_decls) == (str, ..., ("-n", "--name"))
+    command(first="a", total_count=5, name="b", last="c")
+    command(first="a", name="b", last="c", quiet=True)
+    assert calls == [("a", 5, "b", "c", False), ("a", 3, "b", "c", True)]
+
+
+def test_a_shared_option_is_called_as_each_parameter_that_it_is_the_default_of() -> None:
+    count = option(3, "N", "A number.")
+
+    @takes_groups
+    def command(*, large_crops: int = count, crops: int = count) -> None: ...
+
+    flags = [parameter.default.param_decls for parameter in inspect.signature(command).parameters.values()]
+    assert flags == [("--large-crops",), ("--crops",)]
 
 
 def test_an_option_of_two_groups_is_refused() -> None:
@@ -58,7 +72,7 @@ def test_an_option_of_two_groups_is_refused() -> None:
 
 
 def test_options_that_are_not_given_have_their_defaults() -> None:
-    assert Derived(name="x").count == 3
+    assert Derived(name="x").total_count == 3
     assert Derived(name="x").settings() == {"target_bytes": 3}
     assert options.QualityOptions().settings() == {}
 
@@ -69,8 +83,8 @@ def test_what_options_set_are_fields_of_requests_and_plans() -> None:
         settings = Plan if group.__module__ == train.__name__ else Request
         known = {field.name for field in fields(settings)}
         for parameter in group.parameters().values():
-            for entry in get_args(parameter.annotation):
-                assert not isinstance(entry, Sets) or set(entry.fields) <= known
+            if isinstance(parameter.default, Option):
+                assert set(parameter.default.fields) <= known
 
 
 def test_groups_ask_for_what_their_texts_say() -> None:

@@ -17,7 +17,7 @@ from conftest import SCENES
 from shared.commands import Run, fails
 
 import mtcodec
-from mtcodec.cli.progress import Bar
+from mtcodec.cli.progress import bar
 from mtcodec.cli.report import batch_summary
 from mtcodec.cli.values import qualities, quality_list
 from mtcodec.errors import UsageError
@@ -142,7 +142,8 @@ def test_no_terminal_sees_no_progress(run: Run, tmp_path: Path, monkeypatch: pyt
     assert run("encode", SCENE, "-o", tmp_path / "x.mtc", "--effort", "fast").err == ""
 
 
-def test_a_bar_that_fails_leaves_no_thread() -> None:
-    with pytest.raises(ValueError, match="broken"), Bar(patience=0.01):
+def test_a_bar_that_fails_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtcodec.cli.progress.PATIENCE", 0.01)
+    with pytest.raises(ValueError, match="broken"), bar():
         time.sleep(0.05)
         raise ValueError("broken")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.search import SceneFiles
 from mtcodec.measure import bench, stats
-from mtcodec.measure.compare import Images, Settings, below, compare, compare_scenes, summarise
+from mtcodec.measure.compare import Images, Source, below, compare, compare_scenes, summarise
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL, declare
 
@@ -23,35 +22,31 @@ DEPTH = np.arange(1000, 1064, dtype=np.uint16).reshape(8, 8)
 IDS = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
 
-@dataclass(frozen=True)
-class Source:
+def source(images: dict[str, np.ndarray], scene_units: Mapping[str, str] = {}) -> Source:
     """A scene in memory."""
 
-    images: dict[str, np.ndarray]
-    label: str = "held"
-    units: tuple[tuple[str, str], ...] = ()
+    def read(tasks: Sequence[str] | None) -> Images:
+        return Images({n: image for n, image in images.items() if tasks is None or n in tasks}, scene_units)
 
-    def read(self, tasks: Sequence[str] | None) -> Images:
-        images = {n: image for n, image in self.images.items() if tasks is None or n in tasks}
-        return Images(images, dict(self.units))
+    return Source("held", read)
 
 
 def test_lengths_are_in_millimetres_of_the_unit_that_is_known() -> None:
     metres = (DEPTH / 1000).astype(np.float32)
     found = compare({"depth": metres}, {"depth": metres + np.float32(0.5)})["depth"]
     assert found["unit"] == "1m" and found["max_error_mm"] == pytest.approx(500, rel=1e-4)
-    settings = Settings(units={"depth": "0.5mm"})
+    settings = Request(units={"depth": "0.5mm"})
     found = compare({"depth": DEPTH}, {"depth": DEPTH + np.uint16(4)}, settings)["depth"]
     assert (found["unit"], found["max_error_mm"], found["max_error"]) == ("0.5mm", 2.0, 4.0)
-    with_unit = {"a": Source({"depth": DEPTH}, units=(("depth", "10mm"),))}
-    row = compare_scenes(with_unit, {"b": Source({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
+    with_unit = {"a": source({"depth": DEPTH}, {"depth": "10mm"})}
+    row = compare_scenes(with_unit, {"b": source({"depth": DEPTH + np.uint16(1)})})["scenes"]["a"]["depth"]
     assert row["rmse_mm"] == 10.0
 
 
 def test_declarations_and_holes_are_those_of_the_settings() -> None:
     ids = {"ids": IDS}
     assert compare(ids, ids) == {"ids": {"exact": 1.0, "differing": 0.0}}
-    settings = Settings({**USUAL, "ids": declare("ids", "image", 1)}, invalid={"ids": [(3.0,)]})
+    settings = Request(tasks={**USUAL, "ids": declare("ids", "image", 1)}, invalid={"ids": [(3.0,)]})
     found = compare(ids, {"ids": np.where(IDS == 3, 0, IDS).astype(np.uint8)}, settings)["ids"]
     assert (found["holes"], found["holes_differ"], found["mse"]) == (1, 1, 0.0)
 
@@ -74,11 +69,11 @@ def test_a_summary_has_means_sums_and_the_worst_scene() -> None:
 
 def test_pairs_are_made_by_key_and_the_rest_is_named() -> None:
     both = {"depth": DEPTH, "semantic": IDS}
-    left = {key: Source(both) for key in "abc"}
+    left = {key: source(both) for key in "abc"}
     right = {
-        "b": Source({"depth": DEPTH}),
-        "c": Source({**both, "rgb": np.zeros((8, 8, 3), np.uint8)}),
-        "d": Source(both),
+        "b": source({"depth": DEPTH}),
+        "c": source({**both, "rgb": np.zeros((8, 8, 3), np.uint8)}),
+        "d": source(both),
     }
     found = compare_scenes(left, right)
     assert list(found["scenes"]) == ["b", "c"]
@@ -88,7 +83,7 @@ def test_pairs_are_made_by_key_and_the_rest_is_named() -> None:
     labels = found["scenes"]["c"]["semantic"]
     assert compare_scenes(left, right, ["semantic"])["scenes"] == {"c": {"semantic": labels}}
     with pytest.raises(SceneError, match="no scene of the one"):
-        compare_scenes(left, {"x": Source(both), "y": Source(both)})
+        compare_scenes(left, {"x": source(both), "y": source(both)})
     with pytest.raises(SceneError, match="no scene has an image of task 'rgb' on both sides"):
         compare_scenes(left, right, ["rgb"])
 

@@ -58,18 +58,18 @@ def test_cache_knows_pixels_codec_and_grid(tmp_path: Path) -> None:
     file = tmp_path / "cache.json"
     key = fingerprint(images)
     points = curve("jpeg", images, (50,))
-    CurveCache.open(file).put(key, "jpeg", (50,), points)
-    cache = CurveCache.open(file)
+    CurveCache(file).put(key, "jpeg", (50,), points)
+    cache = CurveCache(file)
     assert cache.get(key, RGB, "jpeg", (50.0,)) == points
     assert cache.get(key, RGB, "jpeg", (51,)) is None and cache.get(key, RGB, "webp", (50,)) is None
-    other = CurveCache.open(file, {"jpeg": "other tables"})
+    other = CurveCache(file, {"jpeg": "other tables"})
     assert other.get(key, RGB, "jpeg", (50,)) is None
-    assert CurveCache.open(file, {"webp": "weights"}).get(key, RGB, "jpeg", (50,)) == points
+    assert CurveCache(file, {"webp": "weights"}).get(key, RGB, "jpeg", (50,)) == points
     changed = image.copy()
     changed[3, 3] += 1
     assert fingerprint([Signal.from_image(RGB, changed)]) != key
     file.write_text("{ damaged")
-    assert CurveCache.open(file).get(key, RGB, "jpeg", (50,)) is None
+    assert CurveCache(file).get(key, RGB, "jpeg", (50,)) is None
 
 
 class Shelf:

@@ -17,7 +17,7 @@ def test_every_symbol_is_coded_in_one_pass(size: tuple[int, int, int]) -> None:
     masks = order.masks(np.arange, *size)
     assert len(masks) == order.PASSES
     assert (np.stack(masks).sum(axis=0) == 1).all()
-    groups = order.groups(size[0])
+    groups = order.groups(np.arange, size[0])
     for mask in masks:
         for channel in range(1, size[0]):
             same = bool((mask[channel] == mask[channel - 1]).all())

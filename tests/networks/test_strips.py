@@ -38,14 +38,13 @@ def test_strips_give_what_the_whole_image_gives(
     assert abs(len(again) - len(data)) <= 0.02 * len(data) and same.keys() == written.keys()
 
 
-def test_only_processes_that_allow_it_get_another_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_owned_processes_get_another_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     options: list[tuple[int, int]] = []
     monkeypatch.setattr(memory, "_set_option", lambda *option: options.append(option))
-    monkeypatch.setattr(memory, "_may_return", False)
+    monkeypatch.setattr(memory, "owned", False)
     memory.return_large_blocks()
     assert not options
-    memory.allow_returning()
-    memory.return_large_blocks()
+    monkeypatch.setattr(memory, "owned", True)
     memory.return_large_blocks()
     assert options == [(memory.M_MMAP_THRESHOLD, memory.RETURNED_BYTES)]
 

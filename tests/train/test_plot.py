@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from conftest import SCENES
 
-from mtcodec.cli.log import crops_a_second, duration, time_left
+from mtcodec.cli.log import crops_a_second, time_left
+from mtcodec.cli.report import in_minutes
 from mtcodec.cli.train import train
 from mtcodec.errors import DependencyError
 from mtcodec.train.plot import bpp_at, curves, plot, rates_by_level
@@ -97,7 +98,7 @@ def test_the_time_that_is_left() -> None:
     assert time_left(40, 1 / 3) == ["1 h 20 min left"] and time_left(30, 0.75) == ["10 min left"]
     assert time_left(40, 0.0) == time_left(40, 1.0) == []
     assert time_left(600, 0.5, decay=40) == ["20 min left"]
-    assert [duration(minutes) for minutes in (0.2, 59.6, 1501)] == ["0 min", "1 h 0 min", "25 h 1 min"]
+    assert [in_minutes(minutes) for minutes in (0.2, 59.6, 1501)] == ["0 min", "1 h 0 min", "25 h 1 min"]
 
 
 def test_crops_a_second() -> None:

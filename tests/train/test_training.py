@@ -149,7 +149,7 @@ def test_what_is_trained_is_what_is_shipped(small_model: MultiTask, small_weight
         stream = model.stream("rgb")
         gains = stream.gain_vectors(level)
         condition = torch.arange(SMALL["latents"] * 64.0).reshape(1, -1, 8, 8) % 255
-        quantiser, coded = Quantiser.of(stream, y, z, gains), []
+        quantiser, coded = Quantiser(stream, y, z, gains), []
         for coding_pass in StreamPasses(stream, gains, (1, 8, 8), condition):
             coding_pass.symbols = quantiser.symbols(coding_pass)
             coded.append(coding_pass)
@@ -351,6 +351,16 @@ def test_checkpoints_that_are_none(tmp_path: Path) -> None:
     out = tmp_path / "w.safetensors"
     with pytest.raises(UsageError, match=r"w\.ckpt: no checkpoint"):
         run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)
+    for state, message in (
+        (
+            {"plan": {"steps": 1, "gamma": 2, "alpha": 3}},
+            "of another version, with the settings alpha, gamma",
+        ),
+        ([1, 2], "not a checkpoint"),
+    ):
+        torch.save(state, tmp_path / "w.ckpt")
+        with pytest.raises(UsageError, match=message):
+            run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)
     (tmp_path / "w.ckpt").write_bytes(b"nothing of the kind")
     with pytest.raises(UsageError, match="not a checkpoint"):
         run.train_weights(FIND, TASKS, out, settings={"steps": 1}, resume=True)

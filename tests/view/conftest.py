@@ -15,7 +15,7 @@ from mtcodec.container.mtc import Reader
 from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.view import sources
 from mtcodec.view.page import render_page
-from mtcodec.view.views import view_scenes
+from mtcodec.view.scene import view_scenes
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Formats of image files: a module each, with readers of pixels and of headers side by side."""
+"""Formats of image files, each with readers of pixels and of headers side by side."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import exr, hdf5, jpeg, npy, png, tiff
+from mtcodec.files.formats import exr, hdf5, usual
 from mtcodec.files.formats.base import ImageFormat, Shape
 from mtcodec.files.sources import ImageSource, MissingSource
 
-__all__ = [
-    "FORMATS",
-    "SUFFIXES",
-    "ImageFormat",
-    "Shape",
-    "format_of",
-    "reader_errors",
-    "shape_of",
-    "suffix_of_bytes",
-]
-
-FORMATS = (png.FORMAT, jpeg.FORMAT, tiff.FORMAT, exr.FORMAT, npy.FORMAT, hdf5.FORMAT)
+FORMATS = (usual.PNG, usual.JPEG, usual.TIFF, exr.FORMAT, usual.NPY, hdf5.FORMAT)
 _BY_SUFFIX = {suffix: image_format for image_format in FORMATS for suffix in image_format.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)
 
@@ -40,10 +29,7 @@ def format_of(source: ImageSource) -> ImageFormat:
 
 def suffix_of_bytes(data: bytes) -> str:
     """The usual suffix of the format that ``data`` begins like; empty where it is unknown."""
-    for image_format in FORMATS:
-        if data.startswith(image_format.magics):
-            return image_format.suffixes[0]
-    return ""
+    return next((known.suffixes[0] for known in FORMATS if data.startswith(known.magics)), "")
 
 
 def shape_of(source: ImageSource) -> Shape:

@@ -23,23 +23,6 @@ class Shape(NamedTuple):
     dtype: str
 
 
-ReadPixels = Callable[[ImageSource, bool, Note], Array]
-"""Reads a source. The second argument, ``as_numbers``, is true where pixels are numbers (class ids, or of
-unknown meaning) and not colours: those of a palette are its indexes, and those of one, two or four bits are
-not stretched to 255."""
-
-ReadShape = Callable[[ImageSource], Shape]
-"""Reads the header of a source."""
-
-
-def always(source: ImageSource) -> bool:
-    return True
-
-
-def never(source: ImageSource) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class ImageFormat:
     """A format of image files. Its readers raise whatever their libraries do.
@@ -47,7 +30,10 @@ class ImageFormat:
     Attributes:
         suffixes: of its files, in lower case; the first is the usual one.
         magics: the bytes that its files begin with, one of these.
-        read: gives the pixels, (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA.
+        read: gives the pixels, (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA. Its
+            second argument, ``as_numbers``, is true where pixels are numbers (class ids, or of unknown
+            meaning) and not colours: those of a palette are its indexes, and those of one, two or four bits
+            are not stretched to 255.
         read_shape: gives size, channels and dtype, without reading pixels where the library can.
         may_have_alpha: has the format a place for alpha in what this source holds?
         lossy: pixels differ from those that were stored.
@@ -55,9 +41,9 @@ class ImageFormat:
 
     suffixes: tuple[str, ...]
     magics: tuple[bytes, ...]
-    read: ReadPixels
-    read_shape: ReadShape
-    may_have_alpha: Callable[[ImageSource], bool] = never
+    read: Callable[[ImageSource, bool, Note], Array]
+    read_shape: Callable[[ImageSource], Shape]
+    may_have_alpha: Callable[[ImageSource], bool] = lambda source: False
     lossy: bool = False
 
 

@@ -42,7 +42,7 @@ class Layer:
     file: Path
     layer: str
     channels: tuple[Place, ...]
-    share: float = 1
+    share: float
 
     suffix = ".exr"
 
@@ -80,7 +80,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if isinstance(source, Layer):
         state = source.file.stat()
         planes = _all_planes(source.file, state.st_mtime_ns, state.st_size)
-        return _stack([planes[place] for place in source.channels])
+        return np.stack([planes[place] for place in source.channels], axis=-1)
     with _on_disk(source) as path:
         parts = _read_planes(path)
     if len(parts) > 1:
@@ -91,7 +91,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         names = ", ".join(name for _, name in planes)
         raise ValueError(f"channels {names}; one image has one, R G B (A), or X Y Z")
     (places,) = places_by_layer.values()
-    return _stack([planes[place] for place in places])
+    return np.stack([planes[place] for place in places], axis=-1)
 
 
 def _read_shape(source: ImageSource) -> Shape:
@@ -112,9 +112,7 @@ def _all_planes(path: Path, mtime_ns: int, size: int) -> dict[Place, Array]:
 
 def _read_channel_names(path: Path) -> list[list[Place]]:
     """By part, the places of its channels; ValueError if a part is too large."""
-    import OpenEXR
-
-    with _silence_stdout(), OpenEXR.File(str(path), header_only=True) as file:
+    with _open(path, header_only=True) as file:
         for part in file.parts:
             low, high = part.header["dataWindow"]
             if int(high[0] - low[0] + 1) * int(high[1] - low[1] + 1) > MAX_PIXELS:
@@ -127,24 +125,23 @@ def _read_channel_names(path: Path) -> list[list[Place]]:
 
 def _read_planes(path: Path) -> list[dict[Place, Array]]:
     """By part, its channels, (H, W) each."""
-    import OpenEXR
-
     _read_channel_names(path)  # refuses what is too large
-    with _silence_stdout(), OpenEXR.File(str(path), separate_channels=True) as file:
+    with _open(path, separate_channels=True) as file:
         if not file.parts:
             raise ValueError("damaged pixel data")
         return [
-            {
-                _place(file, number, name): np.asarray(channel.pixels)
-                for name, channel in part.channels.items()
-            }
+            {_place(file, number, name): np.asarray(plane.pixels) for name, plane in part.channels.items()}
             for number, part in enumerate(file.parts)
         ]
 
 
-def _silence_stdout() -> contextlib.redirect_stdout[io.StringIO]:
-    """OpenEXR prints a warning for damaged pixels, then holds no part."""
-    return contextlib.redirect_stdout(io.StringIO())
+@contextlib.contextmanager
+def _open(path: Path, **options: bool) -> Iterator[Any]:
+    """A file of OpenEXR, which prints a warning for damaged pixels, then holds no part."""
+    import OpenEXR
+
+    with contextlib.redirect_stdout(io.StringIO()), OpenEXR.File(str(path), **options) as file:
+        yield file
 
 
 def _place(file: Any, part: int, channel: str) -> Place:
@@ -166,10 +163,6 @@ def _places_by_layer(parts: Sequence[Sequence[Place]]) -> dict[str, list[Place]]
     for places in by_layer.values():
         places.sort(key=lambda place: (CHANNEL_ORDER.find(place[1].rpartition(".")[2].upper()), place))
     return by_layer
-
-
-def _stack(planes: list[Array]) -> Array:
-    return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ def _open_dataset(source: ImageSource) -> Iterator[Any]:
         if len(names) != 1:
             contents = f"several datasets ({list_names(names)})" if names else "no dataset"
             raise ValueError(f"it holds {contents}; an image is one, or called {IMAGE_NAME!r}")
-        _check_is_no_link(h5py, file, names[0], names[0])
+        _check_is_no_link(h5py, file, names[0])
         dataset = file[names[0]]
         _check_is_image(h5py, dataset)
         yield dataset
@@ -62,14 +62,13 @@ def _dataset_names(h5py: Any, file: Any) -> list[str]:
     groups, count = [""], 0  # groups that are still to be looked into
     while groups:
         prefix = groups.pop()
-        group = file[prefix] if prefix else file
-        for name in group:
-            path = f"{prefix}/{name}" if prefix else name
+        for name in file[prefix or "/"]:
+            path = f"{prefix}/{name}".lstrip("/")
             count += 1
             if count > MAX_NAMES:
                 raise ValueError(f"it holds more than {MAX_NAMES} datasets and groups")
-            _check_is_no_link(h5py, group, name, path)
-            item_class = group.get(name, getclass=True)
+            _check_is_no_link(h5py, file, path)
+            item_class = file.get(path, getclass=True)
             if item_class is h5py.Group:
                 groups.append(path)
             elif item_class is h5py.Dataset:
@@ -77,9 +76,9 @@ def _dataset_names(h5py: Any, file: Any) -> list[str]:
     return sorted(datasets)
 
 
-def _check_is_no_link(h5py: Any, group: Any, name: str, path: str) -> None:
-    """Raise ValueError if ``name`` in ``group`` is a link; the message calls it ``path``."""
-    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+def _check_is_no_link(h5py: Any, file: Any, path: str) -> None:
+    """Raise ValueError if ``path`` ends in a link."""
+    if not isinstance(file.get(path, getlink=True), h5py.HardLink):
         raise ValueError(f"{path} is a link, which may lead to another file")
 
 

@@ -4,19 +4,7 @@ To add one, write its file, with a :class:`mtcodec.networks.backbones.backbone.B
 and name it in :data:`BACKBONES`.
 """
 
-from __future__ import annotations
+from mtcodec.networks.backbones import fast, scale_hyperprior
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from mtcodec.networks.backbones.backbone import Backbone
-
-BACKBONES = {"fast": "fast", "scale-hyperprior": "scale_hyperprior"}
-"""Modules of this package by the names in configurations."""
-
-
-def load(name: str) -> Backbone:
-    """The backbone called ``name``, a key of :data:`BACKBONES`."""
-    backbone: Backbone = import_module(f"{__name__}.{BACKBONES[name]}").BACKBONE
-    return backbone
+BACKBONES = {"fast": fast.BACKBONE, "scale-hyperprior": scale_hyperprior.BACKBONE}
+"""By the names in configurations."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mtcodec.networks.config import ModelConfig, Size
 from mtcodec.networks.layers import Layers, Maps, Operations
+
+if TYPE_CHECKING:
+    from mtcodec.networks.config import ModelConfig, Size
 
 Names = tuple[str, ...]
 

@@ -10,28 +10,25 @@ training on.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtcodec.networks.backbones.backbone import Backbone, Names
-from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.layers import Layer, Layers, Maps, Operations, depthwise, prefixed
+
+if TYPE_CHECKING:
+    from mtcodec.networks.config import ModelConfig
 
 PATCH, BLOCK = 8, 16
 HIDDEN = 64  # channels of the networks that modulate
 
 
-def block_layers(channels: int) -> Layers:
-    return {
+def blocks_layers(name: str, channels: int, count: int) -> Layers:
+    block = {
         "depthwise": depthwise(channels),
         "expand": Layer(channels, 2 * channels),
         "project": Layer(2 * channels, channels, gain=0.3),
     }
-
-
-def blocks_layers(name: str, channels: int, count: int) -> Layers:
-    layers: Layers = {}
-    for i in range(count):
-        layers |= prefixed(f"{name}.{i}", block_layers(channels))
-    return layers
+    return {f"{name}.{i}.{part}": layer for i in range(count) for part, layer in block.items()}
 
 
 def blocks(net: Operations, name: str, count: int, x: Maps) -> Maps:
@@ -49,10 +46,10 @@ def modulation_layers(inputs: int, channels: int) -> Layers:
     }
 
 
-def modulate(net: Operations, name: str, x: Maps, vector: Maps) -> Maps:
+def modulate(net: Operations, name: str, channels: int, x: Maps, vector: Maps) -> Maps:
     """Scale and shift every channel by what a small vector (qualities, presence of tasks) says."""
     hidden = net.leaky_relu(net.layer(f"{name}.hidden", vector), 0.01)
-    scale, shift = net.halves(net.layer(f"{name}.output", hidden))
+    scale, shift = net.split(net.layer(f"{name}.output", hidden), [channels] * 2)
     return x * (1.0 + scale) + shift
 
 
@@ -103,11 +100,12 @@ class Analysis(Sizes):
         }
 
     def __call__(self, net: Operations, x: Maps, vector: Maps) -> Maps:
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
         y = net.layer("linear", net.unshuffle(x, BLOCK))
         x = net.layer("stem", net.layer("basis", net.unshuffle(x, PATCH)))
-        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
+        x = blocks(net, "blocks_8", n8, modulate(net, "modulate_8", c8, x, vector))
         x = net.layer("down", net.unshuffle(x, 2))
-        x = blocks(net, "blocks_16", self.at_16[1], modulate(net, "modulate_16", x, vector))
+        x = blocks(net, "blocks_16", n16, modulate(net, "modulate_16", c16, x, vector))
         return net.layer("out", x) + y
 
 
@@ -133,23 +131,24 @@ class Synthesis(Sizes):
         }
 
     def __call__(self, net: Operations, latent: Maps, vector: Maps) -> Maps:
-        x = modulate(net, "modulate_16", net.layer("stem", latent), vector)
-        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", self.at_16[1], x)), 2)
-        x = blocks(net, "blocks_8", self.at_8[1], modulate(net, "modulate_8", x, vector))
+        (c8, n8), (c16, n16) = self.at_8, self.at_16
+        x = modulate(net, "modulate_16", c16, net.layer("stem", latent), vector)
+        x = net.shuffle(net.layer("up", blocks(net, "blocks_16", n16, x)), 2)
+        x = blocks(net, "blocks_8", n8, modulate(net, "modulate_8", c8, x, vector))
         coarse = net.shuffle(net.layer("linear", latent), BLOCK)
         return net.shuffle(net.layer("basis", net.layer("head", x)), PATCH) + coarse
 
 
 def _analysis(config: ModelConfig, tasks: Names, streams: Names) -> Analysis:
     channels = sum(t.channels for t in config.tasks if t.name in tasks)
-    latents = sum(config.channels(name) for name in streams)
-    return Analysis(channels, latents, len(tasks) + len(streams), config.encoder_8, config.encoder_16)
+    vector = len(tasks) + len(streams)
+    return Analysis(channels, config.channels(*streams), vector, config.encoder_8, config.encoder_16)
 
 
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
     streams = config.graph.reads[task]
-    latents = sum(config.channels(name) for name in streams)
-    return Synthesis(config.task(task).channels, latents, len(streams), config.decoder_8, config.decoder_16)
+    channels, latents = config.task(task).channels, config.channels(*streams)
+    return Synthesis(channels, latents, len(streams), config.decoder_8, config.decoder_16)
 
 
 BACKBONE = Backbone(

@@ -8,10 +8,13 @@ same weights (``tests/networks/test_backbones.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtcodec.networks.backbones.backbone import Backbone, Names
-from mtcodec.networks.config import ModelConfig
-from mtcodec.networks.layers import Layer, Layers, Maps, Operations
+from mtcodec.networks.layers import Layer, Layers, Maps, Operations, prefixed
+
+if TYPE_CHECKING:
+    from mtcodec.networks.config import ModelConfig
 
 HALO = 3  # latents, enough for four 5×5 kernels at 1/2, 1/4, 1/8 and 1/16
 
@@ -44,11 +47,8 @@ class Analysis:
     halo = HALO
 
     def head_layers(self, task: int) -> Layers:
-        name = f"heads.{task}"
-        return {
-            f"{name}.0": down(self.channels[task], self.head),
-            f"{name}.1": Layer(self.head, self.head, "gdn"),
-        }
+        layers = {"0": down(self.channels[task], self.head), "1": Layer(self.head, self.head, "gdn")}
+        return prefixed(f"heads.{task}", layers)
 
     @property
     def trunk_layers(self) -> Layers:
@@ -98,11 +98,11 @@ class Synthesis:
 
 def _analysis(config: ModelConfig, tasks: Names, streams: Names) -> Analysis:
     channels = tuple(t.channels for t in config.tasks if t.name in tasks)
-    return Analysis(channels, sum(config.channels(name) for name in streams), config.head)
+    return Analysis(channels, config.channels(*streams), config.head)
 
 
 def _synthesis(config: ModelConfig, task: str) -> Synthesis:
-    latents = sum(config.channels(name) for name in config.graph.reads[task])
+    latents = config.channels(*config.graph.reads[task])
     width = config.head * max(len(tasks) for tasks, _ in config.graph.analyses)
     return Synthesis(latents, config.task(task).channels, config.head, width)
 

@@ -17,27 +17,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
-
 from mtcodec.networks.layers import Maps
 
 PASSES = 2
 
 
-def groups(channels: int) -> npt.NDArray[np.int64]:
-    """The group of every channel, (channels,): those of one group are coded in the same places."""
-    return (np.arange(channels) >= (channels + 1) // 2).astype(np.int64)
-
-
-def masks(arange: Callable[[int], Maps], channels: int, height: int, width: int) -> list[Maps]:
-    """By pass, where it codes: boolean (channels, height, width). Every place belongs to one pass.
+def groups(arange: Callable[[int], Maps], channels: int) -> Maps:
+    """The group of every channel, 0 or 1: those of one group are coded in the same places.
 
     ``arange`` makes the integers from 0 on, as an engine has them.
     """
+    return 1 * (arange(channels) >= (channels + 1) // 2)
+
+
+def masks(arange: Callable[[int], Maps], channels: int, height: int, width: int) -> list[Maps]:
+    """By pass, where it codes: boolean (channels, height, width). Every place belongs to one pass."""
     colour = (arange(height)[:, None] + arange(width)) % PASSES
-    group = (arange(channels) >= (channels + 1) // 2)[:, None, None]
-    return [colour == (k + PASSES - 1 * group) % PASSES for k in range(PASSES)]
+    group = groups(arange, channels)[:, None, None]
+    return [colour == (k + PASSES - group) % PASSES for k in range(PASSES)]
 
 
 def context_layers(k: int) -> tuple[str, str, str]:
@@ -46,11 +43,7 @@ def context_layers(k: int) -> tuple[str, str, str]:
     return f"c_{first}", f"c_{first + 1}", f"c_{first + 2}"
 
 
-def output_layer(k: int) -> str:
-    """Name of the layer that gives means and scales of pass ``k``."""
-    return f"out_{k}"
-
-
-OUTPUTS = tuple(output_layer(k) for k in range(PASSES))
+OUTPUTS = tuple(f"out_{k}" for k in range(PASSES))
+"""Layers that give means and scales, by pass."""
 CONTEXTS = tuple(context_layers(k)[0] for k in range(1, PASSES))
 """Layers that read features and decoded latents."""

@@ -12,7 +12,7 @@ The mean and the probability tables of a pass depend on the symbols of the passe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,15 +36,18 @@ class StreamNetworks(Arithmetic, Protocol):
 
     def hyper_analysis(self, y: Maps) -> Maps: ...
 
-    def first(self, z_hat: Maps, gains: GainVectors, condition: Maps | None) -> tuple[Maps, ...]: ...
+    def first(self, z_hat: Maps, gains: GainVectors, condition: Maps | None) -> Sequence[Maps]: ...
 
-    def following(self, k: int, features: Maps, y_hat: Maps, gains: GainVectors) -> tuple[Maps, ...]: ...
+    def following(self, k: int, features: Maps, y_hat: Maps, gains: GainVectors) -> Sequence[Maps]: ...
 
-    def arange(self, count: int) -> Maps:
+    def arange(self, count: int, /) -> Maps:
         """The integers from 0 to ``count`` − 1, (count,)."""
 
-    def expand(self, x: Maps, shape: tuple[int, ...]) -> Maps:
+    def expand(self, x: Maps, shape: tuple[int, ...], /) -> Maps:
         """``x`` repeated to ``shape``."""
+
+    def where(self, mask: Maps, x: Maps, y: Maps, /) -> Maps:
+        """``x`` where ``mask`` holds, else ``y``."""
 
 
 @dataclass
@@ -131,10 +134,9 @@ class StreamPasses:
 
     def quantiser(self, y: Maps) -> Quantiser:
         """What rounds the latents ``y``, (B, N, H, W), to the symbols of these passes."""
-        return Quantiser.of(self.networks, y, self.networks.hyper_analysis(y), self.gains)
+        return Quantiser(self.networks, y, self.networks.hyper_analysis(y), self.gains)
 
 
-@dataclass(frozen=True)
 class Quantiser:
     """What the encoder rounds to symbols.
 
@@ -143,14 +145,9 @@ class Quantiser:
         y: latents times their gain, in symbols, (B, N, H, W), float32.
     """
 
-    net: Arithmetic
-    z: Maps
-    y: Maps
-
-    @classmethod
-    def of(cls, net: Arithmetic, y: Maps, z: Maps, gains: GainVectors) -> Quantiser:
-        """For latents ``y`` and hyper-latents ``z`` at the quality of ``gains``."""
-        return cls(net, net.float32(z), net.float32(y) * (gains.gain / GAIN_UNIT))
+    def __init__(self, net: Arithmetic, y: Maps, z: Maps, gains: GainVectors) -> None:
+        self.net, self.z = net, net.float32(z)
+        self.y = net.float32(y) * (gains.gain / GAIN_UNIT)
 
     def symbols(self, coding_pass: CodingPass) -> Maps:
         """The symbols of a pass, (B, C, H, W): rounded, differentiable straight through."""

@@ -19,6 +19,7 @@ gain vectors: Cui et al. 2021; integer entropy networks: Ballé et al. 2019.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import ANCHORS, GAIN_UNIT, GainVectors
@@ -54,9 +55,7 @@ class Stream:
     def layers(self) -> Layers:
         width, half = self.width, self.width // 2
 
-        def integer(inputs: int, outputs: int, gain: float = 1.0) -> Layer:
-            return Layer(inputs, outputs, "integer", gain=gain)
-
+        integer = partial(Layer, kind="integer")
         layers = {
             "h_a.0": Layer(self.channels, width),
             "h_a.3": Layer(4 * width, width),
@@ -75,7 +74,7 @@ class Stream:
                 layers[reads] = integer(width + self.channels, width)
                 layers[spreads] = depthwise(width, "integer")
                 layers[mixes] = integer(width, width)
-            layers[order.output_layer(k)] = integer(width, 2 * self.channels, gain=0.0)
+            layers[order.OUTPUTS[k]] = integer(width, 2 * self.channels, gain=0.0)
         return layers
 
     @property
@@ -119,10 +118,9 @@ class Stream:
             x = activate(net, net.layer(name, x))
         return self.parameters(net, net.layer(order.OUTPUTS[k], x), gains)
 
-    @staticmethod
-    def parameters(net: Operations, output: Maps, gains: GainVectors) -> tuple[Maps, Maps]:
+    def parameters(self, net: Operations, output: Maps, gains: GainVectors) -> tuple[Maps, Maps]:
         """(μ in units of 1/16 symbol, scale index) from the output of one of the last layers."""
-        mean, scale = net.halves(output)
+        mean, scale = net.split(output, [self.channels] * 2)
         mean = net.clamp(mean, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         scale = net.clamp(scale, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         largest = float(SYMBOL_LIMIT * MEAN_UNIT)

@@ -13,16 +13,17 @@ Array = np.ndarray[Any, Any]
 class Arrays:
     """See :class:`mtcodec.networks.layers.Arithmetic`."""
 
+    expand = staticmethod(np.broadcast_to)
+
     def cat(self, parts: Sequence[Array]) -> Array:
         return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-
-    def round_clamp(self, x: Array, low: float, high: float) -> Array:
-        result: Array = np.clip(np.rint(x), low, high)
-        return result
 
     def clamp(self, x: Array, low: float, high: float) -> Array:
         result: Array = np.clip(x, low, high)
         return result
+
+    def round_clamp(self, x: Array, low: float, high: float) -> Array:
+        return self.clamp(np.rint(x), low, high)
 
     def where(self, mask: Array, x: Array, y: Array) -> Array:
         return np.where(mask, x, y)
@@ -38,6 +39,3 @@ class Arrays:
 
     def arange(self, count: int) -> Array:
         return np.arange(count)
-
-    def expand(self, x: Array, shape: tuple[int, ...]) -> Array:
-        return np.broadcast_to(x, shape)

@@ -70,10 +70,6 @@ class Matrix:
         product, offset = double @ self.weight, double @ self.bias + bias
         return Matrix(self.source, product.astype(np.float32), offset.astype(np.float32))
 
-    @property
-    def size(self) -> int:
-        return self.weight.size
-
 
 class Graph:
     """Writes down the operations of one network; see :class:`mtcodec.networks.layers.Operations`.
@@ -95,13 +91,14 @@ class Graph:
 
     def input(self, name: str, channels: int) -> Value:
         """An input of the graph, float32 (B, C, H, W)."""
-        self.inputs.append(protobuf.value_info(name, 4))
+        self.inputs.append(protobuf.value_info(name))
         return Value(self, name, channels)
 
-    def output(self, value: Value, name: str) -> None:
-        """Make ``value`` an output of the graph."""
-        self.nodes.append(protobuf.node("Identity", [value.name], [name], {}))
-        self.outputs.append(protobuf.value_info(name, 4))
+    def output(self, *values: Value) -> None:
+        """Make ``values`` the outputs of the graph."""
+        for i, value in enumerate(values):
+            self.nodes.append(protobuf.node("Identity", [value.name], [f"output_{i}"], {}))
+            self.outputs.append(protobuf.value_info(f"output_{i}"))
 
     def to_bytes(self) -> bytes:
         """The model as onnxruntime loads it."""
@@ -142,15 +139,17 @@ class Graph:
         scale = np.float32(WEIGHT_UNIT if layer.kind == "integer" else 1.0)
         arrays = {n: w.astype(np.float32) * scale for n, w in weights.items()}
         if layer.kind == "dense" or (layer.kind == "conv" and layer.kernel == 1):
-            return self._matrix(
-                name, Matrix(x, arrays["weight"].reshape(arrays["weight"].shape[:2]), arrays["bias"])
-            )
+            weight = arrays["weight"].reshape(layer.outputs, layer.inputs)
+            return self._matrix(name, Matrix(x, weight, arrays["bias"]))
         return self._convolve(name, layer, x, arrays)
 
     def _matrix(self, name: str, matrix: Matrix) -> Value:
         """A 1×1 convolution, which takes in one that is just before it where that is less work."""
         before = matrix.source.matrix
-        if before is not None and before.weight.shape[1] * len(matrix.weight) < before.size + matrix.size:
+        if (
+            before is not None
+            and before.weight.shape[1] * len(matrix.weight) < before.weight.size + matrix.weight.size
+        ):
             matrix = before.then(matrix.weight, matrix.bias)
         arrays = {"weight": matrix.weight[:, :, None, None], "bias": matrix.bias}
         layer = Layer(matrix.weight.shape[1], len(matrix.weight))
@@ -203,18 +202,12 @@ class Graph:
         self.nodes.append(protobuf.node("Split", [x.name, sizes], [part.name for part in parts], {"axis": 1}))
         return parts
 
-    def halves(self, x: Value) -> list[Value]:
-        return self.split(x, [x.channels // 2] * 2)
-
     def round_clamp(self, x: Value, low: float, high: float) -> Value:
         return self.clamp(self.add("Round", [x.name], x.channels, x.double), low, high)
 
     def clamp(self, x: Value, low: float, high: float) -> Value:
         limits = [self.operand(float(limit), x.double) for limit in (low, high)]
         return self.add("Clip", [x.name, *limits], x.channels, x.double)
-
-    def where(self, mask: Value, x: Value, y: Value) -> Value:
-        raise NotImplementedError("a graph holds one coding pass, which chooses nothing")
 
     def float64(self, x: Value) -> Value:
         return self.add("Cast", [x.name], x.channels, True, to=protobuf.TYPES["float64"])

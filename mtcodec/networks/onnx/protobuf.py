@@ -17,14 +17,12 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 Attribute = int | float | str | Sequence[int]
 IR_VERSION, OPSET = 8, 17
-TYPES = {"float32": 1, "int64": 7, "bool": 9, "float64": 11}  # of tensors
-
-_ONE_BYTE = [bytes([value]) for value in range(128)]  # varints below 128, most of all
+TYPES = {"float32": 1, "int64": 7, "float64": 11}  # of tensors
 
 
 def _varint(value: int) -> bytes:
     if 0 <= value < 128:
-        return _ONE_BYTE[value]
+        return bytes([value])
     value &= (1 << 64) - 1  # negative numbers are written as 64 bits
     result = bytearray()
     while value > 127:
@@ -69,9 +67,9 @@ def _attribute(name: str, value: Attribute) -> bytes:
     return _bytes(1, name) + b"".join(_int(8, number) for number in value) + _int(20, 7)
 
 
-def value_info(name: str, rank: int) -> bytes:
-    """A ValueInfoProto of a float32 tensor of any size."""
-    shape = b"".join(_bytes(1, _bytes(2, f"{name}_{i}")) for i in range(rank))
+def value_info(name: str) -> bytes:
+    """A ValueInfoProto of float32 maps (B, C, H, W) of any size."""
+    shape = b"".join(_bytes(1, _bytes(2, f"{name}_{i}")) for i in range(4))
     return _bytes(1, name) + _bytes(2, _bytes(1, _int(1, TYPES["float32"]) + _bytes(2, shape)))
 
 

@@ -10,8 +10,7 @@ differently, as libraries choose their kernels by size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,23 +20,11 @@ Array = np.ndarray[Any, Any]
 MAX_WHOLE_PLACES = 4096  # latents' places, of 16×16 pixels, up to which an image is not cut into strips
 
 
-@dataclass(frozen=True)
-class Strip:
-    """Rows of latents.
-
-    Attributes:
-        inner: those to be made.
-        outer: those to make them of: the same with their halo.
-    """
+class Strip(NamedTuple):
+    """Rows of latents that are to be made (``inner``), of themselves and their halo (``outer``)."""
 
     inner: slice
     outer: slice
-
-    @property
-    def inner_in_outer(self) -> slice:
-        """Where the rows of ``inner`` lie in what is made of ``outer``."""
-        first = self.inner.start - self.outer.start
-        return slice(first, first + self.inner.stop - self.inner.start)
 
 
 def strips(height: int, width: int, halo: int, multiple: int = 1) -> list[Strip]:
@@ -58,23 +45,28 @@ def strips(height: int, width: int, halo: int, multiple: int = 1) -> list[Strip]
 
 
 def assemble(
-    shape: tuple[int, Sequence[int], int, int],
+    make: Callable[[slice], Sequence[Array]],
     parts: Sequence[Strip],
-    make: Callable[[Strip], Sequence[Array]],
-) -> tuple[Array, ...]:
+    shape: tuple[int, Sequence[int], int, int],
+    side: int = 1,
+) -> Sequence[Array]:
     """Maps of ``shape`` (B, channels of each, H, W), put together of strips.
 
     Args:
-        make: maps of the outer rows of a strip; it is called by several threads at a time.
+        make: maps of the outer rows of a strip, which may reach beyond ``shape`` at the right and at the end;
+            it is called by several threads at a time.
+        side: rows of the maps for a row of a strip.
     """
-    if len(parts) == 1:
-        return tuple(make(parts[0]))
     batch, channels, height, width = shape
-    maps = tuple(np.empty((batch, count, height, width), np.float32) for count in channels)
+    if len(parts) == 1:
+        return [array[:, :, :height, :width] for array in make(parts[0].outer)]
+    maps = [np.empty((batch, count, height, width), np.float32) for count in channels]
 
     def fill(strip: Strip) -> None:
-        for whole, part in zip(maps, make(strip)):
-            whole[:, :, strip.inner] = part[:, :, strip.inner_in_outer]
+        first = (strip.inner.start - strip.outer.start) * side
+        for whole, part in zip(maps, make(strip.outer)):
+            rows = whole[:, :, strip.inner.start * side : strip.inner.stop * side]
+            rows[:] = part[:, :, first : first + rows.shape[2], :width]
 
     memory.return_large_blocks()
     threads.parallel_map(fill, parts)

@@ -48,12 +48,7 @@ class IntConv(nn.Module):
                 deviation = (1.5 / (shape[1] * shape[2] * shape[3])) ** 0.5
                 self.weight.normal_().mul_(deviation).clamp_(-0.9, 0.9).mul_(layer.gain)
         self.bias = nn.Parameter(torch.zeros(layer.outputs))
-        self.frozen: tuple[Tensor, Tensor] | None = None
-
-    def freeze(self) -> None:
-        """Quantise once, for use without training."""
-        with torch.no_grad():
-            self.frozen = self.quantised()
+        self.frozen: tuple[Tensor, Tensor] | None = None  # quantised once, for use without training
 
     def quantised(self) -> tuple[Tensor, Tensor]:
         """Weight and bias on their grid, differentiable straight through."""
@@ -99,28 +94,26 @@ class Dense(nn.Linear):
         return super().forward(x[:, :, 0, 0])[:, :, None, None]
 
 
-def _float_layer(layer: Layer) -> nn.Module:
-    padding = layer.kernel // 2
+def _module(layer: Layer) -> nn.Module:
+    if layer.kind == "integer":
+        return IntConv(layer)
+    if layer.kind in ("gdn", "igdn"):
+        return GDN(layer)
+    inputs, outputs, kernel, stride = layer.inputs, layer.outputs, layer.kernel, layer.stride
+    padding = kernel // 2
     module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear
     if layer.kind == "dense":
-        module = Dense(layer.inputs, layer.outputs)
+        module = Dense(inputs, outputs)
     elif layer.kind == "up":
-        module = nn.ConvTranspose2d(
-            layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, output_padding=layer.stride - 1
-        )
+        module = nn.ConvTranspose2d(inputs, outputs, kernel, stride, padding, output_padding=stride - 1)
     else:
-        module = nn.Conv2d(
-            layer.inputs, layer.outputs, layer.kernel, layer.stride, padding, groups=layer.groups
-        )
+        module = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=layer.groups)
     if layer.gain != 1.0:
         with torch.no_grad():
             module.weight *= layer.gain
             if not layer.gain and module.bias is not None:
                 module.bias.zero_()
     return module
-
-
-LEAVES: dict[str, Callable[[Layer], nn.Module]] = {"integer": IntConv, "gdn": GDN, "igdn": GDN}
 
 
 class Net(nn.Module):
@@ -137,52 +130,32 @@ class Net(nn.Module):
                 if part not in place._modules:
                     place.add_module(part, nn.Module())
                 place = place.get_submodule(part)
-            leaf = LEAVES.get(layer.kind, _float_layer)(layer)
+            leaf = _module(layer)
             place.add_module(last, leaf)
             self.leaves[name] = leaf
 
     def layer(self, name: str, x: Tensor) -> Tensor:
-        leaf, layer = self.leaves[name], self.declared[name]
-        result: Tensor
-        if layer.precise:
-            with torch.autocast(x.device.type, enabled=False):
-                result = leaf(x.to(next(leaf.parameters()).dtype))
-        else:
-            result = leaf(x)
-        return result
+        leaf: Callable[[Tensor], Tensor] = self.leaves[name]
+        if not self.declared[name].precise:
+            return leaf(x)
+        with torch.autocast(x.device.type, enabled=False):
+            return leaf(x.to(next(self.leaves[name].parameters()).dtype))
 
-    def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
-        return F.leaky_relu(x, slope)
+    leaky_relu = staticmethod(F.leaky_relu)
+    shuffle = staticmethod(F.pixel_shuffle)
+    round_clamp = staticmethod(round_clamp)
+    float64 = staticmethod(Tensor.double)
+    float32 = staticmethod(Tensor.float)
+    detached = staticmethod(Tensor.detach)
+
+    def clamp(self, x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
 
     def unshuffle(self, x: Tensor, side: int) -> Tensor:
         return F.pixel_unshuffle(x, side).contiguous(memory_format=torch.channels_last)
-
-    def shuffle(self, x: Tensor, side: int) -> Tensor:
-        return F.pixel_shuffle(x, side)
 
     def cat(self, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(parts), dim=1)
 
     def split(self, x: Tensor, channels: Sequence[int]) -> Sequence[Tensor]:
         return torch.split(x, list(channels), dim=1)
-
-    def halves(self, x: Tensor) -> Sequence[Tensor]:
-        return x.chunk(2, dim=1)
-
-    def round_clamp(self, x: Tensor, low: float, high: float) -> Tensor:
-        return round_clamp(x, low, high)
-
-    def clamp(self, x: Tensor, low: float, high: float) -> Tensor:
-        return x.clamp(low, high)
-
-    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return torch.where(mask, x, y)
-
-    def float64(self, x: Tensor) -> Tensor:
-        return x.double()
-
-    def float32(self, x: Tensor) -> Tensor:
-        return x.float()
-
-    def detached(self, x: Tensor) -> Tensor:
-        return x.detach()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtcodec.networks import backbones
+from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.entropy import order
 from mtcodec.networks.entropy.gain_vectors import (
@@ -23,7 +23,7 @@ from mtcodec.networks.entropy.passes import PASS_COUNT, CodingPass, StreamPasses
 from mtcodec.networks.entropy.scales import LOG_SCALE_SPACING, SCALE_MIN
 from mtcodec.networks.entropy.stream import MEAN_UNIT, Stream
 from mtcodec.networks.pytorch.layers import Net, move, round_clamp
-from mtcodec.networks.structure import Latents, Structure, inputs, key
+from mtcodec.networks.structure import Latents, Structure, key
 
 PARAMETERS = ("log_gain", "q_bias", "z_scale")  # of a stream: what its tables are made of in training
 
@@ -44,18 +44,32 @@ class StreamModel(Net):
                 bias = self.leaves[name].get_parameter("bias")
                 bias[channels:] = 28.0 * 4 / 32  # start at scale index 28
 
+    expand = staticmethod(torch.broadcast_to)
+
+    def where(self, mask: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return torch.where(mask, x, y)
+
     def tables(self) -> Tables:
-        """The integer tables by anchor: as loaded, or from the parameters in training."""
-        return self.frozen or tables_of(self.log_gain, self.q_bias, self.z_scale)
+        """The integer tables by anchor: as loaded, or of the parameters, differentiable straight through."""
+        if self.frozen:
+            return self.frozen
+        log_gain = self.log_gain.clamp(-3.5, 2.7)
+        tables = {
+            "gain": torch.exp(log_gain) * GAIN_UNIT,
+            "offset": log_gain * (64 / LOG_SCALE_SPACING),
+            "bias": self.q_bias * 32.0,
+            "z_index": self.z_scale * 8.0,
+        }
+        return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
 
     def gain_vectors(self, levels: Tensor) -> GainVectors:
-        """Gain vectors at quality levels (B,)."""
         return gain_vectors_at(self, self.tables(), levels)
 
     def load_tables(self, tables: Tables) -> dict[str, Tensor]:
-        """Use these tables from now on; returns the parameters that stand for them, for further training."""
+        """Use these tables from now on; returns the :data:`PARAMETERS` that stand for them, for training."""
         self.frozen = tables
-        return parameters_of(tables)
+        values = torch.log(tables["gain"] / GAIN_UNIT), tables["bias"] / 32.0, tables["z_index"] / 8.0
+        return dict(zip(PARAMETERS, values))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> StreamModel:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -73,9 +87,6 @@ class StreamModel(Net):
 
     def arange(self, count: int) -> Tensor:
         return torch.arange(count, device=self.log_gain.device)
-
-    def expand(self, x: Tensor, shape: tuple[int, ...]) -> Tensor:
-        return x.expand(shape)
 
     def forward(self, y: Tensor, coding: StreamPasses, distribution: Distribution) -> Tensor:
         """Quantise ``y`` (B, N, H, W) pass by pass; returns estimated bits, (B,), and leaves ŷ in ``coding``.
@@ -96,30 +107,12 @@ class StreamModel(Net):
         for coding_pass in rest:
             mean = torch.where(coding_pass.mask, coding_pass.mean, mean)
             table_indexes = torch.where(coding_pass.mask, coding_pass.table_indexes, table_indexes)
-        residual = y.float() * (coding.gains.gain / GAIN_UNIT) - mean / MEAN_UNIT
+        residual = quantiser.y - mean / MEAN_UNIT
         return bits + distribution.bits(self.disturb(residual), table_indexes).sum(dim=(1, 2, 3))
 
     def disturb(self, x: Tensor) -> Tensor:
         """Uniform noise in training, rounding in evaluation."""
         return x + torch.rand_like(x) - 0.5 if self.training else x.round()
-
-
-def tables_of(log_gain: Tensor, q_bias: Tensor, z_scale: Tensor) -> Tables:
-    """The tables that these parameters stand for, differentiable straight through."""
-    log_gain = log_gain.clamp(-3.5, 2.7)
-    tables = {
-        "gain": torch.exp(log_gain) * GAIN_UNIT,
-        "offset": log_gain * (64 / LOG_SCALE_SPACING),
-        "bias": q_bias * 32.0,
-        "z_index": z_scale * 8.0,
-    }
-    return {name: round_clamp(table, *TABLE_LIMITS[name]) for name, table in tables.items()}
-
-
-def parameters_of(tables: Tables) -> dict[str, Tensor]:
-    """Parameters that stand for these tables, by the names of :data:`PARAMETERS`."""
-    values = torch.log(tables["gain"] / GAIN_UNIT), tables["bias"] / 32.0, tables["z_index"] / 8.0
-    return dict(zip(PARAMETERS, values))
 
 
 class Distribution(nn.Module):
@@ -165,8 +158,8 @@ class MultiTask(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.structure = Structure(config)
-        self.config, self.graph = config, self.structure.graph
-        self.backbone = backbones.load(config.backbone)
+        self.config, self.graph = config, config.graph
+        self.backbone = BACKBONES[config.backbone]
         analyses, syntheses = self.structure.analyses, self.structure.syntheses
         self.g_a = nn.ModuleDict({name: Net(transform.layers) for name, transform in analyses.items()})
         self.g_s = nn.ModuleDict({name: Net(transform.layers) for name, transform in syntheses.items()})
@@ -187,34 +180,29 @@ class MultiTask(nn.Module):
             present: (B, T), 1 where the scene has the task.
             levels: (B, 1 + T), quality levels.
         """
-        first, names = next(iter(planes.values())), self.config.task_names
-        planes = dict(planes)
+        first, planes = next(iter(planes.values())), dict(planes)
         for task in self.config.tasks:
             if task.name not in planes:
                 planes[task.name] = first.new_zeros((first.shape[0], task.channels, *first.shape[2:]))
-        present_maps = {name: present[:, i, None, None, None] for i, name in enumerate(names)}
         y: dict[str, Tensor] = {}
         for tasks, streams in self.graph.analyses:
             net, transform = self.g_a[key(tasks)], self.structure.analyses[key(tasks)]
-            presence = [present[:, i : i + 1] for i, name in enumerate(names) if name in tasks]
-            vector = torch.cat([*presence, self.structure.qualities(net, streams, levels)], dim=1)  # type: ignore[arg-type]
-            x = inputs(net, planes, present_maps, tasks)  # type: ignore[arg-type]
-            latents = transform(net, *_like(net, x, vector[:, :, None, None]))  # type: ignore[arg-type]
+            read = self.structure.analysis_inputs(net, tasks, planes, present, levels)  # type: ignore[arg-type]
+            latents = transform(net, *_like(net, *read))  # type: ignore[arg-type]
             y |= zip(streams, latents.split([self.config.channels(name) for name in streams], dim=1))
         return y
 
     def passes(
         self, stream: str, levels: Tensor, shape: tuple[int, int, int], latents: Latents
     ) -> StreamPasses:
-        """See :meth:`mtcodec.networks.structure.Structure.passes`; ``levels`` (B, 1 + T)."""
+        """See :meth:`mtcodec.networks.structure.Structure.passes`."""
         return self.structure.passes(self.stream(stream), stream, levels, shape, latents)
 
     def synthesise(self, task: str, latents: Mapping[str, Tensor], levels: Tensor) -> Tensor:
         """Planes of ``task`` from the float latents of the streams it reads; ``levels`` (B, 1 + T)."""
-        streams, net, transform = self.graph.reads[task], self.g_s[task], self.structure.syntheses[task]
-        y_hat = torch.cat([latents[name] for name in streams], dim=1)
+        net, transform = self.g_s[task], self.structure.syntheses[task]
+        y_hat, vector = self.structure.synthesis_inputs(net, task, latents, levels)  # type: ignore[arg-type]
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        vector = self.structure.qualities(net, streams, levels)[:, :, None, None]  # type: ignore[arg-type]
         planes: Tensor = transform(net, *_like(net, y_hat, vector)) + 0.5  # type: ignore[arg-type]
         return planes
 

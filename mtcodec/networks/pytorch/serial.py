@@ -54,7 +54,10 @@ def to_tensors(model: MultiTask, histograms: fit.Histograms | None = None) -> Te
 
 
 def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
-    """A model in evaluation mode, its integer layers frozen, from tensors that were checked."""
+    """A model in evaluation mode, its integer layers frozen, from tensors that were checked.
+
+    :func:`thaw` makes it trainable.
+    """
     with torch.device("meta"):  # shapes without memory
         model = MultiTask(config)
     values = {name: torch.from_numpy(array) for name, array in tensors.items()}
@@ -68,14 +71,10 @@ def from_tensors(config: ModelConfig, tensors: Tensors) -> MultiTask:
             tables = {key: values.pop(f"{name}.{key}").float() for key in TABLE_LIMITS}
             state |= {f"{name}.{key}": value for key, value in module.load_tables(tables).items()}
     model.load_state_dict(state | {name: value.float() for name, value in values.items()}, assign=True)
-    return freeze(model)
-
-
-def freeze(model: MultiTask) -> MultiTask:
-    """Evaluation mode with quantised integer layers kept; :func:`thaw` is the way back."""
-    for module in model.modules():
-        if isinstance(module, IntConv):
-            module.freeze()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, IntConv):
+                module.frozen = module.quantised()
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -89,11 +88,7 @@ def thaw(model: nn.Module) -> None:
 
 
 def load(path: Path) -> tuple[MultiTask, Tables]:
-    """The networks and probability tables of a weights file.
-
-    Raises:
-        WeightsInvalid: see :func:`mtcodec.networks.weights.file.load`.
-    """
+    """The networks and probability tables of a weights file; WeightsInvalid: it is damaged."""
     weights = file.load(path)
     return from_tensors(weights.config, weights.tensors), weights.tables
 

@@ -88,14 +88,8 @@ def _describe(path: Path, _modified: int, _size: int) -> WeightsInfo:
         config, training = json.loads(header["config"]), json.loads(header.get("training", "{}"))
         if not isinstance(config, dict) or not isinstance(training, dict):
             raise ValueError("config or training is not an object")
-        return WeightsInfo(
-            name=path.stem,
-            path=path,
-            digest=str(header["fingerprint"]),
-            config=config,
-            training=training,
-            shapes={n: (t["dtype"], tuple(t["shape"])) for n, t in header["tensors"].items()},
-        )
+        shapes = {n: (t["dtype"], tuple(t["shape"])) for n, t in header["tensors"].items()}
+        return WeightsInfo(path.stem, path, str(header["fingerprint"]), config, training, shapes)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsInvalid(f"damaged header: {error}", path=path) from error
 

@@ -28,13 +28,14 @@ def check(config: ModelConfig, tensors: Tensors) -> None:
     """
     structure, unchecked = Structure(config), dict(tensors)
     for name, layer in structure.layers.items():
-        if layer.kind == "integer":
-            _check_integer_layer(unchecked, name, layer)
-        else:
-            _check_float_layer(unchecked, name, layer)
+        check_layer = _check_integer_layer if layer.kind == "integer" else _check_float_layer
+        check_layer(unchecked, name, layer)
     for stream_name, stream in structure.streams.items():
-        for name, shape in stream.tables.items():
-            _check_table(unchecked, f"streams.{stream_name}.{name}", shape, TABLE_LIMITS[name])
+        for table_name, shape in stream.tables.items():
+            name, (low, high) = f"streams.{stream_name}.{table_name}", TABLE_LIMITS[table_name]
+            table = _take(unchecked, name, shape, "int16")
+            if not low <= int(table.min()) <= int(table.max()) <= high:
+                raise ValueError(f"{name} is out of range")
     for name in DISTRIBUTION:
         if not _finite(_take(unchecked, name, (1,), "float32")):
             raise ValueError(f"{name} is not finite")
@@ -67,12 +68,6 @@ def _check_float_layer(tensors: Tensors, name: str, layer: Layer) -> None:
             values = _take(tensors, f"{name}.{parameter}{SCALES}", scales_shape(shape), "float16")
         if not _finite(values):
             raise ValueError(f"{name}.{parameter} is not finite")
-
-
-def _check_table(tensors: Tensors, name: str, shape: tuple[int, ...], limits: tuple[int, int]) -> None:
-    table, (low, high) = _take(tensors, name, shape, "int16"), limits
-    if not low <= int(table.min()) <= int(table.max()) <= high:
-        raise ValueError(f"{name} is out of range")
 
 
 def _finite(values: Array) -> bool:

@@ -1,0 +1,112 @@
+"""Scenes that ``mtcodec encode`` encodes, in this process or in others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtcodec.cli import report
+from mtcodec.cli.batch import Outcome
+from mtcodec.cli.common import emit, make_directory, set_threads
+from mtcodec.codec.request import Request
+from mtcodec.errors import MtcodecError
+
+if TYPE_CHECKING:
+    from mtcodec.codec.api import Codec
+    from mtcodec.codec.encoded import EncodedScene
+    from mtcodec.files.layouts import SceneFiles
+
+
+@dataclass
+class Encoded(Outcome):
+    """What became of a scene.
+
+    Attributes:
+        facts: what ``--json`` prints of the file.
+        measures: by task and measure.
+        notes, warnings: lines for people.
+    """
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    measures: dict[str, dict[str, float]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Encoder:
+    """Encodes scenes; the codec is loaded with the first one.
+
+    Attributes:
+        bpp: bits per pixel to reach, if any.
+        tasks: those to encode; None: all.
+        several: outputs are files in directories, which are made.
+    """
+
+    request: Request
+    weights: str
+    device: str
+    threads: int
+    bpp: float | None
+    tasks: list[str] | None
+    force: bool
+    several: bool
+
+    def __call__(self, work: tuple[SceneFiles, Path]) -> Encoded:
+        """Encode a scene into a file; an error of it is in the result."""
+        scene, path = work
+        result = Encoded(scene.label)
+        try:
+            encoded = self._encode(scene, result.notes.append)
+            data = encoded.to_bytes()
+            if self.several:
+                make_directory(path.parent)
+            emit(data, path, self.force)
+        except MtcodecError as error:
+            result.error = error.at(path=scene.files.get(error.task or "", scene.label))
+            return result
+        from mtcodec.codec import rate
+        from mtcodec.container.mtc import Reader
+        from mtcodec.files.scene import bytes_on_disk
+
+        result.read, result.written = bytes_on_disk(scene, encoded.chosen), len(data)
+        result.measures = encoded.measures
+        result.facts = report.facts(Reader(data), str(path), encoded.measures)
+        result.notes += encoded.prepared.messages
+        missed = rate.target_error(encoded, encoded.request)
+        result.warnings = [line for line in (missed, _hardly_usable(encoded)) if line]
+        return result
+
+    def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+        """A scene, encoded at the quality that is asked for or searched."""
+        from mtcodec.files import attachments
+        from mtcodec.files.scene import layout_units, read_scene
+
+        images = read_scene(scene, self.request.tasks, self.tasks, tell)
+        attached = attachments.read(scene)
+        settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
+        if self.bpp is not None:
+            height, width = next(iter(images.values())).shape[:2]
+            settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))
+        return self._codec().encode_scene(images, **settings)
+
+    def _codec(self) -> Codec:
+        from mtcodec.codec.api import Codec
+
+        if not hasattr(self, "_loaded"):
+            set_threads(self.threads)
+            self._loaded = Codec(self.weights, self.device, coding=self.request.coding)
+        return self._loaded
+
+
+def _hardly_usable(encoded: EncodedScene) -> str:
+    """A warning of tasks that are; empty if none is."""
+    psnrs = [f"{task} {encoded.measures[task]['psnr']:.1f} dB" for task in encoded.below_floor()]
+    if not psnrs:
+        return ""
+    return (
+        f"hardly usable: {', '.join(psnrs)}. Try a higher --quality, --max-error or --lossless "
+        "for it, other --weights, or train your own"
+    )
