@@ -64,7 +64,7 @@ def parallel_map(function: Callable[[T], R], items: Sequence[T], serial: bool = 
 
 
 def map_ahead(pool: Executor, function: Callable[[T], R], items: Iterable[T], ahead: int) -> Iterator[R]:
-    """Results of ``function`` in a pool, in order; items are taken ``ahead`` of the results, and no faster."""
+    """Results of ``function`` in a pool, in order; items are taken ``ahead`` of them, and no faster."""
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(pool.submit(function, item))
