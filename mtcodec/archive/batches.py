@@ -46,7 +46,7 @@ def center_crop(image: Array, window: tuple[int, int]) -> Array:
     A smaller image gets zeros below and at the right.
     """
     cropped = image[center_window(image.shape, window)]
-    padding = [(0, wanted - side) for side, wanted in zip(cropped.shape, window)]
+    padding = [(0, length - side) for side, length in zip(cropped.shape, window)]
     if not any(after for _, after in padding):
         return cropped
     return np.pad(cropped, [*padding, *[(0, 0)] * (image.ndim - 2)])
@@ -54,9 +54,9 @@ def center_crop(image: Array, window: tuple[int, int]) -> Array:
 
 def center_window(size: Sequence[int], window: tuple[int, int]) -> Window:
     """Rows and columns in the middle of an image of a size (height, width, …); all where there are fewer."""
-    starts = [max(0, (side - wanted) // 2) for side, wanted in zip(size, window)]
+    starts = [max(0, (side - length) // 2) for side, length in zip(size, window)]
     rows, columns = (
-        slice(start, min(start + wanted, side)) for start, wanted, side in zip(starts, window, size)
+        slice(start, min(start + length, side)) for start, length, side in zip(starts, window, size)
     )
     return rows, columns
 

@@ -81,9 +81,9 @@ def divide(reader: ArchiveReader, workers: int, keys: Sequence[str] | None = Non
         missing = set(keys).difference(*keys_of_group.values())
         if missing:
             raise UsageError(f"no scene {min(missing)!r}", path=reader.path)
-        wanted = set(keys)
+        wanted_keys = set(keys)
         rows_of_group = {
-            row_group: [row for row, key in enumerate(group_keys) if key in wanted]
+            row_group: [row for row, key in enumerate(group_keys) if key in wanted_keys]
             for row_group, group_keys in keys_of_group.items()
         }
     is_divided = len(reader.row_groups) < 4 * workers

@@ -77,8 +77,8 @@ class _Contours:
     def events(self, ends: bool = False, begins: bool = False) -> tuple[int, int]:
         """Do boundaries end in the next row, or begin?"""
         gap, bit, odds = min(self.smallest.bit_length(), WIDE), self.coder.bit, self.odds.bits
-        some = bit(odds, ENDS + gap, ends)
-        return some, bit(odds, BEGINS + (WIDE + 1) * some + gap, begins)
+        has_changes = bit(odds, ENDS + gap, ends)
+        return has_changes, bit(odds, BEGINS + (WIDE + 1) * has_changes + gap, begins)
 
 
 class _Decoder(_Contours):
@@ -95,7 +95,7 @@ class _Decoder(_Contours):
         """A row of the boundaries above, moved."""
         coder, odds, places, states = self.coder, self.odds.bits, self.places, self.states
         span, code, at, data = coder.span, coder.code, coder.at, coder.data
-        some = False
+        has_changes = False
         for index, state in enumerate(states):
             x = places[index]
             context = MOVES + PAST[state] if x else EDGE
@@ -112,9 +112,9 @@ class _Decoder(_Contours):
                 coder.more()
                 places[index], states[index] = self.moved(state, x)
                 span, code, at = coder.span, coder.code, coder.at
-                some = True
+                has_changes = True
         coder.span, coder.code, coder.at = span, code, at
-        if some:
+        if has_changes:
             self.smallest = min(self.gaps())
             if self.smallest <= 0 or places[0] < 0:
                 raise FormatError("labels: impossible boundary")

@@ -112,16 +112,16 @@ class Decoder:
         lost: list[SectionError] = []
         with open_file(file, self.max_pixels) as reader:
             result.read = reader.size
-            wanted = self.tasks or list(reader.header.tasks)
-            for name in wanted:
+            task_names = self.tasks or list(reader.header.tasks)
+            for name in task_names:
                 reader.header.task(name)
                 for suffix in (".png", ".npy"):
                     refuse_existing(directory / (name + suffix), self.force)
-            if any(reader.header.task(name).is_neural for name in wanted):
+            if any(reader.header.task(name).is_neural for name in task_names):
                 set_threads(self.threads)
             attached = self._attached(reader, directory, lost)
             try:
-                images = Codec(self.weights, self.device).decode(reader, wanted, lost.append)
+                images = Codec(self.weights, self.device).decode(reader, task_names, lost.append)
             except FormatError as error:
                 raise error.at(path=file) from None
         result.lost = lost
@@ -136,7 +136,7 @@ class Decoder:
             result.paths.append(path)
             result.written += path.stat().st_size
         if lost:
-            raise FormatError(f"damaged; {len(images)} of {len(wanted)} tasks decoded", path=file)
+            raise FormatError(f"damaged; {len(images)} of {len(task_names)} tasks decoded", path=file)
 
     def _attached(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
         """Files that are kept beside the images; damage is added to ``lost``."""

@@ -88,21 +88,28 @@ def encode(
     request = options.request_of(targets, quality, bounds, images, coding, weights=coding.weights)
     datasets = with_listed(inputs, batch.files_from)
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
-    wanted = values.names(tasks)
-    _check_images(scenes, wanted)
+    task_names = values.names(tasks)
+    _check_images(scenes, task_names)
     check_tasks(request, scenes)
     paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
     there = {path for path in paths if skip_existing and path.is_file()}
     work = [(scene, path) for scene, path in zip(scenes, paths) if path not in there]
     if dry_run:
-        _list(scenes, paths, there, wanted, printing.as_json)
+        _list(scenes, paths, there, task_names, printing.as_json)
     check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
     if not several and not work:
         printing.note(f"{output}: is there already")
     encoder = Encoder(
-        request, coding.weights, machine.device, machine.threads, targets.target_bpp, wanted, force, several
+        request,
+        coding.weights,
+        machine.device,
+        machine.threads,
+        targets.target_bpp,
+        task_names,
+        force,
+        several,
     )
     weights = "" if coding.weights == "auto" else coding.weights
     print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
@@ -131,26 +138,28 @@ def _print(result: Encoded, printing: options.PrintOptions, several: bool, weigh
 
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:
     """Raise UsageError where there is more than one target."""
-    wanted = [targets.target_psnr or None, targets.target_bpp, targets.target_bytes, quality.quality or None]
-    if sum(target is not None for target in wanted) > 1:
+    goals = [targets.target_psnr or None, targets.target_bpp, targets.target_bytes, quality.quality or None]
+    if sum(target is not None for target in goals) > 1:
         raise UsageError("a quality, a PSNR, bits per pixel and bytes: only one of them can be the target")
 
 
-def _check_images(scenes: Sequence[SceneFiles], wanted: Sequence[str] | None) -> None:
+def _check_images(scenes: Sequence[SceneFiles], task_names: Sequence[str] | None) -> None:
     """Raise SceneError where a scene has no image of a task that is wanted."""
     for scene in scenes:
-        for task in wanted or []:
+        for task in task_names or []:
             if task not in scene.files:
                 raise SceneError(f"no image of task {task!r}", path=scene.label)
 
 
 def _list(
     scenes: Sequence[SceneFiles], paths: Sequence[Path], there: Collection[Path],
-    wanted: Sequence[str] | None, as_json: bool,
+    task_names: Sequence[str] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Print what ``--dry-run`` tells: scenes, their outputs, and what is left out."""
     for scene, path in zip(scenes, paths):
-        images = {task: image for task, image in scene.files.items() if wanted is None or task in wanted}
+        images = {
+            task: image for task, image in scene.files.items() if task_names is None or task in task_names
+        }
         left_out = [task for task in scene.files if task not in images]
         facts = {
             "scene": scene.key, "file": str(path), "there": path in there,

@@ -69,16 +69,16 @@ def extract(
     """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
     from mtcodec.container import mtc as container
 
-    wanted = values.names(tasks) or []
+    task_names = values.names(tasks) or []
     if is_archive(file):
         from mtcodec.archive.check import extract as run
 
         with progress_bar() as bar:
-            run(open_archive(file), output, wanted, partial(bar, "copying"), force)
+            run(open_archive(file), output, task_names, partial(bar, "copying"), force)
         return
     with open_file(file) as reader:
         try:
-            data = container.extract(reader, wanted)
+            data = container.extract(reader, task_names)
         except FormatError as error:
             raise error.at(path=file) from None
     emit(data, Path(output), force)

@@ -95,8 +95,8 @@ def _job(
     from mtcodec.archive.store import store_at
 
     present = tasks_of(scenes, request.tasks)
-    wanted = tuple(tasks or present)
-    missing = [task for task in wanted if task not in present]
+    task_names = tuple(tasks or present)
+    missing = [task for task in task_names if task not in present]
     if missing:
         raise SceneError(f"no scene has an image of task {missing[0]!r}")
     arrow()  # it may be missing, which is told before any work
@@ -104,8 +104,8 @@ def _job(
         pass
     with progress_bar(quiet) as bar:
         bar("choosing weights", 0, 0)
-        chosen = choose_weights(weights, scenes, wanted, request, output)
-    return Job(chosen, wanted, request, tuple(attach))
+        chosen = choose_weights(weights, scenes, task_names, request, output)
+    return Job(chosen, task_names, request, tuple(attach))
 
 
 def _shown(bar: ShowProgress) -> Callable[[Summary, int], None]:

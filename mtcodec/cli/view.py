@@ -64,10 +64,10 @@ def view(
     tasks_by_name, tell = naming.tasks_by_name(), options.PrintOptions(quiet=quiet).note
     originals = find([original], codec.tasks, tasks_by_name, tell) if original else []
     common.set_threads(machine.threads)
-    wanted = values.names(tasks)
+    task_names = values.names(tasks)
     with ExitStack() as stack:
-        scenes = _scenes(stack, file, codec, wanted, max_pixels, limit)
-        scene_views = _views(scenes, wanted, originals, quiet)
+        scenes = _scenes(stack, file, codec, task_names, max_pixels, limit)
+        scene_views = _views(scenes, task_names, originals, quiet)
     from mtcodec.view.page import render_page
 
     data = render_page(scenes.title, scenes.count, scene_views)

@@ -45,8 +45,8 @@ def read_scene(
     sources: dict[str, ImageSource] = {}
     for name, source in scene_files.files.items():
         alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-        wanted = [task for task in (name, alpha_name) if tasks is None or task in tasks]
-        if not wanted:
+        task_names = [task for task in (name, alpha_name) if tasks is None or task in tasks]
+        if not task_names:
             continue
         try:
             image, alpha = read_with_alpha(source, name, declared.get(name), note)
@@ -56,8 +56,8 @@ def read_scene(
         images = {name: image}
         if alpha is not None:
             images[alpha_name] = alpha
-            _note_alpha(scene_files, name, alpha_name, alpha_name in wanted, note)
-        scene |= {task: images[task] for task in wanted if task in images}
+            _note_alpha(scene_files, name, alpha_name, alpha_name in task_names, note)
+        scene |= {task: images[task] for task in task_names if task in images}
         sources |= dict.fromkeys(images, source)
     if not scene:
         names = "" if tasks is None else f" ({', '.join(tasks)})"

@@ -130,7 +130,7 @@ def places(
 
     if group == "g_a" and layer in ("out", "linear"):
         analyses = small.graph.analyses  # called by their task where every task has one
-        rows = latents(*next(made for read, made in analyses if len(analyses) == 1 or read == (owner,)))
+        rows = latents(*next(streams for read, streams in analyses if len(analyses) == 1 or read == (owner,)))
     elif group == "g_s" and layer in ("stem", "linear"):
         columns = latents(*small.graph.reads[owner])
     elif group in ("g_a", "g_s") and layer in ("modulate_8.output", "modulate_16.output"):
