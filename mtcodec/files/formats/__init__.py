@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import exr, hdf5, pillow, pnm, tiff, usual
+from mtcodec.files.formats import avif, exr, hdf5, jpeg2000, jpegxl, pillow, pnm, tiff, usual
 from mtcodec.files.formats.base import ImageFormat, Shape
 from mtcodec.files.sources import ImageSource, MissingSource, UnreadableImage
 
 FORMATS = (
     usual.PNG, pillow.JPEG, tiff.FORMAT, exr.FORMAT, usual.NPY, hdf5.FORMAT,
     pnm.PNM, pnm.PFM, pillow.WEBP, pillow.BMP, pillow.GIF,
+    avif.FORMAT, jpegxl.FORMAT, jpeg2000.FORMAT,
 )  # fmt: skip
 _BY_SUFFIX = {suffix: image_format for image_format in FORMATS for suffix in image_format.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)
