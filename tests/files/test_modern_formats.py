@@ -182,3 +182,28 @@ def test_what_is_cut_off_is_told_in_our_words(suffix: str, keep: float, tmp_path
     ):
         read(tmp_path / f"x.{suffix}", RGB)
     assert capfd.readouterr() == ("", "")
+
+
+def jxl_of_size(width: int, height: int) -> bytes:
+    """The beginning of a code stream with sides of 30 bits."""
+    header = 3 << 1 | (height - 1) << 3 | 3 << 36 | (width - 1) << 38
+    return b"\xff\x0a" + header.to_bytes(64, "little")
+
+
+@pytest.mark.parametrize("name", ["x.avif", "x.jxl", "x.jp2"])
+def test_all_formats_have_one_limit_which_is_ours(name: str, tmp_path: Path, capfd: Any) -> None:
+    width, height = 1 << 15, (1 << 13) + 1
+    if name == "x.avif":
+        data = bytes(imagecodecs.avif_encode(NOISE))
+        at = data.index(b"ispe") + 8
+        data = data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+    elif name == "x.jp2":
+        data = bytes(imagecodecs.jpeg2k_encode(NOISE))
+        at = data.index(b"\xff\x4f\xff\x51") + 8
+        data = data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+    else:
+        data = jxl_of_size(width, height)
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(SceneError, match="32768×8193 pixels are more than the 268,435,456"):
+        read(tmp_path / name)
+    assert capfd.readouterr() == ("", "")
