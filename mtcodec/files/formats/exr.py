@@ -152,8 +152,13 @@ def _open(path: Path, **options: bool) -> Iterator[Any]:
 def _without_errors_of_c() -> Iterator[None]:
     """The standard error stream goes nowhere: OpenEXR writes to it, and nothing else can stop it."""
     with _ERRORS_LOCK:
-        sys.stderr.flush()
-        kept = os.dup(2)
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no such stream
+            yield
+            return
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
             os.dup2(nowhere, 2)
