@@ -81,7 +81,7 @@ def _code_stream(data: bytes) -> bytes:
     return data
 
 
-class _Bits:
+class Bits:
     """Bits of a code stream's headers, lowest first; zeros follow the end."""
 
     def __init__(self, data: bytes) -> None:
@@ -114,8 +114,8 @@ def _parse(stream: bytes) -> tuple[int, int]:
     """
     if stream[:2] != SIGNATURE:
         raise FormatError("not a JPEG XL code stream")
-    bits = _Bits(stream[2:66])
-    size = _size(bits)
+    bits = Bits(stream[2:66])
+    size = read_size(bits)
     xyb = _metadata(bits)
     bits.one("a colour transform of its own")
     bits.at += -bits.at % 8
@@ -123,7 +123,8 @@ def _parse(stream: bytes) -> tuple[int, int]:
     return size
 
 
-def _size(bits: _Bits) -> tuple[int, int]:
+def read_size(bits: Bits) -> tuple[int, int]:
+    """(height, width): the size header of a code stream."""
     small = bits.take(1)
 
     def side() -> int:
@@ -136,7 +137,7 @@ def _size(bits: _Bits) -> tuple[int, int]:
     return height, height * over // under
 
 
-def _metadata(bits: _Bits) -> bool:
+def _metadata(bits: Bits) -> bool:
     """Are colours XYB?"""
     if bits.take(1):  # all default
         return True
@@ -149,26 +150,26 @@ def _metadata(bits: _Bits) -> bool:
     xyb = bool(bits.take(1))
     if not bits.take(1):  # colours that are not sRGB
         bits.zero(1, "a colour profile")
-        grey = _enumerated(bits) == 1
+        grey = read_enumerated(bits) == 1
         for _ in range(1 if grey else 2):  # white point, primaries
-            if _enumerated(bits) == 2:
+            if read_enumerated(bits) == 2:
                 raise FormatError("JPEG XL stream with colours of its own")
         if bits.take(1):
             bits.take(24)  # gamma
         else:
-            _enumerated(bits)
-        _enumerated(bits)  # rendering intent
+            read_enumerated(bits)
+        read_enumerated(bits)  # rendering intent
     bits.zero(2, "extensions")
     return xyb
 
 
-def _enumerated(bits: _Bits) -> int:
+def read_enumerated(bits: Bits) -> int:
     """A value of an enumeration."""
     choice = bits.take(2)
     return choice if choice < 2 else 2 + bits.take(4) if choice == 2 else 18 + bits.take(6)
 
 
-def _frame(bits: _Bits, xyb: bool) -> None:
+def _frame(bits: Bits, xyb: bool) -> None:
     """The header of a frame: regular, of the picture's size, in one pass, the last one."""
     if bits.take(1):  # all default
         return

@@ -51,8 +51,8 @@ def read_with_alpha(
         note("its alpha says that all is opaque, and is dropped")
         alpha = None
     image = _as_declared(image, task, note)
-    if image_format.lossy and as_numbers and (task is not None or _looks_like_labels(image)):
-        note("a JPEG file, which changes labels where they meet; PNG keeps them")
+    if as_numbers and (task is not None or _looks_like_labels(image)) and image_format.is_lossy(source):
+        note(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them")
     return np.ascontiguousarray(image), alpha
 
 

@@ -13,6 +13,10 @@ class MissingSource(Exception):
     """A source turns out to hold nothing."""
 
 
+class UnreadableImage(ValueError):
+    """An image cannot be read; its words are for people. What libraries say is not."""
+
+
 class Source(Protocol):
     """A member of a tar file, a cell of a table, or a layer of an EXR file.
 
@@ -28,7 +32,7 @@ class Source(Protocol):
         """Its format, as a file's suffix: ``.png``. It may read the source, and raise what that raises."""
 
     def read_bytes(self) -> bytes:
-        """All of it; raises OSError or ValueError, or MissingSource."""
+        """All of it; raises OSError or UnreadableImage, or MissingSource."""
 
     @property
     def size(self) -> int:

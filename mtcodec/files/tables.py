@@ -17,7 +17,7 @@ from mtcodec.errors import SceneError
 from mtcodec.files.formats import suffix_of_bytes
 from mtcodec.files.notes import list_names
 from mtcodec.files.search import SceneFiles, Search
-from mtcodec.files.sources import MAX_IMAGE_BYTES, MissingSource, is_safe_path
+from mtcodec.files.sources import MAX_IMAGE_BYTES, MissingSource, UnreadableImage, is_safe_path
 
 SUFFIX = ".parquet"
 KEY_COLUMNS = ("__key__", "key", "id", "image_id")  # columns that may say what scenes are called
@@ -60,7 +60,7 @@ class Cell:
         if data is None:
             raise MissingSource
         if len(data) > MAX_IMAGE_BYTES:
-            raise ValueError(f"{len(data)} bytes are more than {MAX_IMAGE_BYTES}")
+            raise UnreadableImage(f"{len(data)} bytes are more than {MAX_IMAGE_BYTES}")
         return bytes(data)
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from mtcodec.errors import SceneError
 from mtcodec.files.listing import Listing
 from mtcodec.files.notes import Note, list_names
 from mtcodec.files.search import Search
-from mtcodec.files.sources import MAX_IMAGE_BYTES, is_safe_path
+from mtcodec.files.sources import MAX_IMAGE_BYTES, UnreadableImage, is_safe_path
 
 SUFFIX = ".tar"
 BLOCK_BYTES = 512
@@ -48,12 +48,12 @@ class Member:
 
     def read_bytes(self) -> bytes:
         if self.size > MAX_IMAGE_BYTES:
-            raise ValueError(f"{self.size} bytes are more than {MAX_IMAGE_BYTES}")
+            raise UnreadableImage(f"{self.size} bytes are more than {MAX_IMAGE_BYTES}")
         with self.file.open("rb") as file:
             file.seek(self.offset)
             data = file.read(self.size)
         if len(data) != self.size:
-            raise ValueError("the tar file ends within it")
+            raise UnreadableImage("the tar file ends within it")
         return data
 
     def __str__(self) -> str:

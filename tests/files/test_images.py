@@ -376,7 +376,7 @@ REFUSED_IMAGES = {
     "a number": (np.uint8(3), "not an image: an array of shape ()"),
     "a video": (np.zeros((2, 4, 4, 3), np.uint8), "not an image: an array of shape (2, 4, 4, 3)"),
     "spectra": (np.zeros((4, 4, 17), np.uint8), "17 channels are more than 16"),
-    "pickled": (np.array([{}]), "cannot read it: Object arrays cannot be loaded"),
+    "pickled": (np.array([{}]), "cannot read it: it holds Python objects, not numbers"),
 }
 
 
@@ -416,7 +416,7 @@ def test_refuses_an_archive_of_arrays_and_exr_channels_of_no_meaning(tmp_path: P
     path = tmp_path / "depth.npy"
     with path.open("wb") as file:
         np.savez(file, depth=picture(1, "uint8"))
-    refused(path, lambda: read_image(path, DEPTH), "the magic string is not correct")
+    refused(path, lambda: read_image(path, DEPTH), "it is no array, or cut off")
     path = tmp_path / "depth.exr"
     plane = picture(1, "float32")
     for names in ("UV", "RGBZ"):
@@ -430,7 +430,7 @@ def test_refuses_files_that_declare_more_than_an_image_has(tmp_path: Path) -> No
     data = bytearray(path.read_bytes())
     data[16:24] = b"\x7f\xff\xff\xff" * 2
     path.write_bytes(data)
-    refused(path, lambda: read_image(path, RGB), "samples are more than")
+    refused(path, lambda: read_image(path, RGB), "pixels are more than the 268,435,456")
     path = tmp_path / "depth.npy"
     np.save(path, picture(1, "float32"))
     data = bytearray(path.read_bytes().replace(b"(5, 7)", b"(5,79)"))

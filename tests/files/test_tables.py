@@ -114,7 +114,7 @@ def test_refuses_what_is_no_table_of_images(tmp_path: Path) -> None:
 
 
 def test_a_damaged_cell_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "x.parquet", {"rgb": [png(RGB), b"GIF87a"]})
+    path = write(tmp_path / "x.parquet", {"rgb": [png(RGB), b"no picture"]})
     with pytest.raises(SceneError) as caught:
         read_scene(find_scenes(path)[1])
     assert str(caught.value).startswith(f"{path}: column rgb, row 1 of group 0: cannot read it: not an image")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import exr, hdf5, usual
+from mtcodec.files.formats import avif, exr, hdf5, jpeg2000, jpegxl, pillow, pnm, tiff, usual
 from mtcodec.files.formats.base import ImageFormat, Shape
-from mtcodec.files.sources import ImageSource, MissingSource
+from mtcodec.files.sources import ImageSource, MissingSource, UnreadableImage
 
-FORMATS = (usual.PNG, usual.JPEG, usual.TIFF, exr.FORMAT, usual.NPY, hdf5.FORMAT)
+FORMATS = (
+    usual.PNG, pillow.JPEG, tiff.FORMAT, exr.FORMAT, usual.NPY, hdf5.FORMAT,
+    pnm.PNM, pnm.PFM, pillow.WEBP, pillow.BMP, pillow.GIF,
+    avif.FORMAT, jpegxl.FORMAT, jpeg2000.FORMAT,
+)  # fmt: skip
 _BY_SUFFIX = {suffix: image_format for image_format in FORMATS for suffix in image_format.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)
 
@@ -19,11 +25,11 @@ def format_of(source: ImageSource) -> ImageFormat:
     """The format of a source, by its suffix.
 
     Raises:
-        ValueError: an unknown one. MissingSource: there is nothing whose format could be told.
+        UnreadableImage: an unknown one. MissingSource: there is nothing whose format could be told.
     """
     image_format = _BY_SUFFIX.get(source.suffix.lower())
     if image_format is None:
-        raise ValueError(f"not an image of a known format ({', '.join(SUFFIXES)})")
+        raise UnreadableImage(f"not an image of a known format ({', '.join(SUFFIXES)})")
     return image_format
 
 
@@ -46,7 +52,8 @@ def shape_of(source: ImageSource) -> Shape:
 def reader_errors(source: ImageSource, failure: str) -> Iterator[None]:
     """Whatever readers raise within is a SceneError of ``source``, in one line that begins with ``failure``.
 
-    MissingSource passes, and so do errors of this package, which learn of ``source``.
+    MissingSource passes, and so do errors of this package, which learn of ``source``. The words of libraries
+    stay with the cause.
     """
     try:
         yield
@@ -55,5 +62,17 @@ def reader_errors(source: ImageSource, failure: str) -> Iterator[None]:
     except MtcodecError as error:
         raise error.at(path=source) from None
     except Exception as error:  # readers raise whatever their libraries do
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise SceneError(f"{failure}: {reason}", path=source) from error
+        raise SceneError(f"{failure}: {_reason(source, error)}", path=source) from error
+
+
+def _reason(source: ImageSource, error: Exception) -> str:
+    """What is wrong, in our words or the system's."""
+    if isinstance(error, UnreadableImage):
+        return str(error)
+    if isinstance(source, Path) and source.is_file() and not source.stat().st_size:
+        return "it is empty"
+    if isinstance(error, OSError) and error.errno and error.filename is not None:
+        return os.strerror(error.errno)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return "it is damaged, cut off, or of another format than its name says"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from mtcodec.container.header import MAX_PIXELS
 from mtcodec.files.notes import Note
-from mtcodec.files.sources import ImageSource
+from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.signals.mapping import Array
 
 MAX_SAMPLES = 1 << 30  # height × width × channels of an image
@@ -25,9 +29,10 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """A format of image files. Its readers raise whatever their libraries do.
+    """A format of image files. Its readers raise UnreadableImage, or whatever their libraries do.
 
     Attributes:
+        name: what people call it.
         suffixes: of its files, in lower case; the first is the usual one.
         magics: the bytes that its files begin with, one of these.
         read: gives the pixels, (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA. Its
@@ -36,15 +41,16 @@ class ImageFormat:
             are not stretched to 255.
         read_shape: gives size, channels and dtype, without reading pixels where the library can.
         may_have_alpha: has the format a place for alpha in what this source holds?
-        lossy: pixels differ from those that were stored.
+        is_lossy: do the pixels of this source differ from those that were stored?
     """
 
+    name: str
     suffixes: tuple[str, ...]
     magics: tuple[bytes, ...]
     read: Callable[[ImageSource, bool, Note], Array]
     read_shape: Callable[[ImageSource], Shape]
     may_have_alpha: Callable[[ImageSource], bool] = lambda source: False
-    lossy: bool = False
+    is_lossy: Callable[[ImageSource], bool] = lambda source: False
 
 
 def array_shape(shape: Sequence[int], dtype: str) -> Shape:
@@ -53,7 +59,25 @@ def array_shape(shape: Sequence[int], dtype: str) -> Shape:
     return Shape(height, width, channels[0] if channels else 1, dtype)
 
 
-def check_samples(*sides: int) -> None:
-    """Raise ValueError for more samples than an image may have; a small file may declare many."""
-    if math.prod(sides) > MAX_SAMPLES:
-        raise ValueError(f"{'×'.join(map(str, sides))} samples are more than {MAX_SAMPLES}")
+def check_size(height: int, width: int, *channels: int) -> None:
+    """Raise UnreadableImage for more than an image may have; a small file may declare much."""
+    if height * width > MAX_PIXELS:
+        raise UnreadableImage(
+            f"{width}×{height} pixels are more than the {MAX_PIXELS:,} that an image may have"
+        )
+    if height * width * math.prod(channels) > MAX_SAMPLES:
+        samples = "×".join(map(str, (width, height, *channels)))
+        raise UnreadableImage(f"{samples} samples are more than the {MAX_SAMPLES:,} that an image may have")
+
+
+def note_bits(bits: int, dtype: str, note: Note) -> None:
+    """Say so where integers have fewer bits than their dtype: they are not stretched."""
+    if bits < 8 * np.dtype(dtype).itemsize:
+        note(f"its values have {bits} bits, 0 to {(1 << bits) - 1}, and stay as they are in {dtype}")
+
+
+def keep_from_users(library: str) -> None:
+    """Let what ``library`` logs reach handlers that a program has set up, but never be printed."""
+    logger = logging.getLogger(library)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource
+from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.signals.mapping import Array
 
 CHANNEL_ORDER = "RGBXYZUVWA"  # of the channels of a layer
 COLOR_CHANNELS = ("RGBA", "RGB", "XYZ", "YA")  # channels without prefix that are one image
 UNNAMED_LAYER = "Combined"  # of channels without prefix
-MAX_PIXELS = 1 << 28
+_ERRORS_LOCK = threading.RLock()  # while the stream of errors of the process leads nowhere
 Place = tuple[int, str]
 """The number of a part, and the name of a channel in it."""
 
@@ -89,7 +92,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     places_by_layer = _places_by_layer([list(planes)])
     if len(places_by_layer) != 1:
         names = ", ".join(name for _, name in planes)
-        raise ValueError(f"channels {names}; one image has one, R G B (A), or X Y Z")
+        raise UnreadableImage(f"channels {names}; one image has one, R G B (A), or X Y Z")
     (places,) = places_by_layer.values()
     return np.stack([planes[place] for place in places], axis=-1)
 
@@ -111,12 +114,11 @@ def _all_planes(path: Path, mtime_ns: int, size: int) -> dict[Place, Array]:
 
 
 def _read_channel_names(path: Path) -> list[list[Place]]:
-    """By part, the places of its channels; ValueError if a part is too large."""
+    """By part, the places of its channels; UnreadableImage if a part is too large."""
     with _open(path, header_only=True) as file:
         for part in file.parts:
             low, high = part.header["dataWindow"]
-            if int(high[0] - low[0] + 1) * int(high[1] - low[1] + 1) > MAX_PIXELS:
-                raise ValueError(f"more than {MAX_PIXELS} pixels")
+            check_size(int(high[1]) - int(low[1]) + 1, int(high[0]) - int(low[0]) + 1)
         return [
             [_place(file, number, channel.name) for channel in part.header["channels"]]
             for number, part in enumerate(file.parts)
@@ -128,7 +130,7 @@ def _read_planes(path: Path) -> list[dict[Place, Array]]:
     _read_channel_names(path)  # refuses what is too large
     with _open(path, separate_channels=True) as file:
         if not file.parts:
-            raise ValueError("damaged pixel data")
+            raise UnreadableImage("its pixels are damaged or cut off")
         return [
             {_place(file, number, name): np.asarray(plane.pixels) for name, plane in part.channels.items()}
             for number, part in enumerate(file.parts)
@@ -137,11 +139,34 @@ def _read_planes(path: Path) -> list[dict[Place, Array]]:
 
 @contextlib.contextmanager
 def _open(path: Path, **options: bool) -> Iterator[Any]:
-    """A file of OpenEXR, which prints a warning for damaged pixels, then holds no part."""
+    """A file of OpenEXR, which prints warnings for damaged pixels, then holds no part."""
     import OpenEXR
 
-    with contextlib.redirect_stdout(io.StringIO()), OpenEXR.File(str(path), **options) as file:
+    with contextlib.redirect_stdout(io.StringIO()), _without_errors_of_c():
+        opened = OpenEXR.File(str(path), **options)
+    with opened as file:
         yield file
+
+
+@contextlib.contextmanager
+def _without_errors_of_c() -> Iterator[None]:
+    """The standard error stream goes nowhere: OpenEXR writes to it, and nothing else can stop it."""
+    with _ERRORS_LOCK:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no such stream
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _place(file: Any, part: int, channel: str) -> Place:
@@ -177,4 +202,4 @@ def _on_disk(source: ImageSource) -> Iterator[Path]:
         yield path
 
 
-FORMAT = ImageFormat((".exr",), (b"v/1\x01",), _read, _read_shape, may_have_alpha=_may_have_alpha)
+FORMAT = ImageFormat("EXR", (".exr",), (b"v/1\x01",), _read, _read_shape, may_have_alpha=_may_have_alpha)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from mtcodec import extras
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
 from mtcodec.files.notes import Note, list_names
-from mtcodec.files.sources import ImageSource
+from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.signals.mapping import Array
 
 IMAGE_NAME = "dataset"  # what an image is called that lies beside others
@@ -42,14 +42,14 @@ def _open_dataset(source: ImageSource) -> Iterator[Any]:
     """The dataset of h5py that is the only one of the file, or called ``dataset``; no value is read yet.
 
     Raises:
-        DependencyError: h5py is not installed. ValueError, OSError: anything else than one plain array.
+        DependencyError: h5py is not installed. UnreadableImage, OSError: anything else than one plain array.
     """
     h5py = extras.load("h5py", "an HDF5 file", "hdf5")
     with h5py.File(source if isinstance(source, Path) else io.BytesIO(source.read_bytes()), "r") as file:
         names = [IMAGE_NAME] if IMAGE_NAME in file else _dataset_names(h5py, file)
         if len(names) != 1:
             contents = f"several datasets ({list_names(names)})" if names else "no dataset"
-            raise ValueError(f"it holds {contents}; an image is one, or called {IMAGE_NAME!r}")
+            raise UnreadableImage(f"it holds {contents}; an image is one, or called {IMAGE_NAME!r}")
         _check_is_no_link(h5py, file, names[0])
         dataset = file[names[0]]
         _check_is_image(h5py, dataset)
@@ -66,7 +66,7 @@ def _dataset_names(h5py: Any, file: Any) -> list[str]:
             path = f"{prefix}/{name}".lstrip("/")
             count += 1
             if count > MAX_NAMES:
-                raise ValueError(f"it holds more than {MAX_NAMES} datasets and groups")
+                raise UnreadableImage(f"it holds more than {MAX_NAMES} datasets and groups")
             _check_is_no_link(h5py, file, path)
             item_class = file.get(path, getclass=True)
             if item_class is h5py.Group:
@@ -77,22 +77,23 @@ def _dataset_names(h5py: Any, file: Any) -> list[str]:
 
 
 def _check_is_no_link(h5py: Any, file: Any, path: str) -> None:
-    """Raise ValueError if ``path`` ends in a link."""
+    """Raise UnreadableImage if ``path`` ends in a link."""
     if not isinstance(file.get(path, getlink=True), h5py.HardLink):
-        raise ValueError(f"{path} is a link, which may lead to another file")
+        raise UnreadableImage(f"{path} is a link, which may lead to another file")
 
 
 def _check_is_image(h5py: Any, dataset: Any) -> None:
-    """Raise ValueError unless it is a plain array of bounded size whose values lie in the file."""
+    """Raise UnreadableImage unless it is a plain array of bounded size whose values lie in the file."""
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "biuf" or dataset.dtype.hasobject:
-        raise ValueError("not an array of numbers")
+        raise UnreadableImage("not an array of numbers")
     if dataset.external or dataset.is_virtual:
-        raise ValueError("its values lie in other files")
+        raise UnreadableImage("its values lie in other files")
     if dataset.shape is None or len(dataset.shape) not in (2, 3):
-        raise ValueError(f"not an image: an array of shape {dataset.shape}")
+        raise UnreadableImage(f"not an image: an array of shape {dataset.shape}")
+    check_size(*dataset.shape[:2])
     chunk_bytes = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
     if max(chunk_bytes, math.prod(dataset.shape) * dataset.dtype.itemsize) > MAX_BYTES:
-        raise ValueError(f"an array of shape {dataset.shape} is too large")
+        raise UnreadableImage(f"an array of shape {dataset.shape} is too large")
 
 
-FORMAT = ImageFormat((".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape)
+FORMAT = ImageFormat("HDF5", (".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape)
