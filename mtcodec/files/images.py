@@ -127,7 +127,11 @@ def write_image(path: Path, image: Array) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_atomic(path, image_bytes(image, path.suffix))
+    try:
+        data = image_bytes(image, path.suffix)
+    except OutputError as error:
+        raise error.at(path=path) from None
+    write_atomic(path, data)
 
 
 def image_bytes(image: Array, suffix: str) -> bytes:
@@ -144,4 +148,4 @@ def image_bytes(image: Array, suffix: str) -> bytes:
     try:
         return mark_png(bytes(imagecodecs.png_encode(plain, level=PNG_LEVEL)))
     except Exception as error:  # libpng's errors are of no type that we know
-        raise OutputError(f"cannot make a PNG file of it: {error}") from error
+        raise OutputError(f"cannot write it as PNG: {error}") from error

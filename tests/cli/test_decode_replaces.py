@@ -89,7 +89,9 @@ def test_originals_of_the_same_name_stay(tmp_path: Path, run: Run) -> None:
 # --- what is replaced ----------------------------------------------------------------------------------
 
 
-def test_its_own_images_are_replaced_with_force(command: tuple[object, ...], tmp_path: Path, run: Run) -> None:
+def test_its_own_images_are_replaced_with_force(
+    command: tuple[object, ...], tmp_path: Path, run: Run
+) -> None:
     out = tmp_path / "out" / "scene"
     assert run(*command).code == 0
     before = {name: (out / name).read_bytes() for name in files(out)}

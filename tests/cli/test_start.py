@@ -101,7 +101,7 @@ def test_commands_of_archives_import_no_torch(coding: str, tmp_path: Path) -> No
 @pytest.mark.processes
 def test_parts_without_networks_are_decoded_without_torch(file: Path, labels: Path, tmp_path: Path) -> None:
     light(0, "decode", labels)
-    assert files(labels.with_suffix("")) == ["semantic.png"]
+    assert files(labels.with_suffix(".decoded")) == ["semantic.png"]
     light(0, "decode", file, "--tasks", "semantic", "-o", tmp_path / "part")
 
 
