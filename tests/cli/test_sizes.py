@@ -64,8 +64,9 @@ def test_every_size_kind_and_dtype_comes_back(
     scenes: tuple[Path, dict[str, np.ndarray]], tmp_path: Path, run: Run
 ) -> None:
     root, images = scenes
-    names = [(f"{kind.name}_{dtype}", kind.name) for kind in KINDS.values() for dtype in kind.dtypes]
-    declarations = [word for name, kind in names for word in ("--task", f"{name}:{kind}")]
+    kinds = [kind for kind in KINDS.values() if kind.name != "data"]  # of which nothing is declared
+    names = [f"{kind.name}_{dtype}:{kind.name}" for kind in kinds for dtype in kind.dtypes]
+    declarations = [word for name in names for word in ("--task", name)]
     done = run("encode", root, "-o", tmp_path / "in", *QUICK, *declarations)
     assert done.code == 0, done
     done = run("decode", tmp_path / "in", "-o", tmp_path / "out", "-q", "-j", 1)
