@@ -94,7 +94,7 @@ class Store:
             raise OutputError("cannot write over HTTP", path=path)
 
     def names(self, directory: str = "") -> list[str]:
-        """Names of what lies directly in it, or in a ``directory`` of it, in order; none where there is none."""
+        """Names of what lies directly in it, or in a ``directory`` of it, in order; none if there is none."""
         with self._failing("cannot read it", directory):
             try:
                 paths = self.fs.ls(self._path_of(directory).rstrip("/"), detail=False)

@@ -120,7 +120,8 @@ class Decoder:
             task_names = self.tasks or list(reader.header.tasks)
             needs_networks = any(reader.header.task(name).is_neural for name in task_names)
             attached = _attached(reader, result.lost)
-            replaceable = check_replaceable(LocalDirectory(directory), task_names, attached, self.force)
+            existing = LocalDirectory(directory)
+            replaceable = check_replaceable(existing, task_names, attached, self.force)
             if needs_networks:
                 set_threads(self.threads)
             try:
@@ -129,8 +130,8 @@ class Decoder:
                 raise error.at(path=file) from None
         _write(images, attached, directory, result)
         for name in replaceable:  # the same image in the other format
-            if Path(name).stem in images and directory / name not in result.paths:
-                (directory / name).unlink()
+            if Path(name).stem in images and existing.path(name) not in result.paths:
+                existing.remove(name)
         if result.lost:
             raise FormatError(f"damaged; {len(images)} of {len(task_names)} tasks decoded", path=file)
 

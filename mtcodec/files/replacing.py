@@ -59,6 +59,13 @@ class LocalDirectory:
     def path(self, name: str) -> Path:
         return self._directory / name
 
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        try:
+            self.path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot remove it: {error.strerror}", path=self.path(name)) from error
+
     @staticmethod
     def _read(path: Path, count: int) -> tuple[bytes, int]:
         """The first ``count`` bytes (-1: all), and how many there are."""

@@ -71,7 +71,9 @@ def test_every_size_kind_and_dtype_comes_back(
     assert done.code == 0, done
     done = run("decode", tmp_path / "in", "-o", tmp_path / "out", "-q", "-j", 1)
     assert (done.code, done.out) == (0, b""), done
-    decoded = {str(Path(name).with_suffix("")): image(tmp_path / "out" / name) for name in files(tmp_path / "out")}
+    decoded = {
+        str(Path(name).with_suffix("")): image(tmp_path / "out" / name) for name in files(tmp_path / "out")
+    }
     assert sorted(decoded) == sorted(images)
     for name, pixels in images.items():
         assert (decoded[name].shape, decoded[name].dtype) == (pixels.shape, pixels.dtype), name
