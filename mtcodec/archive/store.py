@@ -98,7 +98,7 @@ class Store:
         with self._failing("cannot read it", directory):
             try:
                 paths = self.fs.ls(self._path_of(directory).rstrip("/"), detail=False)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return []
         return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
 
