@@ -93,12 +93,12 @@ class Store:
         if "http" in protocols or "https" in protocols:
             raise OutputError("cannot write over HTTP", path=path)
 
-    def names(self) -> list[str]:
-        """Names of the files that lie directly in it, in order; none where there is no such place."""
-        with self._failing("cannot read it"):
+    def names(self, directory: str = "") -> list[str]:
+        """Names of what lies directly in it, or in a ``directory`` of it, in order; none if there is none."""
+        with self._failing("cannot read it", directory):
             try:
-                paths = self.fs.ls(self.root, detail=False)
-            except FileNotFoundError:
+                paths = self.fs.ls(self._path_of(directory).rstrip("/"), detail=False)
+            except (FileNotFoundError, NotADirectoryError):
                 return []
         return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in paths)
 
@@ -114,6 +114,19 @@ class Store:
         """A whole file."""
         with self._failing("cannot read it", name):
             return bytes(self.fs.cat_file(self._path_of(name)))
+
+    def head(self, name: str, count: int) -> tuple[bytes, int]:
+        """The first ``count`` bytes of a file, and how many it has; nothing of a directory."""
+        with self._failing("cannot read it", name):
+            path, size = self._path_of(name), self.size(name)
+            if not size or not self.fs.isfile(path):
+                return b"", 0
+            return bytes(self.fs.cat_file(path, start=0, end=min(count, size))), size
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        with self._failing("cannot remove it", name):
+            self.fs.rm_file(self._path_of(name))
 
     def open(self, name: str) -> RangeFile:
         """A file that is read piece by piece."""

@@ -12,6 +12,7 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.engines import engine
 from mtcodec.archive.read import ArchiveReader, RowGroup
 from mtcodec.archive.rows import undamaged
+from mtcodec.archive.scene_directory import SceneDirectory
 from mtcodec.archive.store import Exists, store_at
 from mtcodec.container import attachments
 from mtcodec.container.header import Header
@@ -19,6 +20,7 @@ from mtcodec.container.mtc import SplitReader
 from mtcodec.container.section import ATTACHMENTS
 from mtcodec.errors import FormatError, OutputError, UsageError
 from mtcodec.files.images import image_bytes, suffix_for
+from mtcodec.files.replacing import check_replaceable
 from mtcodec.signals.mapping import Array
 
 Work = tuple[RowGroup, Sequence[int]]
@@ -52,16 +54,17 @@ def unpack(
         output: a path, or a URL for fsspec (``s3://``).
         tasks, keys: all without them.
         engine_name, workers: see :func:`mtcodec.archive.engines.engine`.
-        force: overwrite images.
+        force: overwrite images that decoding has written.
 
     Raises:
         UsageError: a task or key that the archive lacks; nothing is written.
-        FormatError: a damaged scene. OutputError: an image is there already.
+        FormatError: a damaged scene. OutputError: an image is there that may not be overwritten.
     """
     names = reader.manifest.select_tasks(tasks)
     work = divide(reader, workers or os.cpu_count() or 1, keys)
     total, done = sum(len(rows) for _, rows in work), Unpacked()
-    arguments = (reader.path, reader.max_pixels, names, output, force)
+    is_new = not store_at(output).names()
+    arguments = (reader.path, reader.max_pixels, names, output, force, is_new)
     with engine(engine_name, workers, Unpacker, arguments) as submit:
         for unpacked in submit(work):
             done = Unpacked(*(before + now for before, now in zip(done, unpacked)))
@@ -95,13 +98,17 @@ def divide(reader: ArchiveReader, workers: int, keys: Sequence[str] | None = Non
 
 
 class Unpacker:
-    """Writes the images of scenes; one for every process, with an archive that it has opened itself."""
+    """Writes the images of scenes; one for every process, with an archive that it has opened itself.
+
+    Args:
+        is_new: nothing was in ``output`` when the run began, so that no scene's directory is looked at.
+    """
 
     def __init__(
-        self, path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool
+        self, path: str, max_pixels: int, tasks: Sequence[str], output: str | Path, force: bool, is_new: bool
     ) -> None:
         reader = ArchiveReader(path, max_pixels)
-        self.tasks, self.store, self.force = tasks, store_at(output), force
+        self.tasks, self.store, self.force, self.is_new = tasks, store_at(output), force, is_new
         self.codec = ArchiveCodec(reader)
         self.entries = lru_cache(1)(reader.entries)  # of the last row group
 
@@ -112,18 +119,36 @@ class Unpacker:
         read = written = 0
         for first in range(0, len(rows), BATCH):
             batch = [undamaged(entries[row]) for row in rows[first : first + BATCH]]
-            files: dict[str, bytes] = {}
+            images: dict[str, bytes] = {}
+            other_files: dict[str, bytes] = {}
+            replaceable: list[str] = []
             for (key, scene_file), (_, scene) in zip(batch, decode(self.codec, batch, self.tasks)):
-                contents = {**_image_files(scene), **_attached_files(key, scene_file)}
-                files |= {f"{checked_key(key)}/{name}": data for name, data in contents.items()}
+                attached = _attached_files(key, scene_file)
+                directory = SceneDirectory(self.store, checked_key(key))
+                if not self.is_new:
+                    names = check_replaceable(directory, scene, attached, self.force)
+                    replaceable += map(directory.name_of, names)
+                images |= {directory.name_of(name): data for name, data in _image_files(scene).items()}
+                other_files |= {directory.name_of(name): data for name, data in attached.items()}
                 read += _bytes_needed(scene_file.header, self.tasks)
-            try:
-                if files:
-                    self.store.write(files, new=not self.force)
-            except Exists as error:
-                raise OutputError("exists already (--force overwrites it)", path=error.path) from None
-            written += sum(map(len, files.values()))
+            self._write(images, other_files, replaceable)
+            written += sum(map(len, [*images.values(), *other_files.values()]))
         return Unpacked(len(rows), read, written)
+
+    def _write(
+        self, images: Mapping[str, bytes], other_files: Mapping[str, bytes], replaceable: Sequence[str]
+    ) -> None:
+        """Write files by name, images in place of those that are ``replaceable``."""
+        try:
+            if images:
+                self.store.write(images, new=not self.force)
+            if other_files:  # where one is there, it was found to be the same
+                self.store.write(other_files, new=self.is_new and not self.force)
+        except Exists as error:
+            raise OutputError("exists already (--force overwrites it)", path=error.path) from None
+        for name in replaceable:
+            if name not in images:  # the same image in the other format
+                self.store.remove(name)
 
 
 def _image_files(scene: Mapping[str, Array]) -> dict[str, bytes]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from mtcodec.cli import options, values
 from mtcodec.cli.batch import Outcome, run_batch
-from mtcodec.cli.common import make_directory, open_file, refuse_existing, set_threads, warn
+from mtcodec.cli.common import make_directory, open_file, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.outputs import work_of
 from mtcodec.container.section import ATTACHMENTS
@@ -20,6 +20,7 @@ from mtcodec.errors import FormatError, MtcodecError, SectionError
 
 if TYPE_CHECKING:
     from mtcodec.container.mtc import Reader
+    from mtcodec.signals.mapping import Array
 
 
 @takes_groups
@@ -29,7 +30,7 @@ def decode(
         metavar="FILE...", help=".mtc files, or directories of them; - is standard input."
     ),
     output: Path | None = option(
-        None, "DIR", "Directory; default: FILE without its suffix.", "-o", "--output"
+        None, "DIR", "Directory; default: FILE.decoded, without .mtc.", "-o", "--output"
     ),
     tasks: str = options.ONLY_TASKS,
     force: bool = options.FORCE,
@@ -45,8 +46,9 @@ def decode(
     """Decode files, or some of their tasks, to images.
 
     One file becomes DIR/TASK.png (.npy where PNG cannot hold it). Several files, or a directory of them,
-    become DIR/KEY/TASK.png, where KEY is the name of the file, or its path in the directory; without -o, the
-    images lie beside each file. What encode --attach kept is written with the images.
+    become DIR/KEY/TASK.png, where KEY is the name of the file, or its path in the directory; without -o, they
+    lie beside each file, those of x.mtc in x.decoded. What encode --attach kept is written with the images.
+    --force replaces images that decode or unpack has written, and nothing else.
     """
     work, several = work_of(files, output)
     decoder = Decoder(
@@ -75,6 +77,11 @@ class Decoded(Outcome):
 
     paths: list[Path] = field(default_factory=list)
     lost: list[SectionError] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """A file is written."""
+        self.paths.append(path)
+        self.written += path.stat().st_size
 
 
 @dataclass(frozen=True)
@@ -106,47 +113,53 @@ class Decoder:
     def _decode(self, file: str, directory: Path, result: Decoded) -> None:
         """Write images and attachments of ``file`` to ``directory``; ``result`` notes what is done."""
         from mtcodec.codec.api import Codec
-        from mtcodec.files.images import suffix_for, write_image
-        from mtcodec.files.output import write_atomic
+        from mtcodec.files.replacing import LocalDirectory, check_replaceable
 
-        lost: list[SectionError] = []
         with open_file(file, self.max_pixels) as reader:
             result.read = reader.size
             task_names = self.tasks or list(reader.header.tasks)
-            for name in task_names:
-                reader.header.task(name)
-                for suffix in (".png", ".npy"):
-                    refuse_existing(directory / (name + suffix), self.force)
-            if any(reader.header.task(name).is_neural for name in task_names):
+            needs_networks = any(reader.header.task(name).is_neural for name in task_names)
+            attached = _attached(reader, result.lost)
+            existing = LocalDirectory(directory)
+            replaceable = check_replaceable(existing, task_names, attached, self.force)
+            if needs_networks:
                 set_threads(self.threads)
-            attached = self._attached(reader, directory, lost)
             try:
-                images = Codec(self.weights, self.device).decode(reader, task_names, lost.append)
+                images = Codec(self.weights, self.device).decode(reader, task_names, result.lost.append)
             except FormatError as error:
                 raise error.at(path=file) from None
-        result.lost = lost
-        contents: list[tuple[str, Callable[[Path, Any], None], Any]] = [
-            *((name + suffix_for(image), write_image, image) for name, image in images.items()),
-            *((name, write_atomic, data) for name, data in attached.items()),
-        ]
-        for name, write, content in contents:
-            path = directory / name
-            make_directory(path.parent)
-            write(path, content)
-            result.paths.append(path)
-            result.written += path.stat().st_size
-        if lost:
+        _write(images, attached, directory, result)
+        for name in replaceable:  # the same image in the other format
+            if Path(name).stem in images and existing.path(name) not in result.paths:
+                existing.remove(name)
+        if result.lost:
             raise FormatError(f"damaged; {len(images)} of {len(task_names)} tasks decoded", path=file)
 
-    def _attached(self, reader: Reader, directory: Path, lost: list[SectionError]) -> dict[str, bytes]:
-        """Files that are kept beside the images; damage is added to ``lost``."""
-        from mtcodec.container import attachments
 
-        try:
-            files = attachments.read(reader)
-        except SectionError as error:
-            lost.append(error)
-            return {}
-        for name in files:
-            refuse_existing(directory / name, self.force)
-        return files
+def _attached(reader: Reader, lost: list[SectionError]) -> dict[str, bytes]:
+    """Files that are kept beside the images; damage is added to ``lost``."""
+    from mtcodec.container import attachments
+
+    try:
+        return attachments.read(reader)
+    except SectionError as error:
+        lost.append(error)
+        return {}
+
+
+def _write(
+    images: Mapping[str, Array], attached: Mapping[str, bytes], directory: Path, result: Decoded
+) -> None:
+    """Write images, then files; ``result`` notes each."""
+    from mtcodec.files.images import suffix_for, write_image
+    from mtcodec.files.output import write_atomic
+
+    if images or attached:
+        make_directory(directory)
+    for task, image in images.items():
+        path = directory / (task + suffix_for(image))
+        write_image(path, image)
+        result.add(path)
+    for name, data in attached.items():
+        write_atomic(directory / name, data)
+        result.add(directory / name)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
 
 SUFFIX = ".mtc"
+DECODED_SUFFIX = ".decoded"  # of directories of images; without it there may be the originals
 
 
 def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
@@ -86,9 +87,9 @@ def _directory(file: str, key: str, output: Path | None, several: bool) -> Path:
     if file == "-" and (output is None or several):
         raise UsageError("standard input needs -o DIR, and no other files")
     if output is None:
-        output = Path(file).with_suffix("")
-        if output == Path(file):
-            raise UsageError(f"{file} has no suffix to leave out: name a directory with -o")
+        path = Path(file)
+        stem = path.stem if path.suffix.lower() == SUFFIX else path.name
+        output = path.with_name(stem + DECODED_SUFFIX)
     elif several:
         output = output / key
     if str(output) == "-":

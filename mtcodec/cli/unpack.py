@@ -27,7 +27,10 @@ def unpack(
     cluster: options.ClusterOptions,
     max_pixels: int = options.PIXEL_LIMIT,
 ) -> None:
-    """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached."""
+    """Decode an archive's scenes to DIR/KEY/TASK.png (or .npy), with what is attached.
+
+    --force replaces images that unpack or decode has written, and nothing else.
+    """
     from mtcodec.archive.unpack import unpack as run
 
     started = time.monotonic()

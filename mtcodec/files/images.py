@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 
-from mtcodec.errors import SceneError
+from mtcodec.errors import OutputError, SceneError
 from mtcodec.files.formats import format_of, reader_errors
+from mtcodec.files.marks import mark_png, marked_npy
 from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
@@ -17,6 +17,7 @@ from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
 
 PNG_LEVEL = 4  # a quarter of the time of the usual 6, for files 0.5 (depth) to 8 % (rgb) larger
+MAX_PNG_SIDE = 1_000_000  # pixels; libpng writes and reads no more
 MIN_EQUAL_NEIGHBORS = 0.8  # labels have at least this share of pixels that are equal to their left neighbours
 LABEL_DTYPES = ("uint16", "int32")  # of labels that are stored as floats, the first that holds them
 
@@ -111,9 +112,13 @@ def _looks_like_labels(image: Array) -> bool:
 
 
 def suffix_for(image: Array) -> str:
-    """``.png`` for what PNG can hold (8 and 16 bits without sign, 1 to 4 channels), else ``.npy``."""
+    """``.png`` for what PNG can hold, else ``.npy``.
+
+    That is 8 and 16 bits without sign, 1 to 4 channels, and sides of at most MAX_PNG_SIDE.
+    """
     channels = 1 if image.ndim == 2 else image.shape[2]
-    return ".png" if image.dtype.name in ("uint8", "uint16") and channels <= 4 else ".npy"
+    fits = channels <= 4 and max(image.shape[:2]) <= MAX_PNG_SIDE
+    return ".png" if fits and image.dtype.name in ("uint8", "uint16") else ".npy"
 
 
 def write_image(path: Path, image: Array) -> None:
@@ -122,15 +127,25 @@ def write_image(path: Path, image: Array) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_atomic(path, image_bytes(image, path.suffix))
+    try:
+        data = image_bytes(image, path.suffix)
+    except OutputError as error:
+        raise error.at(path=path) from None
+    write_atomic(path, data)
 
 
 def image_bytes(image: Array, suffix: str) -> bytes:
-    """A file of ``image`` with this suffix, ``.png`` or ``.npy`` (:func:`suffix_for`)."""
-    if suffix == ".png":
-        import imagecodecs
+    """A file of ``image`` with this suffix, ``.png`` or ``.npy`` (:func:`suffix_for`), marked as ours.
 
-        return bytes(imagecodecs.png_encode(np.ascontiguousarray(image), level=PNG_LEVEL))
-    buffer = io.BytesIO()
-    np.save(buffer, image, allow_pickle=False)
-    return buffer.getvalue()
+    Raises:
+        OutputError: the library of the format refuses it.
+    """
+    if suffix != ".png":
+        return marked_npy(image)
+    import imagecodecs
+
+    plain = image.copy(order="C")  # views of one column have strides that imagecodecs refuses
+    try:
+        return mark_png(bytes(imagecodecs.png_encode(plain, level=PNG_LEVEL)))
+    except Exception as error:  # libpng's errors are of no type that we know
+        raise OutputError(f"cannot write it as PNG: {error}") from error

@@ -152,6 +152,14 @@ def test_an_archive_anywhere_is_the_same(place: str, bundled: list[SceneFiles], 
     with pytest.raises(OutputError, match=r"images/.*png: exists already \(--force"):
         unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth"])
     assert unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth"], force=True).scenes == 6
+    images, first = store_at(f"{place}/images"), next(name for name in files if name.endswith("/depth.png"))
+    originals = {first.replace("depth.png", "depth.tif"): b"original", first: b"original"}
+    for name, data in originals.items():
+        images.write({name: data})
+        with pytest.raises(OutputError, match=f"{name}: exists already, and decoding has not written it"):
+            unpack(ArchiveReader(f"{place}/a"), f"{place}/images", ["depth"], force=True)
+        assert images.read(name) == data
+        images.remove(name)
     with pytest.raises(UsageError, match="other weights, tasks or settings"):
         pack(bundled, f"{place}/a", Job(None, JOB.tasks, Request(30, coding="classical")), workers=1)
 

@@ -56,9 +56,12 @@ def test_encode_info_extract_verify_decode(run: Run, scenes: Path, tmp_path: Pat
     ]
     assert (images / "camera.json").read_bytes() == CAMERA + b"b"
     (images / "semantic.png").unlink()
-    fails(run("decode", part, "-o", images), 1, f"{images / 'camera.json'}: exists already")
+    (images / "camera.json").write_bytes(b"mine")
+    for force in ((), ("--force",)):
+        fails(run("decode", part, "-o", images, *force), 1, f"{images / 'camera.json'}: exists already, with")
     assert files(images) == ["camera.json"]
-    assert run("decode", part, "-o", images, "--force").code == 0
+    (images / "camera.json").write_bytes(CAMERA + b"b")
+    assert run("decode", part, "-o", images).code == 0
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -72,6 +75,7 @@ def test_decoding_many_writes_and_counts_them(jobs: int, run: Run, scenes: Path,
     assert f" → {amount(size(images))} (" in done.lines[-1]
     for path in images.rglob("*.png"):
         path.unlink()
+    (images / "a" / "camera.json").write_bytes(b"mine")
     fails(run("decode", out, "-o", images, "-q"), 1, f"{images / 'a' / 'camera.json'}: exists already")
     (images / "a" / "camera.json").unlink()
     file = out / "b.mtc"
@@ -106,7 +110,7 @@ def test_damage_to_them_costs_no_image(run: Run, scenes: Path, tmp_path: Path) -
     assert run("encode", scenes / "a", "-o", file, "--attach", "camera.json").code == 0
     file.write_bytes(file.read_bytes()[:-1] + b"!")
     done = run("decode", file)
-    assert done.code == 3 and files(tmp_path / "a") == ["depth.png", "semantic.png"]
+    assert done.code == 3 and files(tmp_path / "a.decoded") == ["depth.png", "semantic.png"]
     assert "what is attached is lost: section files: damaged (checksum)" in done.err
     assert "section files: damaged (checksum)" in run("verify", file).err
     fails(run("extract", file, "--tasks", "depth", "-o", "-"), 3, "section files: damaged (checksum)")

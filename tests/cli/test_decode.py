@@ -21,8 +21,8 @@ NEURAL = ("depth", "normal", "rgb")
 
 
 def test_a_file_decodes_to_images_like_the_originals(file: Path, run: Run) -> None:
-    done = start("decode", file)  # beside the file, under its name
-    directory = file.with_suffix("")
+    done = start("decode", file)  # beside the file
+    directory = file.with_suffix(".decoded")
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.decode().splitlines() == [str(directory / f"{t}.png") for t in NAMES]
     assert files(directory) == [f"{t}.png" for t in NAMES]
@@ -61,20 +61,16 @@ def test_larger_images_than_max_pixels_are_refused(file: Path, tmp_path: Path, r
 
 
 def test_existing_output_is_overwritten_only_with_force(labels: Path, run: Run) -> None:
-    output = labels.with_name("out.mtc")
-    directory = labels.with_name("out")
-    for path, command in (
-        (output, ("encode", SCENE, "--tasks", "semantic", "-o", output)),
-        (output, ("extract", labels, "--tasks", "semantic", "-o", output)),
-        (directory / "semantic.png", ("decode", labels, "-o", directory)),
+    path = labels.with_name("out.mtc")
+    for command in (
+        ("encode", SCENE, "--tasks", "semantic", "-o", path),
+        ("extract", labels, "--tasks", "semantic", "-o", path),
     ):
-        directory.mkdir(exist_ok=True)
         path.write_bytes(b"precious")
         fails(run(*command), 1, f"{path}: exists already (--force overwrites it)")
         assert path.read_bytes() == b"precious"
         assert run(*command, "--force").code == 0
         assert path.read_bytes() != b"precious"
-    assert files(directory) == ["semantic.png"]
 
 
 # --- info ---------------------------------------------------------------------------------------
@@ -111,7 +107,7 @@ def test_weights_that_are_not_there_are_named(
     fingerprint = parse(file.read_bytes()).fingerprint
     assert f"weights not installed ({fingerprint})" in run("info", file).lines[0]
     fails(run("decode", file), 4, f"needs the weights with fingerprint {fingerprint}", "--weights")
-    assert not file.with_suffix("").exists()
+    assert not file.with_suffix(".decoded").exists()
 
 
 def test_weights_are_given_to_decode(
@@ -119,7 +115,7 @@ def test_weights_are_given_to_decode(
 ) -> None:
     monkeypatch.delenv("MTCODEC_WEIGHTS")
     assert run("decode", file, "--weights", small_weights, "--tasks", "depth", "-q") == (0, b"", "")
-    assert files(file.with_suffix("")) == ["depth.png"]
+    assert files(file.with_suffix(".decoded")) == ["depth.png"]
 
 
 # --- damage -------------------------------------------------------------------------------------
@@ -138,7 +134,7 @@ def test_a_damaged_task_is_named_and_the_others_are_written(file: Path, run: Run
     flip(file, "depth")
     result = run("decode", file)
     assert result.code == 3
-    directory = file.with_suffix("")
+    directory = file.with_suffix(".decoded")
     assert files(directory) == ["normal.png", "rgb.png", "semantic.png"]
     assert set(result.lines) == {str(p) for p in directory.iterdir()}
     assert result.err.splitlines() == [
@@ -156,7 +152,7 @@ def test_a_damaged_task_is_named_and_the_others_are_written(file: Path, run: Run
 def test_a_damaged_shared_section_costs_all_tasks_but_labels(file: Path, run: Run) -> None:
     flip(file, "shared")
     result = run("decode", file)
-    assert (result.code, files(file.with_suffix(""))) == (3, ["semantic.png"])
+    assert (result.code, files(file.with_suffix(".decoded"))) == (3, ["semantic.png"])
     assert [line.split(" is lost")[0] for line in result.err.splitlines()[:3]] == [
         f"mtcodec: warning: {file}: task {task}" for task in NEURAL
     ]
@@ -187,4 +183,4 @@ def test_truncated_files_return_3_and_info_tells_what_it_knows(file: Path, run: 
             result = run("decode", file)
             assert (result.code, result.out) == (3, b"")
             assert result.err.endswith(f"mtcodec: {file}: damaged; 0 of 4 tasks decoded\n")
-            assert not file.with_suffix("").exists()
+            assert not file.with_suffix(".decoded").exists()

@@ -40,7 +40,9 @@ def test_files_are_decoded_beside_themselves_or_into_directories_of_their_names(
 ) -> None:
     first, second = encoded / "train" / "1.mtc", encoded / "val" / "2.mtc"
     assert run("decode", first, second, "--tasks", "rgb", "-q").code == 0
-    assert (first.with_suffix("") / "rgb.png").is_file() and (second.with_suffix("") / "rgb.png").is_file()
+    assert (first.with_suffix(".decoded") / "rgb.png").is_file() and (
+        second.with_suffix(".decoded") / "rgb.png"
+    ).is_file()
     assert run("decode", first, second, "--tasks", "rgb", "-q", "-o", tmp_path / "out").code == 0
     assert files(tmp_path / "out") == ["1/rgb.png", "2/rgb.png"]
 

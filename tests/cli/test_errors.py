@@ -60,7 +60,6 @@ ERRORS = [
     ("extract FILE --tasks rgb", 2, "missing -o OUT"),
     ("decode -", 2, "standard input needs -o DIR"),
     ("decode FILE -o -", 2, "images go to a directory"),
-    ("decode BARE", 2, "has no suffix to leave out"),
     ("decode FILE --tasks smell", 2, "no task 'smell' in this file (it has depth, normal, rgb, semantic)"),
     ("decode FILE --tasks shared", 2, "no task 'shared'"),
     ("extract FILE --tasks rgb,x -o x.mtc", 2, "no task 'x'"),
@@ -90,7 +89,7 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     data, here = file.read_bytes(), file.parent
     monkeypatch.chdir(here)
     noise = np.random.default_rng(0).bytes(5000)
-    result = {"SCENE": SCENE, "SCENES": SCENES, "FILE": file, "LABELS": labels, "BARE": here / "bare"}
+    result = {"SCENE": SCENE, "SCENES": SCENES, "FILE": file, "LABELS": labels}
     result |= {name: here / name.lower() for name in ("EMPTY", "BROKEN", "SIZES", "CHANNELS")}
     for name, content in {
         "NOTHING.mtc": b"",
@@ -101,7 +100,6 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     }.items():
         path = result[name.partition(".")[0]] = here / name.lower()
         path.write_bytes(content)
-    result["BARE"].write_bytes(data)
     result["EMPTY"].mkdir()
     gray, colours = np.zeros((16, 16), np.uint8), np.zeros((16, 32, 3), np.uint8)
     write(result["BROKEN"] / "rgb.png", colours)

@@ -78,7 +78,7 @@ def test_commands_of_files_import_no_torch(coding: str, tmp_path: Path) -> None:
     path, part = tmp_path / "x.mtc", tmp_path / "part.mtc"
     light(0, "encode", SCENE, "-o", path, "--coding", coding, "--effort", "fast")
     light(0, "decode", path)
-    assert files(tmp_path / "x") == ["depth.png", "normal.png", "rgb.png", "semantic.png"]
+    assert files(tmp_path / "x.decoded") == ["depth.png", "normal.png", "rgb.png", "semantic.png"]
     light(0, "extract", path, "--tasks", "depth", "-o", part)
     light(0, "decode", part, "-o", tmp_path / "y")
     light(0, "verify", path, part, "--decode")
@@ -101,7 +101,7 @@ def test_commands_of_archives_import_no_torch(coding: str, tmp_path: Path) -> No
 @pytest.mark.processes
 def test_parts_without_networks_are_decoded_without_torch(file: Path, labels: Path, tmp_path: Path) -> None:
     light(0, "decode", labels)
-    assert files(labels.with_suffix("")) == ["semantic.png"]
+    assert files(labels.with_suffix(".decoded")) == ["semantic.png"]
     light(0, "decode", file, "--tasks", "semantic", "-o", tmp_path / "part")
 
 
