@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -143,7 +143,7 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     for name, image in arrays.items():
         invalid = request.invalid.get(name, ())
         signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
-        messages += _messages(name, signals[name])
+        messages += _messages(name, signals[name], request)
     height, width = next(iter(arrays.values())).shape[:2]
     return Prepared(height, width, signals, bounds, tuple(messages))
 
@@ -162,15 +162,30 @@ def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[
     }
 
 
-def _messages(name: str, signal: Signal) -> list[str]:
-    """What people should know of a task: it is kept exactly for want of a declaration; it has far planes."""
+def _messages(name: str, signal: Signal, request: Request) -> list[str]:
+    """What people should know of a task: it is kept exactly for want of a declaration; which values were
+    recognised as holes, or could be some."""
     messages = []
     if signal.task.kind.name == "data":
         messages.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
     holes = signal.pixel_format.holes
-    if holes is not None and holes.far:
-        values = ", ".join(f"{value:g}" for value in holes.far)
-        messages.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
+    negative, far = ((), ()) if holes is None else (holes.negative, holes.far)
+    value_range = signal.pixel_format.value_range
+    recognised: dict[str, Sequence[float]] = {
+        "is negative, so" if len(negative) == 1 else "are negative, so": negative,
+        "is far below all others, so": [value for value in far if value < value_range.low],
+        "is taken for a far plane,": [value for value in far if value > value_range.high],
+    }
+    messages += [
+        f"{name}: {', '.join(f'{value:g}' for value in values)} {why} without measurement (--invalid none)"
+        for why, values in recognised.items()
+        if values
+    ]
+    if signal.task.kind.positive and request.usual_holes and value_range.low < 0:
+        messages.append(
+            f"{name}: negative values, down to {value_range.low:g}, are kept as measurements "
+            f"(--invalid {name}=… names those that are none)"
+        )
     return messages
 
 
