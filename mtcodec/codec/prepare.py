@@ -30,6 +30,7 @@ class Prepared:
         signals: of all tasks.
         bounds: on errors in stored values, of tasks that are kept exactly (0) or within a bound.
         messages: lines for people about what was found.
+        warnings: lines about what was assumed and may lose more than is wanted.
     """
 
     height: int
@@ -37,6 +38,7 @@ class Prepared:
     signals: dict[str, Signal]
     bounds: dict[str, float]
     messages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def quality_coded(self) -> dict[str, Signal]:
         """Signals of the tasks that are coded by quality: those without a bound."""
@@ -145,7 +147,12 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
         signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
         messages += _messages(name, signals[name], request)
     height, width = next(iter(arrays.values())).shape[:2]
-    return Prepared(height, width, signals, bounds, tuple(messages))
+    warnings = (
+        _unit_warning(tasks[name], image.dtype.name, request)
+        for name, image in arrays.items()
+        if tasks[name].kind.length and name not in request.units
+    )
+    return Prepared(height, width, signals, bounds, tuple(messages), tuple(filter(None, warnings)))
 
 
 def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[str, float]:
@@ -160,6 +167,19 @@ def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[
     return {
         name: requested.get(name, 0.0) for name in arrays if tasks[name].exact or name in requested or is_tiny
     }
+
+
+def _unit_warning(task: Task, dtype: str, request: Request) -> str:
+    """A warning where a unit that nobody tells matters: to a bound, or as 8 bits hardly hold millimetres."""
+    bound = request.max_error.get(task.name, 0.0)
+    unit = units.unit_of(task, dtype)
+    is_length = isinstance(bound, str) and units.parse(bound)[0] > 0 and units.parse(bound)[1] != ""
+    if not is_length and dtype != "uint8":
+        return ""
+    text = f"{task.name}: nobody tells its unit, so a stored 1 is taken for {unit}"
+    if is_length:
+        text += f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
+    return f"{text} (--unit {task.name}=… tells it, such as {task.name}=0.2mm)"
 
 
 def _messages(name: str, signal: Signal, request: Request) -> list[str]:
