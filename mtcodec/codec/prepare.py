@@ -176,10 +176,8 @@ def _unit_warning(task: Task, dtype: str, request: Request) -> str:
     is_length = isinstance(bound, str) and units.parse(bound)[0] > 0 and units.parse(bound)[1] != ""
     if not is_length and dtype != "uint8":
         return ""
-    text = f"{task.name}: nobody tells its unit, so a stored 1 is taken for {unit}"
-    if is_length:
-        text += f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
-    return f"{text} (--unit {task.name}=… tells it, such as {task.name}=0.2mm)"
+    stored = f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
+    return units.assumed(task.name, unit, stored if is_length else "")
 
 
 def _messages(name: str, signal: Signal, request: Request) -> list[str]:
