@@ -124,7 +124,7 @@ class Packer:
         settings = vars(self.job.request.for_tasks(scene, units))
         settings = {**settings, "attach": {**settings["attach"], **attach}}
         encoded = self.codec.encode_scene(scene, **settings)
-        return encoded.to_bytes(), list(encoded.prepared.messages)
+        return encoded.to_bytes(), [*encoded.prepared.messages, *encoded.prepared.warnings]
 
 
 @dataclass

@@ -44,6 +44,7 @@ def compare(
     """
     from mtcodec.measure import compare as comparing
     from mtcodec.measure.scenes import open_scenes
+    from mtcodec.tasks import units
 
     request = options.request_of(images)
     least_psnrs = values.psnrs(fail_below or [])
@@ -58,6 +59,8 @@ def compare(
         facts = comparing.compare_scenes(scenes, decoded_scenes, values.names(tasks), request, progress)
     below = comparing.below(facts, least_psnrs)
     printing.show({"original": original, "decoded": decoded, **facts, "below": below}, _table(facts))
+    for task, unit in ({} if printing.as_json or printing.quiet else facts["assumed_units"]).items():
+        warn(units.assumed(task, unit))
     failures = [_below(task, least_psnrs[task], psnrs, len(facts["scenes"])) for task, psnrs in below.items()]
     differences = _on_one_side(facts, (original, decoded))
     for line in differences:

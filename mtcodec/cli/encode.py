@@ -123,6 +123,8 @@ def encode(
 
 def _print(result: Encoded, printing: options.PrintOptions, several: bool, weights: str, output: str) -> None:
     """Print notes and warnings about a scene, and what its file holds, unless that is the output."""
+    from mtcodec.tasks import units
+
     if result.error is not None:
         return
     for line in result.notes:
@@ -134,6 +136,10 @@ def _print(result: Encoded, printing: options.PrintOptions, several: bool, weigh
     facts, measures = result.facts, report.decibels(result.measures)
     line = f"{facts['file']}  {facts['bytes']} bytes  {facts['bpp']:.4f} bpp  {measures}"
     printing.show(facts, [line] if several else report.file_lines(facts, weights))
+    if not several and not printing.as_json:
+        for task, unit in report.assumed_units(facts).items():
+            if not any(line.startswith(units.assumed_prefix(task)) for line in result.warnings):
+                warn(f"{result.label}: {units.assumed(task, unit)}")
 
 
 def _check_targets(quality: options.QualityOptions, targets: TargetOptions) -> None:

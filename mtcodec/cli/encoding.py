@@ -77,6 +77,7 @@ class Encoder:
         result.notes += encoded.prepared.messages
         missed = rate.target_error(encoded, encoded.request)
         result.warnings = [line for line in (missed, _hardly_usable(encoded)) if line]
+        result.warnings += encoded.prepared.warnings
         return result
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:

@@ -171,7 +171,7 @@ class ImageOptions(NamingOptions):
     hole_values: list[str] | None = option(
         None, "TASK=VALUE",
         "A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes "
-        "come back exactly. Known without it: 0, the largest integer, NaN, infinity and far planes in "
+        "come back exactly. Known without it: 0, the largest integer, NaN, infinity, negative and far "
         "depth, zero vectors. none: only what is not finite.",
         "--invalid", panel=IMAGES, sets="usual_holes invalid", parse=values.hole_values,
     )  # fmt: skip

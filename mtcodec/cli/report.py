@@ -101,6 +101,18 @@ def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
         yield f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}"
 
 
+def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
+    """Units by task whose errors :func:`file_lines` prints as lengths, where nobody tells them."""
+    from mtcodec.tasks import USUAL, units
+
+    dtypes = {section["name"]: section.get("dtype", "") for section in contents["sections"]}
+    result = {}
+    for name, task in contents["tasks"].items():
+        if name in USUAL and task.get("rmse") and "unit" not in task:
+            result[name] = units.unit_of(USUAL[name], dtypes[name])
+    return {name: unit for name, unit in result.items() if unit}
+
+
 def _headline(contents: Mapping[str, Any], weights: str) -> str:
     """Size of a file and of its images, quality and weights."""
     line = f"{contents['file']}: {contents['bytes']} bytes, {contents['bpp']:.4f} bpp"

@@ -9,40 +9,17 @@ from typing import TYPE_CHECKING
 
 from mtcodec.codec.prepare import Prepared
 from mtcodec.codec.request import Request
-from mtcodec.coders import labels
 from mtcodec.coders.candidate import Candidate, attributes_of
+from mtcodec.coders.masks import MaskPayloads
 from mtcodec.container import attachments, mtc, notes
 from mtcodec.container.header import NO_WEIGHTS, Header
 from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Attributes, Section, mask_name
-from mtcodec.signals.holes import Holes
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralCandidates
-
-MAX_SPEED_SHARE = 0.02
-"""Of the bytes of a scene's images: what a mask may take more for being decoded quickly."""
-
-
-@dataclass(frozen=True)
-class MaskPayloads:
-    """A mask of holes: its smallest payload, and perhaps a longer one that decodes faster."""
-
-    smallest: bytes
-    faster: bytes | None
-
-    @classmethod
-    def encode(cls, holes: Holes) -> MaskPayloads:
-        smallest = labels.encode_mask(holes.mask)
-        return cls(smallest, labels.encode_mask_for_speed(holes.mask, smallest))
-
-    def payload(self, image_bytes: int) -> bytes:
-        """What is stored in a scene whose images take so many bytes."""
-        if self.faster is None or len(self.faster) - len(self.smallest) > MAX_SPEED_SHARE * image_bytes:
-            return self.smallest
-        return self.faster
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from mtcodec.codec import rate
 from mtcodec.codec.candidates import CandidateEncoder
 from mtcodec.codec.decision import Dependency, decide
-from mtcodec.codec.encoded import EncodedScene, MaskPayloads
+from mtcodec.codec.encoded import EncodedScene
 from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
 from mtcodec.codec.weights_choice import networks_for_scene
 from mtcodec.coders import bounded
 from mtcodec.coders.candidate import Candidate
+from mtcodec.coders.masks import MaskPayloads
 from mtcodec.errors import UsageError
 from mtcodec.quality import MAX_LEVEL, from_level
 from mtcodec.signals.holes import Holes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,7 @@ class Prepared:
         signals: of all tasks.
         bounds: on errors in stored values, of tasks that are kept exactly (0) or within a bound.
         messages: lines for people about what was found.
+        warnings: lines about what was assumed and may lose more than is wanted.
     """
 
     height: int
@@ -37,6 +38,7 @@ class Prepared:
     signals: dict[str, Signal]
     bounds: dict[str, float]
     messages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def quality_coded(self) -> dict[str, Signal]:
         """Signals of the tasks that are coded by quality: those without a bound."""
@@ -143,9 +145,14 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     for name, image in arrays.items():
         invalid = request.invalid.get(name, ())
         signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
-        messages += _messages(name, signals[name])
+        messages += _messages(name, signals[name], request)
     height, width = next(iter(arrays.values())).shape[:2]
-    return Prepared(height, width, signals, bounds, tuple(messages))
+    warnings = (
+        _unit_warning(tasks[name], image.dtype.name, request)
+        for name, image in arrays.items()
+        if tasks[name].kind.length and name not in request.units
+    )
+    return Prepared(height, width, signals, bounds, tuple(messages), tuple(filter(None, warnings)))
 
 
 def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[str, float]:
@@ -162,15 +169,41 @@ def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[
     }
 
 
-def _messages(name: str, signal: Signal) -> list[str]:
-    """What people should know of a task: it is kept exactly for want of a declaration; it has far planes."""
+def _unit_warning(task: Task, dtype: str, request: Request) -> str:
+    """A warning where a unit that nobody tells matters: to a bound, or as 8 bits hardly hold millimetres."""
+    bound = request.max_error.get(task.name, 0.0)
+    unit = units.unit_of(task, dtype)
+    is_length = isinstance(bound, str) and units.parse(bound)[0] > 0 and units.parse(bound)[1] != ""
+    if not is_length and dtype != "uint8":
+        return ""
+    stored = f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
+    return units.assumed(task.name, unit, stored if is_length else "")
+
+
+def _messages(name: str, signal: Signal, request: Request) -> list[str]:
+    """What people should know of a task: it is kept exactly for want of a declaration; which values were
+    recognised as holes, or could be some."""
     messages = []
     if signal.task.kind.name == "data":
         messages.append(f"{name}: nobody says what it is, so it is kept exactly (--task {name}:image)")
     holes = signal.pixel_format.holes
-    if holes is not None and holes.far:
-        values = ", ".join(f"{value:g}" for value in holes.far)
-        messages.append(f"{name}: {values} is taken for a far plane, without measurement (--invalid none)")
+    negative, far = ((), ()) if holes is None else (holes.negative, holes.far)
+    value_range = signal.pixel_format.value_range
+    recognised: dict[str, Sequence[float]] = {
+        "is negative, so" if len(negative) == 1 else "are negative, so": negative,
+        "is far below all others, so": [value for value in far if value < value_range.low],
+        "is taken for a far plane,": [value for value in far if value > value_range.high],
+    }
+    messages += [
+        f"{name}: {', '.join(f'{value:g}' for value in values)} {why} without measurement (--invalid none)"
+        for why, values in recognised.items()
+        if values
+    ]
+    if signal.task.kind.positive and request.usual_holes and value_range.low < 0:
+        messages.append(
+            f"{name}: negative values, down to {value_range.low:g}, are kept as measurements "
+            f"(--invalid {name}=… names those that are none)"
+        )
     return messages
 
 

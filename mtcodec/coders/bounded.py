@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from mtcodec.coders import labels, near_lossless, raw
 from mtcodec.coders.candidate import Candidate
+from mtcodec.coders.masks import MaskPayloads
 from mtcodec.errors import UsageError
 from mtcodec.signals.mapping import Array, ValueRange, whole_range
 from mtcodec.signals.signal import Signal
 
 SPARSE_SHARE = 0.5  # share of valid pixels under which ``raw`` may be smaller than pictures
+HOLES_OVERHEAD = 16  # bytes that descriptors take more where a section needs another with its holes
 
 
 def encode(signal: Signal, bound: float = 0.0, effort: str = "normal") -> Candidate:
@@ -28,15 +31,31 @@ def encode(signal: Signal, bound: float = 0.0, effort: str = "normal") -> Candid
     if not bound >= 0:
         raise UsageError(f"not a bound of errors: {bound}", task=signal.task.name)
     candidates = lossless_candidates(signal, effort)
-    if bound > 0 and signal.original.dtype.kind != "b" and signal.task.channels in (1, 3):
-        if signal.original.dtype.kind in "ui":
+    image, task = signal.original, signal.task
+    if bound > 0 and not task.exact and image.dtype.kind != "b" and task.channels in (1, 3):
+        if image.dtype.kind in "ui":
             bound = math.floor(bound)
         candidates += [
             candidate
             for candidate in near_lossless.candidates(signal, bound, effort)
-            if _is_within(signal.original, candidate.decoded(), bound)
+            if _is_within(image, candidate.decoded(), bound)
         ]
-    return min(candidates, key=lambda candidate: len(candidate.payload))
+    return _smallest(candidates)
+
+
+def _smallest(candidates: Sequence[Candidate]) -> Candidate:
+    """The candidate of fewest bytes; all of those with holes have the same ones, whose mask counts, too."""
+    with_holes = [candidate for candidate in candidates if candidate.pixel_format.holes is not None]
+    sizes = [len(candidate.payload) for candidate in candidates]
+    if with_holes and len(with_holes) < len(candidates) and (holes := with_holes[0].pixel_format.holes):
+        mask = MaskPayloads.encode(holes)
+        sizes = [
+            size + HOLES_OVERHEAD + len(mask.payload(size)) + holes.values.nbytes
+            if candidate.pixel_format.holes is not None
+            else size
+            for size, candidate in zip(sizes, candidates)
+        ]
+    return candidates[int(np.argmin(sizes))]
 
 
 def lossless_candidates(signal: Signal, effort: str = "normal") -> list[Candidate]:

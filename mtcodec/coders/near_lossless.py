@@ -1,7 +1,7 @@
 """Near-lossless coding: errors within a bound, the same on every machine; a bound of 0 is lossless.
 
 Values are quantised uniformly between the lowest and the highest, and their codes are a lossless JPEG XL
-stream. Or the codes are those of what an AV1 picture, taken as a prediction, leaves
+stream; before that, near ones may be merged (:mod:`mtcodec.coders.merging`). Or the codes are those of what an AV1 picture, taken as a prediction, leaves
 (:mod:`mtcodec.coders.prediction`). Files call this coding ``stepped``.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from mtcodec.bitstreams import jxl
-from mtcodec.coders import prediction
+from mtcodec.coders import merging, prediction
 from mtcodec.coders.candidate import Candidate
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.errors import FormatError
@@ -21,12 +22,18 @@ from mtcodec.signals.holes import Holes
 from mtcodec.signals.mapping import Array, ValueRange, to_stored
 from mtcodec.signals.signal import PixelFormat, Signal
 
+Codes = npt.NDArray[np.int64]
+
 CODING = "stepped"  # what files call it
 MAX_CODE = 65535  # of a quantised value
+TIGHTER_SHARES = (1.0, 0.75, 0.5, 0.3)  # of a bound that are tried
+MAX_LADDER_PIXELS = 1 << 14  # of images that are encoded within each of them; of larger ones, drafts are
+FLOAT_PARTS = 8  # of the bound on floats' errors that values are rounded to before they are merged
+MAX_MERGED_SHARE = 0.8  # of the codes of quantised values that merged ones may have to be of use
 PREDICTIVE_MARKER = 0  # in the place of the largest code: the payload is that of a prediction
 JXL_EFFORTS = {
     1: {"draft": prediction.DRAFT_JXL_EFFORT, "fast": 7, "normal": 9, "best": 10},
-    3: {"fast": 7, "normal": 7, "best": 9},
+    3: {"draft": prediction.DRAFT_JXL_EFFORT, "fast": 7, "normal": 7, "best": 9},
 }
 """Of libjxl, by channels and effort. On depth, 9 needs 6 to 28 % fewer bytes than 7 in 5 times its time, and
 10 another 1 to 9 % in 15 times; on colours 9 needs 2 to 7 % fewer."""
@@ -34,13 +41,34 @@ LARGE_PIXELS = 1 << 21  # of an image from which on the effort is ``fast``
 
 
 def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
-    """Candidates for errors of ``bound`` > 0 at most, which may fail it by rounding: quantised, predicted."""
+    """Candidates for errors of ``bound`` > 0 at most, which may fail it by rounding: quantised, merged,
+    predicted."""
     pixel_format = signal.pixel_format
-    uniform = encode_uniform(
-        signal, signal.filled, pixel_format.value_range, bound, pixel_format.holes, effort
-    )
-    pair = uniform, encode_predictive(signal, bound, effort)
-    return [candidate for candidate in pair if candidate is not None]
+
+    def encode_quantised(tried_bound: float, tried_effort: str) -> Candidate | None:
+        return encode_uniform(
+            signal, signal.filled, pixel_format.value_range, tried_bound, pixel_format.holes, tried_effort
+        )
+
+    def encode_merging(tried_bound: float, tried_effort: str) -> Candidate | None:
+        return encode_merged(signal, tried_bound, tried_effort)
+
+    ladder = _bounds_to_try(bound, signal.original.dtype.kind in "ui")
+    found = [encode_predictive(signal, bound, effort)]
+    for encode in (encode_quantised, encode_merging):
+        bounds = ladder
+        if signal.height * signal.width > MAX_LADDER_PIXELS:
+            drafts = {tried: encode(tried, "draft") for tried in ladder}
+            sizes = {tried: len(draft.payload) for tried, draft in drafts.items() if draft is not None}
+            bounds = sorted({bound, min(sizes, key=sizes.__getitem__)} if sizes else ())
+        found += [encode(tried, effort) for tried in bounds]
+    return [candidate for candidate in found if candidate is not None]
+
+
+def _bounds_to_try(bound: float, is_integer: bool) -> list[float]:
+    """``bound`` and tighter ones: values that happen to suit one of them cost less than within a looser one."""
+    bounds = [bound * share for share in TIGHTER_SHARES]
+    return list(dict.fromkeys(float(math.floor(b)) for b in bounds if b >= 1)) if is_integer else bounds
 
 
 def encode_uniform(
@@ -61,12 +89,70 @@ def encode_uniform(
         return None
     factor = max_code / value_range.span if value_range.span > 0 else 0.0
     codes = np.rint((image.astype(np.float64) - value_range.low) * factor).clip(0, max_code)
-    samples: jxl.Samples = codes.astype(np.uint8) if max_code < 256 else codes.astype(np.uint16)
     linear = ValueRange(value_range.low, value_range.high)
     pixel_format = PixelFormat(image.dtype.name, signal.task.channels, linear, False, holes)
+    return _candidate(signal, codes, pixel_format, max_code, bound, effort)
+
+
+def _candidate(
+    signal: Signal, codes: Codes, pixel_format: PixelFormat, max_code: int, bound: float, effort: str
+) -> Candidate:
+    samples: jxl.Samples = codes.astype(np.uint8) if max_code < 256 else codes.astype(np.uint16)
     decoded = _from_codes(samples, pixel_format, max_code)
     payload = varint(max_code) + jxl.encode_samples(samples, _jxl_effort(signal, effort))
     return Candidate(CODING, pixel_format, payload, lambda: decoded, signal if bound else None)
+
+
+def encode_merged(signal: Signal, bound: float, effort: str) -> Candidate | None:
+    """Values merged to few, of one channel; None where that is no use.
+
+    Holes of integers stay among the values, which needs no mask. Floats are rounded to a part of the bound
+    first.
+    """
+    original, holes, valid = signal.original, signal.pixel_format.holes, signal.valid
+    is_integer = original.dtype.kind in "ui"
+    image = original if is_integer else signal.filled
+    linear = ValueRange(float(image.min()), float(image.max()))
+    max_code = math.ceil(linear.span) if is_integer else _rounded_codes(linear, bound)
+    is_exact = max(abs(linear.low), abs(linear.high)) < 2**53
+    if signal.task.channels != 1 or not 0 < max_code <= MAX_CODE or not is_exact:
+        return None
+    unit = linear.span / max_code
+    code_bound = bound if is_integer else math.floor(bound * (1 - 1e-6) / unit - 0.5)
+    codes = np.rint((image.astype(np.float64) - linear.low) / unit).clip(0, max_code).astype(np.int64)
+    hole_codes = np.unique(codes[~valid]) if is_integer and valid is not None else np.empty(0, np.int64)
+    table = _merge(codes if valid is None else codes[valid], hole_codes, max_code, code_bound)
+    quantised_codes = linear.span / prediction.step_size(bound, is_integer)
+    if table is None or not (hole_codes.size or len(np.unique(table)) < MAX_MERGED_SHARE * quantised_codes):
+        return None
+    pixel_format = PixelFormat(image.dtype.name, 1, linear, False, None if is_integer else holes)
+    return _candidate(signal, table[codes], pixel_format, max_code, bound, effort)
+
+
+def _rounded_codes(linear: ValueRange, bound: float) -> int:
+    """The largest code of floats that are to be merged; 0 where codes would be too coarse for the bound."""
+    if not linear.span * FLOAT_PARTS / 4 < bound * MAX_CODE:
+        return 0
+    return min(math.ceil(linear.span * FLOAT_PARTS / bound), MAX_CODE)
+
+
+def _merge(measured: Codes, hole_codes: Codes, max_code: int, code_bound: float) -> Codes | None:
+    """By code the one that stands for it, (max_code + 1,); None where one would stand for a hole's.
+
+    Args:
+        measured: codes of pixels with a measurement. hole_codes: those that stay as they are.
+    """
+    if not measured.size or code_bound < 1:
+        return None
+    values, counts = np.unique(measured, return_counts=True)
+    merged = merging.representatives(values, counts, math.floor(code_bound))
+    levels = np.unique(merged)
+    table = merging.nearest(np.arange(max_code + 1), levels)
+    table[values] = merged
+    if np.isin(hole_codes, levels).any():
+        return None
+    table[hole_codes] = hole_codes
+    return table
 
 
 def encode_predictive(signal: Signal, bound: float, effort: str) -> Candidate | None:

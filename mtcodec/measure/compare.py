@@ -112,7 +112,8 @@ def compare_scenes(
         - ``summary``: by task means over the scenes that have it, but sums of holes, the largest of
           ``max_error``, the number of ``scenes`` and the ``worst`` one (least PSNR, most differing pixels);
         - ``only_original``, ``only_decoded``: keys of scenes that the other side lacks;
-        - ``tasks_only_original``, ``tasks_only_decoded``: the same of tasks, by key.
+        - ``tasks_only_original``, ``tasks_only_decoded``: the same of tasks, by key;
+        - ``assumed_units``: units by task with errors in lengths, where nothing tells them.
 
     Raises:
         SceneError: no scene in common, or a task of ``tasks`` that none has. MtcodecError: a scene cannot be
@@ -124,6 +125,7 @@ def compare_scenes(
     if not pairs:
         raise SceneError("no scene of the one is called like a scene of the other")
     rows: dict[str, dict[str, Measures]] = {}
+    known_units = dict[str, set[str]]()  # names of tasks by key
     tasks_only_original: dict[str, list[str]] = {}
     tasks_only_decoded: dict[str, list[str]] = {}
     for done, (key, (original_source, decoded_source)) in enumerate(pairs.items()):
@@ -133,6 +135,7 @@ def compare_scenes(
         try:
             if originals.keys() & decoded_images.keys():
                 rows[key] = compare(originals, decoded_images, settings, scene_units)
+                known_units[key] = {*settings.units, *scene_units}
         except MtcodecError as error:
             raise error.at(path=decoded_source.label) from None
         if names := [name for name in originals if name not in decoded_images]:
@@ -150,6 +153,12 @@ def compare_scenes(
         "only_decoded": [key for key in decoded if key not in pairs],
         "tasks_only_original": tasks_only_original,
         "tasks_only_decoded": tasks_only_decoded,
+        "assumed_units": {
+            name: measures["unit"]
+            for key, row in rows.items()
+            for name, measures in row.items()
+            if measures.get("rmse_mm") and name not in known_units[key]
+        },
     }
 
 

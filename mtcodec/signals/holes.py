@@ -19,10 +19,10 @@ from mtcodec.tasks import Task
 from mtcodec.tasks.kinds import Values
 
 MAX_VALUES = 16  # different hole values that a section can name
-MAX_FAR_PLANES = 3
-FAR_RATIO = 4.0  # a far plane is so many times as far as anything else,
-MIN_FAR_SHARE = 0.001  # and on at least this share of the pixels,
-MIN_FAR_PIXELS = 16  # and on this many
+MIN_PIXELS = 16  # that have a value which is recognised as a hole
+MAX_FAR_VALUES = 3
+FAR_RATIO = 4.0  # a far value is so many times as large as any other, or as small,
+MIN_FAR_SHARE = 0.001  # and on at least this share of the pixels
 Mask = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.floating]
 
@@ -34,12 +34,14 @@ class Holes:
     Attributes:
         mask: (H, W), 0 where there is a measurement, else 1 + the index of the hole's value.
         values: stored values by index, (n, C), in the image's dtype.
-        far: those values that were taken for a far plane.
+        far, negative: those values that were recognised as holes because they are far from all others, or
+            negative.
     """
 
     mask: Mask
     values: Array
     far: tuple[float, ...] = field(default=(), compare=False)
+    negative: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def valid(self) -> Valid:
@@ -110,22 +112,53 @@ def _mark_not_finite(marker: _Marker) -> None:
         marker.mark(not_finite & (as_bytes == row).all(axis=-1), row.view(pixels.dtype))
 
 
-def _mark_far_planes(marker: _Marker) -> list[float]:
-    """The largest values, if they are far from all others and on many pixels."""
+def _mark_negative(marker: _Marker) -> list[float]:
+    """Negative values that many pixels have, unless negative values are data.
+
+    They are data if there are more different ones than a file can name, or if most pixels, and most of the
+    different values, are negative, as in OpenGL's view space.
+    """
+    depth, unmarked = marker.pixels[..., 0], marker.mask == 0
+    if depth.dtype.kind == "u" or not (depth[unmarked] < 0).any():
+        return []
+    valid = depth[unmarked]
+    values, counts = np.unique(valid[valid < 0], return_counts=True)
+    frequent = values[counts >= MIN_PIXELS]
+    if len(values) > MAX_VALUES or len(frequent) > MAX_VALUES - len(marker.values):
+        return []
+    if 2 * counts.sum() > valid.size and len(values) > len(np.unique(valid[valid >= 0])):
+        return []
+    for value in frequent:
+        marker.mark(depth == value, np.array([value], depth.dtype))
+    return [float(value) for value in frequent]
+
+
+def _mark_far(marker: _Marker) -> list[float]:
+    """The largest values, and of floats the smallest, if they are far from all others and on many pixels."""
     depth = marker.pixels[..., 0]
     far: list[float] = []
-    for _ in range(MAX_FAR_PLANES):
-        values = depth[marker.mask == 0]
-        if values.size < 2:
+    while len(far) < MAX_FAR_VALUES and len(marker.values) < MAX_VALUES:
+        valid = depth[marker.mask == 0]
+        ends = [] if valid.size < 2 else [valid.max(), valid.min()][: 2 if valid.dtype.kind == "f" else 1]
+        value = next((end for end in ends if _is_far(end, valid)), None)
+        if value is None:
             break
-        top = values.max()
-        below = values[values < top]
-        is_frequent = values.size - below.size >= max(MIN_FAR_PIXELS, MIN_FAR_SHARE * values.size)
-        if not below.size or not is_frequent or not float(top) > FAR_RATIO * float(below.max()) > 0:
-            break
-        marker.mark(depth == top, np.array([top], depth.dtype))
-        far.append(float(top))
+        marker.mark(depth == value, np.array([value], depth.dtype))
+        far.append(float(value))
     return far
+
+
+def _is_far(value: np.generic, valid: Array) -> bool:
+    """Is ``value`` frequent, and so many times as large as any other, or (floats) as small?"""
+    rest = valid[valid != value]
+    is_frequent = valid.size - rest.size >= max(MIN_PIXELS, MIN_FAR_SHARE * valid.size)
+    if not rest.size or not is_frequent:
+        return False
+    size, low, high = abs(float(value)), float(rest.min()), float(rest.max())
+    if size > FAR_RATIO * max(-low, high):
+        return True
+    smallest = low if low > 0 else -high  # of the others' sizes, if all have one sign
+    return valid.dtype.kind == "f" and smallest > FAR_RATIO * size
 
 
 def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True) -> Holes | None:
@@ -133,7 +166,8 @@ def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool =
 
     Args:
         invalid: stored values that mean a hole besides the usual ones, one or C numbers each.
-        usual: look for :func:`usual_values` and far planes; values that are not finite always count.
+        usual: look for :func:`usual_values`, and of distances for negative and far ones; values that are not
+            finite always count.
 
     Raises:
         UsageError: one of ``invalid`` has another number of channels.
@@ -145,8 +179,10 @@ def find(task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool =
     for stored in (*(usual_values(task, image.dtype.name) if usual else ()), *invalid):
         _mark_value(marker, stored)
     _mark_not_finite(marker)
-    far = _mark_far_planes(marker) if usual and task.kind.far_plane else []
-    return Holes(marker.mask, np.stack(marker.values), tuple(far)) if marker.values else None
+    is_distance = usual and task.kind.positive
+    negative = tuple(_mark_negative(marker)) if is_distance else ()
+    far = tuple(_mark_far(marker)) if is_distance else ()
+    return Holes(marker.mask, np.stack(marker.values), far, negative) if marker.values else None
 
 
 def fill(image: Array, holes: Holes | None) -> Array:

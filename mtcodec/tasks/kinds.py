@@ -30,7 +30,8 @@ class Kind:
             mirrored by changing the sign of x.
         hole_shares: stored values that mean a hole, as shares of an integer dtype's largest value; rounded up
             and down.
-        far_plane: True where a largest value far from all others means that nothing was measured.
+        positive: True where measurements are positive, and values that are negative, or far from all others,
+            mean that nothing was measured.
         length: True where stored values are lengths, with a unit.
         measures: names of functions of :mod:`mtcodec.signals.measures`, besides PSNR; slow_measures: those
             that only evaluations wait for.
@@ -49,7 +50,7 @@ class Kind:
     log_scale: bool = False
     unit_vectors: bool = False
     hole_shares: tuple[float, ...] = ()
-    far_plane: bool = False
+    positive: bool = False
     length: bool = False
     measures: tuple[str, ...] = ()
     slow_measures: tuple[str, ...] = ()
@@ -63,9 +64,16 @@ KINDS = {
     for kind in (
         Kind("color", "sRGB colours", slow_measures=("ms_ssim",)),
         Kind(
-            "depth", "distances", channels=1, weight=3.0, scene_range=True, log_scale=True, far_plane=True,
+            "depth", "distances", channels=1, weight=3.0, scene_range=True, log_scale=True, positive=True,
             dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS), length=True,
             hole_shares=(0.0, 1.0), measures=("rmse", "max_error", "abs_rel"), slow_measures=("delta",),
+            floor=32.0, rd_table="depth", colours="viridis",
+        ),
+        Kind(
+            "disparity", "disparities, or other inverse distances, in no unit of length", channels=1, weight=3.0,
+            scene_range=True, log_scale=True, hole_shares=(0.0, 1.0),
+            dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS),
+            measures=("rmse", "max_error", "abs_rel"), slow_measures=("delta",),
             floor=32.0, rd_table="depth", colours="viridis",
         ),
         Kind(

@@ -32,7 +32,8 @@ USUAL: Declarations = {
         *(declare(name, "image", 1) for name in _GRAYS),
         *(declare(name, "categories") for name in _LABELS),
         *(declare(name, "vectors") for name in _VECTORS),
-        *(declare(name, "depth") for name in ("disparity", "depth_euclidean", "velodyne_raw")),
+        *(declare(name, "depth") for name in ("depth_euclidean", "velodyne_raw")),
+        declare("disparity", "disparity"),
     )
 }
 

@@ -27,6 +27,17 @@ def unit_of(task: Task, dtype: str, unit: str = "") -> str:
     return unit or ("1m" if dtype in FLOATS else "1mm")
 
 
+def assumed(task_name: str, unit: str, consequence: str = "") -> str:
+    """A warning that nothing tells a unit, with what follows of the one that is assumed."""
+    text = f"{assumed_prefix(task_name)}, so a stored 1 is taken for {unit}{consequence}"
+    return f"{text} (--unit {task_name}=… tells it, such as {task_name}=0.2mm)"
+
+
+def assumed_prefix(task_name: str) -> str:
+    """What :func:`assumed` begins with."""
+    return f"{task_name}: nobody tells its unit"
+
+
 def metres_of(task: Task, dtype: str, unit: str = "") -> float:
     """Metres that a stored value of 1 stands for, see :func:`unit_of`."""
     number, suffix = parse(unit_of(task, dtype, unit))

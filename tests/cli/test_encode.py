@@ -327,7 +327,9 @@ def test_images_that_come_back_as_mush_are_warned_of(scene: Path, tmp_path: Path
             and "rgb 10" in done.err
             and "--max-error" in done.err
         )
-    assert run("encode", scene, "-o", tmp_path / "x.mtc", "--lossless", "rgb", *FAST, "--force").err == ""
+    assert (
+        run("encode", scene, "-o", tmp_path / "x.mtc", "--lossless", "rgb", *FAST, "--force", "-q").err == ""
+    )
 
 
 def test_standard_output_takes_the_place_of_a_file(data: bytes, run: Run) -> None:
@@ -349,3 +351,19 @@ def test_the_shipped_weights_are_the_default(
     path = tmp_path / "scene.mtc"
     assert "weights clevr (" in run("encode", SCENE, "-o", path, "--coding", "neural").lines[0]
     assert run("decode", path, "--tasks", "depth").lines == [str(tmp_path / "scene" / "depth.png")]
+
+
+def test_a_unit_that_is_assumed_is_told(scene: Path, run: Run, tmp_path: Path) -> None:
+    """Once, whether it matters to a bound or only to errors that are printed; never where it is told."""
+    warning = f"mtcodec: warning: {scene}: depth: nobody tells its unit, so a stored 1 is taken for 1mm"
+    for settings, count in (
+        (("--max-error", "depth=5mm"), 1),
+        ((), 1),
+        (("--unit", "depth=1mm"), 0),
+        (("--lossless", "depth"), 0),
+    ):
+        for quiet in ((), ("-q",)):
+            done = run("encode", scene, "-o", tmp_path / "u.mtc", "--force", "--coding", "classical",
+                       *settings, *quiet)  # fmt: skip
+            is_bound = "--max-error" in settings
+            assert done.err.count(warning) == (count if is_bound or not quiet else 0), done.err
