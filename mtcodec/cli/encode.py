@@ -16,6 +16,7 @@ from mtcodec.cli.encoding import Encoded, Encoder
 from mtcodec.cli.groups import Group, option, takes_groups
 from mtcodec.cli.outputs import check_outputs, outputs_of
 from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.codec import texts
 from mtcodec.errors import SceneError, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class TargetOptions(Group):
 
     target_psnr: list[str] | None = target(
         None, "TASK=DB", "The lowest quality that reaches it, e.g. rgb=38; repeatable.",
-        sets="target_psnr", parse=values.psnrs,
+        sets="target_psnr", parse=texts.psnrs,
     )  # fmt: skip
     target_bpp: float | None = target(
         None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
