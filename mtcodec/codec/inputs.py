@@ -11,9 +11,10 @@ from mtcodec.codec.prepare import Scene, as_array, scene_items
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import Declarations, Task
+from mtcodec.tasks import DTYPES, KINDS, Declarations, Task
 from mtcodec.tasks.task import MAX_CHANNELS
 
+KEY = "key"  # of a sample of an archive
 LAYOUTS = ("auto", "hwc", "chw")
 USUAL_CHANNELS = (1, 3, 4)  # of images whose kind does not say how many they have
 ANY_CHANNELS = ("color", "image", "categories", "data")  # kinds that do not
@@ -22,7 +23,7 @@ COLOUR_DTYPES = ("uint8", "uint16")
 
 
 def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
-    """The images of a scene as they are stored; what is None or a text, such as a sample's key, is no image.
+    """The images of a scene as they are stored; None and the key of a sample are left out.
 
     Args:
         layout: of images of three dimensions. ``auto``: where the channels are is told by their number, which
@@ -37,16 +38,16 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
     images = {
         str(name): image
         for name, image in scene_items(scene)
-        if image is not None and not isinstance(image, str)
+        if image is not None and not (name == KEY and isinstance(image, str))
     }
     arrays = {name: as_array(name, image, squeeze=False) for name, image in images.items()}
+    tasks = {name: request.tasks.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in arrays}
     upright = {name for name, image in images.items() if hasattr(image, "getbands")}  # PIL images
-    arrays = _channels_last(arrays, upright, request.tasks, layout)
+    arrays = _channels_last(arrays, upright, tasks, layout)
     for name, array in arrays.items():
-        task = request.tasks.get(name)
-        if task is not None and not isinstance(images[name], np.ndarray):
-            array = _narrowed(array, task)
-        if task is not None and task.kind.name == "color" and array.dtype.kind == "f":
+        if not isinstance(images[name], np.ndarray):
+            array = _narrowed(array, tasks[name])
+        if tasks[name].kind.name == "color" and array.dtype.kind == "f":
             array = _stored_colours(array, name, is_bounded=name in request.max_error)
         arrays[name] = array
     return arrays
@@ -58,9 +59,7 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
 def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout: str) -> Scene:
     """Arrays (H, W) or (H, W, C) of such, or of (C, H, W)."""
     options = {
-        name: ["hwc"]
-        if name in upright or array.ndim == 2
-        else _layouts(array.shape, tasks.get(name), layout)
+        name: ["hwc"] if name in upright or array.ndim == 2 else _layouts(array.shape, tasks[name], layout)
         for name, array in arrays.items()
     }
     sizes = {_size(arrays[name], possible[0]) for name, possible in options.items() if len(possible) == 1}
@@ -76,19 +75,20 @@ def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout
     return result
 
 
-def _layouts(shape: Sequence[int], task: Task | None, layout: str) -> list[str]:
+def _layouts(shape: Sequence[int], task: Task, layout: str) -> list[str]:
     """The layouts that an image of three dimensions may have."""
     if layout != "auto":
         return [layout]
-    if shape[0] == shape[1] == shape[2] == 1:
-        return ["hwc"]  # one pixel of one channel, in any layout
-    usual = set(USUAL_CHANNELS) if task is None or task.kind.name in ANY_CHANNELS else set[int]()
-    usual |= set() if task is None else {task.channels}
-    for channels in (usual, range(1, MAX_CHANNELS + 1)):
-        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in channels]
+    is_declared = task.kind.name != "data"
+    if shape == (1, 1, 1) or (is_declared and shape[2] == task.channels != shape[0]):
+        return ["hwc"]  # which is what it declares
+    several_fit = task.kind.name in ANY_CHANNELS
+    for channels in ({task.channels, *USUAL_CHANNELS}, range(1, MAX_CHANNELS + 1)):
+        expected = channels if several_fit else {task.channels}
+        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in expected]
         if possible:
             return possible
-    return ["hwc"]  # which has too many channels, as an error will tell
+    return ["hwc"]  # with channels that do not fit, as an error will tell
 
 
 def _size(array: Array, layout: str) -> tuple[int, ...]:

@@ -53,16 +53,22 @@ def test_undeclared_images_have_their_channels_where_an_image_has_them() -> None
         assert (decoded({"smell": image})["smell"] == image).all()
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 3), (4, 8, 3), (3, 3, 3), (1, 8, 3), (3, 8, 4), (3, 8, 1)])
+@pytest.mark.parametrize("shape", [(3, 8, 3), (3, 3, 3), (3, 8, 4), (3, 8, 1), (4, 8, 1)])
 def test_an_image_that_may_be_read_in_two_ways_is_refused_until_its_layout_is_said(
     shape: tuple[int, int, int],
 ) -> None:
     image = random(shape)
-    with pytest.raises(SceneError, match="task rgb: channels first or last.*layout='hwc' or layout='chw'"):
+    with pytest.raises(SceneError, match=r"task rgb: channels first or last.*layout='hwc' or layout='chw'"):
         decoded({"rgb": image})
     assert (decoded({"rgb": image}, layout="hwc")["rgb"].reshape(shape) == image).all()
     planes = decoded({"rgb": image}, layout="chw")["rgb"]
     assert (planes.reshape(*shape[1:], shape[0]) == np.moveaxis(image, 0, -1)).all()
+
+
+def test_few_rows_of_the_declared_channels_are_rows() -> None:
+    for shape in ((1, 8, 3), (4, 8, 3), (16, 1, 3), (1, 1, 3)):
+        assert decoded({"rgb": random(shape)})["rgb"].shape == shape
+    assert decoded({"depth": random((1, 1, 1))})["depth"].shape == (1, 1)
 
 
 def test_other_images_of_the_scene_tell_the_layout() -> None:
