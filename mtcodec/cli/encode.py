@@ -18,6 +18,7 @@ from mtcodec.cli.outputs import check_outputs, outputs_of
 from mtcodec.cli.scenes import check_tasks, find, with_listed
 from mtcodec.codec import texts
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.messages import rephrased
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
@@ -127,7 +128,7 @@ def _print(result: Encoded, printing: options.PrintOptions, several: bool, weigh
     if result.error is not None:
         return
     for line in result.notes:
-        printing.note(f"{result.label}: {line}")
+        printing.note(rephrased(line, f"{result.label}: {line}"))
     for line in result.warnings:
         warn(f"{result.label}: {line}")
     if printing.quiet or output == "-":

@@ -82,13 +82,12 @@ def _layouts(shape: Sequence[int], task: Task, layout: str) -> list[str]:
     is_declared = task.kind.name != "data"
     if shape == (1, 1, 1) or (is_declared and shape[2] == task.channels != shape[0]):
         return ["hwc"]  # which is what it declares
-    several_fit = task.kind.name in ANY_CHANNELS
-    for channels in ({task.channels, *USUAL_CHANNELS}, range(1, MAX_CHANNELS + 1)):
-        expected = channels if several_fit else {task.channels}
-        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in expected]
+    usual = {task.channels, *(USUAL_CHANNELS if task.kind.name in ANY_CHANNELS else ())}
+    for channels in (usual, usual if is_declared else range(1, MAX_CHANNELS + 1)):
+        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in channels]
         if possible:
             return possible
-    return ["hwc"]  # with channels that do not fit, as an error will tell
+    return ["hwc"]  # of unusual channels, or with those that do not fit, as an error will tell
 
 
 def _size(array: Array, layout: str) -> tuple[int, ...]:

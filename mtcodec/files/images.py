@@ -12,6 +12,7 @@ from mtcodec.files.formats import format_of, reader_errors
 from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -52,7 +53,7 @@ def read_with_alpha(
         alpha = None
     image = _as_declared(image, task, note)
     if image_format.lossy and as_numbers and (task is not None or _looks_like_labels(image)):
-        note("a JPEG file, which changes labels where they meet; PNG keeps them")
+        note(Loss("a JPEG file, which changes labels where they meet; PNG keeps them"))
     return np.ascontiguousarray(image), alpha
 
 

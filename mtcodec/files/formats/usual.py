@@ -12,6 +12,7 @@ from numpy.lib import format as npy_format
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_samples
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, open_source
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 PALETTE = 3  # the colour type of PNG images whose pixels are indexes of a palette
@@ -30,7 +31,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if as_numbers and colour_type == PALETTE:
         from PIL import Image  # imagecodecs gives the palette's colours
 
-        note("the indexes of its palette are kept, not the colours")
+        note(Loss("the indexes of its palette are kept, not the colours"))
         with Image.open(io.BytesIO(data)) as file:
             return np.asarray(file)
     image: Array = imagecodecs.png_decode(data)
@@ -55,7 +56,7 @@ def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
             note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
-            note(f"its {file.mode} colours are converted to RGB")
+            note(Loss(f"its {file.mode} colours are converted to RGB"))
         upright = ImageOps.exif_transpose(file)
         return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
 
@@ -74,7 +75,7 @@ def _read_tiff(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     with tifffile.TiffFile(io.BytesIO(source.read_bytes())) as file:
         series = file.series[0]
         if len(file.series) > 1:
-            note(f"only the first of its {len(file.series)} images is read")
+            note(Loss(f"only the first of its {len(file.series)} images is read"))
         check_samples(*series.shape)
         image: Array = series.asarray()
     if series.axes == "SYX":  # channels are stored one after the other
