@@ -226,6 +226,7 @@ def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: 
     assert [f["there"] for f in facts] == [False, True]
     assert files(out) == ["val/2.mtc"]
     assert run("encode", dataset, "--dry-run").lines[-1] == "2 scenes to encode"  # needs no output
+    shutil.rmtree(dataset / "notes")
     fails(run(*command, "-q", "--quality", "normal=3"), 2, "settings for task 'normal'")
 
 

@@ -142,6 +142,18 @@ def test_samples_of_an_archive_are_encoded_as_they_come(as_arrays: bool, tmp_pat
     assert (again["depth"][0] == depth).all()
 
 
+def test_what_comes_back_is_compared_with_what_was_given() -> None:
+    image = random((20, 30, 3))
+    given = {"key": "a", "rgb": torch.from_numpy(np.moveaxis(image / 255, -1, 0)), "depth": None}
+    assert mtcodec.compare(given, decoded(given, lossless="rgb"))["rgb"]["psnr"] == 99
+    assert mtcodec.compare({"rgb": image[:3, :3]}, {"rgb": image[:3, :3]}, layout="hwc")["rgb"]["psnr"] == 99
+
+
+def test_texts_are_no_images_but_for_the_key() -> None:
+    with pytest.raises(SceneError, match="task rgb: not an image but str"):
+        PLAIN.encode({"rgb": "rgb.png"})
+
+
 def test_a_scene_of_nothing_is_refused() -> None:
     for scene in ({}, {"key": "a", "rgb": None}, [1]):
         with pytest.raises(SceneError, match="a scene without images"):
