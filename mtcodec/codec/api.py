@@ -97,8 +97,8 @@ class Codec:
         :class:`mtcodec.Archive` are encoded as they come.
 
         Args:
-            scene: by task, an array, a CPU tensor or a PIL image; all of one size. Entries that are None or
-                texts, such as the key of a sample, are left out.
+            scene: by task, an array (H, W) or (H, W, C) or (C, H, W), a CPU tensor of that shape, or a PIL
+                image; all of one size. None and the ``key`` of a sample are left out.
             quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.quality.WORDS`.
             layout: of arrays and tensors of three dimensions: ``hwc`` or ``chw``; ``auto``: whichever puts a
                 usual number of channels in their place, see :func:`mtcodec.codec.inputs.stored_scene`.

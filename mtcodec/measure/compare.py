@@ -67,8 +67,8 @@ def compare(
     Raises:
         SceneError: images of other sizes or dtypes than their originals.
     """
-    stored = (stored_scene(scene, settings, layout) for scene in (original, decoded))
-    return compare_stored(*stored, settings, scene_units)
+    originals = stored_scene(original, settings, layout)
+    return compare_stored(originals, stored_scene(decoded, settings, layout), settings, scene_units)
 
 
 def compare_stored(
