@@ -203,7 +203,8 @@ def pack_scenes(
     """Like :func:`pack`, in this process, for scenes that a program has as arrays.
 
     Args:
-        scenes: keys, and images by task as :meth:`mtcodec.Codec.encode` takes them. Keys that the archive has already are left out.
+        scenes: keys, and images by task as :meth:`mtcodec.Codec.encode` takes them. Keys that the archive
+            has already are left out.
 
     Raises:
         SceneError, UsageError: see :func:`pack`.

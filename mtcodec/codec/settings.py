@@ -27,6 +27,7 @@ from mtcodec.tasks import Declarations, Task, parse
 from mtcodec.tasks.kinds import Values
 
 BESIDES = ("lossless",)  # settings that are no field of a request
+ARGUMENTS = ("weights", "device", "layout")  # of functions that take settings, which an error may mean
 NEAREST = 3  # names that an error shows
 
 
@@ -52,7 +53,7 @@ def updated(request: Request, settings: Mapping[str, Any]) -> Request:
     known = [*(field.name for field in fields(Request)), *BESIDES]
     for name in changes:
         if name not in known:
-            raise UsageError(f"no setting {name!r}: {_nearest(name, known)}")
+            raise UsageError(f"no setting {name!r}: {_nearest(name, [*known, *ARGUMENTS])}")
     if "tasks" in changes:
         changes["tasks"] = {**request.tasks, **_declarations(changes["tasks"])}
     if "quality" in changes:

@@ -1,4 +1,4 @@
-"""Scenes as loaders and programs have them: layouts, float colours, samples of archives, settings in words."""
+"""Scenes as loaders and programs have them: layouts, float colours, samples of archives, settings."""
 
 from __future__ import annotations
 
@@ -211,6 +211,7 @@ def test_what_is_lossless_is_added_to_the_bounds_of_a_codec() -> None:
     [
         ({"losless": "depth"}, "no setting 'losless': did you mean lossless"),
         ({"maxerror": 1}, "no setting 'maxerror': did you mean max_error"),
+        ({"wieghts": 1}, "no setting 'wieghts': did you mean weights"),
         ({"unit": 1}, "no setting 'unit': did you mean units"),
         ({"xyzzy": 1}, "no setting 'xyzzy': there is quality, task_quality"),
         ({"lossless": True}, "lossless names tasks, such as 'depth,normal', not True"),
