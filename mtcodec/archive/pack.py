@@ -24,6 +24,7 @@ from mtcodec.archive.rows import column_of
 from mtcodec.archive.store import store_at
 from mtcodec.archive.write import SHARD_ROWS, Writer
 from mtcodec.codec.api import Codec
+from mtcodec.codec.inputs import stored_scene
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
@@ -123,7 +124,7 @@ class Packer:
             raise SceneError(f"has tasks that the archive has not: {', '.join(unknown)}")
         settings = vars(self.job.request.for_tasks(scene, units))
         settings = {**settings, "attach": {**settings["attach"], **attach}}
-        encoded = self.codec.encode_scene(scene, **settings)
+        encoded = self.codec.encode_stored(scene, **settings)
         return encoded.to_bytes(), [*encoded.prepared.messages, *encoded.prepared.warnings]
 
 
@@ -202,7 +203,8 @@ def pack_scenes(
     """Like :func:`pack`, in this process, for scenes that a program has as arrays.
 
     Args:
-        scenes: keys, and arrays by task. Keys that the archive has already are left out.
+        scenes: keys, and images by task as :meth:`mtcodec.Codec.encode` takes them. Keys that the archive
+            has already are left out.
 
     Raises:
         SceneError, UsageError: see :func:`pack`.
@@ -218,7 +220,8 @@ def pack_scenes(
                     summary.before += 1
                     continue
                 try:
-                    data, messages = packer.encode(scene)
+                    stored = stored_scene(scene, packer.codec.request)
+                    data, messages = packer.encode(stored)
                 except MtcodecError as error:
                     raise error.at(scene=key) from error.__cause__
                 yield PackedScene(key, data, messages=messages)

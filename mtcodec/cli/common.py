@@ -14,6 +14,7 @@ import typer
 
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import FormatError, OutputError, SceneError
+from mtcodec.messages import Loss
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,17 +24,31 @@ if TYPE_CHECKING:
 
 ShowProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is; 0: unknown."""
+_warnings = 0  # that were shown
 PIPE_COLUMNS = 160  # width of tables that are not for a terminal, in characters
 
 
 def warn(message: str) -> None:
     """A warning, on standard error."""
+    global _warnings
+    _warnings += 1
     typer.echo(f"mtcodec: warning: {message}", err=True)
 
 
-def note(message: str) -> None:
-    """What people should know but need not mend, on standard error."""
-    typer.echo(f"mtcodec: note: {message}", err=True)
+def warning_count() -> int:
+    """How many warnings this process has shown."""
+    return _warnings
+
+
+def note(message: str, quiet: bool = False) -> None:
+    """What people should know but need not mend, on standard error, unless ``quiet``.
+
+    What tells of a loss is a warning, which is shown always.
+    """
+    if isinstance(message, Loss):
+        warn(message)
+    elif not quiet:
+        typer.echo(f"mtcodec: note: {message}", err=True)
 
 
 @contextmanager

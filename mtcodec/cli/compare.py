@@ -12,6 +12,7 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import columns
+from mtcodec.codec import texts
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
 
@@ -47,7 +48,7 @@ def compare(
     from mtcodec.tasks import units
 
     request = options.request_of(images)
-    least_psnrs = values.psnrs(fail_below or [])
+    least_psnrs = texts.psnrs(fail_below or [])
     tasks_by_name = images.tasks_by_name()
     more_weights = values.weights_list(weights)
     scenes, decoded_scenes = (

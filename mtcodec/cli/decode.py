@@ -34,7 +34,7 @@ def decode(
     ),
     tasks: str = options.ONLY_TASKS,
     force: bool = options.FORCE,
-    quiet: bool = options.QUIET,
+    printing: options.MessageOptions,
     jobs: int = options.JOBS,
     skip_errors: bool = option(
         False, None, "Go on past files that cannot be decoded; exit code 3.", panel=options.MANY
@@ -55,8 +55,8 @@ def decode(
         values.names(tasks), values.weights_list(weights), machine.device, machine.threads, max_pixels, force
     )
     failed = run_batch(
-        decoder, work, partial(_print_decoded, quiet=quiet), "decoding", jobs,
-        skip_errors=several and skip_errors, quiet=quiet, summarise=several and not quiet,
+        decoder, work, partial(_print_decoded, quiet=printing.quiet), "decoding", jobs,
+        skip_errors=several and skip_errors, quiet=printing.quiet, summarise=several and not printing.quiet,
     )  # fmt: skip
     if failed:
         raise FormatError(f"{failed} of {len(work)} files could not be decoded")

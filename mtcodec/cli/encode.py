@@ -16,7 +16,9 @@ from mtcodec.cli.encoding import Encoded, Encoder
 from mtcodec.cli.groups import Group, option, takes_groups
 from mtcodec.cli.outputs import check_outputs, outputs_of
 from mtcodec.cli.scenes import check_tasks, find, with_listed
+from mtcodec.codec import texts
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.messages import rephrased
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
@@ -29,7 +31,7 @@ class TargetOptions(Group):
 
     target_psnr: list[str] | None = target(
         None, "TASK=DB", "The lowest quality that reaches it, e.g. rgb=38; repeatable.",
-        sets="target_psnr", parse=values.psnrs,
+        sets="target_psnr", parse=texts.psnrs,
     )  # fmt: skip
     target_bpp: float | None = target(
         None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
@@ -128,7 +130,7 @@ def _print(result: Encoded, printing: options.PrintOptions, several: bool, weigh
     if result.error is not None:
         return
     for line in result.notes:
-        printing.note(f"{result.label}: {line}")
+        printing.note(rephrased(line, f"{result.label}: {line}"))
     for line in result.warnings:
         warn(f"{result.label}: {line}")
     if printing.quiet or output == "-":

@@ -91,7 +91,7 @@ class Encoder:
         if self.bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
             settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))
-        return self._codec().encode_scene(images, **settings)
+        return self._codec().encode_stored(images, **settings)
 
     def _codec(self) -> Codec:
         from mtcodec.codec.api import Codec

@@ -18,6 +18,8 @@ from typing import Any, get_type_hints
 
 from typer.models import OptionInfo
 
+from mtcodec.cli.common import warning_count
+
 
 class Option(OptionInfo):
     """An option, and what it sets.
@@ -90,6 +92,9 @@ class Group:
                 fields |= parameter.default.settings(getattr(self, name))
         return fields
 
+    def finish(self, warnings: int) -> None:
+        """Called when the command has done its work; ``warnings``: how many it has shown."""
+
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
     """``function`` as typer wants it: every parameter that is a group is replaced by the group's options."""
@@ -110,7 +115,10 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
             name: group(**{option: values.pop(option) for option in group.parameters()})
             for name, group in groups.items()
         }
+        warnings_before = warning_count()
         function(**values, **filled)
+        for group in filled.values():
+            group.finish(warning_count() - warnings_before)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -9,12 +9,13 @@ from typing import Any
 
 import typer
 
-from mtcodec.cli import values
 from mtcodec.cli.common import note, show
 from mtcodec.cli.groups import Group, option
+from mtcodec.cli.report import counted
+from mtcodec.codec import texts
 from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
 from mtcodec.container.header import MAX_PIXELS
-from mtcodec.errors import UsageError
+from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.quality import DEFAULT, WORDS
 from mtcodec.tasks import KINDS, USUAL, Declarations
 
@@ -80,16 +81,29 @@ MORE_WEIGHTS = option(
 )
 
 
-class PrintOptions(Group):
+class MessageOptions(Group):
+    """What is told of the work, and what becomes of warnings."""
+
+    quiet: bool = QUIET
+    strict: bool = option(
+        False, None, "Exit code 1 if there is any warning, such as of images that are left out; outputs are "
+        "written all the same.",
+    )  # fmt: skip
+
+    def note(self, message: str) -> None:
+        """Print a note, unless none are wanted; what tells of a loss is a warning."""
+        note(message, self.quiet)
+
+    def finish(self, warnings: int) -> None:
+        """Raise MtcodecError for warnings, if they are to count as errors."""
+        if self.strict and warnings:
+            raise MtcodecError(f"{counted(warnings, 'warning')}, which --strict makes an error")
+
+
+class PrintOptions(MessageOptions):
     """What is printed."""
 
     as_json: bool = JSON
-    quiet: bool = QUIET
-
-    def note(self, message: str) -> None:
-        """Print a note, unless none are wanted."""
-        if not self.quiet:
-            note(message)
 
     def show(self, facts: Mapping[str, Any], lines: Iterable[str]) -> None:
         """Print ``facts`` as JSON, or ``lines`` for people, as is wanted."""
@@ -148,7 +162,7 @@ class NamingOptions(Group):
         None, "NAME:KIND[:CHANNELS]",
         f"What an image is, e.g. albedo:image or ids:categories; kinds {', '.join(KINDS)}; "
         "repeatable. What nobody declares is kept exactly.",
-        "--task", panel=IMAGES, sets="tasks", parse=values.declarations,
+        "--task", panel=IMAGES, sets="tasks", parse=texts.declarations,
     )  # fmt: skip
     other_names: list[str] | None = option(
         None, "FILE=TASK", "Another name of a task, e.g. color=rgb; repeatable.", "--name", panel=IMAGES
@@ -156,7 +170,7 @@ class NamingOptions(Group):
 
     def tasks_by_name(self) -> dict[str, str]:
         """Tasks by other names of their files."""
-        return dict(values.assignments(self.other_names or [], "another name"))
+        return dict(texts.assignments(self.other_names or [], "another name"))
 
 
 class ImageOptions(NamingOptions):
@@ -166,14 +180,14 @@ class ImageOptions(NamingOptions):
         None, "TASK=LENGTH",
         "What one stored step means, e.g. depth=0.2mm, noted in the file; default: 1mm (integers), "
         "1m (floats).",
-        "--unit", panel=IMAGES, sets="units", parse=values.units,
+        "--unit", panel=IMAGES, sets="units", parse=texts.units,
     )  # fmt: skip
     hole_values: list[str] | None = option(
         None, "TASK=VALUE",
         "A stored value that means a hole, e.g. depth=9999 or normal=255,255,255; repeatable. Holes "
         "come back exactly. Known without it: 0, the largest integer, NaN, infinity, negative and far "
         "depth, zero vectors. none: only what is not finite.",
-        "--invalid", panel=IMAGES, sets="usual_holes invalid", parse=values.hole_values,
+        "--invalid", panel=IMAGES, sets="usual_holes invalid", parse=texts.hole_values,
     )  # fmt: skip
 
 
@@ -189,7 +203,7 @@ class QualityOptions(Group):
         None, "Q",
         f"0 to 100, or {_WORDS} (about 37, 41, 45 and 47 dB in rgb of photographs); "
         f"depth=80 or depth=high for one task; repeatable; default: {DEFAULT:g}.",
-        words=tuple(WORDS), sets="quality task_quality", parse=values.qualities,
+        words=tuple(WORDS), sets="quality task_quality", parse=texts.qualities,
     )  # fmt: skip
 
 
@@ -204,7 +218,7 @@ class BoundOptions(Group):
 
     def settings(self) -> dict[str, Any]:
         """Both options set one field: what is lossless has a bound of 0."""
-        return {"max_error": values.bounds(self.max_error or [], self.lossless)}
+        return {"max_error": texts.bounds(self.max_error or [], self.lossless)}
 
 
 class CodingOptions(Group):

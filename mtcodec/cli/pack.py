@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import batch_summary, counted
 from mtcodec.cli.scenes import check_tasks, find, with_listed
 from mtcodec.errors import SceneError
+from mtcodec.messages import Loss, rephrased
 
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Job, Summary
@@ -75,10 +77,7 @@ def pack(
     seconds = time.monotonic() - started
     for error in summary.skipped.values():
         warn(f"skipped: {error}")
-    for line, count in summary.notes.most_common(MAX_NOTES):
-        printing.note(f"{line} ({counted(count)})")
-    if len(summary.notes) > MAX_NOTES:
-        printing.note(f"and {len(summary.notes) - MAX_NOTES} more such lines")
+    _tell(summary.notes, printing)
     printing.show(_facts(summary, seconds), _table(summary, output, seconds))
     if summary.skipped:
         raise SceneError(f"{len(summary.skipped)} of {len(scenes)} scenes could not be encoded")
@@ -106,6 +105,17 @@ def _job(
         bar("choosing weights", 0, 0)
         chosen = choose_weights(weights, scenes, task_names, request, output)
     return Job(chosen, task_names, request, tuple(attach))
+
+
+def _tell(notes: Counter[str], printing: options.PrintOptions) -> None:
+    """Print lines about scenes, those of losses first; of each sort the most frequent ones."""
+    losses = [item for item in notes.most_common() if isinstance(item[0], Loss)]
+    others = [item for item in notes.most_common() if not isinstance(item[0], Loss)]
+    for lines in (losses, others):
+        for line, count in lines[:MAX_NOTES]:
+            printing.note(rephrased(line, f"{line} ({counted(count)})"))
+        if len(lines) > MAX_NOTES:
+            printing.note(rephrased(lines[0][0], f"and {len(lines) - MAX_NOTES} more such lines"))
 
 
 def _shown(bar: ShowProgress) -> Callable[[Summary, int], None]:

@@ -46,7 +46,7 @@ def view(
     max_pixels: int = options.PIXEL_LIMIT,
     machine: options.MachineOptions,
     force: bool = options.FORCE,
-    quiet: bool = options.QUIET,
+    printing: options.MessageOptions,
 ) -> None:
     """Make a page of HTML, for any browser, that shows scenes, their bytes and their errors.
 
@@ -61,18 +61,18 @@ def view(
 
     declared = options.request_of(naming).tasks
     codec = Codec(values.weights_list(weights), machine.device, tasks=declared)
-    tasks_by_name, tell = naming.tasks_by_name(), options.PrintOptions(quiet=quiet).note
-    originals = find([original], codec.tasks, tasks_by_name, tell) if original else []
+    tasks_by_name = naming.tasks_by_name()
+    originals = find([original], codec.tasks, tasks_by_name, printing.note) if original else []
     common.set_threads(machine.threads)
     task_names = values.names(tasks)
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, task_names, max_pixels, limit)
-        scene_views = _views(scenes, task_names, originals, quiet)
+        scene_views = _views(scenes, task_names, originals, printing.quiet)
     from mtcodec.view.page import render_page
 
     data = render_page(scenes.title, scenes.count, scene_views)
     common.emit(data, path, force)
-    if not quiet:
+    if not printing.quiet:
         shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
         typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
     import webbrowser

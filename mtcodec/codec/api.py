@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mtcodec import threads
 from mtcodec.codec import decoder
 from mtcodec.codec.decoder import OnDamage, Scene
+from mtcodec.codec.inputs import stored_scene
 from mtcodec.codec.request import Request
+from mtcodec.codec.settings import updated
 from mtcodec.container import mtc
 from mtcodec.container.attachments import read as read_attachments
 from mtcodec.container.header import MAX_PIXELS
@@ -17,7 +19,6 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.networks.weights import store
 from mtcodec.networks.weights.file import describe, model_config
-from mtcodec.quality import number_of
 from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Codec:
     Args:
         weights: names or paths; ``auto``: of all that are installed, every scene gets what suits it best.
         device: where networks run: ``cpu``, or ``cuda``, which needs torch.
-        settings: fields of :class:`mtcodec.codec.request.Request` other than its defaults, for every scene.
+        settings: for every scene, in any form of :func:`mtcodec.codec.settings.updated`: fields of
+            :class:`mtcodec.codec.request.Request`, and ``lossless="depth,normal"``.
 
     Raises:
         WeightsNotFound, WeightsInvalid: see :mod:`mtcodec.networks.weights`.
@@ -58,8 +60,8 @@ class Codec:
         names = [weights] if isinstance(weights, (str, Path)) else list(weights)
         self.paths = list(dict.fromkeys(path for name in names for path in store.resolve(name)))
         self.device = device
-        self.tasks: dict[str, Task] = {**tasks_of(self.paths), **settings.pop("tasks", {})}
-        self.request = _request({"tasks": self.tasks, **settings})
+        self.request = updated(Request(tasks=tasks_of(self.paths)), settings)
+        self.tasks: dict[str, Task] = dict(self.request.tasks)
 
     @property
     def name(self) -> str:
@@ -79,30 +81,61 @@ class Codec:
                 return load(path, self.device)
         return load(store.find_fingerprint(fingerprint), self.device)
 
-    def encode(self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any) -> bytes:
+    def encode(
+        self,
+        scene: Mapping[str, Any],
+        quality: float | str | None = None,
+        *,
+        layout: str = "auto",
+        **settings: Any,
+    ) -> bytes:
         """The bytes of an ``.mtc`` file of one scene.
 
+        Decoded images are (H, W), or (H, W, C), whatever the layout was. Colours that are floats from 0 to 1
+        are stored as uint8, rounded to steps of 1/255; as uint16 where they are whole steps of 1/65535. Of
+        tasks with losses, int32 tensors whose values fit are stored as uint16, int64 as uint32: samples of
+        :class:`mtcodec.Archive` are encoded as they come.
+
         Args:
-            scene: by task, an array (H, W) or (H, W, C), a CPU tensor of that shape, or a PIL image; all of
-                one size.
+            scene: by task, an array (H, W) or (H, W, C) or (C, H, W), a CPU tensor of that shape, or a PIL
+                image; all of one size. None and the ``key`` of a sample are left out.
             quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.quality.WORDS`.
-            settings: other fields of :class:`mtcodec.codec.request.Request` for this scene.
+            layout: of arrays and tensors of three dimensions: ``hwc`` or ``chw``; ``auto``: whichever puts a
+                usual number of channels in their place, see :func:`mtcodec.codec.inputs.stored_scene`.
+            settings: others for this scene, in any form of :func:`mtcodec.codec.settings.updated`:
+                ``lossless="depth"``, ``max_error={"depth": "5mm"}``, ``invalid="depth=9999"``.
 
         Raises:
-            SceneError: the scene is not what its tasks declare. UsageError: a setting that makes no sense.
-            TargetError: no quality reaches the target.
+            SceneError: the scene is not what its tasks declare, or its layout may be both.
+            UsageError: a setting that makes no sense. TargetError: no quality reaches the target.
         """
-        return self.encode_scene(scene, quality, **settings).to_bytes()
+        return self.encode_scene(scene, quality, layout=layout, **settings).to_bytes()
 
     def encode_scene(
-        self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
+        self,
+        scene: Mapping[str, Any],
+        quality: float | str | None = None,
+        *,
+        layout: str = "auto",
+        **settings: Any,
     ) -> EncodedScene:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
+        request = self._request_for(quality, settings)
+        return self._encode(stored_scene(scene, request, layout), request)
+
+    def encode_stored(
+        self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
+    ) -> EncodedScene:
+        """Like :meth:`encode_scene`, for arrays that are (H, W) or (H, W, C), in the dtypes to be stored."""
+        return self._encode(scene, self._request_for(quality, settings))
+
+    def _request_for(self, quality: float | str | None, settings: dict[str, Any]) -> Request:
+        """Its request with other settings for one scene."""
+        return updated(self.request, settings if quality is None else {**settings, "quality": quality})
+
+    def _encode(self, scene: Mapping[str, Any], request: Request) -> EncodedScene:
         from mtcodec.codec import encoder
 
-        if quality is not None:
-            settings["quality"] = quality
-        request = _request({**vars(self.request), **settings})
         return encoder.encode(scene, self._networks_for(scene, request), request)
 
     def _networks_for(self, scene: Mapping[str, Any], request: Request) -> list[Networks]:
@@ -152,17 +185,6 @@ class Codec:
         names = [tasks] if isinstance(tasks, str) else tasks
         readers = [reader_of(file, max_pixels) for file in files]
         return decoder.decode(readers, names, self.networks_of, on_damage)
-
-
-def _request(settings: Mapping[str, Any]) -> Request:
-    """The request of these settings; qualities may be words."""
-    fields = dict(settings)
-    if isinstance(fields.get("quality"), str):
-        fields["quality"] = number_of(fields["quality"])
-    try:
-        return Request(**fields)
-    except TypeError as error:
-        raise UsageError(f"no such setting: {error}") from error
 
 
 def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
+NO_IMAGES = "a scene without images: it must be a dictionary of arrays by task"
 TINY_PIXELS = 64  # of a scene up to which everything is kept exactly, unless a coding or target is asked for
 
 
@@ -45,8 +46,11 @@ class Prepared:
         return {name: signal for name, signal in self.signals.items() if name not in self.bounds}
 
 
-def as_array(name: str, image: Any) -> Array:
+def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
     """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image.
+
+    Args:
+        squeeze: make (H, W) of (H, W, 1).
 
     Raises:
         SceneError: anything else.
@@ -62,10 +66,11 @@ def as_array(name: str, image: Any) -> Array:
         raise SceneError(f"not an image but {type(image).__name__}", task=name)
     if array.dtype.name not in DTYPES:
         raise SceneError(f"values of dtype {array.dtype} (known: {', '.join(DTYPES)})", task=name)
-    if array.ndim == 3 and array.shape[2] == 1:
+    if squeeze and array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.ndim not in (2, 3) or array.size == 0:
-        raise SceneError(f"not an image: an array of shape {array.shape}", task=name)
+        hint = " (of a batch, encode each image)" if array.ndim == 4 else ""
+        raise SceneError(f"not an image: an array of shape {array.shape}{hint}", task=name)
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
@@ -99,15 +104,22 @@ def declare(name: str, image: Array, declarations: Declarations) -> Task:
     return task
 
 
+def scene_items(scene: Any) -> ItemsView[Any, Any]:
+    """Names and images of a scene; SceneError if it is no dictionary."""
+    if not isinstance(scene, Mapping):
+        raise SceneError(NO_IMAGES)
+    return scene.items()
+
+
 def check(scene: Mapping[str, Any]) -> Scene:
     """Arrays of a scene, all of one size.
 
     Raises:
         SceneError: no images, not images, or of several sizes.
     """
-    if not isinstance(scene, Mapping) or not scene:
-        raise SceneError("a scene without images: it must be a dictionary of arrays by task")
-    arrays = {str(name): as_array(str(name), image) for name, image in scene.items()}
+    arrays = {str(name): as_array(str(name), image) for name, image in scene_items(scene)}
+    if not arrays:
+        raise SceneError(NO_IMAGES)
     first, first_image = next(iter(arrays.items()))
     height, width = first_image.shape[:2]
     for name, image in arrays.items():

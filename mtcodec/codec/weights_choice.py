@@ -167,7 +167,7 @@ def _scene_cost(
     None where it cannot be encoded.
     """
     try:
-        encoded = Codec(() if path is None else path, **vars(request)).encode_scene(window)
+        encoded = Codec(() if path is None else path, **vars(request)).encode_stored(window)
     except MtcodecError:
         return None
     return SceneCost(_cost(encoded, request) / share, encoded.neural is not None)

@@ -16,6 +16,7 @@ from pathlib import Path
 from mtcodec.errors import SceneError
 from mtcodec.files.listing import Files, add_file
 from mtcodec.files.search import Search
+from mtcodec.messages import Loss
 
 MAX_SECONDS_APART = Decimal("0.02")
 """Images this far apart in time, or farther, do not belong together."""
@@ -61,7 +62,7 @@ def associate(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
     paths = {path for files in (rgb, depth, *by_task.values()) for path in files.values()}
     paths -= {path for files in associated.values() for path in files.values()}
     if paths:
-        search.note(f"{len(paths)} images have no partner in time and are left out")
+        search.note(Loss(f"{len(paths)} images have no partner in time and are left out"))
     search.use_files(index_files(search.dataset))
     return associated
 

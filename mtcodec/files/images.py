@@ -12,6 +12,7 @@ from mtcodec.files.marks import mark_png, marked_npy
 from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -53,7 +54,7 @@ def read_with_alpha(
         alpha = None
     image = _as_declared(image, task, note)
     if as_numbers and (task is not None or _looks_like_labels(image)) and image_format.is_lossy(source):
-        note(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them")
+        note(Loss(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them"))
     return np.ascontiguousarray(image), alpha
 
 

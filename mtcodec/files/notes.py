@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mtcodec.messages import rephrased
+
 Note = Callable[[str], None]
-"""Takes one line, without an end of line."""
+"""Takes one line, without an end of line; a :class:`mtcodec.messages.Loss` where something is left out."""
 
 MAX_LISTED_NAMES = 5  # in a line
 
@@ -21,7 +23,7 @@ def without_repeats(note: Note, prefix: str = "") -> Note:
     def note_once(line: str) -> None:
         if line not in passed_on:
             passed_on.add(line)
-            note(prefix + line)
+            note(rephrased(line, prefix + line))
 
     return note_once
 

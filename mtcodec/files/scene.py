@@ -11,6 +11,7 @@ from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
 
@@ -51,7 +52,7 @@ def read_scene(
         try:
             image, alpha = read_with_alpha(source, name, declared.get(name), note)
         except MissingSource:
-            note(f"{name}: there is none")
+            note(Loss(f"{name}: there is none"))
             continue
         images = {name: image}
         if alpha is not None:
@@ -69,7 +70,7 @@ def read_scene(
 def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:
     """Say what becomes of the alpha of task ``name``; SceneError if its name is that of another task."""
     if not is_wanted:
-        note(f"{name}: its alpha, {alpha_name}, is left out")
+        note(Loss(f"{name}: its alpha, {alpha_name}, is left out"))
         return
     if alpha_name in scene_files.files:
         message = f"its alpha is task {alpha_name}, as {scene_files.files[alpha_name]} is"

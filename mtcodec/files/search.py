@@ -12,6 +12,7 @@ from mtcodec.files.listing import Listing, Scan, list_directory
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.sources import ImageSource
+from mtcodec.messages import Loss
 from mtcodec.tasks import Declarations
 
 
@@ -103,5 +104,5 @@ class Search:
         ):
             if paths:
                 shown = [os.path.relpath(path, self.dataset) + "/" * path.endswith("/") for path in paths]
-                self.note(f"left out, as {reason}: {list_names(sorted(shown))}")
+                self.note(Loss(f"left out, as {reason}: {list_names(sorted(shown))}"))
         self.naming.note_unused()

@@ -18,6 +18,7 @@ from mtcodec.files.formats import suffix_of_bytes
 from mtcodec.files.notes import list_names
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import MAX_IMAGE_BYTES, MissingSource, UnreadableImage, is_safe_path
+from mtcodec.messages import Loss
 
 SUFFIX = ".parquet"
 KEY_COLUMNS = ("__key__", "key", "id", "image_id")  # columns that may say what scenes are called
@@ -115,7 +116,7 @@ def find(search: Search, path: Path, prefix: str) -> list[SceneFiles]:
     known_columns = {*image_columns, *KEY_COLUMNS}
     columns_left_out = [name for name in file.schema_arrow.names if name not in known_columns]
     if columns_left_out:
-        search.note(f"columns left out, as they hold no images: {list_names(columns_left_out)}")
+        search.note(Loss(f"columns left out, as they hold no images: {list_names(columns_left_out)}"))
     columns = search.naming.assign((name, name) for name in image_columns)
     places = [(row_group, row) for row_group, count in enumerate(row_counts) for row in range(count)]
     return [

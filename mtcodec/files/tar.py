@@ -17,6 +17,7 @@ from mtcodec.files.listing import Listing
 from mtcodec.files.notes import Note, list_names
 from mtcodec.files.search import Search
 from mtcodec.files.sources import MAX_IMAGE_BYTES, UnreadableImage, is_safe_path
+from mtcodec.messages import Loss
 
 SUFFIX = ".tar"
 BLOCK_BYTES = 512
@@ -82,7 +83,7 @@ def search_within(search: Search, path: Path) -> Search:
     for names, reason in ((unsafe, "names may lead elsewhere"), (special, "they are links or the like")):
         if names:
             shown = list_names([f"{path.name}/{name}" for name in names])
-            search.note(f"left out, as {reason}: {shown}")
+            search.note(Loss(f"left out, as {reason}: {shown}"))
     return search.within(path, {name: listing.ordered() for name, listing in listings.items()}.__getitem__)
 
 
@@ -127,4 +128,4 @@ def _members(path: Path, note: Note) -> Iterator[tuple[tarfile.TarInfo, Member]]
         if end_mark.strip(b"\0"):
             raise ValueError(f"damaged header at byte {archive.offset}")
         if not end_mark:
-            note(f"{path.name} has no end mark: it may have been cut off")
+            note(Loss(f"{path.name} has no end mark: it may have been cut off"))

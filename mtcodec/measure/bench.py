@@ -90,7 +90,7 @@ def _ours(
     codec: Codec, images: Mapping[str, Array], request: Request, runs: int, clock: Clock
 ) -> tuple[dict[str, Any], EncodedScene]:
     """Our own row of :func:`bench`, and the scene as it was encoded."""
-    encode = partial(codec.encode_scene, images, **vars(request))
+    encode = partial(codec.encode_stored, images, **vars(request))
     encoded = encode()
     data = encoded.to_bytes()
     described = summary(Reader(data))["tasks"]

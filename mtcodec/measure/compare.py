@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from mtcodec.codec.inputs import stored_scene
 from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError, UsageError
@@ -46,11 +47,15 @@ def compare(
     decoded: Mapping[str, Any],
     settings: Request = DEFAULTS,
     scene_units: Mapping[str, str] = {},
+    *,
+    layout: str = "auto",
 ) -> dict[str, Measures]:
     """Measures of every task that both have, in the order of the original.
 
     Args:
-        original, decoded: by task, arrays (H, W) or (H, W, C), tensors or PIL images, of one size.
+        original, decoded: images by task as :meth:`mtcodec.Codec.encode` takes them, of one size. Float
+            colours are compared as they are stored.
+        layout: of both, as of :meth:`mtcodec.Codec.encode`.
         settings: whose declarations, units and values of holes are those of the originals.
         scene_units: of lengths that have none in ``settings``.
 
@@ -62,6 +67,17 @@ def compare(
     Raises:
         SceneError: images of other sizes or dtypes than their originals.
     """
+    originals = stored_scene(original, settings, layout)
+    return compare_stored(originals, stored_scene(decoded, settings, layout), settings, scene_units)
+
+
+def compare_stored(
+    original: Mapping[str, Any],
+    decoded: Mapping[str, Any],
+    settings: Request = DEFAULTS,
+    scene_units: Mapping[str, str] = {},
+) -> dict[str, Measures]:
+    """Like :func:`compare`, of arrays (H, W) or (H, W, C) in the dtypes that are stored."""
     originals, decoded_images = check(original), check(decoded)
     by_task: dict[str, Measures] = {}
     for name, image in originals.items():
@@ -134,7 +150,7 @@ def compare_scenes(
         decoded_images, _ = decoded_source.read(tasks)
         try:
             if originals.keys() & decoded_images.keys():
-                rows[key] = compare(originals, decoded_images, settings, scene_units)
+                rows[key] = compare_stored(originals, decoded_images, settings, scene_units)
                 known_units[key] = {*settings.units, *scene_units}
         except MtcodecError as error:
             raise error.at(path=decoded_source.label) from None

@@ -173,7 +173,7 @@ def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list
 def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality: float) -> dict[str, Any]:
     """Bytes, pixels, PSNR by task and seconds of processor time of one scene at a quality."""
     settings = {**vars(request), "quality": quality}
-    encoded, milliseconds = timed(partial(codec.encode_scene, images, **settings), time.process_time)
+    encoded, milliseconds = timed(partial(codec.encode_stored, images, **settings), time.process_time)
     height, width = next(iter(images.values())).shape[:2]
     return {
         "bytes": len(encoded.to_bytes()), "pixels": height * width, "psnr": encoded.psnr,

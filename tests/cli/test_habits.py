@@ -19,7 +19,8 @@ from shared.commands import Run, fails
 import mtcodec
 from mtcodec.cli.progress import bar
 from mtcodec.cli.report import batch_summary
-from mtcodec.cli.values import qualities, quality_list
+from mtcodec.cli.values import quality_list
+from mtcodec.codec.texts import qualities
 from mtcodec.errors import UsageError
 from mtcodec.quality import DEFAULT, WORDS
 

@@ -184,11 +184,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "objects": ({"x": np.full((4, 4), None)}, "task x: values of dtype object"),
     "a tensor of bfloat16": ({"x": torch.zeros(4, 4, dtype=torch.bfloat16)}, "task x: not an image"),
     "two sizes": ({"x": np.ones((4, 4), bool), "y": np.ones((3, 4), bool)}, "y: 4×3 pixels, but x has 4×4"),
-    "two channels": ({"rgb": np.zeros((4, 4, 2), np.uint8)}, "task rgb: 2 channels, but the task has 3"),
+    "two channels": ({"rgb": np.zeros((20, 20, 2), np.uint8)}, "task rgb: 2 channels, but the task has 3"),
     "colours of depth": ({"depth": np.zeros((4, 4, 3), np.uint16)}, "depth: 3 channels, but the task has 1"),
-    "floats for colours": ({"rgb": np.zeros((4, 4, 3), np.float32)}, "task rgb: float32 values"),
+    "floats for colours": ({"rgb": np.full((4, 4, 3), 9.0)}, "task rgb: float colours go from 0 to 1"),
     "floats for labels": ({"semantic": np.zeros((4, 4), np.float32)}, "task semantic: float32 values"),
-    "too many channels": ({"x": np.zeros((4, 4, 17), np.uint8)}, "task x: 17 channels"),
+    "too many channels": ({"x": np.zeros((20, 20, 17), np.uint8)}, "task x: 17 channels"),
     "too large numbers": ({"depth": np.full((9, 9), 1e39)}, "float32 cannot hold"),
     "an upper-case name": ({"RGB": np.zeros((4, 4, 3), np.uint8)}, "not a task name: 'RGB'"),
     "a section's name": ({"shared": np.zeros((4, 4, 3), np.uint8)}, "not a task name: 'shared'"),
@@ -215,7 +215,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "coding": ({"coding": "best"}, "not 'best', but one of auto, neural, classical"),
     "effort": ({"effort": "most"}, "not 'most', but one of fast, normal, best"),
     "unit": ({"units": {"depth": "5"}}, "a unit is a length"),
-    "no setting": ({"bitrate": 5}, "no such setting"),
+    "no setting": ({"bitrate": 5}, "no setting 'bitrate'"),
 }  # fmt: skip
 
 

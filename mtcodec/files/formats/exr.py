@@ -22,6 +22,7 @@ import numpy as np
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 CHANNEL_ORDER = "RGBXYZUVWA"  # of the channels of a layer
@@ -87,7 +88,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     with _on_disk(source) as path:
         parts = _read_planes(path)
     if len(parts) > 1:
-        note(f"only the first of its {len(parts)} parts is read")
+        note(Loss(f"only the first of its {len(parts)} parts is read"))
     planes = parts[0]
     places_by_layer = _places_by_layer([list(planes)])
     if len(places_by_layer) != 1:

@@ -12,6 +12,7 @@ from numpy.lib import format as npy_format
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 PALETTE = 3  # the colour type of PNG images whose pixels are indexes of a palette
@@ -30,7 +31,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if as_numbers and colour_type == PALETTE:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
 
-        note("the indexes of its palette are kept, not the colours")
+        note(Loss("the indexes of its palette are kept, not the colours"))
         with PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
             return np.asarray(file)
     image: Array = imagecodecs.png_decode(data)

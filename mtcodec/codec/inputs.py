@@ -1,0 +1,137 @@
+"""Scenes as programs and loaders have them, as stored arrays (H, W) or (H, W, C)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mtcodec.codec.prepare import Scene, as_array, scene_items
+from mtcodec.codec.request import Request
+from mtcodec.errors import SceneError, UsageError
+from mtcodec.signals.mapping import Array
+from mtcodec.tasks import DTYPES, KINDS, Declarations, Task
+from mtcodec.tasks.task import MAX_CHANNELS
+
+KEY = "key"  # of a sample of an archive
+LAYOUTS = ("auto", "hwc", "chw")
+USUAL_CHANNELS = (1, 3, 4)  # of images whose kind does not say how many they have
+ANY_CHANNELS = ("color", "image", "categories", "data")  # kinds that do not
+WIDENED = {"int32": "uint16", "int64": "uint32"}  # dtypes of tensors, and of what loaders make them
+COLOUR_DTYPES = ("uint8", "uint16")
+
+
+def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
+    """The images of a scene as they are stored; None and the key of a sample are left out.
+
+    Args:
+        layout: of images of three dimensions. ``auto``: where the channels are is told by their number, which
+            is the task's or 1, 3 or 4, and by the size of the scene's other images. PIL images are ``hwc``.
+
+    Raises:
+        SceneError: not images, or several layouts are possible.
+        UsageError: no such layout, or a bound that rounded colours cannot keep.
+    """
+    if layout not in LAYOUTS:
+        raise UsageError(f"layout must be {', '.join(LAYOUTS[:-1])} or {LAYOUTS[-1]}, not {layout!r}")
+    images = {
+        str(name): image
+        for name, image in scene_items(scene)
+        if image is not None and not (name == KEY and isinstance(image, str))
+    }
+    arrays = {name: as_array(name, image, squeeze=False) for name, image in images.items()}
+    tasks = {name: request.tasks.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in arrays}
+    upright = {name for name, image in images.items() if hasattr(image, "getbands")}  # PIL images
+    arrays = _channels_last(arrays, upright, tasks, layout)
+    for name, array in arrays.items():
+        if not isinstance(images[name], np.ndarray):
+            array = _narrowed(array, tasks[name])
+        if tasks[name].kind.name == "color" and array.dtype.kind == "f":
+            array = _stored_colours(array, name, is_bounded=name in request.max_error)
+        arrays[name] = array
+    return arrays
+
+
+# --- layouts -----------------------------------------------------------------------------------------
+
+
+def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout: str) -> Scene:
+    """Arrays (H, W) or (H, W, C) of such, or of (C, H, W)."""
+    options = {
+        name: ["hwc"] if name in upright or array.ndim == 2 else _layouts(array.shape, tasks[name], layout)
+        for name, array in arrays.items()
+    }
+    sizes = {_size(arrays[name], possible[0]) for name, possible in options.items() if len(possible) == 1}
+    result = {}
+    for name, array in arrays.items():
+        possible = [each for each in options[name] if _size(array, each) in sizes] or options[name]
+        if len(possible) > 1:
+            raise SceneError(
+                f"channels first or last? {array.shape} may be both: say layout='hwc' or layout='chw'",
+                task=name,
+            )
+        result[name] = array if possible == ["hwc"] else np.moveaxis(array, 0, -1)
+    return result
+
+
+def _layouts(shape: Sequence[int], task: Task, layout: str) -> list[str]:
+    """The layouts that an image of three dimensions may have."""
+    if layout != "auto":
+        return [layout]
+    is_declared = task.kind.name != "data"
+    if shape == (1, 1, 1) or (is_declared and shape[2] == task.channels != shape[0]):
+        return ["hwc"]  # which is what it declares
+    usual = {task.channels, *(USUAL_CHANNELS if task.kind.name in ANY_CHANNELS else ())}
+    for channels in (usual, usual if is_declared else range(1, MAX_CHANNELS + 1)):
+        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in channels]
+        if possible:
+            return possible
+    return ["hwc"]  # of unusual channels, or with those that do not fit, as an error will tell
+
+
+def _size(array: Array, layout: str) -> tuple[int, ...]:
+    """Height and width."""
+    return array.shape[:2] if layout == "hwc" else array.shape[1:]
+
+
+# --- values ------------------------------------------------------------------------------------------
+
+
+def _narrowed(array: Array, task: Task) -> Array:
+    """The dtype that a loader widened for torch, which hardly computes with unsigned integers.
+
+    What is kept exactly keeps its dtype, too; of other tasks the dtype says which values are holes.
+    """
+    dtype = WIDENED.get(array.dtype.name)
+    if dtype is None or task.exact or dtype not in (*task.dtypes, *task.kind.dtypes):
+        return array
+    fits = array.min() >= 0 and array.max() <= np.iinfo(dtype).max
+    return array.astype(dtype) if fits else array
+
+
+def _stored_colours(colours: Array, name: str, is_bounded: bool) -> Array:
+    """Colours 0 to 1 as uint8, or as uint16 where they are steps of 1/65535 and not of 1/255.
+
+    Others are rounded to uint8.
+    """
+    low, high = float(colours.min()), float(colours.max())
+    margin = 0.5 / 255  # what interpolation may add
+    if not (-margin <= low and high <= 1 + margin):
+        raise SceneError(
+            f"float colours go from 0 to 1, not from {low:.4g} to {high:.4g}: undo their normalisation, give "
+            f"uint8, or keep floats with tasks={{{name!r}: 'image'}}", task=name,
+        )  # fmt: skip
+    unit = np.clip(colours.astype(np.float64), 0, 1)
+    for dtype in COLOUR_DTYPES:
+        levels = np.iinfo(dtype).max
+        rounded = np.rint(unit * levels)
+        tolerance = levels * float(np.finfo(colours.dtype.name).eps)
+        if tolerance < 0.4 and np.abs(unit * levels - rounded).max() <= tolerance:
+            return rounded.astype(dtype)
+    if is_bounded:
+        raise UsageError(
+            "its floats are no steps of 1/255 or 1/65535, to which colours are rounded: keep floats "
+            f"with tasks={{{name!r}: 'image'}}", task=name,
+        )  # fmt: skip
+    return np.rint(unit * 255).astype(np.uint8)

@@ -1,0 +1,88 @@
+"""Lines about losses are warnings: ``-q`` does not hide them, and ``--strict`` makes any of them exit 1."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from conftest import SCENES
+from shared.commands import Run, write
+
+SCENE = SCENES / "100020"
+FAST = ("--coding", "classical", "--effort", "fast")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A scene with a file that is no image, and with an image of two pages."""
+    scene = tmp_path / "scene"
+    scene.mkdir()
+    shutil.copy(SCENE / "rgb.png", scene / "rgb.png")
+    (scene / "poses.txt").write_text("1 0 0")
+    with tifffile.TiffWriter(scene / "depth.tif") as file:
+        for size in (256, 128):
+            file.write(np.full((size, size), 1000, np.uint16), photometric="minisblack")
+    return scene
+
+
+def losses(place: Path, label: str) -> tuple[str, str]:
+    return (
+        f"mtcodec: warning: {place}: left out, as they are no images: poses.txt",
+        f"mtcodec: warning: {label}depth: only the first of its 2 images is read",
+    )
+
+
+def test_quiet_commands_tell_of_losses(run: Run, scene: Path, tmp_path: Path) -> None:
+    for extra in ((), ("-q",)):
+        encoded = run("encode", scene, "-o", tmp_path / "x.mtc", *FAST, "--force", *extra)
+        assert encoded.code == 0 and encoded.err.splitlines() == [*losses(scene, f"{scene}: ")]
+    packed = run("pack", scene, "-o", tmp_path / "archive", *FAST, "-q")
+    left_out, first = losses(scene, "")
+    assert packed.code == 0 and packed.err.splitlines() == [left_out, f"{first} (1 scene)"]
+    for command in (("compare", scene, tmp_path / "x.mtc"), ("stats", scene, "--no-estimate")):
+        assert run(*command, "-q").err.splitlines()[0] == left_out
+
+
+def test_quiet_hides_what_is_no_loss(run: Run, tmp_path: Path) -> None:
+    for task in ("depth", "smell"):
+        write(tmp_path / "scene" / f"{task}.png", np.ones((20, 30), np.uint8))
+    for extra, err in (((), "mtcodec: note: "), (("-q",), "")):
+        result = run("encode", tmp_path / "scene", "-o", tmp_path / "x.mtc", "--force", *extra)
+        assert result.code == 0 and result.err.startswith(err) and bool(result.err) == bool(err)
+
+
+@pytest.mark.parametrize("command", ["encode", "encode --dry-run", "pack", "stats --no-estimate"])
+def test_strict_makes_losses_exit_1(command: str, run: Run, scene: Path, tmp_path: Path) -> None:
+    name, *extra = command.split()
+    output = () if name == "stats" else ("-o", tmp_path / "out")
+    arguments = (name, scene, *output, *extra, *FAST, "-q")
+    assert run(*arguments).code == 0
+    if (tmp_path / "out").is_dir():
+        shutil.rmtree(tmp_path / "out")
+    (tmp_path / "out").unlink(missing_ok=True)
+    strict = run(*arguments, "--strict")
+    count = 2 if command in ("encode", "pack") else 1
+    assert strict.code == 1
+    plural = "s" * (count != 1)
+    assert strict.err.splitlines()[-1] == f"mtcodec: {count} warning{plural}, which --strict makes an error"
+    assert (tmp_path / "out").exists() == (command in ("encode", "pack"))  # what could be done is there
+
+
+def test_strict_is_content_without_losses(run: Run, tmp_path: Path) -> None:
+    for task in ("depth", "smell"):
+        write(tmp_path / "scene" / f"{task}.png", np.ones((20, 30), np.uint8))
+    file = tmp_path / "x.mtc"
+    assert run("encode", tmp_path / "scene", "-o", file, "--strict").code == 0  # a note is no warning
+    assert run("decode", file, "-o", tmp_path / "back", "--strict").code == 0
+    original = ("--original", tmp_path / "scene")
+    assert run("view", file, "-o", tmp_path / "page.html", *original, "--strict").code == 0
+
+
+def test_strict_views_warn_of_originals_that_are_left_out(run: Run, scene: Path, tmp_path: Path) -> None:
+    file = tmp_path / "x.mtc"
+    run("encode", scene, "-o", file, *FAST)
+    result = run("view", file, "-o", tmp_path / "page.html", "--original", scene, "-q", "--strict")
+    assert result.code == 1 and losses(scene, "")[0] in result.err
