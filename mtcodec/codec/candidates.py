@@ -1,4 +1,4 @@
-"""Candidates of the tasks that are coded by quality; each is encoded once."""
+"""Candidates of the tasks that are coded by quality; those of classical codecs are encoded once."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ DRAFT_COST_RATIOS = {
 
 
 class CandidateEncoder:
-    """Encodes candidates, each once.
+    """Encodes candidates; those of classical codecs, and lossless ones, once.
 
     Args:
         signals: of the tasks that are coded by quality, by name; all of one size.
@@ -63,7 +63,7 @@ class CandidateEncoder:
 
     def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
         self.signals, self.request, self.effort = signals, request, effort or request.effort
-        self._classical: dict[tuple[str, str, float, str], Candidate] = {}  # by task, mode, setting, effort
+        self._classical: dict[tuple[str, str, float, str], Candidate] = {}  # by task, mode, setting, preset
         self._lossless: dict[str, Candidate] = {}
 
     # --- costs -------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ class CandidateEncoder:
             self._lossless[name] = bounded.encode(self.signals[name], 0.0, self.request.effort)
         return self._lossless[name]
 
-    def encode_drafts(self, name: str, level: int) -> list[tuple[CodingMode, float]]:
+    def draft_costs(self, name: str, level: int) -> list[tuple[CodingMode, float]]:
         """The coding modes worth trying for a task, with their costs at the quickest speed."""
         signal, task_lambda = self.signals[name], self.task_lambda(name, level)
         pairs = []
@@ -121,7 +121,7 @@ class CandidateEncoder:
 
     def draft_cost(self, name: str, level: int) -> float:
         """The least cost of a task's drafts."""
-        return min(cost for _, cost in self.encode_drafts(name, level))
+        return min(cost for _, cost in self.draft_costs(name, level))
 
     def encode_classical(self, name: str, level: int, preset: str = "thorough") -> list[Candidate]:
         """Candidates of classical codecs: in the mode that drafts find best, or in all that are worth trying.
@@ -135,7 +135,7 @@ class CandidateEncoder:
         preset = preset if self.effort == "normal" else self.effort
         modes = modes_for(signal, preset)
         if preset != "best" and len(modes) > 1:
-            modes = [min(self.encode_drafts(name, level), key=lambda pair: pair[1])[0]]
+            modes = [min(self.draft_costs(name, level), key=lambda pair: pair[1])[0]]
         task_lambda = self.task_lambda(name, level)
         return [
             self._encode(name, mode, setting, preset)
@@ -171,7 +171,7 @@ class CandidateEncoder:
         lowest = bisect_left(fine, psnr, key=lambda setting: psnr_of(encode(setting, preset)))
         candidates = [encode(fine[lowest], preset)] if lowest < len(fine) else []
         if lowest > 0:  # one setting lower fails, but at another speed it may do
-            candidates += [encode(fine[lowest - 1], other) for other in ("medium", "best") if other != preset]
+            candidates += [encode(fine[lowest - 1], speed) for speed in ("medium", "best") if speed != preset]
         return [candidate for candidate in candidates if psnr_of(candidate) >= psnr]
 
     def _encode(self, name: str, mode: CodingMode, setting: float, preset: str) -> Candidate:
@@ -186,7 +186,7 @@ class CandidateEncoder:
     def encode_all(self, neural: NeuralCandidates | None, level: int) -> dict[str, list[Candidate]]:
         """The candidates of every task, at least one each, those of networks first."""
         from_networks = {} if neural is None else neural.tasks
-        rivals = self._presets_of_rivals(neural, level)
+        rivals = self._classical_presets(neural, level)
         names = [name for name in self.signals if name not in from_networks or name in rivals]
         encoded = self._map(
             lambda name: self.encode_classical(name, level, rivals.get(name, "thorough")), names
@@ -202,7 +202,7 @@ class CandidateEncoder:
             candidates[name] = task_candidates
         return candidates
 
-    def _presets_of_rivals(self, neural: NeuralCandidates | None, level: int) -> dict[str, str]:
+    def _classical_presets(self, neural: NeuralCandidates | None, level: int) -> dict[str, str]:
         """The tasks of networks that get a classical candidate as well, and the preset that it is worth.
 
         Where drafts say that classical codecs clearly lose, there is none. Where they say that networks do,

@@ -12,9 +12,9 @@ from mtcodec.quality import MAX_LEVEL, to_level
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedScene
 
-TOLERANCE = 4  # quality levels that the search may stay away from the best one
-MAX_STRIDES = 5  # encodings at most to use what thorough ones save
-STRIDE = 32  # levels by which what was found with quick encodings is corrected
+TOLERANCE = 4  # quality levels: the search ends this near to the best one
+MAX_STRIDES = 5  # after the search: thorough encodings are smaller, so that a better level may do
+STRIDE = 32  # levels from one thorough encoding to the next, after a search with quick ones
 
 
 class Encoder(Protocol):
@@ -48,12 +48,12 @@ def control(encoder: Encoder, request: Request) -> EncodedScene:
     safe_end, wanted_end = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
     stride = STRIDE if wanted_end > safe_end else -STRIDE
     level = _search(encoder.quick().encode_at, meets, safe_end, wanted_end)
-    level, encoded = _backed_off(encoder, meets, level, safe_end, -stride)
+    level, encoded = _retreat_until_met(encoder, meets, level, safe_end, -stride)
     if not meets(encoded):
         if not request.best_effort:
             raise TargetError(f"{target_error(encoded, request)} (--best-effort takes that)")
         return encoded
-    level, encoded = _pushed(encoder, meets, level, encoded, wanted_end, stride // 2)
+    level, encoded = _advance_while_met(encoder, meets, level, encoded, wanted_end, stride // 2)
     return encoded if request.target_bytes else encoder.refined(encoded, level)
 
 
@@ -76,7 +76,7 @@ def _search(
     return passing
 
 
-def _backed_off(
+def _retreat_until_met(
     encoder: Encoder, meets: Callable[[EncodedScene], bool], level: int, safe_end: int, stride: int
 ) -> tuple[int, EncodedScene]:
     """The first level towards ``safe_end`` that meets the target, or ``safe_end`` itself."""
@@ -87,7 +87,7 @@ def _backed_off(
     return level, encoded
 
 
-def _pushed(
+def _advance_while_met(
     encoder: Encoder,
     meets: Callable[[EncodedScene], bool],
     level: int,
