@@ -1,7 +1,8 @@
 """Near-lossless coding: errors within a bound, the same on every machine; a bound of 0 is lossless.
 
 Values are quantised uniformly between the lowest and the highest, and their codes are a lossless JPEG XL
-stream; before that, near ones may be merged (:mod:`mtcodec.coders.merging`). Or the codes are those of what an AV1 picture, taken as a prediction, leaves
+stream; before that, near ones may be merged (:mod:`mtcodec.coders.merging`).
+Or the codes are those of what an AV1 picture, taken as a prediction, leaves
 (:mod:`mtcodec.coders.prediction`). Files call this coding ``stepped``.
 """
 
@@ -66,7 +67,7 @@ def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
 
 
 def _bounds_to_try(bound: float, is_integer: bool) -> list[float]:
-    """``bound`` and tighter ones: values that happen to suit one of them cost less than within a looser one."""
+    """``bound`` and tighter ones: values that happen to suit one of them cost less than within it."""
     bounds = [bound * share for share in TIGHTER_SHARES]
     return list(dict.fromkeys(float(math.floor(b)) for b in bounds if b >= 1)) if is_integer else bounds
 

@@ -70,8 +70,8 @@ KINDS = {
             floor=32.0, rd_table="depth", colours="viridis",
         ),
         Kind(
-            "disparity", "disparities, or other inverse distances, in no unit of length", channels=1, weight=3.0,
-            scene_range=True, log_scale=True, hole_shares=(0.0, 1.0),
+            "disparity", "disparities, or other inverse distances, in no unit of length", channels=1,
+            weight=3.0, scene_range=True, log_scale=True, hole_shares=(0.0, 1.0),
             dtypes=("uint16", "uint8", "int16", "int32", "uint32", *FLOATS),
             measures=("rmse", "max_error", "abs_rel"), slow_measures=("delta",),
             floor=32.0, rd_table="depth", colours="viridis",

@@ -140,7 +140,7 @@ def test_progress_is_for_terminals_and_leaves_piped_output_alone() -> None:
 
 def test_no_terminal_sees_no_progress(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtcodec.cli.progress.PATIENCE", 0.0)
-    assert run("encode", SCENE, "-o", tmp_path / "x.mtc", "--effort", "fast").err == ""
+    assert run("encode", SCENE, "-o", tmp_path / "x.mtc", "--effort", "fast", "--json").err == ""
 
 
 def test_a_bar_that_fails_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
