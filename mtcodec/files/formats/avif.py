@@ -10,6 +10,7 @@ from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from
 from mtcodec.files.formats.boxes import boxes, find
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 HIGH_BITS, TWELVE_BITS, MONOCHROME = 0x40, 0x20, 0x10  # in the third byte of an AV1 configuration
@@ -72,7 +73,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     header = _parse(data)
     image: Array = np.asarray(imagecodecs.avif_decode(data, numthreads=1))
     if image.ndim > (3 if header.channels > 1 else 2):
-        note(f"only the first of its {len(image)} frames is read")
+        note(Loss(f"only the first of its {len(image)} frames is read"))
         image = image[0]
     if image.shape[:2] != (header.height, header.width):
         raise UnreadableImage("its header tells another size than its picture")

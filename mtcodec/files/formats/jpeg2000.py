@@ -11,6 +11,7 @@ from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from
 from mtcodec.files.formats.boxes import find
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 START = b"\xff\x4f\xff\x51"  # of a code stream: its first marker, and that of its sizes
@@ -79,7 +80,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     data = source.read_bytes()
     header = _parse(data)
     if header.has_palette and as_numbers:
-        note("the indexes of its palette are kept, not the colours")
+        note(Loss("the indexes of its palette are kept, not the colours"))
         data = data[header.stream :]
     image: Array = np.asarray(imagecodecs.jpeg2k_decode(data))
     if header.shape.dtype.startswith("u") and not header.has_palette:

@@ -11,6 +11,7 @@ from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from
 from mtcodec.files.formats.boxes import boxes
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 HEADER_BYTES = 4096  # of a code stream, which its headers do not exceed but for a long list of channels
@@ -134,11 +135,11 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     header = _parse(data)
     image: Array = np.asarray(imagecodecs.jpegxl_decode(data, index=0 if header.is_animated else None))
     if header.is_animated:
-        note("only the first of its frames is read")
+        note(Loss("only the first of its frames is read"))
     if header.is_turned:
         note("it is turned as its header says")
     if header.other_channels:
-        note("channels beside colours and alpha are left out")
+        note(Loss("channels beside colours and alpha are left out"))
     if image.shape[:2] != header.shape[:2]:
         raise UnreadableImage("its header tells another size than its picture")
     if header.shape.dtype.startswith("u"):

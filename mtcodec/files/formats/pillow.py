@@ -14,6 +14,7 @@ import numpy as np
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 EXIF_ORIENTATION = 0x0112  # 1 is upright
@@ -45,7 +46,7 @@ def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
             note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
-            note(f"its {file.mode} colours are converted to RGB")
+            note(Loss(f"its {file.mode} colours are converted to RGB"))
         upright = ImageOps.exif_transpose(file)
         return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
 
@@ -61,15 +62,15 @@ def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -
     with _open(io.BytesIO(source.read_bytes()), format_name) as file:
         frames = getattr(file, "n_frames", 1)
         if frames > 1:
-            note(f"only the first of its {frames} frames is read")
+            note(Loss(f"only the first of its {frames} frames is read"))
         file.load()
         if file.mode == "1":
             return np.asarray(file).astype(np.uint8) * np.uint8(1 if as_numbers else 255)
         if file.mode == "P" and as_numbers:
-            note("the indexes of its palette are kept, not the colours")
+            note(Loss("the indexes of its palette are kept, not the colours"))
             return np.asarray(file)
         if file.mode not in (*CHANNELS, "P"):
-            note(f"its {file.mode} colours are converted to RGB")
+            note(Loss(f"its {file.mode} colours are converted to RGB"))
         return np.asarray(file if file.mode in CHANNELS else file.convert(_color_mode(file)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, note_bits
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 HEADER_BYTES = 1 << 16  # a header with its comments is no longer
@@ -109,7 +110,7 @@ def _binary_values(data: bytes, header: _Header, note: Note) -> Array:
     if len(pixels) != size:
         raise UnreadableImage("not as many numbers as it declares")
     if rest.strip():
-        note(f"only its first image is read; {len(rest)} bytes follow")
+        note(Loss(f"only its first image is read; {len(rest)} bytes follow"))
     if header.kind == "4":
         bits = np.unpackbits(np.frombuffer(pixels, np.uint8).reshape(height, row_bytes), axis=1)
         return bits[:, :width]

@@ -11,6 +11,7 @@ import numpy as np
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, INKS, YCBCR = range(7)  # photometric interpretations
@@ -63,7 +64,7 @@ def _sides(series: Any) -> dict[str, int]:
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     with _first_image(source) as (series, image_count):
         if image_count > 1:
-            note(f"only the first of its {image_count} images is read")
+            note(Loss(f"only the first of its {image_count} images is read"))
         orientation = series.keyframe.tags.get(ORIENTATION)
         if orientation is not None and orientation.value not in (0, 1):
             note("it is not turned, though its mark of orientation says so")
@@ -79,12 +80,12 @@ def _as_colors(image: Array, page: Any, as_numbers: bool, note: Note) -> Array:
     kind, bits = page.photometric, page.bitspersample
     if kind == PALETTE:
         if as_numbers:
-            note("the indexes of its palette are kept, not the colours")
+            note(Loss("the indexes of its palette are kept, not the colours"))
             return image
         colors: Array = _palette(page)[image]
         return colors
     if _is_cmyk(page, image.shape[2] if image.ndim == 3 else 1):
-        note("its CMYK colours are converted to RGB")
+        note(Loss("its CMYK colours are converted to RGB"))
         return _rgb_of_cmyk(image)
     if not as_numbers and bits < 8 and image.dtype.kind in "bu":
         image = image.astype(np.uint8) * np.uint8(255 // ((1 << bits) - 1))
