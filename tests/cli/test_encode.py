@@ -350,7 +350,7 @@ def test_the_shipped_weights_are_the_default(
     monkeypatch.delenv("MTCODEC_WEIGHTS")
     path = tmp_path / "scene.mtc"
     assert "weights clevr (" in run("encode", SCENE, "-o", path, "--coding", "neural").lines[0]
-    assert run("decode", path, "--tasks", "depth").lines == [str(tmp_path / "scene" / "depth.png")]
+    assert run("decode", path, "--tasks", "depth").lines == [str(tmp_path / "scene.decoded" / "depth.png")]
 
 
 def test_a_unit_that_is_assumed_is_told(scene: Path, run: Run, tmp_path: Path) -> None:

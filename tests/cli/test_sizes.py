@@ -101,8 +101,8 @@ def test_images_wider_than_png_holds_become_npy(shape: tuple[int, ...], tmp_path
     pixels = np.zeros(shape, np.uint8)
     pixels[-1, -1] = 200
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.mtc").write_bytes(mtcodec.encode({"values": pixels}))
-    (tmp_path / "in" / "b.mtc").write_bytes(mtcodec.encode({"values": pixels[:1, :1]}))
+    (tmp_path / "in" / "a.mtc").write_bytes(mtcodec.encode({"values": pixels}, layout="hwc"))
+    (tmp_path / "in" / "b.mtc").write_bytes(mtcodec.encode({"values": pixels[:1, :1]}, layout="hwc"))
     done = run("decode", tmp_path / "in", "-o", tmp_path / "out", "-q")
     assert (done.code, done.err) == (0, "")
     suffix = ".npy" if max(shape) == WIDE else ".png"

@@ -50,7 +50,8 @@ def test_quiet_hides_what_is_no_loss(run: Run, tmp_path: Path) -> None:
     for task in ("depth", "smell"):
         write(tmp_path / "scene" / f"{task}.png", np.ones((20, 30), np.uint8))
     for extra, err in (((), "mtcodec: note: "), (("-q",), "")):
-        result = run("encode", tmp_path / "scene", "-o", tmp_path / "x.mtc", "--force", *extra)
+        unit = ("--unit", "depth=1mm")
+        result = run("encode", tmp_path / "scene", "-o", tmp_path / "x.mtc", "--force", *unit, *extra)
         assert result.code == 0 and result.err.startswith(err) and bool(result.err) == bool(err)
 
 
@@ -75,7 +76,8 @@ def test_strict_is_content_without_losses(run: Run, tmp_path: Path) -> None:
     for task in ("depth", "smell"):
         write(tmp_path / "scene" / f"{task}.png", np.ones((20, 30), np.uint8))
     file = tmp_path / "x.mtc"
-    assert run("encode", tmp_path / "scene", "-o", file, "--strict").code == 0  # a note is no warning
+    unit = ("--unit", "depth=1mm")
+    assert run("encode", tmp_path / "scene", "-o", file, *unit, "--strict").code == 0  # a note is no warning
     assert run("decode", file, "-o", tmp_path / "back", "--strict").code == 0
     original = ("--original", tmp_path / "scene")
     assert run("view", file, "-o", tmp_path / "page.html", *original, "--strict").code == 0
