@@ -55,15 +55,15 @@ def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
         return encode_merged(signal, tried_bound, tried_effort)
 
     ladder = _bounds_to_try(bound, signal.original.dtype.kind in "ui")
-    found = [encode_predictive(signal, bound, effort)]
+    encoded = [encode_predictive(signal, bound, effort)]
     for encode in (encode_quantised, encode_merging):
         bounds = ladder
         if signal.height * signal.width > MAX_LADDER_PIXELS:
             drafts = {tried: encode(tried, "draft") for tried in ladder}
             sizes = {tried: len(draft.payload) for tried, draft in drafts.items() if draft is not None}
             bounds = sorted({bound, min(sizes, key=sizes.__getitem__)} if sizes else ())
-        found += [encode(tried, effort) for tried in bounds]
-    return [candidate for candidate in found if candidate is not None]
+        encoded += [encode(tried, effort) for tried in bounds]
+    return [candidate for candidate in encoded if candidate is not None]
 
 
 def _bounds_to_try(bound: float, is_integer: bool) -> list[float]:

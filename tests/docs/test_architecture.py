@@ -13,7 +13,7 @@ from shared.documents import ROOT
 PACKAGE = ROOT / "mtcodec"
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ROOMS = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
-BELOW = ["threads", "memory", "quality", "extras", "messages", "errors"]
+BELOW = ["silence", "threads", "memory", "quality", "extras", "messages", "errors"]
 ABOVE = ["ray", "huggingface"]  # beside cli: modules that users import
 MARKS = ("ray", "s3", "browser", "processes", "training", "fuzz", "slow", "quick")  # of tests
 SPANS = set(re.findall(r"`([^`\n]+)`", PAGE))

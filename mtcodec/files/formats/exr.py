@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,11 +21,11 @@ from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
+from mtcodec.silence import native_silence
 
 CHANNEL_ORDER = "RGBXYZUVWA"  # of the channels of a layer
 COLOR_CHANNELS = ("RGBA", "RGB", "XYZ", "YA")  # channels without prefix that are one image
 UNNAMED_LAYER = "Combined"  # of channels without prefix
-_ERRORS_LOCK = threading.RLock()  # while the stream of errors of the process leads nowhere
 Place = tuple[int, str]
 """The number of a part, and the name of a channel in it."""
 
@@ -143,31 +140,10 @@ def _open(path: Path, **options: bool) -> Iterator[Any]:
     """A file of OpenEXR, which prints warnings for damaged pixels, then holds no part."""
     import OpenEXR
 
-    with contextlib.redirect_stdout(io.StringIO()), _without_errors_of_c():
+    with contextlib.redirect_stdout(io.StringIO()), native_silence():
         opened = OpenEXR.File(str(path), **options)
     with opened as file:
         yield file
-
-
-@contextlib.contextmanager
-def _without_errors_of_c() -> Iterator[None]:
-    """The standard error stream goes nowhere: OpenEXR writes to it, and nothing else can stop it."""
-    with _ERRORS_LOCK:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        try:
-            kept = os.dup(2)
-        except OSError:  # there is no such stream
-            yield
-            return
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(nowhere, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(nowhere)
 
 
 def _place(file: Any, part: int, channel: str) -> Place:
