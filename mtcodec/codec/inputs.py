@@ -85,6 +85,9 @@ def _layouts(shape: Sequence[int], task: Task, layout: str) -> list[str]:
     usual = {task.channels, *(USUAL_CHANNELS if task.kind.name in ANY_CHANNELS else ())}
     for channels in (usual, usual if is_declared else range(1, MAX_CHANNELS + 1)):
         possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in channels]
+        is_told = is_declared and shape[0] == task.channels
+        if possible == ["chw"] and not is_told and shape[2] <= MAX_CHANNELS:
+            return ["hwc", "chw"]  # a few rows of unusual channels are turned by no guess
         if possible:
             return possible
     return ["hwc"]  # of unusual channels, or with those that do not fit, as an error will tell

@@ -53,6 +53,17 @@ def test_undeclared_images_have_their_channels_where_an_image_has_them() -> None
         assert (decoded({"smell": image})["smell"] == image).all()
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 2), (3, 40, 2), (1, 40, 16), (4, 480, 7)])
+def test_a_few_rows_of_unusual_channels_are_not_turned_by_a_guess(shape: tuple[int, int, int]) -> None:
+    image = random(shape)
+    with pytest.raises(SceneError, match="task smell: channels first or last"):
+        mtcodec.encode({"smell": image})
+    data = mtcodec.encode({"smell": image}, layout="hwc")
+    assert (mtcodec.decode(data)["smell"] == image).all()
+    told = {"smell": image, "depth": random(shape[:2], "uint16")}  # its size tells
+    assert mtcodec.decode(mtcodec.encode(told))["smell"].shape == shape
+
+
 @pytest.mark.parametrize("shape", [(3, 8, 3), (3, 3, 3), (3, 8, 4), (3, 8, 1), (4, 8, 1)])
 def test_an_image_that_may_be_read_in_two_ways_is_refused_until_its_layout_is_said(
     shape: tuple[int, int, int],
