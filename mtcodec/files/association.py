@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mtcodec.errors import SceneError
 from mtcodec.files.listing import Files, add_file
+from mtcodec.files.notes import list_names
 from mtcodec.files.search import Search
 from mtcodec.messages import Loss
 
@@ -37,23 +38,26 @@ def _applies(dataset: Path, by_task: dict[str, Files]) -> bool:
     return are_times and bool(rgb - depth) and bool(depth - rgb)
 
 
-def associate(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
-    """Images by task and key, which is the timestamp of the colour image where colour has its own times.
+def associate(search: Search, directory: str, by_task: dict[str, Files]) -> dict[str, Files]:
+    """Images of a sequence by task and key.
+
+    Where colour has times of its own, the key is the timestamp of the colour image.
 
     Images of further tasks belong to the colour image of equal name.
 
     Raises:
         SceneError: a damaged index file, or nothing belongs together.
     """
-    if not _applies(search.dataset, by_task):
+    sequence = Path(directory)
+    if not _applies(sequence, by_task):
         return by_task
-    rgb, depth = (_timed_files(search.dataset, task, by_task[task]) for task in ("rgb", "depth"))
+    rgb, depth = (_timed_files(sequence, task, by_task[task]) for task in ("rgb", "depth"))
     partners = match([Decimal(stamp) for stamp in rgb], [Decimal(stamp) for stamp in depth])
     rgb_stamps, depth_paths = list(rgb), list(depth.values())
     depth_by_key = {rgb_stamps[i]: depth_paths[j] for i, j in partners}
     if not depth_by_key:
         message = f"no depth image was taken within {MAX_SECONDS_APART} s of an rgb image"
-        raise SceneError(message, path=search.dataset)
+        raise SceneError(message, path=sequence)
     associated = {
         task: {key: path for key, path in files.items() if key in depth_by_key}
         for task, files in {**by_task, "rgb": rgb}.items()
@@ -62,8 +66,9 @@ def associate(search: Search, by_task: dict[str, Files]) -> dict[str, Files]:
     paths = {path for files in (rgb, depth, *by_task.values()) for path in files.values()}
     paths -= {path for files in associated.values() for path in files.values()}
     if paths:
-        search.note(Loss(f"{len(paths)} images have no partner in time and are left out"))
-    search.use_files(index_files(search.dataset))
+        names = list_names(sorted(os.path.relpath(path, search.dataset) for path in paths))
+        search.note(Loss(f"left out, as they have no partner in time: {len(paths)} images ({names})"))
+    search.use_files(index_files(sequence))
     return associated
 
 

@@ -14,27 +14,35 @@ MAX_BYTES = 1 << 16  # of a scene's files together, as in the format
 KEY_PLACEHOLDER = "{key}"
 
 
-def attach(scene: SceneFiles, names: Sequence[str]) -> SceneFiles:
+def attach(scene: SceneFiles, names: Sequence[str], dataset: Path) -> SceneFiles:
     """``scene`` with the files that ``names`` say.
 
-    A name is a path within the directory that holds the scene's images (for one directory a task: the
-    dataset's), or, if nothing is there, any other path; ``{key}`` in it stands for the scene's key.
+    A name is a path from the directory that holds the scene's images (for one directory a task: the one
+    around these), or from one around it up to the dataset, or any other path; the first that is there counts.
+    ``{key}`` in it stands for the scene's key, or the end of it: for ``run/0001`` also ``0001``.
 
     Raises:
         UsageError: two files of one name.
     """
     image_directories = [str(Path(str(source)).parent) for source in scene.files.values()]
-    scene_directory = Path(os.path.commonpath(image_directories))
+    innermost = Path(os.path.commonpath(image_directories))
+    around = [path for path in innermost.parents if path == dataset or dataset in path.parents]
+    directories = (innermost, *(around if innermost != dataset else ()))
     attachments: dict[str, Path] = {}
     for name in names:
-        path = Path(name.replace(KEY_PLACEHOLDER, scene.key))
-        path_in_scene = scene_directory / path
-        if path_in_scene.is_file() or not path.is_file():
-            path = path_in_scene
+        paths = [Path(name.replace(KEY_PLACEHOLDER, key)) for key in _ends(scene.key)]
+        candidates = [*(directory / path for directory in directories for path in paths), *paths]
+        path = next((path for path in dict.fromkeys(candidates) if path.is_file()), candidates[0])
         if path.name in attachments:
             raise UsageError(f"two attached files are called {path.name!r}", path=scene.label)
         attachments[path.name] = path
     return replace(scene, attachments=attachments)
+
+
+def _ends(key: str) -> list[str]:
+    """``a/b/c``, ``b/c`` and ``c``."""
+    parts = key.split("/")
+    return ["/".join(parts[first:]) for first in range(len(parts))]
 
 
 def read(scene: SceneFiles) -> dict[str, bytes]:

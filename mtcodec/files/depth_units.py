@@ -1,8 +1,8 @@
 """The unit of integer depth, the length that a stored 1 stands for, where a layout defines it.
 
-TUM RGB-D sequences (``rgb.txt``, ``depth.txt``) store 5000 a metre. ``scene_camera.json`` of BOP datasets
-has ``depth_scale``, the unit in millimetres, for every image by its number. Depth that is named as in
-Taskonomy and Omnidata, ``point_0_view_1_domain_depth_zbuffer``, is stored as 512 a metre.
+Datasets that are known by the paths of their images are rows of :data:`PATHS`. TUM RGB-D sequences
+(``rgb.txt``, ``depth.txt``) store 5000 a metre. ``scene_camera.json`` of BOP datasets has ``depth_scale``, the
+unit in millimetres, for every image by its number.
 """
 
 from __future__ import annotations
@@ -18,42 +18,49 @@ from mtcodec.files import association
 from mtcodec.files.listing import Files
 from mtcodec.files.search import Search
 
-TUM_UNIT, TASKONOMY_UNIT = "0.2mm", "1.953125mm"
-TASKONOMY_TASKS = ("depth", "depth_euclidean")  # those that Taskonomy stores in its unit
+TUM_UNIT = "0.2mm"
+PATHS = (  # ends of paths of depth images, the unit, the dataset
+    (r"/point_\d+_view_\d+_domain_depth_(?:zbuffer|euclidean)\.png", "1.953125mm", "Taskonomy"),
+    (r"/[0-9a-f]{32}_d\d_\d\.png", "0.25mm", "Matterport3D"),
+    (r"/frames/depth/Camera_\d/depth_\d{5}\.png", "10mm", "Virtual KITTI 2"),
+)
 CAMERAS_NAME = "scene_camera.json"
 MAX_CAMERAS_BYTES = 1 << 26
-_TASKONOMY_DEPTH = re.compile(r"point_\d+_view_\d+_domain_depth_(?:zbuffer|euclidean)\.png$")
 
 
-def units_of(search: Search, by_task: Mapping[str, Files]) -> dict[str, dict[str, str]]:
-    """By task and key, the units of images of a dataset that has a directory for each task.
+def units_of(search: Search, directory: str, by_task: Mapping[str, Files]) -> dict[str, dict[str, str]]:
+    """By task and key, the units of images below a directory that has one for each task.
 
     Raises:
         SceneError: a damaged file of cameras.
     """
     units: dict[str, dict[str, str]] = {}
-    for task in TASKONOMY_TASKS:
-        images = by_task.get(task, {}).items()
-        units[task] = {key: TASKONOMY_UNIT for key, path in images if _TASKONOMY_DEPTH.search(path)}
-        if units[task]:
-            note_unit(search, task, TASKONOMY_UNIT, "in Taskonomy")
-    dataset_units = _dataset_units(search, by_task.get("depth", {}))
-    if dataset_units:
-        units["depth"] = dataset_units
-        search.use_files([str(search.dataset / CAMERAS_NAME)])
+    for task, files in by_task.items():
+        if not search.naming.is_of_lengths(task):
+            continue
+        for ending, unit, dataset in PATHS:
+            pattern = re.compile(f".*{ending}", re.DOTALL)
+            keys = [key for key, path in files.items() if pattern.fullmatch(path)]
+            if keys:
+                units.setdefault(task, {}).update(dict.fromkeys(keys, unit))
+                note_unit(search, task, unit, f"in {dataset}")
+    sequence_units = _sequence_units(search, Path(directory), by_task.get("depth", {}))
+    if sequence_units:
+        units["depth"] = sequence_units
     return units
 
 
-def _dataset_units(search: Search, keys: Collection[str]) -> dict[str, str]:
-    """Units by key, where files of the dataset tell them."""
+def _sequence_units(search: Search, directory: Path, keys: Collection[str]) -> dict[str, str]:
+    """Units by key, where files of the directory tell them."""
     units: dict[str, str] = {}
     authority = "in TUM RGB-D sequences"
-    cameras_path = search.dataset / CAMERAS_NAME
-    if len(association.index_files(search.dataset)) == 2:
+    cameras_path = directory / CAMERAS_NAME
+    if len(association.index_files(directory)) == 2:
         units = dict.fromkeys(keys, TUM_UNIT)
     elif keys and cameras_path.is_file():
         scales, authority = _depth_scales(cameras_path), f"{CAMERAS_NAME} says"
         units = {key: f"{scales[int(key)]:g}mm" for key in keys if key.isdecimal() and int(key) in scales}
+        search.use_files([str(cameras_path)] if units else [])
     for unit in sorted(set(units.values())):
         note_unit(search, "depth", unit, authority)
     return units

@@ -14,7 +14,7 @@ from mtcodec.files.search import SceneFiles, Search
 SUFFIX = ".exr"
 
 
-def split_off(search: Search, listing: Listing, prefix: str = "") -> tuple[Listing, list[SceneFiles]]:
+def split_off(search: Search, listing: Listing, prefix: str) -> tuple[Listing, list[SceneFiles]]:
     """What is left of a directory, and its EXR files of several layers as scenes.
 
     Files with a task's own name are images of that task. Whether others have layers, the first one tells.

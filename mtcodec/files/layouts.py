@@ -28,10 +28,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import layered, scene_directories, tables, tar, task_directories, trees
+from mtcodec.files import (
+    layered,
+    named_images,
+    number_tables,
+    pairing,
+    tables,
+    tar,
+    task_directories,
+    template,
+    trees,
+)
 from mtcodec.files.attachments import attach as attach_files
 from mtcodec.files.attachments import attached_paths
-from mtcodec.files.listing import Listing, require_directory, walk
+from mtcodec.files.listing import Listing, read_tree, require_directory
 from mtcodec.files.notes import Note, ignore, list_names
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
@@ -47,6 +57,7 @@ def find_scenes(
     names: Mapping[str, str] = {},
     note: Note = ignore,
     attach: Sequence[str] = (),
+    pattern: str = "",
 ) -> list[SceneFiles]:
     """The scenes of ``dataset``, in order of their keys; opens no image.
 
@@ -55,6 +66,7 @@ def find_scenes(
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
+        pattern: of paths of images, see :mod:`mtcodec.files.template`; in place of all layouts.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
@@ -62,15 +74,15 @@ def find_scenes(
         UsageError: ``names`` gives a name that no task can have.
     """
     search = Search(dataset, declared, names, note)
-    scenes = _find_in_file(search) if dataset.is_file() else _find_in_directory(search)
+    scenes = (_find_in_file if dataset.is_file() else _find_in_directory)(search, pattern)
     if attach:
-        scenes = [attach_files(scene, attach) for scene in scenes]
+        scenes = [attach_files(scene, attach, dataset) for scene in scenes]
         search.use_files(attached_paths(scenes))
-    search.note_left_out()
+    search.note_left_out(scenes)
     return sorted(scenes, key=lambda scene: scene.key)
 
 
-def _find_in_file(search: Search) -> list[SceneFiles]:
+def _find_in_file(search: Search, pattern: str) -> list[SceneFiles]:
     """Scenes of a dataset that is one file."""
     path = search.dataset
     if path.suffix.lower() not in SCENE_FILE_SUFFIXES:
@@ -80,31 +92,30 @@ def _find_in_file(search: Search) -> list[SceneFiles]:
         if scene is None:
             raise SceneError("not an EXR file of several layers", path=path)
         return [scene]
-    scenes = _find_in_container(search, path)
+    scenes = _find_in_container(search, path, pattern=pattern)
     if not scenes:
         raise SceneError("no scenes found: it holds no images that are named after tasks", path=path)
     return scenes
 
 
-def _find_in_directory(search: Search) -> list[SceneFiles]:
+def _find_in_directory(search: Search, pattern: str) -> list[SceneFiles]:
     """Scenes of a directory; files that hold scenes count where nothing else is found."""
     require_directory(search.dataset)
-    root = search.scan(str(search.dataset))
-    scenes = _find_by_layout(search, root)
+    root = read_tree(str(search.dataset))
+    scenes = _find_in_tree(search, root, pattern)
     if not scenes:
         search.misfits.clear()
         search.other_files.clear()
-        scenes = _find_in_containers(search)
+        scenes = _find_in_containers(search, root)
     if not scenes:
         raise SceneError(_nothing_found(root, search.naming.declared), path=search.dataset)
     return scenes
 
 
-def _find_in_containers(search: Search) -> list[SceneFiles]:
+def _find_in_containers(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of all tar and Parquet files in a directory; their keys begin with the path of the file."""
     scenes: list[SceneFiles] = []
-    listings = [listing for _, listing in walk(search.scan, str(search.dataset))]
-    for path in (Path(path) for listing in listings for path in listing.other_files):
+    for path in (Path(path) for _, listing in root.walk() for path in listing.other_files):
         path_in_dataset = path.relative_to(search.dataset).with_suffix("").as_posix()
         scenes_in_file = _find_in_container(search, path, f"{path_in_dataset}/")
         scenes += scenes_in_file
@@ -113,27 +124,37 @@ def _find_in_containers(search: Search) -> list[SceneFiles]:
     return scenes
 
 
-def _find_in_container(search: Search, path: Path, prefix: str = "") -> list[SceneFiles]:
+def _find_in_container(search: Search, path: Path, prefix: str = "", pattern: str = "") -> list[SceneFiles]:
     """Scenes of a tar or Parquet file, their keys with ``prefix``; none of other files."""
     suffix = path.suffix.lower()
     if suffix == tables.SUFFIX:
         return tables.find(search, path, prefix)
     if suffix != tar.SUFFIX:
         return []
-    search_in_tar = tar.search_within(search, path)
-    scenes = _find_by_layout(search_in_tar, search_in_tar.scan(str(path)))
+    scenes = _find_in_tree(search.within(path), tar.read_tree(search, path), pattern)
     return [replace(scene, key=prefix + scene.key) for scene in scenes]
 
 
-def _find_by_layout(search: Search, root: Listing) -> list[SceneFiles]:
+def _find_in_tree(search: Search, root: Listing, pattern: str) -> list[SceneFiles]:
     """Scenes of a directory, or of what is read like one."""
-    root, scenes = layered.split_off(search, root)
-    if search.is_scene(root):
-        return [*scenes, search.directory_scene(search.dataset, root)]
-    for find in (trees.find, task_directories.find, scene_directories.find):
-        scenes_of_layout = find(search, root)
-        if scenes_of_layout:
-            return scenes + scenes_of_layout
+    if pattern:
+        return template.find(search, root, pattern)
+    number_tables.set_aside(search, root)
+    scenes = trees.find(search, root) or _find_by_layout(search, root, "")
+    return pairing.pair(search, scenes)
+
+
+def _find_by_layout(search: Search, directory: Listing, prefix: str) -> list[SceneFiles]:
+    """Scenes of a directory and of all below it, their keys with ``prefix``."""
+    directory, scenes = layered.split_off(search, directory, prefix)
+    if search.is_scene(directory):
+        return [*scenes, search.directory_scene(directory, prefix)]
+    scenes_by_task, used = task_directories.find(search, directory, prefix)
+    scenes += scenes_by_task + named_images.find(search, directory, prefix)
+    search.other_files += directory.other_files
+    for name, below in directory.directories.items():
+        if name not in used:
+            scenes += _find_by_layout(search, below, f"{prefix}{name}/")
     return scenes
 
 

@@ -1,10 +1,10 @@
-"""Image files below a directory, in one pass and without asking for the state of any."""
+"""Files below a directory, in one pass and without asking for the state of any."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,18 +17,20 @@ Files = dict[str, str]
 """Paths of image files by the key of their scene, or by task."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Listing:
     """What lies in a directory, in order of name; without what is hidden.
 
     Attributes:
+        path: of the directory.
         images: stems and paths of image files.
-        directories: names of directories, which may be links.
-        other_files: paths of files that are no images.
+        directories: by name, what lies in directories, which may be links.
+        other_files: paths of files that are no images, and, ending in ``/``, of links to directories around.
     """
 
+    path: str
     images: list[tuple[str, str]] = field(default_factory=list)
-    directories: list[str] = field(default_factory=list)
+    directories: dict[str, Listing] = field(default_factory=dict)
     other_files: list[str] = field(default_factory=list)
 
     def add(self, name: str, path: str) -> None:
@@ -39,13 +41,23 @@ class Listing:
         else:
             self.other_files.append(path)
 
-    def ordered(self) -> Listing:
-        images = sorted(self.images, key=lambda image: image[1])
-        return Listing(images, sorted(self.directories), sorted(self.other_files))
+    def sort(self) -> None:
+        """Put everything in order, here and below."""
+        self.images.sort(key=lambda image: image[1])
+        self.other_files.sort()
+        self.directories = dict(sorted(self.directories.items()))
+        for directory in self.directories.values():
+            directory.sort()
 
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Listing]]:
+        """This directory and all below it: the path within this one, empty or ending in ``/``, and each."""
+        yield prefix, self
+        for name, directory in self.directories.items():
+            yield from directory.walk(f"{prefix}{name}/")
 
-Scan = Callable[[str], Listing]
-"""Gives what lies in a directory, by its path."""
+    def has_images(self) -> bool:
+        """Is there an image here or below?"""
+        return any(listing.images for _, listing in self.walk())
 
 
 def add_file(files: Files, key: str, path: str, task: str) -> None:
@@ -57,36 +69,39 @@ def add_file(files: Files, key: str, path: str, task: str) -> None:
     files[key] = path
 
 
-def list_directory(directory: str) -> Listing:
-    """What lies in ``directory``.
+def read_tree(directory: str) -> Listing:
+    """What lies in ``directory`` and below.
 
     Raises:
-        SceneError: it cannot be listed.
+        SceneError: something cannot be listed.
     """
-    listing = Listing()
+    listing = Listing(directory)
+    _read(listing, (os.path.realpath(directory),))
+    listing.sort()
+    return listing
+
+
+def _read(listing: Listing, around: tuple[str, ...]) -> None:
+    """Fill ``listing``; ``around``: its real path, and those of the directories around it."""
+    subdirectories: list[os.DirEntry[str]] = []
     try:
-        with os.scandir(directory) as entries:
+        with os.scandir(listing.path) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
                 if not entry.name.lower().endswith(SUFFIXES) and entry.is_dir():
-                    listing.directories.append(entry.name)
+                    subdirectories.append(entry)
                 else:
                     listing.add(entry.name, entry.path)
+            for entry in subdirectories:
+                path = os.path.realpath(entry.path) if entry.is_symlink() else f"{around[0]}/{entry.name}"
+                if path in around:
+                    listing.other_files.append(f"{entry.path}/")
+                    continue
+                listing.directories[entry.name] = Listing(entry.path)
+                _read(listing.directories[entry.name], (path, *around))
     except OSError as error:
-        raise SceneError(f"cannot list it: {error.strerror}", path=error.filename or directory) from error
-    return listing.ordered()
-
-
-def walk(scan: Scan, directory: str, prefix: str = "") -> Iterator[tuple[str, Listing]]:
-    """``directory`` and all directories below it: the path within it, and what lies there.
-
-    Paths are empty or end in ``/``; a directory comes before those that it holds.
-    """
-    listing = scan(directory)
-    yield prefix, listing
-    for name in listing.directories:
-        yield from walk(scan, f"{directory}/{name}", f"{prefix}{name}/")
+        raise SceneError(f"cannot list it: {error.strerror}", path=error.filename or listing.path) from error
 
 
 def require_directory(path: Path) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from mtcodec.errors import UsageError
 from mtcodec.files.listing import Files, add_file
 from mtcodec.files.notes import Note, list_names
-from mtcodec.tasks import ALIASES, USUAL, Declarations
+from mtcodec.tasks import ALIASES, USUAL, Declarations, camera_parts, with_cameras
 from mtcodec.tasks.task import NAME, RESERVED
 
 # how sure it is what a name means; 0 is surest
@@ -28,6 +28,7 @@ _ALIAS_RANKS = {alias: rank for rank, alias in enumerate(ALIASES, RANK_ALIAS)}
 MAX_NAME_LENGTH = 31  # characters
 HDR_TASK = "color_hdr"  # what colours of floats are called, which have no largest value
 _SEPARATOR = re.compile(r"[_\-. ]+|(?<=[A-Za-z])(?=\d)")
+MIN_INNER_LENGTH = 3  # characters of a task's name within a stem: shorter ones stand there by chance
 _TASKONOMY_STEM = re.compile(r"(point_\d+_view_\d+)_domain_(\w+)")  # the key and the task
 
 
@@ -38,16 +39,27 @@ def clean_name(name: str) -> str:
     return ("_" + plain if plain[:1].isdigit() or RESERVED.fullmatch(plain) else plain)[:MAX_NAME_LENGTH]
 
 
+def is_number(name: str) -> bool:
+    """Has it no letters?"""
+    return not any(character.isalpha() for character in name)
+
+
 def splits(stem: str) -> Iterator[tuple[str, str]]:
-    """Keys and names of tasks that a stem may consist of: ``0001_rgb``, ``rgb-01``, ``rgb1``.
+    """Keys and names of tasks that a stem may consist of: ``0001_rgb``, ``rgb-01``, ``rgb1``, ``cam_rgb_01``.
 
     At each place where they may meet, from left to right: first the key on the left, then that on the right.
+    Then names that parts of the key stand around, of which the right one has a digit.
     """
-    for separator in _SEPARATOR.finditer(stem):
-        left, right = stem[: separator.start()], stem[separator.end() :]
-        if left and right:
-            yield left, right
-            yield right, left
+    spans = [(0, 0), *(separator.span() for separator in _SEPARATOR.finditer(stem)), (len(stem), len(stem))]
+    inner = spans[1:-1]
+    for start, end in inner:
+        if start and end < len(stem):
+            yield stem[:start], stem[end:]
+            yield stem[end:], stem[:start]
+    for number, (left, start) in enumerate(inner, 1):
+        for end, right in spans[number + 1 : -1]:
+            if left and end - start >= MIN_INNER_LENGTH and any(map(str.isdigit, stem[right:])):
+                yield stem[:left] + stem[end:], stem[start:end]
 
 
 class Naming:
@@ -66,8 +78,13 @@ class Naming:
         for name, task in names.items():
             if not NAME.fullmatch(task) or RESERVED.fullmatch(task):
                 raise UsageError(f"not a task name: {task!r}, given for {name!r}")
-        self.declared, self._names, self._note = declared, names, note
+        self.declared, self.renamed, self._note = declared, names, note
         self._unused = set(names)
+
+    def is_of_lengths(self, task: str) -> bool:
+        """Has a declared task, or a camera's, values that are lengths?"""
+        declaration = with_cameras(self.declared, [task]).get(task)
+        return declaration is not None and declaration.kind.length
 
     def is_renamed(self, name: str) -> bool:
         """Does the caller say what ``name`` means?"""
@@ -80,9 +97,9 @@ class Naming:
         """
         plain = clean_name(name)
         for callers_name in (name, plain):
-            if callers_name in self._names:
+            if callers_name in self.renamed:
                 self._unused.discard(callers_name)
-                return RANK_CALLER, self._names[callers_name]
+                return RANK_CALLER, self.renamed[callers_name]
         # a usual task may stand for another one where that is absent: depth_euclidean
         if plain in self.declared and (plain not in ALIASES or plain not in USUAL):
             return RANK_TASK_NAME, plain
@@ -106,15 +123,18 @@ class Naming:
         meanings = {self.meaning(pair[1]) for pair in keys_and_names if pair}
         return sum(rank <= RANK_TASK_NAME for rank, _ in meanings) > 1
 
-    def assign(self, items: Iterable[tuple[str, str]]) -> Files:
+    def assign(self, items: Iterable[tuple[str, str]], short_names: Mapping[str, str] = {}) -> Files:
         """Paths by task, in order of tasks, of the names and paths of what makes up one scene or dataset.
+
+        ``short_names``: what names mean without what all of them say: ``raw_depth`` is ``depth``.
 
         Raises:
             SceneError: two for one task; the message names both.
         """
         paths: Files = {}
         names: dict[str, str] = {}  # of the files in ``paths``, by task
-        for (rank, task), name, path in sorted((self.meaning(name), name, path) for name, path in items):
+        meanings = ((self._short_meaning(name, short_names), name, path) for name, path in items)
+        for (rank, task), name, path in sorted(meanings):
             if RANK_PLURAL <= rank < RANK_UNKNOWN and task in paths and names[task] != name:
                 if clean_name(name) not in self.declared:
                     self._note(f"{name} keeps its name, as {task} is there: {names[task]}")
@@ -127,28 +147,49 @@ class Naming:
             names[task] = name
         return dict(sorted(paths.items()))
 
+    def _short_meaning(self, name: str, short_names: Mapping[str, str]) -> tuple[int, str]:
+        rank, task = self.meaning(name)
+        if rank < RANK_UNKNOWN or name not in short_names:
+            return rank, task
+        rank, task = self.meaning(short_names[name])
+        return max(rank, RANK_ALIAS), task
+
+    def camera_parts(self, name: str) -> tuple[str, str] | None:
+        """The camera and the task of ``front_rgb``, see :func:`mtcodec.tasks.camera_parts`."""
+        return None if self.knows(name) else camera_parts(clean_name(name), self.declared)
+
     def split(self, stem: str) -> tuple[str, str] | None:
         """The key of a scene and the name of a known task: of ``0001_rgb``, ``0001`` and ``rgb``.
 
-        Tasks' own names go before others, longer names before shorter ones.
+        Tasks' own names go before others, longer names before shorter ones, and before those that are parts
+        of them: ``semantic_segmentation_0001`` is of scene ``0001``.
         """
         taskonomy = _TASKONOMY_STEM.fullmatch(stem)
         if taskonomy:
             return taskonomy[1], taskonomy[2]
         ranks = {pair: self.meaning(pair[1])[0] for pair in splits(stem)}
         known = [pair for pair, rank in ranks.items() if rank < RANK_UNKNOWN]
-        return min(known, key=lambda pair: (ranks[pair] > RANK_TASK_NAME, -len(pair[1])), default=None)
+        whole = [(key, name) for key, name in known if not any(name != n and name in n for _, n in known)]
+        return min(whole, key=lambda pair: (ranks[pair] > RANK_TASK_NAME, -len(pair[1])), default=None)
 
-    def key(self, stem: str) -> str:
+    def key(self, path: str) -> str:
         """The key of an image in a directory of its task: without what Taskonomy's names say of the task."""
+        directory, slash, stem = path.rpartition("/")
         taskonomy = _TASKONOMY_STEM.fullmatch(stem)
-        return taskonomy[1] if taskonomy else stem
+        return directory + slash + taskonomy[1] if taskonomy else path
 
-    def short_key(self, stem: str, directory: str) -> str:
-        """The key without the task of the ``directory`` at its end or beginning: ``rgb/0001_rgb.png``."""
-        task = self.meaning(directory)[1]
-        whole_key = self.key(stem)
-        return next((key for key, name in splits(whole_key) if self.meaning(name)[1] == task), whole_key)
+    def short_key(self, path: str, directory: str) -> str:
+        """The key without what says the task of the ``directory``, in the stem and in directories.
+
+        ``rgb/0001_rgb.png`` is ``0001``; ``kitti_rgb/scene1/rgb/1.png`` is ``scene1/1``.
+        """
+        parts = self.camera_parts(directory)
+        tasks = {self.meaning(name)[1] for name in (directory, *(parts or ()))}
+        *parents, stem = self.key(path).split("/")
+        parents = [name for name in parents if self.meaning(name)[1] not in tasks]
+        short = [pair for pair in splits(stem) if self.meaning(pair[1])[1] in tasks]
+        stem, _ = max(short, key=lambda pair: len(pair[1]), default=(stem, ""))
+        return "/".join((*parents, stem))
 
     def note_unused(self) -> None:
         """Say which of the caller's names nothing has."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
-from mtcodec.files.listing import Listing, Scan, list_directory
+from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.sources import ImageSource
@@ -41,41 +42,50 @@ class Search:
     Attributes:
         naming: what names mean there.
         note: takes a line about the dataset; equal ones are passed on once.
-        scan: gives what lies in a directory of the dataset, by its path.
-        misfits: paths of images and directories that belong to no scene.
-        other_files: paths of files that are no images, and of directories of such.
+        misfits: paths of images that belong to no scene.
+        other_files: paths of files that are no images.
+        directory_keys: of the scenes that are directories.
     """
 
     def __init__(self, dataset: Path, declared: Declarations, names: Mapping[str, str], note: Note) -> None:
         self.dataset = dataset
         self.note = without_repeats(note, f"{dataset}: ")
         self.naming = Naming(declared, names, self.note)
-        self.scan: Scan = list_directory
         self.misfits: list[str] = []
         self.other_files: list[str] = []
+        self.directory_keys: set[str] = set()
+        self._used_files: set[str] = set()
         self._sources: dict[str, ImageSource] = {}
 
-    def within(self, file: Path, scan: Scan) -> Search:
-        """A part of this search, in a file that ``scan`` lists like a directory; it shares all findings."""
+    def within(self, file: Path) -> Search:
+        """A part of this search, in a file that is read like a directory; it shares all findings."""
         search = copy.copy(self)
-        search.dataset, search.scan = file, scan
+        search.dataset = file
         return search
 
     def is_scene(self, listing: Listing) -> bool:
         """Is one of these images named after a task?"""
         return any(self.naming.knows(stem) for stem, _ in listing.images)
 
-    def directory_scene(self, directory: Path, listing: Listing) -> SceneFiles:
-        """All images of a directory as one scene; what else it holds is left out."""
-        self.leave_out_beside(directory, listing)
-        name = directory.name if directory.name not in ("", "..") else directory.resolve().name
-        name = name if directory.is_dir() else directory.stem
-        return self.scene(name or "root", listing.images, str(directory))
+    def directory_scene(self, listing: Listing, prefix: str) -> SceneFiles:
+        """All images of a directory as one scene; what lies in its directories is left out."""
+        self.other_files += listing.other_files
+        for directory in listing.directories.values():
+            self.leave_out(directory)
+        path = Path(listing.path)
+        name = path.name if path.name not in ("", "..") else path.resolve().name
+        key = prefix.rstrip("/") or (name if path.is_dir() else path.stem)
+        self.directory_keys.add(key or "root")
+        return self.scene(key or "root", listing.images, listing.path)
 
     def scene(self, key: str, images: Iterable[tuple[str, str]], label: str) -> SceneFiles:
         """A scene of images, their names and paths; see :meth:`Naming.assign`."""
         files = self.naming.assign(images)
         return SceneFiles(key, {task: self.source_at(path) for task, path in files.items()}, label)
+
+    def label(self, key: str) -> str:
+        """What messages call the scene ``key`` of a dataset of several."""
+        return f"{self.dataset}: scene {key}"
 
     def register(self, source: ImageSource) -> str:
         """What stands for ``source`` where paths of images are asked for."""
@@ -86,23 +96,49 @@ class Search:
         """The source that a path of an image stands for."""
         return self._sources.get(path) or Path(path)
 
-    def leave_out_beside(self, directory: Path, listing: Listing) -> None:
-        """Leave out what is no image in a directory of images."""
-        self.misfits += [f"{directory / name}/" for name in listing.directories]
-        self.other_files += listing.other_files
+    def leave_out(self, listing: Listing) -> None:
+        """Leave out all that lies in a directory and below."""
+        for _, directory in listing.walk():
+            self.misfits += [path for _, path in directory.images]
+            self.other_files += directory.other_files
 
     def use_files(self, paths: Iterable[str]) -> None:
         """Files that are no images, but were read: they are not left out."""
-        used_paths = set(paths)
-        self.other_files[:] = [path for path in self.other_files if path not in used_paths]
+        self._used_files |= set(paths)
 
-    def note_left_out(self) -> None:
-        """Note what is left out, and which of the caller's names nothing has."""
-        for paths, reason in (
-            (self.misfits, "they belong to no scene"),
-            (self.other_files, "they are no images"),
-        ):
-            if paths:
-                shown = [os.path.relpath(path, self.dataset) + "/" * path.endswith("/") for path in paths]
-                self.note(Loss(f"left out, as {reason}: {list_names(sorted(shown))}"))
+    def note_left_out(self, scenes: Iterable[SceneFiles]) -> None:
+        """Note what ``scenes`` leave out, by kind, and which of the caller's names nothing has."""
+        sources = {str(source) for scene in scenes for source in scene.files.values()}
+        misfits = [path for path in self.misfits if path not in sources]
+        shown = [self._shown(path) for path in _shortest(misfits, sources)]
+        if shown:
+            self.note(Loss(f"left out, as they belong to no scene: {list_names(sorted(shown))}"))
+        by_kind: defaultdict[str, list[str]] = defaultdict(list)
+        for path in sorted({*self.other_files} - self._used_files):
+            by_kind[_kind(path)].append(self._shown(path))
+        for kind, paths in sorted(by_kind.items()):
+            counted = f"{len(paths)} {kind}" if len(paths) > 1 else f"1 {kind.replace('files', 'file', 1)}"
+            self.note(Loss(f"left out, as they are no images: {counted} ({list_names(paths)})"))
         self.naming.note_unused()
+
+    def _shown(self, path: str) -> str:
+        """A path as it is within the dataset."""
+        return os.path.relpath(path, self.dataset) + "/" * path.endswith("/")
+
+
+def _kind(path: str) -> str:
+    """What files like this one are called."""
+    if path.endswith("/"):
+        return "links to a directory around them"
+    suffix = PurePath(path).suffix.lower()
+    return f"{suffix} files" if suffix else "files without a suffix"
+
+
+def _shortest(paths: Iterable[str], used: Iterable[str]) -> list[str]:
+    """``paths``, or the highest directories of them, ending in ``/``, that hold nothing ``used``."""
+    used_or_around = {parent for path in used for parent in PurePath(path).parents}
+    shortened: dict[str, None] = {}
+    for path in map(PurePath, paths):
+        top = next((p for p in (path, *path.parents) if p.parent in used_or_around), path)
+        shortened[str(top) + "/" * (top != path)] = None
+    return list(shortened)

@@ -61,13 +61,13 @@ class Member:
         return f"{self.file}/{self.member}"
 
 
-def search_within(search: Search, path: Path) -> Search:
-    """The part of a search that looks into the tar file at ``path``, whose headers are read.
+def read_tree(search: Search, path: Path) -> Listing:
+    """What a tar file would unpack to; its headers are read.
 
     Raises:
         SceneError: not a tar file, or a damaged one.
     """
-    listings = {str(path): Listing()}  # by path of the directory
+    root = Listing(str(path))
     unsafe: list[str] = []
     special: list[str] = []
     try:
@@ -77,26 +77,23 @@ def search_within(search: Search, path: Path) -> Search:
             elif not info.isreg() or info.issparse():
                 special.append(member.member)
             elif not any(part.startswith(".") for part in member.member.split("/")):
-                _add(listings, str(path), member.member, search.register(member))
+                _add(root, member.member, search.register(member))
     except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
         raise SceneError(f"cannot read it: {error}", path=path) from error
     for names, reason in ((unsafe, "names may lead elsewhere"), (special, "they are links or the like")):
         if names:
             shown = list_names([f"{path.name}/{name}" for name in names])
             search.note(Loss(f"left out, as {reason}: {shown}"))
-    return search.within(path, {name: listing.ordered() for name, listing in listings.items()}.__getitem__)
+    root.sort()
+    return root
 
 
-def _add(listings: dict[str, Listing], directory: str, name: str, path: str) -> None:
-    """Add the file ``name`` within ``directory``, and the directories that it lies in, to ``listings``."""
+def _add(directory: Listing, name: str, path: str) -> None:
+    """Add the file ``name`` within ``directory``, and the directories that it lies in."""
     *parents, file_name = name.split("/")
     for parent in parents:
-        subdirectory = f"{directory}/{parent}"
-        if subdirectory not in listings:
-            listings[directory].directories.append(parent)
-            listings[subdirectory] = Listing()
-        directory = subdirectory
-    listings[directory].add(file_name, path)
+        directory = directory.directories.setdefault(parent, Listing(f"{directory.path}/{parent}"))
+    directory.add(file_name, path)
 
 
 class _HeaderReader:

@@ -2,59 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from mtcodec.files import association, depth_units
-from mtcodec.files.listing import Files, Listing, add_file, walk
-from mtcodec.files.naming import Naming
+from mtcodec.files.listing import Files, Listing, add_file
+from mtcodec.files.naming import Naming, is_number, splits
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import ImageSource
 
 Images = list[tuple[str, str]]
 """Keys and paths."""
 
-Walk = list[tuple[str, Listing]]
-"""A directory and those below it, see :func:`mtcodec.files.listing.walk`."""
 
+def find(search: Search, root: Listing, prefix: str) -> tuple[list[SceneFiles], set[str]]:
+    """Scenes of equal keys in directories, and the directories that hold them.
 
-def find(search: Search, root: Listing) -> list[SceneFiles]:
-    """Scenes of equal keys in directories; those that are not named after tasks have some key of the others.
-
-    Without a directory that is named after a task there are none.
+    Directories that are not named after tasks count if they have keys of the others; where their names say
+    more, they hold several tasks: ``gt/0001_labels.png gt/0001_instances.png`` beside ``rgb/0001.png``.
+    Without a directory that is named after a task there are none. Keys begin with ``prefix``.
     """
     naming = search.naming
-    if not any(naming.knows(name) for name in root.directories):
-        return []
-    walks = {name: list(walk(search.scan, str(search.dataset / name))) for name in root.directories}
-    images = _images_by_directory(naming, walks)
-    keys = {key for name in images if naming.knows(name) for key, _ in images[name]}
-    images = {name: keyed for name, keyed in images.items() if any(key in keys for key, _ in keyed)}
-    if not images:
-        return []
+    paths = {name: _paths(directory) for name, directory in root.directories.items()}
+    named = _named_directories(naming, root, paths)
+    if not named:
+        return [], set()
+    images = _join_named(search, _cut(naming, {name: paths[name] for name in named}))
+    keys = {key for keyed in images.values() for key, _ in keyed}
+    used = set(named)
+    for name, directory in root.directories.items():
+        if name not in named and paths[name] and not _is_of_scenes(search, directory):
+            of_directory = _tasks_by_keys(search, name, paths[name], keys)
+            images |= of_directory
+            used |= {name} if of_directory else set()
     by_task: dict[str, Files] = {}
-    for task, directory in naming.assign((name, str(search.dataset / name)) for name in images).items():
-        for key, path in images[Path(directory).name]:
-            add_file(by_task.setdefault(task, {}), key, path, task)
-    _leave_out(search, root, walks, images)
-    return _join(search, association.associate(search, by_task))
+    items = ((name, f"{root.path}/{name}") for name in images)
+    for task, path in naming.assign(items, _short_names(naming, named)).items():
+        for key, image in images[path.removeprefix(f"{root.path}/")]:
+            add_file(by_task.setdefault(task, {}), key, image, task)
+    _leave_out(search, root, used, by_task)
+    return _join(search, root, association.associate(search, root.path, by_task), prefix), used
 
 
-def _images_by_directory(naming: Naming, walks: dict[str, Walk]) -> dict[str, Images]:
-    """Images of the directories that hold any, but for those whose images are named after several tasks.
+def _paths(directory: Listing) -> Images:
+    """Images below a directory: their paths within it, without suffixes, and their paths."""
+    return [(prefix + stem, path) for prefix, listing in directory.walk() for stem, path in listing.images]
 
-    Keys are whole, or without the tasks' names where that joins more images, and none of one directory.
+
+def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Images]) -> list[str]:
+    """Directories of images that are named after tasks; but one alone that holds directories of others."""
+    tasks = {}
+    for name, directory in root.directories.items():
+        is_named = naming.knows(name) or naming.camera_parts(name)
+        if is_named and images[name] and not naming.are_of_tasks([stem for stem, _ in directory.images]):
+            parts = naming.camera_parts(name)
+            tasks[name] = naming.meaning(parts[1] if parts else name)[1]
+    if len(set(tasks.values())) == 1:
+        task = next(iter(tasks.values()))
+        below = {
+            name
+            for root_name in tasks
+            for _, d in root.directories[root_name].walk()
+            for name in d.directories
+        }
+        if any(naming.knows(name) and naming.meaning(name)[1] != task for name in below):
+            return []
+    return list(tasks)
+
+
+def _short_names(naming: Naming, names: Iterable[str]) -> dict[str, str]:
+    """``raw_depth`` is ``depth``, if no other directory is of depth, and none of several cameras."""
+    parts = {name: pair for name in names if (pair := naming.camera_parts(name))}
+    tasks = Counter(naming.meaning(parts[name][1] if name in parts else name)[1] for name in names)
+    return {name: task for name, (_, task) in parts.items()} if max(tasks.values()) == 1 else {}
+
+
+def _cut(naming: Naming, images: Mapping[str, Images]) -> dict[str, Images]:
+    """Images with their keys: paths, or these without the tasks' names.
+
+    The latter where that joins more images, and none of one directory.
     """
     whole: dict[str, Images] = {}
     short: dict[str, Images] = {}
-    for name, listings in walks.items():
-        images = [(prefix, stem, path) for prefix, listing in listings for stem, path in listing.images]
-        keyed = [(prefix + naming.key(stem), path) for prefix, stem, path in images]
-        short_keyed = [(prefix + naming.short_key(stem, name), path) for prefix, stem, path in images]
-        _, top = listings[0]
-        if images and not naming.are_of_tasks([stem for stem, _ in top.images]):
-            whole[name] = keyed
-            short[name] = keyed if _count_keys([short_keyed]) < _count_keys([keyed]) else short_keyed
+    for name, paths in images.items():
+        whole[name] = [(naming.key(key), path) for key, path in paths]
+        short[name] = [(naming.short_key(key, name), path) for key, path in paths]
+        if _count_keys([short[name]]) < _count_keys([whole[name]]):
+            short[name] = whole[name]
     return short if _count_keys(short.values()) < _count_keys(whole.values()) else whole
 
 
@@ -62,32 +98,99 @@ def _count_keys(directories: Iterable[Images]) -> int:
     return len({key for images in directories for key, _ in images})
 
 
-def _leave_out(search: Search, root: Listing, walks: dict[str, Walk], used: Iterable[str]) -> None:
-    """Leave out what belongs to no scene; images of the directories ``used`` do."""
-    search.misfits += [path for _, path in root.images]
-    search.other_files += root.other_files
-    for name, listings in walks.items():
-        other_files = [path for _, listing in listings for path in listing.other_files]
-        if name in used:
-            search.other_files += other_files
-        elif any(listing.images for _, listing in listings):
-            search.misfits.append(f"{search.dataset / name}/")
-        elif other_files:
-            search.other_files.append(f"{search.dataset / name}/")
+def _is_of_scenes(search: Search, directory: Listing) -> bool:
+    """Is one of the directories below a scene by itself?"""
+    return any(search.is_scene(listing) for _, listing in directory.walk())
 
 
-def _join(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
+def _join_named(search: Search, images: dict[str, Images]) -> dict[str, Images]:
+    """Images by task, of directories by their names; those of few keys of the others are told by these."""
+    joined = dict(images)
+    for name in images:
+        keys = {key for other, keyed in joined.items() if other != name for key, _ in keyed}
+        if keys and 2 * sum(key in keys for key, _ in images[name]) < len(images[name]):
+            by_keys = _tasks_by_keys(search, name, images[name], keys)
+            if by_keys:
+                del joined[name]
+                joined |= by_keys
+    return joined
+
+
+def _tasks_by_keys(search: Search, directory: str, images: Images, keys: Set[str]) -> dict[str, Images]:
+    """Images of a directory by the name of their task; none where few paths have one of ``keys``.
+
+    The task is what a path says besides the key, or the directory's where all say the same.
+    """
+    naming = search.naming
+    by_rest: defaultdict[str, Images] = defaultdict(list)
+    unmatched: Images = []
+    for path_in_directory, path in images:
+        key, rest = _match(naming, naming.key(path_in_directory), keys)
+        if key:
+            by_rest[rest].append((key, path))
+        else:
+            unmatched.append((path_in_directory, path))
+    if not by_rest or ("" not in by_rest and len(unmatched) > len(images) // 2):
+        return {}
+    by_task: defaultdict[str, Images] = defaultdict(list)
+    for rest, keyed in by_rest.items():
+        says_more = name = _without_words(rest, directory)
+        if not name or (len(by_rest) == 1 and not naming.knows(name)):
+            name = directory
+        by_task[name] += keyed
+        if says_more:
+            key, path = keyed[0]
+            search.note(f"{Path(path).name} in {directory} is {name} of {key}, and so on")
+    if "" in by_rest:
+        by_task[directory] += unmatched
+    return dict(by_task)
+
+
+def _match(naming: Naming, path: str, keys: Set[str]) -> tuple[str, str]:
+    """The longest of ``keys`` that is part of a path, and the name that remains; empty if there is none."""
+    if path in keys:
+        return path, ""
+    *parents, stem = path.split("/")
+    matches = []
+    tasks = [name for name in parents if naming.knows(name)]
+    for dropped in ([], tasks) if tasks else ([],):
+        prefix = "".join(f"{name}/" for name in parents if name not in dropped)
+        for key, rest in ((stem, ""), *splits(stem)):
+            if prefix + key in keys and not (rest and is_number(rest)):
+                matches.append((prefix + key, "_".join((*dropped, rest)).strip("_")))
+    return max(matches, key=lambda match: len(match[0]), default=("", ""))
+
+
+def _without_words(name: str, words: str) -> str:
+    """A name without the words of another at its beginning and end: ``gtFine_labelIds`` without ``gtFine``."""
+    for word in (words, *words.split("_")):
+        name = re.sub(rf"^{re.escape(word)}(?=[_\-. ]|$)|(?<=[_\-. ]){re.escape(word)}$", "", name).strip(
+            "_-. "
+        )
+    return name
+
+
+def _leave_out(search: Search, root: Listing, used: Set[str], by_task: Mapping[str, Files]) -> None:
+    """Leave out what the directories ``used`` hold besides the images of tasks."""
+    images = {path for files in by_task.values() for path in files.values()}
+    for name in used:
+        for _, listing in root.directories[name].walk():
+            search.misfits += [path for _, path in listing.images if path not in images]
+            search.other_files += listing.other_files
+
+
+def _join(search: Search, root: Listing, by_task: dict[str, Files], prefix: str) -> list[SceneFiles]:
     """Scenes of the images of equal keys, with the units of their depth."""
     images_by_key: dict[str, dict[str, ImageSource]] = {}
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
             images_by_key.setdefault(key, {})[task] = search.source_at(path)
-    units = depth_units.units_of(search, by_task)
+    units = depth_units.units_of(search, root.path, by_task)
     return [
         SceneFiles(
-            key,
+            prefix + key,
             images,
-            f"{search.dataset}: scene {key}",
+            search.label(prefix + key),
             {task: by_key[key] for task, by_key in units.items() if key in by_key},
         )
         for key, images in images_by_key.items()

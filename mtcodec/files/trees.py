@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from mtcodec.files.depth_units import note_unit
-from mtcodec.files.listing import Listing, walk
+from mtcodec.files.listing import Listing
 from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.search import SceneFiles, Search
 
 MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
-MAX_SIGN_DIRECTORIES = 3  # how many directories of each are looked into
 
 
 @dataclass(frozen=True)
@@ -94,30 +93,28 @@ TREES = (
 
 def find(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
-    names = [search.dataset.resolve().name, *_directory_names(search, str(search.dataset), root)]
+    names = [search.dataset.resolve().name, *_directory_names(root)]
     for tree in TREES:
         if any(re.fullmatch(tree.sign, name) for name in names):
-            scenes = _find_in_tree(search, tree)
+            scenes = _find_in_tree(search, root, tree)
             if scenes:
                 return scenes
     return []
 
 
-def _directory_names(
-    search: Search, path: str, listing: Listing, depth: int = MAX_SIGN_DEPTH
-) -> Iterator[str]:
-    """Names of directories, and of those in the first ones of them, ``depth`` levels in all."""
-    yield from listing.directories
-    for name in listing.directories[:MAX_SIGN_DIRECTORIES] if depth > 1 else ():
-        yield from _directory_names(search, f"{path}/{name}", search.scan(f"{path}/{name}"), depth - 1)
+def _directory_names(listing: Listing, depth: int = MAX_SIGN_DEPTH) -> Iterator[str]:
+    """Names of directories, ``depth`` levels in all."""
+    for name, directory in listing.directories.items() if depth else ():
+        yield name
+        yield from _directory_names(directory, depth - 1)
 
 
-def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
+def _find_in_tree(search: Search, root: Listing, tree: Tree) -> list[SceneFiles]:
     """Scenes of a dataset whose directories look like ``tree``; none where no image has such a path."""
     matches: list[tuple[str, str, int, str]] = []  # key, task, number of the pattern, path
     misfits: list[str] = []
     other_files: list[str] = []
-    for prefix, listing in walk(search.scan, str(search.dataset)):
+    for prefix, listing in root.walk():
         other_files += listing.other_files
         for _, path in listing.images:
             match = tree.match(prefix + PurePath(path).name)
@@ -137,10 +134,8 @@ def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
         else:
             misfits.append(path)
     scenes = [_scene(search, tree, key, images) for key, images in images_by_key.items()]
-    sources = (source for scene in scenes for source in scene.files.values())
-    used_directories = {PurePath(str(source)).parent for source in sources}
-    search.misfits += _shorten(misfits, used_directories)
-    search.other_files += _shorten(other_files, used_directories)
+    search.misfits += misfits
+    search.other_files += other_files
     return scenes
 
 
@@ -158,13 +153,3 @@ def _scene(search: Search, tree: Tree, key: str, images: Iterable[tuple[str, str
     for task, unit in units.items():
         note_unit(search, task, unit, f"in {tree.name}")
     return replace(scene, units=units)
-
-
-def _shorten(paths: Iterable[str], used_directories: Iterable[PurePath]) -> list[str]:
-    """``paths``, or the highest directories of them, ending in ``/``, that hold no used directory."""
-    used_or_around = {parent for directory in used_directories for parent in (directory, *directory.parents)}
-    shortened: dict[str, None] = {}
-    for path in map(PurePath, paths):
-        top = next((p for p in (path, *path.parents) if p.parent in used_or_around), path)
-        shortened[str(top) + "/" * (top != path)] = None
-    return list(shortened)

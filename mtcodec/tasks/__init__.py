@@ -2,7 +2,7 @@
 
 from mtcodec.tasks import units
 from mtcodec.tasks.kinds import DTYPES, FLOATS, INTEGERS, KINDS, Kind
-from mtcodec.tasks.known import ALIASES, USUAL
+from mtcodec.tasks.known import ALIASES, USUAL, camera_parts, is_place, task_of, with_cameras
 from mtcodec.tasks.task import Declarations, Task, declare, parse
 
 __all__ = [
@@ -15,7 +15,11 @@ __all__ = [
     "Declarations",
     "Kind",
     "Task",
+    "camera_parts",
     "declare",
+    "is_place",
     "parse",
+    "task_of",
     "units",
+    "with_cameras",
 ]

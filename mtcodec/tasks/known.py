@@ -6,6 +6,10 @@ name is not here and that nobody declares is kept exactly.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
 from mtcodec.tasks.kinds import KINDS
 from mtcodec.tasks.task import Declarations, Task, declare
 
@@ -32,20 +36,25 @@ USUAL: Declarations = {
         *(declare(name, "image", 1) for name in _GRAYS),
         *(declare(name, "categories") for name in _LABELS),
         *(declare(name, "vectors") for name in _VECTORS),
-        *(declare(name, "depth") for name in ("depth_euclidean", "velodyne_raw")),
+        *(
+            declare(name, "depth")
+            for name in ("depth_euclidean", "velodyne_raw", "distance_to_camera", "distance_to_image_plane")
+        ),
         declare("disparity", "disparity"),
     )
 }
 
 _NAMES = {
     "rgb": "color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
-    "left image_left image_2",
+    "rgb_frame rgb_picture leftimg8bit left image_left image_2",
     "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
-    "zbuffer z range depth_euclidean",
-    "normal": "normal_cam surface_normal normal_map normalmap nrm",
+    "zbuffer z range distance_to_image_plane distance_to_camera depth_euclidean",
+    "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
     "semantic": "segment_semantic segmentsemantic semantic_segmentation semantic_label semantic_map seg "
-    "segmentation semseg sem_seg sem label",
-    "instance": "instance_segmentation instance_id inst",
+    "segmentation semseg sem_seg sem semantic_image class_segmentation classsegmentation classgt label "
+    "label_id labelid label_train_id labeltrainid",
+    "instance": "instance_segmentation instance_id_segmentation instance_id instanceid instancesegmentation "
+    "instancegt inst",
     "disparity": "disp disparity_map",
 }
 
@@ -54,3 +63,101 @@ ALIASES = {alias: task for task, aliases in _NAMES.items() for alias in aliases.
 
 They count where no image or directory of the scene has the task's own name.
 """
+
+_PLACES = frozenset(
+    [
+        "left",
+        "right",
+        "front",
+        "rear",
+        "back",
+        "top",
+        "bottom",
+        "upper",
+        "lower",
+        "side",
+        "center",
+        "centre",
+        "middle",
+        "mid",
+        "inner",
+        "outer",
+        "main",
+        "primary",
+        "secondary",
+        "base",
+        "static",
+        "fixed",
+        "world",
+        "ego",
+        "exo",
+        "overhead",
+        "wrist",
+        "hand",
+        "head",
+        "arm",
+        "shoulder",
+        "gripper",
+        "chest",
+        "eye",
+        "in",
+        "agentview",
+        "view",
+        "camera",
+        "cam",
+        "robot",
+        "kinect",
+        "realsense",
+        "sensor",
+        "zed",
+        "lidar",
+        "stereo",
+    ]
+)  # words of which names of cameras consist
+_WORD = re.compile(r"([a-z]*)(\d*)")
+
+
+def is_place(name: str) -> bool:
+    """Is it what cameras are called: ``left_shoulder``, ``cam0``?"""
+    matches = [_WORD.fullmatch(word) for word in re.split(r"[^a-z0-9]+", name.lower())]
+    return all(match is not None and match[1] in _PLACES for match in matches)
+
+
+def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
+    """The camera and the known task in a name of both, ``front_rgb``, ``depth_left`` or ``depth_0``.
+
+    Args:
+        name: lower case, digits and ``_``.
+
+    Returns:
+        ``front`` and ``rgb``: a task's own name, its plural, or another name of it. None where there is no
+        such task, and where the rest names a task, too: ``semantic_rgb`` are no colours.
+    """
+    words = name.split("_")
+    for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
+        place, task = "_".join(words[:count]), "_".join(words[count:])
+        is_camera = all(is_place(word) or not task_of(word, declared) for word in words[:count])
+        if is_camera and not is_place(task) and task_of(task, declared):
+            return place, task
+    for count in range(len(words) - 1, 0, -1):
+        task, place = "_".join(words[:count]), "_".join(words[count:])
+        if (place.isdecimal() or is_place(place)) and task_of(task, declared):
+            return place, task
+    return None
+
+
+def task_of(name: str, declared: Declarations) -> str:
+    """The declared task that is called ``name``: its own name, its plural, or another one; empty if none."""
+    singular = name.removesuffix("s")
+    names = (name, singular, ALIASES.get(name, ""), ALIASES.get(singular, ""))
+    return next((task for task in names if task in declared), "")
+
+
+def with_cameras(declared: Declarations, names: Iterable[str]) -> Declarations:
+    """``declared``, and those of ``names`` that are of cameras: ``front_depth`` is declared as ``depth`` is."""
+    cameras = {
+        name: replace(declared[task_of(parts[1], declared)], name=name)
+        for name in names
+        if name not in declared and (parts := camera_parts(name, declared))
+    }
+    return {**declared, **cameras} if cameras else declared

@@ -36,7 +36,7 @@ def test_a_file_in_every_scene_s_directory(tmp_path: Path) -> None:
     make(tmp_path, *(f"{n}/{name}" for n in "ab" for name in ("rgb.png", "camera.json", "other.txt")))
     assert contents(tmp_path, "camera.json") == (
         {n: {"camera.json": f"{n}/camera.json".encode()} for n in "ab"},
-        ["left out, as they are no images: a/other.txt, b/other.txt"],
+        ["left out, as they are no images: 2 .txt files (a/other.txt, b/other.txt)"],
     )
     assert contents(tmp_path / "a", "camera.json", "other.txt") == (
         {"a": {"camera.json": b"a/camera.json", "other.txt": b"a/other.txt"}}, [],
@@ -48,7 +48,7 @@ def test_files_of_a_directory_for_each_task(tmp_path: Path) -> None:
     make(tmp_path, "pose/0.txt", "pose/1.txt", "intrinsic.txt", "more/x.txt")
     assert contents(tmp_path, "pose/{key}.txt", "intrinsic.txt") == (
         {f"{k}": {f"{k}.txt": f"pose/{k}.txt".encode(), "intrinsic.txt": b"intrinsic.txt"} for k in (0, 1)},
-        ["left out, as they are no images: more/"],
+        ["left out, as they are no images: 1 .txt file (more/x.txt)"],
     )
 
 

@@ -87,7 +87,7 @@ def test_frames_and_directories_of_frames(tmp_path: Path) -> None:
     assert [s.key for s in find_scenes(tmp_path, note=lines.append)] == ["0001", "0002", "more/0001"]
     assert [line.removeprefix(f"{tmp_path}: ") for line in lines[-2:]] == [
         "left out, as they belong to no scene: more/preview.png",
-        "left out, as they are no images: more/readme.txt",
+        "left out, as they are no images: 1 .txt file (more/readme.txt)",
     ]
 
 

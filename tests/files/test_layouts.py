@@ -68,7 +68,7 @@ def test_a_scene_directory_is_one_scene(tmp_path: Path, monkeypatch: pytest.Monk
     files = {"depth": "depth.png", "rgb": "rgb.png"}
     left = (
         "left out, as they belong to no scene: other/, rgb/",
-        "left out, as they are no images: notes.txt",
+        "left out, as they are no images: 1 .txt file (notes.txt)",
     )
     assert scene_paths(tmp_path / "one", *left) == {"one": files}
     monkeypatch.chdir(tmp_path / "one" / "other")
@@ -85,9 +85,11 @@ def test_scene_directories_and_what_is_left_out_beside_them(tmp_path: Path) -> N
     (tmp_path / "empty").mkdir()
     (tmp_path / "c").symlink_to(tmp_path / "b")
     left = (
+        "2 of 3 scenes have one task only: rgb of b, rgb of c",
         "left out, as they belong to no scene: logs/, preview.png",
-        "left out, as they are no images: a/camera.json, b/camera.json, c/camera.json, depth.txt, readme.md "
-        "and 2 more",
+        "left out, as they are no images: 3 .json files (a/camera.json, b/camera.json, c/camera.json)",
+        "left out, as they are no images: 1 .md file (readme.md)",
+        "left out, as they are no images: 3 .txt files (depth.txt, rgb.txt, text/a.txt)",
     )
     assert scene_paths(tmp_path, *left) == {
         "a": {"depth": "a/depth.png", "semantic": "a/semantic.png"},
@@ -193,7 +195,7 @@ def test_one_directory_of_many_scenes(rgb: str, depth: str, smell: str, tmp_path
     assert all(s.files.keys() == {"rgb", "depth", "smell"} for s in scenes)
     assert lines[-2:] == [
         f"{tmp_path}: left out, as they belong to no scene: about.png",
-        f"{tmp_path}: left out, as they are no images: 0001_pose.txt",
+        f"{tmp_path}: left out, as they are no images: 1 .txt file (0001_pose.txt)",
     ]
     (tmp_path / "run").mkdir()
     for name in names:
@@ -222,11 +224,14 @@ def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> No
          "depth/train/0001.png", "depth/test/a/0001.png", "depth/.hidden/0001.png", "normal/train/notes.txt",
          "edges/train/0007.png", "camera.json", "rgb/about.txt", "text/a.txt", "shots/rgb.png")  # fmt: skip
     left = (
-        "left out, as they belong to no scene: edges/, shots/",
-        "left out, as they are no images: camera.json, normal/, rgb/about.txt, text/",
+        "4 of 5 scenes have one task only: depth of test/a/0001, rgb of 0001, rgb of train/0002, rgb of shots",
+        "left out, as they belong to no scene: edges/",
+        "left out, as they are no images: 1 .json file (camera.json)",
+        "left out, as they are no images: 3 .txt files (normal/train/notes.txt, rgb/about.txt, text/a.txt)",
     )
     assert scene_paths(tmp_path, *left) == {
         "0001": {"rgb": "rgb/0001.png"},
+        "shots": {"rgb": "shots/rgb.png"},
         "test/a/0001": {"depth": "depth/test/a/0001.png"},
         "train/0001": {"depth": "depth/train/0001.png", "rgb": "rgb/train/0001.png"},
         "train/0002": {"rgb": "rgb/train/0002.png"},
@@ -236,7 +241,7 @@ def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> No
 def test_keys_are_paths_without_the_suffix_only(tmp_path: Path) -> None:
     make(tmp_path, "rgb/a.b.png", "depth/a.png")
     np.save(tmp_path / "depth" / "a.b.npy", np.ones((4, 6), np.float32))
-    assert scene_paths(tmp_path) == {
+    assert scene_paths(tmp_path, "1 of 2 scenes have one task only: depth of a") == {
         "a": {"depth": "depth/a.png"},
         "a.b": {"depth": "depth/a.b.npy", "rgb": "rgb/a.b.png"},
     }
@@ -255,6 +260,7 @@ def test_directories_of_unknown_names_with_images_of_the_same_scenes_are_tasks(t
     notes = (
         "color is read as rgb (--name color=color keeps its name)",
         "Sharp Edges is called sharp_edges, as a task's name must be",
+        "1 of 2 scenes have one task only: rgb of 2",
         "left out, as they belong to no scene: smell/",
     )
     shutil.rmtree(tmp_path / "rgb.png")
@@ -266,8 +272,7 @@ def test_directories_of_unknown_names_with_images_of_the_same_scenes_are_tasks(t
     scenes = find_scenes(tmp_path, names=names)
     assert {s.key: set(s.files) for s in scenes} == {
         "1": {"rgb", "depth", "beauty"},
-        "2": {"beauty"},
-        "t/2": {"albedo"},
+        "2": {"beauty", "albedo"},  # t says nothing, as all have it
     }
 
 
@@ -369,9 +374,9 @@ def tum(root: Path, *notes: str) -> tuple[dict[str, tuple[str, str]], int]:
     scenes = find_scenes(root, note=lines.append)
     assert all(read_scene(s)["depth"].dtype == np.uint16 for s in scenes)
     pairs = {s.key: tuple(s.files[t].relative_to(root).as_posix() for t in ("rgb", "depth")) for s in scenes}
-    left = [line for line in lines if line.endswith(" images have no partner in time and are left out")]
+    left = [line for line in lines if ": left out, as they have no partner in time: " in line]
     assert sorted({*lines} - {*left}) == sorted(f"{root}: {note}" for note in notes) and len(left) <= 1
-    return pairs, sum(int(line.removeprefix(f"{root}: ").split()[0]) for line in left)  # type: ignore[return-value]
+    return pairs, sum(int(line.partition("in time: ")[2].split()[0]) for line in left)  # type: ignore[return-value]
 
 
 def sequence(root: Path) -> None:
@@ -394,8 +399,8 @@ def test_tum_images_are_associated_by_index_files(tmp_path: Path) -> None:
     step = "a step of depth is 0.2mm, as in TUM RGB-D sequences (--unit depth=… says otherwise)"
     assert tum(tmp_path, step) == ({"8.25": ("rgb/second.png", "depth/x.png")}, 2)
     assert [s.units for s in find_scenes(tmp_path)] == [{"depth": "0.2mm"}]
-    (tmp_path / "depth.txt").unlink()  # names are no timestamps: directories by task
-    assert [s.key for s in find_scenes(tmp_path)] == ["a b", "second", "unlisted", "x"]
+    (tmp_path / "depth.txt").unlink()  # names are no timestamps
+    refused(tmp_path, "rgb/a b.png and depth/unlisted.png do not meet", "--pattern")
 
 
 def test_tum_with_one_index_file_takes_names_for_the_other(tmp_path: Path) -> None:
@@ -413,7 +418,7 @@ def test_tum_images_of_further_tasks_go_with_their_rgb(tmp_path: Path) -> None:
     assert [set(s.files) for s in scenes] == [usual, usual, usual | {"normal", "smell"}]
     notes = (
         "left out, as they belong to no scene: extra/",
-        "left out, as they are no images: accelerometer.txt",
+        "left out, as they are no images: 1 .txt file (accelerometer.txt)",
     )
     assert tum(tmp_path, *notes) == (TUM, 4)
     index(tmp_path, "rgb", *(f"{t} rgb/{t}.png" for t in RGB_TIMES))
@@ -433,7 +438,7 @@ def test_bop_cameras_scale_depth(tmp_path: Path) -> None:
         f"a step of depth is {unit}, as scene_camera.json says (--unit depth=… says otherwise)"
         for unit in ("0.1mm", "1mm")
     ]
-    left = ("left out, as they belong to no scene: mask/", "left out, as they are no images: scene_gt.json")
+    left = ("left out, as they belong to no scene: mask/", "left out, as they are no images: 1 .json file (scene_gt.json)")
     assert list(scene_paths(tmp_path, *steps, *left)) == ["000000", "000003", "000007"]
     units = {s.key: s.units for s in find_scenes(tmp_path)}
     assert units == {"000000": {"depth": "0.1mm"}, "000003": {"depth": "1mm"}, "000007": {}}
@@ -465,9 +470,11 @@ def test_units_are_those_of_integers(tmp_path: Path) -> None:
 
 def test_numbers_or_equal_times_are_no_reason_to_associate(tmp_path: Path) -> None:
     make(tmp_path / "numbers", "rgb/0001.png", "rgb/0002.png", "depth/0002.png", "depth/0003.png")
-    assert list(scene_paths(tmp_path / "numbers")) == ["0001", "0002", "0003"]
+    single = "2 of 3 scenes have one task only: depth of 0003, rgb of 0001"
+    assert list(scene_paths(tmp_path / "numbers", single)) == ["0001", "0002", "0003"]
     make(tmp_path / "times", "rgb/0.01.png", "rgb/0.02.png", "depth/0.01.png")
-    assert list(scene_paths(tmp_path / "times")) == ["0.01", "0.02"]
+    single = "1 of 2 scenes have one task only: rgb of 0.02"
+    assert list(scene_paths(tmp_path / "times", single)) == ["0.01", "0.02"]
 
 
 def test_tum_refusals(tmp_path: Path) -> None:
@@ -518,7 +525,7 @@ def test_exactly_the_limit_is_too_far() -> None:
 def test_directories_without_scenes_are_refused_saying_what_was_looked_for(tmp_path: Path) -> None:
     looked = ("no scenes found: there is ", "named after a task (rgb, depth, normal, semantic, ", "--name")
     refused(tmp_path, *looked, "nothing of the kind")
-    make(tmp_path, "smell.png", "edges/1.png", "edges/2.png", "train/scene/rgb.png", "rgb.txt", "depth.txt")
+    make(tmp_path, "smell.png", "edges/1.png", "edges/2.png", "train/scene/x.png", "rgb.txt", "depth.txt")
     (tmp_path / "rgb").mkdir()
     refused(tmp_path, *looked, "there is edges/, rgb/, train/, smell.png, but")
     refused(tmp_path / "nowhere", "nowhere: no such directory")
@@ -547,7 +554,7 @@ def test_two_files_for_one_task_are_refused(names: tuple[str, ...], message: str
 
 
 def test_unreadable_images_are_named(tmp_path: Path) -> None:
-    make(tmp_path, "rgb/a/1.png", "depth/a/1.png", "depth/a/2.png", "normal/b/1.png")
+    make(tmp_path, "rgb/a/1.png", "depth/a/1.png", "depth/a/2.png", "normal/a/2.png", "normal/b/1.png")
     (tmp_path / "depth/a/1.png").write_bytes(b"no image")
     (tmp_path / "rgb/a/2.png").mkdir()
     one, two, three = find_scenes(tmp_path)
@@ -559,10 +566,12 @@ def test_unreadable_images_are_named(tmp_path: Path) -> None:
         read_scene(three, tasks=["rgb", "depth"])
 
 
-def test_circles_of_links_are_refused(tmp_path: Path) -> None:
-    make(tmp_path, "rgb/1.png")
+def test_circles_of_links_are_left_out(tmp_path: Path) -> None:
+    make(tmp_path, "rgb/1.png", "other/1.png")
     (tmp_path / "rgb" / "again").symlink_to(tmp_path / "rgb")
-    refused(tmp_path, "cannot list it: Too many levels of symbolic links")
+    (tmp_path / "other" / "up").symlink_to(tmp_path)
+    left = "left out, as they are no images: 2 links to a directory around them (other/up/, rgb/again/)"
+    assert scene_paths(tmp_path, left) == {"1": {"rgb": "rgb/1.png", "other": "other/1.png"}}
 
 
 # --- all layouts alike ---------------------------------------------------------------------------

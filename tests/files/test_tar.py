@@ -63,7 +63,7 @@ def test_a_shard_of_webdataset(tmp_path: Path) -> None:
     path = pack(tmp_path / "shard-000000.tar", {**samples("0001", "./0002", "a/0003"), "0001.json": b"{}"})
     assert search(path) == (
         {key: ["depth", "rgb"] for key in ("0001", "0002", "a/0003")},
-        ["left out, as they are no images: 0001.json"],
+        ["left out, as they are no images: 1 .json file (0001.json)"],
     )
     (scene, *_) = find_scenes(path)
     assert str(scene.files["rgb"]) == f"{path}/0001.rgb.png" and scene.files["rgb"].name == "0001.rgb.png"
@@ -88,7 +88,7 @@ def test_a_directory_of_shards(tmp_path: Path) -> None:
     (tmp_path / "readme.txt").write_text("")
     assert search(tmp_path) == (
         {f"{shard}/0001": ["depth", "rgb"] for shard in ("train/000000", "train/000001", "val/000000")},
-        ["left out, as they are no images: readme.txt"],
+        ["left out, as they are no images: 1 .txt file (readme.txt)"],
     )
 
 
@@ -99,7 +99,7 @@ def test_tar_files_beside_what_they_held_are_left_out(tmp_path: Path) -> None:
         (tmp_path / name / "1.png").write_bytes(png(image))
     assert search(tmp_path) == (
         {"1": ["depth", "rgb"]},
-        ["left out, as they are no images: all.tar"],
+        ["left out, as they are no images: 1 .tar file (all.tar)"],
     )
 
 

@@ -79,8 +79,10 @@ def test_kitti_joins_annotated_depth_and_raw_colours(kitti: Path) -> None:
     assert layout_units(scene, images) == {"depth": STEP, "velodyne_raw": STEP}
     assert notes == [
         *UNIT_NOTES,
-        f"left out, as they are no images: 2011_09_26/{DRIVE}/image_02/timestamps.txt, "
-        f"2011_09_26/{DRIVE}/oxts/, 2011_09_26/calib.txt",
+        f"2 of 4 scenes have one task only: rgb of {DRIVE}/image_02/0000000004, "
+        f"rgb of {DRIVE}/image_03/0000000004",
+        f"left out, as they are no images: 3 .txt files (2011_09_26/{DRIVE}/image_02/timestamps.txt, "
+        f"2011_09_26/{DRIVE}/oxts/data/0000000004.txt, 2011_09_26/calib.txt)",
     ]
 
 
@@ -105,7 +107,10 @@ def test_selected_frames_of_kitti(tmp_path: Path) -> None:
         "test_depth_completion_anonymous/0000000007": ["rgb", "velodyne_raw"],
         f"val_selection_cropped/{DRIVE}/image_02/0000000005": ["depth", "rgb", "velodyne_raw"],
     }
-    assert notes[-1] == "left out, as they are no images: val_selection_cropped/intrinsics/"
+    assert notes[-1] == (
+        "left out, as they are no images: 1 .txt file "
+        f"(val_selection_cropped/intrinsics/{DRIVE}_image_0000000005_image_02.txt)"
+    )
     scenes, _ = scenes_of(root / "val_selection_cropped")
     assert scenes[f"{DRIVE}/image_02/0000000005"].units == {"depth": STEP, "velodyne_raw": STEP}
     scenes, _ = scenes_of(root / "test_depth_completion_anonymous")
@@ -126,7 +131,7 @@ def test_frames_exported_from_scannet_differ_in_size(tmp_path: Path) -> None:
         tmp_path, {"color/0.jpg": RGB, "depth/0.png": SPARSE[:2, :3], "pose/0.txt": "", "intrinsic/k.txt": ""}
     )
     scenes, notes = scenes_of(tmp_path)
-    assert notes[-1] == "left out, as they are no images: intrinsic/, pose/"
+    assert notes[-1] == "left out, as they are no images: 2 .txt files (intrinsic/k.txt, pose/0.txt)"
     with pytest.raises(SceneError) as caught:
         read_scene(scenes["0"])
     assert str(caught.value) == (
@@ -157,7 +162,7 @@ def test_both_cameras_of_tartanair(tmp_path: Path) -> None:
     assert images["depth"].dtype == np.float32 and np.array_equal(images["semantic"], ids)
     assert notes == [
         f"left out, as they belong to no scene: {run}/flow/",
-        f"left out, as they are no images: {run}/pose_left.txt, {run}/pose_right.txt",
+        f"left out, as they are no images: 2 .txt files ({run}/pose_left.txt, {run}/pose_right.txt)",
     ]
     scenes, _ = scenes_of(tmp_path / run)
     assert list(scenes) == ["left/000000", "right/000000"]
@@ -214,7 +219,7 @@ def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
         "ai_001_001/images/scene_cam_00_final_preview/frame.0000.color.jpg, "
         "ai_001_001/images/scene_cam_00_final_preview/frame.0001.color.jpg, "
         "ai_001_001/images/scene_cam_00_geometry_preview/",
-        "left out, as they are no images: ai_001_001/_detail/",
+        "left out, as they are no images: 1 .csv file (ai_001_001/_detail/cam_00/metadata_camera.csv)",
     ]
     scenes, _ = scenes_of(tmp_path / "ai_001_001")
     assert list(scenes) == ["cam_00/0000", "cam_00/0001"]
@@ -253,7 +258,11 @@ def test_every_task_of_taskonomy(tmp_path: Path) -> None:
     assert set(images) == {read_as.get(task, task) for task in tasks}
     assert layout_units(scenes[key], images) == dict.fromkeys(("depth", "depth_euclidean"), "1.953125mm")
     assert all(name in USUAL for name in images)
-    assert notes[-1] == "left out, as they are no images: nonfixated_matches/, point_info/, points/"
+    assert notes[-1] == (
+        "left out, as they are no images: 3 .json files ("
+        + ", ".join(f"{name}/{key}_domain_fixatedpose.json" for name in ("nonfixated_matches", "point_info", "points"))
+        + ")"
+    )
 
 
 # --- NYU, Habitat --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -69,9 +70,15 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
-def _read_npy_shape(source: ImageSource) -> Shape:
+def read_npy_header(source: ImageSource) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of an array, as its header tells; raises what reading raises."""
     with open_source(source) as file:
         shape, _, dtype = NPY_HEADER_READERS[npy_format.read_magic(file)](file)
+    return shape, dtype
+
+
+def _read_npy_shape(source: ImageSource) -> Shape:
+    shape, dtype = read_npy_header(source)
     return array_shape(shape, dtype.name)
 
 
