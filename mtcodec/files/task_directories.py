@@ -12,6 +12,7 @@ from mtcodec.files.listing import Files, Listing, add_file
 from mtcodec.files.naming import Naming, is_number, splits
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import ImageSource
+from mtcodec.tasks import is_place
 
 Images = list[tuple[str, str]]
 """Keys and paths."""
@@ -52,22 +53,22 @@ def _paths(directory: Listing) -> Images:
 
 
 def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Images]) -> list[str]:
-    """Directories of images that are named after tasks; but one alone that holds directories of others."""
-    tasks = {}
+    """Directories of images that are named after tasks.
+
+    Not those that only say where a camera stands (``left``), nor one alone that holds directories of others.
+    """
+    tasks: dict[str, str] = {}
     for name, directory in root.directories.items():
-        is_named = naming.knows(name) or naming.camera_parts(name)
+        parts = naming.camera_parts(name)
+        is_named = parts is not None or naming.knows(name)
         if is_named and images[name] and not naming.are_of_tasks([stem for stem, _ in directory.images]):
-            parts = naming.camera_parts(name)
             tasks[name] = naming.meaning(parts[1] if parts else name)[1]
+    if all(map(is_place, tasks)) and not any(map(naming.is_renamed, tasks)):
+        return []
     if len(set(tasks.values())) == 1:
-        task = next(iter(tasks.values()))
-        below = {
-            name
-            for root_name in tasks
-            for _, d in root.directories[root_name].walk()
-            for name in d.directories
-        }
-        if any(naming.knows(name) and naming.meaning(name)[1] != task for name in below):
+        below = {name for n in tasks for _, listing in root.directories[n].walk() for name in listing.directories}
+        meanings = {naming.meaning(name)[1] for name in below if naming.knows(name) and not is_place(name)}
+        if meanings - set(tasks.values()):
             return []
     return list(tasks)
 
@@ -82,7 +83,7 @@ def _short_names(naming: Naming, names: Iterable[str]) -> dict[str, str]:
 def _cut(naming: Naming, images: Mapping[str, Images]) -> dict[str, Images]:
     """Images with their keys: paths, or these without the tasks' names.
 
-    The latter where that joins more images, and none of one directory.
+    The latter where that joins more images, and none of one directory, or where all have such names.
     """
     whole: dict[str, Images] = {}
     short: dict[str, Images] = {}
@@ -91,7 +92,9 @@ def _cut(naming: Naming, images: Mapping[str, Images]) -> dict[str, Images]:
         short[name] = [(naming.short_key(key, name), path) for key, path in paths]
         if _count_keys([short[name]]) < _count_keys([whole[name]]):
             short[name] = whole[name]
-    return short if _count_keys(short.values()) < _count_keys(whole.values()) else whole
+    fewer = _count_keys(short.values()) - _count_keys(whole.values())
+    are_all_short = all(len(one[0]) < len(two[0]) for n in whole for one, two in zip(short[n], whole[n]))
+    return short if fewer < 0 or (fewer == 0 and are_all_short) else whole
 
 
 def _count_keys(directories: Iterable[Images]) -> int:

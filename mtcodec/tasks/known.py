@@ -45,8 +45,8 @@ USUAL: Declarations = {
 }
 
 _NAMES = {
-    "rgb": "color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
-    "rgb_frame rgb_picture leftimg8bit left image_left image_2",
+    "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
+    "rgb_frame rgb_picture left image_left image_2",
     "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
     "zbuffer z range distance_to_image_plane distance_to_camera depth_euclidean",
     "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
@@ -133,7 +133,7 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
         ``front`` and ``rgb``: a task's own name, its plural, or another name of it. None where there is no
         such task, and where the rest names a task, too: ``semantic_rgb`` are no colours.
     """
-    words = name.split("_")
+    words = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name).split("_")
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
         is_camera = all(is_place(word) or not task_of(word, declared) for word in words[:count])
