@@ -32,7 +32,7 @@ from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
 from mtcodec.networks.weights.file import describe
-from mtcodec.tasks import DTYPES, KINDS, Task
+from mtcodec.tasks import DTYPES, KINDS, Task, task_named
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class Job:
     def manifest(self) -> Manifest:
         """What holds for all scenes of the archive; tasks that nothing declares are data of one channel."""
         declared = self.codec().tasks
-        tasks = tuple(declared.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks)
+        tasks = tuple(
+            task_named(name, declared) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks
+        )
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
         return Manifest(fingerprint, tasks, settings_of(self.request, self.attach))
 

@@ -103,13 +103,14 @@ def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
 
 def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
     """Units by task whose errors :func:`file_lines` prints as lengths, where nobody tells them."""
-    from mtcodec.tasks import USUAL, units
+    from mtcodec.tasks import USUAL, task_named, units
 
     dtypes = {section["name"]: section.get("dtype", "") for section in contents["sections"]}
     result = {}
     for name, task in contents["tasks"].items():
-        if name in USUAL and task.get("rmse") and "unit" not in task:
-            result[name] = units.unit_of(USUAL[name], dtypes[name])
+        declaration = task_named(name, USUAL)
+        if declaration and task.get("rmse") and "unit" not in task:
+            result[name] = units.unit_of(declaration, dtypes[name])
     return {name: unit for name, unit in result.items() if unit}
 
 
@@ -125,11 +126,11 @@ def _headline(contents: Mapping[str, Any], weights: str) -> str:
 
 def _measures(name: str, task: Mapping[str, Any], contents: Mapping[str, Any]) -> str:
     """Measures of a task as people read them, in its unit."""
-    from mtcodec.tasks import USUAL, units
+    from mtcodec.tasks import USUAL, task_named, units
 
     parts = [text.format(task[measure]) for measure, text in FORMATS.items() if measure in task]
     section = next(s for s in contents["sections"] if s["name"] == name)
-    declaration = USUAL.get(name)
+    declaration = task_named(name, USUAL)
     for measure, text in FORMATS_OF_VALUES.items():
         if measure in task and declaration is not None:
             value = units.shown(declaration, section["dtype"], task[measure], task.get("unit", ""))

@@ -11,7 +11,7 @@ from mtcodec.codec.prepare import Scene, as_array, scene_items
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import DTYPES, KINDS, Declarations, Task
+from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, task_named
 from mtcodec.tasks.task import MAX_CHANNELS
 
 KEY = "key"  # of a sample of an archive
@@ -41,7 +41,7 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
         if image is not None and not (name == KEY and isinstance(image, str))
     }
     arrays = {name: as_array(name, image, squeeze=False) for name, image in images.items()}
-    tasks = {name: request.tasks.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in arrays}
+    tasks = {name: task_named(name, request.tasks) or Task(name, KINDS["data"], 1, DTYPES) for name in arrays}
     upright = {name for name, image in images.items() if hasattr(image, "getbands")}  # PIL images
     arrays = _channels_last(arrays, upright, tasks, layout)
     for name, array in arrays.items():

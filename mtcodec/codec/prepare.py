@@ -14,7 +14,7 @@ from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
-from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, units
+from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, task_named, units
 from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
@@ -84,8 +84,8 @@ def declare(name: str, image: Array, declarations: Declarations) -> Task:
         raise UsageError(f"not a task name: {name!r} (lower case, digits and _)")
     if channels > MAX_CHANNELS:
         raise SceneError(f"{channels} channels", task=name)
-    task = declarations.get(name)
-    if task is None:
+    task = task_named(name, declarations)
+    if task is None or (name not in declarations and not _fits(task, image.dtype.name, channels)):
         return Task(name, KINDS["data"], channels, DTYPES)
     if image.dtype.name not in task.dtypes and image.dtype.name not in task.kind.dtypes:
         kinds = ", ".join(task.kind.dtypes)
@@ -102,6 +102,11 @@ def declare(name: str, image: Array, declarations: Declarations) -> Task:
             raise SceneError(f"{channels} channels, but the task has {task.channels}", task=name)
         task = replace(task, channels=channels)
     return task
+
+
+def _fits(task: Task, dtype: str, channels: int) -> bool:
+    """Could an image be of a task that its name alone says?"""
+    return channels == task.channels and dtype in (*task.dtypes, *task.kind.dtypes)
 
 
 def scene_items(scene: Any) -> ItemsView[Any, Any]:

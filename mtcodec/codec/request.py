@@ -8,7 +8,7 @@ from typing import Any
 
 from mtcodec.errors import UsageError
 from mtcodec.quality import DEFAULT
-from mtcodec.tasks import USUAL, Declarations, units
+from mtcodec.tasks import USUAL, Declarations, task_named, units
 from mtcodec.tasks.kinds import Values
 
 CODING_CHOICES = ("auto", "neural", "classical")
@@ -35,7 +35,8 @@ class Request:
         coding: ``auto``: what costs least, task by task; ``neural``: networks for every task they know;
             ``classical``: never networks.
         effort: ``fast``, ``normal`` (one classical encoding a task), ``best`` (tries several).
-        tasks: declarations of tasks; those not declared are kept exactly.
+        tasks: declarations of tasks; those not declared are kept exactly, but for
+            those of cameras (:func:`mtcodec.tasks.task_named`).
         units: by task, the length of one stored step, to be noted in the file.
         measures: note PSNR and so on in the file.
         attach: contents by name of small files to keep beside the images, 64 kB in all.
@@ -82,8 +83,10 @@ class Request:
             name: {task: value for task, value in getattr(self, name).items() if task in tasks}
             for name in PER_TASK_FIELDS
         }
-        declared = (task for task in dataset_units if task in tasks and task in self.tasks)
-        dataset_defaults = {task: dataset_units[task] for task in declared if self.tasks[task].kind.length}
+        declared = {task: task_named(task, self.tasks) for task in dataset_units if task in tasks}
+        dataset_defaults = {
+            name: dataset_units[name] for name, task in declared.items() if task and task.kind.length
+        }
         fields["units"] = {**dataset_defaults, **fields["units"]}
         return replace(self, **fields)
 

@@ -78,6 +78,7 @@ def find_scenes(
     if attach:
         scenes = [attach_files(scene, attach, dataset) for scene in scenes]
         search.use_files(attached_paths(scenes))
+    search.note_cameras(scenes)
     search.note_left_out(scenes)
     return sorted(scenes, key=lambda scene: scene.key)
 

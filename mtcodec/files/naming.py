@@ -14,7 +14,7 @@ from functools import lru_cache
 from mtcodec.errors import UsageError
 from mtcodec.files.listing import Files, add_file
 from mtcodec.files.notes import Note, list_names
-from mtcodec.tasks import ALIASES, USUAL, Declarations, camera_parts, with_cameras
+from mtcodec.tasks import ALIASES, USUAL, Declarations, camera_parts, task_named
 from mtcodec.tasks.task import NAME, RESERVED
 
 # how sure it is what a name means; 0 is surest
@@ -83,7 +83,7 @@ class Naming:
 
     def is_of_lengths(self, task: str) -> bool:
         """Has a declared task, or a camera's, values that are lengths?"""
-        declaration = with_cameras(self.declared, [task]).get(task)
+        declaration = task_named(task, self.declared)
         return declaration is not None and declaration.kind.length
 
     def is_renamed(self, name: str) -> bool:

@@ -13,7 +13,7 @@ from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
-from mtcodec.tasks import USUAL, Declarations
+from mtcodec.tasks import USUAL, Declarations, task_named
 
 Scene = dict[str, Array]
 """Images by task."""
@@ -50,7 +50,7 @@ def read_scene(
         if not task_names:
             continue
         try:
-            image, alpha = read_with_alpha(source, name, declared.get(name), note)
+            image, alpha = read_with_alpha(source, name, task_named(name, declared), note)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue

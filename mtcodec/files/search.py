@@ -14,7 +14,7 @@ from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.sources import ImageSource
 from mtcodec.messages import Loss
-from mtcodec.tasks import Declarations
+from mtcodec.tasks import Declarations, task_named
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,14 @@ class Search:
     def use_files(self, paths: Iterable[str]) -> None:
         """Files that are no images, but were read: they are not left out."""
         self._used_files |= set(paths)
+
+    def note_cameras(self, scenes: Iterable[SceneFiles]) -> None:
+        """Note which tasks are what the end of their names says."""
+        for task in dict.fromkeys(task for scene in scenes for task in scene.files):
+            declaration = task_named(task, self.naming.declared)
+            if declaration and task not in self.naming.declared and not declaration.exact:
+                kind = declaration.kind.name
+                self.note(f"{task} is of kind {kind}, as its name says (--task {task}:data keeps it exactly)")
 
     def note_left_out(self, scenes: Iterable[SceneFiles]) -> None:
         """Note what ``scenes`` leave out, by kind, and which of the caller's names nothing has."""

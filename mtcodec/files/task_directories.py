@@ -66,7 +66,9 @@ def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Image
     if all(map(is_place, tasks)) and not any(map(naming.is_renamed, tasks)):
         return []
     if len(set(tasks.values())) == 1:
-        below = {name for n in tasks for _, listing in root.directories[n].walk() for name in listing.directories}
+        below = {
+            name for n in tasks for _, listing in root.directories[n].walk() for name in listing.directories
+        }
         meanings = {naming.meaning(name)[1] for name in below if naming.knows(name) and not is_place(name)}
         if meanings - set(tasks.values()):
             return []

@@ -127,7 +127,7 @@ def _on_disk(name: str, scenes: Sequence[SceneFiles], request: Request) -> dict[
     sized = spread(sources, SIZED_FILES)
     sizes = [size for source in sized if (size := _bytes(source)) is not None]
     scale = len(sources) / len(sized)
-    task = request.tasks.get(name)
+    task = task_named(name, request.tasks)
     return {
         "kind": "data" if task is None else task.kind.name, "scenes": round(len(sizes) * scale),
         "bytes": round(sum(sizes) * scale), "estimated": scale > 1, "images": {},

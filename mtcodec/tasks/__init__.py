@@ -2,7 +2,7 @@
 
 from mtcodec.tasks import units
 from mtcodec.tasks.kinds import DTYPES, FLOATS, INTEGERS, KINDS, Kind
-from mtcodec.tasks.known import ALIASES, USUAL, camera_parts, is_place, task_of, with_cameras
+from mtcodec.tasks.known import ALIASES, USUAL, camera_parts, is_place, task_named, task_of
 from mtcodec.tasks.task import Declarations, Task, declare, parse
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "declare",
     "is_place",
     "parse",
+    "task_named",
     "task_of",
     "units",
-    "with_cameras",
 ]

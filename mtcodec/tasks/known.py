@@ -7,7 +7,6 @@ name is not here and that nobody declares is kept exactly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 
 from mtcodec.tasks.kinds import KINDS
@@ -153,11 +152,9 @@ def task_of(name: str, declared: Declarations) -> str:
     return next((task for task in names if task in declared), "")
 
 
-def with_cameras(declared: Declarations, names: Iterable[str]) -> Declarations:
-    """``declared``, and those of ``names`` that are of cameras: ``front_depth`` is declared as ``depth`` is."""
-    cameras = {
-        name: replace(declared[task_of(parts[1], declared)], name=name)
-        for name in names
-        if name not in declared and (parts := camera_parts(name, declared))
-    }
-    return {**declared, **cameras} if cameras else declared
+def task_named(name: str, declared: Declarations) -> Task | None:
+    """The declaration of ``name``; of a camera's image that of its task: ``front_depth`` is like ``depth``."""
+    if name in declared:
+        return declared[name]
+    parts = camera_parts(name, declared)
+    return replace(declared[task_of(parts[1], declared)], name=name) if parts else None

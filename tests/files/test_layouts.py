@@ -438,7 +438,10 @@ def test_bop_cameras_scale_depth(tmp_path: Path) -> None:
         f"a step of depth is {unit}, as scene_camera.json says (--unit depth=… says otherwise)"
         for unit in ("0.1mm", "1mm")
     ]
-    left = ("left out, as they belong to no scene: mask/", "left out, as they are no images: 1 .json file (scene_gt.json)")
+    left = (
+        "left out, as they belong to no scene: mask/",
+        "left out, as they are no images: 1 .json file (scene_gt.json)",
+    )
     assert list(scene_paths(tmp_path, *steps, *left)) == ["000000", "000003", "000007"]
     units = {s.key: s.units for s in find_scenes(tmp_path)}
     assert units == {"000000": {"depth": "0.1mm"}, "000003": {"depth": "1mm"}, "000007": {}}

@@ -260,7 +260,9 @@ def test_every_task_of_taskonomy(tmp_path: Path) -> None:
     assert all(name in USUAL for name in images)
     assert notes[-1] == (
         "left out, as they are no images: 3 .json files ("
-        + ", ".join(f"{name}/{key}_domain_fixatedpose.json" for name in ("nonfixated_matches", "point_info", "points"))
+        + ", ".join(
+            f"{name}/{key}_domain_fixatedpose.json" for name in ("nonfixated_matches", "point_info", "points")
+        )
         + ")"
     )
 
