@@ -95,7 +95,8 @@ def _groups(scenes: Iterable[SceneFiles]) -> list[list[SceneFiles]]:
             group_of = {name: new if group == old else group for name, group in group_of.items()}
     groups: defaultdict[str, list[SceneFiles]] = defaultdict(list)
     for scene in scenes:
-        groups[group_of[next(iter(scene.files))]].append(scene)
+        name = "rgb" if "rgb" in scene.files else next(iter(scene.files))
+        groups[group_of[name]].append(scene)
     return sorted(groups.values(), key=lambda group: ("rgb" not in group[0].files, -len(group)))
 
 
@@ -133,8 +134,8 @@ def _shown(search: Search, scene: SceneFiles) -> str:
 
 def _nothing_meets(search: Search, groups: list[list[SceneFiles]]) -> str:
     """The message for tasks that do not share scenes; it shows two images that do not meet."""
-    first, second = groups[0][0], groups[1][0]
-    (one, *_), (other, *_) = (scene.files for scene in (first, second))
+    first, second = (min(group, key=lambda scene: len(scene.files)) for group in groups[:2])
+    one, other = (next(iter(scene.files)) for scene in (first, second))
     return (
         f"{one} and {other} have few names in common, or none: {_shown(search, first)} and "
         f"{_shown(search, second)} do not meet (--pattern '{{scene}}/{{task}}/{{frame}}.{{ext}}' says how paths "

@@ -2,7 +2,7 @@
 
 ``{scene}/{task}_{camera}/{frame}.{ext}``: ``{task}`` and ``{ext}`` are what they say; all other fields, in their
 order and with ``/`` between them, make the scene's name. A field stands for part of one name, ``*`` for what
-does not matter there, ``**`` for any directories. Two fields of one name are equal. What does not match is left
+does not matter there, ``**/`` for any directories. Two fields of one name are equal; ``.{ext}`` at the end goes without saying. What does not match is left
 out.
 """
 
@@ -60,6 +60,8 @@ def compile_pattern(pattern: str, names: list[str]) -> tuple[re.Pattern[str], li
     """
     fields: list[str] = []
     regex = ""
+    if not pattern.lower().endswith((*SUFFIXES, "*", f"{{{SUFFIX}}}")):
+        pattern += f".{{{SUFFIX}}}"
     for part in _PART.finditer(pattern):
         field = part["field"]
         if part["text"] in ("{", "}") or (field is not None and not _FIELD.fullmatch(field)):
@@ -70,7 +72,7 @@ def compile_pattern(pattern: str, names: list[str]) -> tuple[re.Pattern[str], li
             known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
             regex += f"(?P<{TASK}>(?i:{known})s?|[^/]+?)"
         elif field == SUFFIX:
-            regex += f"(?P<{SUFFIX}>(?i:{'|'.join(suffix[1:] for suffix in SUFFIXES)}))"
+            regex += f"(?P<{SUFFIX}>[^./]+)"
         elif field is not None:
             fields.append(field)
             regex += f"(?P<{field}>[^/]+?)"

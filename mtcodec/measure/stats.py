@@ -23,7 +23,7 @@ from mtcodec.measure.systems import mean_of
 from mtcodec.measure.timing import Progress, timed
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
-from mtcodec.tasks import units
+from mtcodec.tasks import task_named, units
 
 QUALITIES = (40.0, 65.0, 85.0)
 SAMPLE_SCENES = 10  # that are read and encoded
