@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mtcodec.errors import SceneError
@@ -23,6 +23,7 @@ Rule = Callable[[Sequence[str]], Sequence[str]]
 """Keys of the images of a task to names that other tasks may share."""
 
 MIN_SHARE = 0.9  # of the images of the rarer task, that a rule must join
+MAX_STRAY_SHARE = 0.1  # of the scenes, that may have one task which meets no other: a line tells of them
 SPLITS = ("train", "test", "val", "valid", "validation", "training", "testing")  # never names of tasks
 
 
@@ -60,27 +61,32 @@ RULES: tuple[tuple[str, Rule], ...] = (
 
 
 def pair(search: Search, scenes: list[SceneFiles]) -> list[SceneFiles]:
-    """``scenes``, where tasks share scenes; else those of one name by the first of :data:`RULES` that fits.
+    """``scenes``, where tasks share scenes; else joined by the first of :data:`RULES` that fits.
 
     Directories that are scenes say by themselves what belongs together.
 
     Raises:
         SceneError: tasks share few or no scenes, and no rule joins them.
     """
-    by_names = [scene for scene in scenes if scene.key not in search.directory_keys]
-    groups = _groups(by_names)
-    if len(groups) > 1:
-        rules = (_join(search, groups, rule, words) for words, rule in RULES)
-        joined = next(filter(None, rules), None)
-        if joined is None:
-            raise SceneError(_nothing_meets(search, groups), path=search.dataset)
-        scenes = [scene for scene in scenes if scene.key in search.directory_keys] + joined
+    groups = _groups([scene for scene in scenes if scene.key not in search.directory_keys])
+    lonely = [group for group in groups if all(len(scene.files) == 1 for scene in group)]
+    if lonely and len(groups) > 1:
+        to_join = [groups[0], *(group for group in lonely if group is not groups[0])]
+        joined = next(filter(None, (_join(search, to_join, rule, words) for words, rule in RULES)), None)
+        if joined is not None:
+            keys = {scene.key for group in to_join for scene in group}
+            scenes = [scene for scene in scenes if scene.key not in keys] + joined
+        elif sum(map(len, to_join[1:])) > MAX_STRAY_SHARE * len(scenes):
+            raise SceneError(_nothing_meets(search, to_join), path=search.dataset)
     _note_single_tasks(search, scenes)
     return scenes
 
 
-def _groups(scenes: Iterable[SceneFiles]) -> list[list[SceneFiles]]:
-    """Scenes by tasks that share scenes: at least half of those of the rarer of two tasks. Larger ones first."""
+def _groups(scenes: Sequence[SceneFiles]) -> list[list[SceneFiles]]:
+    """Scenes by tasks that share scenes: at least half of those of the rarer of two tasks.
+
+    Those of several tasks first, then those with colours, then larger ones.
+    """
     counts: defaultdict[str, int] = defaultdict(int)
     together: defaultdict[tuple[str, str], int] = defaultdict(int)
     for scene in scenes:
@@ -97,7 +103,11 @@ def _groups(scenes: Iterable[SceneFiles]) -> list[list[SceneFiles]]:
     for scene in scenes:
         name = "rgb" if "rgb" in scene.files else next(iter(scene.files))
         groups[group_of[name]].append(scene)
-    return sorted(groups.values(), key=lambda group: ("rgb" not in group[0].files, -len(group)))
+    return sorted(groups.values(), key=_order)
+
+
+def _order(group: Sequence[SceneFiles]) -> tuple[bool, bool, int]:
+    return all(len(scene.files) == 1 for scene in group), "rgb" not in group[0].files, -len(group)
 
 
 def _join(search: Search, groups: list[list[SceneFiles]], rule: Rule, words: str) -> list[SceneFiles]:

@@ -149,7 +149,10 @@ def test_a_root_of_scannet_and_poses_at_any_depth(tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, names, attach=["pose/{key}.txt"])
     assert list(scenes) == [f"scene000{s}_00/{k}" for s in (0, 1) for k in (0, 1)]
     assert all(files.keys() == {"rgb", "depth"} for files in scenes.values())
-    assert lines[-1] == "left out, as they are no images: 1 .txt file (scene0000_00/intrinsic/intrinsic_color.txt)"
+    assert (
+        lines[-1]
+        == "left out, as they are no images: 1 .txt file (scene0000_00/intrinsic/intrinsic_color.txt)"
+    )
     scene = find_scenes(tmp_path, attach=["pose/{key}.txt"])[-1]
     assert scene.attachments == {"1.txt": tmp_path / "scene0001_00/pose/1.txt"}
 
@@ -157,7 +160,9 @@ def test_a_root_of_scannet_and_poses_at_any_depth(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [0, 1, 3])
 def test_poses_beside_frames(depth: int, tmp_path: Path) -> None:
     prefix = "".join(f"level{level}/" for level in range(depth))
-    names = [f"{prefix}seq-01/frame-00000{k}.{n}" for k in (0, 1) for n in ("color.png", "depth.png", "pose.txt")]
+    names = [
+        f"{prefix}seq-01/frame-00000{k}.{n}" for k in (0, 1) for n in ("color.png", "depth.png", "pose.txt")
+    ]
     scenes, lines = read(tmp_path, names, attach=["{key}.pose.txt"])
     assert list(scenes) == [f"{prefix}seq-01/frame-00000{k}" for k in (0, 1)]
     assert lines == ["color is read as rgb (--name color=color keeps its name)"]
@@ -175,8 +180,13 @@ def test_units_and_times_of_sequences_below_a_root(tmp_path: Path) -> None:
     for s in (1, 2):
         (tmp_path / f"bop/train/{s}").mkdir(parents=True)
         (tmp_path / f"bop/train/{s}/scene_camera.json").write_text(f'{{"0": {{"depth_scale": 0.{s}}}}}')
-    scenes, _ = read(tmp_path / "bop", [f"train/{s}/{n}/000000.png" for s in (1, 2) for n in ("rgb", "depth")])
-    assert [scene.units for scene in find_scenes(tmp_path / "bop")] == [{"depth": "0.1mm"}, {"depth": "0.2mm"}]
+    scenes, _ = read(
+        tmp_path / "bop", [f"train/{s}/{n}/000000.png" for s in (1, 2) for n in ("rgb", "depth")]
+    )
+    assert [scene.units for scene in find_scenes(tmp_path / "bop")] == [
+        {"depth": "0.1mm"},
+        {"depth": "0.2mm"},
+    ]
     times = [("rgb", "1.00"), ("rgb", "2.00"), ("depth", "1.01"), ("depth", "2.01")]
     scenes, _ = read(tmp_path / "tum", [f"{s}/{n}/{t}.png" for s in "ab" for n, t in times])
     assert scenes["b/2.00"] == {"rgb": "b/rgb/2.00.png", "depth": "b/depth/2.01.png"} and len(scenes) == 4
@@ -200,7 +210,9 @@ def test_cityscapes(more: tuple[str, ...], tmp_path: Path) -> None:
     names.append("gtFine/train/aachen/aachen_000000_000019_gtFine_polygons.json")
     scenes, lines = read(tmp_path, names)
     assert list(scenes) == [f"train/aachen/aachen_00000{k}_000019" for k in (0, 1)]
-    ends = {task: path.rpartition("_")[2] for task, path in scenes["train/aachen/aachen_000000_000019"].items()}
+    ends = {
+        task: path.rpartition("_")[2] for task, path in scenes["train/aachen/aachen_000000_000019"].items()
+    }
     assert ends == {
         "rgb": "leftImg8bit.png", "semantic": "labelIds.png", "instance": "instanceIds.png",
         "color": "color.png", **{task: f"{task}.png" for task in more},
@@ -246,12 +258,16 @@ CAMERAS = ("front_rgb", "front_depth", "left_shoulder_rgb", "left_shoulder_depth
 
 
 def test_cameras_in_directories(tmp_path: Path) -> None:
-    names = [f"reach/variation0/episodes/episode{e}/{c}/{k}.png" for e in (0, 1) for c in CAMERAS for k in (0, 1)]
+    names = [
+        f"reach/variation0/episodes/episode{e}/{c}/{k}.png" for e in (0, 1) for c in CAMERAS for k in (0, 1)
+    ]
     names += [f"reach/variation0/episodes/episode{e}/low_dim_obs.pkl" for e in (0, 1)]
     scenes, lines = read(tmp_path, names)
     keys = [f"reach/variation0/episodes/episode{e}/{k}" for e in (0, 1) for k in (0, 1)]
     assert list(scenes) == keys and all(set(files) == set(CAMERAS) for files in scenes.values())
-    assert "front_depth is of kind depth, as its name says (--task front_depth:data keeps it exactly)" in lines
+    assert (
+        "front_depth is of kind depth, as its name says (--task front_depth:data keeps it exactly)" in lines
+    )
     assert lines[-1].startswith("left out, as they are no images: 2 .pkl files (")
 
 
@@ -348,7 +364,9 @@ def test_what_is_no_pattern(pattern: str, message: str, tmp_path: Path) -> None:
 
 def test_a_pattern_that_fits_nothing_shows_an_image(tmp_path: Path) -> None:
     put(tmp_path, ["a/b.png"])
-    with pytest.raises(SceneError, match=r"no image has a path like '\{task\}/x/y\.png'; one of its images is a/b\.png"):
+    with pytest.raises(
+        SceneError, match=r"no image has a path like '\{task\}/x/y\.png'; one of its images is a/b\.png"
+    ):
         find_scenes(tmp_path, pattern="{task}/x/y.png")
     put(tmp_path, ["a/rgb.png", "a/rgb.jpg"])
     with pytest.raises(SceneError, match="a second file for task 'rgb'"):
