@@ -141,8 +141,10 @@ def _find_in_tree(search: Search, root: Listing, pattern: str) -> list[SceneFile
     if pattern:
         return template.find(search, root, pattern)
     number_tables.set_aside(search, root)
-    scenes = trees.find(search, root) or _find_by_layout(search, root, "")
-    return pairing.pair(search, scenes)
+    by_key: dict[str, SceneFiles] = {}
+    for scene in trees.find(search, root) or _find_by_layout(search, root, ""):
+        by_key[scene.key] = by_key[scene.key].with_files_of(scene) if scene.key in by_key else scene
+    return pairing.pair(search, list(by_key.values()))
 
 
 def _find_by_layout(search: Search, directory: Listing, prefix: str) -> list[SceneFiles]:

@@ -12,7 +12,6 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
@@ -72,11 +71,12 @@ def pair(search: Search, scenes: list[SceneFiles]) -> list[SceneFiles]:
     lonely = [group for group in groups if all(len(scene.files) == 1 for scene in group)]
     if lonely and len(groups) > 1:
         to_join = [groups[0], *(group for group in lonely if group is not groups[0])]
+        to_join.sort(key=lambda group: "rgb" not in group[0].files)
         joined = next(filter(None, (_join(search, to_join, rule, words) for words, rule in RULES)), None)
         if joined is not None:
             keys = {scene.key for group in to_join for scene in group}
             scenes = [scene for scene in scenes if scene.key not in keys] + joined
-        elif sum(map(len, to_join[1:])) > MAX_STRAY_SHARE * len(scenes):
+        elif sum(map(len, lonely)) > MAX_STRAY_SHARE * len(scenes):
             raise SceneError(_nothing_meets(search, to_join), path=search.dataset)
     _note_single_tasks(search, scenes)
     return scenes
@@ -126,15 +126,10 @@ def _join(search: Search, groups: list[list[SceneFiles]], rule: Rule, words: str
             if first.files.keys() & scene.files.keys():
                 return []
             examples[number] = f"{_shown(search, scene)} belongs to {_shown(search, first)}, {words}"
-            by_name[name] = _merged(first, scene)
+            by_name[name] = first.with_files_of(scene)
     for example in examples.values():
         search.note(example)
     return list(by_name.values())
-
-
-def _merged(first: SceneFiles, second: SceneFiles) -> SceneFiles:
-    files = dict(sorted({**first.files, **second.files}.items()))
-    return replace(first, files=files, units={**first.units, **second.units})
 
 
 def _shown(search: Search, scene: SceneFiles) -> str:

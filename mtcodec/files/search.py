@@ -6,9 +6,10 @@ import copy
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
+from mtcodec.errors import SceneError
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
@@ -34,6 +35,18 @@ class SceneFiles:
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
     attachments: Mapping[str, Path] = field(default_factory=dict)
+
+    def with_files_of(self, other: SceneFiles) -> SceneFiles:
+        """This scene with the images of another one.
+
+        Raises:
+            SceneError: both have an image of a task.
+        """
+        for task in self.files.keys() & other.files.keys():
+            message = f"a second file for task {task!r} of scene {self.key}, beside {self.files[task]}"
+            raise SceneError(message, path=other.files[task])
+        files = dict(sorted({**self.files, **other.files}.items()))
+        return replace(self, files=files, units={**self.units, **other.units})
 
 
 class Search:
