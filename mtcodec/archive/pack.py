@@ -11,7 +11,6 @@ A run that was killed goes on where it was: what the finished shards hold is lef
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,15 +67,9 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
 
     Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
     """
-    defaults, always = vars(Request()), ("quality", "coding", "effort")
-    values = {
-        name: value
-        for name, value in vars(request).items()
-        if name not in ("tasks", "attach") and (name in always or value != defaults[name])
-    }
+    settings = {name: value for name, value in request.to_json().items() if name != "tasks"}
     if names := [*attach, *request.attach]:
-        values["attach"] = names
-    settings: dict[str, Any] = json.loads(json.dumps(values, default=dict))  # as JSON gives them back
+        settings["attach"] = names
     return settings
 
 

@@ -20,6 +20,7 @@ import mtcodec
 from mtcodec.codec.api import Codec
 from mtcodec.errors import OutputError
 from mtcodec.files import output
+from mtcodec.files.state import STATE_NAME
 
 pytestmark = pytest.mark.processes
 
@@ -30,7 +31,8 @@ Mounted = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in directory.iterdir() if p.is_file()}
+    paths = (p for p in directory.iterdir() if p.is_file() and p.name != STATE_NAME)
+    return {p.name: p.read_bytes() for p in paths}
 
 
 # --- file systems that refuse --------------------------------------------------------------------
