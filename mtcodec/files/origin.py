@@ -1,7 +1,11 @@
-"""What a scene's file is made of: names, sizes and times of its images, and settings. No image is read."""
+"""What a scene's file is made of: names, sizes and times of its images, and settings.
+
+Of an image the ends are read as well: files that are made at once may have one size and one time.
+"""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ from mtcodec.files.sources import ImageSource
 Origin = dict[str, Any]
 """Plain values, equal after a round trip through JSON, without directories: datasets may move."""
 NONE = "none"
+END_BYTES = 4096  # of a file, at its beginning and at its end
 
 
 def origin_of(
@@ -58,14 +63,21 @@ def difference(made: Origin, now: Origin) -> str:
 
 
 def _facts(source: ImageSource) -> list[Any]:
-    """Name, bytes and time (ns) of a file; of an image in a file of many, of that file."""
+    """Name, bytes, time (ns) and checksum of both ends of a file; of an image in a file of many, that file's.
+
+    Nothing but the name of one that cannot be read: reading it tells what is wrong.
+    """
     path = source if isinstance(source, Path) else source.file
     name = source.name if isinstance(source, Path) else f"{path.name}: {source.name}"
     try:
         status = path.stat()
+        with path.open("rb") as file:
+            ends = file.read(END_BYTES)
+            file.seek(max(file.tell(), status.st_size - END_BYTES))
+            ends += file.read(END_BYTES)
     except OSError:
-        return [name, None, None]
-    return [name, status.st_size, status.st_mtime_ns]
+        return [name, None, None, None]
+    return [name, status.st_size, status.st_mtime_ns, zlib.crc32(ends)]
 
 
 def _listed(names: Iterable[object]) -> str:
@@ -78,7 +90,7 @@ def _changed(made: Sequence[Any], now: Sequence[Any]) -> str:
         return f"{made[0]}, not {now[0]}"
     if made[1] != now[1]:
         return f"{made[0]} had {made[1]} bytes, not {now[1]}"
-    return f"{made[0]} had another time of change"
+    return f"{made[0]} had another {'time of change' if made[2] != now[2] else 'content'}"
 
 
 def _changed_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> str:

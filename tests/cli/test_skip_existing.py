@@ -178,6 +178,15 @@ def test_an_image_that_changes_without_its_size_and_one_that_comes_are_seen(
     assert "1.mtc: is there already, but damaged or changed since" in result.err and "0.mtc" not in result.err
 
 
+def test_images_of_one_size_and_time_are_told_apart(data: Path, out: Path, run: Run) -> None:
+    for k in range(3):
+        path = data / f"depth/{k}.png"
+        time, content = path.stat().st_mtime_ns, path.read_bytes()
+        path.write_bytes(content[:-20] + bytes(20))
+        os.utime(path, ns=(time, time))
+    refused(run, out, ".png had another content", data, *CLASSICAL)
+
+
 def test_a_dataset_that_moved_is_the_same(data: Path, out: Path, tmp_path: Path, run: Run) -> None:
     moved = shutil.move(data, tmp_path / "elsewhere")
     shutil.move(out, tmp_path / "far")
