@@ -232,6 +232,30 @@ def test_ctrl_c_stops_all_processes_of_a_run_which_then_goes_on(tmp_path: Path) 
         assert set(mtcodec.decode(data)) == {"rgb", "depth", "normal", "semantic"}
 
 
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    """Nothing that it has written is unknown to the next run, and none of it is made again."""
+    out = tmp_path / "out"
+    words = [*MTCODEC, "encode", str(SCENES), "-o", f"{out}/", *FAST, "--skip-existing", "-q"]
+    counts = [0]
+    for _ in range(6):
+        process = subprocess.Popen(words, stderr=subprocess.PIPE)
+        end = time.monotonic() + 60
+        while (
+            len(list(out.glob("*.mtc"))) == counts[-1] and process.poll() is None and time.monotonic() < end
+        ):
+            time.sleep(0.005)
+        process.kill()
+        _, err = process.communicate(timeout=60)
+        assert err == b""
+        counts.append(len(list(out.glob("*.mtc"))))
+    assert counts == sorted(counts) and counts[-1] > 0
+    written = {name: data for name, data in files(out).items() if name.endswith(".mtc")}
+    last = subprocess.run([*words[:-1], "--json"], capture_output=True, text=True, check=False)
+    assert (last.returncode, last.stderr) == (0, "")
+    assert len(last.stdout.splitlines()) == 6 - len(written)
+    assert written.items() <= files(out).items() and len(list(out.glob("*.mtc"))) == 6
+
+
 # --- rivals --------------------------------------------------------------------------------------
 
 
