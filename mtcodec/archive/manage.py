@@ -69,8 +69,8 @@ def merge(
     """All scenes of ``archives``, in their order, in one.
 
     Args:
-        skip_existing: leave scenes out whose key an earlier archive has; ``note`` takes a line about those that
-            are not the same to the byte.
+        skip_existing: leave scenes out whose key an earlier archive has; ``note`` takes a line about those
+            that are not the same to the byte.
         output: a path, or a URL for fsspec (``s3://``).
         force: replace an archive that is there.
 
