@@ -90,7 +90,7 @@ def _changed(made: Sequence[Any], now: Sequence[Any]) -> str:
         return f"{made[0]}, not {now[0]}"
     if made[1] != now[1]:
         return f"{made[0]} had {made[1]} bytes, not {now[1]}"
-    return f"{made[0]} had another {'time of change' if made[2] != now[2] else 'content'}"
+    return f"{made[0]} had another {'content' if made[3] != now[3] else 'time of change'}"
 
 
 def _changed_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> str:
