@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from mtcodec.archive.names import INDEX, SHARD_PATTERN, WEIGHTS
+from mtcodec.archive.names import INDEX, SHARD_PATTERN, STATE, WEIGHTS
 from mtcodec.archive.read import ArchiveReader, Place
 from mtcodec.archive.rows import Row, undamaged
 from mtcodec.archive.store import Directory, store_at
@@ -106,7 +106,7 @@ def _holds_archives_only(directory: Path) -> bool:
     """Does it hold files of one archive and nothing else, or directories that do?"""
     return all(
         any(path.glob(SHARD_PATTERN)) and _holds_archives_only(path)
-        if path.is_dir() and path.name != WEIGHTS
-        else path.name in (INDEX, WEIGHTS) or path.match(SHARD_PATTERN)
+        if path.is_dir() and path.name not in (STATE, WEIGHTS)
+        else path.name in (INDEX, STATE, WEIGHTS) or path.match(SHARD_PATTERN)
         for path in directory.iterdir()
     )

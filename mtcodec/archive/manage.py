@@ -6,7 +6,7 @@ What is made locally appears when all of it is there (:func:`mtcodec.archive.cop
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -14,11 +14,14 @@ from pathlib import Path
 from mtcodec.archive.copying import add, file_bytes, new_archive, rows_at
 from mtcodec.archive.manifest import Manifest
 from mtcodec.archive.read import ArchiveReader, Place
+from mtcodec.archive.state import checksum
 from mtcodec.archive.store import connect
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import Writer
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
+from mtcodec.files.notes import Note, ignore, list_names
+from mtcodec.messages import Loss
 
 Rows = tuple[ArchiveReader, Sequence[Place]]
 """An archive, and which of its rows."""
@@ -61,12 +64,13 @@ def _copy(
 
 def merge(
     archives: Sequence[ArchiveReader], output: str | Path, skip_existing: bool = False, force: bool = False,
-    progress: Progress = _ignore,
+    progress: Progress = _ignore, note: Note = ignore,
 ) -> Copied:  # fmt: skip
     """All scenes of ``archives``, in their order, in one.
 
     Args:
-        skip_existing: leave scenes out whose key an earlier archive has.
+        skip_existing: leave scenes out whose key an earlier archive has; ``note`` takes a line about those
+            that are not the same to the byte.
         output: a path, or a URL for fsspec (``s3://``).
         force: replace an archive that is there.
 
@@ -75,20 +79,34 @@ def merge(
         OutputError: something is there already. FormatError: a damaged scene.
     """
     manifest = merged_manifest(archives)
-    known_keys: set[str] = set()
+    first_headers: dict[str, bytes] = {}
     rows: list[Rows] = []
     for reader in archives:
         places: list[Place] = []
-        for key, place in reader.keyed_places():
-            if key not in known_keys:
+        others: list[str] = []
+        for key, header, place in _headers(reader):
+            if key not in first_headers:
                 places.append(place)
             elif not skip_existing:
                 raise UsageError(f"scene {key!r} is there twice (--skip-existing keeps the first)",
                                  path=reader.path)  # fmt: skip
-            known_keys.add(key)
+            elif checksum(header) != first_headers[key]:
+                others.append(key)
+            first_headers.setdefault(key, checksum(header))
         rows.append((reader, places))
+        if others:
+            reason = "left out, as an earlier archive has other scenes of these names"
+            note(Loss(f"{reader.path}: {reason}: {list_names(others)}"))
     total = sum(reader.rows for reader in archives)
     return _copy(archives, output, manifest, {"": rows}, force, lambda done, _: progress(done, total))[0]
+
+
+def _headers(reader: ArchiveReader) -> Iterator[tuple[str, bytes, Place]]:
+    """Keys, headers, which have checksums of all sections, and places of all scenes, in order."""
+    for row_group in reader.row_groups:
+        table = reader.read_columns(row_group, ["key", "header"])
+        for row, (key, header) in enumerate(zip(table["key"].to_pylist(), table["header"].to_pylist())):
+            yield key or "", header or b"", (row_group, row)
 
 
 def merged_manifest(archives: Sequence[ArchiveReader]) -> Manifest:

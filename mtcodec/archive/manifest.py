@@ -6,6 +6,7 @@
                                  shared, holes, one column per task, notes, files
             part-00001.parquet   …
             weights/<fingerprint>.safetensors
+            state/<checksum>     what scenes were made of, for runs that go on (``state.py``)
             archive.json         what holds for all scenes; rows and bytes of the shards (``index.py``)
 """
 

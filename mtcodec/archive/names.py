@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-INDEX, WEIGHTS = "archive.json", "weights"
+INDEX, WEIGHTS, STATE = "archive.json", "weights", "state"
 SHARD_NAME, SHARD_PATTERN = "part-{:05d}.parquet", "part-*.parquet"
 SCENE_COLUMNS = ("key", "height", "width")  # what views of other libraries have beside the images
 

@@ -6,12 +6,12 @@
               worker: …             ├─► Writer ─► shards
               worker: …             ┘
 
-A run that was killed goes on where it was: what the finished shards hold is left out.
+A run that was killed goes on where it was: what the finished shards hold is left out, if it was made of the
+same images (:mod:`mtcodec.archive.state`).
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from typing import Any
 from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import Manifest
 from mtcodec.archive.rows import column_of
+from mtcodec.archive.state import checksum_of_arrays, checksum_of_json
 from mtcodec.archive.store import store_at
 from mtcodec.archive.write import SHARD_ROWS, Writer
 from mtcodec.codec.api import Codec
@@ -30,6 +31,7 @@ from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.origin import origin_of
 from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
 from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, KINDS, Task, task_named
@@ -51,6 +53,10 @@ class Job:
     request: Request
     attach: tuple[str, ...] = ()
 
+    def origin(self, scene: SceneFiles) -> bytes:
+        """A checksum of what a scene would be made of now; settings are the manifest's."""
+        return checksum_of_json(origin_of(scene, self.tasks))
+
     def codec(self) -> Codec:
         """The codec, whose networks are loaded when they are first needed."""
         return Codec(() if self.weights is None else self.weights, **vars(self.request))
@@ -70,15 +76,9 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
 
     Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
     """
-    defaults, always = vars(Request()), ("quality", "coding", "effort")
-    values = {
-        name: value
-        for name, value in vars(request).items()
-        if name not in ("tasks", "attach") and (name in always or value != defaults[name])
-    }
+    settings = {name: value for name, value in request.to_json().items() if name != "tasks"}
     if names := [*attach, *request.attach]:
-        values["attach"] = names
-    settings: dict[str, Any] = json.loads(json.dumps(values, default=dict))  # as JSON gives them back
+        settings["attach"] = names
     return settings
 
 
@@ -88,6 +88,7 @@ class PackedScene:
 
     key: str
     data: bytes = b""  # the scene's file
+    origin: bytes = b""  # a checksum of what it is made of
     read: int = 0  # bytes of its images on disk
     error: MtcodecError | None = None  # why there is no file
     messages: list[str] = field(default_factory=list)  # lines for people
@@ -102,12 +103,14 @@ class Packer:
     def __call__(self, files: SceneFiles) -> PackedScene:
         """The file of a scene on disk, or what is wrong with it."""
         messages: list[str] = []
+        origin = self.job.origin(files)  # images that change from here on are others
         try:
             scene = read_scene(files, self.codec.tasks, self.job.tasks, messages.append)
             data, encoder_messages = self.encode(scene, layout_units(files, scene), attachments.read(files))
         except MtcodecError as error:
             return PackedScene(files.key, error=error.at(path=files.label), messages=messages)
-        return PackedScene(files.key, data, bytes_on_disk(files, scene), messages=messages + encoder_messages)
+        messages += encoder_messages
+        return PackedScene(files.key, data, origin, bytes_on_disk(files, scene), messages=messages)
 
     def encode(
         self, scene: Mapping[str, Any], units: Mapping[str, str] = {}, attach: Mapping[str, bytes] = {}
@@ -179,6 +182,7 @@ def pack(
     Raises:
         SceneError: a scene cannot be read or encoded, unless ``skip_errors``; what was done is kept.
         UsageError: two scenes of one key, or ``output`` has been made otherwise.
+        OutputError: ``output`` has some of the scenes, but of other images, or nothing tells of which.
     """
     with store_at(output).locked():
         writer = Writer(output, job.manifest(), shard_rows)
@@ -188,6 +192,7 @@ def pack(
             raise UsageError(
                 f"has scenes that the dataset has not ({examples}): --append adds to them", path=output
             )
+        writer.state.check({scene.key: job.origin(scene) for scene in scenes if scene.key in writer.keys})
         todo = [scene for scene in scenes if scene.key not in writer.keys]
         summary = Summary(before=len(scenes) - len(todo))
         with engine(engine_name, workers, Packer, (job,)) as submit:
@@ -206,10 +211,10 @@ def pack_scenes(
 
     Args:
         scenes: keys, and images by task as :meth:`mtcodec.Codec.encode` takes them. Keys that the archive
-            has already are left out.
+            has already are left out, if their images are the same.
 
     Raises:
-        SceneError, UsageError: see :func:`pack`.
+        SceneError, UsageError, OutputError: see :func:`pack`.
     """
     packer, summary = Packer(job), Summary()
     with store_at(output).locked():
@@ -218,15 +223,17 @@ def pack_scenes(
 
         def encode_new() -> Iterator[PackedScene]:
             for key, scene in scenes:
-                if key in known_keys:
-                    summary.before += 1
-                    continue
                 try:
                     stored = stored_scene(scene, packer.codec.request)
+                    origin = checksum_of_arrays(stored, job.request.attach)
+                    if key in known_keys:
+                        writer.state.check({key: origin})
+                        summary.before += 1
+                        continue
                     data, messages = packer.encode(stored)
                 except MtcodecError as error:
                     raise error.at(scene=key) from error.__cause__
-                yield PackedScene(key, data, messages=messages)
+                yield PackedScene(key, data, origin, messages=messages)
 
         _write(writer, job, encode_new(), summary)
     return summary
@@ -248,7 +255,7 @@ def _write(
                 header = parse(packed.data)
                 if header.is_neural and job.weights is not None:
                     writer.keep_weights(job.weights.read_bytes)
-                writer.add(packed.key, packed.data)
+                writer.add(packed.key, packed.data, packed.origin)
                 summary.add(header, len(packed.data), packed.read)
             elif skip_errors:
                 summary.skipped[packed.key] = packed.error

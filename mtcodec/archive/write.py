@@ -13,8 +13,9 @@ from mtcodec.archive.manifest import FIXED, Manifest, arrow, manifest_of_schema,
 from mtcodec.archive.names import INDEX, SHARD_NAME
 from mtcodec.archive.rows import row_of
 from mtcodec.archive.shard import damage
+from mtcodec.archive.state import ArchiveState
 from mtcodec.archive.store import Exists, Store, store_at
-from mtcodec.errors import OutputError, UsageError
+from mtcodec.errors import FormatError, OutputError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +72,7 @@ class Writer:
     Attributes:
         manifest: of the archive, which may have more tasks than were asked for if it was there already.
         keys: of all its scenes.
+        state: what its scenes were made of.
 
     Raises:
         UsageError: what is there already was encoded otherwise, or lacks some of the tasks.
@@ -81,11 +83,13 @@ class Writer:
         self.directory, self.store = directory, store_at(directory)
         self.manifest, self.shard_rows = manifest, shard_rows
         self.keys: set[str] = set()
+        self.state = ArchiveState(self.store)
         self.rows: list[dict[str, Any]] = []  # of the next shard
+        self._origins: dict[str, bytes] = {}  # of these rows, by key
         self.next_number = 0
         self._has_weights = False  # whether the weights are known to be there
         for name in shard_names(self.store):
-            stored, keys = _read_shard(self.store, name)
+            stored, headers = _read_shard(self.store, name)
             alike = (stored.fingerprint, stored.settings) == (manifest.fingerprint, manifest.settings)
             if not (alike and set(manifest.tasks) <= set(stored.tasks)):
                 raise UsageError(
@@ -93,13 +97,19 @@ class Writer:
                     path=directory,
                 )
             self.manifest = stored
-            self.keys.update(keys)
+            self.keys.update(headers)
+            for key, header in headers.items():
+                self.state.add_stored(key, header)
             self.next_number = max(
                 self.next_number, int(name.removeprefix("part-").removesuffix(".parquet")) + 1
             )
 
-    def add(self, key: str, data: bytes) -> None:
-        """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full."""
+    def add(self, key: str, data: bytes, origin: bytes = b"") -> None:
+        """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full.
+
+        Args:
+            origin: a checksum of what it was made of, which is remembered.
+        """
         if key in self.keys:
             raise UsageError(f"two scenes are called {key!r}", path=self.directory)
         row = row_of(key, data, self.manifest.tasks)
@@ -108,6 +118,9 @@ class Writer:
         )
         self.keys.add(key)
         self.rows.append(row)
+        if origin:
+            self.state.add_stored(key, row["header"])
+            self._origins[key] = origin
         if len(self.rows) >= self.shard_rows:
             self.flush()
 
@@ -119,13 +132,14 @@ class Writer:
         """
         if self.rows:
             name, data = SHARD_NAME.format(self.next_number), to_parquet(self.rows, self.manifest)
+            self.state.write(self._origins)
             try:
                 self.store.write({name: data}, new=True)
             except Exists as error:
                 if self.store.read(name) != data:  # else it is ours, tried twice
                     reason = f"another run has written {name} meanwhile: run again when it has ended"
                     raise OutputError(reason, path=self.directory) from error
-            self.rows, self.next_number = [], self.next_number + 1
+            self.rows, self._origins, self.next_number = [], {}, self.next_number + 1
 
     def finish(self) -> None:
         """Write the last shard, and the index of all."""
@@ -160,8 +174,12 @@ def _shard_info(store: Store, name: str) -> ShardInfo:
     return ShardInfo(name, file.size(), tuple(group.num_rows for group in row_groups), dict(sizes))
 
 
-def _read_shard(store: Store, name: str) -> tuple[Manifest, list[str]]:
-    """The manifest of a finished shard, and the keys of its scenes."""
+def _read_shard(store: Store, name: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of a finished shard, and the headers of its scenes by key."""
     with damage(f"{store.path}/{name}", "damaged"):
         shard = store.open(name).parquet()
-        return manifest_of_schema(shard.schema_arrow), shard.read(columns=["key"])["key"].to_pylist()
+        manifest, table = manifest_of_schema(shard.schema_arrow), shard.read(columns=["key", "header"])
+        headers = dict(zip(table["key"].to_pylist(), table["header"].to_pylist()))
+    if None in (*headers, *headers.values()):
+        raise FormatError("damaged: a scene without key or header", path=f"{store.path}/{name}")
+    return manifest, headers

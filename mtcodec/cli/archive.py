@@ -45,7 +45,7 @@ def archive_merge(
 
     readers = [open_archive(name) for name in archives]
     with progress_bar(printing.quiet) as bar:
-        copied = manage.merge(readers, output, skip_existing, force, partial(bar, "copying"))
+        copied = manage.merge(readers, output, skip_existing, force, partial(bar, "copying"), printing.note)
     _print([copied], printing)
 
 

@@ -13,6 +13,7 @@ from mtcodec.cli import options, report, values
 from mtcodec.cli.batch import run_batch
 from mtcodec.cli.common import show, warn
 from mtcodec.cli.encoding import Encoded, Encoder
+from mtcodec.cli.existing import Existing
 from mtcodec.cli.groups import Group, option, takes_groups
 from mtcodec.cli.outputs import check_outputs, outputs_of
 from mtcodec.cli.scenes import check_tasks, find, with_listed
@@ -63,7 +64,10 @@ def encode(
         False, None, "Only list what would be encoded, and what would be left out.", panel=options.MANY
     ),
     skip_existing: bool = option(
-        False, None, "Leave out scenes whose file is there already.", panel=options.MANY
+        False,
+        None,
+        "Leave out scenes whose file is there, whole, of these images and settings; refuse other files.",
+        panel=options.MANY,
     ),
     batch: options.BatchOptions,
     targets: TargetOptions,
@@ -80,6 +84,8 @@ def encode(
     EXR files of several layers are read as they lie, too (docs/datasets.md). What nobody declares is kept
     exactly.
 
+    A hidden file beside the files remembers what they were made of, for --skip-existing.
+
     One scene becomes the file OUT. Several scenes, or one if OUT is an existing directory or ends in /,
     become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for
     an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake.
@@ -94,30 +100,26 @@ def encode(
     _check_images(scenes, task_names)
     check_tasks(request, scenes)
     paths, several = outputs_of(scenes, output or ("./" if len(scenes) > 1 else "-"))
-    there = {path for path in paths if skip_existing and path.is_file()}
-    work = [(scene, path) for scene, path in zip(scenes, paths) if path not in there]
+    encoder = Encoder(
+        request, coding.weights, machine.device, machine.threads, targets.target_bpp, task_names, force,
+        several, remember=several or skip_existing,
+    )  # fmt: skip
+    existing = Existing.of(encoder, scenes, paths) if skip_existing else Existing()
+    work = [(scene, path) for scene, path in zip(scenes, paths) if path not in existing.done]
     if dry_run:
-        _list(scenes, paths, there, task_names, printing.as_json)
+        _list(scenes, paths, existing.done, task_names, printing.as_json)
+    existing.check(force, printing.note)
     check_outputs([path for _, path in work], several, force)
     if dry_run:
         return
     if not several and not work:
         printing.note(f"{output}: is there already")
-    encoder = Encoder(
-        request,
-        coding.weights,
-        machine.device,
-        machine.threads,
-        targets.target_bpp,
-        task_names,
-        force,
-        several,
-    )
     weights = "" if coding.weights == "auto" else coding.weights
     print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
     failed = run_batch(
         encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
-        summarise=several and not printing.quiet and not printing.as_json, there=len(there),
+        summarise=several and not printing.quiet and not printing.as_json,
+        there=len(existing.done),
     )  # fmt: skip
     if failed:
         raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
     from mtcodec.codec.encoded import EncodedScene
     from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.origin import Origin
+    from mtcodec.files.state import State
+
+NOT_IN_FILES = ("device", "threads", "force", "several", "remember")  # of an Encoder: they change no file
 
 
 @dataclass
@@ -40,29 +45,62 @@ class Encoder:
     """Encodes scenes; the codec is loaded with the first one.
 
     Attributes:
-        bpp: bits per pixel to reach, if any.
+        target_bpp: bits per pixel to reach, if any.
         tasks: those to encode; None: all.
         several: outputs are files in directories, which are made.
+        remember: note beside each file what it is made of; else only where such notes are already.
     """
 
     request: Request
     weights: str
     device: str
     threads: int
-    bpp: float | None
+    target_bpp: float | None
     tasks: list[str] | None
     force: bool
     several: bool
+    remember: bool
+
+    def origin(self, scene: SceneFiles) -> Origin:
+        """What the file of a scene would be made of now."""
+        from mtcodec.files.origin import origin_of
+
+        return origin_of(scene, self.tasks, self._settings)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        """All that a file depends on besides images: every field but those that are named here."""
+        import mtcodec
+
+        others = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("request", "weights", "tasks", *NOT_IN_FILES):
+            del others[name]
+        return {
+            **self.request.to_json(),
+            **others,
+            "weights": self._fingerprints(),
+            "mtcodec": mtcodec.__version__,
+        }
+
+    def _fingerprints(self) -> list[str]:
+        """Of the weights that may be used."""
+        from mtcodec.networks.weights import store
+        from mtcodec.networks.weights.file import describe
+
+        paths = [] if self.request.coding == "classical" else store.resolve(self.weights)
+        return sorted(describe(path).fingerprint for path in paths)
 
     def __call__(self, work: tuple[SceneFiles, Path]) -> Encoded:
         """Encode a scene into a file; an error of it is in the result."""
         scene, path = work
         result = Encoded(scene.label)
         try:
+            origin = self.origin(scene)  # images that change from here on are others
             encoded = self._encode(scene, result.notes.append)
             data = encoded.to_bytes()
             if self.several:
                 make_directory(path.parent)
+            self._remember(path, data, origin)
             emit(data, path, self.force)
         except MtcodecError as error:
             result.error = error.at(path=scene.files.get(error.task or "", scene.label))
@@ -80,6 +118,20 @@ class Encoder:
         result.warnings += encoded.prepared.warnings
         return result
 
+    def _remember(self, path: Path, data: bytes, origin: Origin) -> None:
+        """Note what a regular file is made of."""
+        if str(path) == "-" or (path.exists() and not path.is_file()):
+            return
+        state = self._states[path.parent]
+        if self.remember or state.path.exists():
+            state.remember(path.name, data, origin)
+
+    @cached_property
+    def _states(self) -> dict[Path, State]:
+        from mtcodec.files.state import States
+
+        return States()
+
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
         """A scene, encoded at the quality that is asked for or searched."""
         from mtcodec.files import attachments
@@ -88,9 +140,9 @@ class Encoder:
         images = read_scene(scene, self.request.tasks, self.tasks, tell)
         attached = attachments.read(scene)
         settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
-        if self.bpp is not None:
+        if self.target_bpp is not None:
             height, width = next(iter(images.values())).shape[:2]
-            settings["target_bytes"] = max(1, int(self.bpp * height * width / 8))
+            settings["target_bytes"] = max(1, int(self.target_bpp * height * width / 8))
         return self._codec().encode_stored(images, **settings)
 
     def _codec(self) -> Codec:

@@ -58,7 +58,8 @@ def pack(
     Scenes are coded as encode does, all with the same weights (auto: those that suit a sample best).
 
     Run it again to go on after an interruption, or when the dataset has grown: scenes that are there are
-    left out. To an archive that has scenes that the dataset has not, add with --append.
+    left out, and refused if their images are others. To an archive that has scenes that the dataset has not,
+    add with --append.
     """
     from mtcodec.archive.pack import pack as run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,6 +14,7 @@ from mtcodec.tasks.kinds import Values
 
 CODING_CHOICES = ("auto", "neural", "classical")
 EFFORTS = ("fast", "normal", "best")
+ALWAYS_TOLD = ("quality", "coding", "effort")  # also where they are the defaults
 PER_TASK_FIELDS = ("task_quality", "max_error", "invalid", "target_psnr", "units")  # settings of single tasks
 Invalid = Mapping[str, Sequence[Values]]
 """By task, stored values of holes besides the usual ones."""
@@ -89,6 +91,23 @@ class Request:
         }
         fields["units"] = {**dataset_defaults, **fields["units"]}
         return replace(self, **fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """Whatever is not the default, and ALWAYS_TOLD, as JSON gives it back; all that changes a file.
+
+        Of declarations those that are not the usual ones. Without contents of attached files.
+        """
+        defaults = vars(Request())
+        values = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("tasks", "attach") and (name in ALWAYS_TOLD or value != defaults[name])
+        }
+        declared = {name: task.to_json() for name, task in self.tasks.items() if USUAL.get(name) != task}
+        if declared:
+            values["tasks"] = declared
+        stored: dict[str, Any] = json.loads(json.dumps(values, default=dict))
+        return stored
 
     def tasks_named(self) -> set[str]:
         """Tasks that have settings of their own."""

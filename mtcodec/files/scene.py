@@ -45,8 +45,7 @@ def read_scene(
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
     for name, source in scene_files.files.items():
-        alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-        task_names = [task for task in (name, alpha_name) if tasks is None or task in tasks]
+        alpha_name, task_names = _alpha_name(name), tasks_of_image(name, tasks)
         if not task_names:
             continue
         try:
@@ -65,6 +64,15 @@ def read_scene(
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
     _check_sizes(scene, sources)
     return scene
+
+
+def _alpha_name(name: str) -> str:
+    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+
+
+def tasks_of_image(name: str, tasks: Sequence[str] | None) -> list[str]:
+    """Of ``tasks`` (None: all), those that the image of task ``name`` may give: itself and its alpha."""
+    return [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
 
 
 def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:

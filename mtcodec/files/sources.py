@@ -24,6 +24,10 @@ class Source(Protocol):
     """
 
     @property
+    def file(self) -> Path:
+        """The file on disk that holds it."""
+
+    @property
     def name(self) -> str:
         """What it is called, with its suffix."""
 

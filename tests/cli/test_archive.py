@@ -36,6 +36,12 @@ def test_merge_split_and_sample(run: Run, archive: Path, tmp_path: Path) -> None
     done = run("archive", "merge", tmp_path / "s", archive, "-o", tmp_path / "m", "--skip-existing")
     assert done.code == 0 and done.lines[0].startswith(f"{tmp_path / 'm'}: 6 scenes, ") and done.err == ""
     fails(run("archive", "merge", tmp_path / "s", archive, "-o", tmp_path / "n"), 2, "is there twice")
+    image = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    job = Job(None, ("semantic",), Request(coding="classical"))
+    pack_scenes([("s1", {"semantic": image + np.uint8(1)}), ("s2", {"semantic": image})], tmp_path / "x", job)
+    done = run("archive", "merge", archive, tmp_path / "x", "-o", tmp_path / "y", "--skip-existing", "-q")
+    left_out = "left out, as an earlier archive has other scenes of these names: s2"  # s1 is the same
+    assert (done.code, done.err) == (0, f"mtcodec: warning: {tmp_path / 'x'}: {left_out}\n")
     fails(run("archive", "merge", archive, "-o", tmp_path / "m"), 1, "--force replaces it")
     assert run("archive", "merge", archive, "-o", tmp_path / "m", "--force", "-q") == (0, b"", "")
     (tmp_path / "train.txt").write_text("s1\n\ns5\n")

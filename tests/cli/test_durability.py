@@ -20,6 +20,7 @@ import mtcodec
 from mtcodec.codec.api import Codec
 from mtcodec.errors import OutputError
 from mtcodec.files import output
+from mtcodec.files.state import STATE_NAME
 
 pytestmark = pytest.mark.processes
 
@@ -30,7 +31,8 @@ Mounted = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def files(directory: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in directory.iterdir() if p.is_file()}
+    paths = (p for p in directory.iterdir() if p.is_file() and p.name != STATE_NAME)
+    return {p.name: p.read_bytes() for p in paths}
 
 
 # --- file systems that refuse --------------------------------------------------------------------
@@ -228,6 +230,27 @@ def test_ctrl_c_stops_all_processes_of_a_run_which_then_goes_on(tmp_path: Path) 
     assert len(files(out)) == 6 and written.items() <= files(out).items()
     for data in files(out).values():
         assert set(mtcodec.decode(data)) == {"rgb", "depth", "normal", "semantic"}
+
+
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    """Nothing that it has written is unknown to the next run, and none of it is made again."""
+    out = tmp_path / "out"
+    words = [*MTCODEC, "encode", str(SCENES), "-o", f"{out}/", *FAST, "--skip-existing", "-q"]
+    counts = [0]
+    for _ in range(6):
+        process = subprocess.Popen(words, stderr=subprocess.PIPE)
+        while len(list(out.glob("*.mtc"))) == counts[-1] and process.poll() is None:
+            time.sleep(0.005)
+        process.kill()
+        _, err = process.communicate(timeout=60)
+        assert err == b""
+        counts.append(len(list(out.glob("*.mtc"))))
+    assert counts == sorted(counts) and counts[-1] > 0
+    written = {name: data for name, data in files(out).items() if name.endswith(".mtc")}
+    last = subprocess.run([*words[:-1], "--json"], capture_output=True, text=True, check=False)
+    assert (last.returncode, last.stderr) == (0, "")
+    assert len(last.stdout.splitlines()) == 6 - len(written)
+    assert written.items() <= files(out).items() and len(list(out.glob("*.mtc"))) == 6
 
 
 # --- rivals --------------------------------------------------------------------------------------

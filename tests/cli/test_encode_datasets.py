@@ -129,9 +129,17 @@ def test_existing_files_are_refused_before_anything_is_encoded(
     fails(run(*command), 1, f"{out}/val/2.mtc: exists already (--force overwrites it)")
     assert files(out) == ["val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
 
+    unknown = f"{out}/val/2.mtc: is there already, but nothing tells what it was made of (--force"
+    fails(run(*command, "--skip-existing"), 1, unknown)
+    assert files(out) == ["val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
+    (out / "val" / "2.mtc").unlink()
+    assert run(*command, "-q").code == 0
+    (out / "train" / "1.mtc").unlink()
+    before = (out / "val" / "2.mtc").stat().st_mtime_ns
     result = run(*command, "--skip-existing")
     assert (result.code, result.err) == (0, "")
-    assert files(out) == ["train/1.mtc", "val/2.mtc"] and (out / "val" / "2.mtc").read_bytes() == b"precious"
+    assert files(out) == ["train/1.mtc", "val/2.mtc"]
+    assert (out / "val" / "2.mtc").stat().st_mtime_ns == before
     size = (out / "train/1.mtc").stat().st_size
     assert result.lines[0].startswith(f"{out}/train/1.mtc  {size} bytes")
     assert result.lines[1].startswith("1 scene, ") and f" → {size} B (" in result.lines[1]
@@ -141,10 +149,11 @@ def test_existing_files_are_refused_before_anything_is_encoded(
     assert len(result.lines) == 1 and result.lines[0].startswith("0 scenes, 0 B → 0 B, ")
     assert result.lines[0].endswith("2 were there") and (out / "train/1.mtc").stat().st_mtime_ns == before
 
+    (out / "val" / "2.mtc").write_bytes(b"precious")
     assert run(*command, "--force", "--quiet") == (0, b"", "")
     assert (out / "val" / "2.mtc").read_bytes() != b"precious"
     single = ("encode", SCENE, "-o", out / "val" / "2.mtc", "--skip-existing")
-    assert run(*single) == (0, b"", f"mtcodec: note: {out}/val/2.mtc: is there already\n")
+    fails(run(*single), 1, f"{out}/val/2.mtc: is there already, but made of scene val/2, not {SCENE.name}")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -214,6 +223,10 @@ def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: 
     (out / "val/2.mtc").write_bytes(b"precious")
     result = run(*command, "-q")
     assert result.code == 1 and "val/2.mtc: exists already" in result.err  # as without --dry-run
+    result = run(*command, "-q", "--skip-existing")
+    assert result.code == 1 and "val/2.mtc: is there already, but nothing tells" in result.err
+    assert run(*command[:-1], "-q", "--force").code == 0
+    (out / "train/1.mtc").unlink()
     result = run(*command, "-q", "--skip-existing")
     assert (result.code, result.err) == (0, left_out)
     assert result.lines[1:] == [f"{out}/val/2.mtc  is there already", "1 scene to encode, 1 there already"]

@@ -53,14 +53,18 @@ def arrays(scene: Mapping[str, Any]) -> dict[str, str]:
     return {name: array(i) if hasattr(i, "shape") else str(i) for name, i in scene.items()}
 
 
+HOLD_TIMES = {".mtcodec-state.jsonl", "state"}  # files beside those of encode; directories of archives
+
+
 def same(one: Image, other: Image) -> bool:
     """Are dtype, shape and all bits the same?"""
     return array(one) == array(other)
 
 
 def files(directory: Path) -> list[str]:
-    """Paths of all files below a directory, sorted."""
-    return sorted(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
+    """Paths of all files below a directory, sorted, but for those that hold times of images."""
+    paths = (p.relative_to(directory) for p in directory.rglob("*") if p.is_file())
+    return sorted(path.as_posix() for path in paths if not HOLD_TIMES.intersection(path.parts))
 
 
 def digests(directory: Path, names: Iterable[str] | None = None) -> dict[str, str]:

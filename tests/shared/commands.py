@@ -12,6 +12,7 @@ import imagecodecs
 import numpy as np
 
 from mtcodec.container.mtc import Reader
+from mtcodec.files.state import STATE_NAME
 
 
 class Result(NamedTuple):
@@ -65,8 +66,9 @@ def write(path: Path, pixels: np.ndarray) -> Path:
 
 
 def files(directory: Path) -> list[str]:
-    """Paths of all files below a directory, sorted."""
-    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())
+    """Paths of all files below a directory, sorted, without what ``encode`` remembers of them."""
+    paths = (path for path in directory.rglob("*") if path.is_file() and path.name != STATE_NAME)
+    return sorted(str(path.relative_to(directory)) for path in paths)
 
 
 def codings(path: Path) -> dict[str, str]:

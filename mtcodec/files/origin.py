@@ -1,0 +1,99 @@
+"""What a scene's file is made of: names, sizes and times of its images, and settings.
+
+Of an image the ends are read as well: files that are made at once may have one size and one time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtcodec.files.scene import tasks_of_image
+from mtcodec.files.search import SceneFiles
+from mtcodec.files.sources import ImageSource
+
+Origin = dict[str, Any]
+"""Plain values, equal after a round trip through JSON, without directories: datasets may move."""
+NONE = "none"
+END_BYTES = 4096  # of a file, at its beginning and at its end
+
+
+def origin_of(
+    scene: SceneFiles, tasks: Sequence[str] | None = None, settings: Mapping[str, Any] = {}
+) -> Origin:
+    """What a file of ``scene`` would be made of now.
+
+    Args:
+        tasks: those that are read, see :func:`mtcodec.files.scene.read_scene`.
+        settings: all others that change the file, as JSON gives them back.
+    """
+    names = {name: tasks_of_image(name, tasks) for name in scene.files}
+    return {
+        "scene": scene.key,
+        "tasks": sorted(task for task_names in names.values() for task in task_names),
+        "images": {name: _facts(source) for name, source in sorted(scene.files.items()) if names[name]},
+        "attached": {name: _facts(path) for name, path in sorted(scene.attachments.items())},
+        "units": {name: unit for name, unit in sorted(scene.units.items()) if names.get(name)},
+        "settings": dict(settings),
+    }
+
+
+def difference(made: Origin, now: Origin) -> str:
+    """How a file was ``made``, for people, where that is otherwise than ``now``; else nothing."""
+    if made == now:
+        return ""
+    if made["scene"] != now["scene"]:
+        return f"made of scene {made['scene']}, not {now['scene']}"
+    if made["tasks"] != now["tasks"]:
+        return f"made with tasks {_listed(made['tasks'])}, not {_listed(now['tasks'])}"
+    for name, facts in now["images"].items():
+        if facts != made["images"][name]:
+            return f"made of another {name} image: {_changed(made['images'][name], facts)}"
+    if made["attached"].keys() != now["attached"].keys():
+        names = _listed(made["attached"])
+        return f"made with the attached files {names}, not {_listed(now['attached'])}"
+    for name, facts in now["attached"].items():
+        if facts != made["attached"][name]:
+            return f"made of another attached file: {_changed(made['attached'][name], facts)}"
+    if made["units"] != now["units"]:
+        return f"made with units {_listed(made['units'].values())}, not {_listed(now['units'].values())}"
+    return f"made with other settings: {_changed_settings(made['settings'], now['settings'])}"
+
+
+def _facts(source: ImageSource) -> list[Any]:
+    """Name, bytes, time (ns) and checksum of both ends of a file; of an image in a file of many, that file's.
+
+    Nothing but the name of one that cannot be read: reading it tells what is wrong.
+    """
+    path = source if isinstance(source, Path) else source.file
+    name = source.name if isinstance(source, Path) else f"{path.name}: {source.name}"
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            ends = file.read(END_BYTES)
+            file.seek(max(file.tell(), status.st_size - END_BYTES))
+            ends += file.read(END_BYTES)
+    except OSError:
+        return [name, None, None, None]
+    return [name, status.st_size, status.st_mtime_ns, zlib.crc32(ends)]
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names)) or NONE
+
+
+def _changed(made: Sequence[Any], now: Sequence[Any]) -> str:
+    """How the :func:`_facts` of a file differ."""
+    if made[0] != now[0]:
+        return f"{made[0]}, not {now[0]}"
+    if made[1] != now[1]:
+        return f"{made[0]} had {made[1]} bytes, not {now[1]}"
+    return f"{made[0]} had another {'content' if made[3] != now[3] else 'time of change'}"
+
+
+def _changed_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """``quality 40.0, not 60.0; max_error none, not {'depth': 0}``."""
+    names = [name for name in {**now, **made} if made.get(name) != now.get(name)]
+    return "; ".join(f"{name} {made.get(name, 'default')}, not {now.get(name, 'default')}" for name in names)
