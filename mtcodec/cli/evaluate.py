@@ -47,6 +47,7 @@ def evaluate(
         panel=options.CODING,
     ),
     workers: int = option(1, "N", "Processes for classical codecs.", panel=options.MACHINE, min=1),
+    reading: options.ReadingOptions,
     machine: options.MachineOptions,
 ) -> None:  # fmt: skip
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
@@ -54,7 +55,7 @@ def evaluate(
 
     qualities = quality_list(quality)
     declared = Codec(weights.split(",")).tasks
-    scenes = find([dataset], declared)[: limit or None]
+    scenes = find([dataset], declared, reading=reading.reading())[: limit or None]
     from mtcodec.measure import evaluate as evaluating
     from mtcodec.measure import tables
 

@@ -50,6 +50,7 @@ def pack(
         panel=options.MANY, min=1,
     ),
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     coding: options.EncodingOptions,
     cluster: options.ClusterOptions,
 ) -> None:  # fmt: skip
@@ -64,7 +65,7 @@ def pack(
 
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
-    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
+    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach, reading.reading())
     check_tasks(request, scenes)
     job = _job(scenes, request, values.names(tasks), coding.weights, attach or (), output, printing.quiet)
     started = time.monotonic()

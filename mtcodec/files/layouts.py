@@ -33,6 +33,7 @@ from mtcodec.files.attachments import attach as attach_files
 from mtcodec.files.attachments import attached_paths
 from mtcodec.files.listing import Listing, require_directory, walk
 from mtcodec.files.notes import Note, ignore, list_names
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
 
@@ -47,6 +48,7 @@ def find_scenes(
     names: Mapping[str, str] = {},
     note: Note = ignore,
     attach: Sequence[str] = (),
+    reading: Reading = AS_USUAL,
 ) -> list[SceneFiles]:
     """The scenes of ``dataset``, in order of their keys; opens no image.
 
@@ -55,6 +57,7 @@ def find_scenes(
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
+        reading: how images of the scenes are to be read.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
@@ -67,7 +70,7 @@ def find_scenes(
         scenes = [attach_files(scene, attach) for scene in scenes]
         search.use_files(attached_paths(scenes))
     search.note_left_out()
-    return sorted(scenes, key=lambda scene: scene.key)
+    return [replace(scene, reading=reading) for scene in sorted(scenes, key=lambda scene: scene.key)]
 
 
 def _find_in_file(search: Search) -> list[SceneFiles]:

@@ -6,11 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from mtcodec.errors import SceneError
+from mtcodec.files.formats import shape_of
+from mtcodec.files.formats.base import Shape
+from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
 from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
+from mtcodec.files.turning import orientations_to_apply
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations
@@ -32,7 +36,8 @@ def read_scene(
     Args:
         scene_files: of :func:`mtcodec.files.layouts.find_scenes`.
         declared: tasks that are known; images of others are read as they are.
-        tasks: read these only; a missing one is simply absent. None: all.
+        tasks: read these only; a missing one is simply absent. None: all. Images are turned as if all were
+            read (:mod:`mtcodec.files.turning`).
         note: takes a line about what is changed or dropped. Lines begin with the task, and are the same for
             every scene of a dataset that they hold for.
 
@@ -44,19 +49,18 @@ def read_scene(
     """
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
-    for name, source in scene_files.files.items():
-        alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-        task_names = [task for task in (name, alpha_name) if tasks is None or task in tasks]
-        if not task_names:
-            continue
+    names_by_image = _tasks_by_image(scene_files, tasks)
+    orientations = orientations_to_apply(scene_files, names_by_image, note)
+    for name, task_names in names_by_image.items():
+        source, alpha_name = scene_files.files[name], _alpha_name(name)
         try:
             image, alpha = read_with_alpha(source, name, declared.get(name), note)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue
-        images = {name: image}
+        images = {name: turned(image, orientations.get(name, UPRIGHT))}
         if alpha is not None:
-            images[alpha_name] = alpha
+            images[alpha_name] = turned(alpha, orientations.get(name, UPRIGHT))
             _note_alpha(scene_files, name, alpha_name, alpha_name in task_names, note)
         scene |= {task: images[task] for task in task_names if task in images}
         sources |= dict.fromkeys(images, source)
@@ -65,6 +69,37 @@ def read_scene(
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
     _check_sizes(scene, sources)
     return scene
+
+
+def _alpha_name(task: str) -> str:
+    """The name of the task that the alpha of ``task`` is."""
+    return task[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+
+
+def _tasks_by_image(scene_files: SceneFiles, tasks: Sequence[str] | None) -> dict[str, list[str]]:
+    """Which of ``tasks`` the images that are to be read may hold: their own, and that of their alpha."""
+    names = {
+        name: [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
+        for name in scene_files.files
+    }
+    return {name: task_names for name, task_names in names.items() if task_names}
+
+
+def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Shape]:
+    """Shapes of images as :func:`read_scene` turns them, by task that is there, of their headers alone.
+
+    Alpha is one of their channels.
+
+    Raises:
+        SceneError: unreadable, or not an image.
+    """
+    shapes = {}
+    orientations = orientations_to_apply(scene_files)
+    for name in [name for name in tasks if name in scene_files.files]:
+        with suppress(MissingSource):
+            shape = shape_of(scene_files.files[name])
+            shapes[name] = turned_shape(shape, orientations.get(name, UPRIGHT))
+    return shapes
 
 
 def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from mtcodec.files.listing import Listing, Scan, list_directory
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.sources import ImageSource
 from mtcodec.messages import Loss
 from mtcodec.tasks import Declarations
@@ -26,6 +27,7 @@ class SceneFiles:
         label: what messages call the scene.
         units: by task, the length that a stored 1 stands for, where its layout defines it; of integer images.
         attachments: by name, paths of other files that are kept with it.
+        reading: how its images are read.
     """
 
     key: str
@@ -33,6 +35,7 @@ class SceneFiles:
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
     attachments: Mapping[str, Path] = field(default_factory=dict)
+    reading: Reading = AS_USUAL
 
 
 class Search:

@@ -15,6 +15,7 @@ from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
 from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene
 from mtcodec.files.sources import is_present
 from mtcodec.measure.compare import Images, Source
@@ -61,13 +62,14 @@ def open_scenes(
     note: Note = ignore,
     weights: Sequence[str] = (),
     device: str = "cpu",
+    reading: Reading = AS_USUAL,
 ) -> dict[str, Source]:
     """The scenes at ``path`` by key; nothing is decoded yet.
 
     Args:
         path: a directory or file as :func:`mtcodec.files.layouts.find_scenes` reads it, an ``.mtc`` file, a
             directory that has such files in it, or an archive (a URL, too).
-        declared, names, note: see there.
+        declared, names, note, reading: see there.
         weights: names or paths of those that ``.mtc`` files may need besides the installed ones.
 
     Raises:
@@ -86,7 +88,7 @@ def open_scenes(
     if not path.is_dir() and path.suffix.lower() not in SCENE_FILE_SUFFIXES:
         return {path.stem: Source(str(path), partial(_read_mtc, path, codec))}
     try:
-        scenes = find_scenes(path, declared, names, note)
+        scenes = find_scenes(path, declared, names, note, reading=reading)
         return {scene.key: Source(scene.label, partial(_read_files, scene, declared)) for scene in scenes}
     except SceneError:
         files = {

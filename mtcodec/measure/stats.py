@@ -14,10 +14,9 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import shape_of
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.sample import spread
-from mtcodec.files.scene import layout_units, read_scene
+from mtcodec.files.scene import layout_units, read_scene, read_shapes
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
 from mtcodec.measure.timing import Progress, timed
@@ -148,15 +147,11 @@ def _bytes(source: ImageSource) -> int | None:
 def _headers(files: SceneFiles, facts: Mapping[str, dict[str, Any]]) -> str:
     """Note what the headers of a scene's images tell; returns the size of the first, empty without images."""
     size = ""
-    for name, task_facts in facts.items():
-        if name in files.files:
-            try:
-                shape = shape_of(files.files[name])
-            except MissingSource:
-                continue
-            size = size or f"{shape.width}×{shape.height}"
-            samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
-            task_facts["images"][samples] = task_facts["images"].get(samples, 0) + 1
+    for name, shape in read_shapes(files, facts).items():
+        size = size or f"{shape.width}×{shape.height}"
+        samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
+        images = facts[name]["images"]
+        images[samples] = images.get(samples, 0) + 1
     return size
 
 

@@ -14,6 +14,7 @@ import torch
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.notes import Note, ignore
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.networks.pytorch import serial
@@ -44,12 +45,14 @@ PROVENANCE = (
 """Fields of :class:`mtcodec.train.plan.Plan` that weights keep as how they were made."""
 
 
-def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
+def on_disk(paths: Sequence[Path], note: Note = ignore, reading: Reading = AS_USUAL) -> Find:
     """The scenes under directories, which are named by the last two parts of their paths."""
 
     def find(tasks: Sequence[Task]) -> list[Dataset]:
         declared = {**USUAL, **{task.name: task for task in tasks}}
-        return [Dataset(name_of(path), find_scenes(path, declared, note=note)) for path in paths]
+        return [
+            Dataset(name_of(path), find_scenes(path, declared, note=note, reading=reading)) for path in paths
+        ]
 
     return find
 

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
-EXIF_ORIENTATION = 0x0112  # 1 is upright
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of modes that are kept; others become RGB
 
 
@@ -40,22 +40,20 @@ def _open(file: BinaryIO, format_name: str) -> Any:
 
 
 def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
-    from PIL import ImageOps
-
     with _open(io.BytesIO(source.read_bytes()), "JPEG") as file:
-        if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
-            note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
             note(Loss(f"its {file.mode} colours are converted to RGB"))
-        upright = ImageOps.exif_transpose(file)
-        return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
+        return np.asarray(file if file.mode == "L" else file.convert("RGB"))
 
 
 def _read_jpeg_shape(source: ImageSource) -> Shape:
     with open_source(source) as data, _open(data, "JPEG") as file:
-        is_turned = file.getexif().get(EXIF_ORIENTATION, 1) > 4  # by a quarter
-        height, width = (file.width, file.height) if is_turned else (file.height, file.width)
-        return Shape(height, width, 1 if file.mode == "L" else 3, "uint8")
+        return Shape(file.height, file.width, 1 if file.mode == "L" else 3, "uint8")
+
+
+def _read_orientation(source: ImageSource, format_name: str) -> int:
+    with open_source(source) as data, _open(data, format_name) as file:
+        return orientation.of_metadata(file.info.get("exif"), file.info.get("xmp"))
 
 
 def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -> Array:
@@ -92,6 +90,7 @@ def _format(name: str, pillow_name: str, suffix: str, magics: tuple[bytes, ...],
         magics,
         lambda source, as_numbers, note: _read(source, as_numbers, note, pillow_name),
         lambda source: _read_shape(source, pillow_name),
+        lambda source: _read_orientation(source, pillow_name),
         **more,
     )
 
@@ -108,7 +107,13 @@ def _is_lossy_webp(source: ImageSource) -> bool:
 
 
 JPEG = ImageFormat(
-    "JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), _read_jpeg, _read_jpeg_shape, is_lossy=lambda source: True
+    "JPEG",
+    (".jpg", ".jpeg"),
+    (b"\xff\xd8\xff",),
+    _read_jpeg,
+    _read_jpeg_shape,
+    lambda source: _read_orientation(source, "JPEG"),
+    is_lossy=lambda source: True,
 )
 WEBP = _format(
     "WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp

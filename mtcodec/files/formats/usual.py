@@ -9,6 +9,7 @@ import struct
 import numpy as np
 from numpy.lib import format as npy_format
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
@@ -49,6 +50,11 @@ def _read_png_shape(source: ImageSource) -> Shape:
     return Shape(height, width, PNG_CHANNELS[colour_type], "uint16" if bits == 16 else "uint8")
 
 
+def _read_png_orientation(source: ImageSource) -> int:
+    with open_source(source) as file:
+        return orientation.of_png(file)
+
+
 def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     data = source.read_bytes()
     if not data.startswith(NPY.magics):
@@ -75,5 +81,13 @@ def _read_npy_shape(source: ImageSource) -> Shape:
     return array_shape(shape, dtype.name)
 
 
-PNG = ImageFormat("PNG", (".png",), (b"\x89PNG",), _read_png, _read_png_shape, lambda source: True)
+PNG = ImageFormat(
+    "PNG",
+    (".png",),
+    (b"\x89PNG",),
+    _read_png,
+    _read_png_shape,
+    _read_png_orientation,
+    may_have_alpha=lambda source: True,
+)
 NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape)
