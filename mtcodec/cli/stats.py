@@ -49,7 +49,7 @@ def stats(
         if not no_estimate:
             set_threads(1)
             codec = Codec(coding.weights, coding=coding.coding)
-        facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar)
+        facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar, printing.note)
     printing.show({"dataset": str(dataset), **facts}, _table(str(dataset), facts))
     for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")

@@ -140,7 +140,7 @@ def train(
         lambda tasks: [scenes_of(path, tasks, how) for path in datasets], declared, output, settings=settings,
         architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         init=init, resume=resume, held_out=plan.held_out, threads=threads,
-        report=Report(output, bool(end.decay), quiet),
+        report=Report(output, bool(end.decay), quiet), note=note,
     )  # fmt: skip
 
 

@@ -126,7 +126,7 @@ def _views(
     from mtcodec.view.scene import view_scenes
 
     with common.progress_bar() as bar:
-        decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
+        decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"), common.note)
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
         raise UsageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
 from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
-from mtcodec.files.notes import Note, ignore
+from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene
 from mtcodec.files.sources import is_present
@@ -24,13 +25,13 @@ from mtcodec.tasks import USUAL, Declarations
 SUFFIX = ".mtc"
 
 
-def _read_files(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Images:
+def _read_files(files: SceneFiles, declared: Declarations, note: Note, tasks: Sequence[str] | None) -> Images:
     """A scene of image files."""
-    if tasks is not None:
-        there = [name for name, source in files.files.items() if is_present(source)]
-        if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
-            return Images({})
-    images = read_scene(files, declared, tasks)
+    present = {name: source for name, source in files.files.items() if is_present(source)}
+    if tasks is not None and {*present, *(f"{name}{ALPHA_SUFFIX}" for name in present)}.isdisjoint(tasks):
+        return Images({})
+    files = replace(files, files=present)  # who compares tells of what is missing
+    images = read_scene(files, declared, tasks, note)
     return Images(images, layout_units(files, images))
 
 
@@ -69,7 +70,7 @@ def open_scenes(
     Args:
         path: a directory or file as :func:`mtcodec.files.layouts.find_scenes` reads it, an ``.mtc`` file, a
             directory that has such files in it, or an archive (a URL, too).
-        declared, names, note, reading: see there.
+        declared, names, note, reading: see there; ``note`` takes a line about losses in images that are read.
         weights: names or paths of those that ``.mtc`` files may need besides the installed ones.
 
     Raises:
@@ -89,7 +90,10 @@ def open_scenes(
         return {path.stem: Source(str(path), partial(_read_mtc, path, codec))}
     try:
         scenes = find_scenes(path, declared, names, note, reading=reading)
-        return {scene.key: Source(scene.label, partial(_read_files, scene, declared)) for scene in scenes}
+        tell = losses_once(note, f"{path}: ")
+        return {
+            scene.key: Source(scene.label, partial(_read_files, scene, declared, tell)) for scene in scenes
+        }
     except SceneError:
         files = {
             file.relative_to(path).with_suffix("").as_posix(): file

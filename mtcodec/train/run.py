@@ -76,6 +76,7 @@ def train_weights(
     held_out: int | None = None,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
+    note: Note = ignore,
 ) -> None:
     """Train on the scenes that ``find`` finds, and write ``output``.
 
@@ -91,6 +92,7 @@ def train_weights(
         resume: go on from the checkpoint, which rebuilds the model and the plan.
         held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
             default as many as the plan says.
+        note: takes a line about what is lost or assumed when images are read.
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
@@ -110,7 +112,7 @@ def train_weights(
         raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
     datasets = find(tasks)
     training_scenes, held_out_scenes = split(datasets, plan.held_out)
-    scenes = Scenes.read(training_scenes, tasks)
+    scenes = Scenes.read(training_scenes, tasks, note)
     validation = Scenes.read(held_out_scenes, tasks) if plan.held_out else None
     if old is None:
         preset_config = preset(tuple(tasks), architecture or "conditional", backbone or "fast")
