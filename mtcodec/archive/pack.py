@@ -30,6 +30,7 @@ from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
 from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, KINDS, Task
@@ -44,12 +45,14 @@ class Job:
         tasks: names of those that are read, and that the archive has.
         request: settings of encoding.
         attach: names of files that scenes have beside their images, as the user gave them.
+        reading: how images of the scenes are read.
     """
 
     weights: Path | None
     tasks: tuple[str, ...]
     request: Request
     attach: tuple[str, ...] = ()
+    reading: Reading = AS_USUAL
 
     def codec(self) -> Codec:
         """The codec, whose networks are loaded when they are first needed."""
@@ -60,10 +63,10 @@ class Job:
         declared = self.codec().tasks
         tasks = tuple(declared.get(name) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks)
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
-        return Manifest(fingerprint, tasks, settings_of(self.request, self.attach))
+        return Manifest(fingerprint, tasks, settings_of(self.request, self.attach, self.reading))
 
 
-def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
+def settings_of(request: Request, attach: Sequence[str] = (), reading: Reading = AS_USUAL) -> dict[str, Any]:
     """What a manifest says of the request: quality, coding, effort, and whatever else is not the default.
 
     Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
@@ -76,6 +79,7 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
     }
     if names := [*attach, *request.attach]:
         values["attach"] = names
+    values |= reading.settings()
     settings: dict[str, Any] = json.loads(json.dumps(values, default=dict))  # as JSON gives them back
     return settings
 

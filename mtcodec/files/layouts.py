@@ -28,17 +28,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import layered, scene_directories, tables, tar, task_directories, trees
+from mtcodec.files import layered, packing, scene_directories, tables, tar, task_directories, trees
 from mtcodec.files.attachments import attach as attach_files
 from mtcodec.files.attachments import attached_paths
 from mtcodec.files.listing import Listing, require_directory, walk
 from mtcodec.files.notes import Note, ignore, list_names
+from mtcodec.files.packed import AlphaOf
+from mtcodec.files.packing import ALPHA
 from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
 
 __all__ = ["SCENE_FILE_SUFFIXES", "SceneFiles", "find_scenes"]
 
+RGB = "rgb"  # the task whose alpha may be depth
 SCENE_FILE_SUFFIXES = (layered.SUFFIX, tar.SUFFIX, tables.SUFFIX)  # of files that may hold scenes
 
 
@@ -57,20 +60,32 @@ def find_scenes(
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
-        reading: how images of the scenes are to be read.
+        reading: how images of the scenes are to be read. Units that it says count before those of layouts.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
             scene.
-        UsageError: ``names`` gives a name that no task can have.
+        UsageError: ``names`` gives a name that no task can have, or ``reading`` a unit to what has no lengths.
     """
+    packing.check(reading.unpack, declared)
     search = Search(dataset, declared, names, note)
     scenes = _find_in_file(search) if dataset.is_file() else _find_in_directory(search)
     if attach:
         scenes = [attach_files(scene, attach) for scene in scenes]
         search.use_files(attached_paths(scenes))
     search.note_left_out()
-    return [replace(scene, reading=reading) for scene in sorted(scenes, key=lambda scene: scene.key)]
+    return [_to_be_read(scene, reading) for scene in sorted(scenes, key=lambda scene: scene.key)]
+
+
+def _to_be_read(scene: SceneFiles, reading: Reading) -> SceneFiles:
+    """``scene`` with what ``reading`` says: tasks that are the alpha of rgb, and units."""
+    files, units = dict(scene.files), dict(scene.units)
+    for task, how in reading.unpack.items():
+        if how.form == ALPHA and task not in files and RGB in files:
+            files[task] = AlphaOf(files[RGB])
+        if how.unit:
+            units[task] = how.unit
+    return replace(scene, files=files, units=units, reading=reading)
 
 
 def _find_in_file(search: Search) -> list[SceneFiles]:

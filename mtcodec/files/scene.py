@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from mtcodec.errors import SceneError
+from mtcodec.files import packed
 from mtcodec.files.formats import shape_of
 from mtcodec.files.formats.base import Shape
 from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
@@ -54,7 +55,7 @@ def read_scene(
     for name, task_names in names_by_image.items():
         source, alpha_name = scene_files.files[name], _alpha_name(name)
         try:
-            image, alpha = read_with_alpha(source, name, declared.get(name), note)
+            image, alpha = _read_image(scene_files, name, declared, note)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue
@@ -69,6 +70,19 @@ def read_scene(
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
     _check_sizes(scene, sources)
     return scene
+
+
+def _read_image(
+    scene_files: SceneFiles, name: str, declared: Declarations, note: Note
+) -> tuple[Array, Array | None]:
+    """The image of a task and its alpha, as they are stored; what is packed has none."""
+    source = scene_files.files[name]
+    packing = scene_files.reading.unpack.get(name)
+    if packing is not None:
+        return packed.read_packed(source, name, packing, note), None
+    image, alpha = read_with_alpha(source, name, declared.get(name), note)
+    is_a_task = packed.AlphaOf(source) in scene_files.files.values()
+    return image, None if is_a_task else alpha
 
 
 def _alpha_name(task: str) -> str:
@@ -86,7 +100,7 @@ def _tasks_by_image(scene_files: SceneFiles, tasks: Sequence[str] | None) -> dic
 
 
 def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Shape]:
-    """Shapes of images as :func:`read_scene` turns them, by task that is there, of their headers alone.
+    """Shapes of images as :func:`read_scene` turns and unpacks them, by task that is there, of their headers alone.
 
     Alpha is one of their channels.
 
@@ -98,6 +112,8 @@ def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Sh
     for name in [name for name in tasks if name in scene_files.files]:
         with suppress(MissingSource):
             shape = shape_of(scene_files.files[name])
+            if name in scene_files.reading.unpack:
+                shape = packed.values_shape(scene_files.reading.unpack[name], shape)
             shapes[name] = turned_shape(shape, orientations.get(name, UPRIGHT))
     return shapes
 

@@ -57,3 +57,65 @@ def test_exif_decides(marked: Path, tmp_path: Path, run: Run) -> None:
     assert facts["scenes"]["scene"]["rgb"]["mse"] == 0
     result = run("encode", marked, "-o", file, "--exif", "sideways")
     assert result.code == 2 and "exif must be auto, turn or keep, not 'sideways'" in result.err
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """Scenes as CARLA writes them: 24 bits of depth, R lowest."""
+    directory = tmp_path / "carla"
+    for key in ("a", "b"):
+        (directory / key).mkdir(parents=True)
+        write_image(directory / key / "rgb.png", COLOURS)
+        values = PACKED_DEPTH
+        write_image(directory / key / "depth.png", np.dstack([values & 255, values >> 8 & 255, values >> 16])
+                    .astype(np.uint8))  # fmt: skip
+    return directory
+
+
+METRES = np.linspace(2, 90, 24 * 40).reshape(24, 40)
+PACKED_DEPTH = np.rint(METRES / 1000 * (2**24 - 1)).astype(np.uint32)
+CARLA = ("--unpack", "depth=bgr24:0..1000m")
+
+
+@pytest.mark.parametrize("bound", ["--lossless depth", "--max-error depth=5mm", "-q"])
+def test_packed_depth_goes_through_all_commands(packed: Path, bound: str, tmp_path: Path, run: Run) -> None:
+    file, decoded = tmp_path / "a.mtc", tmp_path / "decoded"
+    result = run("encode", packed / "a", "-o", file, *CARLA, *bound.split())
+    assert result.code == 0, result.err
+    assert run("decode", file, "-o", decoded).code == 0
+    depth = np.load(decoded / "depth.npy")
+    assert depth.dtype == np.uint32
+    error = np.abs(depth.astype(np.float64) - PACKED_DEPTH).max() * 1000 / (2**24 - 1)
+    assert error == 0 if "lossless" in bound else error <= 0.005 or bound == "-q"
+    for side in (file, decoded):
+        result = run("compare", packed / "a", side, *CARLA, "--json")
+        assert result.code == 0 and "its unit" not in result.err
+        measures = json.loads(result.out)["scenes"]
+        (measures,) = measures.values()
+        assert measures["depth"].get("max_error_mm", 0) == pytest.approx(1000 * error, rel=1e-3)
+    assert run("view", file, "--original", packed / "a", *CARLA).code == 0
+
+
+def test_archives_and_stats_unpack_alike(packed: Path, tmp_path: Path, run: Run) -> None:
+    facts = json.loads(run("stats", packed, *CARLA, "--no-estimate", "--json").out)["tasks"]["depth"]
+    assert (
+        facts["images"] == {"uint32": 2}
+        and facts["unit"].startswith("5.96")
+        and facts["unit"].endswith("e-05m")
+    )
+    archive = tmp_path / "archive"
+    assert run("pack", packed, "-o", archive, *CARLA, "--lossless", "depth,rgb").code == 0
+    assert json.loads(run("compare", packed, archive, *CARLA, "--json").out)["summary"]["depth"]["mse"] == 0
+    assert run("pack", packed, "-o", archive, *CARLA, "--lossless", "depth,rgb").code == 0
+    other = ("--unpack", "depth=rgb24", "--lossless", "depth,rgb")
+    assert "unpack" in run("pack", packed, "-o", archive, *other, "--append").err
+
+
+def test_wrong_forms_are_refused(packed: Path, tmp_path: Path, run: Run) -> None:
+    output = ("-o", tmp_path / "a.mtc")
+    result = run("encode", packed / "a", *output)
+    assert result.code == 1 and "3 channels, but the task has 1; values packed in colours are" in result.err
+    assert run("encode", packed / "a", *output, "--unpack", "depth=rgb").code == 2
+    assert run("encode", packed / "a", *output, "--unpack", "depth").code == 2
+    result = run("encode", packed / "a", *output, "--unpack", "disparity=rgb24")
+    assert result.code == 2 and "no scene has an image of it to unpack" in result.err
