@@ -85,7 +85,11 @@ def _to_be_read(scene: SceneFiles, reading: Reading) -> SceneFiles:
             files[task] = AlphaOf(files[RGB])
         if how.unit:
             units[task] = how.unit
-    return replace(scene, files=files, units=units, reading=reading)
+    unpack = {
+        **scene.reading.unpack,
+        **reading.unpack,
+    }  # that of the layout, unless the caller says otherwise
+    return replace(scene, files=files, units=units, reading=replace(reading, unpack=unpack))
 
 
 def _find_in_file(search: Search) -> list[SceneFiles]:
