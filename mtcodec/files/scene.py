@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from mtcodec.errors import SceneError
 from mtcodec.files import packed
@@ -14,7 +15,7 @@ from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import ImageSource, MissingSource, size_of
+from mtcodec.files.sources import ImageSource, MissingSource, is_present, size_of
 from mtcodec.files.turning import orientations_to_apply
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -127,6 +128,12 @@ def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: 
         message = f"its alpha is task {alpha_name}, as {scene_files.files[alpha_name]} is"
         raise SceneError(message, path=scene_files.files[name])
     note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
+
+
+def with_present_images(scene_files: SceneFiles) -> SceneFiles:
+    """``scene_files`` without images that are not there, for those who tell of these themselves."""
+    present = {name: source for name, source in scene_files.files.items() if is_present(source)}
+    return replace(scene_files, files=present)
 
 
 def layout_units(scene_files: SceneFiles, scene: Scene) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from mtcodec.errors import FormatError, SceneError
 from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.reading import AS_USUAL, Reading
-from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene
-from mtcodec.files.sources import is_present
+from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene, with_present_images
 from mtcodec.measure.compare import Images, Source
 from mtcodec.tasks import USUAL, Declarations
 
@@ -27,10 +25,10 @@ SUFFIX = ".mtc"
 
 def _read_files(files: SceneFiles, declared: Declarations, note: Note, tasks: Sequence[str] | None) -> Images:
     """A scene of image files."""
-    present = {name: source for name, source in files.files.items() if is_present(source)}
-    if tasks is not None and {*present, *(f"{name}{ALPHA_SUFFIX}" for name in present)}.isdisjoint(tasks):
+    files = with_present_images(files)
+    names = {*files.files, *(f"{name}{ALPHA_SUFFIX}" for name in files.files)}
+    if tasks is not None and names.isdisjoint(tasks):
         return Images({})
-    files = replace(files, files=present)  # who compares tells of what is missing
     images = read_scene(files, declared, tasks, note)
     return Images(images, layout_units(files, images))
 

@@ -17,7 +17,7 @@ from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.sample import spread
-from mtcodec.files.scene import layout_units, read_scene, read_shapes
+from mtcodec.files.scene import layout_units, read_scene, read_shapes, with_present_images
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
 from mtcodec.measure.timing import Progress, timed
@@ -114,7 +114,7 @@ def _read_sample(
         codec.networks()  # which is no part of a scene's time
     rows: list[list[dict[str, Any]]] = []
     holes: dict[str, list[float]] = {}
-    for k, files in enumerate(scenes):
+    for k, files in enumerate(map(with_present_images, scenes)):
         progress("encoding" if codec else "reading", k, len(scenes))
         try:
             images = check(read_scene(files, request.tasks, tasks, note))

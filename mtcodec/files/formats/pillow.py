@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,12 +23,31 @@ from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of modes that are kept; others become RGB
+_LOCK = threading.RLock()  # while Pillow is told to be quiet
 
 
-def _open(file: BinaryIO, format_name: str) -> Any:
-    """An image of Pillow whose pixels are not read yet; what is larger than our limit is refused.
+@contextmanager
+def by_our_rules() -> Iterator[None]:
+    """Within, Pillow has no limit of pixels, which is lower than ours, and its warnings are not shown.
 
-    The reader of the format is called directly: ``Image.open`` has a lower limit, and its own words for it.
+    Both hold for the whole process, so that one thread at a time is here.
+    """
+    from PIL import Image
+
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def _open(file: BinaryIO, format_name: str) -> Iterator[Any]:
+    """An image of Pillow whose pixels are not read yet, read by our rules; a larger one than may be is refused.
+
+    The reader of the format is called directly: ``Image.open`` tries others, and has words of its own.
     """
     from PIL import Image
 
@@ -34,9 +57,9 @@ def _open(file: BinaryIO, format_name: str) -> Any:
     if accepts is not None and accepts(start) is not True:
         raise UnreadableImage(f"it is no {format_name} file, or cut off")
     file.seek(0)
-    image = read(file, "")
-    check_size(image.height, image.width)
-    return image
+    with by_our_rules(), read(file, "") as image:
+        check_size(image.height, image.width)
+        yield image
 
 
 def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:

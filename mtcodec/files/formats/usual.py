@@ -11,6 +11,7 @@ from numpy.lib import format as npy_format
 
 from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
+from mtcodec.files.formats.pillow import by_our_rules
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -33,7 +34,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
 
         note(Loss("the indexes of its palette are kept, not the colours"))
-        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
+        with by_our_rules(), PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
             return np.asarray(file)
     image: Array = imagecodecs.png_decode(data)
     if as_numbers and bits < 8:
