@@ -169,7 +169,7 @@ class ReadingOptions(Group):
 
     unpack: list[str] | None = option(
         None, "TASK=FORM",
-        f"Values packed in 8-bit colours: depth=rgb24:0.001 (R highest; a 1 is 0.001 m), depth=bgr24:0..1000m "
+        "Values packed in 8-bit colours: depth=rgb24:0.001 (R highest; a 1 is 0.001 m), depth=bgr24:0..1000m "
         f"(0 and the largest value are these), depth=alpha (of rgb); forms {', '.join(packing.FORMS)}; "
         "repeatable.",
         panel=IMAGES,

@@ -65,7 +65,8 @@ def find_scenes(
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
             scene.
-        UsageError: ``names`` gives a name that no task can have, or ``reading`` a unit to what has no lengths.
+        UsageError: ``names`` gives a name that no task can have, or ``reading`` a unit to a task without
+            lengths.
     """
     packing.check(reading.unpack, declared)
     search = Search(dataset, declared, names, note)

@@ -1,4 +1,4 @@
-"""Words for values that files keep packed in 8-bit channels: 24 bits in three colours, floats in four; and alpha.
+"""Words for values that are packed in 8-bit channels: 24 bits in three colours, floats in four; and alpha.
 
 Which channel has the highest bits, and what a 1 stands for, no file tells: whoever reads it has to.
 """
@@ -51,7 +51,7 @@ class Packing:
 
 
 def parse(text: str) -> Packing:
-    """``rgb24``, ``rgb24:0.2mm``, ``rgb24:0.001`` (metres), ``bgr24:0..1000m`` (what 0 and the largest value are).
+    """What ``rgb24`` says, ``rgb24:0.2mm``, ``rgb24:0.001`` (metres), ``bgr24:0..1000m`` (0 and the largest).
 
     Raises:
         UsageError: none of these.

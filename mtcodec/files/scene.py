@@ -101,9 +101,9 @@ def _tasks_by_image(scene_files: SceneFiles, tasks: Sequence[str] | None) -> dic
 
 
 def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Shape]:
-    """Shapes of images as :func:`read_scene` turns and unpacks them, by task that is there, of their headers alone.
+    """Shapes of images as :func:`read_scene` turns and unpacks them, by task; those that are there.
 
-    Alpha is one of their channels.
+    Only headers are read. Alpha is one of the channels.
 
     Raises:
         SceneError: unreadable, or not an image.

@@ -1,4 +1,4 @@
-"""Layouts of well-known datasets, told by the paths of their files: KITTI, Hypersim, TartanAir and TartanAir 2."""
+"""Layouts of well-known datasets, told by the paths of their files: KITTI, Hypersim, TartanAir (1 and 2)."""
 
 from __future__ import annotations
 

@@ -35,14 +35,29 @@ def test_commands_turn_the_images_of_a_scene_alike(marked: Path, tmp_path: Path,
     result = run("encode", marked, "-o", file, "--lossless", "rgb,depth", "-q")
     assert f"warning: {marked}: {NOT_TURNED}" in result.err
     for command in (
-        ("compare", marked, file), ("stats", marked.parent, "--no-estimate"), ("view", file, "--original", marked),
-        ("pack", marked.parent, "-o", tmp_path / "archive"), ("bench", marked, "--runs", 1),
+        ("compare", marked, file), ("stats", marked.parent, "--no-estimate"),
+        ("view", file, "--original", marked), ("bench", marked, "--runs", 1),
+        ("pack", marked.parent, "-o", tmp_path / "archive"),
     ):  # fmt: skip
         result = run(*command)
         assert result.code == 0 and NOT_TURNED in result.err, command
     facts = json.loads(run("compare", marked, file, "--json").out)
     assert facts["scenes"]["scene"]["rgb"]["mse"] == 0
     assert list(json.loads(run("stats", marked.parent, "--no-estimate", "--json").out)["sizes"]) == [KEPT]
+
+
+def test_training_reads_alike(marked: Path) -> None:
+    from mtcodec.files.layouts import find_scenes
+    from mtcodec.files.reading import Reading
+    from mtcodec.tasks import USUAL
+    from mtcodec.train.dataset import Scenes
+
+    tasks = [USUAL["rgb"], USUAL["depth"]]
+    lines: list[str] = []
+    assert Scenes.read([find_scenes(marked)], tasks, lines.append).sizes.tolist() == [[24, 40]]
+    assert lines == [f"{NOT_TURNED} (--exif turn or keep decides)"]
+    turned = [find_scenes(marked, reading=Reading("turn"))]
+    assert Scenes.read(turned, tasks[:1]).sizes.tolist() == [[40, 24]]
 
 
 def test_exif_decides(marked: Path, tmp_path: Path, run: Run) -> None:

@@ -28,7 +28,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(image: npt.NDArray[Any], interlaced: bool, extra: bytes = b"") -> bytes:
-    """A PNG file of (H, W, C) samples of 8 or 16 bits, without filters; ``extra`` stands before its pixels."""
+    """A PNG file of (H, W, C) samples of 8 or 16 bits, not filtered; ``extra`` stands before its pixels."""
     bits, (height, width, channels) = 8 * image.dtype.itemsize, image.shape
     rows = b"".join(
         b"\0" + row.astype(f">u{image.dtype.itemsize}").tobytes()

@@ -45,7 +45,7 @@ def by_our_rules() -> Iterator[None]:
 
 @contextmanager
 def _open(file: BinaryIO, format_name: str) -> Iterator[Any]:
-    """An image of Pillow whose pixels are not read yet, read by our rules; a larger one than may be is refused.
+    """An image of Pillow, by our rules; its pixels are not read yet. What is larger than may be is refused.
 
     The reader of the format is called directly: ``Image.open`` tries others, and has words of its own.
     """
