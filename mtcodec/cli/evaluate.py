@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mtcodec.cli import options
-from mtcodec.cli.common import print_tables, progress_bar
+from mtcodec.cli.common import note, print_tables, progress_bar
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import codecs_by_name, find
 from mtcodec.cli.values import quality_list
@@ -66,7 +66,7 @@ def evaluate(
             codecs, scenes, qualities, names, output, progress,
             about={name: _about(codec) for name, codec in codecs.items()}, declared=declared,
             reference=Path(reference).name.removesuffix(".safetensors") or None,
-            checkpoints=hyperprior_checkpoints or None, workers=workers,
+            checkpoints=hyperprior_checkpoints or None, workers=workers, note=note,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(results))

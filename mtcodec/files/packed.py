@@ -11,7 +11,7 @@ from mtcodec.files.formats import format_of, reader_errors
 from mtcodec.files.formats.base import Shape
 from mtcodec.files.notes import Note, without_repeats
 from mtcodec.files.packing import ALPHA, FORMS, A, Packing
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.sources import ImageSource, UnreadableImage, size_of
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
@@ -21,7 +21,6 @@ class AlphaOf:
     """The alpha of an image that is another task's, as a source; its bytes count for that."""
 
     image: ImageSource
-    size = 0
 
     @property
     def name(self) -> str:
@@ -30,6 +29,11 @@ class AlphaOf:
     @property
     def suffix(self) -> str:
         return self.image.suffix
+
+    @property
+    def size(self) -> int:
+        size_of(self.image)  # which raises what reading would
+        return 0
 
     def read_bytes(self) -> bytes:
         return self.image.read_bytes()

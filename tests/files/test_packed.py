@@ -14,7 +14,8 @@ from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.packing import FORMS, parse
 from mtcodec.files.reading import Reading
-from mtcodec.files.scene import Scene, layout_units, read_scene, read_shapes
+from mtcodec.files.scene import Scene, bytes_on_disk, layout_units, read_scene, read_shapes
+from mtcodec.files.sources import is_present
 from mtcodec.messages import Loss
 from mtcodec.tasks import units
 
@@ -112,6 +113,19 @@ def test_alpha_of_the_depth_file_itself(tmp_path: Path) -> None:
 def test_opaque_alpha_is_depth_where_it_is_asked_for(tmp_path: Path) -> None:
     write_image(tmp_path / "rgb.png", np.dstack([COLOURS, np.full(SHAPE, 255, np.uint8)]))
     assert (scene_in(tmp_path, {"depth": "alpha"})[0]["depth"] == 255).all()
+
+
+def test_alpha_counts_no_bytes_and_may_be_missing(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    write_image(tmp_path / "x.png", np.dstack([COLOURS, LOW]))
+    data = (tmp_path / "x.png").read_bytes()
+    pq.write_table(pa.table({"rgb": pa.array([data, None])}), tmp_path / "x.parquet")
+    reading = Reading(unpack={"depth": parse("alpha")})
+    full, empty = find_scenes(tmp_path / "x.parquet", reading=reading)
+    assert bytes_on_disk(full) == len(data) and np.array_equal(read_scene(full)["depth"], LOW)
+    assert bytes_on_disk(empty) == 0 and not any(map(is_present, empty.files.values()))
 
 
 def test_packed_labels(tmp_path: Path) -> None:
