@@ -32,6 +32,7 @@ from mtcodec.errors import MtcodecError, SceneError, UsageError
 from mtcodec.files import attachments
 from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.origin import origin_of
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
 from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, KINDS, Task, task_named
@@ -46,12 +47,14 @@ class Job:
         tasks: names of those that are read, and that the archive has.
         request: settings of encoding.
         attach: names of files that scenes have beside their images, as the user gave them.
+        reading: how images of the scenes are read.
     """
 
     weights: Path | None
     tasks: tuple[str, ...]
     request: Request
     attach: tuple[str, ...] = ()
+    reading: Reading = AS_USUAL
 
     def origin(self, scene: SceneFiles) -> bytes:
         """A checksum of what a scene would be made of now; settings are the manifest's."""
@@ -68,10 +71,10 @@ class Job:
             task_named(name, declared) or Task(name, KINDS["data"], 1, DTYPES) for name in self.tasks
         )
         fingerprint = NO_WEIGHTS if self.weights is None else describe(self.weights).fingerprint
-        return Manifest(fingerprint, tasks, settings_of(self.request, self.attach))
+        return Manifest(fingerprint, tasks, settings_of(self.request, self.attach, self.reading))
 
 
-def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
+def settings_of(request: Request, attach: Sequence[str] = (), reading: Reading = AS_USUAL) -> dict[str, Any]:
     """What a manifest says of the request: quality, coding, effort, and whatever else is not the default.
 
     Tasks are declared elsewhere in the manifest. Of attachments only the names are kept.
@@ -79,6 +82,7 @@ def settings_of(request: Request, attach: Sequence[str] = ()) -> dict[str, Any]:
     settings = {name: value for name, value in request.to_json().items() if name != "tasks"}
     if names := [*attach, *request.attach]:
         settings["attach"] = names
+    settings |= reading.settings()
     return settings
 
 

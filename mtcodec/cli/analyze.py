@@ -11,8 +11,8 @@ import typer
 
 from mtcodec import extras
 from mtcodec.cli.common import make_directory, print_tables, progress_bar
-from mtcodec.cli.groups import Group, option, takes_groups
-from mtcodec.cli.options import DATASET, JSON, LIMIT, MachineOptions
+from mtcodec.cli.groups import option, takes_groups
+from mtcodec.cli.options import DATASET, JSON, LIMIT, MachineOptions, ReadingOptions
 from mtcodec.cli.scenes import codecs_by_name, find
 from mtcodec.cli.values import bits_per_pixel, quality_list
 from mtcodec.errors import SceneError
@@ -30,7 +30,7 @@ WEIGHTS = option("clevr", "WEIGHTS", "Names or paths of weights, separated by co
 QUALITY = option(f"{DEFAULT:g}", "Q", f"Quality of all streams: 0 to 100, {', '.join(WORDS)}.")
 
 
-class FileOptions(Group):
+class FileOptions(ReadingOptions):
     """What an analysis reads, and where its results go."""
 
     dataset: Path = DATASET
@@ -113,7 +113,7 @@ def _scenes(files: FileOptions, weights: str, limit: int, keys: str = "") -> lis
         extras.load(library, "an analysis", "train,evaluate")
     from mtcodec.codec.api import Codec
 
-    scenes = find([files.dataset], Codec(weights.split(",")).tasks)
+    scenes = find([files.dataset], Codec(weights.split(",")).tasks, reading=files.reading())
     if keys:
         scenes_by_key = {scene.key: scene for scene in scenes}
         for key in keys.split(","):

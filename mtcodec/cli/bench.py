@@ -30,6 +30,7 @@ def bench(
     bounds: options.BoundOptions,
     printing: options.PrintOptions,
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     coding: options.CodingOptions,
     threads: int = option(
         1, "N", "1: processor time, as if on one core; else so many threads (0: all cores), by the clock.",
@@ -44,7 +45,8 @@ def bench(
     decoding it alone needs. Reading and writing files is not timed.
     """
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
-    scenes = find([scene], request.tasks, images.tasks_by_name(), printing.note)
+    names = images.tasks_by_name()
+    scenes = find([scene], request.tasks, names, printing.note, reading=reading.reading())
     if len(scenes) > 1:
         raise UsageError(f"{scene} holds {len(scenes)} scenes: name one of them")
     check_tasks(request, scenes)

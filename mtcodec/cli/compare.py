@@ -30,6 +30,7 @@ def compare(
     ),
     printing: options.PrintOptions,
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     weights: str = options.MORE_WEIGHTS,
     device: str = options.DEVICE,
 ) -> None:
@@ -49,10 +50,10 @@ def compare(
 
     request = options.request_of(images)
     least_psnrs = texts.psnrs(fail_below or [])
-    tasks_by_name = images.tasks_by_name()
+    tasks_by_name, how = images.tasks_by_name(), reading.reading()
     more_weights = values.weights_list(weights)
     scenes, decoded_scenes = (
-        open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device)
+        open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device, how)
         for path in (original, decoded)
     )
     with progress_bar(printing.quiet) as bar:

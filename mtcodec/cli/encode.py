@@ -72,6 +72,7 @@ def encode(
     batch: options.BatchOptions,
     targets: TargetOptions,
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     coding: options.EncodingOptions,
     machine: options.MachineOptions,
 ) -> None:
@@ -95,7 +96,8 @@ def encode(
     _check_targets(quality, targets)
     request = options.request_of(targets, quality, bounds, images, coding, weights=coding.weights)
     datasets = with_listed(inputs, batch.files_from)
-    scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach)
+    how = reading.reading()
+    scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     task_names = values.names(tasks)
     _check_images(scenes, task_names)
     check_tasks(request, scenes)

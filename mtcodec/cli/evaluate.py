@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mtcodec.cli import options
-from mtcodec.cli.common import print_tables, progress_bar
+from mtcodec.cli.common import note, print_tables, progress_bar
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import codecs_by_name, find
 from mtcodec.cli.values import quality_list
@@ -47,6 +47,7 @@ def evaluate(
         panel=options.CODING,
     ),
     workers: int = option(1, "N", "Processes for classical codecs.", panel=options.MACHINE, min=1),
+    reading: options.ReadingOptions,
     machine: options.MachineOptions,
 ) -> None:  # fmt: skip
     """Encode and decode every scene of a dataset; report bytes, quality and the ratio to classical codecs."""
@@ -54,7 +55,7 @@ def evaluate(
 
     qualities = quality_list(quality)
     declared = Codec(weights.split(",")).tasks
-    scenes = find([dataset], declared)[: limit or None]
+    scenes = find([dataset], declared, reading=reading.reading())[: limit or None]
     from mtcodec.measure import evaluate as evaluating
     from mtcodec.measure import tables
 
@@ -65,7 +66,7 @@ def evaluate(
             codecs, scenes, qualities, names, output, progress,
             about={name: _about(codec) for name, codec in codecs.items()}, declared=declared,
             reference=Path(reference).name.removesuffix(".safetensors") or None,
-            checkpoints=hyperprior_checkpoints or None, workers=workers,
+            checkpoints=hyperprior_checkpoints or None, workers=workers, note=note,
         )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(results))

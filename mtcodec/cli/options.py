@@ -16,6 +16,8 @@ from mtcodec.codec import texts
 from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.errors import MtcodecError, UsageError
+from mtcodec.files import packing
+from mtcodec.files.reading import EXIF_CHOICES, Reading
 from mtcodec.quality import DEFAULT, WORDS
 from mtcodec.tasks import KINDS, USUAL, Declarations
 
@@ -153,6 +155,30 @@ class BatchOptions(Group):
         False, None, "Go on past scenes that cannot be encoded; exit code 1.", panel=MANY
     )
     files_from: str = option("", "FILE", "More of them, one a line; - is standard input.", panel=MANY)
+
+
+class ReadingOptions(Group):
+    """How images are read where their files leave a choice."""
+
+    exif: str = option(
+        "auto", "turn|keep",
+        "Turn images as their marks of orientation say (of EXIF, or the format's own), or keep them as they "
+        "are stored; default: turn a scene's images if all say the same.",
+        panel=IMAGES, words=EXIF_CHOICES, show_default=False,
+    )  # fmt: skip
+
+    unpack: list[str] | None = option(
+        None, "TASK=FORM",
+        "Values packed in 8-bit colours: depth=rgb24:0.001 (R highest; a 1 is 0.001 m), depth=bgr24:0..1000m "
+        f"(0 and the largest value are these), depth=alpha (of rgb); forms {', '.join(packing.FORMS)}; "
+        "repeatable.",
+        panel=IMAGES,
+    )  # fmt: skip
+
+    def reading(self) -> Reading:
+        """What the options say, for whatever finds scenes."""
+        forms = texts.assignments(self.unpack or [], "a form of packed values")
+        return Reading(self.exif, {task: packing.parse(form) for task, form in forms})
 
 
 class NamingOptions(Group):

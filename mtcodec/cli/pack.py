@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def pack(
         panel=options.MANY, min=1,
     ),
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     coding: options.EncodingOptions,
     cluster: options.ClusterOptions,
 ) -> None:  # fmt: skip
@@ -65,9 +67,13 @@ def pack(
 
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
-    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach)
+    how = reading.reading()
+    scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     check_tasks(request, scenes)
-    job = _job(scenes, request, values.names(tasks), coding.weights, attach or (), output, printing.quiet)
+    job = replace(
+        _job(scenes, request, values.names(tasks), coding.weights, attach or (), output, printing.quiet),
+        reading=how,
+    )
     started = time.monotonic()
     with progress_bar(printing.quiet) as bar:
         bar("starting", 0, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mtcodec.cli.common import note, set_threads
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.tasks import Declarations
 
 if TYPE_CHECKING:
@@ -21,17 +22,25 @@ if TYPE_CHECKING:
 def find(
     datasets: Sequence[Path], declared: Declarations, tasks_by_name: Mapping[str, str] = {},
     tell: Callable[[str], None] = note, attach: Sequence[str] | None = None,
+    reading: Reading = AS_USUAL,
 ) -> list[SceneFiles]:  # fmt: skip
     """Scenes of ``datasets``, of tasks that are ``declared`` or are called otherwise in ``tasks_by_name``.
 
     Args:
         tell: takes notes about what was left out or assumed.
         attach: names of files to keep beside the images.
+        reading: how images are read.
     """
     from mtcodec.files.layouts import find_scenes
 
-    by_dataset = (find_scenes(path, declared, tasks_by_name, tell, attach or ()) for path in datasets)
-    return [scene for scenes in by_dataset for scene in scenes]
+    by_dataset = (
+        find_scenes(path, declared, tasks_by_name, tell, attach or (), reading) for path in datasets
+    )
+    found = [scene for scenes in by_dataset for scene in scenes]
+    for task in reading.unpack:
+        if not any(task in scene.files for scene in found):
+            raise UsageError("no scene has an image of it to unpack", task=task)
+    return found
 
 
 def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:

@@ -27,6 +27,7 @@ def stats(
     bounds: options.BoundOptions,
     printing: options.PrintOptions,
     images: options.ImageOptions,
+    reading: options.ReadingOptions,
     coding: options.CodingOptions,
 ) -> None:
     """Show what a dataset holds: scenes, tasks, sizes, units, holes, bytes; and what encoding it would give.
@@ -38,7 +39,8 @@ def stats(
     qualities = values.quality_list(quality)
     request = options.request_of(bounds, images, coding, weights=coding.weights)
     with progress_bar(printing.quiet) as bar:
-        scenes = find([dataset], request.tasks, images.tasks_by_name(), printing.note)
+        names, how = images.tasks_by_name(), reading.reading()
+        scenes = find([dataset], request.tasks, names, printing.note, reading=how)
         check_tasks(request, scenes)
         from mtcodec.codec.api import Codec
         from mtcodec.measure.stats import describe
@@ -47,7 +49,7 @@ def stats(
         if not no_estimate:
             set_threads(1)
             codec = Codec(coding.weights, coding=coding.coding)
-        facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar)
+        facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar, printing.note)
     printing.show({"dataset": str(dataset), **facts}, _table(str(dataset), facts))
     for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")

@@ -14,9 +14,10 @@ from mtcodec.archive.names import is_archive
 from mtcodec.cli.common import note, open_archive, refuse_existing
 from mtcodec.cli.groups import Group, option, takes_groups
 from mtcodec.cli.log import Report
-from mtcodec.cli.options import FORCE, QUIET, THREADS, device_option, number
+from mtcodec.cli.options import FORCE, QUIET, THREADS, ReadingOptions, device_option, number
 from mtcodec.cli.values import lambda_list, size_values
 from mtcodec.errors import UsageError
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES
 from mtcodec.tasks import USUAL, Task, parse
@@ -109,6 +110,7 @@ def train(
         "(docs/training.md); those of --init grow.",
     ),
     plan: PlanOptions,
+    reading: ReadingOptions,
     threads: int = THREADS,
     device: str = device_option("cpu, cuda, or auto: cuda where there is one.", "auto", "cpu", "cuda"),
 ) -> None:
@@ -132,21 +134,22 @@ def train(
     from mtcodec.train import run
 
     memory.keep()
+    how = reading.reading()
     settings = run.settings(plan.preset, {**end.settings(), **plan.settings(), "device": device})
     run.train_weights(
-        lambda tasks: [scenes_of(path, tasks) for path in datasets], declared, output, settings=settings,
+        lambda tasks: [scenes_of(path, tasks, how) for path in datasets], declared, output, settings=settings,
         architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         init=init, resume=resume, held_out=plan.held_out, threads=threads,
-        report=Report(output, bool(end.decay), quiet),
+        report=Report(output, bool(end.decay), quiet), note=note,
     )  # fmt: skip
 
 
-def scenes_of(path: Path, tasks: Sequence[Task]) -> run.Dataset:
+def scenes_of(path: Path, tasks: Sequence[Task], reading: Reading = AS_USUAL) -> run.Dataset:
     """The scenes of a directory or of an archive."""
     from mtcodec.train import run
 
     if not is_archive(path):
-        return run.on_disk([path], note)(tasks)[0]
+        return run.on_disk([path], note, reading)(tasks)[0]
     from mtcodec.train.archives import sources
 
     return run.Dataset(run.name_of(path), sources(open_archive(str(path))))

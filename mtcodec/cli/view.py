@@ -40,6 +40,7 @@ def view(
     ),
     tasks: str = options.ONLY_TASKS,
     naming: options.NamingOptions,
+    reading: options.ReadingOptions,
     weights: str = options.MORE_WEIGHTS,
     limit: int = option(MAX_SCENES, None, "Scenes that are shown at most; 0: all.", min=0),
     open_it: bool = option(False, None, "Show the page in the browser.", "--open"),
@@ -61,8 +62,8 @@ def view(
 
     declared = options.request_of(naming).tasks
     codec = Codec(values.weights_list(weights), machine.device, tasks=declared)
-    tasks_by_name = naming.tasks_by_name()
-    originals = find([original], codec.tasks, tasks_by_name, printing.note) if original else []
+    names, how = naming.tasks_by_name(), reading.reading()
+    originals = find([original], codec.tasks, names, printing.note, reading=how) if original else []
     common.set_threads(machine.threads)
     task_names = values.names(tasks)
     with ExitStack() as stack:
@@ -125,7 +126,7 @@ def _views(
     from mtcodec.view.scene import view_scenes
 
     with common.progress_bar() as bar:
-        decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"))
+        decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"), common.note)
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
         raise UsageError(

@@ -99,7 +99,10 @@ def declare(name: str, image: Array, declarations: Declarations) -> Task:
         )
     if channels != task.channels:
         if task.kind.name not in ("image", "color", "categories") or channels == 2:
-            raise SceneError(f"{channels} channels, but the task has {task.channels}", task=name)
+            hint = ""
+            if task.kind.length and channels in (3, 4):
+                hint = f"; values packed in colours are read with --unpack, such as {name}=rgb24:0.001"
+            raise SceneError(f"{channels} channels, but the task has {task.channels}{hint}", task=name)
         task = replace(task, channels=channels)
     return task
 

@@ -32,6 +32,7 @@ from mtcodec.files import (
     layered,
     named_images,
     number_tables,
+    packing,
     pairing,
     tables,
     tar,
@@ -43,11 +44,15 @@ from mtcodec.files.attachments import attach as attach_files
 from mtcodec.files.attachments import attached_paths
 from mtcodec.files.listing import Listing, read_tree, require_directory
 from mtcodec.files.notes import Note, ignore, list_names
+from mtcodec.files.packed import AlphaOf
+from mtcodec.files.packing import ALPHA
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
 
 __all__ = ["SCENE_FILE_SUFFIXES", "SceneFiles", "find_scenes"]
 
+RGB = "rgb"  # the task whose alpha may be depth
 SCENE_FILE_SUFFIXES = (layered.SUFFIX, tar.SUFFIX, tables.SUFFIX)  # of files that may hold scenes
 
 
@@ -58,6 +63,7 @@ def find_scenes(
     note: Note = ignore,
     attach: Sequence[str] = (),
     pattern: str = "",
+    reading: Reading = AS_USUAL,
 ) -> list[SceneFiles]:
     """The scenes of ``dataset``, in order of their keys; opens no image.
 
@@ -67,12 +73,15 @@ def find_scenes(
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
         pattern: of paths of images, see :mod:`mtcodec.files.template`; in place of all layouts.
+        reading: how images of the scenes are to be read. Units that it says count before those of layouts.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
             scene.
-        UsageError: ``names`` gives a name that no task can have.
+        UsageError: ``names`` gives a name that no task can have, or ``reading`` a unit to a task without
+            lengths.
     """
+    packing.check(reading.unpack, declared)
     search = Search(dataset, declared, names, note)
     scenes = (_find_in_file if dataset.is_file() else _find_in_directory)(search, pattern)
     if attach:
@@ -80,7 +89,22 @@ def find_scenes(
         search.use_files(attached_paths(scenes))
     search.note_cameras(scenes)
     search.note_left_out(scenes)
-    return sorted(scenes, key=lambda scene: scene.key)
+    return [_to_be_read(scene, reading) for scene in sorted(scenes, key=lambda scene: scene.key)]
+
+
+def _to_be_read(scene: SceneFiles, reading: Reading) -> SceneFiles:
+    """``scene`` with what ``reading`` says: tasks that are the alpha of rgb, and units."""
+    files, units = dict(scene.files), dict(scene.units)
+    for task, how in reading.unpack.items():
+        if how.form == ALPHA and task not in files and RGB in files:
+            files[task] = AlphaOf(files[RGB])
+        if how.unit:
+            units[task] = how.unit
+    unpack = {
+        **scene.reading.unpack,
+        **reading.unpack,
+    }  # that of the layout, unless the caller says otherwise
+    return replace(scene, files=files, units=units, reading=replace(reading, unpack=unpack))
 
 
 def _find_in_file(search: Search, pattern: str) -> list[SceneFiles]:

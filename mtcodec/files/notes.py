@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mtcodec.messages import rephrased
+from mtcodec.messages import Loss, rephrased
 
 Note = Callable[[str], None]
 """Takes one line, without an end of line; a :class:`mtcodec.messages.Loss` where something is left out."""
@@ -26,6 +26,17 @@ def without_repeats(note: Note, prefix: str = "") -> Note:
             note(rephrased(line, prefix + line))
 
     return note_once
+
+
+def losses_once(note: Note, prefix: str = "") -> Note:
+    """As :func:`without_repeats`, for those who want to know of losses alone."""
+    tell = without_repeats(note, prefix)
+
+    def note_loss(line: str) -> None:
+        if isinstance(line, Loss):
+            tell(line)
+
+    return note_loss
 
 
 def list_names(names: Sequence[str]) -> str:

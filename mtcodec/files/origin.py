@@ -36,7 +36,7 @@ def origin_of(
         "images": {name: _facts(source) for name, source in sorted(scene.files.items()) if names[name]},
         "attached": {name: _facts(path) for name, path in sorted(scene.attachments.items())},
         "units": {name: unit for name, unit in sorted(scene.units.items()) if names.get(name)},
-        "settings": dict(settings),
+        "settings": {**settings, **scene.reading.settings()},
     }
 
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from mtcodec.errors import SceneError
+from mtcodec.files import packed
+from mtcodec.files.formats import shape_of
+from mtcodec.files.formats.base import Shape
+from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
 from mtcodec.files.images import read_with_alpha
 from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
-from mtcodec.files.sources import ImageSource, MissingSource, size_of
+from mtcodec.files.sources import ImageSource, MissingSource, is_present, size_of
+from mtcodec.files.turning import orientations_to_apply
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations, task_named
@@ -32,7 +38,8 @@ def read_scene(
     Args:
         scene_files: of :func:`mtcodec.files.layouts.find_scenes`.
         declared: tasks that are known; images of others are read as they are.
-        tasks: read these only; a missing one is simply absent. None: all.
+        tasks: read these only; a missing one is simply absent. None: all. Images are turned as if all were
+            read (:mod:`mtcodec.files.turning`).
         note: takes a line about what is changed or dropped. Lines begin with the task, and are the same for
             every scene of a dataset that they hold for.
 
@@ -44,18 +51,18 @@ def read_scene(
     """
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
-    for name, source in scene_files.files.items():
-        alpha_name, task_names = _alpha_name(name), tasks_of_image(name, tasks)
-        if not task_names:
-            continue
+    names_by_image = _tasks_by_image(scene_files, tasks)
+    orientations = orientations_to_apply(scene_files, names_by_image, note)
+    for name, task_names in names_by_image.items():
+        source, alpha_name = scene_files.files[name], _alpha_name(name)
         try:
-            image, alpha = read_with_alpha(source, name, task_named(name, declared), note)
+            image, alpha = _read_image(scene_files, name, declared, note)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue
-        images = {name: image}
+        images = {name: turned(image, orientations.get(name, UPRIGHT))}
         if alpha is not None:
-            images[alpha_name] = alpha
+            images[alpha_name] = turned(alpha, orientations.get(name, UPRIGHT))
             _note_alpha(scene_files, name, alpha_name, alpha_name in task_names, note)
         scene |= {task: images[task] for task in task_names if task in images}
         sources |= dict.fromkeys(images, source)
@@ -66,13 +73,52 @@ def read_scene(
     return scene
 
 
-def _alpha_name(name: str) -> str:
-    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+def _alpha_name(task: str) -> str:
+    """The name of the task that the alpha of ``task`` is."""
+    return task[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
 
 
 def tasks_of_image(name: str, tasks: Sequence[str] | None) -> list[str]:
     """Of ``tasks`` (None: all), those that the image of task ``name`` may give: itself and its alpha."""
     return [task for task in (name, _alpha_name(name)) if tasks is None or task in tasks]
+
+
+def _read_image(
+    scene_files: SceneFiles, name: str, declared: Declarations, note: Note
+) -> tuple[Array, Array | None]:
+    """The image of a task and its alpha, as they are stored; what is packed has none."""
+    source = scene_files.files[name]
+    packing = scene_files.reading.unpack.get(name)
+    if packing is not None:
+        return packed.read_packed(source, name, packing, note), None
+    image, alpha = read_with_alpha(source, name, task_named(name, declared), note)
+    is_a_task = packed.AlphaOf(source) in scene_files.files.values()
+    return image, None if is_a_task else alpha
+
+
+def _tasks_by_image(scene_files: SceneFiles, tasks: Sequence[str] | None) -> dict[str, list[str]]:
+    """Which of ``tasks`` the images that are to be read may hold, by the image's task."""
+    names = {name: tasks_of_image(name, tasks) for name in scene_files.files}
+    return {name: task_names for name, task_names in names.items() if task_names}
+
+
+def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Shape]:
+    """Shapes of images as :func:`read_scene` turns and unpacks them, by task; those that are there.
+
+    Only headers are read. Alpha is one of the channels.
+
+    Raises:
+        SceneError: unreadable, or not an image.
+    """
+    shapes = {}
+    orientations = orientations_to_apply(scene_files)
+    for name in [name for name in tasks if name in scene_files.files]:
+        with suppress(MissingSource):
+            shape = shape_of(scene_files.files[name])
+            if name in scene_files.reading.unpack:
+                shape = packed.values_shape(scene_files.reading.unpack[name], shape)
+            shapes[name] = turned_shape(shape, orientations.get(name, UPRIGHT))
+    return shapes
 
 
 def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:
@@ -84,6 +130,12 @@ def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: 
         message = f"its alpha is task {alpha_name}, as {scene_files.files[alpha_name]} is"
         raise SceneError(message, path=scene_files.files[name])
     note(f"{name}: its alpha is kept as a task of its own, {alpha_name}")
+
+
+def with_present_images(scene_files: SceneFiles) -> SceneFiles:
+    """``scene_files`` without images that are not there, for those who tell of these themselves."""
+    present = {name: source for name, source in scene_files.files.items() if is_present(source)}
+    return replace(scene_files, files=present)
 
 
 def layout_units(scene_files: SceneFiles, scene: Scene) -> dict[str, str]:

@@ -13,6 +13,7 @@ from mtcodec.errors import SceneError
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.sources import ImageSource
 from mtcodec.messages import Loss
 from mtcodec.tasks import Declarations, task_named
@@ -28,6 +29,7 @@ class SceneFiles:
         label: what messages call the scene.
         units: by task, the length that a stored 1 stands for, where its layout defines it; of integer images.
         attachments: by name, paths of other files that are kept with it.
+        reading: how its images are read.
     """
 
     key: str
@@ -35,6 +37,7 @@ class SceneFiles:
     label: str
     units: Mapping[str, str] = field(default_factory=dict)
     attachments: Mapping[str, Path] = field(default_factory=dict)
+    reading: Reading = AS_USUAL
 
     def with_files_of(self, other: SceneFiles) -> SceneFiles:
         """This scene with the images of another one.

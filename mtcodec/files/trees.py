@@ -1,4 +1,4 @@
-"""Layouts of well-known datasets, told by the paths of their files: KITTI, Hypersim, TartanAir."""
+"""Layouts of well-known datasets, told by the paths of their files: KITTI, Hypersim, TartanAir (1 and 2)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import PurePath
 from mtcodec.files.depth_units import note_unit
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import HDR_TASK
+from mtcodec.files.packing import parse
+from mtcodec.files.reading import Reading
 from mtcodec.files.search import SceneFiles, Search
 
 MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
@@ -27,6 +29,7 @@ class Tree:
             the earlier pattern counts.
         renamed: names of tasks that mean something else here.
         units: by task, the length that a stored 1 stands for.
+        packed: by task, the form in which its values are packed, see :mod:`mtcodec.files.packing`.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Tree:
     images: tuple[tuple[str, str], ...]
     renamed: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
+    packed: Mapping[str, str] = field(default_factory=dict)
 
     def match(self, path: str) -> tuple[str, str, int] | None:
         """The key, task and number of the pattern of a path; None if it is of no image of this layout."""
@@ -52,6 +56,7 @@ _FRAME = r"(?P<k3>\d{10})\.(?:png|jpg)"
 _SELECTED = rf"(?:(?P<k0>.*)/)?TASK/(?P<k1>{_DRIVE})_TASK_(?P<k3>\d{{10}})_(?P<k2>image_0\d)\.png"
 _HYPERSIM = r"(?:(?:.*/)?(?P<k1>ai_\d{3}_\d{3})/)?(?:images/)?scene_(?P<k2>cam_\d\d)"
 _TARTAN = r"(?:(?P<k1>.*)/)?{}_(?P<k2>left|right)/(?P<k3>\d+)_(?P=k2){}"
+_TARTAN_2 = _TARTAN.replace("left|right", r"[lr]cam_\w+")
 
 TREES = (
     Tree(
@@ -87,6 +92,16 @@ TREES = (
             (_TARTAN.format("depth", r"_depth\.npy"), "depth"),
             (_TARTAN.format("seg", r"_seg\.npy"), "semantic"),
         ),
+    ),
+    Tree(
+        "TartanAir 2",
+        r"(?:image|depth|seg)_[lr]cam_\w+",
+        (
+            (_TARTAN_2.format("image", r"\.(?:png|jpg)"), "rgb"),
+            (_TARTAN_2.format("depth", r"_depth\.png"), "depth"),
+            (_TARTAN_2.format("seg", r"_seg\.png"), "semantic"),
+        ),
+        packed={"depth": "rgba:float32"},
     ),
 )
 
@@ -152,4 +167,9 @@ def _scene(search: Search, tree: Tree, key: str, images: Iterable[tuple[str, str
     units = {task: unit for task, unit in tree.units.items() if task in scene.files}
     for task, unit in units.items():
         note_unit(search, task, unit, f"in {tree.name}")
-    return replace(scene, units=units)
+    unpack = {task: parse(text) for task, text in tree.packed.items() if task in scene.files}
+    for task, packing in unpack.items():
+        search.note(
+            f"{task} is unpacked from {packing.text}, as in {tree.name} (--unpack {task}=… says otherwise)"
+        )
+    return replace(scene, units=units, reading=Reading(unpack=unpack))

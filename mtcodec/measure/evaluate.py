@@ -17,6 +17,7 @@ from mtcodec.codec import api
 from mtcodec.codec.prepare import declare
 from mtcodec.errors import OutputError, UsageError
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.output import write_atomic
 from mtcodec.files.scene import read_scene
 from mtcodec.measure import bd_rate, image_codecs
@@ -73,9 +74,9 @@ def _reference(
     return name
 
 
-def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Signals:
+def _load(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None, note: Note) -> Signals:
     """The images of one scene."""
-    images = read_scene(files, declared, tasks)
+    images = read_scene(files, declared, tasks, note)
     return {name: Signal.from_image(declare(name, image, declared), image) for name, image in images.items()}
 
 
@@ -96,6 +97,7 @@ def evaluate(
     checkpoints: str | None = None,
     workers: int = 1,
     arguments: Mapping[str, Any] | None = None,
+    note: Note = ignore,
 ) -> dict[str, Any]:
     """Run our systems and the baselines over ``scenes`` and compare them.
 
@@ -107,6 +109,7 @@ def evaluate(
         out: directory for the results and the cache of the baselines' curves, made if missing; or None.
         declared: tasks that are known; images of others are measured for being exact.
         tasks: names of those to read from the scenes; default all images.
+        note: takes a line about what is lost or assumed when images are read.
         info: describes a file (see :data:`mtcodec.measure.systems.Info`).
         about: facts about systems for the results; ``architecture`` counts for the next argument.
         reference: what BD-rates refer to, a system or a variant of a baseline; default the first system of
@@ -135,7 +138,8 @@ def evaluate(
     reference = _reference(reference, facts, against, list(systems))
     baselines = Baselines(against, grids or {}, checkpoints, workers)
     identities = baselines.identities()  # now, as weights may be missing
-    loaded = [_load(files, declared, tasks) for files in scenes]
+    note = losses_once(note)
+    loaded = [_load(files, declared, tasks, note) for files in scenes]
     images: dict[str, list[Signal]] = {}
     for name, signal in (item for scene in loaded for item in scene.items()):
         images.setdefault(name, []).append(signal)

@@ -14,22 +14,22 @@ from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
 from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
-from mtcodec.files.notes import Note, ignore
-from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene
-from mtcodec.files.sources import is_present
+from mtcodec.files.notes import Note, ignore, losses_once
+from mtcodec.files.reading import AS_USUAL, Reading
+from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene, with_present_images
 from mtcodec.measure.compare import Images, Source
 from mtcodec.tasks import USUAL, Declarations
 
 SUFFIX = ".mtc"
 
 
-def _read_files(files: SceneFiles, declared: Declarations, tasks: Sequence[str] | None) -> Images:
+def _read_files(files: SceneFiles, declared: Declarations, note: Note, tasks: Sequence[str] | None) -> Images:
     """A scene of image files."""
-    if tasks is not None:
-        there = [name for name, source in files.files.items() if is_present(source)]
-        if {*there, *(f"{name}{ALPHA_SUFFIX}" for name in there)}.isdisjoint(tasks):
-            return Images({})
-    images = read_scene(files, declared, tasks)
+    files = with_present_images(files)
+    names = {*files.files, *(f"{name}{ALPHA_SUFFIX}" for name in files.files)}
+    if tasks is not None and names.isdisjoint(tasks):
+        return Images({})
+    images = read_scene(files, declared, tasks, note)
     return Images(images, layout_units(files, images))
 
 
@@ -61,13 +61,14 @@ def open_scenes(
     note: Note = ignore,
     weights: Sequence[str] = (),
     device: str = "cpu",
+    reading: Reading = AS_USUAL,
 ) -> dict[str, Source]:
     """The scenes at ``path`` by key; nothing is decoded yet.
 
     Args:
         path: a directory or file as :func:`mtcodec.files.layouts.find_scenes` reads it, an ``.mtc`` file, a
             directory that has such files in it, or an archive (a URL, too).
-        declared, names, note: see there.
+        declared, names, note, reading: see there; ``note`` takes a line about losses in images that are read.
         weights: names or paths of those that ``.mtc`` files may need besides the installed ones.
 
     Raises:
@@ -86,8 +87,11 @@ def open_scenes(
     if not path.is_dir() and path.suffix.lower() not in SCENE_FILE_SUFFIXES:
         return {path.stem: Source(str(path), partial(_read_mtc, path, codec))}
     try:
-        scenes = find_scenes(path, declared, names, note)
-        return {scene.key: Source(scene.label, partial(_read_files, scene, declared)) for scene in scenes}
+        scenes = find_scenes(path, declared, names, note, reading=reading)
+        tell = losses_once(note, f"{path}: ")
+        return {
+            scene.key: Source(scene.label, partial(_read_files, scene, declared, tell)) for scene in scenes
+        }
     except SceneError:
         files = {
             file.relative_to(path).with_suffix("").as_posix(): file

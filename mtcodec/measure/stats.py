@@ -14,10 +14,10 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import shape_of
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.sample import spread
-from mtcodec.files.scene import layout_units, read_scene
+from mtcodec.files.scene import layout_units, read_scene, read_shapes, with_present_images
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
 from mtcodec.measure.systems import mean_of
 from mtcodec.measure.timing import Progress, timed
@@ -39,6 +39,7 @@ def describe(
     codec: Codec | None = None,
     qualities: Sequence[float] = QUALITIES,
     progress: Progress = lambda label, done, total: None,
+    note: Note = ignore,
 ) -> dict[str, Any]:
     """What ``scenes`` hold.
 
@@ -47,6 +48,7 @@ def describe(
         tasks: only these; None: all.
         sample: scenes that are read, at equal distances.
         codec: what the sample is encoded with; None: it is not.
+        note: takes a line about what is lost or assumed when the sample is read.
 
     Returns:
         - ``scenes``: how many;
@@ -71,7 +73,9 @@ def describe(
         except MtcodecError as error:
             failed[files.key] = str(error)
     sample_scenes = spread(scenes, sample)
-    rows, holes = _read_sample(sample_scenes, request, tasks, codec, qualities, progress, failed)
+    rows, holes = _read_sample(
+        sample_scenes, request, tasks, codec, qualities, progress, failed, losses_once(note)
+    )
     if sample_scenes and not rows:
         raise SceneError(f"nothing of the sample can be read; the first: {next(iter(failed.values()))}")
     for name in facts.keys() & holes.keys():
@@ -103,16 +107,17 @@ def _read_sample(
     qualities: Sequence[float],
     progress: Progress,
     failed: dict[str, str],
+    note: Note,
 ) -> tuple[list[list[dict[str, Any]]], dict[str, list[float]]]:
     """Of every scene that can be read, what :func:`_encode` gives by quality; and shares of holes by task."""
     if codec is not None and codec.request.coding != "classical":
         codec.networks()  # which is no part of a scene's time
     rows: list[list[dict[str, Any]]] = []
     holes: dict[str, list[float]] = {}
-    for k, files in enumerate(scenes):
+    for k, files in enumerate(map(with_present_images, scenes)):
         progress("encoding" if codec else "reading", k, len(scenes))
         try:
-            images = check(read_scene(files, request.tasks, tasks))
+            images = check(read_scene(files, request.tasks, tasks, note))
             _holes(images, request, holes)
             scene_request = request.for_tasks(images, layout_units(files, images))
             rows.append([_encode(codec, images, scene_request, q) for q in qualities] if codec else [])
@@ -148,15 +153,11 @@ def _bytes(source: ImageSource) -> int | None:
 def _headers(files: SceneFiles, facts: Mapping[str, dict[str, Any]]) -> str:
     """Note what the headers of a scene's images tell; returns the size of the first, empty without images."""
     size = ""
-    for name, task_facts in facts.items():
-        if name in files.files:
-            try:
-                shape = shape_of(files.files[name])
-            except MissingSource:
-                continue
-            size = size or f"{shape.width}×{shape.height}"
-            samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
-            task_facts["images"][samples] = task_facts["images"].get(samples, 0) + 1
+    for name, shape in read_shapes(files, facts).items():
+        size = size or f"{shape.width}×{shape.height}"
+        samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
+        images = facts[name]["images"]
+        images[samples] = images.get(samples, 0) + 1
     return size
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mtcodec.codec.prepare import declare
 from mtcodec.errors import SceneError
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import Scene, read_scene
 from mtcodec.signals.mapping import to_planes
 from mtcodec.signals.signal import Signal
@@ -74,14 +75,19 @@ class Scenes:
     pixels: dict[str, Pixels]  # by task
 
     @classmethod
-    def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task]) -> Scenes:
+    def read(cls, datasets: Sequence[Sequence[Source]], tasks: Sequence[Task], note: Note = ignore) -> Scenes:
         """Read all scenes of ``datasets``. Those that have none of the tasks are left out.
+
+        Args:
+            note: takes a line about what is lost or assumed when images are read.
 
         Raises:
             SceneError: a dataset without scenes, or an image that is not as its task declares.
         """
+        note = losses_once(note)
         stored = [
-            [images for source in dataset if (images := read_stored(source, tasks))] for dataset in datasets
+            [images for source in dataset if (images := read_stored(source, tasks, note))]
+            for dataset in datasets
         ]
         if not all(stored) or not stored:
             raise SceneError("no scenes to train on")
@@ -182,10 +188,10 @@ def keep_tasks(has_task: Tensor, task_dropout: float, random: Callable[..., Tens
     return order < torch.where(dropped, fewer, number)[:, None]
 
 
-def read_stored(source: Source, tasks: Sequence[Task]) -> dict[str, StoredImage]:
+def read_stored(source: Source, tasks: Sequence[Task], note: Note = ignore) -> dict[str, StoredImage]:
     """The images of one scene, which must be as the tasks declare."""
     declared = {task.name: task for task in tasks}
-    read = source if callable(source) else partial(read_scene, source)
+    read = source if callable(source) else partial(read_scene, source, note=note)
     images = read(declared, list(declared))
     for name, image in images.items():
         if declare(name, image, declared) != declared[name]:

@@ -14,6 +14,7 @@ import torch
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import find_scenes
 from mtcodec.files.notes import Note, ignore
+from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.networks.pytorch import serial
@@ -44,12 +45,14 @@ PROVENANCE = (
 """Fields of :class:`mtcodec.train.plan.Plan` that weights keep as how they were made."""
 
 
-def on_disk(paths: Sequence[Path], note: Note = ignore) -> Find:
+def on_disk(paths: Sequence[Path], note: Note = ignore, reading: Reading = AS_USUAL) -> Find:
     """The scenes under directories, which are named by the last two parts of their paths."""
 
     def find(tasks: Sequence[Task]) -> list[Dataset]:
         declared = {**USUAL, **{task.name: task for task in tasks}}
-        return [Dataset(name_of(path), find_scenes(path, declared, note=note)) for path in paths]
+        return [
+            Dataset(name_of(path), find_scenes(path, declared, note=note, reading=reading)) for path in paths
+        ]
 
     return find
 
@@ -73,6 +76,7 @@ def train_weights(
     held_out: int | None = None,
     threads: int = 0,
     report: Callable[[dict[str, Any]], None] = lambda record: None,
+    note: Note = ignore,
 ) -> None:
     """Train on the scenes that ``find`` finds, and write ``output``.
 
@@ -88,6 +92,7 @@ def train_weights(
         resume: go on from the checkpoint, which rebuilds the model and the plan.
         held_out: scenes that are kept for validation, the last ones of every dataset in equal shares; by
             default as many as the plan says.
+        note: takes a line about what is lost or assumed when images are read.
 
     The checkpoint and the log lie beside ``output`` (``.ckpt``, ``.log.jsonl``).
     """
@@ -107,7 +112,7 @@ def train_weights(
         raise UsageError("only tasks that the networks encode are trained; categories are stored exactly")
     datasets = find(tasks)
     training_scenes, held_out_scenes = split(datasets, plan.held_out)
-    scenes = Scenes.read(training_scenes, tasks)
+    scenes = Scenes.read(training_scenes, tasks, note)
     validation = Scenes.read(held_out_scenes, tasks) if plan.held_out else None
     if old is None:
         preset_config = preset(tuple(tasks), architecture or "conditional", backbone or "fast")

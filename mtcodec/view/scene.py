@@ -20,6 +20,7 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
+from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import ALPHA_SUFFIX, read_scene
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource, size_of
@@ -70,6 +71,7 @@ def view_scenes(
     tasks: Sequence[str] | None = None,
     originals: Sequence[SceneFiles] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
+    note: Note = ignore,
 ) -> list[SceneView]:
     """Everything that a page shows of ``scenes``; a scene that is damaged has the error instead.
 
@@ -77,11 +79,13 @@ def view_scenes(
         tasks: only these.
         originals: scenes of images, found by their names; a single one belongs to a single scene of any name.
         progress: called before every scene with the number of those that are done, and of all.
+        note: takes a line about what is lost or assumed when originals are read.
 
     Raises:
         WeightsError: of the only scene, if no task can be decoded without.
     """
     views: list[SceneView] = []
+    note = losses_once(note)
     sizing = sizing_for(scenes.shown_count)
     for name, reader in scenes.entries:
         progress(len(views), scenes.shown_count)
@@ -92,7 +96,7 @@ def view_scenes(
         original = originals[0] if single_pair else original_of(name, originals)
         try:
             with np.errstate(all="ignore"):  # values may be as large as floats can be
-                views.append(_view_scene(name, reader, scenes.codec, sizing, tasks, original))
+                views.append(_view_scene(name, reader, scenes.codec, sizing, tasks, original, note))
         except MtcodecError as error:
             if scenes.count == 1:
                 raise
@@ -107,6 +111,7 @@ def _view_scene(
     sizing: Sizing,
     tasks: Sequence[str] | None,
     files: SceneFiles | None,
+    note: Note,
 ) -> SceneView:
     """Decode a scene and make its pictures; damage is noted in their place. ``files``: its originals."""
     header, view = reader.header, SceneView(name, summary(reader, name))
@@ -115,7 +120,7 @@ def _view_scene(
     originals: Mapping[str, Array] = {}
     if files is not None:
         try:
-            originals = read_scene(files, codec.tasks, names)
+            originals = read_scene(files, codec.tasks, names, note)
         except MtcodecError as error:
             view.problem = f"no comparison: {error}"
         view.original_bytes = _bytes_of(files, header.tasks)

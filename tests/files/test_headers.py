@@ -39,13 +39,6 @@ def test_headers_tell_size_channels_and_dtype(tmp_path: Path) -> None:
         assert shape_of(tmp_path / name) == (4, 6, *channels_and_dtype), name
 
 
-def test_jpegs_that_are_turned_have_the_size_of_what_is_seen(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", exif=exif)
-    assert shape_of(tmp_path / "a.jpg")[:2] == (6, 4)
-
-
 @pytest.mark.parametrize("name", ["a.png", "a.npy", "a.jpg", "a.tif", "a.exr", "a.h5", "missing.png"])
 def test_what_is_no_image_is_an_error(name: str, tmp_path: Path) -> None:
     if not name.startswith("missing"):

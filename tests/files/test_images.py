@@ -281,22 +281,6 @@ def test_pngs_of_few_bits_are_numbers_or_grey_levels(bits: int, tmp_path: Path) 
 # --- JPEG ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_jpegs_are_turned_as_their_exif_says(orientation: int, tmp_path: Path) -> None:
-    corner = np.zeros((32, 48, 3), np.uint8)
-    corner[:16, :16] = 255
-    exif = PIL.Image.Exif()
-    exif[0x0112] = orientation
-    PIL.Image.fromarray(corner).save(tmp_path / "rgb.jpg", exif=exif)
-    turned = {1: corner, 2: corner[:, ::-1], 3: corner[::-1, ::-1], 4: corner[::-1]}
-    turned |= {5: corner.transpose(1, 0, 2), 6: np.rot90(corner, -1), 8: np.rot90(corner)}
-    turned[7] = turned[5][::-1, ::-1]
-    back, lines = noted(tmp_path / "rgb.jpg", RGB)
-    assert back.shape == turned[orientation].shape
-    assert np.abs(back.astype(int) - turned[orientation]).max() < 30
-    assert lines == ([] if orientation == 1 else ["rgb: it is turned as its EXIF data say"])
-
-
 def test_other_colours_of_jpegs_are_converted_with_a_note(tmp_path: Path) -> None:
     PIL.Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(tmp_path / "rgb.jpg")
     back, lines = noted(tmp_path / "rgb.jpg", RGB)

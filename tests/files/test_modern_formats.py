@@ -125,20 +125,6 @@ def test_colours_of_jpeg_2000_that_are_not_known_are_refused(tmp_path: Path) -> 
         read(tmp_path / "x.jp2")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_avif_is_turned_as_its_header_says(orientation: int, tmp_path: Path) -> None:
-    corner = np.zeros((32, 48, 3), np.uint8)
-    corner[:16, :16] = 255
-    exif = PIL.Image.Exif()
-    exif[0x0112] = orientation
-    PIL.Image.fromarray(corner).save(tmp_path / "x.jpg", exif=exif)
-    PIL.Image.fromarray(corner).save(tmp_path / "x.avif", exif=exif, quality=90)  # takes the mark out of exif
-    image, lines = read(tmp_path / "x.avif", RGB)
-    expected, _ = read(tmp_path / "x.jpg", RGB)
-    assert image.shape == expected.shape and np.abs(image.astype(int) - expected).max() < 40
-    assert lines == ([] if orientation == 1 else ["x: it is turned as its header says"])
-
-
 def test_of_frames_the_first_is_read_with_a_line(tmp_path: Path) -> None:
     frames = np.stack([NOISE[..., :3], 255 - NOISE[..., :3]])
     (tmp_path / "x.jxl").write_bytes(imagecodecs.jpegxl_encode(frames, lossless=True))

@@ -92,13 +92,6 @@ def test_one_bit_is_black_or_white_in_colours(tmp_path: Path) -> None:
     assert np.array_equal(noted(tmp_path / "x.tif", SEMANTIC)[0], IDS > 1)
 
 
-def test_marks_of_orientation_are_told(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", IDS, extratags=[(274, "H", 1, 6, True)])
-    image, lines = noted(tmp_path / "x.tif", DEPTH)
-    assert np.array_equal(image, IDS)
-    assert lines == ["x: it is not turned, though its mark of orientation says so"]
-
-
 def test_colours_that_are_not_known_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x.tif", NOISE[..., :3], photometric="cielab")
     with pytest.raises(SceneError, match="its colours are CIELAB; known are"):

@@ -168,6 +168,27 @@ def test_both_cameras_of_tartanair(tmp_path: Path) -> None:
     assert list(scenes) == ["left/000000", "right/000000"]
 
 
+def test_tartanair_2(tmp_path: Path) -> None:
+    """Its depth is the four bytes of a float, which OpenCV takes for blue, green, red and alpha."""
+    metres, ids = np.linspace(0.5, 90, 24).astype("<f4").reshape(4, 6), np.full((4, 6), 7, np.uint8)
+    bgra = metres.view(np.uint8).reshape(4, 6, 4)
+    run = "AbandonedCable/Data_easy/P000"
+    for camera in ("lcam_front", "rcam_fish"):
+        put(tmp_path / run, {
+            f"image_{camera}/000000_{camera}.png": RGB,
+            f"depth_{camera}/000000_{camera}_depth.png": bgra[..., [2, 1, 0, 3]],
+            f"seg_{camera}/000000_{camera}_seg.png": ids,
+        })  # fmt: skip
+    scenes, notes = scenes_of(tmp_path)
+    assert list(scenes) == [f"{run}/lcam_front/000000", f"{run}/rcam_fish/000000"]
+    images = read_scene(scenes[f"{run}/rcam_fish/000000"])
+    assert images.keys() == {"rgb", "depth", "semantic"} and np.array_equal(images["semantic"], ids)
+    assert images["depth"].dtype == np.float32 and np.array_equal(images["depth"], metres)
+    assert notes == [
+        "depth is unpacked from rgba:float32, as in TartanAir 2 (--unpack depth=… says otherwise)"
+    ]
+
+
 # --- Hypersim ------------------------------------------------------------------------------------
 
 

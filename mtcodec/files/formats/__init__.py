@@ -39,13 +39,23 @@ def suffix_of_bytes(data: bytes) -> str:
 
 
 def shape_of(source: ImageSource) -> Shape:
-    """What the header of an image file tells; but for EXR, no pixel is read.
+    """What the header of an image file tells of it as it is stored; but for EXR, no pixel is read.
 
     Raises:
         SceneError: unreadable, or not an image. DependencyError: it needs h5py. MissingSource: there is none.
     """
     with reader_errors(source, "cannot read its header"):
         return _BY_SUFFIX[source.suffix.lower()].read_shape(source)
+
+
+def orientation_of(source: ImageSource) -> int:
+    """The mark of orientation of an image file, 1 (upright) to 8; no pixel is read.
+
+    Raises:
+        SceneError: unreadable, or not an image. MissingSource: there is none.
+    """
+    with reader_errors(source, "cannot read its header"):
+        return format_of(source).read_orientation(source)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.boxes import boxes, find
 from mtcodec.files.notes import Note
@@ -18,7 +19,7 @@ BRANDS = (b"avif", b"avis")
 
 
 class _Header(NamedTuple):
-    height: int  # of what is stored, before it is turned
+    height: int
     width: int
     channels: int
     bits: int
@@ -77,19 +78,21 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         image = image[0]
     if image.shape[:2] != (header.height, header.width):
         raise UnreadableImage("its header tells another size than its picture")
-    for kind, how in header.turns:
-        image = np.rot90(image, how) if kind == b"irot" else np.flip(image, axis=how & 1)
-    if header.turns:
-        note("it is turned as its header says")
     note_bits(header.bits, image.dtype.name, note)
     return image
 
 
 def _read_shape(source: ImageSource) -> Shape:
-    height, width, channels, bits, turns = _parse(source.read_bytes())
-    if sum(quarters for kind, quarters in turns if kind == b"irot") % 2:
-        height, width = width, height
+    height, width, channels, bits, _ = _parse(source.read_bytes())
     return Shape(height, width, channels, "uint8" if bits == 8 else "uint16")
+
+
+def _read_orientation(source: ImageSource) -> int:
+    """The one mark that does what all boxes that turn and mirror do one after the other."""
+    start = image = np.arange(6).reshape(2, 3)
+    for kind, how in _parse(source.read_bytes()).turns:
+        image = np.rot90(image, how) if kind == b"irot" else np.flip(image, axis=how & 1)
+    return next(mark for mark in range(1, 9) if np.array_equal(orientation.turned(start, mark), image))
 
 
 FORMAT = ImageFormat(
@@ -98,6 +101,7 @@ FORMAT = ImageFormat(
     tuple(bytes([0, 0, 0, size]) + b"ftyp" + brand for size in range(16, 128, 4) for brand in BRANDS),
     _read,
     _read_shape,
+    _read_orientation,
     may_have_alpha=lambda source: True,
     is_lossy=lambda source: True,
 )

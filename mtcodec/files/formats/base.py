@@ -40,6 +40,8 @@ class ImageFormat:
             meaning) and not colours: those of a palette are its indexes, and those of one, two or four bits
             are not stretched to 255.
         read_shape: gives size, channels and dtype, without reading pixels where the library can.
+        read_orientation: gives the mark of orientation, 1 (upright) to 8 as EXIF has them, by which neither
+            pixels nor shapes are turned.
         may_have_alpha: has the format a place for alpha in what this source holds?
         is_lossy: do the pixels of this source differ from those that were stored?
     """
@@ -49,6 +51,7 @@ class ImageFormat:
     magics: tuple[bytes, ...]
     read: Callable[[ImageSource, bool, Note], Array]
     read_shape: Callable[[ImageSource], Shape]
+    read_orientation: Callable[[ImageSource], int] = lambda source: 1
     may_have_alpha: Callable[[ImageSource], bool] = lambda source: False
     is_lossy: Callable[[ImageSource], bool] = lambda source: False
 

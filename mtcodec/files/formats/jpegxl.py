@@ -9,6 +9,7 @@ import numpy as np
 from mtcodec.bitstreams.jxl import SIGNATURE, Bits, read_enumerated, read_size
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.boxes import boxes
+from mtcodec.files.formats.orientation import UPRIGHT
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.messages import Loss
@@ -17,13 +18,12 @@ from mtcodec.signals.mapping import Array
 HEADER_BYTES = 4096  # of a code stream, which its headers do not exceed but for a long list of channels
 FLOAT_DTYPES = {16: "float16", 32: "float32"}
 ALPHA = 0  # the kind of an extra channel
-ORIENTATIONS_BY_QUARTERS = range(5, 9)
 
 
 class _Header(NamedTuple):
     shape: Shape
     bits: int
-    is_turned: bool
+    orientation: int  # 1 to 8, as EXIF has it
     is_animated: bool
     other_channels: int  # beside colours and alpha
     is_lossy: bool
@@ -53,19 +53,17 @@ def _parse(data: bytes) -> _Header:
     height, width = read_size(bits)
     check_size(height, width)
     if bits.take(1):  # all default
-        return _Header(Shape(height, width, 3, "uint8"), 8, False, False, 0, True)
-    orientation, is_animated = _read_extra_fields(bits) if bits.take(1) else (1, False)
+        return _Header(Shape(height, width, 3, "uint8"), 8, UPRIGHT, False, 0, True)
+    orientation, is_animated = _read_extra_fields(bits) if bits.take(1) else (UPRIGHT, False)
     depth, dtype = _read_bit_depth(bits)
     bits.take(1)  # are buffers of 16 bits enough?
     extra = [_read_extra_channel(bits) for _ in range(_choose(bits, (0, 0), (1, 0), (2, 4), (1, 12)))]
     is_xyb = bool(bits.take(1))
     is_grey = not bits.take(1) and _read_is_grey(bits)
     has_alpha = ALPHA in extra
-    if orientation in ORIENTATIONS_BY_QUARTERS:
-        height, width = width, height
     shape = Shape(height, width, (1 if is_grey else 3) + has_alpha, dtype)
     is_lossy = is_xyb or any(kind == b"jbrd" for kind, _, _ in boxes(data))  # the latter: made of a JPEG file
-    return _Header(shape, depth, orientation > 1, is_animated, len(extra) - has_alpha, is_lossy)
+    return _Header(shape, depth, orientation, is_animated, len(extra) - has_alpha, is_lossy)
 
 
 def _read_is_grey(bits: Bits) -> bool:
@@ -133,11 +131,10 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     keep_from_users("imagecodecs")
     data = source.read_bytes()
     header = _parse(data)
-    image: Array = np.asarray(imagecodecs.jpegxl_decode(data, index=0 if header.is_animated else None))
+    frame = 0 if header.is_animated else None
+    image: Array = np.asarray(imagecodecs.jpegxl_decode(data, index=frame, keeporientation=True))
     if header.is_animated:
         note(Loss("only the first of its frames is read"))
-    if header.is_turned:
-        note("it is turned as its header says")
     if header.other_channels:
         note(Loss("channels beside colours and alpha are left out"))
     if image.shape[:2] != header.shape[:2]:
@@ -153,6 +150,7 @@ FORMAT = ImageFormat(
     (SIGNATURE, b"\0\0\0\x0cJXL "),
     _read,
     lambda source: _parse(source.read_bytes()).shape,
+    lambda source: _parse(source.read_bytes()).orientation,
     may_have_alpha=lambda source: True,
     is_lossy=lambda source: _parse(source.read_bytes()).is_lossy,
 )

@@ -7,24 +7,47 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
-EXIF_ORIENTATION = 0x0112  # 1 is upright
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of modes that are kept; others become RGB
+_LOCK = threading.RLock()  # while Pillow is told to be quiet
 
 
-def _open(file: BinaryIO, format_name: str) -> Any:
-    """An image of Pillow whose pixels are not read yet; what is larger than our limit is refused.
+@contextmanager
+def by_our_rules() -> Iterator[None]:
+    """Within, Pillow has no limit of pixels, which is lower than ours, and its warnings are not shown.
 
-    The reader of the format is called directly: ``Image.open`` has a lower limit, and its own words for it.
+    Both hold for the whole process, so that one thread at a time is here.
+    """
+    from PIL import Image
+
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@contextmanager
+def _open(file: BinaryIO, format_name: str) -> Iterator[Any]:
+    """An image of Pillow, by our rules; its pixels are not read yet. What is larger than may be is refused.
+
+    The reader of the format is called directly: ``Image.open`` tries others, and has words of its own.
     """
     from PIL import Image
 
@@ -34,28 +57,26 @@ def _open(file: BinaryIO, format_name: str) -> Any:
     if accepts is not None and accepts(start) is not True:
         raise UnreadableImage(f"it is no {format_name} file, or cut off")
     file.seek(0)
-    image = read(file, "")
-    check_size(image.height, image.width)
-    return image
+    with by_our_rules(), read(file, "") as image:
+        check_size(image.height, image.width)
+        yield image
 
 
 def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
-    from PIL import ImageOps
-
     with _open(io.BytesIO(source.read_bytes()), "JPEG") as file:
-        if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
-            note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
             note(Loss(f"its {file.mode} colours are converted to RGB"))
-        upright = ImageOps.exif_transpose(file)
-        return np.asarray(upright if upright.mode == "L" else upright.convert("RGB"))
+        return np.asarray(file if file.mode == "L" else file.convert("RGB"))
 
 
 def _read_jpeg_shape(source: ImageSource) -> Shape:
     with open_source(source) as data, _open(data, "JPEG") as file:
-        is_turned = file.getexif().get(EXIF_ORIENTATION, 1) > 4  # by a quarter
-        height, width = (file.width, file.height) if is_turned else (file.height, file.width)
-        return Shape(height, width, 1 if file.mode == "L" else 3, "uint8")
+        return Shape(file.height, file.width, 1 if file.mode == "L" else 3, "uint8")
+
+
+def _read_orientation(source: ImageSource, format_name: str) -> int:
+    with open_source(source) as data, _open(data, format_name) as file:
+        return orientation.of_metadata(file.info.get("exif"), file.info.get("xmp"))
 
 
 def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -> Array:
@@ -92,6 +113,7 @@ def _format(name: str, pillow_name: str, suffix: str, magics: tuple[bytes, ...],
         magics,
         lambda source, as_numbers, note: _read(source, as_numbers, note, pillow_name),
         lambda source: _read_shape(source, pillow_name),
+        lambda source: _read_orientation(source, pillow_name),
         **more,
     )
 
@@ -108,7 +130,13 @@ def _is_lossy_webp(source: ImageSource) -> bool:
 
 
 JPEG = ImageFormat(
-    "JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), _read_jpeg, _read_jpeg_shape, is_lossy=lambda source: True
+    "JPEG",
+    (".jpg", ".jpeg"),
+    (b"\xff\xd8\xff",),
+    _read_jpeg,
+    _read_jpeg_shape,
+    lambda source: _read_orientation(source, "JPEG"),
+    is_lossy=lambda source: True,
 )
 WEBP = _format(
     "WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
@@ -16,7 +17,6 @@ from mtcodec.signals.mapping import Array
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, INKS, YCBCR = range(7)  # photometric interpretations
 JPEG_COMPRESSIONS = (6, 7)  # whose reader makes RGB of YCbCr
-ORIENTATION = 274  # the number of a tag; 1 is upright
 LAYOUTS = ("YX", "YXS", "SYX")  # of axes; S: channels
 
 
@@ -65,9 +65,6 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     with _first_image(source) as (series, image_count):
         if image_count > 1:
             note(Loss(f"only the first of its {image_count} images is read"))
-        orientation = series.keyframe.tags.get(ORIENTATION)
-        if orientation is not None and orientation.value not in (0, 1):
-            note("it is not turned, though its mark of orientation says so")
         sides = _sides(series)
         image: Array = series.asarray().reshape(tuple(sides.values()))
         if next(iter(sides)) == "S":  # channels are stored one after the other
@@ -128,6 +125,11 @@ def _read_shape(source: ImageSource) -> Shape:
         return _shape(series)
 
 
+def _read_orientation(source: ImageSource) -> int:
+    with _first_image(source) as (series, _):
+        return orientation.checked(series.keyframe.tags.valueof(orientation.TAG))
+
+
 def _is_lossy(source: ImageSource) -> bool:
     with _first_image(source) as (series, _):
         return series.keyframe.compression in JPEG_COMPRESSIONS
@@ -139,6 +141,7 @@ FORMAT = ImageFormat(
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     _read,
     _read_shape,
+    _read_orientation,
     may_have_alpha=lambda source: True,
     is_lossy=_is_lossy,
 )

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
+from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
+from mtcodec.files.formats.pillow import by_our_rules
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -33,7 +35,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
 
         note(Loss("the indexes of its palette are kept, not the colours"))
-        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
+        with by_our_rules(), PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
             return np.asarray(file)
     image: Array = imagecodecs.png_decode(data)
     if as_numbers and bits < 8:
@@ -48,6 +50,11 @@ def _read_png_shape(source: ImageSource) -> Shape:
         raise UnreadableImage("not a PNG file")
     width, height, bits, colour_type = struct.unpack(">IIBB", header[16:26])
     return Shape(height, width, PNG_CHANNELS[colour_type], "uint16" if bits == 16 else "uint8")
+
+
+def _read_png_orientation(source: ImageSource) -> int:
+    with open_source(source) as file:
+        return orientation.of_png(file)
 
 
 def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
@@ -82,5 +89,13 @@ def _read_npy_shape(source: ImageSource) -> Shape:
     return array_shape(shape, dtype.name)
 
 
-PNG = ImageFormat("PNG", (".png",), (b"\x89PNG",), _read_png, _read_png_shape, lambda source: True)
+PNG = ImageFormat(
+    "PNG",
+    (".png",),
+    (b"\x89PNG",),
+    _read_png,
+    _read_png_shape,
+    _read_png_orientation,
+    may_have_alpha=lambda source: True,
+)
 NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape)

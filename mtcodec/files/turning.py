@@ -1,0 +1,89 @@
+"""Which images of a scene are turned as marks of orientation in their files say: all together, or none.
+
+Pixels of one place have to stay together. A photograph that a camera marked, beside depth without a mark, was
+most likely stored as the depth was; nobody knows, so a warning says what was assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+
+from mtcodec.errors import SceneError
+from mtcodec.files.formats import orientation_of, shape_of
+from mtcodec.files.formats.orientation import UPRIGHT, turned_shape
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.search import SceneFiles
+from mtcodec.files.sources import MissingSource
+from mtcodec.messages import Loss
+
+Orientations = Mapping[str, int]
+"""By task, the mark of its image, 1 to 8."""
+
+CHOICE = "--exif turn or keep decides"
+
+
+def orientations_to_apply(
+    scene_files: SceneFiles, tasks: Iterable[str] | None = None, note: Note = ignore
+) -> Orientations:
+    """How the images of a scene are turned; those that are not here stay as they are stored.
+
+    The scene's other images count, too, whatever is read of them: reading fewer tasks turns none otherwise.
+
+    Args:
+        tasks: those that notes are wanted of, as they are read; None: all.
+        note: takes a line about every image that is turned, or has a mark and is not.
+    """
+    exif = scene_files.reading.exif
+    if exif == "keep":
+        return {}
+    marks = _marks(scene_files)
+    marked = {task: mark for task, mark in marks.items() if mark != UPRIGHT}
+    told = [task for task in marked if tasks is None or task in tasks]
+    if not told:
+        return marked if exif == "turn" else {}
+    if exif == "turn" or len(set(marks.values())) == 1:
+        for task in told:
+            note(f"{task}: it is turned as its mark of orientation says")
+        return marked
+    if _fit_when_turned(scene_files, marks):
+        for task in told:
+            note(Loss(f"{task}: it is turned as its mark of orientation says, to the size of the scene's "
+                      f"other images ({CHOICE})"))  # fmt: skip
+        return marked
+    for task in told:
+        note(
+            Loss(
+                f"{task}: it is not turned as its mark of orientation says, {_reason(task, marks)} ({CHOICE})"
+            )
+        )
+    return {}
+
+
+def _marks(scene_files: SceneFiles) -> Orientations:
+    """Marks of all images that are there; of what cannot be read, reading it tells."""
+    marks = {}
+    for task, source in scene_files.files.items():
+        with suppress(SceneError, MissingSource):
+            marks[task] = orientation_of(source)
+    return marks
+
+
+def _fit_when_turned(scene_files: SceneFiles, marks: Orientations) -> bool:
+    """Have all images one size when they are turned, and not as they are stored?"""
+    try:
+        shapes = {task: shape_of(scene_files.files[task]) for task in marks}
+    except SceneError:
+        return False
+    stored = {shape[:2] for shape in shapes.values()}
+    upright = {turned_shape(shape, marks[task])[:2] for task, shape in shapes.items()}
+    return len(upright) == 1 < len(stored)
+
+
+def _reason(task: str, marks: Orientations) -> str:
+    """Why an image of ``task`` is not turned."""
+    unmarked = [name for name, mark in marks.items() if mark == UPRIGHT]
+    if unmarked:
+        return f"since {unmarked[0]} has no such mark"
+    differing = next(name for name, mark in marks.items() if mark != marks[task])
+    return f"since that of {differing} says otherwise"
