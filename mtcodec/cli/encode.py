@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ import typer
 
 from mtcodec.cli import options, report, values
 from mtcodec.cli.batch import run_batch
-from mtcodec.cli.common import show, warn
+from mtcodec.cli.common import warn
+from mtcodec.cli.dry_run import print_plan
 from mtcodec.cli.encoding import Encoded, Encoder
 from mtcodec.cli.existing import Existing
 from mtcodec.cli.groups import Group, option, takes_groups
@@ -61,7 +62,10 @@ def encode(
     printing: options.PrintOptions,
     jobs: int = options.JOBS,
     dry_run: bool = option(
-        False, None, "Only list what would be encoded, and what would be left out.", panel=options.MANY
+        False,
+        None,
+        "Only show what was understood: the first scenes, and what would be left out.",
+        panel=options.MANY,
     ),
     skip_existing: bool = option(
         False,
@@ -78,12 +82,12 @@ def encode(
 ) -> None:
     """Encode one scene into a file, or several, also whole datasets, into a directory.
 
-    A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds scene
-    directories; or directories named after tasks, in which equal paths are one scene (rgb/train/1.png,
-    depth/train/1.png; Taskonomy's and Omnidata's names are known); or it is a TUM RGB-D sequence, whose rgb
-    and depth images are associated by time. Hypersim, KITTI and others, tar and Parquet files of images, and
-    EXR files of several layers are read as they lie, too (docs/datasets.md). What nobody declares is kept
-    exactly.
+    A scene directory holds images named after tasks (rgb.png, depth.png). A dataset holds, at any depth,
+    scene directories; directories named after tasks, in which equal paths are one scene (rgb/train/1.png,
+    depth/train/1.png); or images named after both (0001_rgb.png). Sequences of TUM RGB-D, Hypersim, KITTI
+    and others, tar and Parquet files of images, and files of several images are read as they lie, too
+    (docs/datasets.md); --pattern says how paths of any others are to be read, and --dry-run shows what was
+    understood. What nobody declares is kept exactly.
 
     A hidden file beside the files remembers what they were made of, for --skip-existing.
 
@@ -109,7 +113,7 @@ def encode(
     existing = Existing.of(encoder, scenes, paths) if skip_existing else Existing()
     work = [(scene, path) for scene, path in zip(scenes, paths) if path not in existing.done]
     if dry_run:
-        _list(scenes, paths, existing.done, task_names, printing.as_json)
+        print_plan(scenes, paths, existing.done, task_names, request, printing.as_json)
     existing.check(force, printing.note)
     check_outputs([path for _, path in work], several, force)
     if dry_run:
@@ -161,27 +165,3 @@ def _check_images(scenes: Sequence[SceneFiles], task_names: Sequence[str] | None
         for task in task_names or []:
             if task not in scene.files:
                 raise SceneError(f"no image of task {task!r}", path=scene.label)
-
-
-def _list(
-    scenes: Sequence[SceneFiles], paths: Sequence[Path], there: Collection[Path],
-    task_names: Sequence[str] | None, as_json: bool,
-) -> None:  # fmt: skip
-    """Print what ``--dry-run`` tells: scenes, their outputs, and what is left out."""
-    for scene, path in zip(scenes, paths):
-        images = {
-            task: image for task, image in scene.files.items() if task_names is None or task in task_names
-        }
-        left_out = [task for task in scene.files if task not in images]
-        facts = {
-            "scene": scene.key, "file": str(path), "there": path in there,
-            "images": {task: str(image) for task, image in images.items()}, "left_out": left_out,
-            "attached": {name: str(attached) for name, attached in scene.attachments.items()},
-        }  # fmt: skip
-        shown = " ".join(f"{task}={image.name}" for task, image in images.items())
-        shown += "".join(f" +{name}" for name in scene.attachments)
-        shown += f"  (without {', '.join(left_out)})" * bool(left_out)
-        show(facts, [f"{path}  {'is there already' if path in there else shown}"], as_json)
-    if not as_json:
-        all_there = f", {len(there)} there already" * bool(there)
-        typer.echo(f"{report.counted(len(paths) - len(there))} to encode{all_there}")

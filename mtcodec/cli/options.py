@@ -158,7 +158,7 @@ class BatchOptions(Group):
 
 
 class ReadingOptions(Group):
-    """How images are read where their files leave a choice."""
+    """How a dataset is read where its files leave a choice."""
 
     exif: str = option(
         "auto", "turn|keep",
@@ -175,10 +175,18 @@ class ReadingOptions(Group):
         panel=IMAGES,
     )  # fmt: skip
 
+    pattern: str = option(
+        "", "TEMPLATE",
+        "How paths in the dataset are read, in place of what is told by itself: "
+        "'{scene}/{task}_{camera}/{frame}.{ext}'; all fields but task and ext make a scene's name, * and **/ "
+        "stand for anything.",
+        panel=IMAGES,
+    )  # fmt: skip
+
     def reading(self) -> Reading:
         """What the options say, for whatever finds scenes."""
         forms = texts.assignments(self.unpack or [], "a form of packed values")
-        return Reading(self.exif, {task: packing.parse(form) for task, form in forms})
+        return Reading(self.exif, {task: packing.parse(form) for task, form in forms}, self.pattern)
 
 
 class NamingOptions(Group):
@@ -191,7 +199,7 @@ class NamingOptions(Group):
         "--task", panel=IMAGES, sets="tasks", parse=texts.declarations,
     )  # fmt: skip
     other_names: list[str] | None = option(
-        None, "FILE=TASK", "Another name of a task, e.g. color=rgb; repeatable.", "--name", panel=IMAGES
+        None, "FILE=TASK", "Another name of a task, e.g. color=rgb; repeatable.", "--rename", panel=IMAGES
     )
 
     def tasks_by_name(self) -> dict[str, str]:

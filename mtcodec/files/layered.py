@@ -51,5 +51,5 @@ def _name(search: Search, layer: str) -> str:
     declared = search.naming.declared.get(task)
     if rank == RANK_CALLER or declared is None or declared.kind.name != "color":
         return layer
-    search.note(f"{layer} is read as {HDR_TASK} (--name {layer}={task} calls it so)")
+    search.note(f"{layer} is read as {HDR_TASK} (--rename {layer}={task} calls it so)")
     return HDR_TASK

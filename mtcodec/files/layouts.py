@@ -62,7 +62,6 @@ def find_scenes(
     names: Mapping[str, str] = {},
     note: Note = ignore,
     attach: Sequence[str] = (),
-    pattern: str = "",
     reading: Reading = AS_USUAL,
 ) -> list[SceneFiles]:
     """The scenes of ``dataset``, in order of their keys; opens no image.
@@ -72,8 +71,7 @@ def find_scenes(
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
-        pattern: of paths of images, see :mod:`mtcodec.files.template`; in place of all layouts.
-        reading: how images of the scenes are to be read. Units that it says count before those of layouts.
+        reading: how paths and images of the scenes are to be read. Units that it says count before those of layouts.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
@@ -83,7 +81,7 @@ def find_scenes(
     """
     packing.check(reading.unpack, declared)
     search = Search(dataset, declared, names, note)
-    scenes = (_find_in_file if dataset.is_file() else _find_in_directory)(search, pattern)
+    scenes = (_find_in_file if dataset.is_file() else _find_in_directory)(search, reading.pattern)
     if attach:
         scenes = [attach_files(scene, attach, dataset) for scene in scenes]
         search.use_files(attached_paths(scenes))
@@ -192,5 +190,5 @@ def _nothing_found(root: Listing, declared: Declarations) -> str:
     tasks = list_names(list(declared))
     return (
         f"no scenes found: there is {contents}, but no image or directory of images is named after a task "
-        f"({tasks}; --name NAME=TASK says what others are), and no directory holds such images"
+        f"({tasks}; --rename NAME=TASK says what others are), and no directory holds such images"
     )

@@ -83,7 +83,7 @@ def _suffix_name(search: Search, suffix: str) -> str:
     if search.naming.is_renamed(suffix):
         return suffix
     task = TASK_OF_SUFFIX[suffix]
-    search.note(f"of pairs of images, {suffix} is read as {task} (--name {suffix}=… says otherwise)")
+    search.note(f"of pairs of images, {suffix} is read as {task} (--rename {suffix}=… says otherwise)")
     return task
 
 

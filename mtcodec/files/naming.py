@@ -140,7 +140,7 @@ class Naming:
                     self._note(f"{name} keeps its name, as {task} is there: {names[task]}")
                 rank, task = RANK_UNKNOWN, clean_name(name)
             elif RANK_ALIAS <= rank < RANK_UNKNOWN:
-                self._note(f"{name} is read as {task} (--name {name}={clean_name(name)} keeps its name)")
+                self._note(f"{name} is read as {task} (--rename {name}={clean_name(name)} keeps its name)")
             if rank == RANK_UNKNOWN and task != name:
                 self._note(f"{name} is called {task}, as a task's name must be")
             add_file(paths, task, path, task)
@@ -194,4 +194,4 @@ class Naming:
     def note_unused(self) -> None:
         """Say which of the caller's names nothing has."""
         if self._unused:
-            self._note(f"nothing is called {list_names(sorted(self._unused))} (--name)")
+            self._note(f"nothing is called {list_names(sorted(self._unused))} (--rename)")

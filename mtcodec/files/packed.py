@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,10 @@ class AlphaOf:
     @property
     def name(self) -> str:
         return self.image.name
+
+    @property
+    def file(self) -> Path:
+        return self.image if isinstance(self.image, Path) else self.image.file
 
     @property
     def suffix(self) -> str:

@@ -19,6 +19,7 @@ class Reading:
     Attributes:
         exif: what becomes of marks of orientation, see :mod:`mtcodec.files.turning`. ``turn``: each image is
             turned as its own mark says; ``keep``: none is; ``auto``: all images of a scene are, or none.
+        pattern: of paths of images, in place of all layouts (:mod:`mtcodec.files.template`); empty: none.
         unpack: by task, how its values are packed in colours (:func:`mtcodec.files.packing.parse`).
 
     Raises:
@@ -27,6 +28,7 @@ class Reading:
 
     exif: str = "auto"
     unpack: Mapping[str, Packing] = field(default_factory=dict)
+    pattern: str = ""
 
     def __post_init__(self) -> None:
         if self.exif not in EXIF_CHOICES:

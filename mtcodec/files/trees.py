@@ -160,7 +160,7 @@ def _scene(search: Search, tree: Tree, key: str, images: Iterable[tuple[str, str
         new_name = name if search.naming.is_renamed(name) else tree.renamed.get(name, name)
         if new_name != name:
             search.note(
-                f"{name} is read as {new_name}, as in {tree.name} (--name {name}={name} keeps its name)"
+                f"{name} is read as {new_name}, as in {tree.name} (--rename {name}={name} keeps its name)"
             )
         named_paths.append((new_name, path))
     scene = search.scene(key, named_paths, f"{search.dataset}: scene {key}")

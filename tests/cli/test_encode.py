@@ -114,13 +114,13 @@ def test_unknown_images_come_back_exactly_and_a_line_says_so(
 
 def test_images_get_other_names(scene: Path, encode: Any, run: Run, tmp_path: Path) -> None:
     (scene / "normal.png").rename(scene / "Richtung.png")
-    facts = encode("--name", "Richtung=normal")
+    facts = encode("--rename", "Richtung=normal")
     assert facts["said"] == "" and list(facts["tasks"]) == ["depth", "normal", "rgb", "semantic"]
     (scene / "rgb.png").rename(scene / "colour.png")
-    said = encode("--name", "Richtung=normal", "--name", "nothing=rgb")["said"]
-    assert "colour is read as rgb" in said and "nothing is called nothing (--name)" in said
+    said = encode("--rename", "Richtung=normal", "--rename", "nothing=rgb")["said"]
+    assert "colour is read as rgb" in said and "nothing is called nothing (--rename)" in said
     for value, message in (("colour", "not another name: 'colour'"), ("colour=No", "not a task name: 'No'")):
-        fails(run("encode", scene, "-o", tmp_path / "y.mtc", "--name", value), 2, message)
+        fails(run("encode", scene, "-o", tmp_path / "y.mtc", "--rename", value), 2, message)
 
 
 def test_alpha_is_kept(scene: Path, pixels: Pixels, encode: Any, decoded: Any) -> None:

@@ -78,7 +78,7 @@ def test_every_directory_of_a_dataset_is_kept(
     assert run("decode", out / "val/2.mtc", "--tasks", "smell", "-o", tmp_path / "back").code == 0
     assert np.array_equal(image(tmp_path / "back/smell.png"), pixels["depth"])
 
-    settings = ("--task", "color:image", "--name", "smell=disparity", "--force")
+    settings = ("--task", "color:image", "--rename", "smell=disparity", "--force")
     assert "kept exactly" not in run("encode", dataset, "-o", out, *FAST, *settings).err
     assert codings(out / "train/1.mtc")["color"] == codings(out / "val/2.mtc")["disparity"] == "classical"
     quiet = run("encode", dataset, "-o", out, *FAST, "--force", "-q")

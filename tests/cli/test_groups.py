@@ -14,7 +14,7 @@ from mtcodec.errors import UsageError
 from mtcodec.tasks import USUAL
 from mtcodec.train.plan import Plan
 
-NAME = option(..., "NAME", "A name.", "-n", "--name")
+NAME = option(..., "NAME", "A name.", "-n", "--rename")
 
 
 class Base(Group):
@@ -48,7 +48,7 @@ def test_a_command_has_the_options_of_its_groups_in_their_place() -> None:
         3,
         ("--total-count",),
     )
-    assert (name.annotation, name.default.default, name.default.param_decls) == (str, ..., ("-n", "--name"))
+    assert (name.annotation, name.default.default, name.default.param_decls) == (str, ..., ("-n", "--rename"))
     command(first="a", total_count=5, name="b", last="c")
     command(first="a", name="b", last="c", quiet=True)
     assert calls == [("a", 5, "b", "c", False), ("a", 3, "b", "c", True)]

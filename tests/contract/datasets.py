@@ -65,8 +65,8 @@ def _names(place: Path) -> Items:
     for name in ("tasks", "pairs", "aliases"):
         TREES[name](place / name)
     given = {
-        "tasks": ("--task", "color:image", "--tasks", "rgb,depth"), "pairs": ("--name", "png=semantic"),
-        "aliases": ("--name", "image=image", "--task", "image:data", "--name", "segmentation=instance"),
+        "tasks": ("--task", "color:image", "--tasks", "rgb,depth"), "pairs": ("--rename", "png=semantic"),
+        "aliases": ("--rename", "image=image", "--task", "image:data", "--rename", "segmentation=instance"),
     }  # fmt: skip
     found: Items = {}
     for name, options in given.items():

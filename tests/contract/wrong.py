@@ -52,7 +52,7 @@ encode SCENE {OUT} --task heat
 encode SCENE {OUT} --task heat:nothing
 encode SCENE {OUT} --task heat:image:99
 encode SCENE {OUT} --task depth:color
-encode SCENE {OUT} --name a
+encode SCENE {OUT} --rename a
 encode SCENE {OUT} --attach nowhere.json
 encode SCENE {OUT} --attach ../scene
 encode SCENE {OUT} --effort lazy

@@ -62,7 +62,7 @@ def check(path: Path, key: str, whole: Channels, prefix: str = "ViewLayer.") -> 
 def test_a_file_of_layers_is_a_scene(depth: str, tmp_path: Path) -> None:
     path = write(tmp_path / "Image0001.exr", blender(depth=depth))
     assert check(path, "Image0001", blender()) == [
-        "Combined is read as color_hdr (--name Combined=rgb calls it so)",
+        "Combined is read as color_hdr (--rename Combined=rgb calls it so)",
         "Vector is called vector, as a task's name must be",
         "color_hdr: its alpha is kept as a task of its own, color_hdr_alpha",
         "indexob: its whole numbers are kept as uint16, not as float32",

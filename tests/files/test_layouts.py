@@ -121,11 +121,11 @@ def test_other_names_of_a_task_count_where_its_own_is_absent_and_a_note_says_so_
     make(tmp_path, "a/color.png", "a/depth_zbuffer.png", "b/color.png", "b/depth.png", "c/color.png",
          "c/rgb.png", "d/color.png", "d/rgb.png", "e/image.png", "e/color.png", "e/Seg.png")  # fmt: skip
     notes = (
-        "color is read as rgb (--name color=color keeps its name)",
-        "depth_zbuffer is read as depth (--name depth_zbuffer=depth_zbuffer keeps its name)",
+        "color is read as rgb (--rename color=color keeps its name)",
+        "depth_zbuffer is read as depth (--rename depth_zbuffer=depth_zbuffer keeps its name)",
         "color keeps its name, as rgb is there: rgb",
         "image keeps its name, as rgb is there: color",
-        "Seg is read as semantic (--name Seg=seg keeps its name)",
+        "Seg is read as semantic (--rename Seg=seg keeps its name)",
     )
     assert scene_paths(tmp_path, *notes) == {
         "a": {"depth": "a/depth_zbuffer.png", "rgb": "a/color.png"},
@@ -139,7 +139,7 @@ def test_other_names_of_a_task_count_where_its_own_is_absent_and_a_note_says_so_
 def test_names_that_are_given_go_first(tmp_path: Path) -> None:
     make(tmp_path, "a/beauty pass.png", "a/color.png", "a/z.png", "a/Pass7.png")
     names = {"beauty pass": "rgb", "z": "z", "pass7": "albedo", "gone": "depth"}
-    notes = ("color keeps its name, as rgb is there: beauty pass", "nothing is called gone (--name)")
+    notes = ("color keeps its name, as rgb is there: beauty pass", "nothing is called gone (--rename)")
     files = {"albedo": "Pass7", "color": "color", "rgb": "beauty pass", "z": "z"}
     assert scene_paths(tmp_path, *notes, names=names) == {"a": {t: f"a/{f}.png" for t, f in files.items()}}
     make(tmp_path, "a/rgb.png")
@@ -258,7 +258,7 @@ def test_directories_of_unknown_names_with_images_of_the_same_scenes_are_tasks(t
         "rgb.png/x",
     )
     notes = (
-        "color is read as rgb (--name color=color keeps its name)",
+        "color is read as rgb (--rename color=color keeps its name)",
         "Sharp Edges is called sharp_edges, as a task's name must be",
         "1 of 2 scenes have one task only: rgb of 2",
         "left out, as they belong to no scene: smell/",
@@ -325,7 +325,7 @@ def test_taskonomy(tmp_path: Path) -> None:
          *views("normal", two), *views("segment_semantic", one, suffix="segmentsemantic"),
          *views("mask_valid", one, two, suffix="depth_zbuffer"), *views("keypoints2d", one))  # fmt: skip
     notes = [
-        f"{name} is read as {task} (--name {name}={name} keeps its name)"
+        f"{name} is read as {task} (--rename {name}={name} keeps its name)"
         for name, task in (("depth_zbuffer", "depth"), ("segment_semantic", "semantic"))
     ]
     both = {"rgb": "rgb", "mask_valid": "depth_zbuffer", "depth_euclidean": "depth_euclidean"}
@@ -349,7 +349,7 @@ def test_euclidean_depth_takes_the_place_of_an_absent_zbuffer(empty: bool, tmp_p
     make(tmp_path, *views("rgb", "point_0_view_1"), *views("depth_euclidean", "point_0_view_1"))
     if empty:
         (tmp_path / "depth_zbuffer").mkdir()
-    note = "depth_euclidean is read as depth (--name depth_euclidean=depth_euclidean keeps its name)"
+    note = "depth_euclidean is read as depth (--rename depth_euclidean=depth_euclidean keeps its name)"
     unit = "a step of depth is 1.953125mm, as in Taskonomy (--unit depth=… says otherwise)"
     assert scene_paths(tmp_path, note, unit) == {
         "point_0_view_1": {"depth": "depth_euclidean/point_0_view_1_domain_depth_euclidean.png",
@@ -526,7 +526,7 @@ def test_exactly_the_limit_is_too_far() -> None:
 
 
 def test_directories_without_scenes_are_refused_saying_what_was_looked_for(tmp_path: Path) -> None:
-    looked = ("no scenes found: there is ", "named after a task (rgb, depth, normal, semantic, ", "--name")
+    looked = ("no scenes found: there is ", "named after a task (rgb, depth, normal, semantic, ", "--rename")
     refused(tmp_path, *looked, "nothing of the kind")
     make(tmp_path, "smell.png", "edges/1.png", "edges/2.png", "train/scene/x.png", "rgb.txt", "depth.txt")
     (tmp_path / "rgb").mkdir()

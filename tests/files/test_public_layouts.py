@@ -13,6 +13,7 @@ import pytest
 
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.layouts import find_scenes
+from mtcodec.files.reading import Reading
 
 COLOURS = imagecodecs.png_encode(np.zeros((16, 20, 3), np.uint8))
 PLANE = imagecodecs.png_encode(np.zeros((16, 20), np.uint16))
@@ -45,7 +46,7 @@ def read(
     """Paths within ``root`` by key and task, and lines."""
     put(root, names)
     lines: list[str] = []
-    scenes = find_scenes(root, note=lines.append, pattern=pattern, attach=attach)
+    scenes = find_scenes(root, note=lines.append, reading=Reading(pattern=pattern), attach=attach)
     paths = {s.key: {t: str(p).removeprefix(f"{root}/") for t, p in s.files.items()} for s in scenes}
     return paths, [line.removeprefix(f"{root}: ") for line in lines]
 
@@ -165,7 +166,7 @@ def test_poses_beside_frames(depth: int, tmp_path: Path) -> None:
     ]
     scenes, lines = read(tmp_path, names, attach=["{key}.pose.txt"])
     assert list(scenes) == [f"{prefix}seq-01/frame-00000{k}" for k in (0, 1)]
-    assert lines == ["color is read as rgb (--name color=color keeps its name)"]
+    assert lines == ["color is read as rgb (--rename color=color keeps its name)"]
 
 
 def test_trees_at_several_depths(tmp_path: Path) -> None:
@@ -283,8 +284,8 @@ def test_one_camera_is_no_part_of_names(tmp_path: Path) -> None:
                          + [f"rendered_depth_maps/{k}.png" for k in (0, 1)])  # fmt: skip
     assert [set(files) for files in scenes.values()] == [{"rgb", "depth"}, {"rgb", "depth"}]
     assert lines == [
-        "blended_images is read as rgb (--name blended_images=blended_images keeps its name)",
-        "rendered_depth_maps is read as depth (--name rendered_depth_maps=rendered_depth_maps keeps its name)",
+        "blended_images is read as rgb (--rename blended_images=blended_images keeps its name)",
+        "rendered_depth_maps is read as depth (--rename rendered_depth_maps=rendered_depth_maps keeps its name)",
     ]
 
 
@@ -358,7 +359,7 @@ def test_words_of_patterns(pattern: str, names: list[str], keys: list[str], tmp_
 def test_what_is_no_pattern(pattern: str, message: str, tmp_path: Path) -> None:
     put(tmp_path, ["a/rgb.png"])
     with pytest.raises(UsageError) as caught:
-        find_scenes(tmp_path, pattern=pattern)
+        find_scenes(tmp_path, reading=Reading(pattern=pattern))
     assert message in str(caught.value)
 
 
@@ -367,7 +368,7 @@ def test_a_pattern_that_fits_nothing_shows_an_image(tmp_path: Path) -> None:
     with pytest.raises(
         SceneError, match=r"no image has a path like '\{task\}/x/y\.png'; one of its images is a/b\.png"
     ):
-        find_scenes(tmp_path, pattern="{task}/x/y.png")
+        find_scenes(tmp_path, reading=Reading(pattern="{task}/x/y.png"))
     put(tmp_path, ["a/rgb.png", "a/rgb.jpg"])
     with pytest.raises(SceneError, match="a second file for task 'rgb'"):
-        find_scenes(tmp_path, pattern="{scene}/{task}.{ext}")
+        find_scenes(tmp_path, reading=Reading(pattern="{scene}/{task}.{ext}"))

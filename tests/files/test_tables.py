@@ -52,7 +52,7 @@ def test_rows_are_scenes_whatever_their_groups(tmp_path: Path) -> None:
         assert np.array_equal(images["rgb"], RGB) and np.array_equal(images["depth"], depths[k])
     assert notes(path)[1] == [
         "columns left out, as they hold no images: label, caption",
-        "image is read as rgb (--name image=image keeps its name)",
+        "image is read as rgb (--rename image=image keeps its name)",
     ]
 
 

@@ -72,14 +72,14 @@ def test_a_shard_of_webdataset(tmp_path: Path) -> None:
 def test_an_image_without_a_name_beside_one_with(tmp_path: Path) -> None:
     path = pack(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.depth.png": png(DEPTH)})
     assert search(path) == (
-        {"0001": ["depth", "rgb"]}, ["image is read as rgb (--name image=image keeps its name)"],
+        {"0001": ["depth", "rgb"]}, ["image is read as rgb (--rename image=image keeps its name)"],
     )  # fmt: skip
 
 
 def test_images_that_only_their_formats_tell_apart(tmp_path: Path) -> None:
     files, lines = search(pack(tmp_path / "x.tar", {"0001.jpg": jpeg(), "0001.png": png(DEPTH)}))
     assert files == {"0001": ["depth", "rgb"]}
-    assert lines[1] == "of pairs of images, png is read as depth (--name png=… says otherwise)"
+    assert lines[1] == "of pairs of images, png is read as depth (--rename png=… says otherwise)"
 
 
 def test_a_directory_of_shards(tmp_path: Path) -> None:

@@ -233,9 +233,9 @@ def test_hypersim_as_it_is_downloaded(tmp_path: Path) -> None:
     for task, name in (("color_hdr", "color"), ("depth", "depth_meters"), ("semantic", "semantic")):
         assert np.array_equal(images[task], arrays[name], equal_nan=task == "depth")
     assert notes == [
-        "color is read as color_hdr, as in Hypersim (--name color=color keeps its name)",
-        "depth_meters is read as depth (--name depth_meters=depth_meters keeps its name)",
-        "normal_cam is read as normal (--name normal_cam=normal_cam keeps its name)",
+        "color is read as color_hdr, as in Hypersim (--rename color=color keeps its name)",
+        "depth_meters is read as depth (--rename depth_meters=depth_meters keeps its name)",
+        "normal_cam is read as normal (--rename normal_cam=normal_cam keeps its name)",
         "left out, as they belong to no scene: ai_001_001/_detail/, "
         "ai_001_001/images/scene_cam_00_final_preview/frame.0000.color.jpg, "
         "ai_001_001/images/scene_cam_00_final_preview/frame.0001.color.jpg, "
@@ -304,8 +304,8 @@ def test_pairs_of_nyu(tmp_path: Path) -> None:
     scenes, notes = scenes_of(tmp_path / "train")
     assert list(scenes) == ["attic_out/1"] and list(scenes["attic_out/1"].files) == ["depth", "rgb"]
     assert notes == [
-        "of pairs of images, jpg is read as rgb (--name jpg=… says otherwise)",
-        "of pairs of images, png is read as depth (--name png=… says otherwise)",
+        "of pairs of images, jpg is read as rgb (--rename jpg=… says otherwise)",
+        "of pairs of images, png is read as depth (--rename png=… says otherwise)",
         "left out, as they belong to no scene: attic_out/2.jpg",
     ]
     (scene,) = find_scenes(tmp_path / "train", names={"png": "semantic"})
