@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
+from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, UnreadableImage
 from mtcodec.messages import Loss
@@ -63,6 +64,13 @@ class Layer:
         return f"{self.file}: layer {self.layer}"
 
 
+class _Part(NamedTuple):
+    """What a part of a file holds: its channels, (H, W) each, and where they lie."""
+
+    planes: dict[Place, Array]
+    windows: Windows
+
+
 def layers(path: Path) -> list[Layer]:
     """The layers of a file, without its pixels; none where it cannot be read."""
     try:
@@ -80,19 +88,32 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer."""
     if isinstance(source, Layer):
         state = source.file.stat()
-        planes = _all_planes(source.file, state.st_mtime_ns, state.st_size)
-        return np.stack([planes[place] for place in source.channels], axis=-1)
+        parts = _parts_read_last(source.file, state.st_mtime_ns, state.st_size)
+        return _image(parts[source.channels[0][0]], source.channels, note)
     with _on_disk(source) as path:
-        parts = _read_planes(path)
+        parts = _read_parts(path)
     if len(parts) > 1:
         note(Loss(f"only the first of its {len(parts)} parts is read"))
-    planes = parts[0]
-    places_by_layer = _places_by_layer([list(planes)])
+    places_by_layer = _places_by_layer([list(parts[0].planes)])
     if len(places_by_layer) != 1:
-        names = ", ".join(name for _, name in planes)
+        names = ", ".join(name for _, name in parts[0].planes)
         raise UnreadableImage(f"channels {names}; one image has one, R G B (A), or X Y Z")
     (places,) = places_by_layer.values()
-    return np.stack([planes[place] for place in places], axis=-1)
+    return _image(parts[0], places, note)
+
+
+def _image(part: _Part, places: Sequence[Place], note: Note) -> Array:
+    """The image of these channels of a part, in its display window."""
+    planes = [part.planes[place] for place in places]
+    if any(plane.shape != part.windows.data_size for plane in planes):
+        raise UnreadableImage("its channels are of several sizes")
+    are_colors = _channel_names(places) >= set("RGB")
+    return placed(np.stack(planes, axis=-1), part.windows, are_colors, note)
+
+
+def _channel_names(places: Sequence[Place]) -> set[str]:
+    """The last parts of names of channels: ``R G B``."""
+    return {name.rpartition(".")[2].upper() for _, name in places}
 
 
 def _read_shape(source: ImageSource) -> Shape:
@@ -106,31 +127,33 @@ def _may_have_alpha(source: ImageSource) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _all_planes(path: Path, mtime_ns: int, size: int) -> dict[Place, Array]:
-    """All channels of the file that was read last: layers of one scene are read one after the other."""
-    return {place: plane for planes in _read_planes(path) for place, plane in planes.items()}
+def _parts_read_last(path: Path, mtime_ns: int, size: int) -> list[_Part]:
+    """The file that was read last: layers of one scene are read one after the other."""
+    return _read_parts(path)
 
 
 def _read_channel_names(path: Path) -> list[list[Place]]:
     """By part, the places of its channels; UnreadableImage if a part is too large."""
     with _open(path, header_only=True) as file:
         for part in file.parts:
-            low, high = part.header["dataWindow"]
-            check_size(int(high[1]) - int(low[1]) + 1, int(high[0]) - int(low[0]) + 1)
+            windows_of(part.header)
         return [
             [_place(file, number, channel.name) for channel in part.header["channels"]]
             for number, part in enumerate(file.parts)
         ]
 
 
-def _read_planes(path: Path) -> list[dict[Place, Array]]:
-    """By part, its channels, (H, W) each."""
+def _read_parts(path: Path) -> list[_Part]:
+    """All channels of a file, by part."""
     _read_channel_names(path)  # refuses what is too large
     with _open(path, separate_channels=True) as file:
         if not file.parts:
             raise UnreadableImage("its pixels are damaged or cut off")
         return [
-            {_place(file, number, name): np.asarray(plane.pixels) for name, plane in part.channels.items()}
+            _Part(
+                {_place(file, number, name): np.asarray(chan.pixels) for name, chan in part.channels.items()},
+                windows_of(part.header),
+            )
             for number, part in enumerate(file.parts)
         ]
 
