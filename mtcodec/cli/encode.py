@@ -77,8 +77,8 @@ def encode(
     directories; or directories named after tasks, in which equal paths are one scene (rgb/train/1.png,
     depth/train/1.png; Taskonomy's and Omnidata's names are known); or it is a TUM RGB-D sequence, whose rgb
     and depth images are associated by time. Hypersim, KITTI and others, tar and Parquet files of images, and
-    EXR files of several layers are read as they lie, too (docs/datasets.md). What nobody declares is kept
-    exactly.
+    files of several images (EXR layers, TIFF pages, arrays of NPZ and HDF5) are read as they lie, too
+    (docs/datasets.md). What nobody declares is kept exactly.
 
     One scene becomes the file OUT. Several scenes, or one if OUT is an existing directory or ends in /,
     become OUT/KEY.mtc; KEY is the name of a scene directory, or a path such as train/1. Several scenes for

@@ -6,13 +6,15 @@ import copy
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from mtcodec.errors import MtcodecError
+from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
 from mtcodec.files.listing import Listing, Scan, list_directory
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
-from mtcodec.files.sources import ImageSource
-from mtcodec.messages import Loss
+from mtcodec.files.sources import ImageSource, Layer
+from mtcodec.messages import Loss, rephrased
 from mtcodec.tasks import Declarations
 
 
@@ -54,6 +56,7 @@ class Search:
         self.misfits: list[str] = []
         self.other_files: list[str] = []
         self._sources: dict[str, ImageSource] = {}
+        self._single: set[tuple[str, str]] = set()  # names and suffixes of files that hold one image each
 
     def within(self, file: Path, scan: Scan) -> Search:
         """A part of this search, in a file that ``scan`` lists like a directory; it shares all findings."""
@@ -74,8 +77,40 @@ class Search:
 
     def scene(self, key: str, images: Iterable[tuple[str, str]], label: str) -> SceneFiles:
         """A scene of images, their names and paths; see :meth:`Naming.assign`."""
-        files = self.naming.assign(images)
+        files = self.naming.assign(image for name, path in images for image in self.images_at(name, path))
         return SceneFiles(key, {task: self.source_at(path) for task, path in files.items()}, label)
+
+    def images_at(self, name: str, path: str) -> list[tuple[str, str]]:
+        """Names and paths of the images of a file that stands for ``name``.
+
+        Of several, one that is called so, or else the first, keeps the name of a task that is known; others
+        are called ``depth_confidence``. Where the name tells nothing, those of the images count. Whether
+        files of a name and a format hold several, the first one tells.
+        """
+        kind_of_file = name, PurePath(path).suffix.lower()
+        source = self.source_at(path)
+        if (
+            kind_of_file[1] not in LAYERED_SUFFIXES
+            or kind_of_file in self._single
+            or isinstance(source, Layer)
+        ):
+            return [(name, path)]
+        try:
+            layers = layers_of(source, lambda line: self.note(rephrased(line, f"{name}: {line}")))
+        except MtcodecError:  # reading it tells what is wrong
+            return [(name, path)]
+        if not layers:
+            self._single.add(kind_of_file)
+            return [(name, path)]
+        paths = [self.register(layer) for layer in layers]
+        if not self.naming.knows(name):
+            return list(zip([layer.layer for layer in layers], paths))
+        task = self.naming.meaning(name)[1]
+        same = (k for k, layer in enumerate(layers) if self.naming.meaning(layer.layer)[1] == task)
+        main = next(same, 0)
+        names = [f"{name}_{layer.layer}" if k != main else name for k, layer in enumerate(layers)]
+        self.note(f"{name}: files that hold several images are read as tasks {', '.join(names)}")
+        return list(zip(names, paths))
 
     def register(self, source: ImageSource) -> str:
         """What stands for ``source`` where paths of images are asked for."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -18,7 +20,7 @@ class UnreadableImage(ValueError):
 
 
 class Source(Protocol):
-    """A member of a tar file, a cell of a table, or a layer of an EXR file.
+    """A member of a tar file, a cell of a table, or an image of a file of several.
 
     ``str()`` of it is what messages call it.
     """
@@ -42,6 +44,52 @@ class Source(Protocol):
 ImageSource = Path | Source
 
 
+@dataclass(frozen=True)
+class Layer:
+    """One image of a file that holds several, as a source: a layer of EXR, a page of TIFF, an array.
+
+    Attributes:
+        file: what holds it.
+        sort: what messages call it: layer, page or array.
+        layer: its name there, ``ViewLayer.Depth``.
+        place: where the reader of its format finds it.
+        share: of the bytes of the file, 0 to 1.
+        is_float: are its values floats?
+    """
+
+    file: ImageSource
+    sort: str
+    layer: str
+    place: Hashable
+    share: float
+    is_float: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.name}:{self.layer}"
+
+    @property
+    def suffix(self) -> str:
+        return self.file.suffix
+
+    @property
+    def size(self) -> int:
+        """Its share of the file."""
+        return round(self.share * size_of(self.file))
+
+    def read_bytes(self) -> bytes:
+        """All of the file."""
+        return self.file.read_bytes()
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.sort} {self.layer}"
+
+
+def directory_of(source: ImageSource) -> Path:
+    """The directory that holds a source."""
+    return directory_of(source.file) if isinstance(source, Layer) else Path(str(source)).parent
+
+
 def size_of(source: ImageSource) -> int:
     """Bytes on disk.
 
@@ -63,7 +111,8 @@ def is_present(source: ImageSource) -> bool:
 
 
 def open_source(source: ImageSource) -> BinaryIO:
-    """A file of its bytes; of a path only those that are asked for are read."""
+    """A file of its bytes, of a layer those of its file; of a path only those that are asked for are read."""
+    source = source.file if isinstance(source, Layer) else source
     return source.open("rb") if isinstance(source, Path) else io.BytesIO(source.read_bytes())
 
 

@@ -11,6 +11,7 @@ from mtcodec.files.depth_units import note_unit
 from mtcodec.files.listing import Listing, walk
 from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.sources import directory_of
 
 MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
 MAX_SIGN_DIRECTORIES = 3  # how many directories of each are looked into
@@ -138,7 +139,7 @@ def _find_in_tree(search: Search, tree: Tree) -> list[SceneFiles]:
             misfits.append(path)
     scenes = [_scene(search, tree, key, images) for key, images in images_by_key.items()]
     sources = (source for scene in scenes for source in scene.files.values())
-    used_directories = {PurePath(str(source)).parent for source in sources}
+    used_directories = {directory_of(source) for source in sources}
     search.misfits += _shorten(misfits, used_directories)
     search.other_files += _shorten(other_files, used_directories)
     return scenes

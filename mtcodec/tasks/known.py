@@ -44,8 +44,8 @@ _NAMES = {
     "zbuffer z range depth_euclidean",
     "normal": "normal_cam surface_normal normal_map normalmap nrm",
     "semantic": "segment_semantic segmentsemantic semantic_segmentation semantic_label semantic_map seg "
-    "segmentation semseg sem_seg sem label",
-    "instance": "instance_segmentation instance_id inst",
+    "segmentation semseg sem_seg sem label class_segmap category_id_segmap",
+    "instance": "instance_segmentation instance_id inst instance_segmap",
     "disparity": "disp disparity_map",
 }
 

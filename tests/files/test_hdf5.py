@@ -80,8 +80,8 @@ def _several(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (_several, "it holds several datasets (colors, group/depth); an image is one, or called 'dataset'"),
-        (lambda f: f.create_group("empty"), "it holds no dataset"),
+        (_several, "it holds several images: colors, group/depth"),
+        (lambda f: f.create_group("empty"), "it holds no arrays"),
         (_external, "its values lie in other files"),
         (_virtual, "its values lie in other files"),
         (_link(h5py.ExternalLink("other.hdf5", "/dataset")), "dataset is a link"),

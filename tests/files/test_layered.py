@@ -112,7 +112,7 @@ def test_one_layer_is_an_image_whatever_its_prefix(tmp_path: Path) -> None:
     assert {name: image.shape for name, image in read_scene(scene).items()} == {
         "albedo": (*SHAPE, 3), "depth": SHAPE,
     }  # fmt: skip
-    with pytest.raises(SceneError, match="not an EXR file of several layers"):
+    with pytest.raises(SceneError, match="it does not hold several images"):
         find_scenes(tmp_path / "scene" / "depth.exr")
 
 

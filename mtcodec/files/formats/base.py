@@ -12,10 +12,11 @@ import numpy as np
 
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.files.notes import Note
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
 from mtcodec.signals.mapping import Array
 
 MAX_SAMPLES = 1 << 30  # height × width × channels of an image
+MAX_ARRAY_BYTES = 1 << 31  # of an image in a file of arrays
 
 
 class Shape(NamedTuple):
@@ -42,6 +43,8 @@ class ImageFormat:
         read_shape: gives size, channels and dtype, without reading pixels where the library can.
         may_have_alpha: has the format a place for alpha in what this source holds?
         is_lossy: do the pixels of this source differ from those that were stored?
+        layers: of a format whose files may hold several images: those of a file, read from its headers. Lines
+            tell what is none. Its readers take these, too.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ImageFormat:
     read_shape: Callable[[ImageSource], Shape]
     may_have_alpha: Callable[[ImageSource], bool] = lambda source: False
     is_lossy: Callable[[ImageSource], bool] = lambda source: False
+    layers: Callable[[ImageSource, Note], list[Layer]] | None = None
 
 
 def array_shape(shape: Sequence[int], dtype: str) -> Shape:

@@ -9,17 +9,16 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
 from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.silence import native_silence
@@ -31,39 +30,6 @@ Place = tuple[int, str]
 """The number of a part, and the name of a channel in it."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a file, as a source.
-
-    Attributes:
-        layer: its name, ``ViewLayer.Depth``.
-        channels: where its channels are, in the order of the image's.
-        share: of the channels of the file that are in this layer, 0 to 1.
-    """
-
-    file: Path
-    layer: str
-    channels: tuple[Place, ...]
-    share: float
-
-    suffix = ".exr"
-
-    @property
-    def name(self) -> str:
-        return f"{self.file.name}:{self.layer}"
-
-    @property
-    def size(self) -> int:
-        """Its share of the file, whose channels are compressed together."""
-        return round(self.share * self.file.stat().st_size)
-
-    def read_bytes(self) -> bytes:
-        return self.file.read_bytes()
-
-    def __str__(self) -> str:
-        return f"{self.file}: layer {self.layer}"
-
-
 class _Part(NamedTuple):
     """What a part of a file holds: its channels, (H, W) each, and where they lie."""
 
@@ -71,15 +37,13 @@ class _Part(NamedTuple):
     windows: Windows
 
 
-def layers(path: Path) -> list[Layer]:
-    """The layers of a file, without its pixels; none where it cannot be read."""
-    try:
+def _layers(source: ImageSource, note: Note) -> list[Layer]:
+    """The layers of a file, without its pixels."""
+    with _on_disk(source) as path:
         parts = _read_channel_names(path)
-    except Exception:  # reading it as an image tells what is wrong
-        return []
     channel_count = sum(map(len, parts))
     return [
-        Layer(path, name, tuple(places), len(places) / channel_count)
+        Layer(source, "layer", name, tuple(places), len(places) / channel_count, is_float=True)
         for name, places in _places_by_layer(parts).items()
     ]
 
@@ -87,9 +51,8 @@ def layers(path: Path) -> list[Layer]:
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer."""
     if isinstance(source, Layer):
-        state = source.file.stat()
-        parts = _parts_read_last(source.file, state.st_mtime_ns, state.st_size)
-        return _image(parts[source.channels[0][0]], source.channels, note)
+        places: Sequence[Place] = cast("tuple[Place, ...]", source.place)
+        return _image(_parts_of(source.file)[places[0][0]], places, note)
     with _on_disk(source) as path:
         parts = _read_parts(path)
     if len(parts) > 1:
@@ -123,7 +86,18 @@ def _read_shape(source: ImageSource) -> Shape:
 
 def _may_have_alpha(source: ImageSource) -> bool:
     """Can the last channel of an image be alpha? Not that of a layer of vectors."""
-    return not isinstance(source, Layer) or {"G", "A"} <= {name[-1] for _, name in source.channels}
+    return not isinstance(source, Layer) or _channel_names(cast("tuple[Place, ...]", source.place)) >= {
+        "G",
+        "A",
+    }
+
+
+def _parts_of(file: ImageSource) -> list[_Part]:
+    if isinstance(file, Path):
+        state = file.stat()
+        return _parts_read_last(file, state.st_mtime_ns, state.st_size)
+    with _on_disk(file) as path:
+        return _read_parts(path)
 
 
 @lru_cache(maxsize=1)
@@ -202,4 +176,12 @@ def _on_disk(source: ImageSource) -> Iterator[Path]:
         yield path
 
 
-FORMAT = ImageFormat("EXR", (".exr",), (b"v/1\x01",), _read, _read_shape, may_have_alpha=_may_have_alpha)
+FORMAT = ImageFormat(
+    "EXR",
+    (".exr",),
+    (b"v/1\x01",),
+    _read,
+    _read_shape,
+    may_have_alpha=_may_have_alpha,
+    layers=_layers,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -54,10 +55,7 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if not data.startswith(NPY.magics):
         raise UnreadableImage("it is no array, or cut off")
     file = io.BytesIO(data)
-    version = npy_format.read_magic(file)
-    if version not in NPY_HEADER_READERS:
-        raise UnreadableImage(f"an array of version {version}")
-    shape, _, dtype = NPY_HEADER_READERS[version](file)
+    shape, dtype = read_npy_header(file)
     if dtype.hasobject:
         raise UnreadableImage("it holds Python objects, not numbers")
     if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
@@ -71,8 +69,17 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
 
 def _read_npy_shape(source: ImageSource) -> Shape:
     with open_source(source) as file:
-        shape, _, dtype = NPY_HEADER_READERS[npy_format.read_magic(file)](file)
+        shape, dtype = read_npy_header(file)
     return array_shape(shape, dtype.name)
+
+
+def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    """Shape and dtype of an array; raises UnreadableImage, or what numpy does."""
+    version = npy_format.read_magic(file)
+    if version not in NPY_HEADER_READERS:
+        raise UnreadableImage(f"an array of version {version}")
+    shape, _, dtype = NPY_HEADER_READERS[version](file)
+    return shape, dtype
 
 
 PNG = ImageFormat("PNG", (".png",), (b"\x89PNG",), _read_png, _read_png_shape, lambda source: True)
