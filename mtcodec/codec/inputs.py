@@ -71,7 +71,7 @@ def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout
         ]
         if len(possible) > 1:
             raise SceneError(
-                f"channels first or last? {array.shape} may be both: say layout='hwc' or layout='chw'",
+                f"{axes.question(array.shape)}: say layout='hwc' or layout='chw'",
                 task=name,
             )
         result[name] = axes.channels_last(array, possible[0])

@@ -34,6 +34,11 @@ def possible_layouts(shape: Sequence[int], task: Task = UNDECLARED) -> list[str]
     return [LAST]  # of unusual channels, or with those that do not fit, as an error will tell
 
 
+def question(shape: Sequence[int]) -> str:
+    """What is asked where both layouts are possible."""
+    return f"channels first or last? {tuple(shape)} may be both"
+
+
 def size_in(shape: Sequence[int], layout: str) -> tuple[int, ...]:
     """Height and width of an image of this shape in a layout."""
     return tuple(shape[:2] if layout == LAST else shape[1:])

@@ -48,7 +48,7 @@ def test_an_array_called_dataset_is_the_image_whatever_lies_beside_it(tmp_path: 
 
 
 def test_four_channels_are_no_alpha(tmp_path: Path) -> None:
-    image = np.zeros((4, 6, 4), np.float16)
+    image = np.zeros((5, 6, 4), np.float16)
     path = write_hdf5(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=image))
     assert read_image(path).shape == image.shape
 

@@ -373,7 +373,7 @@ REFUSED_IMAGES = {
     "no pixels": (np.zeros((0, 5), np.uint8), "an image of 5×0 pixels"),
     "a number": (np.uint8(3), "not an image: an array of shape ()"),
     "a video": (np.zeros((2, 4, 4, 3), np.uint8), "not an image: an array of shape (2, 4, 4, 3)"),
-    "spectra": (np.zeros((4, 4, 17), np.uint8), "17 channels are more than 16"),
+    "spectra": (np.zeros((20, 20, 17), np.uint8), "17 channels are more than 16"),
     "pickled": (np.array([{}]), "cannot read it: it holds Python objects, not numbers"),
 }
 

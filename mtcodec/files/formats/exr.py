@@ -81,7 +81,7 @@ def _channel_names(places: Sequence[Place]) -> set[str]:
 
 def _read_shape(source: ImageSource) -> Shape:
     image = _read(source, False, ignore)  # OpenEXR tells no pixel types of headers alone
-    return array_shape(image.shape, image.dtype.name)
+    return array_shape(image.shape, image.dtype.name, has_axes=True)
 
 
 def _may_have_alpha(source: ImageSource) -> bool:

@@ -108,10 +108,12 @@ def _check_is_image(dataset: Any) -> None:
         raise UnreadableImage("its values lie in other files")
     if dataset.shape is None or len(dataset.shape) not in (2, 3):
         raise UnreadableImage(f"not an image: an array of shape {dataset.shape}")
-    check_size(*dataset.shape[:2])
+    check_size(*sorted(dataset.shape)[-2:])
     chunk_bytes = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
     if max(chunk_bytes, math.prod(dataset.shape) * dataset.dtype.itemsize) > MAX_ARRAY_BYTES:
         raise UnreadableImage(f"an array of shape {dataset.shape} is too large")
 
 
-FORMAT = ImageFormat("HDF5", (".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape, layers=_layers)
+FORMAT = ImageFormat(
+    "HDF5", (".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape, layers=_layers, has_axes=lambda source: False
+)

@@ -76,4 +76,6 @@ def _layers(source: ImageSource, note: Note) -> list[Layer]:
         return arrays.layers_among(source, _stored_arrays(file), note)
 
 
-FORMAT = ImageFormat("npz", (".npz",), (b"PK\3\4",), _read, _read_shape, layers=_layers)
+FORMAT = ImageFormat(
+    "npz", (".npz",), (b"PK\3\4",), _read, _read_shape, layers=_layers, has_axes=lambda source: False
+)

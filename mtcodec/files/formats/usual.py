@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
+from mtcodec.files.marks import HEAD_BYTES, has_mark
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -61,7 +62,7 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
         raise UnreadableImage("not as many numbers as it declares")
     if len(shape) > 1:
-        check_size(*shape[:2])
+        check_size(*sorted(shape)[-2:])
     file.seek(0)
     image: Array = npy_format.read_array(file, allow_pickle=False)
     return image.astype(image.dtype.newbyteorder("="), copy=False)
@@ -70,7 +71,13 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
 def _read_npy_shape(source: ImageSource) -> Shape:
     with open_source(source) as file:
         shape, dtype = read_npy_header(file)
-    return array_shape(shape, dtype.name)
+    return array_shape(shape, dtype.name, has_axes=_is_marked(source))
+
+
+def _is_marked(source: ImageSource) -> bool:
+    """Has decoding written this array? Then its channels are last."""
+    with open_source(source) as file:
+        return has_mark(file.read(HEAD_BYTES), 0)
 
 
 def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
@@ -83,4 +90,4 @@ def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generi
 
 
 PNG = ImageFormat("PNG", (".png",), (b"\x89PNG",), _read_png, _read_png_shape, lambda source: True)
-NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape)
+NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape, has_axes=_is_marked)
