@@ -39,10 +39,18 @@ def _open(file: BinaryIO, format_name: str) -> Any:
     return image
 
 
+def _note_frames(file: Any, note: Note) -> None:
+    """Tell of frames, and of the pictures that cameras put behind the first (MPO)."""
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1:
+        note(Loss(f"only the first of its {frames} frames is read"))
+
+
 def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     from PIL import ImageOps
 
     with _open(io.BytesIO(source.read_bytes()), "JPEG") as file:
+        _note_frames(file, note)
         if file.getexif().get(EXIF_ORIENTATION, 1) != 1:
             note("it is turned as its EXIF data say")
         if file.mode not in ("L", "RGB"):
@@ -60,9 +68,7 @@ def _read_jpeg_shape(source: ImageSource) -> Shape:
 
 def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -> Array:
     with _open(io.BytesIO(source.read_bytes()), format_name) as file:
-        frames = getattr(file, "n_frames", 1)
-        if frames > 1:
-            note(Loss(f"only the first of its {frames} frames is read"))
+        _note_frames(file, note)
         file.load()
         if file.mode == "1":
             return np.asarray(file).astype(np.uint8) * np.uint8(1 if as_numbers else 255)

@@ -19,6 +19,7 @@ from mtcodec.signals.mapping import Array
 
 PALETTE = 3  # the colour type of PNG images whose pixels are indexes of a palette
 PNG_CHANNELS = {0: 1, 2: 3, PALETTE: 3, 4: 2, 6: 4}  # by colour type
+PNG_SIGNATURE_BYTES = 8
 PNG_HEADER_BYTES = 26  # up to the colour type
 NPY_HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
@@ -29,6 +30,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     data = source.read_bytes()
     keep_from_users("imagecodecs")
     check_size(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
+    _note_frames(data, note)
     bits, colour_type = data[24:26] if len(data) > PNG_HEADER_BYTES else (8, 0)
     if as_numbers and colour_type == PALETTE:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
@@ -40,6 +42,21 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if as_numbers and bits < 8:
         return image.astype(np.uint8) // np.uint8(255 // ((1 << bits) - 1))
     return image
+
+
+def _note_frames(data: bytes, note: Note) -> None:
+    """Tell of the frames of an animation, of which the still picture may be the first."""
+    at, frames = PNG_SIGNATURE_BYTES, 0
+    is_first = False
+    while at + 12 <= len(data) and (kind := data[at + 4 : at + 8]) != b"IDAT":
+        if kind == b"acTL":
+            frames = int.from_bytes(data[at + 8 : at + 12], "big")
+        is_first |= kind == b"fcTL"
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    if frames and not is_first:
+        note(Loss(f"only its still picture is read, and none of its {frames} frames"))
+    elif frames > 1:
+        note(Loss(f"only the first of its {frames} frames is read"))
 
 
 def _read_png_shape(source: ImageSource) -> Shape:
