@@ -62,7 +62,7 @@ def find_scenes(
         UsageError: ``names`` gives a name that no task can have.
     """
     search = Search(dataset, declared, names, note)
-    scenes = _find_in_file(search) if dataset.is_file() else _find_in_directory(search)
+    scenes = _find_in_file(search) if dataset.is_file() else _joined(_find_in_directory(search))
     if attach:
         scenes = [attach_files(scene, attach) for scene in scenes]
         search.use_files(attached_paths(scenes))
@@ -101,6 +101,20 @@ def _find_in_directory(search: Search) -> list[SceneFiles]:
     if not scenes:
         raise SceneError(_nothing_found(root, search.naming.declared), path=search.dataset)
     return scenes
+
+
+def _joined(scenes: Sequence[SceneFiles]) -> list[SceneFiles]:
+    """Scenes of equal keys and different tasks are one: ``0001_rgb.png`` and ``0001.npz``."""
+    by_key: dict[str, SceneFiles] = {}
+    others: list[SceneFiles] = []
+    for scene in scenes:
+        first = by_key.setdefault(scene.key, scene)
+        if scene.files.keys() & first.files.keys():
+            others += [scene] if scene is not first else []
+            continue
+        files = dict(sorted({**first.files, **scene.files}.items()))
+        by_key[scene.key] = replace(scene, files=files, units={**first.units, **scene.units})
+    return [*by_key.values(), *others]
 
 
 def _find_in_containers(search: Search) -> list[SceneFiles]:

@@ -170,6 +170,21 @@ def test_images_of_other_sizes_are_told_and_not_dropped(tmp_path: Path) -> None:
     assert list(scene.files) == ["depth", "rgb"]
 
 
+@SUFFIXES
+def test_images_of_a_scene_may_lie_beside_such_a_file(suffix: str, tmp_path: Path) -> None:
+    for number in range(2):
+        write_image(tmp_path / f"{number:04}_rgb.png", RGB)
+        WRITERS[suffix](tmp_path / f"{number:04}{suffix}", {"depth": DEPTH, "semantic": SEMANTIC})
+    scenes, _ = read_all(tmp_path)
+    assert list(scenes) == ["0000", "0001"] and all(same(scene, IMAGES) for scene in scenes.values())
+
+
+def test_two_images_of_one_task_are_never_chosen_from(tmp_path: Path) -> None:
+    write_image(tmp_path / "0001_rgb.png", RGB)
+    write_npz(tmp_path / "0001.npz", IMAGES)
+    assert [sorted(scene.files) for scene in find_scenes(tmp_path)] == [["depth", "rgb", "semantic"], ["rgb"]]
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 

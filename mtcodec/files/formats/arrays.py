@@ -17,7 +17,7 @@ from mtcodec.signals.axes import possible_layouts, size_in
 MIN_SIDE = 16  # pixels, of an image beside a larger one; below it are poses, boxes and tables
 MIN_LARGEST_SIDE = 5  # of the largest image of a file: 4×4 are poses
 MAX_NAMES = 1000  # of arrays that are looked at
-TEXT_KINDS = {"S": "text", "U": "text", "O": "objects", "V": "records", "c": "complex numbers"}
+TEXT_KINDS = {"S": "text", "U": "text", "O": "text or objects", "V": "records", "c": "complex numbers"}
 
 
 @dataclass(frozen=True)
