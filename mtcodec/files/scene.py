@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
 from mtcodec.errors import SceneError
@@ -42,52 +42,37 @@ def read_scene(
     Raises:
         SceneError: no image, an unreadable one, or images of several sizes.
     """
-    wanted = {
-        name: source
-        for name, source in scene_files.files.items()
-        if tasks is None or name in tasks or _alpha_name(name) in tasks
-    }
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
-    for name, image, alpha in _read_images(wanted, declared, note):
-        pair = {name: image}
+    pending = list(scene_files.files.items())
+    for name, source in pending:
+        alpha_name = name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
+        task_names = [task for task in (name, alpha_name) if tasks is None or task in tasks]
+        if not task_names:
+            continue
+        try:
+            sizes = {image.shape[:2] for image in scene.values()}
+            image, alpha = read_with_alpha(source, name, declared.get(name), note, sizes)
+        except MissingSource:
+            note(Loss(f"{name}: there is none"))
+            continue
+        except AmbiguousAxes:
+            if pending.count((name, source)) > 1:
+                raise
+            pending.append((name, source))  # once more after the others, whose size may tell
+            continue
+        images = {name: image}
         if alpha is not None:
-            alpha_name = _alpha_name(name)
-            pair[alpha_name] = alpha
-            _note_alpha(scene_files, name, alpha_name, tasks is None or alpha_name in tasks, note)
-        scene |= {task: plane for task, plane in pair.items() if tasks is None or task in tasks}
-        sources |= dict.fromkeys(pair, wanted[name])
+            images[alpha_name] = alpha
+            _note_alpha(scene_files, name, alpha_name, alpha_name in task_names, note)
+        scene |= {task: images[task] for task in task_names if task in images}
+        sources |= dict.fromkeys(images, source)
     if not scene:
         names = "" if tasks is None else f" ({', '.join(tasks)})"
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
-    scene = {task: scene[task] for name in wanted for task in (name, _alpha_name(name)) if task in scene}
     _check_sizes(scene, sources)
-    return scene
-
-
-def _alpha_name(name: str) -> str:
-    """The task that the alpha of task ``name`` is."""
-    return name[: MAX_NAME_LENGTH - len(ALPHA_SUFFIX)] + ALPHA_SUFFIX
-
-
-def _read_images(
-    sources: Mapping[str, ImageSource], declared: Declarations, note: Note
-) -> Iterator[tuple[str, Array, Array | None]]:
-    """Tasks, their images and alpha. Arrays whose axes are not clear come last, as others tell the size."""
-    sizes: set[tuple[int, ...]] = set()
-    ambiguous: list[str] = []
-    for name, source in sources.items():
-        try:
-            image, alpha = read_with_alpha(source, name, declared.get(name), note)
-        except MissingSource:
-            note(Loss(f"{name}: there is none"))
-        except AmbiguousAxes:
-            ambiguous.append(name)
-        else:
-            sizes.add(image.shape[:2])
-            yield name, image, alpha
-    for name in ambiguous:
-        yield name, *read_with_alpha(sources[name], name, declared.get(name), note, sizes)
+    place = {source: number for number, source in enumerate(scene_files.files.values())}
+    return dict(sorted(scene.items(), key=lambda item: place[sources[item[0]]]))
 
 
 def _note_alpha(scene_files: SceneFiles, name: str, alpha_name: str, is_wanted: bool, note: Note) -> None:
