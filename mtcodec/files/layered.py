@@ -35,10 +35,12 @@ def split_off(search: Search, listing: Listing, prefix: str = "") -> tuple[Listi
         if _suffix(path) in SUFFIXES and not _is_of_a_task(search, stem)
     ]
     scenes: dict[str, SceneFiles] = {}
+    without_images: list[str] = []
     for _, group in groupby(sorted(files), key=lambda file: file[0]):
-        scenes |= _scenes(search, [(prefix + stem, path) for _, stem, path in group])
-    images = [(stem, path) for stem, path in listing.images if path not in scenes]
-    return replace(listing, images=images), [scenes[path] for _, path in listing.images if path in scenes]
+        scenes |= _scenes(search, [(prefix + stem, path) for _, stem, path in group], without_images)
+    images = [image for image in listing.images if image[1] not in (*scenes, *without_images)]
+    listing_left = replace(listing, images=images, other_files=[*listing.other_files, *without_images])
+    return listing_left, [scenes[path] for _, path in listing.images if path in scenes]
 
 
 def _suffix(path: str) -> str:
@@ -52,21 +54,24 @@ def _is_of_a_task(search: Search, stem: str) -> bool:
     return min(naming.meaning(stem)[0], naming.meaning(name)[0]) <= RANK_TASK_NAME
 
 
-def _scenes(search: Search, files: list[tuple[str, str]]) -> dict[str, SceneFiles]:
+def _scenes(search: Search, files: list[tuple[str, str]], without_images: list[str]) -> dict[str, SceneFiles]:
     """Scenes by path, of keys and paths of files of one format; none if the first is a single image.
 
-    A file that cannot be read is a scene where another is, so that reading it tells what is wrong.
+    A file that cannot be read is a scene where another is, so that reading it tells what is wrong. Paths of
+    files that hold no image go to ``without_images``.
     """
     scenes: dict[str, SceneFiles] = {}
     unreadable: dict[str, SceneFiles] = {}
     for key, path in files:
         try:
-            scene = scene_of(search, key, path)
+            layers = layers_of(search.source_at(path), search.note)
         except SceneError:
             unreadable[path] = SceneFiles(key, {UNREAD_TASK: search.source_at(path)}, path)
             continue
-        if scene is not None:
-            scenes[path] = scene
+        if len(layers) > 1:
+            scenes[path] = _scene(search, key, path, layers)
+        elif not layers:
+            without_images.append(path)
         elif not scenes:
             break
     return scenes | unreadable if scenes else {}
@@ -79,8 +84,11 @@ def scene_of(search: Search, key: str, path: str) -> SceneFiles | None:
         SceneError: unreadable. DependencyError: it needs h5py.
     """
     layers = layers_of(search.source_at(path), search.note)
-    if not layers:
-        return None
+    return _scene(search, key, path, layers) if len(layers) > 1 else None
+
+
+def _scene(search: Search, key: str, path: str, layers: list[Layer]) -> SceneFiles:
+    """The scene that these images of a file make up."""
     names = short_names(layers)
     images = [(_name(search, layer, name), search.register(layer)) for layer, name in zip(layers, names)]
     return search.scene(key, images, path)

@@ -85,7 +85,8 @@ class Search:
 
         Of several, one that is called so, or else the first, keeps the name of a task that is known; others
         are called ``depth_confidence``. Where the name tells nothing, those of the images count. Whether
-        files of a name and a format hold several, the first one tells.
+        files of a name and a format hold several, the first one tells. A file without images is left out, but
+        of a task that is known reading it tells so.
         """
         kind_of_file = name, PurePath(path).suffix.lower()
         source = self.source_at(path)
@@ -99,7 +100,10 @@ class Search:
             layers = layers_of(source, lambda line: self.note(rephrased(line, f"{name}: {line}")))
         except MtcodecError:  # reading it tells what is wrong
             return [(name, path)]
-        if not layers:
+        if not layers and not self.naming.knows(name):
+            self.other_files.append(path)
+            return []
+        if len(layers) < 2:
             self._single.add(kind_of_file)
             return [(name, path)]
         paths = [self.register(layer) for layer in layers]

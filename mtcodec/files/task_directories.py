@@ -96,6 +96,7 @@ def _join(search: Search, by_task: dict[str, Files]) -> list[SceneFiles]:
             {task: by_key[key] for task, by_key in units.items() if key in by_key},
         )
         for key, images in images_by_key.items()
+        if images
     ]
 
 

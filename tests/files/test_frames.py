@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from mtcodec.files.formats import pillow
 from mtcodec.files.images import read_with_alpha
 from mtcodec.messages import Loss
 from mtcodec.tasks import USUAL
@@ -69,3 +70,18 @@ def test_one_frame_is_told_nothing_of(name: str, tmp_path: Path) -> None:
     lines: list[str] = []
     read_with_alpha(tmp_path / name, "x", USUAL["rgb"], lines.append)
     assert not lines
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "1", "P"])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("options", [{"lossless": True, "exact": True}, {"quality": 80}])
+def test_imageio_reads_webp_as_pillow_does(
+    options: dict[str, Any], count: int, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(9).integers(0, 256, (20, 30, 4), np.uint8)
+    first, *others = [PIL.Image.fromarray(np.roll(noise, k, 0)).convert(mode) for k in range(count)]
+    more = {"save_all": True, "append_images": others} if others else {}
+    first.save(tmp_path / "x.webp", **more, **options)
+    image = pillow.WEBP.read(tmp_path / "x.webp", False, print)
+    monkeypatch.setattr(pillow, "MAX_IMAGEIO_PIXELS", 0)
+    assert np.array_equal(image, pillow.WEBP.read(tmp_path / "x.webp", False, print))

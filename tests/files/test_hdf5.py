@@ -74,7 +74,7 @@ def _link(target: object) -> Make:
 
 
 def _several(file: h5py.File) -> None:
-    file["colors"], file["group/depth"] = PLANE, PLANE
+    file["colors"], file["group/depth"] = np.ones((8, 9)), np.ones((8, 9))
 
 
 @pytest.mark.parametrize(

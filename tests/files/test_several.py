@@ -185,6 +185,28 @@ def test_two_images_of_one_task_are_never_chosen_from(tmp_path: Path) -> None:
     assert [sorted(scene.files) for scene in find_scenes(tmp_path)] == [["depth", "rgb", "semantic"], ["rgb"]]
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
+def test_files_without_images_are_left_out_and_stop_nothing(suffix: str, tmp_path: Path) -> None:
+    beside, by_task, by_scene = tmp_path / "beside", tmp_path / "by_task", tmp_path / "by_scene"
+    for directory in (beside, by_task / "rgb", by_task / "camera", by_scene):
+        directory.mkdir(parents=True)
+    write_image(beside / "rgb.png", RGB)
+    WRITERS[suffix](beside / f"cameras{suffix}", NO_IMAGES)
+    for number in range(2):
+        write_image(by_task / "rgb" / f"{number}.png", RGB)
+        WRITERS[suffix](by_task / "camera" / f"{number}{suffix}", {"pose": np.zeros(7), "stamp": np.zeros(2)})
+        WRITERS[suffix](by_scene / f"{number}{suffix}", IMAGES)
+    WRITERS[suffix](by_scene / f"-poses{suffix}", {"poses": np.zeros((9, 4, 4, 4)), "stamps": np.zeros(9)})
+    for path, keys, name in (
+        (beside, ["beside"], f"cameras{suffix}"),
+        (by_task, ["0", "1"], f"camera/0{suffix}, camera/1{suffix}"),
+        (by_scene, ["0", "1"], f"-poses{suffix}"),
+    ):
+        scenes, lines = read_all(path)
+        assert list(scenes) == keys and all(np.array_equal(scene["rgb"], RGB) for scene in scenes.values())
+        assert lines == [f"left out, as they are no images: {name}"]
+
+
 # --- damage --------------------------------------------------------------------------------------
 
 

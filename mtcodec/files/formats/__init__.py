@@ -51,10 +51,10 @@ def shape_of(source: ImageSource) -> Shape:
 
 
 def layers_of(source: ImageSource, note: Note = ignore) -> list[Layer]:
-    """The images of a file of several, of one with a suffix of LAYERED_SUFFIXES; none where it is one image.
+    """The images of a file with a suffix of LAYERED_SUFFIXES, from its headers: several, one or none.
 
     Args:
-        note: takes lines about what is none of them.
+        note: takes lines about what is left out of files of several; of others, reading tells.
 
     Raises:
         SceneError: unreadable. DependencyError: it needs h5py.
@@ -63,9 +63,7 @@ def layers_of(source: ImageSource, note: Note = ignore) -> list[Layer]:
     read_layers = _BY_SUFFIX[source.suffix.lower()].layers
     with reader_errors(source, "cannot read it"):
         layers = read_layers(source, lines.append) if read_layers is not None else []
-    if len(layers) < 2:
-        return []
-    for line in lines:
+    for line in lines if len(layers) > 1 else ():
         note(line)
     return layers
 

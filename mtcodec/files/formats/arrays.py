@@ -53,14 +53,13 @@ class StoredArray:
 
 
 def images_among(arrays: Sequence[StoredArray]) -> list[StoredArray]:
-    """The images of a file: a lone array of two or three axes, or those of the largest one's size or more
-    than a few pixels."""
+    """The images of a file: a lone array; or the largest, those of its size, and those that are not tiny."""
     candidates = [array for array in arrays if array.size]
-    if len(candidates) < 2:
+    if len(arrays) == 1 or not candidates:
         return candidates
     largest = max((array.size for array in candidates), key=math.prod)
     if min(largest) < MIN_LARGEST_SIDE:
-        return candidates
+        return []
     return [array for array in candidates if array.size == largest or min(array.size) >= MIN_SIDE]
 
 

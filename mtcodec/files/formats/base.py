@@ -46,8 +46,8 @@ class ImageFormat:
         is_lossy: do the pixels of this source differ from those that were stored?
         has_axes: is it told where the channels of this source are? Arrays do not tell, see
             :mod:`mtcodec.signals.axes`; ``read`` then gives them as they are stored.
-        layers: of a format whose files may hold several images: those of a file, read from its headers. Lines
-            tell what is none. Its readers take these, too.
+        layers: of a format whose files may hold several images: those of a file, read from its headers; one
+            or none where it holds no more. Lines tell what is none. Its readers take these, too.
     """
 
     name: str

@@ -40,7 +40,11 @@ def _read_shape(source: ImageSource) -> Shape:
 
 def _layers(source: ImageSource, note: Note) -> list[Layer]:
     with _open(source) as file:
-        return [] if IMAGE_NAME in file else arrays.layers_among(source, _stored_arrays(file), note)
+        if IMAGE_NAME in file:
+            return [
+                Layer(source, "array", IMAGE_NAME, IMAGE_NAME, 1, is_float=file[IMAGE_NAME].dtype.kind == "f")
+            ]
+        return arrays.layers_among(source, _stored_arrays(file), note)
 
 
 @contextmanager

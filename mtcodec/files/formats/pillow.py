@@ -1,12 +1,15 @@
 """JPEG, WebP, BMP and GIF files: what Pillow reads exactly, all of 8 bits.
 
-imageio, which calls Pillow, loses the transparency of GIFs and the indexes of palettes.
+WebP goes through imageio. Measured (imageio 2.38, Pillow 13) on every mode that Pillow writes, still and
+animated, lossy and lossless, and on BMP files of all depths of bits: of WebP every pixel is equal; of BMP and
+GIF imageio loses the indexes of palettes, of GIF also transparency, and of one bit it makes bool.
 """
 
 from __future__ import annotations
 
 import io
 import struct
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,6 +20,7 @@ from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
+MAX_IMAGEIO_PIXELS = 1 << 26  # of larger images Pillow warns in its own words where imageio opens them
 EXIF_ORIENTATION = 0x0112  # 1 is upright
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of modes that are kept; others become RGB
 
@@ -80,6 +84,18 @@ def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -
         return np.asarray(file if file.mode in CHANNELS else file.convert(_color_mode(file)))
 
 
+def _read_webp(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+    data = source.read_bytes()
+    with _open(io.BytesIO(data), "WEBP") as file:
+        if file.height * file.width > MAX_IMAGEIO_PIXELS:
+            return _read(source, as_numbers, note, "WEBP")
+        _note_frames(file, note)
+    import imageio.v3
+
+    image: Array = imageio.v3.imread(data, plugin="pillow", extension=".webp", index=0)
+    return image
+
+
 def _color_mode(file: Any) -> str:
     """The mode that colours of a palette have, or those of an unusual mode."""
     return "RGBA" if "transparency" in file.info else "RGB"
@@ -116,8 +132,9 @@ def _is_lossy_webp(source: ImageSource) -> bool:
 JPEG = ImageFormat(
     "JPEG", (".jpg", ".jpeg"), (b"\xff\xd8\xff",), _read_jpeg, _read_jpeg_shape, is_lossy=lambda source: True
 )
-WEBP = _format(
-    "WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp
+WEBP = replace(
+    _format("WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp),
+    read=_read_webp,
 )
 BMP = _format("BMP", "BMP", ".bmp", (b"BM",), may_have_alpha=lambda source: True)
 GIF = _format("GIF", "GIF", ".gif", (b"GIF8",), may_have_alpha=lambda source: True)

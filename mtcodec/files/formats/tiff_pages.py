@@ -123,7 +123,7 @@ def _axes(series: Any) -> dict[str, int]:
 
 def names_of(pages: Sequence[Page]) -> tuple[list[str], bool]:
     """What pages are called, and whether their descriptions say so; else it is their order."""
-    titles = [page.title for page in pages]
+    titles = [page.title for page in pages] if pages[0].title else [""]
     if all(titles) and len({title.lower() for title in titles}) == len(titles):
         return titles, True
     return [f"page_{number}" for number in range(len(pages))], False
