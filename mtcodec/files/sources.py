@@ -85,6 +85,11 @@ class Layer:
         return f"{self.file}: {self.sort} {self.layer}"
 
 
+def printable(name: str) -> str:
+    """A name out of a file, for lines: control characters are escaped, so that it stays one line."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
 def directory_of(source: ImageSource) -> Path:
     """The directory that holds a source."""
     return directory_of(source.file) if isinstance(source, Layer) else Path(str(source)).parent

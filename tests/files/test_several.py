@@ -258,6 +258,15 @@ def test_bombs_are_refused_before_they_are_read(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
+def test_names_in_files_do_not_break_lines(suffix: str, tmp_path: Path) -> None:
+    WRITERS[suffix](tmp_path / f"0001{suffix}", {"a\nb": RGB, "a\x1bc": SEMANTIC, "c\nd": np.eye(4)})
+    scenes, lines = read_all(tmp_path)
+    assert len(scenes["0001"]) == 2 and lines and all(line.isprintable() for line in lines)
+    (scene,) = find_scenes(tmp_path)
+    assert all(str(source).isprintable() for source in scene.files.values())
+
+
 # --- pages of TIFF files -------------------------------------------------------------------------
 
 

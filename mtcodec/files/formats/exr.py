@@ -18,7 +18,7 @@ import numpy as np
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
 from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.silence import native_silence
@@ -43,7 +43,7 @@ def _layers(source: ImageSource, note: Note) -> list[Layer]:
         parts = _read_channel_names(path)
     channel_count = sum(map(len, parts))
     return [
-        Layer(source, "layer", name, tuple(places), len(places) / channel_count, is_float=True)
+        Layer(source, "layer", printable(name), tuple(places), len(places) / channel_count, is_float=True)
         for name, places in _places_by_layer(parts).items()
     ]
 
@@ -59,7 +59,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
         note(Loss(f"only the first of its {len(parts)} parts is read"))
     places_by_layer = _places_by_layer([list(parts[0].planes)])
     if len(places_by_layer) != 1:
-        names = ", ".join(name for _, name in parts[0].planes)
+        names = ", ".join(printable(name) for _, name in parts[0].planes)
         raise UnreadableImage(f"channels {names}; one image has one, R G B (A), or X Y Z")
     (places,) = places_by_layer.values()
     return _image(parts[0], places, note)

@@ -20,7 +20,7 @@ from mtcodec.files.formats import arrays
 from mtcodec.files.formats.arrays import StoredArray
 from mtcodec.files.formats.base import MAX_ARRAY_BYTES, ImageFormat, Shape, array_shape, check_size
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
 from mtcodec.signals.mapping import Array
 
 IMAGE_NAME = "dataset"  # what an image is called that lies beside others
@@ -94,14 +94,14 @@ def _stored_arrays(file: Any) -> list[StoredArray]:
                 groups.append(path)
             elif hasattr(item, "shape"):
                 stored_bytes = int(item.id.get_storage_size())
-                stored.append(StoredArray(path, path, item.shape or (), item.dtype, stored_bytes))
+                stored.append(StoredArray(printable(path), path, item.shape or (), item.dtype, stored_bytes))
     return sorted(stored, key=lambda array: array.name)
 
 
 def _check_is_no_link(file: Any, path: str) -> None:
     """Raise UnreadableImage if ``path`` ends in a link."""
     if type(file.get(path, getlink=True)).__name__ != "HardLink":
-        raise UnreadableImage(f"{path} is a link, which may lead to another file")
+        raise UnreadableImage(f"{printable(path)} is a link, which may lead to another file")
 
 
 def _check_is_image(dataset: Any) -> None:

@@ -18,7 +18,7 @@ from mtcodec.files.formats.arrays import StoredArray
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
 from mtcodec.files.formats.usual import read_npy_header
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source, printable
 from mtcodec.signals.mapping import Array
 
 SUFFIX_INSIDE = ".npy"
@@ -43,8 +43,8 @@ def _stored_array(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> StoredArray:
         header = io.BytesIO(opened.read(MAX_HEADER_BYTES))
     shape, dtype = read_npy_header(header)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize != info.file_size - header.tell():
-        raise UnreadableImage(f"{info.filename} has not as many numbers as it declares")
-    name = info.filename.removesuffix(SUFFIX_INSIDE)
+        raise UnreadableImage(f"{printable(info.filename)} has not as many numbers as it declares")
+    name = printable(info.filename.removesuffix(SUFFIX_INSIDE))
     return StoredArray(name, info.filename, shape, dtype, info.compress_size)
 
 
