@@ -99,6 +99,28 @@ def test_marks_of_orientation_are_told(tmp_path: Path) -> None:
     assert lines == ["x: it is not turned, though its mark of orientation says so"]
 
 
+OME = """<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="30" SizeY="20" SizeC="1"
+SizeZ="1" SizeT="{}"><TiffData IFD="0" FirstT="{}"><UUID
+FileName="../secret.ome.tif">urn:uuid:{}</UUID></TiffData>
+</Pixels></Image></OME>"""
+
+
+@pytest.mark.parametrize("place", [(1, 0), (2, 1)])
+def test_values_in_other_files_are_not_read(place: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    secret, path = tmp_path / "secret.ome.tif", tmp_path / "in" / "depth.tif"
+    tifffile.imwrite(secret, IDS + 100, ome=True)
+    with tifffile.TiffFile(secret) as file:
+        uuid = str(file.ome_metadata).partition("urn:uuid:")[2][:36]
+    tifffile.imwrite(path, IDS, description=OME.format(*place, uuid), metadata=None)
+    image, lines = noted(path, DEPTH)
+    assert np.array_equal(image, IDS)
+    assert lines == [
+        "x: its OME description is not followed: images in other files, which it may name, are left out"
+    ]
+
+
 def test_colours_that_are_not_known_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x.tif", NOISE[..., :3], photometric="cielab")
     with pytest.raises(SceneError, match="its colours are CIELAB; known are"):

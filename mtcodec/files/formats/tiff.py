@@ -10,7 +10,7 @@ import numpy as np
 
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.tiff_pages import MAX_PAGES_WITHOUT_NAMES, Page, names_of, pages_of
-from mtcodec.files.notes import Note
+from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -21,19 +21,28 @@ ORIENTATION = 274  # the number of a tag; 1 is upright
 
 
 @contextmanager
-def _pages(source: ImageSource) -> Iterator[list[Page]]:
-    """The images of a file. No pixel is read yet."""
+def _pages(source: ImageSource, note: Note = ignore) -> Iterator[list[Page]]:
+    """The images of a file. No pixel is read yet, and none of other files, which microscopes' stacks name."""
     import tifffile
 
     keep_from_users("tifffile")
-    with open_source(source) as opened, tifffile.TiffFile(opened) as file:
-        yield pages_of(file)
+    with open_source(source) as opened, tifffile.TiffFile(opened, _multifile=False) as file:
+        if file.is_mmstack or file.is_ndtiff:
+            raise UnreadableImage("it is a stack of Micro-Manager, whose images lie in several files")
+        pages = pages_of(file)
+        if file.is_ome and pages[0].series.kind != "ome":
+            note(
+                Loss(
+                    "its OME description is not followed: images in other files, which it may name, are left out"
+                )
+            )
+        yield pages
 
 
 @contextmanager
-def _page(source: ImageSource) -> Iterator[tuple[Page, int]]:
+def _page(source: ImageSource, note: Note = ignore) -> Iterator[tuple[Page, int]]:
     """The image that ``source`` stands for, the first one of a file; and how many there are."""
-    with _pages(source) as pages:
+    with _pages(source, note) as pages:
         page = pages[cast(int, source.place) if isinstance(source, Layer) else 0]
         check_size(page.height, page.width, page.channels if page.is_of_its_own else _samples(page))
         yield page, 1 if isinstance(source, Layer) else len(pages)
@@ -59,7 +68,7 @@ def _shape(page: Page) -> Shape:
 
 
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
-    with _page(source) as (page, image_count):
+    with _page(source, note) as (page, image_count):
         _shape(page)  # refuses colours that are not known
         if image_count > 1:
             note(Loss(f"only the first of its {image_count} images is read"))
