@@ -117,7 +117,7 @@ def test_values_in_other_files_are_not_read(place: tuple[int, int], tmp_path: Pa
     image, lines = noted(path, DEPTH)
     assert np.array_equal(image, IDS)
     assert lines == [
-        "x: its OME description is not followed: images in other files, which it may name, are left out"
+        "x: its OME description is not followed: images in other files that it names are left out"
     ]
 
 

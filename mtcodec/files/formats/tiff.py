@@ -32,9 +32,7 @@ def _pages(source: ImageSource, note: Note = ignore) -> Iterator[list[Page]]:
         pages = pages_of(file)
         if file.is_ome and pages[0].series.kind != "ome":
             note(
-                Loss(
-                    "its OME description is not followed: images in other files, which it may name, are left out"
-                )
+                Loss("its OME description is not followed: images in other files that it names are left out")
             )
         yield pages
 
