@@ -7,7 +7,6 @@ A format takes part with ``layers`` of its :class:`mtcodec.files.formats.base.Im
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from itertools import groupby
 from pathlib import PurePath
@@ -17,7 +16,7 @@ from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import HDR_TASK, RANK_CALLER, RANK_TASK_NAME
 from mtcodec.files.search import SceneFiles, Search
-from mtcodec.files.sources import Layer
+from mtcodec.files.sources import Layer, short_names
 
 SUFFIXES = LAYERED_SUFFIXES
 UNREAD_TASK = "image"  # what a damaged file stands for, until reading it tells what is wrong
@@ -92,14 +91,6 @@ def _scene(search: Search, key: str, path: str, layers: list[Layer]) -> SceneFil
     names = short_names(layers)
     images = [(_name(search, layer, name), search.register(layer)) for layer, name in zip(layers, names)]
     return search.scene(key, images, path)
-
-
-def short_names(layers: list[Layer]) -> list[str]:
-    """The last parts of names, ``Depth`` of ``ViewLayer.Depth``, where these differ."""
-    names = [layer.layer for layer in layers]
-    last_parts = [name.replace("/", ".").rpartition(".")[2] for name in names]
-    counts = Counter(last_parts)
-    return [last if counts[last] == 1 else name for name, last in zip(names, last_parts)]
 
 
 def _name(search: Search, layer: Layer, name: str) -> str:

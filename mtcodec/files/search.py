@@ -13,7 +13,7 @@ from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
 from mtcodec.files.listing import Listing, Scan, list_directory
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
-from mtcodec.files.sources import ImageSource, Layer
+from mtcodec.files.sources import ImageSource, Layer, short_names
 from mtcodec.messages import Loss, rephrased
 from mtcodec.tasks import Declarations
 
@@ -107,12 +107,13 @@ class Search:
             self._single.add(kind_of_file)
             return [(name, path)]
         paths = [self.register(layer) for layer in layers]
+        layer_names = short_names(layers)
         if not self.naming.knows(name):
-            return list(zip([layer.layer for layer in layers], paths))
+            return list(zip(layer_names, paths))
         task = self.naming.meaning(name)[1]
-        same = (k for k, layer in enumerate(layers) if self.naming.meaning(layer.layer)[1] == task)
+        same = (k for k, layer in enumerate(layer_names) if self.naming.meaning(layer)[1] == task)
         main = next(same, 0)
-        names = [f"{name}_{layer.layer}" if k != main else name for k, layer in enumerate(layers)]
+        names = [f"{name}_{layer}" if k != main else name for k, layer in enumerate(layer_names)]
         self.note(f"{name}: files that hold several images are read as tasks {', '.join(names)}")
         return list(zip(names, paths))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,14 @@ class Layer:
 
     def __str__(self) -> str:
         return f"{self.file}: {self.sort} {self.layer}"
+
+
+def short_names(layers: list[Layer]) -> list[str]:
+    """The last parts of names, ``Depth`` of ``ViewLayer.Depth``, where these differ."""
+    names = [layer.layer for layer in layers]
+    last_parts = [name.replace("/", ".").rpartition(".")[2] for name in names]
+    counts = Counter(last_parts)
+    return [last if counts[last] == 1 else name for name, last in zip(names, last_parts)]
 
 
 def printable(name: str) -> str:
