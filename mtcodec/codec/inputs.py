@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,12 @@ import numpy as np
 from mtcodec.codec.prepare import Scene, as_array, scene_items
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.signals import axes
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, task_named
-from mtcodec.tasks.task import MAX_CHANNELS
 
 KEY = "key"  # of a sample of an archive
-LAYOUTS = ("auto", "hwc", "chw")
-USUAL_CHANNELS = (1, 3, 4)  # of images whose kind does not say how many they have
-ANY_CHANNELS = ("color", "image", "categories", "data")  # kinds that do not
+LAYOUTS = ("auto", axes.LAST, axes.FIRST)
 WIDENED = {"int32": "uint16", "int64": "uint32"}  # dtypes of tensors, and of what loaders make them
 COLOUR_DTYPES = ("uint8", "uint16")
 
@@ -59,43 +56,31 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
 def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout: str) -> Scene:
     """Arrays (H, W) or (H, W, C) of such, or of (C, H, W)."""
     options = {
-        name: ["hwc"] if name in upright or array.ndim == 2 else _layouts(array.shape, tasks[name], layout)
+        name: [axes.LAST] if name in upright or array.ndim == 2 else _layouts(array, tasks[name], layout)
         for name, array in arrays.items()
     }
-    sizes = {_size(arrays[name], possible[0]) for name, possible in options.items() if len(possible) == 1}
+    sizes = {
+        axes.size_in(arrays[name].shape, possible[0])
+        for name, possible in options.items()
+        if len(possible) == 1
+    }
     result = {}
     for name, array in arrays.items():
-        possible = [each for each in options[name] if _size(array, each) in sizes] or options[name]
+        possible = [each for each in options[name] if axes.size_in(array.shape, each) in sizes] or options[
+            name
+        ]
         if len(possible) > 1:
             raise SceneError(
-                f"channels first or last? {array.shape} may be both: say layout='hwc' or layout='chw'",
+                f"{axes.question(array.shape)}: say layout='hwc' or layout='chw'",
                 task=name,
             )
-        result[name] = array if possible == ["hwc"] else np.moveaxis(array, 0, -1)
+        result[name] = axes.channels_last(array, possible[0])
     return result
 
 
-def _layouts(shape: Sequence[int], task: Task, layout: str) -> list[str]:
+def _layouts(array: Array, task: Task, layout: str) -> list[str]:
     """The layouts that an image of three dimensions may have."""
-    if layout != "auto":
-        return [layout]
-    is_declared = task.kind.name != "data"
-    if shape == (1, 1, 1) or (is_declared and shape[2] == task.channels != shape[0]):
-        return ["hwc"]  # which is what it declares
-    usual = {task.channels, *(USUAL_CHANNELS if task.kind.name in ANY_CHANNELS else ())}
-    for channels in (usual, usual if is_declared else range(1, MAX_CHANNELS + 1)):
-        possible = [name for name, axis in (("hwc", 2), ("chw", 0)) if shape[axis] in channels]
-        is_told = is_declared and shape[0] == task.channels
-        if possible == ["chw"] and not is_told and shape[2] <= MAX_CHANNELS:
-            return ["hwc", "chw"]  # a few rows of unusual channels are turned by no guess
-        if possible:
-            return possible
-    return ["hwc"]  # of unusual channels, or with those that do not fit, as an error will tell
-
-
-def _size(array: Array, layout: str) -> tuple[int, ...]:
-    """Height and width."""
-    return array.shape[:2] if layout == "hwc" else array.shape[1:]
+    return axes.possible_layouts(array.shape, task) if layout == "auto" else [layout]
 
 
 # --- values ------------------------------------------------------------------------------------------

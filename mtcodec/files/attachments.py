@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.search import SceneFiles
+from mtcodec.files.sources import directory_of
 
 MAX_BYTES = 1 << 16  # of a scene's files together, as in the format
 KEY_PLACEHOLDER = "{key}"
@@ -24,7 +25,7 @@ def attach(scene: SceneFiles, names: Sequence[str], dataset: Path) -> SceneFiles
     Raises:
         UsageError: two files of one name.
     """
-    image_directories = [str(Path(str(source)).parent) for source in scene.files.values()]
+    image_directories = [str(directory_of(source)) for source in scene.files.values()]
     innermost = Path(os.path.commonpath(image_directories))
     around = [path for path in innermost.parents if path == dataset or dataset in path.parents]
     directories = (innermost, *(around if innermost != dataset else ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
 from mtcodec.files.sources import ImageSource
 from mtcodec.messages import Loss
+from mtcodec.signals import axes
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import DTYPES, Task
 from mtcodec.tasks.task import MAX_CHANNELS
@@ -23,8 +25,16 @@ MIN_EQUAL_NEIGHBORS = 0.8  # labels have at least this share of pixels that are 
 LABEL_DTYPES = ("uint16", "int32")  # of labels that are stored as floats, the first that holds them
 
 
+class AmbiguousAxes(SceneError):
+    """The channels of an array may be first or last."""
+
+
 def read_with_alpha(
-    source: ImageSource, name: str, task: Task | None = None, note: Note = ignore
+    source: ImageSource,
+    name: str,
+    task: Task | None = None,
+    note: Note = ignore,
+    sizes: Collection[tuple[int, ...]] = (),
 ) -> tuple[Array, Array | None]:
     """Read an image of ``task`` (None: nobody declared it) and its alpha, in the dtype of the file.
 
@@ -34,12 +44,15 @@ def read_with_alpha(
     Args:
         name: what notes call the image.
         note: takes a line about what is changed or dropped.
+        sizes: heights and widths of the scene's other images, which tell where the channels of an array are
+            that may be first or last.
 
     Returns:
         The image, (H, W) for one channel, else (H, W, C); its alpha, (H, W), or None where all is opaque.
 
     Raises:
-        SceneError: unreadable, or not an image; ``path`` tells which. DependencyError: it needs h5py.
+        SceneError: unreadable, or not an image; ``path`` tells which. AmbiguousAxes: see ``sizes``.
+        DependencyError: it needs h5py.
         MissingSource: the source holds nothing.
     """
     note = without_repeats(note, f"{name}: ")
@@ -47,6 +60,8 @@ def read_with_alpha(
     with reader_errors(source, "cannot read it"):
         image_format = format_of(source)
         pixels = image_format.read(source, as_numbers, note)
+        if not image_format.has_axes(source):
+            pixels = _channels_last(pixels, task, sizes, note)
     _check(source, pixels)
     image, alpha = _split_alpha(pixels, task, image_format.may_have_alpha(source))
     if alpha is not None and (alpha == _largest(alpha)).all():
@@ -56,6 +71,18 @@ def read_with_alpha(
     if as_numbers and (task is not None or _looks_like_labels(image)) and image_format.is_lossy(source):
         note(Loss(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them"))
     return np.ascontiguousarray(image), alpha
+
+
+def _channels_last(pixels: Array, task: Task | None, sizes: Collection[tuple[int, ...]], note: Note) -> Array:
+    """An array as an image; AmbiguousAxes where its channels may be first or last."""
+    layouts = axes.possible_layouts(pixels.shape, task or axes.UNDECLARED)
+    layouts = [each for each in layouts if axes.size_in(pixels.shape, each) in sizes] or layouts
+    if len(layouts) > 1:
+        advice = "give it beside an image of its size, or in a format that tells, such as TIFF"
+        raise AmbiguousAxes(f"{axes.question(pixels.shape)}: {advice}")
+    if layouts == [axes.FIRST] and len(pixels) > 1:
+        note(f"its channels, which are stored first in {pixels.shape}, are put last")
+    return axes.channels_last(pixels, layouts[0])
 
 
 def _check(source: ImageSource, image: Array) -> None:

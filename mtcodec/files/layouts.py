@@ -1,6 +1,6 @@
 """Layouts of datasets: which image files make up each scene.
 
-:func:`find_scenes` tells these apart; where several fit, the first counts. EXR files of several layers are
+:func:`find_scenes` tells these apart; where several fit, the first counts. Files of several images are
 scenes wherever they lie (:mod:`mtcodec.files.layered`), and so is what a tar or Parquet file holds, where
 nothing else is found (:mod:`mtcodec.files.tar`, :mod:`mtcodec.files.tables`).
 
@@ -53,7 +53,7 @@ from mtcodec.tasks import USUAL, Declarations
 __all__ = ["SCENE_FILE_SUFFIXES", "SceneFiles", "find_scenes"]
 
 RGB = "rgb"  # the task whose alpha may be depth
-SCENE_FILE_SUFFIXES = (layered.SUFFIX, tar.SUFFIX, tables.SUFFIX)  # of files that may hold scenes
+SCENE_FILE_SUFFIXES = (*layered.SUFFIXES, tar.SUFFIX, tables.SUFFIX)  # of files that may hold scenes
 
 
 def find_scenes(
@@ -109,11 +109,14 @@ def _find_in_file(search: Search, pattern: str) -> list[SceneFiles]:
     """Scenes of a dataset that is one file."""
     path = search.dataset
     if path.suffix.lower() not in SCENE_FILE_SUFFIXES:
-        raise SceneError("not a directory, nor a tar, Parquet or EXR file of scenes", path=path)
-    if path.suffix.lower() == layered.SUFFIX:
-        scene = layered.scene_of(search, path.stem, path)
+        raise SceneError(
+            f"not a directory, nor a file of scenes or of several images ({', '.join(SCENE_FILE_SUFFIXES)})",
+            path=path,
+        )
+    if path.suffix.lower() in layered.SUFFIXES:
+        scene = layered.scene_of(search, path.stem, str(path))
         if scene is None:
-            raise SceneError("not an EXR file of several layers", path=path)
+            raise SceneError("it does not hold several images, as a scene does", path=path)
         return [scene]
     scenes = _find_in_container(search, path, pattern=pattern)
     if not scenes:

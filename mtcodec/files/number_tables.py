@@ -11,7 +11,7 @@ from mtcodec.files.formats import shape_of
 from mtcodec.files.formats.usual import read_npy_header
 from mtcodec.files.listing import Listing
 from mtcodec.files.search import Search
-from mtcodec.files.sources import MissingSource
+from mtcodec.files.sources import MissingSource, open_source
 from mtcodec.tasks import DTYPES
 
 SUFFIX = ".npy"
@@ -44,15 +44,17 @@ def _is_table(search: Search, path: str, root: Listing, listing: Listing) -> boo
     A small one is an image if it has the size of an image that lies beside it, or first in the dataset.
     """
     try:
-        shape, dtype = read_npy_header(search.source_at(path))
+        with open_source(search.source_at(path)) as file:
+            shape, dtype = read_npy_header(file)
     except (OSError, ValueError, KeyError, MissingSource):
         return False
     if len(shape) not in (2, 3) or dtype.name not in DTYPES or 0 in shape:
         return True
     if sorted(shape)[-2] > MAX_TABLE_SIDE:
         return False
-    images = [image for _, directory in (("", listing), *root.walk()) for _, image in directory.images]
-    of_size = next((image for image in images if not image.lower().endswith(SUFFIX)), "")
+    images = (image for _, directory in (("", listing), *root.walk()) for image in directory.images)
+    knows = search.naming.knows
+    other = next((path for stem, path in images if not path.lower().endswith(SUFFIX) or knows(stem)), "")
     with suppress(MtcodecError, MissingSource):
-        return not of_size or shape_of(search.source_at(of_size))[:2] != shape[:2]
+        return not other or shape_of(search.source_at(other))[:2] not in (shape[:2], shape[1:])
     return True

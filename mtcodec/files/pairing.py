@@ -62,12 +62,12 @@ RULES: tuple[tuple[str, Rule], ...] = (
 def pair(search: Search, scenes: list[SceneFiles]) -> list[SceneFiles]:
     """``scenes``, where tasks share scenes; else joined by the first of :data:`RULES` that fits.
 
-    Directories that are scenes say by themselves what belongs together.
+    Directories and files that are scenes say by themselves what belongs together.
 
     Raises:
         SceneError: tasks share few or no scenes, and no rule joins them.
     """
-    groups = _groups([scene for scene in scenes if scene.key not in search.directory_keys])
+    groups = _groups([scene for scene in scenes if scene.key not in search.whole_keys])
     lonely = [group for group in groups if all(len(scene.files) == 1 for scene in group)]
     if lonely and len(groups) > 1:
         to_join = [groups[0], *(group for group in lonely if group is not groups[0])]

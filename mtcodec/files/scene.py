@@ -11,7 +11,7 @@ from mtcodec.files import packed
 from mtcodec.files.formats import shape_of
 from mtcodec.files.formats.base import Shape
 from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
-from mtcodec.files.images import read_with_alpha
+from mtcodec.files.images import AmbiguousAxes, read_with_alpha
 from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.search import SceneFiles
@@ -53,12 +53,19 @@ def read_scene(
     sources: dict[str, ImageSource] = {}
     names_by_image = _tasks_by_image(scene_files, tasks)
     orientations = orientations_to_apply(scene_files, names_by_image, note)
-    for name, task_names in names_by_image.items():
-        source, alpha_name = scene_files.files[name], _alpha_name(name)
+    pending = list(names_by_image)
+    for name in pending:
+        source, alpha_name, task_names = scene_files.files[name], _alpha_name(name), names_by_image[name]
         try:
-            image, alpha = _read_image(scene_files, name, declared, note)
+            sizes = {image.shape[:2] for image in scene.values()}
+            image, alpha = _read_image(scene_files, name, declared, note, sizes)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
+            continue
+        except AmbiguousAxes:
+            if pending.count(name) > 1:
+                raise
+            pending.append(name)  # once more after the others, whose size may tell
             continue
         images = {name: turned(image, orientations.get(name, UPRIGHT))}
         if alpha is not None:
@@ -70,7 +77,8 @@ def read_scene(
         names = "" if tasks is None else f" ({', '.join(tasks)})"
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
     _check_sizes(scene, sources)
-    return scene
+    place = {source: number for number, source in enumerate(scene_files.files.values())}
+    return dict(sorted(scene.items(), key=lambda item: place[sources[item[0]]]))
 
 
 def _alpha_name(task: str) -> str:
@@ -84,14 +92,17 @@ def tasks_of_image(name: str, tasks: Sequence[str] | None) -> list[str]:
 
 
 def _read_image(
-    scene_files: SceneFiles, name: str, declared: Declarations, note: Note
+    scene_files: SceneFiles, name: str, declared: Declarations, note: Note, sizes: Collection[tuple[int, ...]]
 ) -> tuple[Array, Array | None]:
-    """The image of a task and its alpha, as they are stored; what is packed has none."""
+    """The image of a task and its alpha, as they are stored; what is packed has none.
+
+    ``sizes`` are those of other images of the scene, see :func:`mtcodec.files.images.read_with_alpha`.
+    """
     source = scene_files.files[name]
     packing = scene_files.reading.unpack.get(name)
     if packing is not None:
         return packed.read_packed(source, name, packing, note), None
-    image, alpha = read_with_alpha(source, name, task_named(name, declared), note)
+    image, alpha = read_with_alpha(source, name, task_named(name, declared), note, sizes)
     is_a_task = packed.AlphaOf(source) in scene_files.files.values()
     return image, None if is_a_task else alpha
 

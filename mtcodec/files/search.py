@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 
-from mtcodec.errors import SceneError
+from mtcodec.errors import MtcodecError, SceneError
+from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
 from mtcodec.files.listing import Listing
 from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.reading import AS_USUAL, Reading
-from mtcodec.files.sources import ImageSource
-from mtcodec.messages import Loss
+from mtcodec.files.sources import ImageSource, Layer, short_names
+from mtcodec.messages import Loss, rephrased
 from mtcodec.tasks import Declarations, task_named
 
 
@@ -60,7 +61,7 @@ class Search:
         note: takes a line about the dataset; equal ones are passed on once.
         misfits: paths of images that belong to no scene.
         other_files: paths of files that are no images.
-        directory_keys: of the scenes that are directories.
+        whole_keys: of the scenes that are a directory each, or a file.
     """
 
     def __init__(self, dataset: Path, declared: Declarations, names: Mapping[str, str], note: Note) -> None:
@@ -69,9 +70,10 @@ class Search:
         self.naming = Naming(declared, names, self.note)
         self.misfits: list[str] = []
         self.other_files: list[str] = []
-        self.directory_keys: set[str] = set()
+        self.whole_keys: set[str] = set()
         self._used_files: set[str] = set()
         self._sources: dict[str, ImageSource] = {}
+        self._single: set[tuple[str, str]] = set()  # names and suffixes of files that hold one image each
 
     def within(self, file: Path) -> Search:
         """A part of this search, in a file that is read like a directory; it shares all findings."""
@@ -91,17 +93,54 @@ class Search:
         path = Path(listing.path)
         name = path.name if path.name not in ("", "..") else path.resolve().name
         key = prefix.rstrip("/") or (name if path.is_dir() else path.stem)
-        self.directory_keys.add(key or "root")
+        self.whole_keys.add(key or "root")
         return self.scene(key or "root", listing.images, listing.path)
 
     def scene(self, key: str, images: Iterable[tuple[str, str]], label: str) -> SceneFiles:
         """A scene of images, their names and paths; see :meth:`Naming.assign`."""
-        files = self.naming.assign(images)
+        files = self.naming.assign(image for name, path in images for image in self.images_at(name, path))
         return SceneFiles(key, {task: self.source_at(path) for task, path in files.items()}, label)
 
     def label(self, key: str) -> str:
         """What messages call the scene ``key`` of a dataset of several."""
         return f"{self.dataset}: scene {key}"
+
+    def images_at(self, name: str, path: str) -> list[tuple[str, str]]:
+        """Names and paths of the images of a file that stands for ``name``.
+
+        Of several, one that is called so, or else the first, keeps the name of a task that is known; others
+        are called ``depth_confidence``. Where the name tells nothing, those of the images count. Whether
+        files of a name and a format hold several, the first one tells. A file without images is left out, but
+        of a task that is known reading it tells so.
+        """
+        kind_of_file = name, PurePath(path).suffix.lower()
+        source = self.source_at(path)
+        if (
+            kind_of_file[1] not in LAYERED_SUFFIXES
+            or kind_of_file in self._single
+            or isinstance(source, Layer)
+        ):
+            return [(name, path)]
+        try:
+            layers = layers_of(source, lambda line: self.note(rephrased(line, f"{name}: {line}")))
+        except MtcodecError:  # reading it tells what is wrong
+            return [(name, path)]
+        if not layers and not self.naming.knows(name):
+            self.other_files.append(path)
+            return []
+        if len(layers) < 2:
+            self._single.add(kind_of_file)
+            return [(name, path)]
+        paths = [self.register(layer) for layer in layers]
+        layer_names = short_names(layers)
+        if not self.naming.knows(name):
+            return list(zip(layer_names, paths))
+        task = self.naming.meaning(name)[1]
+        same = (k for k, layer in enumerate(layer_names) if self.naming.meaning(layer)[1] == task)
+        main = next(same, 0)
+        names = [f"{name}_{layer}" if k != main else name for k, layer in enumerate(layer_names)]
+        self.note(f"{name}: files that hold several images are read as tasks {', '.join(names)}")
+        return list(zip(names, paths))
 
     def register(self, source: ImageSource) -> str:
         """What stands for ``source`` where paths of images are asked for."""
@@ -132,7 +171,8 @@ class Search:
 
     def note_left_out(self, scenes: Iterable[SceneFiles]) -> None:
         """Note what ``scenes`` leave out, by kind, and which of the caller's names nothing has."""
-        sources = {str(source) for scene in scenes for source in scene.files.values()}
+        used = (source for scene in scenes for source in scene.files.values())
+        sources = {str(source.source if isinstance(source, Layer) else source) for source in used}
         misfits = [path for path in self.misfits if path not in sources]
         shown = [self._shown(path) for path in _shortest(misfits, sources)]
         if shown:

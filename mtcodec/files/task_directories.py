@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
+from mtcodec.errors import SceneError
 from mtcodec.files import association, depth_units
 from mtcodec.files.listing import Files, Listing, add_file
 from mtcodec.files.naming import Naming, is_number, splits
@@ -189,7 +190,11 @@ def _join(search: Search, root: Listing, by_task: dict[str, Files], prefix: str)
     images_by_key: dict[str, dict[str, ImageSource]] = {}
     for task, files in sorted(by_task.items()):
         for key, path in files.items():
-            images_by_key.setdefault(key, {})[task] = search.source_at(path)
+            images = images_by_key.setdefault(key, {})
+            for name, source in _images_at(search, task, path):
+                if name in images:
+                    raise SceneError(f"a second image of task {name!r}, beside {images[name]}", path=source)
+                images[name] = source
     units = depth_units.units_of(search, root.path, by_task)
     return [
         SceneFiles(
@@ -199,4 +204,12 @@ def _join(search: Search, root: Listing, by_task: dict[str, Files], prefix: str)
             {task: by_key[key] for task, by_key in units.items() if key in by_key},
         )
         for key, images in images_by_key.items()
+        if images
     ]
+
+
+def _images_at(search: Search, task: str, path: str) -> list[tuple[str, ImageSource]]:
+    """Tasks and sources of the images of a file of ``task``, which may hold several."""
+    images = search.images_at(task, path)
+    files = {task: path} if len(images) == 1 else search.naming.assign(images)
+    return [(name, search.source_at(image_path)) for name, image_path in files.items()]

@@ -51,9 +51,9 @@ _NAMES = {
     "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
     "semantic": "segment_semantic segmentsemantic semantic_segmentation semantic_label semantic_map seg "
     "segmentation semseg sem_seg sem semantic_image class_segmentation classsegmentation classgt label "
-    "label_id labelid label_train_id labeltrainid",
+    "label_id labelid label_train_id labeltrainid class_segmap category_id_segmap",
     "instance": "instance_segmentation instance_id_segmentation instance_id instanceid instancesegmentation "
-    "instancegt inst",
+    "instancegt instance_segmap inst",
     "disparity": "disp disparity_map",
 }
 

@@ -48,7 +48,7 @@ def test_an_array_called_dataset_is_the_image_whatever_lies_beside_it(tmp_path: 
 
 
 def test_four_channels_are_no_alpha(tmp_path: Path) -> None:
-    image = np.zeros((4, 6, 4), np.float16)
+    image = np.zeros((5, 6, 4), np.float16)
     path = write_hdf5(tmp_path / "x.hdf5", lambda f: f.create_dataset("dataset", data=image))
     assert read_image(path).shape == image.shape
 
@@ -74,14 +74,14 @@ def _link(target: object) -> Make:
 
 
 def _several(file: h5py.File) -> None:
-    file["colors"], file["group/depth"] = PLANE, PLANE
+    file["colors"], file["group/depth"] = np.ones((8, 9)), np.ones((8, 9))
 
 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (_several, "it holds several datasets (colors, group/depth); an image is one, or called 'dataset'"),
-        (lambda f: f.create_group("empty"), "it holds no dataset"),
+        (_several, "it holds several images: colors, group/depth"),
+        (lambda f: f.create_group("empty"), "it holds no arrays"),
         (_external, "its values lie in other files"),
         (_virtual, "its values lie in other files"),
         (_link(h5py.ExternalLink("other.hdf5", "/dataset")), "dataset is a link"),

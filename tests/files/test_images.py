@@ -313,9 +313,7 @@ def test_planes_and_pages_of_tiffs(tmp_path: Path) -> None:
     back, lines = noted(path, RGB)
     assert np.array_equal(back, image) and lines == ["rgb: only the first of its 2 images is read"]
     tifffile.imwrite(path, np.zeros((3, 40, 50), np.uint8), photometric="minisblack")
-    refused(
-        path, lambda: read_image(path, RGB), "cannot read it: not one image but an array of shape (3, 40, 50)"
-    )
+    assert noted(path, RGB)[1] == ["rgb: only the first of its 3 images is read"]
 
 
 def test_exr_channels_are_read_whatever_their_layout(tmp_path: Path) -> None:
@@ -359,7 +357,7 @@ REFUSED_IMAGES = {
     "no pixels": (np.zeros((0, 5), np.uint8), "an image of 5×0 pixels"),
     "a number": (np.uint8(3), "not an image: an array of shape ()"),
     "a video": (np.zeros((2, 4, 4, 3), np.uint8), "not an image: an array of shape (2, 4, 4, 3)"),
-    "spectra": (np.zeros((4, 4, 17), np.uint8), "17 channels are more than 16"),
+    "spectra": (np.zeros((20, 20, 17), np.uint8), "17 channels are more than 16"),
     "pickled": (np.array([{}]), "cannot read it: it holds Python objects, not numbers"),
 }
 

@@ -112,7 +112,7 @@ def test_one_layer_is_an_image_whatever_its_prefix(tmp_path: Path) -> None:
     assert {name: image.shape for name, image in read_scene(scene).items()} == {
         "albedo": (*SHAPE, 3), "depth": SHAPE,
     }  # fmt: skip
-    with pytest.raises(SceneError, match="not an EXR file of several layers"):
+    with pytest.raises(SceneError, match="it does not hold several images"):
         find_scenes(tmp_path / "scene" / "depth.exr")
 
 
@@ -130,3 +130,14 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SceneError) as caught:
         read_scene(scene)
     assert str(caught.value).startswith(f"{path}: layer ViewLayer.") and "cannot read it" in str(caught.value)
+
+
+@pytest.mark.parametrize("first", ["Confidence", "Depth"])
+def test_layers_of_a_file_that_stands_for_a_task_are_tasks(first: str, tmp_path: Path) -> None:
+    second = "Depth" if first == "Confidence" else "Confidence"
+    write(tmp_path / "depth.exr", {f"ViewLayer.{name}.V": ROWS + len(name) for name in (first, second)})
+    write(tmp_path / "albedo.exr", {f"DiffCol.{c}": ROWS for c in "RGB"})
+    (scene,) = find_scenes(tmp_path)
+    images = read_scene(scene)
+    assert list(images) == ["albedo", "depth", "depth_confidence"]
+    assert images["depth"][0, 0] == 5 and images["depth_confidence"][0, 0] == 10

@@ -92,6 +92,28 @@ def test_one_bit_is_black_or_white_in_colours(tmp_path: Path) -> None:
     assert np.array_equal(noted(tmp_path / "x.tif", SEMANTIC)[0], IDS > 1)
 
 
+OME = """<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">
+<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="30" SizeY="20" SizeC="1"
+SizeZ="1" SizeT="{}"><TiffData IFD="0" FirstT="{}"><UUID
+FileName="../secret.ome.tif">urn:uuid:{}</UUID></TiffData>
+</Pixels></Image></OME>"""
+
+
+@pytest.mark.parametrize("place", [(1, 0), (2, 1)])
+def test_values_in_other_files_are_not_read(place: tuple[int, int], tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    secret, path = tmp_path / "secret.ome.tif", tmp_path / "in" / "depth.tif"
+    tifffile.imwrite(secret, IDS + 100, ome=True)
+    with tifffile.TiffFile(secret) as file:
+        uuid = str(file.ome_metadata).partition("urn:uuid:")[2][:36]
+    tifffile.imwrite(path, IDS, description=OME.format(*place, uuid), metadata=None)
+    image, lines = noted(path, DEPTH)
+    assert np.array_equal(image, IDS)
+    assert lines == [
+        "x: its OME description is not followed: images in other files that it names are left out"
+    ]
+
+
 def test_colours_that_are_not_known_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x.tif", NOISE[..., :3], photometric="cielab")
     with pytest.raises(SceneError, match="its colours are CIELAB; known are"):

@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.formats import avif, exr, hdf5, jpeg2000, jpegxl, pillow, pnm, tiff, usual
+from mtcodec.files.formats import avif, exr, hdf5, jpeg2000, jpegxl, npz, pillow, pnm, tiff, usual
 from mtcodec.files.formats.base import ImageFormat, Shape
-from mtcodec.files.sources import ImageSource, MissingSource, UnreadableImage
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.sources import ImageSource, Layer, MissingSource, UnreadableImage
 
 FORMATS = (
-    usual.PNG, pillow.JPEG, tiff.FORMAT, exr.FORMAT, usual.NPY, hdf5.FORMAT,
+    usual.PNG, pillow.JPEG, tiff.FORMAT, exr.FORMAT, usual.NPY, npz.FORMAT, hdf5.FORMAT,
     pnm.PNM, pnm.PFM, pillow.WEBP, pillow.BMP, pillow.GIF,
     avif.FORMAT, jpegxl.FORMAT, jpeg2000.FORMAT,
 )  # fmt: skip
 _BY_SUFFIX = {suffix: image_format for image_format in FORMATS for suffix in image_format.suffixes}
 SUFFIXES = tuple(_BY_SUFFIX)
+LAYERED_SUFFIXES = tuple(suffix for suffix, known in _BY_SUFFIX.items() if known.layers is not None)
 
 
 def format_of(source: ImageSource) -> ImageFormat:
@@ -56,6 +58,24 @@ def orientation_of(source: ImageSource) -> int:
     """
     with reader_errors(source, "cannot read its header"):
         return format_of(source).read_orientation(source)
+
+
+def layers_of(source: ImageSource, note: Note = ignore) -> list[Layer]:
+    """The images of a file with a suffix of LAYERED_SUFFIXES, from its headers: several, one or none.
+
+    Args:
+        note: takes lines about what is left out of files of several; of others, reading tells.
+
+    Raises:
+        SceneError: unreadable. DependencyError: it needs h5py.
+    """
+    lines: list[str] = []
+    read_layers = _BY_SUFFIX[source.suffix.lower()].layers
+    with reader_errors(source, "cannot read it"):
+        layers = read_layers(source, lines.append) if read_layers is not None else []
+    for line in lines if len(layers) > 1 else ():
+        note(line)
+    return layers
 
 
 @contextmanager

@@ -12,10 +12,12 @@ import numpy as np
 
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.files.notes import Note
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
+from mtcodec.signals.axes import FIRST, possible_layouts
 from mtcodec.signals.mapping import Array
 
 MAX_SAMPLES = 1 << 30  # height × width × channels of an image
+MAX_ARRAY_BYTES = 1 << 31  # of an image in a file of arrays
 
 
 class Shape(NamedTuple):
@@ -44,6 +46,10 @@ class ImageFormat:
             pixels nor shapes are turned.
         may_have_alpha: has the format a place for alpha in what this source holds?
         is_lossy: do the pixels of this source differ from those that were stored?
+        has_axes: is it told where the channels of this source are? Arrays do not tell, see
+            :mod:`mtcodec.signals.axes`; ``read`` then gives them as they are stored.
+        layers: of a format whose files may hold several images: those of a file, read from its headers; one
+            or none where it holds no more. Lines tell what is none. Its readers take these, too.
     """
 
     name: str
@@ -54,10 +60,14 @@ class ImageFormat:
     read_orientation: Callable[[ImageSource], int] = lambda source: 1
     may_have_alpha: Callable[[ImageSource], bool] = lambda source: False
     is_lossy: Callable[[ImageSource], bool] = lambda source: False
+    has_axes: Callable[[ImageSource], bool] = lambda source: True
+    layers: Callable[[ImageSource, Note], list[Layer]] | None = None
 
 
-def array_shape(shape: Sequence[int], dtype: str) -> Shape:
-    """The shape of an image that is stored as an array, (H, W) or (H, W, C)."""
+def array_shape(shape: Sequence[int], dtype: str, has_axes: bool = False) -> Shape:
+    """The shape of an image that is stored as an array, (H, W), (H, W, C) or (C, H, W)."""
+    if not has_axes and possible_layouts(shape) == [FIRST]:
+        shape = (*shape[1:], shape[0])
     height, width, *channels = shape
     return Shape(height, width, channels[0] if channels else 1, dtype)
 

@@ -9,16 +9,16 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
+from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.silence import native_silence
@@ -30,48 +30,20 @@ Place = tuple[int, str]
 """The number of a part, and the name of a channel in it."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """One layer of a file, as a source.
+class _Part(NamedTuple):
+    """What a part of a file holds: its channels, (H, W) each, and where they lie."""
 
-    Attributes:
-        layer: its name, ``ViewLayer.Depth``.
-        channels: where its channels are, in the order of the image's.
-        share: of the channels of the file that are in this layer, 0 to 1.
-    """
-
-    file: Path
-    layer: str
-    channels: tuple[Place, ...]
-    share: float
-
-    suffix = ".exr"
-
-    @property
-    def name(self) -> str:
-        return f"{self.file.name}:{self.layer}"
-
-    @property
-    def size(self) -> int:
-        """Its share of the file, whose channels are compressed together."""
-        return round(self.share * self.file.stat().st_size)
-
-    def read_bytes(self) -> bytes:
-        return self.file.read_bytes()
-
-    def __str__(self) -> str:
-        return f"{self.file}: layer {self.layer}"
+    planes: dict[Place, Array]
+    windows: Windows
 
 
-def layers(path: Path) -> list[Layer]:
-    """The layers of a file, without its pixels; none where it cannot be read."""
-    try:
+def _layers(source: ImageSource, note: Note) -> list[Layer]:
+    """The layers of a file, without its pixels."""
+    with _on_disk(source) as path:
         parts = _read_channel_names(path)
-    except Exception:  # reading it as an image tells what is wrong
-        return []
     channel_count = sum(map(len, parts))
     return [
-        Layer(path, name, tuple(places), len(places) / channel_count)
+        Layer(source, "layer", printable(name), tuple(places), len(places) / channel_count, is_float=True)
         for name, places in _places_by_layer(parts).items()
     ]
 
@@ -79,58 +51,83 @@ def layers(path: Path) -> list[Layer]:
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer."""
     if isinstance(source, Layer):
-        state = source.file.stat()
-        planes = _all_planes(source.file, state.st_mtime_ns, state.st_size)
-        return np.stack([planes[place] for place in source.channels], axis=-1)
+        places: Sequence[Place] = cast("tuple[Place, ...]", source.place)
+        return _image(_parts_of(source.source)[places[0][0]], places, note)
     with _on_disk(source) as path:
-        parts = _read_planes(path)
+        parts = _read_parts(path)
     if len(parts) > 1:
         note(Loss(f"only the first of its {len(parts)} parts is read"))
-    planes = parts[0]
-    places_by_layer = _places_by_layer([list(planes)])
+    places_by_layer = _places_by_layer([list(parts[0].planes)])
     if len(places_by_layer) != 1:
-        names = ", ".join(name for _, name in planes)
+        names = ", ".join(printable(name) for _, name in parts[0].planes)
         raise UnreadableImage(f"channels {names}; one image has one, R G B (A), or X Y Z")
     (places,) = places_by_layer.values()
-    return np.stack([planes[place] for place in places], axis=-1)
+    return _image(parts[0], places, note)
+
+
+def _image(part: _Part, places: Sequence[Place], note: Note) -> Array:
+    """The image of these channels of a part, in its display window."""
+    planes = [part.planes[place] for place in places]
+    if any(plane.shape != part.windows.data_size for plane in planes):
+        raise UnreadableImage("its channels are of several sizes")
+    are_colors = _channel_names(places) >= set("RGB")
+    return placed(np.stack(planes, axis=-1), part.windows, are_colors, note)
+
+
+def _channel_names(places: Sequence[Place]) -> set[str]:
+    """The last parts of names of channels: ``R G B``."""
+    return {name.rpartition(".")[2].upper() for _, name in places}
 
 
 def _read_shape(source: ImageSource) -> Shape:
     image = _read(source, False, ignore)  # OpenEXR tells no pixel types of headers alone
-    return array_shape(image.shape, image.dtype.name)
+    return array_shape(image.shape, image.dtype.name, has_axes=True)
 
 
 def _may_have_alpha(source: ImageSource) -> bool:
     """Can the last channel of an image be alpha? Not that of a layer of vectors."""
-    return not isinstance(source, Layer) or {"G", "A"} <= {name[-1] for _, name in source.channels}
+    return not isinstance(source, Layer) or _channel_names(cast("tuple[Place, ...]", source.place)) >= {
+        "G",
+        "A",
+    }
+
+
+def _parts_of(file: ImageSource) -> list[_Part]:
+    if isinstance(file, Path):
+        state = file.stat()
+        return _parts_read_last(file, state.st_mtime_ns, state.st_size)
+    with _on_disk(file) as path:
+        return _read_parts(path)
 
 
 @lru_cache(maxsize=1)
-def _all_planes(path: Path, mtime_ns: int, size: int) -> dict[Place, Array]:
-    """All channels of the file that was read last: layers of one scene are read one after the other."""
-    return {place: plane for planes in _read_planes(path) for place, plane in planes.items()}
+def _parts_read_last(path: Path, mtime_ns: int, size: int) -> list[_Part]:
+    """The file that was read last: layers of one scene are read one after the other."""
+    return _read_parts(path)
 
 
 def _read_channel_names(path: Path) -> list[list[Place]]:
     """By part, the places of its channels; UnreadableImage if a part is too large."""
     with _open(path, header_only=True) as file:
         for part in file.parts:
-            low, high = part.header["dataWindow"]
-            check_size(int(high[1]) - int(low[1]) + 1, int(high[0]) - int(low[0]) + 1)
+            windows_of(part.header)
         return [
             [_place(file, number, channel.name) for channel in part.header["channels"]]
             for number, part in enumerate(file.parts)
         ]
 
 
-def _read_planes(path: Path) -> list[dict[Place, Array]]:
-    """By part, its channels, (H, W) each."""
+def _read_parts(path: Path) -> list[_Part]:
+    """All channels of a file, by part."""
     _read_channel_names(path)  # refuses what is too large
     with _open(path, separate_channels=True) as file:
         if not file.parts:
             raise UnreadableImage("its pixels are damaged or cut off")
         return [
-            {_place(file, number, name): np.asarray(plane.pixels) for name, plane in part.channels.items()}
+            _Part(
+                {_place(file, number, name): np.asarray(chan.pixels) for name, chan in part.channels.items()},
+                windows_of(part.header),
+            )
             for number, part in enumerate(file.parts)
         ]
 
@@ -179,4 +176,12 @@ def _on_disk(source: ImageSource) -> Iterator[Path]:
         yield path
 
 
-FORMAT = ImageFormat("EXR", (".exr",), (b"v/1\x01",), _read, _read_shape, may_have_alpha=_may_have_alpha)
+FORMAT = ImageFormat(
+    "EXR",
+    (".exr",),
+    (b"v/1\x01",),
+    _read,
+    _read_shape,
+    may_have_alpha=_may_have_alpha,
+    layers=_layers,
+)

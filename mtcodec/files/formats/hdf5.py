@@ -1,4 +1,4 @@
-"""The image of an HDF5 file: one plain array of numbers, as in Hypersim (needs ``mtcodec[hdf5]``).
+"""The images of HDF5 files: plain arrays of numbers, as in Hypersim and BlenderProc (``mtcodec[hdf5]``).
 
 HDF5 files can refer to other files, and declare far more than they hold. What does so is refused before
 anything is read.
@@ -16,84 +16,108 @@ from typing import Any
 import numpy as np
 
 from mtcodec import extras
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size
-from mtcodec.files.notes import Note, list_names
-from mtcodec.files.sources import ImageSource, UnreadableImage
+from mtcodec.files.formats import arrays
+from mtcodec.files.formats.arrays import StoredArray
+from mtcodec.files.formats.base import MAX_ARRAY_BYTES, ImageFormat, Shape, array_shape, check_size
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
 from mtcodec.signals.mapping import Array
 
 IMAGE_NAME = "dataset"  # what an image is called that lies beside others
-MAX_BYTES = 1 << 31  # of an image, and of one of its chunks
-MAX_NAMES = 1000  # of datasets and groups that are looked at
 
 
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
-    with _open_dataset(source) as dataset:
-        image: Array = np.asarray(dataset[()])
+    with _open(source) as file:
+        image: Array = np.asarray(_chosen(file, source, note)[()])
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
 def _read_shape(source: ImageSource) -> Shape:
-    with _open_dataset(source) as dataset:
+    with _open(source) as file:
+        dataset = _chosen(file, source, ignore)
         return array_shape(dataset.shape, dataset.dtype.name)
 
 
+def _layers(source: ImageSource, note: Note) -> list[Layer]:
+    with _open(source) as file:
+        if IMAGE_NAME in file:
+            return [
+                Layer(source, "array", IMAGE_NAME, IMAGE_NAME, 1, is_float=file[IMAGE_NAME].dtype.kind == "f")
+            ]
+        return arrays.layers_among(source, _stored_arrays(file), note)
+
+
 @contextmanager
-def _open_dataset(source: ImageSource) -> Iterator[Any]:
-    """The dataset of h5py that is the only one of the file, or called ``dataset``; no value is read yet.
+def _open(source: ImageSource) -> Iterator[Any]:
+    """The file of h5py; no value is read yet.
 
     Raises:
-        DependencyError: h5py is not installed. UnreadableImage, OSError: anything else than one plain array.
+        DependencyError: h5py is not installed.
     """
     h5py = extras.load("h5py", "an HDF5 file", "hdf5")
-    with h5py.File(source if isinstance(source, Path) else io.BytesIO(source.read_bytes()), "r") as file:
-        names = [IMAGE_NAME] if IMAGE_NAME in file else _dataset_names(h5py, file)
-        if len(names) != 1:
-            contents = f"several datasets ({list_names(names)})" if names else "no dataset"
-            raise UnreadableImage(f"it holds {contents}; an image is one, or called {IMAGE_NAME!r}")
-        _check_is_no_link(h5py, file, names[0])
-        dataset = file[names[0]]
-        _check_is_image(h5py, dataset)
-        yield dataset
+    file = source.source if isinstance(source, Layer) else source
+    with h5py.File(file if isinstance(file, Path) else io.BytesIO(file.read_bytes()), "r") as opened:
+        yield opened
 
 
-def _dataset_names(h5py: Any, file: Any) -> list[str]:
-    """Names of all datasets, in groups too, sorted. Links to other places are an error."""
-    datasets: list[str] = []
+def _chosen(file: Any, source: ImageSource, note: Note) -> Any:
+    """The dataset that ``source`` stands for: the only image of the file, or what is called ``dataset``.
+
+    Raises:
+        UnreadableImage, OSError: anything else than one plain array.
+    """
+    if isinstance(source, Layer):
+        path = str(source.place)
+    elif IMAGE_NAME in file:
+        path = IMAGE_NAME
+    else:
+        path = str(arrays.only_image(_stored_arrays(file), note).place)
+    _check_is_no_link(file, path)
+    _check_is_image(file[path])
+    return file[path]
+
+
+def _stored_arrays(file: Any) -> list[StoredArray]:
+    """All datasets, in groups too, sorted by name. Links to other places are an error."""
+    stored: list[StoredArray] = []
     groups, count = [""], 0  # groups that are still to be looked into
     while groups:
         prefix = groups.pop()
         for name in file[prefix or "/"]:
             path = f"{prefix}/{name}".lstrip("/")
             count += 1
-            if count > MAX_NAMES:
-                raise UnreadableImage(f"it holds more than {MAX_NAMES} datasets and groups")
-            _check_is_no_link(h5py, file, path)
-            item_class = file.get(path, getclass=True)
-            if item_class is h5py.Group:
+            if count > arrays.MAX_NAMES:
+                raise UnreadableImage(f"it holds more than {arrays.MAX_NAMES} datasets and groups")
+            _check_is_no_link(file, path)
+            item = file[path]
+            if hasattr(item, "keys"):
                 groups.append(path)
-            elif item_class is h5py.Dataset:
-                datasets.append(path)
-    return sorted(datasets)
+            elif hasattr(item, "shape"):
+                stored_bytes = int(item.id.get_storage_size())
+                stored.append(StoredArray(printable(path), path, item.shape or (), item.dtype, stored_bytes))
+    return sorted(stored, key=lambda array: array.name)
 
 
-def _check_is_no_link(h5py: Any, file: Any, path: str) -> None:
+def _check_is_no_link(file: Any, path: str) -> None:
     """Raise UnreadableImage if ``path`` ends in a link."""
-    if not isinstance(file.get(path, getlink=True), h5py.HardLink):
-        raise UnreadableImage(f"{path} is a link, which may lead to another file")
+    if type(file.get(path, getlink=True)).__name__ != "HardLink":
+        raise UnreadableImage(f"{printable(path)} is a link, which may lead to another file")
 
 
-def _check_is_image(h5py: Any, dataset: Any) -> None:
+def _check_is_image(dataset: Any) -> None:
     """Raise UnreadableImage unless it is a plain array of bounded size whose values lie in the file."""
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype.kind not in "biuf" or dataset.dtype.hasobject:
+    if not hasattr(dataset, "dtype") or dataset.dtype.kind not in "biuf" or dataset.dtype.hasobject:
         raise UnreadableImage("not an array of numbers")
     if dataset.external or dataset.is_virtual:
         raise UnreadableImage("its values lie in other files")
     if dataset.shape is None or len(dataset.shape) not in (2, 3):
         raise UnreadableImage(f"not an image: an array of shape {dataset.shape}")
-    check_size(*dataset.shape[:2])
+    check_size(*sorted(dataset.shape)[-2:])
     chunk_bytes = math.prod(dataset.chunks or ()) * dataset.dtype.itemsize
-    if max(chunk_bytes, math.prod(dataset.shape) * dataset.dtype.itemsize) > MAX_BYTES:
+    if max(chunk_bytes, math.prod(dataset.shape) * dataset.dtype.itemsize) > MAX_ARRAY_BYTES:
         raise UnreadableImage(f"an array of shape {dataset.shape} is too large")
 
 
-FORMAT = ImageFormat("HDF5", (".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape)
+FORMAT = ImageFormat(
+    "HDF5", (".hdf5", ".h5"), (b"\x89HDF",), _read, _read_shape, layers=_layers, has_axes=lambda source: False
+)

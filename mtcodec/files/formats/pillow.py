@@ -1,6 +1,8 @@
 """JPEG, WebP, BMP and GIF files: what Pillow reads exactly, all of 8 bits.
 
-imageio, which calls Pillow, loses the transparency of GIFs and the indexes of palettes.
+WebP goes through imageio. Measured (imageio 2.38, Pillow 13) on every mode that Pillow writes, still and
+animated, lossy and lossless, and on BMP files of all depths of bits: of WebP every pixel is equal; of BMP and
+GIF imageio loses the indexes of palettes, of GIF also transparency, and of one bit it makes bool.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -62,8 +65,16 @@ def _open(file: BinaryIO, format_name: str) -> Iterator[Any]:
         yield image
 
 
+def _note_frames(file: Any, note: Note) -> None:
+    """Tell of frames, and of the pictures that cameras put behind the first (MPO)."""
+    frames = getattr(file, "n_frames", 1)
+    if frames > 1:
+        note(Loss(f"only the first of its {frames} frames is read"))
+
+
 def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     with _open(io.BytesIO(source.read_bytes()), "JPEG") as file:
+        _note_frames(file, note)
         if file.mode not in ("L", "RGB"):
             note(Loss(f"its {file.mode} colours are converted to RGB"))
         return np.asarray(file if file.mode == "L" else file.convert("RGB"))
@@ -81,9 +92,7 @@ def _read_orientation(source: ImageSource, format_name: str) -> int:
 
 def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -> Array:
     with _open(io.BytesIO(source.read_bytes()), format_name) as file:
-        frames = getattr(file, "n_frames", 1)
-        if frames > 1:
-            note(Loss(f"only the first of its {frames} frames is read"))
+        _note_frames(file, note)
         file.load()
         if file.mode == "1":
             return np.asarray(file).astype(np.uint8) * np.uint8(1 if as_numbers else 255)
@@ -93,6 +102,16 @@ def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -
         if file.mode not in (*CHANNELS, "P"):
             note(Loss(f"its {file.mode} colours are converted to RGB"))
         return np.asarray(file if file.mode in CHANNELS else file.convert(_color_mode(file)))
+
+
+def _read_webp(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+    data = source.read_bytes()
+    with _open(io.BytesIO(data), "WEBP") as file:
+        import imageio.v3
+
+        _note_frames(file, note)
+        image: Array = imageio.v3.imread(data, plugin="pillow", extension=".webp", index=0)
+    return image
 
 
 def _color_mode(file: Any) -> str:
@@ -138,8 +157,9 @@ JPEG = ImageFormat(
     lambda source: _read_orientation(source, "JPEG"),
     is_lossy=lambda source: True,
 )
-WEBP = _format(
-    "WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp
+WEBP = replace(
+    _format("WebP", "WEBP", ".webp", (b"RIFF",), may_have_alpha=lambda source: True, is_lossy=_is_lossy_webp),
+    read=_read_webp,
 )
 BMP = _format("BMP", "BMP", ".bmp", (b"BM",), may_have_alpha=lambda source: True)
 GIF = _format("GIF", "GIF", ".gif", (b"GIF8",), may_have_alpha=lambda source: True)

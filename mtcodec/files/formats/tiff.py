@@ -1,75 +1,98 @@
-"""TIFF files: the first image, of any tiling and compression; palettes and inks as colours."""
+"""TIFF files: images of any tiling and compression; palettes and inks as colours; pages as tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
-from mtcodec.files.notes import Note
-from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
+from mtcodec.files.formats.tiff_pages import MAX_PAGES_WITHOUT_NAMES, Page, names_of, pages_of
+from mtcodec.files.notes import Note, ignore
+from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, INKS, YCBCR = range(7)  # photometric interpretations
 JPEG_COMPRESSIONS = (6, 7)  # whose reader makes RGB of YCbCr
-LAYOUTS = ("YX", "YXS", "SYX")  # of axes; S: channels
 
 
 @contextmanager
-def _first_image(source: ImageSource) -> Iterator[tuple[Any, int]]:
-    """The first image of a file, as a series of tifffile, and how many there are. No pixel is read yet."""
+def _pages(source: ImageSource, note: Note = ignore) -> Iterator[list[Page]]:
+    """The images of a file. No pixel is read yet, and none of other files, which microscopes' stacks name."""
     import tifffile
 
     keep_from_users("tifffile")
-    with open_source(source) as opened, tifffile.TiffFile(opened) as file:
-        series = file.series[0]
-        check_size(*_shape(series)[:3])
-        yield series, len(file.series)
+    with open_source(source) as opened, tifffile.TiffFile(opened, _multifile=False) as file:
+        if file.is_mmstack or file.is_ndtiff:
+            raise UnreadableImage("it is a stack of Micro-Manager, whose images lie in several files")
+        pages = pages_of(file)
+        if file.is_ome and pages[0].series.kind != "ome":
+            note(
+                Loss("its OME description is not followed: images in other files that it names are left out")
+            )
+        yield pages
 
 
-def _shape(series: Any) -> Shape:
-    """As it is stored; UnreadableImage where it is not one image of colours or numbers that are known."""
-    sides, page = _sides(series), series.keyframe
-    kind = page.photometric
-    if kind not in range(YCBCR + 1) or (kind == YCBCR and page.compression not in JPEG_COMPRESSIONS):
+@contextmanager
+def _page(source: ImageSource, note: Note = ignore) -> Iterator[tuple[Page, int]]:
+    """The image that ``source`` stands for, the first one of a file; and how many there are."""
+    with _pages(source, note) as pages:
+        page = pages[cast(int, source.place) if isinstance(source, Layer) else 0]
+        check_size(page.height, page.width, page.channels if page.is_of_its_own else _samples(page))
+        yield page, 1 if isinstance(source, Layer) else len(pages)
+
+
+def _samples(page: Page) -> int:
+    """Of all images of an array that is read whole, for a pixel."""
+    return page.channels * page.count
+
+
+def _shape(page: Page) -> Shape:
+    """As it is stored; UnreadableImage where its colours are not known."""
+    keyframe = page.series.keyframe
+    kind = keyframe.photometric
+    if kind not in range(YCBCR + 1) or (kind == YCBCR and keyframe.compression not in JPEG_COMPRESSIONS):
         name = getattr(kind, "name", kind)
         raise UnreadableImage(f"its colours are {name}; known are grey, RGB, palettes and CMYK")
-    channels, dtype = sides.get("S", 1), np.dtype(series.dtype).name
+    channels, dtype = page.channels, np.dtype(page.series.dtype).name
     if kind == PALETTE:
-        channels, dtype = 3, _palette(page).dtype.name
-    channels -= _is_cmyk(page, channels)
-    return Shape(sides["Y"], sides["X"], channels, dtype)
-
-
-def _sides(series: Any) -> dict[str, int]:
-    """The axes of an image with their lengths, Y X, Y X S or S Y X; S: channels.
-
-    Others of length one are left out. A grey image that was stored as (H, W, 1), of three or four rows, is
-    not taken for channels of one column.
-    """
-    sizes = [size for size in series.shape if size > 1]
-    if series.kind == "shaped" and len(series.shape) > 2 and series.shape[-1] == 1 and len(sizes) == 2:
-        return {"Y": sizes[0], "X": sizes[1]}
-    sides = {axis: size for axis, size in zip(series.axes, series.shape) if size > 1 or axis in "YXS"}
-    if "".join(sides) not in LAYOUTS:
-        raise UnreadableImage(f"not one image but an array of shape {series.shape}")
-    return sides
+        channels, dtype = 3, _palette(keyframe).dtype.name
+    channels -= _is_cmyk(keyframe, channels)
+    return Shape(page.height, page.width, channels, dtype)
 
 
 def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
-    with _first_image(source) as (series, image_count):
+    with _page(source, note) as (page, image_count):
+        _shape(page)  # refuses colours that are not known
         if image_count > 1:
             note(Loss(f"only the first of its {image_count} images is read"))
-        sides = _sides(series)
-        image: Array = series.asarray().reshape(tuple(sides.values()))
-        if next(iter(sides)) == "S":  # channels are stored one after the other
-            image = np.moveaxis(image, 0, -1)
-        return _as_colors(image, series.keyframe, as_numbers, note)
+        return _as_colors(page.read(), page.series.keyframe, as_numbers, note)
+
+
+def _layers(source: ImageSource, note: Note) -> list[Layer]:
+    """The pages of the first one's size as tasks; the first alone of a stack of many that have no names."""
+    with _pages(source) as pages:
+        size = pages[0].height, pages[0].width
+        tasks = [page for page in pages if (page.height, page.width) == size]
+        names, are_titles = names_of(tasks)
+        if len(tasks) > MAX_PAGES_WITHOUT_NAMES and not are_titles:
+            tasks = pages[:1]
+        order = "are named as their descriptions say" if are_titles else "have no names and are told by order"
+        note(f"pages of TIFF files are read as tasks, which {order}: {', '.join(names)}")
+        if len(tasks) < len(pages):
+            note(
+                Loss(
+                    f"{len(pages) - len(tasks)} pages of TIFF files are left out, as they are of other sizes"
+                )
+            )
+        return [
+            Layer(source, "page", name, pages.index(page), 1 / len(pages), page.series.dtype.kind == "f")
+            for name, page in zip(names, tasks)
+        ]
 
 
 def _as_colors(image: Array, page: Any, as_numbers: bool, note: Note) -> Array:
@@ -121,18 +144,18 @@ def _rgb_of_cmyk(image: Array) -> Array:
 
 
 def _read_shape(source: ImageSource) -> Shape:
-    with _first_image(source) as (series, _):
-        return _shape(series)
+    with _page(source) as (page, _):
+        return _shape(page)
 
 
 def _read_orientation(source: ImageSource) -> int:
-    with _first_image(source) as (series, _):
-        return orientation.checked(series.keyframe.tags.valueof(orientation.TAG))
+    with _page(source) as (page, _):
+        return orientation.checked(page.series.keyframe.tags.valueof(orientation.TAG))
 
 
 def _is_lossy(source: ImageSource) -> bool:
-    with _first_image(source) as (series, _):
-        return series.keyframe.compression in JPEG_COMPRESSIONS
+    with _page(source) as (page, _):
+        return page.series.keyframe.compression in JPEG_COMPRESSIONS
 
 
 FORMAT = ImageFormat(
@@ -144,4 +167,5 @@ FORMAT = ImageFormat(
     _read_orientation,
     may_have_alpha=lambda source: True,
     is_lossy=_is_lossy,
+    layers=_layers,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -13,6 +13,7 @@ from numpy.lib import format as npy_format
 from mtcodec.files.formats import orientation
 from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
 from mtcodec.files.formats.pillow import by_our_rules
+from mtcodec.files.marks import HEAD_BYTES, has_mark
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -20,6 +21,7 @@ from mtcodec.signals.mapping import Array
 
 PALETTE = 3  # the colour type of PNG images whose pixels are indexes of a palette
 PNG_CHANNELS = {0: 1, 2: 3, PALETTE: 3, 4: 2, 6: 4}  # by colour type
+PNG_SIGNATURE_BYTES = 8
 PNG_HEADER_BYTES = 26  # up to the colour type
 NPY_HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
@@ -30,6 +32,7 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     data = source.read_bytes()
     keep_from_users("imagecodecs")
     check_size(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
+    _note_frames(data, note)
     bits, colour_type = data[24:26] if len(data) > PNG_HEADER_BYTES else (8, 0)
     if as_numbers and colour_type == PALETTE:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
@@ -41,6 +44,21 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if as_numbers and bits < 8:
         return image.astype(np.uint8) // np.uint8(255 // ((1 << bits) - 1))
     return image
+
+
+def _note_frames(data: bytes, note: Note) -> None:
+    """Tell of the frames of an animation, of which the still picture may be the first."""
+    at, frames = PNG_SIGNATURE_BYTES, 0
+    is_first = False
+    while at + 12 <= len(data) and (kind := data[at + 4 : at + 8]) != b"IDAT":
+        if kind == b"acTL":
+            frames = int.from_bytes(data[at + 8 : at + 12], "big")
+        is_first |= kind == b"fcTL"
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    if frames and not is_first:
+        note(Loss(f"only its still picture is read, and none of its {frames} frames"))
+    elif frames > 1:
+        note(Loss(f"only the first of its {frames} frames is read"))
 
 
 def _read_png_shape(source: ImageSource) -> Shape:
@@ -62,31 +80,37 @@ def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if not data.startswith(NPY.magics):
         raise UnreadableImage("it is no array, or cut off")
     file = io.BytesIO(data)
-    version = npy_format.read_magic(file)
-    if version not in NPY_HEADER_READERS:
-        raise UnreadableImage(f"an array of version {version}")
-    shape, _, dtype = NPY_HEADER_READERS[version](file)
+    shape, dtype = read_npy_header(file)
     if dtype.hasobject:
         raise UnreadableImage("it holds Python objects, not numbers")
     if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
         raise UnreadableImage("not as many numbers as it declares")
     if len(shape) > 1:
-        check_size(*shape[:2])
+        check_size(*sorted(shape)[-2:])
     file.seek(0)
     image: Array = npy_format.read_array(file, allow_pickle=False)
     return image.astype(image.dtype.newbyteorder("="), copy=False)
 
 
-def read_npy_header(source: ImageSource) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of an array, as its header tells; raises what reading raises."""
-    with open_source(source) as file:
-        shape, _, dtype = NPY_HEADER_READERS[npy_format.read_magic(file)](file)
-    return shape, dtype
-
-
 def _read_npy_shape(source: ImageSource) -> Shape:
-    shape, dtype = read_npy_header(source)
-    return array_shape(shape, dtype.name)
+    with open_source(source) as file:
+        shape, dtype = read_npy_header(file)
+    return array_shape(shape, dtype.name, has_axes=_is_marked(source))
+
+
+def _is_marked(source: ImageSource) -> bool:
+    """Has decoding written this array? Then its channels are last."""
+    with open_source(source) as file:
+        return has_mark(file.read(HEAD_BYTES), 0)
+
+
+def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
+    """Shape and dtype of an array; raises UnreadableImage, or what numpy does."""
+    version = npy_format.read_magic(file)
+    if version not in NPY_HEADER_READERS:
+        raise UnreadableImage(f"an array of version {version}")
+    shape, _, dtype = NPY_HEADER_READERS[version](file)
+    return shape, dtype
 
 
 PNG = ImageFormat(
@@ -98,4 +122,4 @@ PNG = ImageFormat(
     _read_png_orientation,
     may_have_alpha=lambda source: True,
 )
-NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape)
+NPY = ImageFormat("npy", (".npy",), (b"\x93NUMPY",), _read_npy, _read_npy_shape, has_axes=_is_marked)
