@@ -102,7 +102,7 @@ def test_nothing_but_our_lines_is_printed(tmp_path: Path) -> None:
     arguments = [tmp_path / "in", "-o", f"{tmp_path / 'out'}/", "--skip-errors", "--coding", "classical"]
     lines = start("encode", *arguments).stderr.decode().splitlines()
     assert lines and [line for line in lines if not line.startswith("mtcodec: ")] == []
-    encoded = {path.stem for path in (tmp_path / "out").iterdir()}
+    encoded = {path.stem for path in (tmp_path / "out").glob("*.mtc")}
     assert encoded == {"list_jpg", "exif_jpg", "profile_png", "deep_png"}
 
 
