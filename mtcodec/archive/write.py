@@ -164,4 +164,5 @@ def _read_shard(store: Store, name: str) -> tuple[Manifest, list[str]]:
     """The manifest of a finished shard, and the keys of its scenes."""
     with damage(f"{store.path}/{name}", "damaged"):
         shard = store.open(name).parquet()
-        return manifest_of_schema(shard.schema_arrow), shard.read(columns=["key"])["key"].to_pylist()
+        keys = shard.read(columns=["key"], use_threads=False)["key"]  # threads may outlive a refused run
+        return manifest_of_schema(shard.schema_arrow), keys.to_pylist()
