@@ -125,7 +125,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings of this package as lines for people; others as Python does."""
+    """Show warnings of this package as lines for people, each once; others as Python does."""
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, MtcodecWarning):
@@ -138,6 +138,7 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         show_other = warnings.showwarning
         warnings.showwarning = show  # type: ignore[assignment]
+        warnings.simplefilter("default", MtcodecWarning)  # whatever is wanted of the others
         yield
 
 

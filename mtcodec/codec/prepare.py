@@ -12,6 +12,7 @@ from mtcodec.codec.request import Request
 from mtcodec.container import attachments
 from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, units
@@ -39,7 +40,7 @@ class Prepared:
     signals: dict[str, Signal]
     bounds: dict[str, float]
     messages: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Loss, ...] = ()
 
     def quality_coded(self) -> dict[str, Signal]:
         """Signals of the tasks that are coded by quality: those without a bound."""
@@ -181,15 +182,15 @@ def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[
     }
 
 
-def _unit_warning(task: Task, dtype: str, request: Request) -> str:
+def _unit_warning(task: Task, dtype: str, request: Request) -> Loss:
     """A warning where a unit that nobody tells matters: to a bound, or as 8 bits hardly hold millimetres."""
     bound = request.max_error.get(task.name, 0.0)
     unit = units.unit_of(task, dtype)
     is_length = isinstance(bound, str) and units.parse(bound)[0] > 0 and units.parse(bound)[1] != ""
     if not is_length and dtype != "uint8":
-        return ""
+        return Loss("")
     stored = f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
-    return units.assumed(task.name, unit, stored if is_length else "")
+    return Loss(units.assumed(task.name, unit, stored if is_length else ""))
 
 
 def _messages(name: str, signal: Signal, request: Request) -> list[str]:

@@ -33,6 +33,7 @@ def decoded(scene: Any, **settings: Any) -> Scene:
 # --- layouts -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 @pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize(
     ("name", "channels"), [("rgb", 3), ("rgb", 1), ("rgb", 4), ("depth", 1), ("normal", 3), ("semantic", 1)]
@@ -76,6 +77,7 @@ def test_an_image_that_may_be_read_in_two_ways_is_refused_until_its_layout_is_sa
     assert (planes.reshape(*shape[1:], shape[0]) == np.moveaxis(image, 0, -1)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 def test_few_rows_of_the_declared_channels_are_rows() -> None:
     for shape in ((1, 8, 3), (4, 8, 3), (16, 1, 3), (1, 1, 3)):
         assert decoded({"rgb": random(shape)})["rgb"].shape == shape
