@@ -48,7 +48,7 @@ class Prepared:
 
 
 def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
-    """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image.
+    """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image; bfloat16 becomes float32.
 
     Args:
         squeeze: make (H, W) of (H, W, 1).
@@ -60,11 +60,13 @@ def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
         array = image
     elif hasattr(image, "detach") or hasattr(image, "__array_interface__") or hasattr(image, "__array__"):
         try:
-            array = np.asarray(image.detach() if hasattr(image, "detach") else image)
+            array = np.asarray(_numpys(image.detach()) if hasattr(image, "detach") else image)
         except (TypeError, RuntimeError, ValueError) as error:
             raise SceneError(f"not an image: {error}", task=name) from error
     else:
         raise SceneError(f"not an image but {type(image).__name__}", task=name)
+    if array.dtype.name == "bfloat16":  # of other libraries than numpy
+        array = array.astype(np.float32)
     if array.dtype.name not in DTYPES:
         raise SceneError(f"values of dtype {array.dtype} (known: {', '.join(DTYPES)})", task=name)
     if squeeze and array.ndim == 3 and array.shape[2] == 1:
@@ -73,6 +75,11 @@ def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
         hint = " (of a batch, encode each image)" if array.ndim == 4 else ""
         raise SceneError(f"not an image: an array of shape {array.shape}{hint}", task=name)
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _numpys(tensor: Any) -> Any:
+    """A tensor of a dtype that numpy has: float32 holds all values of bfloat16."""
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def declare(name: str, image: Array, declarations: Declarations) -> Task:

@@ -45,6 +45,18 @@ atexit.register(print, "registered", end=" ")
 main()
 """
 
+IN_A_DESTRUCTOR = f"""{BEGIN}
+from mtcodec.cli import app
+class Slow:
+    def __del__(self):
+        wait()
+@app.command()
+def rewrite():
+    Slow()
+    time.sleep(60)
+main()
+"""
+
 
 def begun(script: str, *words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -60,6 +72,17 @@ def test_signals_around_a_command(script: str, number: signal.Signals, code: int
     process = begun(script, "--version")
     assert process.stdout is not None
     assert any("ready" in line for line in process.stdout)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (code, "", "")
+
+
+@pytest.mark.processes
+@STOPS
+def test_signals_during_a_destructor(number: signal.Signals, code: int) -> None:
+    """Whose exceptions Python drops, with a message of its own."""
+    process = begun(IN_A_DESTRUCTOR, "rewrite")
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (code, "", "")

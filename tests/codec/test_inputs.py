@@ -244,3 +244,14 @@ def test_what_is_lossless_is_added_to_the_bounds_of_a_codec() -> None:
 def test_settings_that_make_no_sense_are_told(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         updated(Request(), settings)
+
+
+def test_bfloat16_is_read_as_float32() -> None:
+    """Which holds all its values."""
+    depth = (torch.arange(1, 601).reshape(20, 30) / 64).to(torch.bfloat16)
+    result = decoded({"depth": depth}, lossless="depth")["depth"]
+    assert result.dtype == np.float32 and (result == depth.float().numpy()).all()
+    colours = (torch.arange(600).reshape(1, 20, 30).repeat(3, 1, 1) % 256 / 255).to(torch.bfloat16)
+    result = decoded({"rgb": colours.requires_grad_()}, quality=100)["rgb"]
+    expected = np.moveaxis(colours.detach().float().numpy(), 0, -1) * 255
+    assert result.dtype == np.uint8 and np.abs(result - expected).mean() < 4
