@@ -134,7 +134,8 @@ def train(
     memory.keep()
     settings = run.settings(plan.preset, {**end.settings(), **plan.settings(), "device": device})
     run.train_weights(
-        lambda tasks: [scenes_of(path, tasks, quiet) for path in datasets], declared, output, settings=settings,
+        lambda tasks: [scenes_of(path, tasks, quiet) for path in datasets], declared, output,
+        settings=settings,
         architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         init=init, resume=resume, held_out=plan.held_out, threads=threads,
         report=Report(output, bool(end.decay), quiet),

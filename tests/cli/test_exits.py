@@ -1,4 +1,4 @@
-"""How the process of a command ends: its exit code, whatever libraries' threads do, and whenever it is stopped."""
+"""How the process of a command ends, whatever threads of libraries do, and whenever it is stopped."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_output_that_cannot_be_written_at_the_end() -> None:
 def test_keys_of_an_archive_are_read_by_the_thread_that_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads of Arrow that still hold what was read when Python ends would end the process (exit code 134)."""
+    """Threads of Arrow that hold what was read when Python ends would end the process (exit code 134)."""
     scenes: list[tuple[str, Any]] = [(f"s{k}", {"one": np.zeros((8, 8), np.uint8)}) for k in range(8)]
     job = Job(None, ("one",), Request(coding="classical"))
     pack_scenes(scenes, tmp_path, job)
