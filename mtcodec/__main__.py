@@ -1,5 +1,46 @@
-"""``python -m mtcodec``: the command line."""
+"""``mtcodec`` and ``python -m mtcodec``: the command line, as a process of its own.
 
-from mtcodec.cli import main
+The process ends here, without Python's own end. Threads of libraries may still be at work then: Arrow's free
+what they have read, for which they need Python's lock; Python ends every thread that asks for it so late,
+and a thread of C++ that is ended so ends the whole process, with ``terminate called without an active
+exception`` and exit code 134.
+"""
 
-main()
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line, and end the process with its exit code.
+
+    A signal that comes before a command has begun, or after it has ended, ends the process at once.
+    """
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop_signal, lambda number, frame: os._exit(128 + number))
+    from mtcodec.cli import main as run
+
+    try:
+        run()
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else 1)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process: what is registered for its end is done, and what is printed is written."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):  # its reader has gone, it is full, or closed
+            code = code or 1
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

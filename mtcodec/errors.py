@@ -26,7 +26,8 @@ E = TypeVar("E", bound="MtcodecError")
 
 
 class MtcodecWarning(UserWarning):
-    """Something is done less well than it should be; of the result nothing is lost."""
+    """What people should know of a result: something is left out, a unit is assumed, or something is done
+    less well than it should be. The command line shows a line, which ``--strict`` makes an error."""
 
 
 class MtcodecError(Exception):

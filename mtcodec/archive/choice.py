@@ -13,6 +13,7 @@ from mtcodec.codec.request import Request
 from mtcodec.codec.weights_choice import weights_for_dataset
 from mtcodec.errors import MtcodecError, WeightsNotFound
 from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.notes import ignore
 from mtcodec.files.sample import spread
 from mtcodec.files.scene import read_scene
 from mtcodec.networks.weights import store
@@ -28,7 +29,7 @@ def tasks_of(scenes: Sequence[SceneFiles], declared: Declarations) -> tuple[str,
     names = dict.fromkeys(name for files in scenes for name in files.files)
     for files in spread(scenes, SAMPLE_SCENES):
         try:
-            names |= dict.fromkeys(read_scene(files, declared))
+            names |= dict.fromkeys(read_scene(files, declared, note=ignore))
         except MtcodecError:
             continue
     return tuple(names)
@@ -79,7 +80,7 @@ def cheapest_weights(
 def _read(files: SceneFiles, tasks: Sequence[str], request: Request) -> dict[str, Array]:
     """Images of a scene by task; none where it cannot be read."""
     try:
-        return check(read_scene(files, request.tasks, tasks))
+        return check(read_scene(files, request.tasks, tasks, ignore))
     except MtcodecError:
         return {}
 

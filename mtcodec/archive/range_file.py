@@ -15,7 +15,8 @@ TAIL_BYTES = 8  # at the end of a Parquet file: the footer's length and the magi
 MAX_FOOTER_BYTES = 1 << 28
 PRE_BUFFER_BYTES = 1 << 19
 """Mean size of row groups from which pyarrow fetches columns with one request that are neighbours, or have
-less than 8 KiB between them. In smaller row groups the bytes in between would be more than a few per cent."""
+less than 8 KiB between them. In smaller row groups the bytes in between would be more than a few per cent.
+Threads of Arrow do that, so it is not done for files of this machine, which gain nothing by it."""
 
 
 class RangeFile(io.RawIOBase):
@@ -55,7 +56,8 @@ class RangeFile(io.RawIOBase):
         """The file as pyarrow reads it; the footer is fetched now."""
         pyarrow = arrow()
         metadata = self.metadata()
-        pre_buffer = self._size >= PRE_BUFFER_BYTES * max(1, metadata.num_row_groups)
+        is_large = self._size >= PRE_BUFFER_BYTES * max(1, metadata.num_row_groups)
+        pre_buffer = is_large and "file" not in self._fs.protocol
         file = pyarrow.PythonFile(self, "r")
         return pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=pre_buffer)
 

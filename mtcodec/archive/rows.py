@@ -11,7 +11,7 @@ from mtcodec.archive.manifest import HOLES, LIMITS
 from mtcodec.codec.info import units_of
 from mtcodec.container.header import MAX_PIXELS, Header
 from mtcodec.container.mtc import SplitReader, split
-from mtcodec.container.section import ATTACHMENTS, NOTES, is_mask
+from mtcodec.container.section import ATTACHMENTS, NOTES, Section, is_mask
 from mtcodec.errors import FormatError
 from mtcodec.tasks import USUAL, Task, units
 
@@ -19,6 +19,7 @@ Entry = tuple[str, SplitReader | FormatError]
 """A row: its key, and its sections or what is wrong with its header."""
 Row = tuple[str, SplitReader]
 """Key and sections of a row whose header is undamaged."""
+EXACT_CODINGS = ("stepped", "labels")  # which code holes like other values where there is no mask of them
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -34,7 +35,7 @@ def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, f
 
     A range is that of the header, not that of the decoded pixels, which lie within it; holes do not count.
     It is rounded outwards to what a float32 holds. There is no range where the scene lacks the task or its
-    header has none.
+    header has none, and no end of it that may be a hole's value.
     """
     header = scene_file.header
     statistics: dict[str, float] = {
@@ -49,9 +50,27 @@ def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, f
             continue
         low, high = section.attributes.range
         metres = units.metres_of(task, section.attributes.dtype, unit_of_task.get(task.name, ""))
-        statistics[f"{task.name}_{LIMITS[0]}"] = _float32(low * metres, outwards=-np.inf)
-        statistics[f"{task.name}_{LIMITS[1]}"] = _float32(high * metres, outwards=np.inf)
+        low_may_be_hole, high_may_be_hole = _may_be_holes(section)
+        if not low_may_be_hole:
+            statistics[f"{task.name}_{LIMITS[0]}"] = _float32(low * metres, outwards=-np.inf)
+        if not high_may_be_hole:
+            statistics[f"{task.name}_{LIMITS[1]}"] = _float32(high * metres, outwards=np.inf)
     return statistics
+
+
+def _may_be_holes(section: Section) -> tuple[bool, bool]:
+    """May the ends of a section's range be values of holes?
+
+    Integers that are kept exactly have no mask: their holes are values like the others, and the range is that
+    of all. They are holes by rule if they are 0, negative where others are positive, or the dtype's largest.
+    """
+    attributes = section.attributes
+    assert attributes.range is not None
+    if section.coding not in EXACT_CODINGS or attributes.mask_index is not None:
+        return False, False
+    low, high = attributes.range
+    largest = np.iinfo(attributes.dtype).max if np.dtype(attributes.dtype).kind in "iu" else np.inf
+    return low <= 0 <= high, high in (0, largest)
 
 
 def _float32(value: float, outwards: float) -> float:

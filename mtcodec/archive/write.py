@@ -178,7 +178,8 @@ def _read_shard(store: Store, name: str) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest of a finished shard, and the headers of its scenes by key."""
     with damage(f"{store.path}/{name}", "damaged"):
         shard = store.open(name).parquet()
-        manifest, table = manifest_of_schema(shard.schema_arrow), shard.read(columns=["key", "header"])
+        manifest = manifest_of_schema(shard.schema_arrow)
+        table = shard.read(columns=["key", "header"], use_threads=False)  # threads may outlive a refused run
         headers = dict(zip(table["key"].to_pylist(), table["header"].to_pylist()))
     if None in (*headers, *headers.values()):
         raise FormatError("damaged: a scene without key or header", path=f"{store.path}/{name}")

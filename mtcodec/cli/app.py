@@ -9,7 +9,9 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
+from threading import Timer
 from typing import Any, NoReturn
 
 import typer
@@ -20,6 +22,7 @@ from mtcodec.cli.groups import option
 from mtcodec.errors import MtcodecError, MtcodecWarning
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_PAUSE = 0.01  # seconds until another try
 GROUPS = {
     "Scenes": {
         "encode": "encode", "decode": "decode", "info": "files", "extract": "files", "view": "view",
@@ -99,6 +102,7 @@ def _main(
 def _stoppable() -> Iterator[None]:
     """Leave by an exception, so that half-written files are removed; with the exit code of the shells."""
     code = 0
+    tell_unraisable = sys.unraisablehook
 
     def stop(number: int, _: object) -> NoReturn:
         nonlocal code
@@ -109,7 +113,14 @@ def _stoppable() -> Iterator[None]:
 
             logging.getLogger("asyncio").disabled = True
         code = 128 + number
+        sys.unraisablehook = partial(stop_again, number)
         sys.exit(code)
+
+    def stop_again(number: int, lost: Any) -> None:
+        """An exception was lost in a destructor, or the like: if it was that of ``stop``, try it again."""
+        if isinstance(lost.exc_value, SystemExit):
+            signal.signal(number, stop)
+            Timer(STOP_PAUSE, os.kill, [os.getpid(), number]).start()  # when the destructor has ended
 
     handlers = {stop_signal: signal.signal(stop_signal, stop) for stop_signal in STOP_SIGNALS}
     try:
@@ -121,11 +132,12 @@ def _stoppable() -> Iterator[None]:
     finally:
         for stop_signal, handler in handlers.items():
             signal.signal(stop_signal, handler)
+        sys.unraisablehook = tell_unraisable
 
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings of this package as lines for people; others as Python does."""
+    """Show warnings of this package as lines for people, each once; others as Python does."""
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, MtcodecWarning):
@@ -138,6 +150,7 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         show_other = warnings.showwarning
         warnings.showwarning = show  # type: ignore[assignment]
+        warnings.simplefilter("default", MtcodecWarning)  # whatever is wanted of the others
         yield
 
 

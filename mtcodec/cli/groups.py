@@ -5,7 +5,8 @@ A command such as ::
     @takes_groups
     def stats(*, dataset: Path = DATASET, bounds: BoundOptions, machine: MachineOptions) -> None: ...
 
-has the options of ``BoundOptions`` and ``MachineOptions`` in its help, and is called with objects of them.
+has the options of ``BoundOptions`` and ``MachineOptions`` in its help, and is called with objects of them. It
+has ``--strict``, too, of which it need not know: every command has it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Any, get_type_hints
 from typer.models import OptionInfo
 
 from mtcodec.cli.common import warning_count
+from mtcodec.cli.report import counted
+from mtcodec.errors import MtcodecError
 
 
 class Option(OptionInfo):
@@ -92,12 +95,19 @@ class Group:
                 fields |= parameter.default.settings(getattr(self, name))
         return fields
 
-    def finish(self, warnings: int) -> None:
-        """Called when the command has done its work; ``warnings``: how many it has shown."""
+
+STRICT = option(
+    False, None, "Exit code 1 if there is any warning, such as of images that are left out; outputs are "
+    "written all the same.", "--strict",
+)  # fmt: skip
 
 
 def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
-    """``function`` as typer wants it: every parameter that is a group is replaced by the group's options."""
+    """``function`` as typer wants it: every parameter that is a group is replaced by the group's options.
+
+    The option ``--strict`` is added. With it, the command raises MtcodecError after its work if it has shown
+    warnings.
+    """
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type[Group]] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
@@ -107,6 +117,7 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
             parameters += group.parameters().values()
         else:
             parameters.append(_parameter(name, group, parameter.default))
+    parameters.append(_parameter("strict", bool, STRICT))
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
@@ -115,10 +126,11 @@ def takes_groups(function: Callable[..., None]) -> Callable[..., None]:
             name: group(**{option: values.pop(option) for option in group.parameters()})
             for name, group in groups.items()
         }
-        warnings_before = warning_count()
+        is_strict, warnings_before = values.pop("strict"), warning_count()
         function(**values, **filled)
-        for group in filled.values():
-            group.finish(warning_count() - warnings_before)
+        warnings = warning_count() - warnings_before
+        if is_strict and warnings:
+            raise MtcodecError(f"{counted(warnings, 'warning')}, which --strict makes an error")
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -11,11 +11,10 @@ import typer
 
 from mtcodec.cli.common import note, show
 from mtcodec.cli.groups import Group, option
-from mtcodec.cli.report import counted
 from mtcodec.codec import texts
 from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
 from mtcodec.container.header import MAX_PIXELS
-from mtcodec.errors import MtcodecError, UsageError
+from mtcodec.errors import UsageError
 from mtcodec.files import packing
 from mtcodec.files.reading import EXIF_CHOICES, Reading
 from mtcodec.quality import DEFAULT, WORDS
@@ -84,22 +83,13 @@ MORE_WEIGHTS = option(
 
 
 class MessageOptions(Group):
-    """What is told of the work, and what becomes of warnings."""
+    """What is told of the work."""
 
     quiet: bool = QUIET
-    strict: bool = option(
-        False, None, "Exit code 1 if there is any warning, such as of images that are left out; outputs are "
-        "written all the same.",
-    )  # fmt: skip
 
     def note(self, message: str) -> None:
         """Print a note, unless none are wanted; what tells of a loss is a warning."""
         note(message, self.quiet)
-
-    def finish(self, warnings: int) -> None:
-        """Raise MtcodecError for warnings, if they are to count as errors."""
-        if self.strict and warnings:
-            raise MtcodecError(f"{counted(warnings, 'warning')}, which --strict makes an error")
 
 
 class PrintOptions(MessageOptions):

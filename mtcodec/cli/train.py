@@ -137,19 +137,22 @@ def train(
     how = reading.reading()
     settings = run.settings(plan.preset, {**end.settings(), **plan.settings(), "device": device})
     run.train_weights(
-        lambda tasks: [scenes_of(path, tasks, how) for path in datasets], declared, output, settings=settings,
+        lambda tasks: [scenes_of(path, tasks, how, quiet) for path in datasets], declared, output,
+        settings=settings,
         architecture=architecture, backbone=backbone, sizes=size_values(sizes),
         init=init, resume=resume, held_out=plan.held_out, threads=threads,
         report=Report(output, bool(end.decay), quiet), note=note,
     )  # fmt: skip
 
 
-def scenes_of(path: Path, tasks: Sequence[Task], reading: Reading = AS_USUAL) -> run.Dataset:
-    """The scenes of a directory or of an archive."""
+def scenes_of(
+    path: Path, tasks: Sequence[Task], reading: Reading = AS_USUAL, quiet: bool = False
+) -> run.Dataset:
+    """The scenes of a directory or of an archive; notes about them are shown unless ``quiet``."""
     from mtcodec.train import run
 
     if not is_archive(path):
-        return run.on_disk([path], note, reading)(tasks)[0]
+        return run.on_disk([path], partial(note, quiet=quiet), reading)(tasks)[0]
     from mtcodec.train.archives import sources
 
     return run.Dataset(run.name_of(path), sources(open_archive(str(path))))

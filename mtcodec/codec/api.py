@@ -17,6 +17,7 @@ from mtcodec.container.attachments import read as read_attachments
 from mtcodec.container.header import MAX_PIXELS
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
+from mtcodec.messages import warn_of_loss
 from mtcodec.networks.weights import store
 from mtcodec.networks.weights.file import describe, model_config
 from mtcodec.tasks import USUAL, Task
@@ -108,6 +109,9 @@ class Codec:
         Raises:
             SceneError: the scene is not what its tasks declare, or its layout may be both.
             UsageError: a setting that makes no sense. TargetError: no quality reaches the target.
+
+        Warns:
+            MtcodecWarning: a unit is assumed where it matters, such as for a bound in mm.
         """
         return self.encode_scene(scene, quality, layout=layout, **settings).to_bytes()
 
@@ -121,7 +125,10 @@ class Codec:
     ) -> EncodedScene:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
         request = self._request_for(quality, settings)
-        return self._encode(stored_scene(scene, request, layout), request)
+        encoded = self._encode(stored_scene(scene, request, layout), request)
+        for line in [*encoded.prepared.messages, *encoded.prepared.warnings]:
+            warn_of_loss(line)
+        return encoded
 
     def encode_stored(
         self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any

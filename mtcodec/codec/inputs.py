@@ -25,6 +25,8 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
     Args:
         layout: of images of three dimensions. ``auto``: where the channels are is told by their number, which
             is the task's or 1, 3 or 4, and by the size of the scene's other images. PIL images are ``hwc``.
+            What may be both, such as (3, 8, 3), is refused for arrays, too: samples of archives may be
+            arrays with channels first.
 
     Raises:
         SceneError: not images, or several layouts are possible.

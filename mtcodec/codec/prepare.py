@@ -12,6 +12,7 @@ from mtcodec.codec.request import Request
 from mtcodec.container import attachments
 from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, task_named, units
@@ -39,7 +40,7 @@ class Prepared:
     signals: dict[str, Signal]
     bounds: dict[str, float]
     messages: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Loss, ...] = ()
 
     def quality_coded(self) -> dict[str, Signal]:
         """Signals of the tasks that are coded by quality: those without a bound."""
@@ -47,7 +48,7 @@ class Prepared:
 
 
 def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
-    """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image.
+    """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image; bfloat16 becomes float32.
 
     Args:
         squeeze: make (H, W) of (H, W, 1).
@@ -59,11 +60,13 @@ def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
         array = image
     elif hasattr(image, "detach") or hasattr(image, "__array_interface__") or hasattr(image, "__array__"):
         try:
-            array = np.asarray(image.detach() if hasattr(image, "detach") else image)
+            array = np.asarray(_numpys(image.detach()) if hasattr(image, "detach") else image)
         except (TypeError, RuntimeError, ValueError) as error:
             raise SceneError(f"not an image: {error}", task=name) from error
     else:
         raise SceneError(f"not an image but {type(image).__name__}", task=name)
+    if array.dtype.name == "bfloat16":  # of other libraries than numpy
+        array = array.astype(np.float32)
     if array.dtype.name not in DTYPES:
         raise SceneError(f"values of dtype {array.dtype} (known: {', '.join(DTYPES)})", task=name)
     if squeeze and array.ndim == 3 and array.shape[2] == 1:
@@ -72,6 +75,11 @@ def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
         hint = " (of a batch, encode each image)" if array.ndim == 4 else ""
         raise SceneError(f"not an image: an array of shape {array.shape}{hint}", task=name)
     return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _numpys(tensor: Any) -> Any:
+    """A tensor of a dtype that numpy has: float32 holds all values of bfloat16."""
+    return tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
 
 
 def declare(name: str, image: Array, declarations: Declarations) -> Task:
@@ -189,15 +197,15 @@ def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[
     }
 
 
-def _unit_warning(task: Task, dtype: str, request: Request) -> str:
+def _unit_warning(task: Task, dtype: str, request: Request) -> Loss:
     """A warning where a unit that nobody tells matters: to a bound, or as 8 bits hardly hold millimetres."""
     bound = request.max_error.get(task.name, 0.0)
     unit = units.unit_of(task, dtype)
     is_length = isinstance(bound, str) and units.parse(bound)[0] > 0 and units.parse(bound)[1] != ""
     if not is_length and dtype != "uint8":
-        return ""
+        return Loss("")
     stored = f", and the bound {bound} for {units.stored(task, dtype, bound):g} of stored values"
-    return units.assumed(task.name, unit, stored if is_length else "")
+    return Loss(units.assumed(task.name, unit, stored if is_length else ""))
 
 
 def _messages(name: str, signal: Signal, request: Request) -> list[str]:

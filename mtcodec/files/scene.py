@@ -13,11 +13,11 @@ from mtcodec.files.formats.base import Shape
 from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
 from mtcodec.files.images import AmbiguousAxes, read_with_alpha
 from mtcodec.files.naming import MAX_NAME_LENGTH
-from mtcodec.files.notes import Note, ignore
+from mtcodec.files.notes import Note
 from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, is_present, size_of
 from mtcodec.files.turning import orientations_to_apply
-from mtcodec.messages import Loss
+from mtcodec.messages import Loss, warn_of_loss
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL, Declarations, task_named
 
@@ -31,7 +31,7 @@ def read_scene(
     scene_files: SceneFiles,
     declared: Declarations = USUAL,
     tasks: Sequence[str] | None = None,
-    note: Note = ignore,
+    note: Note = warn_of_loss,
 ) -> Scene:
     """Read the images of a scene. Alpha that is not opaque becomes a task of its own, ``rgb_alpha``.
 
@@ -41,7 +41,7 @@ def read_scene(
         tasks: read these only; a missing one is simply absent. None: all. Images are turned as if all were
             read (:mod:`mtcodec.files.turning`).
         note: takes a line about what is changed or dropped. Lines begin with the task, and are the same for
-            every scene of a dataset that they hold for.
+            every scene of a dataset that they hold for. By default losses are warnings of Python.
 
     Returns:
         Arrays by task, (H, W) for one channel, else (H, W, C), in the dtype of the file.

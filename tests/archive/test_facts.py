@@ -10,11 +10,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+import mtcodec
 from mtcodec.archive import write
 from mtcodec.archive.check import verify
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.pack import Job, pack_scenes
 from mtcodec.archive.read import ArchiveReader
+from mtcodec.archive.rows import row_of
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.errors import UsageError
@@ -112,3 +114,25 @@ def test_tasks_are_not_called_like_them() -> None:
         with pytest.raises(UsageError, match="cannot be called"):
             Manifest(NO_WEIGHTS, tasks)
     assert Manifest(NO_WEIGHTS, (Task("depth_max", "image"),)).range_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("hole", "dtype", "told"),
+    [
+        (0, "uint16", {"max"}),
+        (65535, "uint16", {"min"}),
+        (-1, "int32", {"max"}),
+        (1200, "uint16", {"min", "max"}),
+    ],
+)
+def test_ranges_of_exact_depth_leave_holes_out(hole: int, dtype: str, told: set[str]) -> None:
+    """An end of the range that is a hole's value is not told; the others are those of measurements."""
+    depth = np.arange(1200, 3200).reshape(40, 50).astype(dtype)
+    depth[0, :30] = hole
+    codec = mtcodec.Codec((), coding="classical")
+    columns = row_of("a", codec.encode({"depth": depth}, lossless="depth", units="depth=1mm"))
+    ends = {name.removeprefix("depth_"): columns[name] for name in columns if name.startswith("depth_m")}
+    assert set(ends) == told
+    valid = depth[depth != hole] if hole != 1200 else depth
+    expected = {"min": valid.min() / 1000, "max": valid.max() / 1000}
+    assert all(abs(value - expected[end]) < 1e-6 for end, value in ends.items())

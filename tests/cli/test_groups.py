@@ -40,7 +40,7 @@ def test_a_command_has_the_options_of_its_groups_in_their_place() -> None:
         calls.append((first, group.total_count, group.name, last, quiet))
 
     parameters = inspect.signature(command).parameters
-    assert list(parameters) == ["first", "total_count", "name", "last", "quiet"]
+    assert list(parameters) == ["first", "total_count", "name", "last", "quiet", "strict"]
     assert command.__doc__ == "What it does."
     count, name = parameters["total_count"], parameters["name"]
     assert (count.annotation, count.default.default, count.default.param_decls) == (
@@ -61,7 +61,7 @@ def test_a_shared_option_is_called_as_each_parameter_that_it_is_the_default_of()
     def command(*, large_crops: int = count, crops: int = count) -> None: ...
 
     flags = [parameter.default.param_decls for parameter in inspect.signature(command).parameters.values()]
-    assert flags == [("--large-crops",), ("--crops",)]
+    assert flags == [("--large-crops",), ("--crops",), ("--strict",)]
 
 
 def test_an_option_of_two_groups_is_refused() -> None:

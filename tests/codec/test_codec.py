@@ -131,6 +131,7 @@ def test_noise_and_constants_survive(small: Codec) -> None:
             assert (back["depth"] == 1234).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 @pytest.mark.parametrize("coding", ["neural", "classical"])
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "int32", "uint32", "float16", "float32", "float64"])
 def test_depth_keeps_its_dtype_and_unit(small: Codec, scene: Scene, dtype: str, coding: str) -> None:
@@ -422,6 +423,7 @@ def test_an_image_of_nothing_but_holes(small: Codec) -> None:
 # --- exact and bounded tasks ---------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 def test_files_mix_networks_and_exact_tasks(small: Codec, scene: Scene) -> None:
     data = small.encode(scene, 50, max_error={"depth": "5mm", "normal": 0.0})
     assert codings(data) == {

@@ -33,6 +33,7 @@ def decoded(scene: Any, **settings: Any) -> Scene:
 # --- layouts -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 @pytest.mark.parametrize("as_tensor", [False, True])
 @pytest.mark.parametrize(
     ("name", "channels"), [("rgb", 3), ("rgb", 1), ("rgb", 4), ("depth", 1), ("normal", 3), ("semantic", 1)]
@@ -76,6 +77,7 @@ def test_an_image_that_may_be_read_in_two_ways_is_refused_until_its_layout_is_sa
     assert (planes.reshape(*shape[1:], shape[0]) == np.moveaxis(image, 0, -1)).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 def test_few_rows_of_the_declared_channels_are_rows() -> None:
     for shape in ((1, 8, 3), (4, 8, 3), (16, 1, 3), (1, 1, 3)):
         assert decoded({"rgb": random(shape)})["rgb"].shape == shape
@@ -242,3 +244,14 @@ def test_what_is_lossless_is_added_to_the_bounds_of_a_codec() -> None:
 def test_settings_that_make_no_sense_are_told(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         updated(Request(), settings)
+
+
+def test_bfloat16_is_read_as_float32() -> None:
+    """Which holds all its values."""
+    depth = (torch.arange(1, 601).reshape(20, 30) / 64).to(torch.bfloat16)
+    result = decoded({"depth": depth}, lossless="depth")["depth"]
+    assert result.dtype == np.float32 and (result == depth.float().numpy()).all()
+    colours = (torch.arange(600).reshape(1, 20, 30).repeat(3, 1, 1) % 256 / 255).to(torch.bfloat16)
+    result = decoded({"rgb": colours.requires_grad_()}, quality=100)["rgb"]
+    expected = np.moveaxis(colours.detach().float().numpy(), 0, -1) * 255
+    assert result.dtype == np.uint8 and np.abs(result - expected).mean() < 4

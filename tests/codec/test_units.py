@@ -18,6 +18,7 @@ def warned(dtype: str, task: str = "depth", **settings: Any) -> tuple[str, ...]:
     return tuple(PLAIN.encode_scene({task: ramp}, 50, **settings).prepared.warnings)
 
 
+@pytest.mark.filterwarnings("ignore:.*nobody tells its unit")
 @pytest.mark.parametrize(
     ("dtype", "bound", "said"),
     [
