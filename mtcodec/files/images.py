@@ -34,7 +34,7 @@ def read_with_alpha(
     name: str,
     task: Task | None = None,
     note: Note = ignore,
-    sizes: Collection[tuple[int, ...]] = (),
+    sizes: Collection[tuple[int, ...]] | None = (),
 ) -> tuple[Array, Array | None]:
     """Read an image of ``task`` (None: nobody declared it) and its alpha, in the dtype of the file.
 
@@ -45,7 +45,8 @@ def read_with_alpha(
         name: what notes call the image.
         note: takes a line about what is changed or dropped.
         sizes: heights and widths of the scene's other images, which tell where the channels of an array are
-            that may be first or last.
+            that may be first or last; they are taken for last, with a line, where these do not tell. None:
+            they are not known yet.
 
     Returns:
         The image, (H, W) for one channel, else (H, W, C); its alpha, (H, W), or None where all is opaque.
@@ -73,13 +74,16 @@ def read_with_alpha(
     return np.ascontiguousarray(image), alpha
 
 
-def _channels_last(pixels: Array, task: Task | None, sizes: Collection[tuple[int, ...]], note: Note) -> Array:
-    """An array as an image; AmbiguousAxes where its channels may be first or last."""
+def _channels_last(
+    pixels: Array, task: Task | None, sizes: Collection[tuple[int, ...]] | None, note: Note
+) -> Array:
+    """An array as an image; AmbiguousAxes where its channels may be first or last, and ``sizes`` is None."""
     layouts = axes.possible_layouts(pixels.shape, task or axes.UNDECLARED)
-    layouts = [each for each in layouts if axes.size_in(pixels.shape, each) in sizes] or layouts
+    layouts = [each for each in layouts if axes.size_in(pixels.shape, each) in (sizes or ())] or layouts
     if len(layouts) > 1:
-        advice = "give it beside an image of its size, or in a format that tells, such as TIFF"
-        raise AmbiguousAxes(f"{axes.question(pixels.shape)}: {advice}")
+        if sizes is None:
+            raise AmbiguousAxes(axes.question(pixels.shape))
+        note(Loss(f"{axes.question(pixels.shape)}: taken for last"))
     if layouts == [axes.FIRST] and len(pixels) > 1:
         note(f"its channels, which are stored first in {pixels.shape}, are put last")
     return axes.channels_last(pixels, layouts[0])

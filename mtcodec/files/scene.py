@@ -58,13 +58,12 @@ def read_scene(
         source, alpha_name, task_names = scene_files.files[name], _alpha_name(name), names_by_image[name]
         try:
             sizes = {image.shape[:2] for image in scene.values()}
-            image, alpha = _read_image(scene_files, name, declared, note, sizes)
+            are_known = sizes or pending.count(name) > 1
+            image, alpha = _read_image(scene_files, name, declared, note, sizes if are_known else None)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue
         except AmbiguousAxes:
-            if pending.count(name) > 1:
-                raise
             pending.append(name)  # once more after the others, whose size may tell
             continue
         images = {name: turned(image, orientations.get(name, UPRIGHT))}
@@ -92,7 +91,11 @@ def tasks_of_image(name: str, tasks: Sequence[str] | None) -> list[str]:
 
 
 def _read_image(
-    scene_files: SceneFiles, name: str, declared: Declarations, note: Note, sizes: Collection[tuple[int, ...]]
+    scene_files: SceneFiles,
+    name: str,
+    declared: Declarations,
+    note: Note,
+    sizes: Collection[tuple[int, ...]] | None,
 ) -> tuple[Array, Array | None]:
     """The image of a task and its alpha, as they are stored; what is packed has none.
 

@@ -37,7 +37,12 @@ def scenes(tmp_path: Path, pixels: dict[str, np.ndarray]) -> Path:
 
 def test_encode_info_extract_verify_decode(run: Run, scenes: Path, tmp_path: Path) -> None:
     listed = run("encode", scenes, "--attach", "camera.json", "--dry-run")
-    assert listed.lines[0] == "a.mtc  depth=depth.png semantic=semantic.png +camera.json"
+    assert [line.split() for line in listed.lines[:4]] == [
+        ["file", "task", "image", "size", "values", "kind", "unit"],
+        ["a.mtc", "depth", "depth.png", "80×64", "uint16", "depth", "1mm,", "assumed"],
+        ["semantic", "semantic.png", "80×64", "uint8", "categories"],
+        ["+camera.json"],
+    ]
     (facts, _) = map(
         json.loads, run("encode", scenes, "--attach", "camera.json", "--dry-run", "--json").lines
     )

@@ -66,7 +66,7 @@ def test_every_directory_of_a_dataset_is_kept(
     done = run("encode", dataset, "-o", out, *FAST)
     assert done.code == 0 and done.err.splitlines() == [
         f"mtcodec: note: {dataset}: color keeps its name, as rgb is there: rgb",
-        f"mtcodec: warning: {dataset}: left out, as they are no images: README",
+        f"mtcodec: warning: {dataset}: left out, as they are no images: 1 file without a suffix (README)",
         f"mtcodec: note: {dataset}: scene train/1: color: nobody says what it is, so it is kept exactly "
         "(--task color:image)",
         f"mtcodec: note: {dataset}: scene val/2: smell: nobody says what it is, so it is kept exactly "
@@ -82,7 +82,11 @@ def test_every_directory_of_a_dataset_is_kept(
     assert "kept exactly" not in run("encode", dataset, "-o", out, *FAST, *settings).err
     assert codings(out / "train/1.mtc")["color"] == codings(out / "val/2.mtc")["disparity"] == "classical"
     quiet = run("encode", dataset, "-o", out, *FAST, "--force", "-q")
-    assert quiet == (0, b"", f"mtcodec: warning: {dataset}: left out, as they are no images: README\n")
+    assert quiet == (
+        0,
+        b"",
+        f"mtcodec: warning: {dataset}: left out, as they are no images: 1 file without a suffix (README)\n",
+    )
 
 
 def test_settings_of_tasks_that_only_some_scenes_have(dataset: Path, tmp_path: Path, run: Run) -> None:
@@ -212,12 +216,16 @@ def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: 
     command = ("encode", dataset, "-o", out, "--tasks", "rgb,semantic", "--dry-run")
     result = run(*command)
     assert result.code == 0 and not out.exists()
-    left_out = f"mtcodec: warning: {dataset}: left out, as they are no images: notes/\n"
+    left_out = f"mtcodec: warning: {dataset}: left out, as they are no images: 1 .txt file (notes/todo.txt)\n"
     assert result.err == left_out
-    assert result.lines == [
-        f"{out}/train/1.mtc  rgb=1.png semantic=1.png  (without depth)",
-        f"{out}/val/2.mtc  rgb=2.png semantic=2.png",
-        "2 scenes to encode",
+    assert [line.split() for line in result.lines] == [
+        ["file", "task", "image", "size", "values", "kind"],
+        [f"{out}/train/1.mtc", "depth", "1.png", "left", "out"],
+        ["rgb", "1.png", "80×64", "uint8", "×3", "color"],
+        ["semantic", "1.png", "80×64", "uint8", "categories"],
+        [f"{out}/val/2.mtc", "rgb", "2.png", "80×64", "uint8", "×3", "color"],
+        ["semantic", "2.png", "80×64", "uint8", "categories"],
+        ["2", "scenes", "to", "encode"],
     ]
     (out / "val").mkdir(parents=True)
     (out / "val/2.mtc").write_bytes(b"precious")
@@ -229,12 +237,13 @@ def test_a_dry_run_lists_what_would_be_done(dataset: Path, tmp_path: Path, run: 
     (out / "train/1.mtc").unlink()
     result = run(*command, "-q", "--skip-existing")
     assert (result.code, result.err) == (0, left_out)
-    assert result.lines[1:] == [f"{out}/val/2.mtc  is there already", "1 scene to encode, 1 there already"]
+    assert result.lines[-2].split() == [f"{out}/val/2.mtc", "is", "there", "already"]
+    assert result.lines[-1] == "1 scene to encode, 1 there already"
     facts = [json.loads(line) for line in run(*command, "--skip-existing", "--json").lines]
     assert facts[0] == {
         "scene": "train/1", "file": f"{out}/train/1.mtc", "there": False,
         "images": {task: f"{dataset}/{task}/train/1.png" for task in ("rgb", "semantic")},
-        "left_out": ["depth"], "attached": {},
+        "left_out": ["depth"], "attached": {}, "units": {},
     }  # fmt: skip
     assert [f["there"] for f in facts] == [False, True]
     assert files(out) == ["val/2.mtc"]
@@ -297,7 +306,10 @@ def test_images_without_a_partner_are_told(tmp_path: Path, pixels: Pixels, run: 
             write(tmp_path / "tum" / task / f"{time}.png", pixels[task])
     result = run("encode", tmp_path / "tum", "-o", f"{tmp_path}/out/", *FAST)
     assert result.code == 0 and files(tmp_path / "out") == ["5.10.mtc"]
-    message = f"mtcodec: warning: {tmp_path}/tum: 3 images have no partner in time and are left out\n"
+    message = (
+        f"mtcodec: warning: {tmp_path}/tum: left out, as they have no partner in time: 3 images "
+        "(depth/6.20.png, depth/7.30.png, rgb/6.10.png)\n"
+    )
     assert result.err == message
     training = run("train", tmp_path / "tum", "--tasks", "rgb,depth", "-o", tmp_path / "x.safetensors")
     assert training.code == 1 and training.err.startswith(message) and "1 scenes, of which 24" in training.err

@@ -51,7 +51,7 @@ def archive(data: Path, tmp_path: Path, run: Run) -> Path:
 def refused(run: Run, archive: Path, reason: str, *words: object) -> None:
     """It is refused in one line, and the archive stays as it is."""
     before = content(archive)
-    fails(run("pack", *words, "-o", archive, *CLASSICAL), 1, f"{archive}: ", reason)
+    fails(run("pack", *words, "-o", archive, *CLASSICAL, "-q"), 1, f"{archive}: ", reason)
     assert content(archive) == before
 
 

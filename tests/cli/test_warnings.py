@@ -36,7 +36,7 @@ def scene(tmp_path: Path) -> Path:
 
 def losses(place: Path, label: str) -> tuple[str, str]:
     return (
-        f"mtcodec: warning: {place}: left out, as they are no images: poses.txt",
+        f"mtcodec: warning: {place}: left out, as they are no images: 1 .txt file (poses.txt)",
         f"mtcodec: warning: {label}depth: only the first of its 2 images is read",
     )
 

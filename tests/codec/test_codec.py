@@ -183,7 +183,6 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a batch": ({"rgb": np.zeros((2, 4, 4, 3), np.uint8)}, r"task rgb: .*shape \(2, 4, 4, 3\)"),
     "complex numbers": ({"x": np.zeros((4, 4), complex)}, "task x: values of dtype complex128"),
     "objects": ({"x": np.full((4, 4), None)}, "task x: values of dtype object"),
-    "a tensor of bfloat16": ({"x": torch.zeros(4, 4, dtype=torch.bfloat16)}, "task x: not an image"),
     "two sizes": ({"x": np.ones((4, 4), bool), "y": np.ones((3, 4), bool)}, "y: 4×3 pixels, but x has 4×4"),
     "two channels": ({"rgb": np.zeros((20, 20, 2), np.uint8)}, "task rgb: 2 channels, but the task has 3"),
     "colours of depth": ({"depth": np.zeros((4, 4, 3), np.uint16)}, "depth: 3 channels, but the task has 1"),
