@@ -116,6 +116,7 @@ def test_names_that_one_rule_makes_equal(
 @pytest.mark.parametrize(
     ("rgb", "depth"),
     [
+        (("a",), ("b",)),
         (("a", "b"), ("c", "d")),
         (("1", "2", "3", "4", "5"), ("5", "6", "7", "8", "9")),
         (("left_1", "left_2"), ("right_1", "right_2")),
