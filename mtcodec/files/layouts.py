@@ -193,5 +193,5 @@ def _nothing_found(root: Listing, declared: Declarations) -> str:
     tasks = list_names(list(declared))
     return (
         f"no scenes found: there is {contents}, but no image or directory of images is named after a task "
-        f"({tasks}; --rename NAME=TASK says what others are), and no directory holds such images"
+        f"({tasks}; --rename NAME=TASK says what others are, --pattern how paths are to be read), and no directory holds such images"
     )

@@ -49,6 +49,8 @@ def _split(search: Search, images: Images) -> tuple[defaultdict[str, Images], Im
     ``depth_mask_0001`` is the ``depth_mask`` of ``0001`` where there is a ``depth_0001``.
     """
     known = {stem: pair for stem, _ in images if (pair := search.naming.split(stem))}
+    if known and all(is_place(name) and not search.naming.is_renamed(name) for _, name in known.values()):
+        return defaultdict(list), images  # where cameras stand alone tells no task
     counts = Counter(key for key, _ in known.values())
     images_by_key: defaultdict[str, Images] = defaultdict(list)
     unknown: Images = []

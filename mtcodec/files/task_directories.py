@@ -15,6 +15,8 @@ from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import ImageSource
 from mtcodec.tasks import is_place
 
+MAX_TASKS = 16  # in a directory, that the names of its images tell
+
 Images = list[tuple[str, str]]
 """Keys and paths."""
 
@@ -70,7 +72,11 @@ def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Image
         below = {
             name for n in tasks for _, listing in root.directories[n].walk() for name in listing.directories
         }
-        meanings = {naming.meaning(name)[1] for name in below if naming.knows(name) and not is_place(name)}
+        parts = {name: naming.camera_parts(name) for name in below}
+        task_names = {name: pair[1] if pair else name for name, pair in parts.items()}
+        meanings = {
+            naming.meaning(name)[1] for name in task_names.values() if naming.knows(name) and not is_place(name)
+        }
         if meanings - set(tasks.values()):
             return []
     return list(tasks)
@@ -136,7 +142,7 @@ def _tasks_by_keys(search: Search, directory: str, images: Images, keys: Set[str
             by_rest[rest].append((key, path))
         else:
             unmatched.append((path_in_directory, path))
-    if not by_rest or ("" not in by_rest and len(unmatched) > len(images) // 2):
+    if not by_rest or len(by_rest) > MAX_TASKS or ("" not in by_rest and len(unmatched) > len(images) // 2):
         return {}
     by_task: defaultdict[str, Images] = defaultdict(list)
     for rest, keyed in by_rest.items():

@@ -113,6 +113,10 @@ _PLACES = frozenset(
         "stereo",
     ]
 )  # words of which names of cameras consist
+_NO_CAMERA = frozenset(
+    "mask masks masked conf confidence valid validity invalid occlusion occlusions uncertainty error diff "
+    "inverse inv log relative vis viz flow for of id ids".split()
+)  # words that make another thing of a task's name: masks_for_images are no images
 _WORD = re.compile(r"([a-z]*)(\d*)")
 
 
@@ -135,7 +139,9 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
     words = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name).split("_")
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
-        is_camera = all(is_place(word) or not task_of(word, declared) for word in words[:count])
+        is_camera = all(
+            is_place(word) or not (word in _NO_CAMERA or task_of(word, declared)) for word in words[:count]
+        )
         if is_camera and not is_place(task) and task_of(task, declared):
             return place, task
     for count in range(len(words) - 1, 0, -1):
