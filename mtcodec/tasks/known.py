@@ -140,7 +140,8 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
         is_camera = all(
-            is_place(word) or not (word in _NO_CAMERA or task_of(word, declared)) for word in words[:count]
+            is_place(word) or not (word in _NO_CAMERA or task_of(word, declared) not in ("", "rgb"))
+            for word in words[:count]
         )
         if is_camera and not is_place(task) and task_of(task, declared):
             return place, task

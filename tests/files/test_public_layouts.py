@@ -385,7 +385,7 @@ def test_a_dataset_is_known_however_deep_it_lies(tmp_path: Path) -> None:
     assert all(files.keys() == {"rgb", "depth", "semantic"} for files in scenes.values())
 
 
-@pytest.mark.parametrize("name", ["masks_for_images", "inverse_depth", "confidence_depth", "vis_depth"])
+@pytest.mark.parametrize("name", ["masks_for_images", "inverse_depth", "confidence_depth", "vis_depth", "depth_rgb"])
 def test_a_word_that_makes_another_thing_of_a_task(name: str, tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, [f"{d}/{k}.png" for d in ("rgb", name) for k in (0, 1)])
     assert [set(files) for files in scenes.values()] == [{"rgb", name}] * 2
@@ -397,7 +397,7 @@ def test_a_directory_of_cameras_is_no_task(tmp_path: Path) -> None:
     names = [f"images/{c}/episode_00000{e}/frame_{k:06d}.png" for c in cameras for e in (0, 1) for k in (0, 1)]
     scenes, _ = read(tmp_path, names)
     assert list(scenes) == [f"images/episode_00000{e}/frame_00000{k}" for e in (0, 1) for k in (0, 1)]
-    expected = {c.replace(".", "_") for c in cameras}
+    expected = {"observation_images_top", "depth", "observation_images_wrist"}  # one depth only
     assert all(set(files) == expected for files in scenes.values())
 
 
