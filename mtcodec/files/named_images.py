@@ -23,7 +23,8 @@ def find(search: Search, listing: Listing, prefix: str) -> list[SceneFiles]:
     Images that belong to none are left out.
     """
     images_by_key, unknown = _split(search, listing.images)
-    if images_by_key and not unknown and all(map(is_place, images_by_key)):
+    keys = images_by_key.keys()
+    if keys and all(map(is_place, keys)) and all(_split_by_keys(stem, keys)[0] for stem, _ in unknown):
         return [search.directory_scene(Listing(listing.path, listing.images), prefix)]
     pairs = _suffix_pairs(search, unknown)
     for stem, images in pairs.items():

@@ -279,6 +279,12 @@ def test_cameras_in_single_files(tmp_path: Path) -> None:
     assert {key: set(files) for key, files in scenes.items()} == {"one": set(CAMERAS[:-1])}
 
 
+def test_cameras_with_a_task_of_no_known_kind(tmp_path: Path) -> None:
+    scenes, _ = read(tmp_path, [f"episode{s}/{k}/{name}.png" for s in (0, 1) for k in (0, 1) for name in CAMERAS])
+    assert list(scenes) == [f"episode{s}/{k}" for s in (0, 1) for k in (0, 1)]
+    assert all(set(files) == set(CAMERAS) for files in scenes.values())
+
+
 def test_one_camera_is_no_part_of_names(tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, [f"blended_images/{k}.jpg" for k in (0, 1)]
                          + [f"rendered_depth_maps/{k}.png" for k in (0, 1)])  # fmt: skip
