@@ -195,7 +195,9 @@ class Search:
     def _shown(self, path: str) -> str:
         """A path as it is within the dataset."""
         shown = os.path.relpath(path, self.dataset) + "/" * path.endswith("/")
-        return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shown)
+        return "".join(
+            c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shown
+        )
 
 
 def _kind(path: str) -> str:

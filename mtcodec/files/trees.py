@@ -106,7 +106,9 @@ TREES = (
 
 def find(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
-    names = {search.dataset.resolve().name} | {name for _, directory in root.walk() for name in directory.directories}
+    names = {search.dataset.resolve().name} | {
+        name for _, directory in root.walk() for name in directory.directories
+    }
     for tree in TREES:
         if any(re.fullmatch(tree.sign, name) for name in names):
             scenes = _find_in_tree(search, root, tree)

@@ -114,8 +114,32 @@ _PLACES = frozenset(
     ]
 )  # words of which names of cameras consist
 _NO_CAMERA = frozenset(
-    "mask masks masked conf confidence valid validity invalid occlusion occlusions uncertainty error diff "
-    "inverse inv log relative vis viz flow for of id ids".split()
+    [
+        "mask",
+        "masks",
+        "masked",
+        "conf",
+        "confidence",
+        "valid",
+        "validity",
+        "invalid",
+        "occlusion",
+        "occlusions",
+        "uncertainty",
+        "error",
+        "diff",
+        "inverse",
+        "inv",
+        "log",
+        "relative",
+        "vis",
+        "viz",
+        "flow",
+        "for",
+        "of",
+        "id",
+        "ids",
+    ]
 )  # words that make another thing of a task's name: masks_for_images are no images
 _WORD = re.compile(r"([a-z]*)(\d*)")
 
@@ -126,11 +150,14 @@ def is_place(name: str) -> bool:
     return all(match is not None and match[1] in _PLACES for match in matches)
 
 
-def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
+def camera_parts(
+    name: str, declared: Declarations, barred: frozenset[str] = _NO_CAMERA
+) -> tuple[str, str] | None:
     """The camera and the known task in a name of both, ``front_rgb``, ``depth_left`` or ``depth_0``.
 
     Args:
         name: lower case, digits and ``_``.
+        barred: words that a camera's name does not have.
 
     Returns:
         ``front`` and ``rgb``: a task's own name, its plural, or another name of it. None where there is no
@@ -140,7 +167,7 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
         is_camera = all(
-            is_place(word) or not (word in _NO_CAMERA or task_of(word, declared) not in ("", "rgb"))
+            is_place(word) or not (word in barred or task_of(word, declared) not in ("", "rgb"))
             for word in words[:count]
         )
         if is_camera and not is_place(task) and task_of(task, declared):
@@ -150,6 +177,11 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
         if (place.isdecimal() or is_place(place)) and task_of(task, declared):
             return place, task
     return None
+
+
+def mentions_task(name: str, declared: Declarations) -> bool:
+    """Does ``masks_for_images`` end in a task's name, whatever its other words make of it?"""
+    return camera_parts(name, declared, frozenset()) is not None
 
 
 def task_of(name: str, declared: Declarations) -> str:

@@ -280,7 +280,9 @@ def test_cameras_in_single_files(tmp_path: Path) -> None:
 
 
 def test_cameras_with_a_task_of_no_known_kind(tmp_path: Path) -> None:
-    scenes, _ = read(tmp_path, [f"episode{s}/{k}/{name}.png" for s in (0, 1) for k in (0, 1) for name in CAMERAS])
+    scenes, _ = read(
+        tmp_path, [f"episode{s}/{k}/{name}.png" for s in (0, 1) for k in (0, 1) for name in CAMERAS]
+    )
     assert list(scenes) == [f"episode{s}/{k}" for s in (0, 1) for k in (0, 1)]
     assert all(set(files) == set(CAMERAS) for files in scenes.values())
 
@@ -391,16 +393,27 @@ def test_a_dataset_is_known_however_deep_it_lies(tmp_path: Path) -> None:
     assert all(files.keys() == {"rgb", "depth", "semantic"} for files in scenes.values())
 
 
-@pytest.mark.parametrize("name", ["masks_for_images", "inverse_depth", "confidence_depth", "vis_depth", "depth_rgb"])
+@pytest.mark.parametrize(
+    "name", ["masks_for_images", "inverse_depth", "confidence_depth", "vis_depth", "depth_rgb"]
+)
 def test_a_word_that_makes_another_thing_of_a_task(name: str, tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, [f"{d}/{k}.png" for d in ("rgb", name) for k in (0, 1)])
     assert [set(files) for files in scenes.values()] == [{"rgb", name}] * 2
     assert lines == []  # it is of no kind that a name tells
 
 
+def test_masks_of_images_are_no_colours(tmp_path: Path) -> None:
+    names = [f"images/dslr_images_undistorted/DSC_{k}.jpg" for k in (1, 2)]
+    names += [f"masks_for_images/dslr_images/DSC_{k}.png" for k in (1, 2)]
+    scenes, _ = read(tmp_path, names)
+    assert [set(files) for files in scenes.values()] == [{"rgb", "masks_for_images"}] * 2
+
+
 def test_a_directory_of_cameras_is_no_task(tmp_path: Path) -> None:
     cameras = ("observation.images.top", "observation.images.top_depth", "observation.images.wrist")
-    names = [f"images/{c}/episode_00000{e}/frame_{k:06d}.png" for c in cameras for e in (0, 1) for k in (0, 1)]
+    names = [
+        f"images/{c}/episode_00000{e}/frame_{k:06d}.png" for c in cameras for e in (0, 1) for k in (0, 1)
+    ]
     scenes, _ = read(tmp_path, names)
     assert list(scenes) == [f"images/episode_00000{e}/frame_00000{k}" for e in (0, 1) for k in (0, 1)]
     expected = {"observation_images_top", "depth", "observation_images_wrist"}  # one depth only
@@ -410,7 +423,7 @@ def test_a_directory_of_cameras_is_no_task(tmp_path: Path) -> None:
 def test_where_a_camera_stands_tells_no_task(tmp_path: Path) -> None:
     names = [f"samples/{c}/n015__{c}__15324{k}.jpg" for c in ("CAM_FRONT", "CAM_FRONT_LEFT") for k in (1, 2)]
     put(tmp_path, names)
-    with pytest.raises(SceneError, match="no scenes found: .*--pattern"):
+    with pytest.raises(SceneError, match=r"no scenes found: .*--pattern"):
         find_scenes(tmp_path)
     scenes, _ = read(tmp_path, names, "samples/{task}/*__{frame}")
     assert [set(files) for files in scenes.values()] == [{"cam_front", "cam_front_left"}] * 2
