@@ -177,7 +177,7 @@ def _match(naming: Naming, path: str, keys: Set[str]) -> tuple[str, str]:
 
 
 def _without_words(name: str, words: str) -> str:
-    """A name without the words of another at its beginning and end: ``gtFine_labelIds`` without ``gtFine``."""
+    """A name without words of another at its beginning and end: ``gtFine_labelIds`` without ``gtFine``."""
     for word in (words, *words.split("_")):
         name = re.sub(rf"^{re.escape(word)}(?=[_\-. ]|$)|(?<=[_\-. ]){re.escape(word)}$", "", name).strip(
             "_-. "

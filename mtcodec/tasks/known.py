@@ -44,8 +44,8 @@ USUAL: Declarations = {
 }
 
 _NAMES = {
-    "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
-    "rgb_frame rgb_picture left image_left image_2",
+    "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty "
+    "combined rgb_frame rgb_picture left image_left image_2",
     "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
     "zbuffer z range distance_to_image_plane distance_to_camera depth_euclidean",
     "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
@@ -192,7 +192,7 @@ def task_of(name: str, declared: Declarations) -> str:
 
 
 def task_named(name: str, declared: Declarations) -> Task | None:
-    """The declaration of ``name``; of a camera's image that of its task: ``front_depth`` is like ``depth``."""
+    """The declaration of ``name``; of a camera's image that of its task: ``front_depth`` is as ``depth``."""
     if name in declared:
         return declared[name]
     parts = camera_parts(name, declared)

@@ -1,4 +1,4 @@
-"""Trees as public datasets and tools write them: which images are a scene, at any depth, and what lines say."""
+"""Trees as public datasets and tools write them: which images are a scene, and what lines say."""
 
 from __future__ import annotations
 
@@ -293,7 +293,8 @@ def test_one_camera_is_no_part_of_names(tmp_path: Path) -> None:
     assert [set(files) for files in scenes.values()] == [{"rgb", "depth"}, {"rgb", "depth"}]
     assert lines == [
         "blended_images is read as rgb (--rename blended_images=blended_images keeps its name)",
-        "rendered_depth_maps is read as depth (--rename rendered_depth_maps=rendered_depth_maps keeps its name)",
+        "rendered_depth_maps is read as depth "
+        "(--rename rendered_depth_maps=rendered_depth_maps keeps its name)",
     ]
 
 
@@ -387,7 +388,8 @@ def test_a_pattern_that_fits_nothing_shows_an_image(tmp_path: Path) -> None:
 
 def test_a_dataset_is_known_however_deep_it_lies(tmp_path: Path) -> None:
     names = [f"tartanair/ocean/Hard/P00{p}/{n}_{s}/{k:06d}_{s}{e}" for p in (0, 1) for s in ("left", "right")
-             for k in (0, 1) for n, e in (("image", ".png"), ("depth", "_depth.npy"), ("seg", "_seg.npy"))]  # fmt: skip
+             for k in (0, 1)
+             for n, e in (("image", ".png"), ("depth", "_depth.npy"), ("seg", "_seg.npy"))]  # fmt: skip
     scenes, _ = read(tmp_path, names)
     assert len(scenes) == 8
     assert all(files.keys() == {"rgb", "depth", "semantic"} for files in scenes.values())
