@@ -238,11 +238,13 @@ class BoundOptions(Group):
         None, "TASK=VALUE",
         "No pixel is off by more, on any machine: depth=5mm, or rgb=2 in stored values; repeatable.",
     )  # fmt: skip
-    lossless: str = option("", "TASKS", "These come back exactly, e.g. depth,normal.")
+    lossless: list[str] | None = option(
+        None, "TASKS", "These come back exactly, e.g. depth,normal; repeatable."
+    )
 
     def settings(self) -> dict[str, Any]:
         """Both options set one field: what is lossless has a bound of 0."""
-        return {"max_error": texts.bounds(self.max_error or [], self.lossless)}
+        return {"max_error": texts.bounds(self.max_error or [], ",".join(self.lossless or []))}
 
 
 class CodingOptions(Group):

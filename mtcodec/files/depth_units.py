@@ -1,8 +1,8 @@
 """The unit of integer depth, the length that a stored 1 stands for, where a layout defines it.
 
 Datasets that are known by the paths of their images are rows of :data:`PATHS`. TUM RGB-D sequences
-(``rgb.txt``, ``depth.txt``) store 5000 a metre. ``scene_camera.json`` of BOP datasets has ``depth_scale``, the
-unit in millimetres, for every image by its number.
+(``rgb.txt``, ``depth.txt``) store 5000 a metre. ``scene_camera.json`` of BOP datasets has ``depth_scale``,
+the unit in millimetres, for every image by its number.
 """
 
 from __future__ import annotations

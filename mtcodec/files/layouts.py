@@ -71,7 +71,8 @@ def find_scenes(
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
         attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
-        reading: how paths and images of the scenes are to be read. Units that it says count before those of layouts.
+        reading: how paths and images of the scenes are to be read. Units that it says count before those
+            of layouts.
 
     Raises:
         SceneError: neither a directory nor a file of scenes, no layout fits, or two files for one task of a
@@ -193,5 +194,6 @@ def _nothing_found(root: Listing, declared: Declarations) -> str:
     tasks = list_names(list(declared))
     return (
         f"no scenes found: there is {contents}, but no image or directory of images is named after a task "
-        f"({tasks}; --rename NAME=TASK says what others are), and no directory holds such images"
+        f"({tasks}; --rename NAME=TASK says what others are, --pattern how paths are to be read), and "
+        "no directory holds such images"
     )

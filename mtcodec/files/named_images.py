@@ -23,7 +23,8 @@ def find(search: Search, listing: Listing, prefix: str) -> list[SceneFiles]:
     Images that belong to none are left out.
     """
     images_by_key, unknown = _split(search, listing.images)
-    if images_by_key and not unknown and all(map(is_place, images_by_key)):
+    keys = images_by_key.keys()
+    if keys and all(map(is_place, keys)) and all(_split_by_keys(stem, keys)[0] for stem, _ in unknown):
         return [search.directory_scene(Listing(listing.path, listing.images), prefix)]
     pairs = _suffix_pairs(search, unknown)
     for stem, images in pairs.items():
@@ -49,6 +50,8 @@ def _split(search: Search, images: Images) -> tuple[defaultdict[str, Images], Im
     ``depth_mask_0001`` is the ``depth_mask`` of ``0001`` where there is a ``depth_0001``.
     """
     known = {stem: pair for stem, _ in images if (pair := search.naming.split(stem))}
+    if known and all(is_place(name) and not search.naming.is_renamed(name) for _, name in known.values()):
+        return defaultdict(list), images  # where cameras stand alone tells no task
     counts = Counter(key for key, _ in known.values())
     images_by_key: defaultdict[str, Images] = defaultdict(list)
     unknown: Images = []

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mtcodec.errors import UsageError
-from mtcodec.tasks import Declarations, units
+from mtcodec.tasks import Declarations, task_named, units
 
 R, G, B, A = range(4)
 ALPHA = "alpha"
@@ -99,7 +99,8 @@ def _unit(metres: float, text: str) -> str:
 
 
 def check(unpack: Mapping[str, Packing], declared: Declarations) -> None:
-    """Raise UsageError where a unit is said of a task that has no lengths."""
+    """Raise UsageError where a unit is said of a task that has no lengths; a camera's is like its task."""
     for task, packing in unpack.items():
-        if packing.unit and not (task in declared and declared[task].kind.length):
+        declaration = task_named(task, declared)
+        if packing.unit and not (declaration is not None and declaration.kind.length):
             raise UsageError(f"it has no lengths, so that {packing.text!r} cannot say a unit", task=task)

@@ -143,8 +143,8 @@ def _nothing_meets(search: Search, groups: list[list[SceneFiles]]) -> str:
     one, other = (next(iter(scene.files)) for scene in (first, second))
     return (
         f"{one} and {other} have few names in common, or none: {_shown(search, first)} and "
-        f"{_shown(search, second)} do not meet (--pattern '{{scene}}/{{task}}/{{frame}}.{{ext}}' says how paths "
-        "are to be read; encode tasks that do not belong together one by one)"
+        f"{_shown(search, second)} do not meet (--pattern '{{scene}}/{{task}}/{{frame}}.{{ext}}' says how "
+        "paths are to be read; encode tasks that do not belong together one by one)"
     )
 
 

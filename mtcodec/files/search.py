@@ -19,6 +19,8 @@ from mtcodec.files.sources import ImageSource, Layer, short_names
 from mtcodec.messages import Loss, rephrased
 from mtcodec.tasks import Declarations, task_named
 
+MAX_KINDS = 12  # of files that are no images, that have a line each
+
 
 @dataclass(frozen=True)
 class SceneFiles:
@@ -180,14 +182,22 @@ class Search:
         by_kind: defaultdict[str, list[str]] = defaultdict(list)
         for path in sorted({*self.other_files} - self._used_files):
             by_kind[_kind(path)].append(self._shown(path))
+        rare = sorted(by_kind, key=lambda kind: (-len(by_kind[kind]), kind))[MAX_KINDS:]
+        rare_paths = [path for kind in sorted(rare) for path in by_kind.pop(kind)]
         for kind, paths in sorted(by_kind.items()):
             counted = f"{len(paths)} {kind}" if len(paths) > 1 else f"1 {kind.replace('files', 'file', 1)}"
             self.note(Loss(f"left out, as they are no images: {counted} ({list_names(paths)})"))
+        if rare_paths:
+            listed = f"{len(rare_paths)} files of {len(rare)} more kinds ({list_names(rare_paths)})"
+            self.note(Loss(f"left out, as they are no images: {listed}"))
         self.naming.note_unused()
 
     def _shown(self, path: str) -> str:
         """A path as it is within the dataset."""
-        return os.path.relpath(path, self.dataset) + "/" * path.endswith("/")
+        shown = os.path.relpath(path, self.dataset) + "/" * path.endswith("/")
+        return "".join(
+            c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shown
+        )
 
 
 def _kind(path: str) -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 from mtcodec.errors import SceneError
 from mtcodec.files import association, depth_units
 from mtcodec.files.listing import Files, Listing, add_file
-from mtcodec.files.naming import Naming, is_number, splits
+from mtcodec.files.naming import Naming, clean_name, is_number, splits
 from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import ImageSource
 from mtcodec.tasks import is_place
+from mtcodec.tasks.known import mentions_task
+
+MAX_TASKS = 16  # in a directory, that the names of its images tell
 
 Images = list[tuple[str, str]]
 """Keys and paths."""
@@ -61,7 +64,7 @@ def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Image
     tasks: dict[str, str] = {}
     for name, directory in root.directories.items():
         parts = naming.camera_parts(name)
-        is_named = parts is not None or naming.knows(name)
+        is_named = parts is not None or naming.knows(name) or mentions_task(clean_name(name), naming.declared)
         if is_named and images[name] and not naming.are_of_tasks([stem for stem, _ in directory.images]):
             tasks[name] = naming.meaning(parts[1] if parts else name)[1]
     if all(map(is_place, tasks)) and not any(map(naming.is_renamed, tasks)):
@@ -70,7 +73,13 @@ def _named_directories(naming: Naming, root: Listing, images: Mapping[str, Image
         below = {
             name for n in tasks for _, listing in root.directories[n].walk() for name in listing.directories
         }
-        meanings = {naming.meaning(name)[1] for name in below if naming.knows(name) and not is_place(name)}
+        cameras = {name: naming.camera_parts(name) for name in below}
+        task_names = {name: pair[1] if pair else name for name, pair in cameras.items()}
+        meanings = {
+            naming.meaning(name)[1]
+            for name in task_names.values()
+            if naming.knows(name) and not is_place(name)
+        }
         if meanings - set(tasks.values()):
             return []
     return list(tasks)
@@ -136,7 +145,7 @@ def _tasks_by_keys(search: Search, directory: str, images: Images, keys: Set[str
             by_rest[rest].append((key, path))
         else:
             unmatched.append((path_in_directory, path))
-    if not by_rest or ("" not in by_rest and len(unmatched) > len(images) // 2):
+    if not by_rest or len(by_rest) > MAX_TASKS or ("" not in by_rest and len(unmatched) > len(images) // 2):
         return {}
     by_task: defaultdict[str, Images] = defaultdict(list)
     for rest, keyed in by_rest.items():
@@ -168,7 +177,7 @@ def _match(naming: Naming, path: str, keys: Set[str]) -> tuple[str, str]:
 
 
 def _without_words(name: str, words: str) -> str:
-    """A name without the words of another at its beginning and end: ``gtFine_labelIds`` without ``gtFine``."""
+    """A name without words of another at its beginning and end: ``gtFine_labelIds`` without ``gtFine``."""
     for word in (words, *words.split("_")):
         name = re.sub(rf"^{re.escape(word)}(?=[_\-. ]|$)|(?<=[_\-. ]){re.escape(word)}$", "", name).strip(
             "_-. "

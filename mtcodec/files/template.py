@@ -1,9 +1,9 @@
 """Templates of paths, by which people say how a dataset is to be read: ``--pattern``.
 
-``{scene}/{task}_{camera}/{frame}.{ext}``: ``{task}`` and ``{ext}`` are what they say; all other fields, in their
-order and with ``/`` between them, make the scene's name. A field stands for part of one name, ``*`` for what
-does not matter there, ``**/`` for any directories. Two fields of one name are equal; ``.{ext}`` at the end goes without saying. What does not match is left
-out.
+``{scene}/{task}_{camera}/{frame}.{ext}``: ``{task}`` and ``{ext}`` are what they say; all other fields, in
+their order and with ``/`` between them, make the scene's name. A field stands for part of one name, ``*`` for
+what does not matter there, ``**/`` for any directories. Two fields of one name are equal; ``.{ext}`` at the
+end goes without saying. What does not match is left out.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
@@ -13,8 +13,6 @@ from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.packing import parse
 from mtcodec.files.reading import Reading
 from mtcodec.files.search import SceneFiles, Search
-
-MAX_SIGN_DEPTH = 4  # levels of directories that are looked at for a sign
 
 
 @dataclass(frozen=True)
@@ -108,20 +106,15 @@ TREES = (
 
 def find(search: Search, root: Listing) -> list[SceneFiles]:
     """Scenes of a dataset that is one of :data:`TREES`; none where it is not."""
-    names = [search.dataset.resolve().name, *_directory_names(root)]
+    names = {search.dataset.resolve().name} | {
+        name for _, directory in root.walk() for name in directory.directories
+    }
     for tree in TREES:
         if any(re.fullmatch(tree.sign, name) for name in names):
             scenes = _find_in_tree(search, root, tree)
             if scenes:
                 return scenes
     return []
-
-
-def _directory_names(listing: Listing, depth: int = MAX_SIGN_DEPTH) -> Iterator[str]:
-    """Names of directories, ``depth`` levels in all."""
-    for name, directory in listing.directories.items() if depth else ():
-        yield name
-        yield from _directory_names(directory, depth - 1)
 
 
 def _find_in_tree(search: Search, root: Listing, tree: Tree) -> list[SceneFiles]:

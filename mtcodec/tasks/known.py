@@ -44,8 +44,8 @@ USUAL: Declarations = {
 }
 
 _NAMES = {
-    "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty combined "
-    "rgb_frame rgb_picture left image_left image_2",
+    "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty "
+    "combined rgb_frame rgb_picture left image_left image_2",
     "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
     "zbuffer z range distance_to_image_plane distance_to_camera depth_euclidean",
     "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
@@ -113,6 +113,34 @@ _PLACES = frozenset(
         "stereo",
     ]
 )  # words of which names of cameras consist
+_NO_CAMERA = frozenset(
+    [
+        "mask",
+        "masks",
+        "masked",
+        "conf",
+        "confidence",
+        "valid",
+        "validity",
+        "invalid",
+        "occlusion",
+        "occlusions",
+        "uncertainty",
+        "error",
+        "diff",
+        "inverse",
+        "inv",
+        "log",
+        "relative",
+        "vis",
+        "viz",
+        "flow",
+        "for",
+        "of",
+        "id",
+        "ids",
+    ]
+)  # words that make another thing of a task's name: masks_for_images are no images
 _WORD = re.compile(r"([a-z]*)(\d*)")
 
 
@@ -122,11 +150,14 @@ def is_place(name: str) -> bool:
     return all(match is not None and match[1] in _PLACES for match in matches)
 
 
-def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
+def camera_parts(
+    name: str, declared: Declarations, barred: frozenset[str] = _NO_CAMERA
+) -> tuple[str, str] | None:
     """The camera and the known task in a name of both, ``front_rgb``, ``depth_left`` or ``depth_0``.
 
     Args:
         name: lower case, digits and ``_``.
+        barred: words that a camera's name does not have.
 
     Returns:
         ``front`` and ``rgb``: a task's own name, its plural, or another name of it. None where there is no
@@ -135,7 +166,10 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
     words = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name).split("_")
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
-        is_camera = all(is_place(word) or not task_of(word, declared) for word in words[:count])
+        is_camera = all(
+            is_place(word) or not (word in barred or task_of(word, declared) not in ("", "rgb"))
+            for word in words[:count]
+        )
         if is_camera and not is_place(task) and task_of(task, declared):
             return place, task
     for count in range(len(words) - 1, 0, -1):
@@ -143,6 +177,11 @@ def camera_parts(name: str, declared: Declarations) -> tuple[str, str] | None:
         if (place.isdecimal() or is_place(place)) and task_of(task, declared):
             return place, task
     return None
+
+
+def mentions_task(name: str, declared: Declarations) -> bool:
+    """Does ``masks_for_images`` end in a task's name, whatever its other words make of it?"""
+    return camera_parts(name, declared, frozenset()) is not None
 
 
 def task_of(name: str, declared: Declarations) -> str:
@@ -153,7 +192,7 @@ def task_of(name: str, declared: Declarations) -> str:
 
 
 def task_named(name: str, declared: Declarations) -> Task | None:
-    """The declaration of ``name``; of a camera's image that of its task: ``front_depth`` is like ``depth``."""
+    """The declaration of ``name``; of a camera's image that of its task: ``front_depth`` is as ``depth``."""
     if name in declared:
         return declared[name]
     parts = camera_parts(name, declared)

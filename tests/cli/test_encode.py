@@ -156,6 +156,12 @@ def test_bounds_holes_and_lossless_tasks(
     assert line.endswith("  unit 0.25mm")
 
 
+def test_every_lossless_counts(pixels: Pixels, encode: Any, decoded: Any) -> None:
+    encode("--lossless", "normal", "--lossless", "depth")
+    back = decoded()
+    assert all(np.array_equal(back[task], pixels[task]) for task in ("normal", "depth"))
+
+
 def test_holes_can_be_values_like_others(scene: Path, pixels: Pixels, encode: Any, decoded: Any) -> None:
     depth = pixels["depth"]
     depth[10:60, 20:50] = 0

@@ -224,7 +224,8 @@ def test_directories_by_task_with_splits_and_missing_tasks(tmp_path: Path) -> No
          "depth/train/0001.png", "depth/test/a/0001.png", "depth/.hidden/0001.png", "normal/train/notes.txt",
          "edges/train/0007.png", "camera.json", "rgb/about.txt", "text/a.txt", "shots/rgb.png")  # fmt: skip
     left = (
-        "4 of 5 scenes have one task only: depth of test/a/0001, rgb of 0001, rgb of train/0002, rgb of shots",
+        "4 of 5 scenes have one task only: "
+        "depth of test/a/0001, rgb of 0001, rgb of train/0002, rgb of shots",
         "left out, as they belong to no scene: edges/",
         "left out, as they are no images: 1 .json file (camera.json)",
         "left out, as they are no images: 3 .txt files (normal/train/notes.txt, rgb/about.txt, text/a.txt)",

@@ -12,12 +12,12 @@ from PIL import Image
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.images import write_image
 from mtcodec.files.layouts import find_scenes
-from mtcodec.files.packing import FORMS, parse
+from mtcodec.files.packing import FORMS, check, parse
 from mtcodec.files.reading import Reading
 from mtcodec.files.scene import Scene, bytes_on_disk, layout_units, read_scene, read_shapes
 from mtcodec.files.sources import is_present
 from mtcodec.messages import Loss
-from mtcodec.tasks import units
+from mtcodec.tasks import USUAL, units
 
 SHAPE = (6, 8)
 RANDOM = np.random.default_rng(0)
@@ -215,3 +215,10 @@ def test_packed_depth_that_nobody_unpacks_is_refused_with_advice(channels: int, 
         SceneError, match="values packed in colours are read with --unpack, such as depth=rgb24"
     ):
         declare("depth", np.zeros((*SHAPE, channels), np.uint8), USUAL)
+
+
+def test_units_of_a_cameras_depth() -> None:
+    unpack = {"left_shoulder_depth": parse("rgb24:0.01..4.5m")}
+    check(unpack, USUAL)
+    with pytest.raises(UsageError, match="it has no lengths"):
+        check({"left_shoulder_rgb": unpack["left_shoulder_depth"]}, USUAL)

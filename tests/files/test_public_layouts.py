@@ -1,4 +1,4 @@
-"""Trees as public datasets and tools write them: which images are a scene, at any depth, and what lines say."""
+"""Trees as public datasets and tools write them: which images are a scene, and what lines say."""
 
 from __future__ import annotations
 
@@ -280,13 +280,22 @@ def test_cameras_in_single_files(tmp_path: Path) -> None:
     assert {key: set(files) for key, files in scenes.items()} == {"one": set(CAMERAS[:-1])}
 
 
+def test_cameras_with_a_task_of_no_known_kind(tmp_path: Path) -> None:
+    scenes, _ = read(
+        tmp_path, [f"episode{s}/{k}/{name}.png" for s in (0, 1) for k in (0, 1) for name in CAMERAS]
+    )
+    assert list(scenes) == [f"episode{s}/{k}" for s in (0, 1) for k in (0, 1)]
+    assert all(set(files) == set(CAMERAS) for files in scenes.values())
+
+
 def test_one_camera_is_no_part_of_names(tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, [f"blended_images/{k}.jpg" for k in (0, 1)]
                          + [f"rendered_depth_maps/{k}.png" for k in (0, 1)])  # fmt: skip
     assert [set(files) for files in scenes.values()] == [{"rgb", "depth"}, {"rgb", "depth"}]
     assert lines == [
         "blended_images is read as rgb (--rename blended_images=blended_images keeps its name)",
-        "rendered_depth_maps is read as depth (--rename rendered_depth_maps=rendered_depth_maps keeps its name)",
+        "rendered_depth_maps is read as depth "
+        "(--rename rendered_depth_maps=rendered_depth_maps keeps its name)",
     ]
 
 
@@ -373,3 +382,68 @@ def test_a_pattern_that_fits_nothing_shows_an_image(tmp_path: Path) -> None:
     put(tmp_path, ["a/rgb.png", "a/rgb.jpg"])
     with pytest.raises(SceneError, match="a second file for task 'rgb'"):
         find_scenes(tmp_path, reading=Reading(pattern="{scene}/{task}.{ext}"))
+
+
+# --- roots, cameras and strays of other datasets -------------------------------------------------------
+
+
+def test_a_dataset_is_known_however_deep_it_lies(tmp_path: Path) -> None:
+    names = [f"tartanair/ocean/Hard/P00{p}/{n}_{s}/{k:06d}_{s}{e}" for p in (0, 1) for s in ("left", "right")
+             for k in (0, 1)
+             for n, e in (("image", ".png"), ("depth", "_depth.npy"), ("seg", "_seg.npy"))]  # fmt: skip
+    scenes, _ = read(tmp_path, names)
+    assert len(scenes) == 8
+    assert all(files.keys() == {"rgb", "depth", "semantic"} for files in scenes.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["masks_for_images", "inverse_depth", "confidence_depth", "vis_depth", "depth_rgb"]
+)
+def test_a_word_that_makes_another_thing_of_a_task(name: str, tmp_path: Path) -> None:
+    scenes, lines = read(tmp_path, [f"{d}/{k}.png" for d in ("rgb", name) for k in (0, 1)])
+    assert [set(files) for files in scenes.values()] == [{"rgb", name}] * 2
+    assert lines == []  # it is of no kind that a name tells
+
+
+def test_masks_of_images_are_no_colours(tmp_path: Path) -> None:
+    names = [f"images/dslr_images_undistorted/DSC_{k}.jpg" for k in (1, 2)]
+    names += [f"masks_for_images/dslr_images/DSC_{k}.png" for k in (1, 2)]
+    scenes, _ = read(tmp_path, names)
+    assert [set(files) for files in scenes.values()] == [{"rgb", "masks_for_images"}] * 2
+
+
+def test_a_directory_of_cameras_is_no_task(tmp_path: Path) -> None:
+    cameras = ("observation.images.top", "observation.images.top_depth", "observation.images.wrist")
+    names = [
+        f"images/{c}/episode_00000{e}/frame_{k:06d}.png" for c in cameras for e in (0, 1) for k in (0, 1)
+    ]
+    scenes, _ = read(tmp_path, names)
+    assert list(scenes) == [f"images/episode_00000{e}/frame_00000{k}" for e in (0, 1) for k in (0, 1)]
+    expected = {"observation_images_top", "depth", "observation_images_wrist"}  # one depth only
+    assert all(set(files) == expected for files in scenes.values())
+
+
+def test_where_a_camera_stands_tells_no_task(tmp_path: Path) -> None:
+    names = [f"samples/{c}/n015__{c}__15324{k}.jpg" for c in ("CAM_FRONT", "CAM_FRONT_LEFT") for k in (1, 2)]
+    put(tmp_path, names)
+    with pytest.raises(SceneError, match=r"no scenes found: .*--pattern"):
+        find_scenes(tmp_path)
+    scenes, _ = read(tmp_path, names, "samples/{task}/*__{frame}")
+    assert [set(files) for files in scenes.values()] == [{"cam_front", "cam_front_left"}] * 2
+
+
+def test_names_of_frames_are_no_names_of_tasks(tmp_path: Path) -> None:
+    names = [f"{d}/{k}.png" for d in ("rgb", "depth") for k in range(40)]
+    scenes, lines = read(tmp_path, [*names, *(f"more/{k}_q{k}.png" for k in range(40))])
+    assert [set(files) for files in scenes.values()] == [{"rgb", "depth"}] * 40
+    assert lines == ["left out, as they belong to no scene: more/"]
+
+
+def test_strays_take_few_short_lines(tmp_path: Path) -> None:
+    (tmp_path / "a\nb.txt").parent.mkdir(exist_ok=True)
+    scenes, lines = read(tmp_path, ["rgb/1.png", "depth/1.png", "x\ny.png", "a\nb.txt",
+                                    *(f"f{k}.e{k}" for k in range(500))])  # fmt: skip
+    assert len(scenes) == 1 and len(lines) == 14
+    assert all(len(line) < 300 and "\n" not in line for line in lines)
+    assert lines[0] == r"left out, as they belong to no scene: x\ny.png"
+    assert "files of 489 more kinds (" in lines[-1]
