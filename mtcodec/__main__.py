@@ -24,6 +24,7 @@ def main() -> NoReturn:
     for stop_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop_signal, lambda number, frame: os._exit(128 + number))
     _write_all_of_output()
+    _print_all_characters()
     from mtcodec.cli import main as run
 
     try:
@@ -43,6 +44,12 @@ def _write_all_of_output() -> None:
         sys.stdout = open(  # noqa: SIM115
             stream.fileno(), "w", 1, encoding=stream.encoding, errors=stream.errors, closefd=False
         )
+
+
+def _print_all_characters() -> None:
+    """Let names of files that are no text, and signs that a terminal has not, be escaped, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int) -> NoReturn:
