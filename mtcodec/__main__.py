@@ -9,6 +9,7 @@ exception`` and exit code 134.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -22,12 +23,33 @@ def main() -> NoReturn:
     """
     for stop_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop_signal, lambda number, frame: os._exit(128 + number))
+    _write_all_of_output()
+    _print_all_characters()
     from mtcodec.cli import main as run
 
     try:
         run()
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else 1)
+
+
+def _write_all_of_output() -> None:
+    """Give standard output a buffer, which writes all or fails, where Python is told to have none.
+
+    Without one (``python -u``, ``PYTHONUNBUFFERED``) a disk that fills, or a pipe, takes a part of what is
+    written, and nothing tells that the rest is lost.
+    """
+    stream = sys.stdout
+    if stream is not None and isinstance(stream.buffer, io.RawIOBase):
+        sys.stdout = open(  # noqa: SIM115
+            stream.fileno(), "w", 1, encoding=stream.encoding, errors=stream.errors, closefd=False
+        )
+
+
+def _print_all_characters() -> None:
+    """Let names of files that are no text, and signs that a terminal has not, be escaped, not an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int) -> NoReturn:

@@ -86,6 +86,12 @@ def settings_of(request: Request, attach: Sequence[str] = (), reading: Reading =
     return settings
 
 
+def check_key(key: str) -> None:
+    """Raise SceneError where an archive cannot have a scene called ``key``: its keys are text."""
+    if any("\ud800" <= character <= "\udfff" for character in key):
+        raise SceneError("its name is no UTF-8, as keys of archives are: rename it")
+
+
 @dataclass
 class PackedScene:
     """A scene that a worker has encoded, or why it could not."""
@@ -109,6 +115,7 @@ class Packer:
         messages: list[str] = []
         origin = self.job.origin(files)  # images that change from here on are others
         try:
+            check_key(files.key)
             scene = read_scene(files, self.codec.tasks, self.job.tasks, messages.append)
             data, encoder_messages = self.encode(scene, layout_units(files, scene), attachments.read(files))
         except MtcodecError as error:
@@ -228,6 +235,7 @@ def pack_scenes(
         def encode_new() -> Iterator[PackedScene]:
             for key, scene in scenes:
                 try:
+                    check_key(key)
                     stored = stored_scene(scene, packer.codec.request)
                     origin = checksum_of_arrays(stored, job.request.attach)
                     if key in known_keys:

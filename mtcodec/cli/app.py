@@ -170,7 +170,8 @@ def main() -> NoReturn:
         if not isinstance(error, BrokenPipeError):
             if os.environ.get("MTCODEC_DEBUG"):
                 raise
-            typer.echo(f"mtcodec: {error}", err=True)
+            what = error if error.filename else f"cannot write standard output: {error.strerror or error}"
+            typer.echo(f"mtcodec: {what}", err=True)
         if sys.stdout is not None:  # what it still holds back would fail once more at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -25,7 +25,7 @@ def amount(count: float) -> str:
 def duration(seconds: float) -> str:
     """``0.25 s``, ``42 s``, ``12 min``, ``1 h 20 min``."""
     if seconds < 90:
-        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+        return f"{round(seconds, 3):.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
     return in_minutes(seconds / 60)
 
 

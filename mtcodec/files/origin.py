@@ -59,7 +59,8 @@ def difference(made: Origin, now: Origin) -> str:
             return f"made of another attached file: {_changed(made['attached'][name], facts)}"
     if made["units"] != now["units"]:
         return f"made with units {_listed(made['units'].values())}, not {_listed(now['units'].values())}"
-    return f"made with other settings: {_changed_settings(made['settings'], now['settings'])}"
+    changed_settings = _changed_settings(made["settings"], now["settings"])
+    return f"made with other settings: {changed_settings}" if changed_settings else "made by another release"
 
 
 def _facts(source: ImageSource) -> list[Any]:
@@ -88,12 +89,23 @@ def _changed(made: Sequence[Any], now: Sequence[Any]) -> str:
     """How the :func:`_facts` of a file differ."""
     if made[0] != now[0]:
         return f"{made[0]}, not {now[0]}"
+    if now[1] is None:
+        return f"{now[0]} cannot be read now"
     if made[1] != now[1]:
         return f"{made[0]} had {made[1]} bytes, not {now[1]}"
     return f"{made[0]} had another {'content' if made[3] != now[3] else 'time of change'}"
 
 
 def _changed_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """``quality 40.0, not 60.0; max_error none, not {'depth': 0}``."""
+    """``quality 40, not 60; max_error default, not depth=0``."""
     names = [name for name in {**now, **made} if made.get(name) != now.get(name)]
-    return "; ".join(f"{name} {made.get(name, 'default')}, not {now.get(name, 'default')}" for name in names)
+    return "; ".join(f"{name} {_text(made.get(name))}, not {_text(now.get(name))}" for name in names)
+
+
+def _text(setting: Any) -> str:
+    """``default``, ``40``, ``depth=0.005,rgb=3``."""
+    if isinstance(setting, Mapping):
+        return ",".join(f"{task}={_text(value)}" for task, value in setting.items()) or NONE
+    if isinstance(setting, float):
+        return f"{setting:g}"
+    return "default" if setting is None else str(setting)

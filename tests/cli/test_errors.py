@@ -189,6 +189,24 @@ def test_standard_streams_that_fail_are_one_line(labels: Path) -> None:
     assert (closed.returncode, closed.stderr) == (1, b"mtcodec: standard input is closed\n")
 
 
+def test_output_that_fits_in_part_is_an_error_without_buffers_too(file: Path, tmp_path: Path) -> None:
+    """``PYTHONUNBUFFERED``, as containers have it: a disk that fills took a part, with exit code 0."""
+    place, limit = tmp_path / "cut", 100
+    for command in (f"extract '{file}' --tasks rgb -o -", f"info --json '{file}'"):
+        script = (
+            f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
+            f"import shlex; sys.argv = ['mtcodec', *shlex.split(sys.argv[1])]; "
+            "from mtcodec.__main__ import main; main()"
+        )
+        with place.open("wb") as cut:
+            done = subprocess.run(
+                [sys.executable, "-u", "-c", script, command], stdout=cut, stderr=subprocess.PIPE, check=False
+            )
+        assert place.stat().st_size == limit
+        assert done.returncode == 1, done.stderr
+        assert done.stderr == b"mtcodec: cannot write standard output: File too large\n"
+
+
 def test_warnings_of_the_package_are_lines_and_others_are_as_ever(
     run: Run, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import SCENES
-from shared.commands import Run, fails, write
+from shared.commands import Run, fails, start, write
 
 import mtcodec
 from mtcodec.archive.names import STATE
@@ -154,3 +155,22 @@ def test_bundled_scenes_go_on_in_memory(run: Run) -> None:
     for before in (0, 6):
         facts = json.loads(run("pack", SCENES, "-o", "memory://again/a", *CLASSICAL, "--json").out)
         assert facts["before"] == before
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names there are Unicode")
+def test_a_scene_whose_name_is_no_text_is_one_line_and_can_be_skipped(tmp_path: Path, run: Run) -> None:
+    data = sequence(tmp_path / "data", 1, count=2)
+    for task in ("rgb", "depth"):
+        source = data / task / "1.png"
+        source.rename(source.with_name(os.fsdecode(b"bad\xff.png")))
+    command = ("pack", data, "-o", tmp_path / "archive", *CLASSICAL)
+    refused = start(*command, "-q")
+    assert refused.returncode == 1 and refused.stderr.count(b"\n") == 1, refused.stderr
+    assert b"its name is no UTF-8" in refused.stderr
+    skipped = start(*command, "--skip-errors")
+    assert skipped.returncode == 1 and b"Traceback" not in skipped.stderr, skipped.stderr
+    assert b"its name is no UTF-8" in skipped.stderr
+    assert run("verify", tmp_path / "archive").out.endswith(b"1 scene, undamaged\n")
+    strict = {**os.environ, "PYTHONIOENCODING": "latin-1:strict"}  # as a locale of another encoding gives
+    encoded = start("encode", data, "-o", tmp_path / "out", *CLASSICAL[:4], env=strict)
+    assert encoded.returncode == 0 and b"bad\\udcff.mtc" in encoded.stdout, encoded

@@ -85,7 +85,7 @@ def test_another_sequence_is_refused_by_name_or_replaces_what_is_there(
     [
         (("--lossless", "depth"), "max_error"),
         (("--max-error", "depth=5mm"), "max_error"),
-        (("--quality", 20), "quality 65.0, not 20.0"),
+        (("--quality", 20), "quality 65, not 20"),
         (("--quality", "rgb=20"), "task_quality"),
         (("--unit", "depth=0.2mm"), "units"),
         (("--invalid", "depth=700"), "invalid"),
@@ -105,6 +105,21 @@ def test_other_settings_are_refused(
     words: tuple[object, ...], reason: str, data: Path, out: Path, run: Run
 ) -> None:
     refused(run, out, reason, data, *CLASSICAL, *words)
+
+
+def test_what_differs_is_said_in_words_of_the_command_line(data: Path, out: Path, run: Run) -> None:
+    result = run("encode", data, "-o", out, *CLASSICAL, "--lossless", "depth", "--skip-existing")
+    assert "max_error default, not depth=0\n" in result.err
+    state = out / STATE_NAME
+    state.write_text(state.read_text().replace('"made_of":{', '"made_of":{"new":1,'))
+    refused(run, out, "made by another release", data, *CLASSICAL)
+
+
+def test_an_image_that_cannot_be_read_any_more_is_said(data: Path, out: Path, run: Run) -> None:
+    (data / "depth/1.png").unlink()
+    (data / "depth/1.png").symlink_to("nowhere.png")
+    result = run("encode", data, "-o", out, *CLASSICAL, "--skip-existing")
+    assert result.code == 1 and "None" not in result.err, result
 
 
 def test_other_weights_and_releases_are_refused(

@@ -87,7 +87,7 @@ def test_amounts_and_times_are_short() -> None:
     assert [amount(n) for n in (0, 882, 999.6, 1234, 5.678e7, 4e15)] == [
         "0 B", "882 B", "1 kB", "1.23 kB", "56.8 MB", "4e+03 TB",
     ]  # fmt: skip
-    assert [duration(s) for s in (0.25, 3.14, 42.3, 89, 720, 4800)] == [
-        "0.25 s", "3.1 s", "42 s", "89 s", "12 min", "1 h 20 min",
+    assert [duration(s) for s in (1.8e-5, 0.25, 3.14, 42.3, 89, 720, 4800)] == [
+        "0 s", "0.25 s", "3.1 s", "42 s", "89 s", "12 min", "1 h 20 min",
     ]  # fmt: skip
     assert list(columns([["a", "b", "c"], ["1", "", "333"]])) == ["a  c", "1  333"]
