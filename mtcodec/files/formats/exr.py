@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, array_shape
 from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
@@ -48,7 +48,7 @@ def _layers(source: ImageSource, note: Note) -> list[Layer]:
     ]
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer."""
     if isinstance(source, Layer):
         places: Sequence[Place] = cast("tuple[Place, ...]", source.place)
