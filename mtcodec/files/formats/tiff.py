@@ -43,6 +43,7 @@ def _page(source: ImageSource, note: Note = ignore) -> Iterator[tuple[Page, int]
     with _pages(source, note) as pages:
         page = pages[cast(int, source.place) if isinstance(source, Layer) else 0]
         check_size(page.height, page.width, page.channels if page.is_of_its_own else _samples(page))
+        page.check()
         yield page, 1 if isinstance(source, Layer) else len(pages)
 
 

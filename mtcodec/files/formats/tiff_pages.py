@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mtcodec.files.formats.tiff_checks import check_file, check_page
 from mtcodec.files.sources import UnreadableImage
 from mtcodec.signals.mapping import Array
 
@@ -59,6 +59,12 @@ class Page:
         """Of its page in the file."""
         return int(self.series.pages[self.number if self.is_of_its_own else 0].index)
 
+    def check(self) -> None:
+        """Raise UnreadableImage where tags or pixels of it are missing in its file."""
+        pages = [self.series.pages[self.number]] if self.is_of_its_own else self.series.pages
+        for page in (self.series.keyframe, *filter(None, pages)):
+            check_page(page)
+
     @property
     def title(self) -> str:
         """What its page is called; empty where it has no name, or one that no task can have."""
@@ -85,7 +91,7 @@ class Page:
 
 def pages_of(file: Any) -> list[Page]:
     """All images of a file of tifffile, in order; but for masks, and reduced ones beside others."""
-    check_is_whole(file)
+    check_file(file)
     every_series = list(file.series)
     series = [each for each in every_series if not int(each.keyframe.subfiletype) & REDUCED_OR_MASK]
     pages: list[Page] = []
@@ -94,16 +100,6 @@ def pages_of(file: Any) -> list[Page]:
         count = math.prod(length for axis, length in axes.items() if axis not in "YXS")
         pages += [Page(each, number, count, axes) for number in range(count)]
     return sorted(pages, key=lambda page: page.index)
-
-
-def check_is_whole(file: Any) -> None:
-    """Raise UnreadableImage for a file cut off: the last page that was found points to a further one."""
-    form, handle = file.tiff, file.filehandle
-    handle.seek(file.pages[-1].offset)
-    (tag_count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
-    handle.seek(tag_count * form.tagsize, 1)
-    if any(handle.read(form.offsetsize)):
-        raise UnreadableImage("it is damaged or cut off")
 
 
 def _axes(series: Any) -> dict[str, int]:
