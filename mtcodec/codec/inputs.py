@@ -55,11 +55,13 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
 
 
 def _plain_picture(picture: Any, task: Task) -> Any:
-    """A PIL image whose numbers are what they say; palettes give colours, or what is kept exactly, indexes."""
+    """A PIL image whose numbers are what they say; palettes give colours, or indexes where exact."""
     if picture.mode == "P" and not task.exact:
         return picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     if picture.mode not in PLAIN_MODES:
-        raise SceneError(f"a PIL image of mode {picture.mode}: convert('RGB') makes colours of it", task=task.name)
+        raise SceneError(
+            f"a PIL image of mode {picture.mode}: convert('RGB') makes colours of it", task=task.name
+        )
     return picture
 
 

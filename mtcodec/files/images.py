@@ -70,7 +70,11 @@ def read_with_alpha(
         note("its alpha says that all is opaque, and is dropped")
         alpha = None
     image = _as_declared(image, task, note)
-    if meaning is Meaning.NUMBERS and (task is not None or _looks_like_labels(image)) and image_format.is_lossy(source):
+    if (
+        meaning is Meaning.NUMBERS
+        and (task is not None or _looks_like_labels(image))
+        and image_format.is_lossy(source)
+    ):
         note(Loss(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them"))
     return np.ascontiguousarray(image), alpha
 

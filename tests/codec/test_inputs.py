@@ -232,6 +232,8 @@ def test_what_is_lossless_is_added_to_the_bounds_of_a_codec() -> None:
         ({"lossless": "depth", "max_error": "depth=5mm"}, "'depth' cannot be lossless and have a bound"),
         ({"max_error": 5}, "not a bound: 5"),
         ({"max_error": {"depth": None}}, "not a bound of errors: None"),
+        ({"max_error": {"depth": float("inf")}}, "not a bound of errors: inf"),
+        ({"max_error": "depth=1e999"}, "not a bound of errors: 1e999"),
         ({"max_error": {"depth": "5 miles"}}, "not a number, or a length"),
         ({"max_error": "5mm"}, "not a bound: '5mm'"),
         ({"invalid": {"normal": [1, 2]}}, "one pixel or several"),

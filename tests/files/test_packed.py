@@ -233,7 +233,9 @@ def test_channels_of_arrays_may_be_first(suffix: str, tmp_path: Path) -> None:
 
 
 def test_alpha_that_is_another_task_is_no_channel_of_its_image(tmp_path: Path) -> None:
-    Image.fromarray(np.random.default_rng(4).integers(0, 256, (20, 30, 4), np.uint8)).save(tmp_path / "rgb.png")
+    Image.fromarray(np.random.default_rng(4).integers(0, 256, (20, 30, 4), np.uint8)).save(
+        tmp_path / "rgb.png"
+    )
     (scene,) = find_scenes(tmp_path, reading=Reading(unpack={"depth": parse("alpha:4cm")}))
     shapes = read_shapes(scene, ["rgb", "depth"])
     assert shapes == {"rgb": (20, 30, 3, "uint8"), "depth": (20, 30, 1, "uint8")}

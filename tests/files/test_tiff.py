@@ -92,7 +92,7 @@ def test_tiles_strips_and_byte_orders_are_read_exactly(
 def test_white_that_is_zero_is_turned_in_colours_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, IDS, photometric="miniswhite")
-    assert np.array_equal(noted(path, SEMANTIC)[0], IDS)
+    assert np.array_equal(noted(path, SEMANTIC)[0], IDS) and np.array_equal(noted(path, DEPTH)[0], IDS)
     image, lines = noted(path, RGB)
     assert np.array_equal(image, 255 - IDS) and lines == ["x: its values are inverted, as 0 is white in it"]
 

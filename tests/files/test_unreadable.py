@@ -149,7 +149,9 @@ def test_all_formats_have_one_limit_which_is_ours(name: str, tmp_path: Path, cap
 
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib", "jpeg"])
 @pytest.mark.parametrize("writer", ["tifffile", "Pillow"])
-def test_a_tiff_file_cut_off_anywhere_is_never_read(writer: str, compression: str | None, tmp_path: Path) -> None:
+def test_a_tiff_file_cut_off_anywhere_is_never_read(
+    writer: str, compression: str | None, tmp_path: Path
+) -> None:
     path, image = tmp_path / "x.tif", NOISE[..., :3]
     if writer == "tifffile":
         tifffile.imwrite(path, image, compression=compression, rowsperstrip=16, photometric="rgb")
@@ -159,7 +161,7 @@ def test_a_tiff_file_cut_off_anywhere_is_never_read(writer: str, compression: st
     data = path.read_bytes()
     for missing in (1, 2, 8, 9, 30, 60, 200, len(data) // 2):
         path.write_bytes(data[:-missing])
-        with pytest.raises(SceneError, match="cannot read it: .*(cut off|not as many)"):
+        with pytest.raises(SceneError, match=r"cannot read it: .*(cut off|not as many)"):
             read_with_alpha(path, "x", USUAL["rgb"])
 
 

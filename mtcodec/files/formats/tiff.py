@@ -111,10 +111,10 @@ def _as_colors(image: Array, page: Any, meaning: Meaning, note: Note) -> Array:
     if image.dtype.kind == "b":
         image = image.astype(np.uint8)
     if meaning is Meaning.COLORS and bits < 8 and image.dtype.kind == "u":
-        image, bits = image * np.uint8(255 // ((1 << bits) - 1)), 8
+        image, bits = image.astype(np.uint8) * np.uint8(255 // ((1 << bits) - 1)), 8
     elif image.dtype.kind == "u" and bits > 1:
         note_bits(bits, image.dtype.name, note)
-    if meaning is not Meaning.NUMBERS and kind == WHITE_IS_ZERO and image.dtype.kind == "u":
+    if meaning is Meaning.COLORS and kind == WHITE_IS_ZERO and image.dtype.kind == "u":
         note("its values are inverted, as 0 is white in it")
         image = ((1 << bits) - 1 - image.astype(np.int64)).astype(image.dtype)
     return image

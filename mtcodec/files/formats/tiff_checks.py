@@ -37,7 +37,7 @@ def check_page(page: Any) -> None:
 
 
 def _read_tag_numbers(file: Any, offset: int) -> set[int]:
-    """Numbers of the tags of the page at ``offset``; what comes next in the file is where the next page lies."""
+    """Numbers of the tags of the page at ``offset``; next in the file is where the next page lies."""
     form, handle = file.tiff, file.filehandle
     handle.seek(offset)
     (tag_count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))

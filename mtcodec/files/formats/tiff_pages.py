@@ -105,8 +105,9 @@ def pages_of(file: Any) -> list[Page]:
 def _axes(series: Any) -> dict[str, int]:
     """The axes of an array with their lengths, without others than Y, X and S that have a length of one.
 
-    An array (H, W, C) of a few channels may be stored as H pages of W rows and C columns, which are no images;
-    of (H, W, 1) with three or four rows, these are not taken for channels of one column. Channels that are no samples of a page (C) count as channels where there are no samples.
+    An array (H, W, C) of a few channels may be stored as H pages of W rows and C columns, which are no
+    images; of (H, W, 1) with three or four rows, these are not taken for channels of one column. Channels
+    that are no samples of a page (C) count as channels where there are no samples.
     """
     sizes = [size for size in series.shape[:-1] if size > 1]
     are_rows = series.shape[-1] == 1 or ("S" not in series.axes and series.shape[-1] <= MAX_COLUMNS)
