@@ -223,3 +223,14 @@ def test_only_colours_of_few_bits_are_stretched(bits: int, suffix: str, tmp_path
     for task in (USUAL["rgb"], USUAL["normal"]):
         assert np.array_equal(read(path, task)[0], stretched)
     assert shape_of(path) == (20, 24, 1, "uint8")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_the_header_tells_of_the_alpha_of_a_transparent_colour(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    picture = PIL.Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30)).convert(mode)
+    picture.save(path, transparency={"L": 7, "RGB": (7, 7, 7), "P": 7}[mode])
+    image, alpha, _ = read(path, USUAL["rgb"])
+    assert alpha is not None and np.array_equal(alpha == 0, np.atleast_3d(image)[..., 0] == 7)
+    stored_channels = {"L": 1, "RGB": 3, "P": 3}[mode]
+    assert shape_of(path) == (20, 30, stored_channels + 1, "uint8")

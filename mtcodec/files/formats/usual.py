@@ -64,10 +64,23 @@ def _note_frames(data: bytes, note: Note) -> None:
 def _read_png_shape(source: ImageSource) -> Shape:
     with open_source(source) as file:
         header = file.read(PNG_HEADER_BYTES)
+        is_transparent = _has_transparent_color(file)
     if header[12:16] != b"IHDR":
         raise UnreadableImage("not a PNG file")
     width, height, bits, colour_type = struct.unpack(">IIBB", header[16:26])
-    return Shape(height, width, PNG_CHANNELS[colour_type], "uint16" if bits == 16 else "uint8")
+    channels = PNG_CHANNELS[colour_type] + is_transparent
+    return Shape(height, width, channels, "uint16" if bits == 16 else "uint8")
+
+
+def _has_transparent_color(file: BinaryIO) -> bool:
+    """Is one of its colours transparent, or one of its palette? Then its pixels have alpha."""
+    file.seek(PNG_SIGNATURE_BYTES)
+    while len(start := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", start)
+        if kind in (b"tRNS", b"IDAT"):
+            return bool(kind == b"tRNS")
+        file.seek(size + 4, 1)
+    return False
 
 
 def _read_png_orientation(source: ImageSource) -> int:
