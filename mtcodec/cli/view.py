@@ -13,7 +13,7 @@ import typer
 from mtcodec.cli import common, options, values
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import find
-from mtcodec.errors import FormatError, UsageError
+from mtcodec.errors import FormatError, SceneError, UsageError
 from mtcodec.files.notes import list_names
 
 if TYPE_CHECKING:
@@ -129,6 +129,9 @@ def _views(
         decoded = view_scenes(scenes, tasks, originals, partial(bar, "decoding"), common.note)
     alone = [scene.name for scene in decoded if not scene.compared]
     if originals and len(alone) == len(decoded):
+        problems = [problem for scene in decoded for problem in scene.problems]
+        if problems:
+            raise SceneError(problems[0])
         raise UsageError(
             f"no original of {alone[0]!r} (there is {list_names([scene.key for scene in originals])})"
         )

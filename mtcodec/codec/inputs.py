@@ -16,6 +16,7 @@ from mtcodec.tasks import DTYPES, KINDS, Declarations, Task, task_named
 KEY = "key"  # of a sample of an archive
 LAYOUTS = ("auto", axes.LAST, axes.FIRST)
 WIDENED = {"int32": "uint16", "int64": "uint32"}  # dtypes of tensors, and of what loaders make them
+PLAIN_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")  # of PIL
 COLOUR_DTYPES = ("uint8", "uint16")
 
 
@@ -29,7 +30,7 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
             arrays with channels first.
 
     Raises:
-        SceneError: not images, or several layouts are possible.
+        SceneError: not images, PIL images of inks or other colours than RGB, or several layouts are possible.
         UsageError: no such layout, or a bound that rounded colours cannot keep.
     """
     if layout not in LAYOUTS:
@@ -39,9 +40,10 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
         for name, image in scene_items(scene)
         if image is not None and not (name == KEY and isinstance(image, str))
     }
-    arrays = {name: as_array(name, image, squeeze=False) for name, image in images.items()}
-    tasks = {name: task_named(name, request.tasks) or Task(name, KINDS["data"], 1, DTYPES) for name in arrays}
+    tasks = {name: task_named(name, request.tasks) or Task(name, KINDS["data"], 1, DTYPES) for name in images}
     upright = {name for name, image in images.items() if hasattr(image, "getbands")}  # PIL images
+    images |= {name: _plain_picture(images[name], tasks[name]) for name in upright}
+    arrays = {name: as_array(name, image, squeeze=False) for name, image in images.items()}
     arrays = _channels_last(arrays, upright, tasks, layout)
     for name, array in arrays.items():
         if not isinstance(images[name], np.ndarray):
@@ -50,6 +52,17 @@ def stored_scene(scene: Any, request: Request, layout: str = "auto") -> Scene:
             array = _stored_colours(array, name, is_bounded=name in request.max_error)
         arrays[name] = array
     return arrays
+
+
+def _plain_picture(picture: Any, task: Task) -> Any:
+    """A PIL image whose numbers are what they say; palettes give colours, or indexes where exact."""
+    if picture.mode == "P" and not task.exact:
+        return picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode not in PLAIN_MODES:
+        raise SceneError(
+            f"a PIL image of mode {picture.mode}: convert('RGB') makes colours of it", task=task.name
+        )
+    return picture
 
 
 # --- layouts -----------------------------------------------------------------------------------------

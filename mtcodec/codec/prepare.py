@@ -143,18 +143,19 @@ def check(scene: Mapping[str, Any]) -> Scene:
             raise SceneError(
                 f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {width}×{height}", task=name
             )
-        if not _fits_float32(image):
-            raise SceneError("has values that float32 cannot hold", task=name)
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise SceneError(f"{width}×{height} pixels are more than a file can hold")
     return arrays
 
 
-def _fits_float32(image: Array) -> bool:
-    """Are all finite values within the range of float32?"""
-    if image.dtype.kind != "f" or image.dtype.itemsize < 8:
-        return True
-    return bool(np.abs(image[np.isfinite(image)]).max(initial=0) <= np.finfo(np.float32).max)
+def _check_range(image: Array, signal: Signal) -> None:
+    """Raise SceneError for measurements that float32 cannot hold; holes may have any value."""
+    if image.dtype.name != "float64":
+        return
+    holes = signal.pixel_format.holes
+    measured = image if holes is None else image[holes.valid]
+    if np.abs(measured[np.isfinite(measured)]).max(initial=0) > np.finfo(np.float32).max:
+        raise SceneError("has values that float32 cannot hold", task=signal.task.name)
 
 
 def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
@@ -173,6 +174,7 @@ def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
     for name, image in arrays.items():
         invalid = request.invalid.get(name, ())
         signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
+        _check_range(image, signals[name])
         messages += _messages(name, signals[name], request)
     height, width = next(iter(arrays.values())).shape[:2]
     warnings = (

@@ -19,6 +19,8 @@ PER_TASK_FIELDS = ("task_quality", "max_error", "invalid", "target_psnr", "units
 Invalid = Mapping[str, Sequence[Values]]
 """By task, stored values of holes besides the usual ones."""
 
+MAX_BOUND = 1e30  # of errors; more allows anything that float32 holds
+
 
 @dataclass(frozen=True)
 class Request:
@@ -69,7 +71,7 @@ class Request:
         if self.target_psnr and self.target_bytes:
             raise UsageError("a PSNR and a number of bytes: only one of them can be the target")
         for name, bound in self.max_error.items():
-            if not (units.parse(bound)[0] if isinstance(bound, str) else bound) >= 0:
+            if not 0 <= (units.parse(bound)[0] if isinstance(bound, str) else bound) <= MAX_BOUND:
                 raise UsageError(f"not a bound of errors: {bound}", task=name)
         for name, unit in self.units.items():
             number, suffix = units.parse(unit)

@@ -28,6 +28,7 @@ Codes = npt.NDArray[np.int64]
 CODING = "stepped"  # what files call it
 MAX_CODE = 65535  # of a quantised value
 TIGHTER_SHARES = (1.0, 0.75, 0.5, 0.3)  # of a bound that are tried
+MAX_SMALL_BOUND = 12  # on integers, of which all tighter ones from half of it are tried
 MAX_LADDER_PIXELS = 1 << 14  # of images that are encoded within each of them; of larger ones, drafts are
 FLOAT_PARTS = 8  # of the bound on floats' errors that values are rounded to before they are merged
 MAX_MERGED_SHARE = 0.8  # of the codes of quantised values that merged ones may have to be of use
@@ -69,7 +70,12 @@ def candidates(signal: Signal, bound: float, effort: str) -> list[Candidate]:
 def _bounds_to_try(bound: float, is_integer: bool) -> list[float]:
     """``bound`` and tighter ones: values that happen to suit one of them cost less than within it."""
     bounds = [bound * share for share in TIGHTER_SHARES]
-    return list(dict.fromkeys(float(math.floor(b)) for b in bounds if b >= 1)) if is_integer else bounds
+    if not is_integer:
+        return bounds
+    whole = {float(math.ceil(tighter)) for tighter in bounds if bound >= 1}
+    if 1 <= bound <= MAX_SMALL_BOUND:
+        whole |= {float(tighter) for tighter in range(math.ceil(bound / 2), math.floor(bound))}
+    return sorted(whole, reverse=True)
 
 
 def encode_uniform(
@@ -88,7 +94,7 @@ def encode_uniform(
     too_many = is_integer and not bound and value_range.span > MAX_CODE
     if too_many or max(abs(value_range.low), abs(value_range.high)) >= 2**53:
         return None
-    factor = max_code / value_range.span if value_range.span > 0 else 0.0
+    factor = max_code / value_range.span if value_range.span > bound else 0.0  # else one value is enough
     codes = np.rint((image.astype(np.float64) - value_range.low) * factor).clip(0, max_code)
     linear = ValueRange(value_range.low, value_range.high)
     pixel_format = PixelFormat(image.dtype.name, signal.task.channels, linear, False, holes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtcodec.errors import OutputError, SceneError
 from mtcodec.files.formats import format_of, reader_errors
+from mtcodec.files.formats.base import Meaning
 from mtcodec.files.marks import mark_png, marked_npy
 from mtcodec.files.notes import Note, ignore, without_repeats
 from mtcodec.files.output import write_atomic
@@ -57,24 +58,35 @@ def read_with_alpha(
         MissingSource: the source holds nothing.
     """
     note = without_repeats(note, f"{name}: ")
-    as_numbers = task is None or task.exact
+    meaning = _meaning(task)
     with reader_errors(source, "cannot read it"):
         image_format = format_of(source)
-        pixels = image_format.read(source, as_numbers, note)
+        pixels = image_format.read(source, meaning, note)
         if not image_format.has_axes(source):
-            pixels = _channels_last(pixels, task, sizes, note)
+            pixels = channels_last(pixels, task, sizes, note)
     _check(source, pixels)
     image, alpha = _split_alpha(pixels, task, image_format.may_have_alpha(source))
     if alpha is not None and (alpha == _largest(alpha)).all():
         note("its alpha says that all is opaque, and is dropped")
         alpha = None
     image = _as_declared(image, task, note)
-    if as_numbers and (task is not None or _looks_like_labels(image)) and image_format.is_lossy(source):
+    if (
+        meaning is Meaning.NUMBERS
+        and (task is not None or _looks_like_labels(image))
+        and image_format.is_lossy(source)
+    ):
         note(Loss(f"a {image_format.name} file, which changes labels where they meet; PNG keeps them"))
     return np.ascontiguousarray(image), alpha
 
 
-def _channels_last(
+def _meaning(task: Task | None) -> Meaning:
+    """What pixels of a task are; None: nobody declared it."""
+    if task is None or task.exact:
+        return Meaning.NUMBERS
+    return Meaning.AMOUNTS if task.kind.scene_range else Meaning.COLORS
+
+
+def channels_last(
     pixels: Array, task: Task | None, sizes: Collection[tuple[int, ...]] | None, note: Note
 ) -> Array:
     """An array as an image; AmbiguousAxes where its channels may be first or last, and ``sizes`` is None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtcodec.files.formats import format_of, reader_errors
-from mtcodec.files.formats.base import Shape
+from mtcodec.files.formats.base import Meaning, Shape
+from mtcodec.files.images import channels_last
 from mtcodec.files.notes import Note, without_repeats
 from mtcodec.files.packing import ALPHA, FORMS, A, Packing
 from mtcodec.files.sources import ImageSource, UnreadableImage, size_of
@@ -52,18 +54,28 @@ def values_shape(packing: Packing, stored: Shape) -> Shape:
     return stored._replace(channels=1, dtype=packing.dtype or stored.dtype)
 
 
-def read_packed(source: ImageSource, name: str, packing: Packing, note: Note) -> Array:
+def read_packed(
+    source: ImageSource,
+    name: str,
+    packing: Packing,
+    note: Note,
+    sizes: Collection[tuple[int, ...]] | None = (),
+) -> Array:
     """The values (H, W) of an image of task ``name``; ``note`` takes a line about what is left out.
 
-    An image of one channel whose dtype is that of the values is taken for what decoding has written.
+    ``sizes`` tells where the channels of an array are, see :func:`mtcodec.files.images.read_with_alpha`. An
+    image of one channel whose dtype is that of the values is taken for what decoding has written.
 
     Raises:
-        SceneError: unreadable, or not packed so. MissingSource: the source holds nothing.
+        SceneError: unreadable, or not packed so. AmbiguousAxes: see ``sizes``.
+        MissingSource: the source holds nothing.
     """
     note = without_repeats(note, f"{name}: ")
     with reader_errors(source, "cannot read it"):
         image_format = format_of(source)
-        pixels = image_format.read(source, False, note)
+        pixels = image_format.read(source, Meaning.COLORS, note)
+        if not image_format.has_axes(source):
+            pixels = channels_last(pixels, None, sizes, note)
         is_shared = isinstance(source, AlphaOf)
         if not is_shared and pixels.ndim == 2 and packing.dtype in ("", pixels.dtype.name):
             note(f"its one channel of {pixels.dtype} is taken as it is, and not for {packing.form}")

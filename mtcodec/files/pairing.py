@@ -117,7 +117,11 @@ def _join(search: Search, groups: list[list[SceneFiles]], rule: Rule, words: str
     for number, group in enumerate(groups):
         names = rule([scene.key for scene in group])
         shared = sum(name in by_name for name in names)
-        if "" in names or len({*names}) < len(names) or (number and shared < MIN_SHARE * min(len(names), len(by_name))):
+        if (
+            "" in names
+            or len({*names}) < len(names)
+            or (number and shared < MIN_SHARE * min(len(names), len(by_name)))
+        ):
             return []
         for name, scene in zip(names, group):
             first = by_name.setdefault(name, scene)

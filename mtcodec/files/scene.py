@@ -104,7 +104,7 @@ def _read_image(
     source = scene_files.files[name]
     packing = scene_files.reading.unpack.get(name)
     if packing is not None:
-        return packed.read_packed(source, name, packing, note), None
+        return packed.read_packed(source, name, packing, note, sizes), None
     image, alpha = read_with_alpha(source, name, task_named(name, declared), note, sizes)
     is_a_task = packed.AlphaOf(source) in scene_files.files.values()
     return image, None if is_a_task else alpha
@@ -119,7 +119,7 @@ def _tasks_by_image(scene_files: SceneFiles, tasks: Sequence[str] | None) -> dic
 def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Shape]:
     """Shapes of images as :func:`read_scene` turns and unpacks them, by task; those that are there.
 
-    Only headers are read. Alpha is one of the channels.
+    Only headers are read. Alpha is one of the channels, unless it is another task.
 
     Raises:
         SceneError: unreadable, or not an image.
@@ -129,6 +129,8 @@ def read_shapes(scene_files: SceneFiles, tasks: Collection[str]) -> dict[str, Sh
     for name in [name for name in tasks if name in scene_files.files]:
         with suppress(MissingSource):
             shape = shape_of(scene_files.files[name])
+            if packed.AlphaOf(scene_files.files[name]) in scene_files.files.values():
+                shape = shape._replace(channels=shape.channels - 1)
             if name in scene_files.reading.unpack:
                 shape = packed.values_shape(scene_files.reading.unpack[name], shape)
             shapes[name] = turned_shape(shape, orientations.get(name, UPRIGHT))

@@ -7,8 +7,10 @@ import shutil
 import webbrowser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import SCENES
+from PIL import Image
 from shared.commands import Run, fails, files
 from view.pages import Tree
 
@@ -25,6 +27,16 @@ def compared(page: bytes) -> list[str]:
     """Names of scenes that have originals."""
     articles = Tree(page).root.all("article")
     return [article.attributes["data-name"] for article in articles if article.all("img", "original")]
+
+
+def test_originals_of_another_size_are_told_why_they_are_not_compared(
+    run: Run, file: Path, tmp_path: Path
+) -> None:
+    directory = tmp_path / "original"
+    directory.mkdir()
+    Image.fromarray(np.zeros((30, 20, 3), np.uint8)).save(directory / "rgb.png")
+    result = run("view", file, "--original", directory)
+    assert result.code == 1 and "rgb: no comparison: " in result.err and "(30, 20, 3)" in result.err
 
 
 def test_a_page_lies_beside_its_file(run: Run, file: Path) -> None:

@@ -350,6 +350,16 @@ def test_holes_come_back(small: Codec, scene: Scene, coding: str) -> None:
     assert abs(length[~zero] - 1).max() < 0.02
 
 
+@pytest.mark.parametrize("hole", [np.finfo(np.float64).min, np.finfo(np.float64).max, 3.4028235e38, -1e100])
+def test_holes_may_be_larger_than_float32_holds(hole: float) -> None:
+    depth = np.linspace(1.2, 3.9, 40 * 50).reshape(40, 50)
+    depth[5:15, 5:15] = hole
+    for settings in ({"lossless": "depth"}, {"max_error": {"depth": 0.005}}, {}):
+        back = PLAIN.decode(PLAIN.encode({"depth": depth}, coding="classical", **settings))["depth"]
+        assert back.dtype == np.float64 and np.array_equal(back == hole, depth == hole)
+        assert np.abs(back - depth)[depth != hole].max() < 0.2
+
+
 @pytest.mark.parametrize("coding", ["neural", "classical"])
 def test_equal_holes_are_stored_once(small: Codec, scene: Scene, coding: str) -> None:
     broken = with_holes(scene)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mtcodec
 from mtcodec import Codec
@@ -231,6 +232,8 @@ def test_what_is_lossless_is_added_to_the_bounds_of_a_codec() -> None:
         ({"lossless": "depth", "max_error": "depth=5mm"}, "'depth' cannot be lossless and have a bound"),
         ({"max_error": 5}, "not a bound: 5"),
         ({"max_error": {"depth": None}}, "not a bound of errors: None"),
+        ({"max_error": {"depth": float("inf")}}, "not a bound of errors: inf"),
+        ({"max_error": "depth=1e999"}, "not a bound of errors: 1e999"),
         ({"max_error": {"depth": "5 miles"}}, "not a number, or a length"),
         ({"max_error": "5mm"}, "not a bound: '5mm'"),
         ({"invalid": {"normal": [1, 2]}}, "one pixel or several"),
@@ -255,3 +258,19 @@ def test_bfloat16_is_read_as_float32() -> None:
     result = decoded({"rgb": colours.requires_grad_()}, quality=100)["rgb"]
     expected = np.moveaxis(colours.detach().float().numpy(), 0, -1) * 255
     assert result.dtype == np.uint8 and np.abs(result - expected).mean() < 4
+
+
+def test_palettes_of_pictures_are_colours_and_their_indexes_labels() -> None:
+    colours = np.random.default_rng(5).integers(0, 4, (20, 30, 3), np.uint8) * np.uint8(85)
+    picture = Image.fromarray(colours).quantize(64)
+    back = mtcodec.decode(mtcodec.encode({"rgb": picture, "semantic": picture}, lossless="rgb"))
+    assert np.array_equal(back["rgb"], np.asarray(picture.convert("RGB")))
+    assert np.array_equal(back["semantic"], np.asarray(picture))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "RGBa", "LAB"])
+def test_pictures_of_other_colours_than_rgb_are_refused(mode: str) -> None:
+    source = Image.new("RGBA" if mode == "RGBa" else "RGB", (30, 20), (200, 100, 50))
+    picture = Image.new("LAB", (30, 20)) if mode == "LAB" else source.convert(mode)
+    with pytest.raises(SceneError, match=f"task rgb: a PIL image of mode {mode}: convert"):
+        mtcodec.encode({"rgb": picture})

@@ -56,6 +56,30 @@ def test_a_looser_bound_costs_no_more(seed: int, levels: int, noise: float, hole
         assert sizes[-1] <= sizes[0] and sizes[-1] <= MAX_RATIO * min(sizes), sizes
 
 
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10**6), noise=st.floats(1, 8), span=st.integers(60, 250))
+def test_a_looser_bound_of_colours_costs_no_more(seed: int, noise: float, span: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:80, :96]
+    planes = [span * (rows + columns) / 176, span * rows / 80, span * (1 - columns / 96)]
+    image = (np.stack(planes, axis=-1) + random.normal(0, noise, (80, 96, 3))).clip(0, 255).astype(np.uint8)
+    sizes: list[int] = []
+    for bound in range(12):
+        file = PLAIN.encode({"rgb": image}, max_error={"rgb": bound}, effort="fast")
+        back = PLAIN.decode(file)["rgb"].astype(int)
+        assert np.abs(back - image).max() <= bound
+        sizes.append(len(file))
+        assert sizes[-1] <= MAX_RATIO * min(sizes), sizes
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_within_a_bound_of_all_values_one_is_enough(dtype: str) -> None:
+    image = sensor(0, 150, 0.003, holes=False).astype(dtype)
+    bound = float(np.ptp(image))
+    file = PLAIN.encode({"depth": image}, max_error={"depth": bound})
+    assert len(file) < 64 and np.abs(PLAIN.decode(file)["depth"].astype(float) - image).max() <= bound
+
+
 def test_values_of_a_sensor_become_fewer() -> None:
     """Few values far apart stay as they are: rounding to steps moved each of them anew."""
     image = sensor(0, 150, 0.003, holes=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
+import tifffile
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
@@ -188,3 +191,46 @@ def test_labels_in_lossy_webp_are_warned_of(tmp_path: Path) -> None:
     for lossless in (False, True):
         PIL.Image.fromarray(NOISE[..., :3]).save(tmp_path / "x.webp", lossless=lossless)
         assert read(tmp_path / "x.webp", SEMANTIC)[2] == ([] if lossless else warning)
+
+
+def grey_png(image: Any, bits: int) -> bytes:
+    """A file of grey values of ``bits`` bits, which Pillow does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
+
+    digits = np.unpackbits(image[..., None], axis=2)[..., 8 - bits :].reshape(len(image), -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in digits)
+    header = struct.pack(">IIBBBBB", image.shape[1], image.shape[0], bits, 0, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_only_colours_of_few_bits_are_stretched(bits: int, suffix: str, tmp_path: Path) -> None:
+    image = (np.arange(20 * 24) % (1 << bits)).astype(np.uint8).reshape(20, 24)
+    path = tmp_path / f"x{suffix}"
+    if suffix == ".png":
+        path.write_bytes(grey_png(image, bits))
+    else:
+        tifffile.imwrite(path, image, bitspersample=bits, photometric="minisblack", metadata=None)
+    for task in (USUAL["depth"], USUAL["disparity"], USUAL["semantic"], None):
+        values = read(path, task)[0]
+        assert values.dtype == np.uint8 and np.array_equal(values, image)
+    stretched = image * (255 // ((1 << bits) - 1))
+    for task in (USUAL["rgb"], USUAL["normal"]):
+        assert np.array_equal(read(path, task)[0], stretched)
+    assert shape_of(path) == (20, 24, 1, "uint8")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_the_header_tells_of_the_alpha_of_a_transparent_colour(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    picture = PIL.Image.fromarray(np.arange(600, dtype=np.uint8).reshape(20, 30)).convert(mode)
+    picture.save(path, transparency={"L": 7, "RGB": (7, 7, 7), "P": 7}[mode])
+    image, alpha, _ = read(path, USUAL["rgb"])
+    assert alpha is not None and np.array_equal(alpha == 0, np.atleast_3d(image)[..., 0] == 7)
+    stored_channels = {"L": 1, "RGB": 3, "P": 3}[mode]
+    assert shape_of(path) == (20, 30, stored_channels + 1, "uint8")

@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from mtcodec.files.formats import pillow
+from mtcodec.files.formats.base import Meaning
 from mtcodec.files.images import read_with_alpha
 from mtcodec.messages import Loss
 from mtcodec.tasks import USUAL
@@ -82,6 +83,6 @@ def test_imageio_reads_webp_as_pillow_does(
     first, *others = [PIL.Image.fromarray(np.roll(noise, k, 0)).convert(mode) for k in range(count)]
     more = {"save_all": True, "append_images": others} if others else {}
     first.save(tmp_path / "x.webp", **more, **options)
-    image = pillow.WEBP.read(tmp_path / "x.webp", False, print)
+    image = pillow.WEBP.read(tmp_path / "x.webp", Meaning.COLORS, print)
     with PIL.Image.open(tmp_path / "x.webp") as file:
         assert np.array_equal(image, np.asarray(file))

@@ -102,7 +102,7 @@ def test_colours_with_depth_beside_them_are_two_layers(tmp_path: Path) -> None:
         write(tmp_path / "0001.exr", dict.fromkeys("RGBAZ", ROWS)), names={"Combined": "rgb"}
     )
     assert list(scene.files) == ["depth", "rgb"]
-    assert read_scene(scene, tasks=["rgb"])["rgb"].shape == (*SHAPE, 3)
+    assert read_scene(scene, tasks=["rgb"], note=[].append)["rgb"].shape == (*SHAPE, 3)
 
 
 def test_one_layer_is_an_image_whatever_its_prefix(tmp_path: Path) -> None:

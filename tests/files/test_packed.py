@@ -222,3 +222,27 @@ def test_units_of_a_cameras_depth() -> None:
     check(unpack, USUAL)
     with pytest.raises(UsageError, match="it has no lengths"):
         check({"left_shoulder_rgb": unpack["left_shoulder_depth"]}, USUAL)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_channels_of_arrays_may_be_first(suffix: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
+    expected = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    stored = pixels.transpose(2, 0, 1)
+    if suffix == "npy":
+        np.save(tmp_path / "depth.npy", stored)
+    else:
+        np.savez(tmp_path / "depth.npz", stored)
+    (scene,) = find_scenes(tmp_path, reading=Reading(unpack={"depth": parse("rgb24:0.001")}))
+    depth = read_scene(scene)["depth"]
+    assert depth.dtype == np.uint32 and np.array_equal(depth, expected)
+    assert read_shapes(scene, ["depth"])["depth"] == (20, 30, 1, "uint32")
+
+
+def test_alpha_that_is_another_task_is_no_channel_of_its_image(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(4).integers(0, 256, (20, 30, 4), np.uint8)).save(
+        tmp_path / "rgb.png"
+    )
+    (scene,) = find_scenes(tmp_path, reading=Reading(unpack={"depth": parse("alpha:4cm")}))
+    shapes = read_shapes(scene, ["rgb", "depth"])
+    assert shapes == {"rgb": (20, 30, 3, "uint8"), "depth": (20, 30, 1, "uint8")}

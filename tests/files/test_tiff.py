@@ -36,7 +36,7 @@ def test_palettes_are_colours_and_their_indexes_labels(scale: int, tmp_path: Pat
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, IDS, photometric="palette", colormap=(palette * scale).T)
     colors, lines = noted(path, RGB)
-    expected = palette.astype(np.uint8) if scale in (1, 257) else palette * scale
+    expected = palette * scale if scale == 100 else palette.astype(np.uint8)  # Pillow writes those times 256
     assert colors.dtype == expected.dtype and np.array_equal(colors, expected[IDS]) and not lines
     labels, lines = noted(path, SEMANTIC)
     assert np.array_equal(labels, IDS) and lines == [
@@ -52,6 +52,17 @@ def test_axes_of_length_one_are_no_sides_of_the_image(height: int, tmp_path: Pat
         tifffile.imwrite(path, stored)
         back, lines = noted(path, DEPTH)
         assert back.dtype == np.uint16 and np.array_equal(back, image) and not lines
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_arrays_that_are_stored_row_by_row_are_images(channels: int, dtype: str, tmp_path: Path) -> None:
+    image = np.random.default_rng(2).integers(0, 256, (20, 23, channels)).astype(dtype)
+    tifffile.imwrite(tmp_path / "flow.tif", image, photometric="minisblack")  # 20 pages of 23 rows
+    back, alpha = read_with_alpha(tmp_path / "flow.tif", "flow", note=print)
+    assert shape_of(tmp_path / "flow.tif") == (20, 23, channels, dtype)
+    back = back if alpha is None else np.dstack([back, alpha])
+    assert back.dtype == dtype and np.array_equal(back, image)
 
 
 def test_inks_are_converted_to_colours(tmp_path: Path) -> None:
@@ -81,7 +92,7 @@ def test_tiles_strips_and_byte_orders_are_read_exactly(
 def test_white_that_is_zero_is_turned_in_colours_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, IDS, photometric="miniswhite")
-    assert np.array_equal(noted(path, SEMANTIC)[0], IDS)
+    assert np.array_equal(noted(path, SEMANTIC)[0], IDS) and np.array_equal(noted(path, DEPTH)[0], IDS)
     image, lines = noted(path, RGB)
     assert np.array_equal(image, 255 - IDS) and lines == ["x: its values are inverted, as 0 is white in it"]
 

@@ -137,7 +137,7 @@ def test_all_formats_have_one_limit_which_is_ours(name: str, tmp_path: Path, cap
     path = tmp_path / name
     write(path)
     SET_SIZE[name](path, WIDTH, HEIGHT)
-    if name != "x.png" and name != "x.ppm":  # what Pillow would refuse is only damaged
+    if name not in ("x.png", "x.ppm", "x.tif"):  # what Pillow would refuse is only damaged
         assert shape_of(path)[:2] == (HEIGHT, WIDTH)
     SET_SIZE[name](path, WIDTH, HEIGHT + 1)
     reason = "32768×8193 pixels are more than the 268,435,456 that an image may have"
@@ -145,3 +145,32 @@ def test_all_formats_have_one_limit_which_is_ours(name: str, tmp_path: Path, cap
         read_with_alpha(path, "x", USUAL["rgb"])
     assert str(caught.value) == f"{path}: cannot read it: {reason}"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "jpeg"])
+@pytest.mark.parametrize("writer", ["tifffile", "Pillow"])
+def test_a_tiff_file_cut_off_anywhere_is_never_read(
+    writer: str, compression: str | None, tmp_path: Path
+) -> None:
+    path, image = tmp_path / "x.tif", NOISE[..., :3]
+    if writer == "tifffile":
+        tifffile.imwrite(path, image, compression=compression, rowsperstrip=16, photometric="rgb")
+    else:  # which puts tags last
+        names = {None: None, "lzw": "tiff_lzw", "zlib": "tiff_deflate", "jpeg": "jpeg"}
+        PIL.Image.fromarray(image).save(path, compression=names[compression])
+    data = path.read_bytes()
+    for missing in (1, 2, 8, 9, 30, 60, 200, len(data) // 2):
+        path.write_bytes(data[:-missing])
+        with pytest.raises(SceneError, match=r"cannot read it: .*(cut off|not as many)"):
+            read_with_alpha(path, "x", USUAL["rgb"])
+
+
+@pytest.mark.parametrize("tile", [None, (16, 16)])
+def test_tiff_pages_without_all_their_pixels_are_refused(tile: Any, tmp_path: Path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, NOISE[..., 0], tile=tile, rowsperstrip=None if tile else 16, compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(6400)
+        file.pages[0].tags["ImageDescription"].overwrite("")
+    with pytest.raises(SceneError, match="pixels are missing: it is damaged or cut off"):
+        read_with_alpha(path, "x")

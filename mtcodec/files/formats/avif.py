@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtcodec.files.formats import orientation
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.boxes import boxes, find
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
@@ -66,7 +66,7 @@ def _associated(data: bytes) -> list[int]:
     raise UnreadableImage("its header is damaged")
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     import imagecodecs
 
     keep_from_users("imagecodecs")

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +30,14 @@ class Shape(NamedTuple):
     dtype: str
 
 
+class Meaning(Enum):
+    """What the pixels of a file are read as, which decides about palettes and about values of few bits."""
+
+    COLORS = "palettes give colours; values of 1, 2 and 4 bits are stretched to 255"
+    AMOUNTS = "palettes give colours; values stay as they are, as those of depth"
+    NUMBERS = "palettes give indexes, and values stay, as class ids or what is unknown"
+
+
 @dataclass(frozen=True)
 class ImageFormat:
     """A format of image files. Its readers raise UnreadableImage, or whatever their libraries do.
@@ -38,9 +47,7 @@ class ImageFormat:
         suffixes: of its files, in lower case; the first is the usual one.
         magics: the bytes that its files begin with, one of these.
         read: gives the pixels, (H, W) or (H, W, C) in the dtype of the file, channels in the order RGBA. Its
-            second argument, ``as_numbers``, is true where pixels are numbers (class ids, or of unknown
-            meaning) and not colours: those of a palette are its indexes, and those of one, two or four bits
-            are not stretched to 255.
+            second argument tells what they mean.
         read_shape: gives size, channels and dtype, without reading pixels where the library can.
         read_orientation: gives the mark of orientation, 1 (upright) to 8 as EXIF has them, by which neither
             pixels nor shapes are turned.
@@ -55,7 +62,7 @@ class ImageFormat:
     name: str
     suffixes: tuple[str, ...]
     magics: tuple[bytes, ...]
-    read: Callable[[ImageSource, bool, Note], Array]
+    read: Callable[[ImageSource, Meaning, Note], Array]
     read_shape: Callable[[ImageSource], Shape]
     read_orientation: Callable[[ImageSource], int] = lambda source: 1
     may_have_alpha: Callable[[ImageSource], bool] = lambda source: False

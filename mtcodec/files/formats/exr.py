@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, array_shape
 from mtcodec.files.formats.exr_windows import Windows, placed, windows_of
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
@@ -25,6 +25,12 @@ from mtcodec.silence import native_silence
 
 CHANNEL_ORDER = "RGBXYZUVWA"  # of the channels of a layer
 COLOR_CHANNELS = ("RGBA", "RGB", "XYZ", "YA")  # channels without prefix that are one image
+CHANGED_DTYPES = {
+    "PXR24": ("float32",), "B44": ("float16",), "B44A": ("float16",),
+    "DWAA": ("float16", "float32"), "DWAB": ("float16", "float32"),
+}  # fmt: skip
+"""By compression, the dtypes whose values it changes."""
+
 UNNAMED_LAYER = "Combined"  # of channels without prefix
 Place = tuple[int, str]
 """The number of a part, and the name of a channel in it."""
@@ -48,7 +54,7 @@ def _layers(source: ImageSource, note: Note) -> list[Layer]:
     ]
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     """The image of a file with one layer, or that of a layer."""
     if isinstance(source, Layer):
         places: Sequence[Place] = cast("tuple[Place, ...]", source.place)
@@ -80,7 +86,7 @@ def _channel_names(places: Sequence[Place]) -> set[str]:
 
 
 def _read_shape(source: ImageSource) -> Shape:
-    image = _read(source, False, ignore)  # OpenEXR tells no pixel types of headers alone
+    image = _read(source, Meaning.COLORS, ignore)  # OpenEXR tells no pixel types of headers alone
     return array_shape(image.shape, image.dtype.name, has_axes=True)
 
 
@@ -90,6 +96,16 @@ def _may_have_alpha(source: ImageSource) -> bool:
         "G",
         "A",
     }
+
+
+def _is_lossy(source: ImageSource) -> bool:
+    """Does the compression of its part change its values?"""
+    number = cast("tuple[Place, ...]", source.place)[0][0] if isinstance(source, Layer) else 0
+    stored = source.source if isinstance(source, Layer) else source
+    with _on_disk(stored) as path, _open(path, header_only=True) as file:
+        compression = str(file.parts[number].header["compression"])
+    changed = CHANGED_DTYPES.get(compression.rpartition(".")[2].removesuffix("_COMPRESSION"), ())
+    return bool(changed) and _read_shape(source).dtype in changed
 
 
 def _parts_of(file: ImageSource) -> list[_Part]:
@@ -183,5 +199,6 @@ FORMAT = ImageFormat(
     _read,
     _read_shape,
     may_have_alpha=_may_have_alpha,
+    is_lossy=_is_lossy,
     layers=_layers,
 )

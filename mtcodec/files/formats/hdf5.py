@@ -18,7 +18,7 @@ import numpy as np
 from mtcodec import extras
 from mtcodec.files.formats import arrays
 from mtcodec.files.formats.arrays import StoredArray
-from mtcodec.files.formats.base import MAX_ARRAY_BYTES, ImageFormat, Shape, array_shape, check_size
+from mtcodec.files.formats.base import MAX_ARRAY_BYTES, ImageFormat, Meaning, Shape, array_shape, check_size
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, printable
 from mtcodec.signals.mapping import Array
@@ -26,7 +26,7 @@ from mtcodec.signals.mapping import Array
 IMAGE_NAME = "dataset"  # what an image is called that lies beside others
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     with _open(source) as file:
         image: Array = np.asarray(_chosen(file, source, note)[()])
     return image.astype(image.dtype.newbyteorder("="), copy=False)

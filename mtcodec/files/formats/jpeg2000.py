@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.boxes import find
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage
@@ -73,13 +73,13 @@ def _is_lossy_stream(data: bytes, at: int) -> bool:
     return False
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     import imagecodecs
 
     keep_from_users("imagecodecs")
     data = source.read_bytes()
     header = _parse(data)
-    if header.has_palette and as_numbers:
+    if header.has_palette and meaning is Meaning.NUMBERS:
         note(Loss("the indexes of its palette are kept, not the colours"))
         data = data[header.stream :]
     image: Array = np.asarray(imagecodecs.jpeg2k_decode(data))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtcodec.bitstreams.jxl import SIGNATURE, Bits, read_enumerated, read_size
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.boxes import boxes
 from mtcodec.files.formats.orientation import UPRIGHT
 from mtcodec.files.notes import Note
@@ -125,7 +125,7 @@ def _read_extra_channel(bits: Bits) -> int:
     return kind
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     import imagecodecs
 
     keep_from_users("imagecodecs")

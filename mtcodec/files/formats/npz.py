@@ -15,7 +15,7 @@ from numpy.lib import format as npy_format
 
 from mtcodec.files.formats import arrays
 from mtcodec.files.formats.arrays import StoredArray
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, array_shape
 from mtcodec.files.formats.usual import read_npy_header
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source, printable
@@ -58,7 +58,7 @@ def _chosen(file: zipfile.ZipFile, source: ImageSource, note: Note) -> StoredArr
     return chosen
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     with _open(source) as file, file.open(str(_chosen(file, source, note).place)) as opened:
         image: Array = npy_format.read_array(opened, allow_pickle=False)
         opened.read(1)  # at its end the checksum is looked at

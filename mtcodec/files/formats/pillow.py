@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mtcodec.files.formats import orientation
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -72,7 +72,7 @@ def _note_frames(file: Any, note: Note) -> None:
         note(Loss(f"only the first of its {frames} frames is read"))
 
 
-def _read_jpeg(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read_jpeg(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     with _open(io.BytesIO(source.read_bytes()), "JPEG") as file:
         _note_frames(file, note)
         if file.mode not in ("L", "RGB"):
@@ -90,13 +90,13 @@ def _read_orientation(source: ImageSource, format_name: str) -> int:
         return orientation.of_metadata(file.info.get("exif"), file.info.get("xmp"))
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note, format_name: str) -> Array:
     with _open(io.BytesIO(source.read_bytes()), format_name) as file:
         _note_frames(file, note)
         file.load()
         if file.mode == "1":
-            return np.asarray(file).astype(np.uint8) * np.uint8(1 if as_numbers else 255)
-        if file.mode == "P" and as_numbers:
+            return np.asarray(file).astype(np.uint8) * np.uint8(255 if meaning is Meaning.COLORS else 1)
+        if file.mode == "P" and meaning is Meaning.NUMBERS:
             note(Loss("the indexes of its palette are kept, not the colours"))
             return np.asarray(file)
         if file.mode not in (*CHANNELS, "P"):
@@ -104,7 +104,7 @@ def _read(source: ImageSource, as_numbers: bool, note: Note, format_name: str) -
         return np.asarray(file if file.mode in CHANNELS else file.convert(_color_mode(file)))
 
 
-def _read_webp(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read_webp(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     data = source.read_bytes()
     with _open(io.BytesIO(data), "WEBP") as file:
         import imageio.v3
@@ -130,7 +130,7 @@ def _format(name: str, pillow_name: str, suffix: str, magics: tuple[bytes, ...],
         name,
         (suffix,),
         magics,
-        lambda source, as_numbers, note: _read(source, as_numbers, note, pillow_name),
+        lambda source, meaning, note: _read(source, meaning, note, pillow_name),
         lambda source: _read_shape(source, pillow_name),
         lambda source: _read_orientation(source, pillow_name),
         **more,

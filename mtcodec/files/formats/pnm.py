@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size, note_bits
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size, note_bits
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, UnreadableImage, open_source
 from mtcodec.messages import Loss
@@ -68,7 +68,7 @@ def _checked(
     return _Header(kind, Shape(height, width, channels, dtype), maxval, scale, size)
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     data = source.read_bytes()
     header = _parse(data)
     values = _text_values(data, header) if header.kind in "123" else _binary_values(data, header, note)
@@ -79,7 +79,8 @@ def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     if values.max(initial=0) > header.maxval:
         raise UnreadableImage(f"a value of {values.max()} is more than the {header.maxval} it declares")
     if header.kind in "14":
-        return values if as_numbers else np.where(values, np.uint8(0), np.uint8(255))  # 1 is black
+        is_color = meaning is Meaning.COLORS
+        return np.where(values, np.uint8(0), np.uint8(255)) if is_color else values  # 1 is black
     bits = header.maxval.bit_length()
     if (1 << bits) - 1 == header.maxval:
         note_bits(bits, header.shape.dtype, note)

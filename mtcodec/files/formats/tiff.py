@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from mtcodec.files.formats import orientation
-from mtcodec.files.formats.base import ImageFormat, Shape, check_size, keep_from_users, note_bits
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, check_size, keep_from_users, note_bits
 from mtcodec.files.formats.tiff_pages import MAX_PAGES_WITHOUT_NAMES, Page, names_of, pages_of
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage, open_source
@@ -43,6 +43,7 @@ def _page(source: ImageSource, note: Note = ignore) -> Iterator[tuple[Page, int]
     with _pages(source, note) as pages:
         page = pages[cast(int, source.place) if isinstance(source, Layer) else 0]
         check_size(page.height, page.width, page.channels if page.is_of_its_own else _samples(page))
+        page.check()
         yield page, 1 if isinstance(source, Layer) else len(pages)
 
 
@@ -62,15 +63,15 @@ def _shape(page: Page) -> Shape:
     if kind == PALETTE:
         channels, dtype = 3, _palette(keyframe).dtype.name
     channels -= _is_cmyk(keyframe, channels)
-    return Shape(page.height, page.width, channels, dtype)
+    return Shape(page.height, page.width, channels, "uint8" if dtype == "bool" else dtype)  # of one bit
 
 
-def _read(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     with _page(source, note) as (page, image_count):
         _shape(page)  # refuses colours that are not known
         if image_count > 1:
             note(Loss(f"only the first of its {image_count} images is read"))
-        return _as_colors(page.read(), page.series.keyframe, as_numbers, note)
+        return _as_colors(page.read(), page.series.keyframe, meaning, note)
 
 
 def _layers(source: ImageSource, note: Note) -> list[Layer]:
@@ -95,11 +96,11 @@ def _layers(source: ImageSource, note: Note) -> list[Layer]:
         ]
 
 
-def _as_colors(image: Array, page: Any, as_numbers: bool, note: Note) -> Array:
+def _as_colors(image: Array, page: Any, meaning: Meaning, note: Note) -> Array:
     """Pixels by what their numbers stand for; as they are where they are numbers."""
     kind, bits = page.photometric, page.bitspersample
     if kind == PALETTE:
-        if as_numbers:
+        if meaning is Meaning.NUMBERS:
             note(Loss("the indexes of its palette are kept, not the colours"))
             return image
         colors: Array = _palette(page)[image]
@@ -107,22 +108,25 @@ def _as_colors(image: Array, page: Any, as_numbers: bool, note: Note) -> Array:
     if _is_cmyk(page, image.shape[2] if image.ndim == 3 else 1):
         note(Loss("its CMYK colours are converted to RGB"))
         return _rgb_of_cmyk(image)
-    if not as_numbers and bits < 8 and image.dtype.kind in "bu":
-        image = image.astype(np.uint8) * np.uint8(255 // ((1 << bits) - 1))
-    elif image.dtype.kind == "u":
+    if image.dtype.kind == "b":
+        image = image.astype(np.uint8)
+    if meaning is Meaning.COLORS and bits < 8 and image.dtype.kind == "u":
+        image, bits = image.astype(np.uint8) * np.uint8(255 // ((1 << bits) - 1)), 8
+    elif image.dtype.kind == "u" and bits > 1:
         note_bits(bits, image.dtype.name, note)
-    if not as_numbers and kind == WHITE_IS_ZERO and image.dtype.kind == "u":
+    if meaning is Meaning.COLORS and kind == WHITE_IS_ZERO and image.dtype.kind == "u":
         note("its values are inverted, as 0 is white in it")
-        image = ((1 << max(bits, 8)) - 1 - image.astype(np.int64)).astype(image.dtype)
+        image = ((1 << bits) - 1 - image.astype(np.int64)).astype(image.dtype)
     return image
 
 
 def _palette(page: Any) -> Array:
-    """Its colours, (N, 3): uint16; uint8 where that is all they hold, in either of two ways of writing."""
+    """Its colours, (N, 3): uint16; uint8 where that is all they hold, in any of three ways of writing."""
     colors = np.asarray(page.colormap, np.uint16).reshape(3, -1).T
     if (colors < 256).all():
         return colors.astype(np.uint8)
-    return (colors >> 8).astype(np.uint8) if (colors % 257 == 0).all() else colors
+    are_bytes = (colors % 257 == 0).all() or (colors % 256 == 0).all()
+    return (colors >> 8).astype(np.uint8) if are_bytes else colors
 
 
 def _is_cmyk(page: Any, channels: int) -> bool:

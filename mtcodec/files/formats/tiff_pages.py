@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from mtcodec.files.formats.tiff_checks import check_file, check_page
 from mtcodec.files.sources import UnreadableImage
 from mtcodec.signals.mapping import Array
 
 REDUCED_OR_MASK = 0b101  # bits of a page's kind: a thumbnail, or a mask of another page
 PAGE_NAME, DESCRIPTION = 285, 270  # numbers of tags
 MAX_PAGES_WITHOUT_NAMES = 16  # more are a stack in time or in depth of space, and no tasks
+MAX_COLUMNS = 4  # of what are no pages but rows of an image, whose columns are its channels
 PAGE_TITLE = re.compile(r"\w[\w .\-]{0,62}", re.ASCII)  # what may name a task, unlike JSON, XML, or sentences
 
 
@@ -58,6 +59,12 @@ class Page:
         """Of its page in the file."""
         return int(self.series.pages[self.number if self.is_of_its_own else 0].index)
 
+    def check(self) -> None:
+        """Raise UnreadableImage where tags or pixels of it are missing in its file."""
+        pages = [self.series.pages[self.number]] if self.is_of_its_own else self.series.pages
+        for page in (self.series.keyframe, *filter(None, pages)):
+            check_page(page)
+
     @property
     def title(self) -> str:
         """What its page is called; empty where it has no name, or one that no task can have."""
@@ -84,7 +91,7 @@ class Page:
 
 def pages_of(file: Any) -> list[Page]:
     """All images of a file of tifffile, in order; but for masks, and reduced ones beside others."""
-    check_is_whole(file)
+    check_file(file)
     every_series = list(file.series)
     series = [each for each in every_series if not int(each.keyframe.subfiletype) & REDUCED_OR_MASK]
     pages: list[Page] = []
@@ -95,25 +102,18 @@ def pages_of(file: Any) -> list[Page]:
     return sorted(pages, key=lambda page: page.index)
 
 
-def check_is_whole(file: Any) -> None:
-    """Raise UnreadableImage for a file cut off: the last page that was found points to a further one."""
-    form, handle = file.tiff, file.filehandle
-    handle.seek(file.pages[-1].offset)
-    (tag_count,) = struct.unpack(form.tagnoformat, handle.read(form.tagnosize))
-    handle.seek(tag_count * form.tagsize, 1)
-    if any(handle.read(form.offsetsize)):
-        raise UnreadableImage("it is damaged or cut off")
-
-
 def _axes(series: Any) -> dict[str, int]:
     """The axes of an array with their lengths, without others than Y, X and S that have a length of one.
 
-    A grey image that was stored as (H, W, 1), of three or four rows, is not taken for channels of one column.
-    Channels that are no samples of a page (C) count as channels where there are no samples.
+    An array (H, W, C) of a few channels may be stored as H pages of W rows and C columns, which are no
+    images; of (H, W, 1) with three or four rows, these are not taken for channels of one column. Channels
+    that are no samples of a page (C) count as channels where there are no samples.
     """
-    sizes = [size for size in series.shape if size > 1]
-    if series.kind == "shaped" and len(series.shape) > 2 and series.shape[-1] == 1 and len(sizes) == 2:
-        return {"Y": sizes[0], "X": sizes[1]}
+    sizes = [size for size in series.shape[:-1] if size > 1]
+    are_rows = series.shape[-1] == 1 or ("S" not in series.axes and series.shape[-1] <= MAX_COLUMNS)
+    if series.kind == "shaped" and len(sizes) == 2 and are_rows:
+        channels = {"S": series.shape[-1]} if series.shape[-1] > 1 else {}
+        return {"Y": sizes[0], "X": sizes[1], **channels}
     names = series.axes if "S" in series.axes else series.axes.replace("C", "S")
     axes = {axis: size for axis, size in zip(names, series.shape) if size > 1 or axis in "YX"}
     if not {"Y", "X"} <= axes.keys() or math.prod(axes.values()) != math.prod(series.shape):

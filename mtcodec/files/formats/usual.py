@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from mtcodec.files.formats import orientation
-from mtcodec.files.formats.base import ImageFormat, Shape, array_shape, check_size, keep_from_users
+from mtcodec.files.formats.base import ImageFormat, Meaning, Shape, array_shape, check_size, keep_from_users
 from mtcodec.files.formats.pillow import by_our_rules
 from mtcodec.files.marks import HEAD_BYTES, has_mark
 from mtcodec.files.notes import Note
@@ -26,7 +26,7 @@ PNG_HEADER_BYTES = 26  # up to the colour type
 NPY_HEADER_READERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 
 
-def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read_png(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     import imagecodecs  # reads 16-bit colour, which Pillow would cut to 8 bits
 
     data = source.read_bytes()
@@ -34,14 +34,14 @@ def _read_png(source: ImageSource, as_numbers: bool, note: Note) -> Array:
     check_size(int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big"))
     _note_frames(data, note)
     bits, colour_type = data[24:26] if len(data) > PNG_HEADER_BYTES else (8, 0)
-    if as_numbers and colour_type == PALETTE:
+    if meaning is Meaning.NUMBERS and colour_type == PALETTE:
         from PIL import PngImagePlugin  # imagecodecs gives the palette's colours
 
         note(Loss("the indexes of its palette are kept, not the colours"))
         with by_our_rules(), PngImagePlugin.PngImageFile(io.BytesIO(data)) as file:
             return np.asarray(file)
     image: Array = imagecodecs.png_decode(data)
-    if as_numbers and bits < 8:
+    if meaning is not Meaning.COLORS and bits < 8 and colour_type != PALETTE:
         return image.astype(np.uint8) // np.uint8(255 // ((1 << bits) - 1))
     return image
 
@@ -64,10 +64,23 @@ def _note_frames(data: bytes, note: Note) -> None:
 def _read_png_shape(source: ImageSource) -> Shape:
     with open_source(source) as file:
         header = file.read(PNG_HEADER_BYTES)
+        is_transparent = _has_transparent_color(file)
     if header[12:16] != b"IHDR":
         raise UnreadableImage("not a PNG file")
     width, height, bits, colour_type = struct.unpack(">IIBB", header[16:26])
-    return Shape(height, width, PNG_CHANNELS[colour_type], "uint16" if bits == 16 else "uint8")
+    channels = PNG_CHANNELS[colour_type] + is_transparent
+    return Shape(height, width, channels, "uint16" if bits == 16 else "uint8")
+
+
+def _has_transparent_color(file: BinaryIO) -> bool:
+    """Is one of its colours transparent, or one of its palette? Then its pixels have alpha."""
+    file.seek(PNG_SIGNATURE_BYTES)
+    while len(start := file.read(8)) == 8:
+        size, kind = struct.unpack(">I4s", start)
+        if kind in (b"tRNS", b"IDAT"):
+            return bool(kind == b"tRNS")
+        file.seek(size + 4, 1)
+    return False
 
 
 def _read_png_orientation(source: ImageSource) -> int:
@@ -75,7 +88,7 @@ def _read_png_orientation(source: ImageSource) -> int:
         return orientation.of_png(file)
 
 
-def _read_npy(source: ImageSource, as_numbers: bool, note: Note) -> Array:
+def _read_npy(source: ImageSource, meaning: Meaning, note: Note) -> Array:
     data = source.read_bytes()
     if not data.startswith(NPY.magics):
         raise UnreadableImage("it is no array, or cut off")
