@@ -71,13 +71,13 @@ def _split(search: Search, images: Images) -> tuple[defaultdict[str, Images], Im
 
 def _suffix_pairs(search: Search, images: Images) -> dict[str, Images]:
     """By stem, images that only their suffixes tell apart, a JPEG and a PNG file."""
-    by_stem: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    by_stem: defaultdict[str, Images] = defaultdict(list)  # suffixes and paths
     for stem, path in images:
-        by_stem[stem][path.rpartition(".")[2].lower()] = path
+        by_stem[stem].append((path.rpartition(".")[2].lower(), path))
     return {
-        stem: [(_suffix_name(search, suffix), path) for suffix, path in sorted(by_suffix.items())]
-        for stem, by_suffix in by_stem.items()
-        if by_suffix.keys() == TASK_OF_SUFFIX.keys()
+        stem: [(_suffix_name(search, suffix), path) for suffix, path in sorted(suffixes)]
+        for stem, suffixes in by_stem.items()
+        if {suffix for suffix, _ in suffixes} == TASK_OF_SUFFIX.keys()
     }
 
 

@@ -546,6 +546,7 @@ def test_directories_without_scenes_are_refused_saying_what_was_looked_for(tmp_p
             "semantic: a second file for task 'semantic', beside Semantic",
         ),
         (("a/color.png", "a/color.jpg"), "a/color.png: a second file for task 'rgb', beside color.jpg"),
+        (("1.jpg", "1.png", "1.PNG"), "1.png: a second file for task 'depth', beside 1.PNG"),
         (
             ("depth/point_1_view_2_domain_a.png", "depth/point_1_view_2_domain_b.png"),
             "_b.png: a second file for task 'depth', beside point_1_view_2_domain_a.png",
