@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from mtcodec.cli.outputs import check_outputs, outputs_of
 from mtcodec.cli.scenes import check_tasks, find, with_listed
 from mtcodec.codec import texts
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.messages import rephrased
+from mtcodec.messages import Loss, rephrased
 
 if TYPE_CHECKING:
     from mtcodec.files.layouts import SceneFiles
@@ -121,24 +122,42 @@ def encode(
     if not several and not work:
         printing.note(f"{output}: is there already")
     weights = "" if coding.weights == "auto" else coding.weights
-    print_result = partial(_print, printing=printing, several=several, weights=weights, output=output)
+    notes: Counter[str] = Counter()
+    print_result = partial(
+        _print, notes=notes, printing=printing, several=several, weights=weights, output=output
+    )
     failed = run_batch(
         encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
         summarise=several and not printing.quiet and not printing.as_json,
         there=len(existing.done),
     )  # fmt: skip
+    for line, count in notes.items():
+        if count > 1:
+            printing.note(f"{report.counted(count - 1)} more: {line}")
     if failed:
         raise SceneError(f"{failed} of {len(work)} scenes could not be encoded")
 
 
-def _print(result: Encoded, printing: options.PrintOptions, several: bool, weights: str, output: str) -> None:
-    """Print notes and warnings about a scene, and what its file holds, unless that is the output."""
+def _print(
+    result: Encoded,
+    notes: Counter[str],
+    printing: options.PrintOptions,
+    several: bool,
+    weights: str,
+    output: str,
+) -> None:
+    """Print notes and warnings about a scene, and what its file holds, unless that is the output.
+
+    Notes that are the same for many scenes are printed once, and counted in ``notes``; losses are not.
+    """
     from mtcodec.tasks import units
 
     if result.error is not None:
         return
     for line in result.notes:
-        printing.note(rephrased(line, f"{result.label}: {line}"))
+        if isinstance(line, Loss) or not notes[line]:
+            printing.note(rephrased(line, f"{result.label}: {line}"))
+        notes[line] += not isinstance(line, Loss)
     for line in result.warnings:
         warn(f"{result.label}: {line}")
     if printing.quiet or output == "-":

@@ -325,3 +325,16 @@ def test_datasets_of_any_layout_are_analysed(dataset: Path, tmp_path: Path, pixe
     assert set(results["targets"][0]["weights"]["clevr"]["scenes"]) == {"val/2"}
     results = json.loads(run("evaluate", dataset, "--against", "", "--quality", 50, "--json").out)
     assert results["scenes"] == ["train/1", "val/2"]
+
+
+def test_notes_that_are_the_same_for_many_scenes_are_counted(
+    tmp_path: Path, pixels: Pixels, run: Run
+) -> None:
+    for key in "abc":
+        write(tmp_path / "data" / key / "rgb.png", pixels["rgb"])
+        write(tmp_path / "data" / key / "smell.png", pixels["depth"])
+    note = "smell: nobody says what it is, so it is kept exactly (--task smell:image)"
+    assert run("encode", tmp_path / "data", "-o", f"{tmp_path}/out/", *FAST).err.splitlines() == [
+        f"mtcodec: note: {tmp_path}/data/a: {note}",
+        f"mtcodec: note: 2 scenes more: {note}",
+    ]
