@@ -17,8 +17,8 @@ from shared import samples
 import mtcodec
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask

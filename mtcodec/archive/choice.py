@@ -12,10 +12,10 @@ from mtcodec.codec.prepare import check
 from mtcodec.codec.request import Request
 from mtcodec.codec.weights_choice import weights_for_dataset
 from mtcodec.errors import MtcodecError, WeightsNotFound
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.notes import ignore
 from mtcodec.files.sample import spread
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.networks.weights import store
 from mtcodec.networks.weights.file import describe
 from mtcodec.signals.mapping import Array

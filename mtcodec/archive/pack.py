@@ -29,11 +29,11 @@ from mtcodec.codec.inputs import stored_scene
 from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS, Header, parse
 from mtcodec.errors import MtcodecError, SceneError, UsageError
-from mtcodec.files import attachments
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.origin import origin_of
 from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import bytes_on_disk, layout_units, read_scene
+from mtcodec.files.trees import attachments
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.networks.weights.file import describe
 from mtcodec.tasks import DTYPES, KINDS, Task, task_named
 

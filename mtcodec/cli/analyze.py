@@ -19,7 +19,7 @@ from mtcodec.errors import SceneError
 from mtcodec.quality import DEFAULT, WORDS, number_of
 
 if TYPE_CHECKING:
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
     from mtcodec.networks.pytorch.networks import TorchNetworks
 
 app = typer.Typer(

@@ -15,7 +15,7 @@ from mtcodec.errors import MtcodecError
 if TYPE_CHECKING:
     from mtcodec.codec.request import Request
     from mtcodec.files.formats.base import Shape
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 MAX_SHOWN = 5  # scenes, whose images' headers are read
 

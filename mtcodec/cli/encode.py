@@ -24,7 +24,7 @@ from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss, rephrased
 
 if TYPE_CHECKING:
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 target = partial(option, panel=options.TARGETS)
 

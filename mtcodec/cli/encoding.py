@@ -17,9 +17,9 @@ from mtcodec.errors import MtcodecError
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
     from mtcodec.codec.encoded import EncodedScene
-    from mtcodec.files.layouts import SceneFiles
     from mtcodec.files.origin import Origin
     from mtcodec.files.state import State
+    from mtcodec.files.trees.layouts import SceneFiles
 
 NOT_IN_FILES = ("device", "threads", "force", "several", "remember")  # of an Encoder: they change no file
 
@@ -134,8 +134,8 @@ class Encoder:
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
         """A scene, encoded at the quality that is asked for or searched."""
-        from mtcodec.files import attachments
         from mtcodec.files.scene import layout_units, read_scene
+        from mtcodec.files.trees import attachments
 
         images = read_scene(scene, self.request.tasks, self.tasks, tell)
         attached = attachments.read(scene)

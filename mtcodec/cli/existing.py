@@ -12,7 +12,7 @@ from mtcodec.errors import OutputError
 
 if TYPE_CHECKING:
     from mtcodec.cli.encoding import Encoder
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 MAX_LINES = 20  # about single files
 

@@ -11,7 +11,7 @@ from mtcodec.cli.common import refuse_existing
 from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 SUFFIX = ".mtc"
 DECODED_SUFFIX = ".decoded"  # of directories of images; without it there may be the originals

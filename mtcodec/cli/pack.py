@@ -22,7 +22,7 @@ from mtcodec.messages import Loss, rephrased
 if TYPE_CHECKING:
     from mtcodec.archive.pack import Job, Summary
     from mtcodec.codec.request import Request
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 MAX_NOTES = 20  # lines about scenes that are shown
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mtcodec.cli.options import MachineOptions
     from mtcodec.codec.api import Codec
     from mtcodec.codec.request import Request
-    from mtcodec.files.layouts import SceneFiles
+    from mtcodec.files.trees.layouts import SceneFiles
 
 
 def find(
@@ -31,7 +31,7 @@ def find(
         attach: names of files to keep beside the images.
         reading: how images are read.
     """
-    from mtcodec.files.layouts import find_scenes
+    from mtcodec.files.trees.layouts import find_scenes
 
     by_dataset = (
         find_scenes(path, declared, tasks_by_name, tell, attach or (), reading) for path in datasets

@@ -125,7 +125,7 @@ def train(
     declared = parse(tasks, USUAL) if tasks else []
     if not (declared or init or resume):
         raise UsageError("missing --tasks")
-    from mtcodec.files.listing import require_directory
+    from mtcodec.files.trees.listing import require_directory
 
     for path in datasets:
         if not is_archive(path) and not path.is_file():

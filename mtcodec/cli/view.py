@@ -18,7 +18,7 @@ from mtcodec.files.notes import list_names
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
-    from mtcodec.files.search import SceneFiles
+    from mtcodec.files.trees.search import SceneFiles
     from mtcodec.view.scene import SceneView
     from mtcodec.view.sources import Scenes
 

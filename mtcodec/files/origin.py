@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mtcodec.files.scene import tasks_of_image
-from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource
+from mtcodec.files.trees.search import SceneFiles
 
 Origin = dict[str, Any]
 """Plain values, equal after a round trip through JSON, without directories: datasets may move."""

@@ -10,8 +10,8 @@ from typing import Protocol
 from mtcodec.errors import OutputError
 from mtcodec.files.formats import SUFFIXES
 from mtcodec.files.marks import HEAD_BYTES, has_mark
-from mtcodec.files.naming import Naming, clean_name
 from mtcodec.files.notes import ignore
+from mtcodec.files.trees.naming import Naming, clean_name
 from mtcodec.tasks import USUAL
 
 ADVICE = "choose another directory"

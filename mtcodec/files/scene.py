@@ -12,10 +12,10 @@ from mtcodec.files.formats import shape_of
 from mtcodec.files.formats.base import Shape
 from mtcodec.files.formats.orientation import UPRIGHT, turned, turned_shape
 from mtcodec.files.images import AmbiguousAxes, read_with_alpha
-from mtcodec.files.naming import MAX_NAME_LENGTH
 from mtcodec.files.notes import Note
-from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import ImageSource, MissingSource, is_present, size_of
+from mtcodec.files.trees.naming import MAX_NAME_LENGTH
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.files.turning import orientations_to_apply
 from mtcodec.messages import Loss, warn_of_loss
 from mtcodec.signals.mapping import Array
@@ -36,7 +36,7 @@ def read_scene(
     """Read the images of a scene. Alpha that is not opaque becomes a task of its own, ``rgb_alpha``.
 
     Args:
-        scene_files: of :func:`mtcodec.files.layouts.find_scenes`.
+        scene_files: of :func:`mtcodec.files.trees.layouts.find_scenes`.
         declared: tasks that are known; images of others are read as they are.
         tasks: read these only; a missing one is simply absent. None: all. Images are turned as if all were
             read (:mod:`mtcodec.files.turning`).

@@ -13,8 +13,8 @@ from mtcodec.errors import SceneError
 from mtcodec.files.formats import orientation_of, shape_of
 from mtcodec.files.formats.orientation import UPRIGHT, turned_shape
 from mtcodec.files.notes import Note, ignore
-from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.messages import Loss
 
 Orientations = Mapping[str, int]

@@ -16,10 +16,10 @@ from typing import Any
 from mtcodec.codec import api
 from mtcodec.codec.prepare import declare
 from mtcodec.errors import OutputError, UsageError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.output import write_atomic
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure import bd_rate, image_codecs
 from mtcodec.measure.baseline import Baselines, lossless, ratio
 from mtcodec.measure.curves import CurveCache
@@ -103,7 +103,7 @@ def evaluate(
 
     Args:
         systems: by name, what has ``encode(scene, quality=q)`` and ``decode(data)``.
-        scenes: files of :func:`mtcodec.files.layouts.find_scenes`; all images are held in memory.
+        scenes: files of :func:`mtcodec.files.trees.layouts.find_scenes`; all images are held in memory.
         qualities: our qualities, one row of results each for every system.
         against: baselines, of :data:`mtcodec.measure.image_codecs.FAMILIES`; may be empty.
         out: directory for the results and the cache of the baselines' curves, made if missing; or None.

@@ -13,10 +13,10 @@ from mtcodec.archive.rows import Entry, undamaged
 from mtcodec.codec.api import Codec, reader_of
 from mtcodec.codec.info import units_of
 from mtcodec.errors import FormatError, SceneError
-from mtcodec.files.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.scene import ALPHA_SUFFIX, layout_units, read_scene, with_present_images
+from mtcodec.files.trees.layouts import SCENE_FILE_SUFFIXES, SceneFiles, find_scenes
 from mtcodec.measure.compare import Images, Source
 from mtcodec.tasks import USUAL, Declarations
 
@@ -66,7 +66,7 @@ def open_scenes(
     """The scenes at ``path`` by key; nothing is decoded yet.
 
     Args:
-        path: a directory or file as :func:`mtcodec.files.layouts.find_scenes` reads it, an ``.mtc`` file, a
+        path: a directory or file as :func:`mtcodec.files.trees.layouts.find_scenes` reads it, an ``.mtc`` file, a
             directory that has such files in it, or an archive (a URL, too).
         declared, names, note, reading: see there; ``note`` takes a line about losses in images that are read.
         weights: names or paths of those that ``.mtc`` files may need besides the installed ones.

@@ -14,11 +14,11 @@ from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import check, declare
 from mtcodec.codec.request import Request
 from mtcodec.errors import MtcodecError, SceneError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.sample import spread
 from mtcodec.files.scene import layout_units, read_scene, read_shapes, with_present_images
 from mtcodec.files.sources import ImageSource, MissingSource, size_of
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.systems import mean_of
 from mtcodec.measure.timing import Progress, timed
 from mtcodec.signals.mapping import Array

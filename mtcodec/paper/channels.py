@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.tables import new_table
 from mtcodec.measure.timing import Progress

@@ -20,8 +20,8 @@ from mtcodec.coders import neural
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.networks.pytorch.networks import TorchNetworks
 from mtcodec.networks.structure import Latents
 from mtcodec.signals.mapping import Array, to_planes

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.codec.encoded import EncodedScene
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.figures import to_png
 from mtcodec.measure.tables import new_table
 from mtcodec.measure.timing import Progress

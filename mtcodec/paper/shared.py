@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mtcodec.errors import UsageError
-from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.systems import mean_of
 from mtcodec.measure.tables import new_table

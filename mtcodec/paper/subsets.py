@@ -12,8 +12,8 @@ from mtcodec.container import mtc as container
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import UsageError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.figures import new_figure, tidy, to_png
 from mtcodec.measure.lines import front
 from mtcodec.measure.systems import mean_of

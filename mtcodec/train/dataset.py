@@ -14,9 +14,9 @@ from torch import Tensor
 
 from mtcodec.codec.prepare import declare
 from mtcodec.errors import SceneError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.signals.mapping import to_planes
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Declarations, Task

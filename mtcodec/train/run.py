@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.reading import AS_USUAL, Reading
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES, SIZES, ModelConfig, Size, preset
 from mtcodec.networks.pytorch import serial

@@ -22,8 +22,8 @@ from mtcodec.container.mtc import Reader
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import ALPHA_SUFFIX, read_scene
-from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import MissingSource, size_of
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.signals.mapping import Array
 from mtcodec.view.pictures import Sizing, sizing_for
 from mtcodec.view.sources import Scenes, original_of

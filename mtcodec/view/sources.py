@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mtcodec.codec.api import Codec
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import FormatError, MtcodecError, SceneError
-from mtcodec.files.search import SceneFiles
+from mtcodec.files.trees.search import SceneFiles
 
 if TYPE_CHECKING:
     from mtcodec.archive.read import ArchiveReader

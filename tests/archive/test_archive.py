@@ -52,8 +52,8 @@ from mtcodec.errors import (
     WeightsInvalid,
     WeightsNotFound,
 )
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.tasks import USUAL, Task, declare
 
 ALL = ("rgb", "depth", "normal", "semantic")

@@ -19,8 +19,8 @@ from mtcodec.codec.request import Request
 from mtcodec.container.header import NO_WEIGHTS
 from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError, OutputError, UsageError
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.tasks import USUAL, declare
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from mtcodec import Codec
 from mtcodec.archive.read import ArchiveReader
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 
 RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
 

@@ -32,7 +32,7 @@ from mtcodec.archive.unpack import unpack
 from mtcodec.codec.request import Request
 from mtcodec.container import header
 from mtcodec.errors import DependencyError, FormatError, OutputError, SceneError, UsageError
-from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.trees.layouts import SceneFiles
 
 pytestmark = pytest.mark.filterwarnings(  # of the clients' own sockets, at their end
     "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"

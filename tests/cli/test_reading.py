@@ -47,8 +47,8 @@ def test_commands_turn_the_images_of_a_scene_alike(marked: Path, tmp_path: Path,
 
 
 def test_training_reads_alike(marked: Path) -> None:
-    from mtcodec.files.layouts import find_scenes
     from mtcodec.files.reading import Reading
+    from mtcodec.files.trees.layouts import find_scenes
     from mtcodec.tasks import USUAL
     from mtcodec.train.dataset import Scenes
 

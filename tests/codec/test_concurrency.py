@@ -14,8 +14,8 @@ from conftest import SCENES
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles
 
 pytestmark = pytest.mark.processes
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files import attachments
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
+from mtcodec.files.trees import attachments
+from mtcodec.files.trees.layouts import find_scenes
 
 PLANE = np.zeros((3, 4), np.uint8)
 

@@ -15,8 +15,8 @@ from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.images import read_with_alpha, write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.tasks import USUAL
 
 NOISE = np.random.default_rng(0).integers(0, 60000, (24, 20, 30), np.uint16)

@@ -12,8 +12,8 @@ import pytest
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.images import read_with_alpha
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.messages import Loss
 from mtcodec.tasks import USUAL
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 
 Channels = dict[str, NDArray[np.float32]]
 HEADER = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}

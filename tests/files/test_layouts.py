@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.association import MAX_SECONDS_APART, match
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import layout_units, read_scene
+from mtcodec.files.trees.association import MAX_SECONDS_APART, match
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.tasks import USUAL, declare
 
 COLOURS = imagecodecs.png_encode(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))

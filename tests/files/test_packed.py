@@ -11,11 +11,11 @@ from PIL import Image
 
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.packing import FORMS, check, parse
 from mtcodec.files.reading import Reading
 from mtcodec.files.scene import Scene, bytes_on_disk, layout_units, read_scene, read_shapes
 from mtcodec.files.sources import is_present
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.messages import Loss
 from mtcodec.tasks import USUAL, units
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.reading import Reading
+from mtcodec.files.trees.layouts import find_scenes
 
 COLOURS = imagecodecs.png_encode(np.zeros((16, 20, 3), np.uint8))
 PLANE = imagecodecs.png_encode(np.zeros((16, 20), np.uint16))

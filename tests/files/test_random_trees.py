@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtcodec.errors import SceneError
-from mtcodec.files.layouts import find_scenes
-from mtcodec.files.listing import read_tree
+from mtcodec.files.trees.layouts import find_scenes
+from mtcodec.files.trees.listing import read_tree
 
 IMAGE = imagecodecs.png_encode(np.zeros((16, 20), np.uint8))
 TASKS = ("rgb", "depth", "normals", "semantic_segmentation", "color", "smell", "front_rgb", "wrist_depth",

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import Scene, read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.tasks import USUAL, declare
 
 HEIGHT, WIDTH = 5, 7
@@ -138,7 +138,7 @@ def test_reading_loads_nothing_heavy(tmp_path: Path) -> None:
     for name in ("rgb.png", "depth.npy"):
         write_image(tmp_path / name, picture())
     lines = (
-        "import sys, pathlib; from mtcodec.files.layouts import find_scenes",
+        "import sys, pathlib; from mtcodec.files.trees.layouts import find_scenes",
         "from mtcodec.files.scene import read_scene",
         "(scene,) = find_scenes(pathlib.Path(sys.argv[1])); read_scene(scene)",
         "print({'torch', 'onnxruntime', 'matplotlib', 'tifffile', 'OpenEXR'} & sys.modules.keys())",

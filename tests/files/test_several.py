@@ -18,8 +18,8 @@ import tifffile
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.messages import Loss
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)

@@ -15,9 +15,9 @@ import pytest
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import bytes_on_disk
 from mtcodec.files.sources import MissingSource, is_present, open_source, size_of
+from mtcodec.files.trees.layouts import find_scenes
 
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6)
 

@@ -15,8 +15,8 @@ from PIL import Image
 from shared.commands import png
 
 from mtcodec.errors import DependencyError, SceneError
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 1000

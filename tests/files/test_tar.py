@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from mtcodec.errors import SceneError
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
-from mtcodec.files.tar import Member
+from mtcodec.files.trees.layouts import find_scenes
+from mtcodec.files.trees.tar import Member
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 DEPTH = np.arange(24, dtype=np.uint16).reshape(4, 6) * 1000

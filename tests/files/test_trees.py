@@ -11,9 +11,9 @@ from PIL import Image
 
 from mtcodec.errors import SceneError
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import layout_units, read_scene
-from mtcodec.files.search import SceneFiles
+from mtcodec.files.trees.layouts import find_scenes
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.tasks import USUAL
 
 RGB = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)

@@ -20,9 +20,9 @@ from mtcodec.errors import UsageError
 from mtcodec.files.formats import orientation_of, shape_of
 from mtcodec.files.formats.orientation import of_exif, turned
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.reading import Reading
 from mtcodec.files.scene import Scene, read_scene, read_shapes
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.messages import Loss
 
 SMALL = np.zeros((32, 48, 3), np.uint8)  # with a bright corner, a red and a green one

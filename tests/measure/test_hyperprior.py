@@ -16,7 +16,7 @@ pytest.importorskip("imagecodecs")
 pytest.importorskip("scipy")
 
 from mtcodec.errors import DependencyError, MtcodecError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.measure import hyperprior, image_codecs
 from mtcodec.measure.evaluate import evaluate
 from mtcodec.signals.signal import Signal

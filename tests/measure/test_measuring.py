@@ -12,7 +12,7 @@ from shared.commands import write
 from mtcodec.codec.api import Codec
 from mtcodec.codec.request import Request
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.search import SceneFiles
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.measure import bench, stats
 from mtcodec.measure.compare import Images, Source, below, compare, compare_scenes, summarise
 from mtcodec.signals.signal import Signal

@@ -22,7 +22,7 @@ from shared.samples import scene_of
 
 from mtcodec.codec.prepare import Scene
 from mtcodec.errors import DependencyError, UsageError
-from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.measure import evaluate as report
 from mtcodec.measure import image_codecs
 from mtcodec.measure.bd_rate import bd_rate

@@ -16,7 +16,7 @@ from mtcodec.container import mtc as container
 from mtcodec.container.header import Header
 from mtcodec.container.section import Attributes, Section
 from mtcodec.errors import FormatError, UsageError
-from mtcodec.files.layouts import SceneFiles
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.networks.backbones import BACKBONES
 from mtcodec.networks.config import ARCHITECTURES, ModelConfig, preset
 from mtcodec.networks.entropy.passes import StreamPasses

@@ -20,7 +20,7 @@ from mtcodec.bitstreams.range_coder import Encoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import Scene
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.networks.config import ModelConfig
 from mtcodec.networks.pytorch import serial
 from mtcodec.networks.pytorch.modules import MultiTask

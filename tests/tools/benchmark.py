@@ -28,8 +28,8 @@ from shared.commands import start
 
 import mtcodec
 from mtcodec.codec.prepare import Scene
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.measure.bench import median_ms
 from mtcodec.quality import DEFAULT
 

@@ -26,8 +26,8 @@ from mtcodec.archive.pack import Job, Summary, pack
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import CODING_CHOICES, Request
 from mtcodec.files.images import suffix_for, write_image
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.networks.weights import store
 from mtcodec.quality import DEFAULT
 from mtcodec.tasks import USUAL

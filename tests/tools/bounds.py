@@ -19,8 +19,8 @@ import imagecodecs
 import numpy as np
 
 from mtcodec import Codec
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 
 BOUNDS_MM = (0, 1, 5, 20)
 

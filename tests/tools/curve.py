@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import mtcodec
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL

@@ -33,8 +33,8 @@ from shared import symbols
 from shared.symbols import Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.networks.onnx import sessions
 from mtcodec.networks.pytorch.layers import IntConv
 from mtcodec.networks.pytorch.modules import MultiTask, StreamModel

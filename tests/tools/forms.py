@@ -27,8 +27,8 @@ from mtcodec.archive.pack import Job, pack
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.codec.request import Request
 from mtcodec.files.images import write_image
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.signals.mapping import Array
 from mtcodec.tasks import USUAL
 

@@ -57,7 +57,7 @@ def make_weights(path: Path, seed: int) -> None:
     from conftest import SCENES, SMALL, TASKS
     from shared.samples import untrained
 
-    from mtcodec.files.layouts import find_scenes
+    from mtcodec.files.trees.layouts import find_scenes
     from mtcodec.networks.config import ModelConfig
     from mtcodec.networks.pytorch import serial
     from mtcodec.train.dataset import Scenes
@@ -80,8 +80,8 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
     """Small weights in ``directory``, and files of every coding, most of them made with these."""
     from conftest import SCENES
 
-    from mtcodec.files.layouts import find_scenes
     from mtcodec.files.scene import read_scene
+    from mtcodec.files.trees.layouts import find_scenes
 
     paths = [directory / "small.safetensors", directory / "others.safetensors"]
     for seed, path in enumerate(paths):

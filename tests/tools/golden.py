@@ -28,8 +28,8 @@ from tools import determinism
 from mtcodec.codec.prepare import Scene
 from mtcodec.coders import classical
 from mtcodec.coders.coding_modes import CODING_MODES, supports
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.networks.weights import file as weights
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal

@@ -17,8 +17,8 @@ import matplotlib
 import numpy as np
 
 import mtcodec
-from mtcodec.files.layouts import find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.measure import image_codecs
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure

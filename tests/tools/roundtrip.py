@@ -23,8 +23,8 @@ from shared.commands import start
 import mtcodec
 from mtcodec.codec.prepare import declare
 from mtcodec.files.images import read_with_alpha, suffix_for
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL

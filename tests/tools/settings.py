@@ -21,8 +21,8 @@ import numpy as np
 from mtcodec.bitstreams import av1
 from mtcodec.coders import classical
 from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
-from mtcodec.files.layouts import SceneFiles, find_scenes
 from mtcodec.files.scene import read_scene
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.quality import MAX_LEVEL, lambda_of
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL

@@ -15,8 +15,8 @@ import mtcodec
 from mtcodec import quality
 from mtcodec.cli.values import size_values
 from mtcodec.errors import SceneError, UsageError, WeightsInvalid, WeightsNotFound
-from mtcodec.files.layouts import SceneFiles
 from mtcodec.files.scene import Scene
+from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.networks import costs
 from mtcodec.networks.config import ARCHITECTURES, ModelConfig, preset
 from mtcodec.networks.entropy.gain_vectors import interpolate

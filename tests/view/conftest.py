@@ -12,7 +12,7 @@ from view.pages import BLUE, HEIGHT, RED, WIDTH, Make, Pixels
 import mtcodec
 from mtcodec import Codec
 from mtcodec.container.mtc import Reader
-from mtcodec.files.layouts import SceneFiles, find_scenes
+from mtcodec.files.trees.layouts import SceneFiles, find_scenes
 from mtcodec.view import sources
 from mtcodec.view.page import render_page
 from mtcodec.view.scene import view_scenes

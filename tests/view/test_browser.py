@@ -11,7 +11,7 @@ import pytest
 from view.browser import CHROMIUM, Browser
 from view.pages import BLUE, RED, Make
 
-from mtcodec.files.search import SceneFiles
+from mtcodec.files.trees.search import SceneFiles
 
 pytestmark = [
     pytest.mark.browser,

@@ -17,7 +17,7 @@ from mtcodec.container import mtc as container
 from mtcodec.container import notes
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import NOTES
-from mtcodec.files.search import SceneFiles
+from mtcodec.files.trees.search import SceneFiles
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL

@@ -11,11 +11,11 @@ from pathlib import Path, PurePath
 
 from mtcodec.errors import MtcodecError, SceneError
 from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
-from mtcodec.files.listing import Listing
-from mtcodec.files.naming import Naming
 from mtcodec.files.notes import Note, list_names, without_repeats
 from mtcodec.files.reading import AS_USUAL, Reading
 from mtcodec.files.sources import ImageSource, Layer, short_names
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.naming import Naming
 from mtcodec.messages import Loss, rephrased
 from mtcodec.tasks import Declarations, task_named
 

@@ -1,23 +1,20 @@
 """Layouts of datasets: which image files make up each scene.
 
-:func:`find_scenes` tells these apart; where several fit, the first counts. Files of several images are
-scenes wherever they lie (:mod:`mtcodec.files.layered`), and so is what a tar or Parquet file holds, where
-nothing else is found (:mod:`mtcodec.files.tar`, :mod:`mtcodec.files.tables`).
+:func:`find_scenes` reads the whole tree. Where it is of a dataset that is known by its paths
+(:mod:`mtcodec.files.trees.known`), that tells. Else each directory is one of these, at any depth:
 
-1. One scene: images named after tasks. ``rgb.png depth.png``
-2. Trees of well-known datasets, see :mod:`mtcodec.files.trees`.
-3. TUM RGB-D: as 4, but ``rgb`` and ``depth`` were taken at times of their own, see
-   :mod:`mtcodec.files.association`. ``rgb/1305031102.175304.png depth/1305031102.160407.png``
-4. Directories named after tasks (:mod:`mtcodec.files.task_directories`); equal paths in them, up to the
-   suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. What tells the task
-   in the names of files is cut off:
-   ``depth_zbuffer/allensville/point_0_view_1_domain_depth_zbuffer.png`` is ``allensville/point_0_view_1``.
-   Other directories with images of such paths are tasks of their own.
-5. Directories that are scenes as in 1 (:mod:`mtcodec.files.scene_directories`). ``0001/rgb.png
-   0001/depth.png`` Or images with the names of a scene and a task, in the dataset or its directories.
-   ``0001_rgb.png 0001_depth.png``
+1. A scene: images named after tasks, or after cameras and tasks. ``rgb.png depth.png``
+2. Directories named after tasks (:mod:`mtcodec.files.trees.task_directories`); equal paths in them, up to the
+   suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. In TUM RGB-D sequences
+   ``rgb`` and ``depth`` were taken at times of their own (:mod:`mtcodec.files.trees.association`).
+3. Images with the names of a scene and a task (:mod:`mtcodec.files.trees.named_images`). ``0001_rgb.png``
+4. Files of several images, which are scenes wherever they lie (:mod:`mtcodec.files.trees.layered`).
 
-What names mean is told by :mod:`mtcodec.files.naming`. All images of a scene are its tasks, declared or not.
+What tar and Parquet files hold counts where nothing else is found (:mod:`mtcodec.files.trees.tar`,
+:mod:`mtcodec.files.trees.tables`). After that tasks that share no scene are joined
+(:mod:`mtcodec.files.trees.pairing`). A pattern takes the place of all that (:mod:`mtcodec.files.trees.template`).
+
+What names mean is told by :mod:`mtcodec.files.trees.naming`. All images of a scene are its tasks, declared or not.
 What is left out is named in a note, but for what is hidden.
 """
 
@@ -28,26 +25,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import (
+from mtcodec.files import packing
+from mtcodec.files.notes import Note, ignore, list_names
+from mtcodec.files.packed import AlphaOf
+from mtcodec.files.packing import ALPHA
+from mtcodec.files.reading import AS_USUAL, Reading
+from mtcodec.files.trees import (
+    known,
     layered,
     named_images,
     number_tables,
-    packing,
     pairing,
     tables,
     tar,
     task_directories,
     template,
-    trees,
 )
-from mtcodec.files.attachments import attach as attach_files
-from mtcodec.files.attachments import attached_paths
-from mtcodec.files.listing import Listing, read_tree, require_directory
-from mtcodec.files.notes import Note, ignore, list_names
-from mtcodec.files.packed import AlphaOf
-from mtcodec.files.packing import ALPHA
-from mtcodec.files.reading import AS_USUAL, Reading
-from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.trees.attachments import attach as attach_files
+from mtcodec.files.trees.attachments import attached_paths
+from mtcodec.files.trees.listing import Listing, read_tree, require_directory
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.tasks import USUAL, Declarations
 
 __all__ = ["SCENE_FILE_SUFFIXES", "SceneFiles", "find_scenes"]
@@ -70,7 +67,7 @@ def find_scenes(
         declared: tasks that are known by name.
         names: tasks by names of files (without suffix) or directories.
         note: takes a line about every name that means something else, and about what is left out.
-        attach: names of other files to keep, see :func:`mtcodec.files.attachments.attach`.
+        attach: names of other files to keep, see :func:`mtcodec.files.trees.attachments.attach`.
         reading: how paths and images of the scenes are to be read. Units that it says count before those
             of layouts.
 
@@ -168,7 +165,7 @@ def _find_in_tree(search: Search, root: Listing, pattern: str) -> list[SceneFile
         return template.find(search, root, pattern)
     number_tables.set_aside(search, root)
     by_key: dict[str, SceneFiles] = {}
-    for scene in trees.find(search, root) or _find_by_layout(search, root, ""):
+    for scene in known.find(search, root) or _find_by_layout(search, root, ""):
         by_key[scene.key] = by_key[scene.key].with_files_of(scene) if scene.key in by_key else scene
     return pairing.pair(search, list(by_key.values()))
 

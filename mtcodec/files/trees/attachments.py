@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtcodec.errors import SceneError, UsageError
-from mtcodec.files.search import SceneFiles
 from mtcodec.files.sources import directory_of
+from mtcodec.files.trees.search import SceneFiles
 
 MAX_BYTES = 1 << 16  # of a scene's files together, as in the format
 KEY_PLACEHOLDER = "{key}"

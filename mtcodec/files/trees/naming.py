@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from mtcodec.errors import UsageError
-from mtcodec.files.listing import Files, add_file
 from mtcodec.files.notes import Note, list_names
+from mtcodec.files.trees.listing import Files, add_file
 from mtcodec.tasks import ALIASES, USUAL, Declarations, camera_parts, task_named
 from mtcodec.tasks.task import NAME, RESERVED
 

@@ -1,7 +1,7 @@
 """Files that hold several images: EXR layers, TIFF pages, arrays of NPZ and HDF5.
 
 Such a file is a scene, its images are the tasks; in other files' scenes and in directories of tasks, where it
-stands for a task, its images are tasks beside each other (:meth:`mtcodec.files.search.Search.images_at`).
+stands for a task, its images are tasks beside each other (:meth:`mtcodec.files.trees.search.Search.images_at`).
 A format takes part with ``layers`` of its :class:`mtcodec.files.formats.base.ImageFormat`.
 """
 
@@ -13,10 +13,10 @@ from pathlib import PurePath
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import LAYERED_SUFFIXES, layers_of
-from mtcodec.files.listing import Listing
-from mtcodec.files.naming import HDR_TASK, RANK_CALLER, RANK_TASK_NAME
-from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import Layer, short_names
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.naming import HDR_TASK, RANK_CALLER, RANK_TASK_NAME
+from mtcodec.files.trees.search import SceneFiles, Search
 
 SUFFIXES = LAYERED_SUFFIXES
 UNREAD_TASK = "image"  # what a damaged file stands for, until reading it tells what is wrong

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from mtcodec.errors import SceneError
-from mtcodec.files.listing import Listing
 from mtcodec.files.notes import Note, list_names
-from mtcodec.files.search import Search
 from mtcodec.files.sources import MAX_IMAGE_BYTES, UnreadableImage, is_safe_path
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.search import Search
 from mtcodec.messages import Loss
 
 SUFFIX = ".tar"

@@ -16,8 +16,8 @@ from mtcodec import extras
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import suffix_of_bytes
 from mtcodec.files.notes import list_names
-from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import MAX_IMAGE_BYTES, MissingSource, UnreadableImage, is_safe_path
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.messages import Loss
 
 SUFFIX = ".parquet"

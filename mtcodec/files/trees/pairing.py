@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
-from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.tasks import is_place
 
 Rule = Callable[[Sequence[str]], Sequence[str]]

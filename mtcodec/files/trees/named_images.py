@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Set
 
-from mtcodec.files.listing import Listing
-from mtcodec.files.naming import is_number, splits
-from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.naming import is_number, splits
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.tasks import is_place
 
 UNNAMED_TASK = "image"  # what 0001.png is beside 0001_depth.png

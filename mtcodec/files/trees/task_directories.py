@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import association, depth_units
-from mtcodec.files.listing import Files, Listing, add_file
-from mtcodec.files.naming import Naming, clean_name, is_number, splits
-from mtcodec.files.search import SceneFiles, Search
 from mtcodec.files.sources import ImageSource
+from mtcodec.files.trees import association, depth_units
+from mtcodec.files.trees.listing import Files, Listing, add_file
+from mtcodec.files.trees.naming import Naming, clean_name, is_number, splits
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.tasks import is_place
 from mtcodec.tasks.known import mentions_task
 

@@ -13,8 +13,8 @@ from collections import defaultdict
 
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.files.formats import SUFFIXES
-from mtcodec.files.listing import Listing
-from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.search import SceneFiles, Search
 from mtcodec.tasks import ALIASES
 
 _PART = re.compile(r"\{(?P<field>[^{}]*)\}|(?P<directories>\*\*/)|(?P<any>\*)|(?P<text>[^{}*]+|.)", re.DOTALL)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from mtcodec.files.depth_units import note_unit
-from mtcodec.files.listing import Listing
-from mtcodec.files.naming import HDR_TASK
 from mtcodec.files.packing import parse
 from mtcodec.files.reading import Reading
-from mtcodec.files.search import SceneFiles, Search
+from mtcodec.files.trees.depth_units import note_unit
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.naming import HDR_TASK
+from mtcodec.files.trees.search import SceneFiles, Search
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files import association
-from mtcodec.files.listing import Files
-from mtcodec.files.search import Search
+from mtcodec.files.trees import association
+from mtcodec.files.trees.listing import Files
+from mtcodec.files.trees.search import Search
 
 TUM_UNIT = "0.2mm"
 PATHS = (  # ends of paths of depth images, the unit, the dataset

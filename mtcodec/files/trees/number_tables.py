@@ -9,9 +9,9 @@ from contextlib import suppress
 from mtcodec.errors import MtcodecError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.formats.usual import read_npy_header
-from mtcodec.files.listing import Listing
-from mtcodec.files.search import Search
 from mtcodec.files.sources import MissingSource, open_source
+from mtcodec.files.trees.listing import Listing
+from mtcodec.files.trees.search import Search
 from mtcodec.tasks import DTYPES
 
 SUFFIX = ".npy"

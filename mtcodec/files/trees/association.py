@@ -14,9 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from mtcodec.errors import SceneError
-from mtcodec.files.listing import Files, add_file
 from mtcodec.files.notes import list_names
-from mtcodec.files.search import Search
+from mtcodec.files.trees.listing import Files, add_file
+from mtcodec.files.trees.search import Search
 from mtcodec.messages import Loss
 
 MAX_SECONDS_APART = Decimal("0.02")
