@@ -91,7 +91,7 @@ def test_groups_ask_for_what_their_texts_say() -> None:
     request = options.request_of(
         encode.TargetOptions(target_psnr=["rgb=38"], best_effort=True),
         options.QualityOptions(quality=["high", "depth=20"]),
-        options.BoundOptions(max_error=["depth=5mm"], lossless="normal"),
+        options.BoundOptions(max_error=["depth=5mm"], lossless=["normal"]),
         options.ImageOptions(
             declarations=["smell:image"], units=["depth=2mm"], hole_values=["none", "depth=9"]
         ),
@@ -106,4 +106,4 @@ def test_groups_ask_for_what_their_texts_say() -> None:
     unset = [group() for group in all_groups() if group.__module__ == options.__name__]
     assert options.request_of(*unset) == Request()
     with pytest.raises(UsageError, match="'rgb' cannot be lossless and have a bound"):
-        options.request_of(options.BoundOptions(max_error=["rgb=2"], lossless="rgb"))
+        options.request_of(options.BoundOptions(max_error=["rgb=2"], lossless=["rgb"]))

@@ -95,6 +95,11 @@ def lines(text: str, place: Path) -> list[str]:
     return [line.rstrip() for line in clean(text, place).splitlines()]
 
 
+def table(text: str, place: Path) -> list[str]:
+    """Lines of a table, whose columns are as wide as paths are long, with single spaces."""
+    return [" ".join(line.split()) for line in lines(text, place)]
+
+
 def first_words(err: str, place: Path, count: int = 4) -> str:
     """The beginning of the last line of ``err`` that has words; the frames of usage errors do not count."""
     told = [re.sub("[│╭╮╰╯─]+", " ", line).split() for line in lines(err, place)]

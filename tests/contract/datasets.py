@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.case import Case, Items, arrays, digests, files, form, local
-from contract.command import lines, run
+from contract.command import lines, table, run
 from contract.trees import OPTIONS, TREES
 
 import mtcodec
@@ -30,7 +30,7 @@ def encode(name: str, place: Path) -> Items:
         decoded[file] = arrays(back)
         units[file] = {task: own.get("unit") for task, own in mtcodec.info(out / file)["tasks"].items()}
     return {
-        "codes": [dry.code, done.code], "dry": lines(dry.text, place), "notes": lines(done.err, place),
+        "codes": [dry.code, done.code], "dry": table(dry.text, place), "notes": lines(done.err, place),
         "forms": forms, "units": units,
         **local({"printed": lines(done.text, place), "files": digests(out), "decoded": decoded}),
     }  # fmt: skip
@@ -56,7 +56,7 @@ def _single(place: Path) -> Items:
     found: Items = {}
     for path in ("shards/shard-000000.tar", "tables/train-00000.parquet", "blender/Image0001.exr"):
         done = run("encode", place / path, "--dry-run", *FAST)
-        found[path] = [done.code, *lines(done.text, place), *lines(done.err, place)]
+        found[path] = [done.code, *table(done.text, place), *lines(done.err, place)]
     return found
 
 

@@ -22,6 +22,7 @@ def test_the_record_has_all_cases() -> None:
     assert set(RECORD) - {"environment"} == set(CASES), "python tests/contract/record.py makes it"
 
 
+@pytest.mark.filterwarnings("ignore::mtcodec.errors.MtcodecWarning")
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nothing_has_changed(name: str, tmp_path: Path) -> None:
     expected = RECORD.get(name, {})

@@ -54,9 +54,19 @@ TREES: dict[str, Files] = {
         f"{kind}/{DRIVE}_{kind}_0000000005_image_02.png": image
         for kind, image in (("image", RGB), ("groundtruth_depth", DEPTH), ("velodyne_raw", DEPTH))
     },
-    "scene0000_00": {
-        "color/0.jpg": RGB, "depth/0.png": DEPTH[::2, ::2], "pose/0.txt": "1 0 0 0", "intrinsic/k.txt": "",
+    "scans": {
+        "scene0000_00/color/0.jpg": RGB, "scene0000_00/depth/0.png": DEPTH[::2, ::2],
+        "scene0000_00/pose/0.txt": "1 0 0 0", "scene0000_00/intrinsic/k.txt": "",
     },
+    "7scenes": {
+        "seq-01/frame-000000.color.png": RGB, "seq-01/frame-000000.depth.png": DEPTH,
+        "seq-01/frame-000000.pose.txt": "1 0 0 0",
+    },
+    "matterport": {
+        f"17DRP5sb8fy/undistorted_color_images/{'0a' * 16}_i0_0.jpg": RGB,
+        f"17DRP5sb8fy/undistorted_depth_images/{'0a' * 16}_d0_0.png": DEPTH,
+    },
+    "drives": {"a/rgb_front/0.png": RGB, "a/lwir_front/0.png": DEPTH},
     "nyu2_test": {"00000_colors.png": RGB, "00000_depth.png": DEPTH},
     "abandonedfactory/Easy": {
         "P001/image_left/000000_left.png": RGB,
