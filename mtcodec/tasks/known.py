@@ -63,83 +63,19 @@ ALIASES = {alias: task for task, aliases in _NAMES.items() for alias in aliases.
 They count where no image or directory of the scene has the task's own name.
 """
 
-_PLACES = frozenset(
-    [
-        "left",
-        "right",
-        "front",
-        "rear",
-        "back",
-        "top",
-        "bottom",
-        "upper",
-        "lower",
-        "side",
-        "center",
-        "centre",
-        "middle",
-        "mid",
-        "inner",
-        "outer",
-        "main",
-        "primary",
-        "secondary",
-        "base",
-        "static",
-        "fixed",
-        "world",
-        "ego",
-        "exo",
-        "overhead",
-        "wrist",
-        "hand",
-        "head",
-        "arm",
-        "shoulder",
-        "gripper",
-        "chest",
-        "eye",
-        "in",
-        "agentview",
-        "view",
-        "camera",
-        "cam",
-        "robot",
-        "kinect",
-        "realsense",
-        "sensor",
-        "zed",
-        "lidar",
-        "stereo",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PLACES = _words(
+    "left right front rear back top bottom upper lower side center centre middle mid inner outer main "
+    "primary secondary base static fixed world ego exo overhead wrist hand head arm shoulder gripper "
+    "chest eye in agentview view camera cam robot kinect realsense sensor zed lidar stereo"
 )  # words of which names of cameras consist
-_NO_CAMERA = frozenset(
-    [
-        "mask",
-        "masks",
-        "masked",
-        "conf",
-        "confidence",
-        "valid",
-        "validity",
-        "invalid",
-        "occlusion",
-        "occlusions",
-        "uncertainty",
-        "error",
-        "diff",
-        "inverse",
-        "inv",
-        "log",
-        "relative",
-        "vis",
-        "viz",
-        "flow",
-        "for",
-        "of",
-        "id",
-        "ids",
-    ]
+_NO_CAMERA = _words(
+    "mask masks masked conf confidence valid validity invalid occlusion occlusions uncertainty error diff "
+    "inverse inv log relative vis viz flow for of id ids"
 )  # words that make another thing of a task's name: masks_for_images are no images
 _WORD = re.compile(r"([a-z]*)(\d*)")
 
