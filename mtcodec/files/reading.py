@@ -19,7 +19,8 @@ class Reading:
     Attributes:
         exif: what becomes of marks of orientation, see :mod:`mtcodec.files.turning`. ``turn``: each image is
             turned as its own mark says; ``keep``: none is; ``auto``: all images of a scene are, or none.
-        pattern: of paths of images, in place of all layouts (:mod:`mtcodec.files.trees.template`); empty: none.
+        pattern: of paths of images, in place of all layouts (:mod:`mtcodec.files.trees.template`);
+            empty: none.
         unpack: by task, how its values are packed in colours (:func:`mtcodec.files.packing.parse`).
 
     Raises:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.case import Case, Items, arrays, digests, files, form, local
-from contract.command import lines, table, run
+from contract.command import lines, run, table
 from contract.trees import OPTIONS, TREES
 
 import mtcodec

@@ -1,7 +1,8 @@
 """Files that hold several images: EXR layers, TIFF pages, arrays of NPZ and HDF5.
 
 Such a file is a scene, its images are the tasks; in other files' scenes and in directories of tasks, where it
-stands for a task, its images are tasks beside each other (:meth:`mtcodec.files.trees.search.Search.images_at`).
+stands for a task, its images are tasks beside each other
+(:meth:`mtcodec.files.trees.search.Search.images_at`).
 A format takes part with ``layers`` of its :class:`mtcodec.files.formats.base.ImageFormat`.
 """
 

@@ -4,18 +4,19 @@
 (:mod:`mtcodec.files.trees.known`), that tells. Else each directory is one of these, at any depth:
 
 1. A scene: images named after tasks, or after cameras and tasks. ``rgb.png depth.png``
-2. Directories named after tasks (:mod:`mtcodec.files.trees.task_directories`); equal paths in them, up to the
-   suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. In TUM RGB-D sequences
+2. Directories named after tasks (:mod:`mtcodec.files.trees.task_directories`); equal paths in them, up to
+   the suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. In TUM RGB-D sequences
    ``rgb`` and ``depth`` were taken at times of their own (:mod:`mtcodec.files.trees.association`).
 3. Images with the names of a scene and a task (:mod:`mtcodec.files.trees.named_images`). ``0001_rgb.png``
 4. Files of several images, which are scenes wherever they lie (:mod:`mtcodec.files.trees.layered`).
 
 What tar and Parquet files hold counts where nothing else is found (:mod:`mtcodec.files.trees.tar`,
 :mod:`mtcodec.files.trees.tables`). After that tasks that share no scene are joined
-(:mod:`mtcodec.files.trees.pairing`). A pattern takes the place of all that (:mod:`mtcodec.files.trees.template`).
+(:mod:`mtcodec.files.trees.pairing`). A pattern takes the place of all that
+(:mod:`mtcodec.files.trees.template`).
 
-What names mean is told by :mod:`mtcodec.files.trees.naming`. All images of a scene are its tasks, declared or not.
-What is left out is named in a note, but for what is hidden.
+What names mean is told by :mod:`mtcodec.files.trees.naming`. All images of a scene are its tasks, declared or
+not. What is left out is named in a note, but for what is hidden.
 """
 
 from __future__ import annotations
