@@ -66,9 +66,8 @@ def open_scenes(
     """The scenes at ``path`` by key; nothing is decoded yet.
 
     Args:
-        path: a directory or file as :func:`mtcodec.files.trees.layouts.find_scenes` reads it, an
-            ``.mtc`` file, a
-            directory that has such files in it, or an archive (a URL, too).
+        path: a directory or file as :func:`mtcodec.files.trees.layouts.find_scenes` reads it, an ``.mtc``
+            file, a directory that has such files in it, or an archive (a URL, too).
         declared, names, note, reading: see there; ``note`` takes a line about losses in images that are read.
         weights: names or paths of those that ``.mtc`` files may need besides the installed ones.
 

@@ -5,8 +5,8 @@
 
 1. A scene: images named after tasks, or after cameras and tasks. ``rgb.png depth.png``
 2. Directories named after tasks (:mod:`mtcodec.files.trees.task_directories`); equal paths in them, up to
-   the suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. In TUM RGB-D sequences
-   ``rgb`` and ``depth`` were taken at times of their own (:mod:`mtcodec.files.trees.association`).
+   the suffix, are one scene. ``rgb/train/0001.jpg depth/train/0001.png`` is ``train/0001``. In TUM RGB-D
+   sequences ``rgb`` and ``depth`` were taken at times of their own (:mod:`mtcodec.files.trees.association`).
 3. Images with the names of a scene and a task (:mod:`mtcodec.files.trees.named_images`). ``0001_rgb.png``
 4. Files of several images, which are scenes wherever they lie (:mod:`mtcodec.files.trees.layered`).
 
