@@ -55,10 +55,6 @@ class Listing:
         for name, directory in self.directories.items():
             yield from directory.walk(f"{prefix}{name}/")
 
-    def has_images(self) -> bool:
-        """Is there an image here or below?"""
-        return any(listing.images for _, listing in self.walk())
-
 
 def add_file(files: Files, key: str, path: str, task: str) -> None:
     """Put ``path`` into ``files``; an image of ``task`` that is there already is a :class:`SceneError`."""
