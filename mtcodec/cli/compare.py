@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -53,8 +54,8 @@ def compare(
     tasks_by_name, how = images.tasks_by_name(), reading.reading()
     more_weights = values.weights_list(weights)
     scenes, decoded_scenes = (
-        open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device, how)
-        for path in (original, decoded)
+        open_scenes(path, request.tasks, tasks_by_name, printing.note, more_weights, device, how_read)
+        for path, how_read in ((original, how), (decoded, replace(how, pattern="")))
     )
     with progress_bar(printing.quiet) as bar:
         progress = partial(bar, "comparing")

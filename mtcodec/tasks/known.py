@@ -99,7 +99,10 @@ def camera_parts(
         ``front`` and ``rgb``: a task's own name, its plural, or another name of it. None where there is no
         such task, and where the rest names a task, too: ``semantic_rgb`` are no colours.
     """
-    words = re.sub(r"(?<=[a-z])(?=\d+$)", "_", name).split("_")
+    numbered = re.fullmatch(r"(.*[a-z])_?(\d+)", name)
+    if numbered and task_of(numbered[1], declared):
+        return numbered[2], numbered[1]
+    words = name.split("_")
     for count in range(1, len(words)):  # the longest task first, at the end before at the beginning
         place, task = "_".join(words[:count]), "_".join(words[count:])
         is_camera = all(
@@ -110,7 +113,7 @@ def camera_parts(
             return place, task
     for count in range(len(words) - 1, 0, -1):
         task, place = "_".join(words[:count]), "_".join(words[count:])
-        if (place.isdecimal() or is_place(place)) and task_of(task, declared):
+        if is_place(re.sub(r"_(?=\d+$)", "", place)) and task_of(task, declared):
             return place, task
     return None
 

@@ -134,3 +134,26 @@ def test_wrong_forms_are_refused(packed: Path, tmp_path: Path, run: Run) -> None
     assert run("encode", packed / "a", *output, "--unpack", "depth").code == 2
     result = run("encode", packed / "a", *output, "--unpack", "disparity=rgb24")
     assert result.code == 2 and "no scene has an image of it to unpack" in result.err
+
+
+def test_a_pattern_goes_through_all_commands(tmp_path: Path, run: Run) -> None:
+    """Of two sides that are compared it is the original's: decoding writes a directory a scene."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    for run_name in "ab":
+        for task in ("rgb", "semantic"):
+            for frame in range(2):
+                path = data / run_name / f"{task}-x" / f"{frame}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = np.full((16, 20, 3) if task == "rgb" else (16, 20), 60 * frame + 9, np.uint8)
+                PIL.Image.fromarray(pixels).save(path)
+    pattern = ("--pattern", "{run}/{task}-{camera}/{frame}.{ext}")
+    assert run("encode", data, "-o", out, *pattern, "-q").code == 0
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.mtc")) == [
+        f"{run_name}/x/{frame}.mtc" for run_name in "ab" for frame in range(2)
+    ]
+    assert run("decode", out, "-o", tmp_path / "back", "-q").code == 0
+    for decoded in (out, tmp_path / "back"):
+        facts = json.loads(run("compare", data, decoded, *pattern, "--json").out)
+        assert len(facts["scenes"]) == 4 and facts["summary"]["semantic"]["exact"]
+    assert json.loads(run("stats", data, *pattern, "--no-estimate", "--json").out)["scenes"] == 4
+    assert run("pack", data, "-o", tmp_path / "archive", *pattern, "-q").code == 0

@@ -288,6 +288,18 @@ def test_cameras_with_a_task_of_no_known_kind(tmp_path: Path) -> None:
     assert all(set(files) == set(CAMERAS) for files in scenes.values())
 
 
+@pytest.mark.parametrize("names", ["{}_cam1", "{}_left_0", "{}_2", "{}3", "{}_camera_front"])
+def test_names_of_cameras_may_follow_tasks(names: str, tmp_path: Path) -> None:
+    directories = [names.format(task) for task in ("rgb", "depth")]
+    scenes, _ = read(tmp_path / "one", [f"run/{d}/{k}.png" for d in directories for k in (0, 1)])
+    assert {key: set(files) for key, files in scenes.items()} == {
+        f"run/{k}": {"rgb", "depth"} for k in (0, 1)
+    }
+    more = ["rgb_front", "depth_front"]
+    scenes, _ = read(tmp_path / "two", [f"run/{d}/{k}.png" for d in (*directories, *more) for k in (0, 1)])
+    assert [set(files) for files in scenes.values()] == [{*directories, *more}] * 2
+
+
 def test_one_camera_is_no_part_of_names(tmp_path: Path) -> None:
     scenes, lines = read(tmp_path, [f"blended_images/{k}.jpg" for k in (0, 1)]
                          + [f"rendered_depth_maps/{k}.png" for k in (0, 1)])  # fmt: skip
