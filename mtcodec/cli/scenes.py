@@ -36,11 +36,11 @@ def find(
     by_dataset = (
         find_scenes(path, declared, tasks_by_name, tell, attach or (), reading) for path in datasets
     )
-    found = [scene for scenes in by_dataset for scene in scenes]
+    all_scenes = [scene for scenes in by_dataset for scene in scenes]
     for task in reading.unpack:
-        if not any(task in scene.files for scene in found):
+        if not any(task in scene.files for scene in all_scenes):
             raise UsageError("no scene has an image of it to unpack", task=task)
-    return found
+    return all_scenes
 
 
 def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:

@@ -40,26 +40,26 @@ def origin_of(
     }
 
 
-def difference(made: Origin, now: Origin) -> str:
+def difference(past: Origin, now: Origin) -> str:
     """How a file was ``made``, for people, where that is otherwise than ``now``; else nothing."""
-    if made == now:
+    if past == now:
         return ""
-    if made["scene"] != now["scene"]:
-        return f"made of scene {made['scene']}, not {now['scene']}"
-    if made["tasks"] != now["tasks"]:
-        return f"made with tasks {_listed(made['tasks'])}, not {_listed(now['tasks'])}"
+    if past["scene"] != now["scene"]:
+        return f"made of scene {past['scene']}, not {now['scene']}"
+    if past["tasks"] != now["tasks"]:
+        return f"made with tasks {_listed(past['tasks'])}, not {_listed(now['tasks'])}"
     for name, facts in now["images"].items():
-        if facts != made["images"][name]:
-            return f"made of another {name} image: {_changed(made['images'][name], facts)}"
-    if made["attached"].keys() != now["attached"].keys():
-        names = _listed(made["attached"])
+        if facts != past["images"][name]:
+            return f"made of another {name} image: {_changed(past['images'][name], facts)}"
+    if past["attached"].keys() != now["attached"].keys():
+        names = _listed(past["attached"])
         return f"made with the attached files {names}, not {_listed(now['attached'])}"
     for name, facts in now["attached"].items():
-        if facts != made["attached"][name]:
-            return f"made of another attached file: {_changed(made['attached'][name], facts)}"
-    if made["units"] != now["units"]:
-        return f"made with units {_listed(made['units'].values())}, not {_listed(now['units'].values())}"
-    changed_settings = _changed_settings(made["settings"], now["settings"])
+        if facts != past["attached"][name]:
+            return f"made of another attached file: {_changed(past['attached'][name], facts)}"
+    if past["units"] != now["units"]:
+        return f"made with units {_listed(past['units'].values())}, not {_listed(now['units'].values())}"
+    changed_settings = _changed_settings(past["settings"], now["settings"])
     return f"made with other settings: {changed_settings}" if changed_settings else "made by another release"
 
 
@@ -85,21 +85,21 @@ def _listed(names: Iterable[object]) -> str:
     return ", ".join(map(str, names)) or NONE
 
 
-def _changed(made: Sequence[Any], now: Sequence[Any]) -> str:
+def _changed(past: Sequence[Any], now: Sequence[Any]) -> str:
     """How the :func:`_facts` of a file differ."""
-    if made[0] != now[0]:
-        return f"{made[0]}, not {now[0]}"
+    if past[0] != now[0]:
+        return f"{past[0]}, not {now[0]}"
     if now[1] is None:
         return f"{now[0]} cannot be read now"
-    if made[1] != now[1]:
-        return f"{made[0]} had {made[1]} bytes, not {now[1]}"
-    return f"{made[0]} had another {'content' if made[3] != now[3] else 'time of change'}"
+    if past[1] != now[1]:
+        return f"{past[0]} had {past[1]} bytes, not {now[1]}"
+    return f"{past[0]} had another {'content' if past[3] != now[3] else 'time of change'}"
 
 
-def _changed_settings(made: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _changed_settings(past: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """``quality 40, not 60; max_error default, not depth=0``."""
-    names = [name for name in {**now, **made} if made.get(name) != now.get(name)]
-    return "; ".join(f"{name} {_text(made.get(name))}, not {_text(now.get(name))}" for name in names)
+    names = [name for name in {**now, **past} if past.get(name) != now.get(name)]
+    return "; ".join(f"{name} {_text(past.get(name))}, not {_text(now.get(name))}" for name in names)
 
 
 def _text(setting: Any) -> str:

@@ -111,8 +111,8 @@ def _parse(line: bytes) -> _Record | None:
     return record if is_whole else None
 
 
-def _difference(made: Origin, now: Origin) -> str:
+def _difference(past: Origin, now: Origin) -> str:
     try:
-        return difference(made, now)
+        return difference(past, now)
     except (LookupError, TypeError, AttributeError):  # of another release, or damaged
         return UNKNOWN
