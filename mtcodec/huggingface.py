@@ -20,7 +20,7 @@ from mtcodec import extras
 from mtcodec.archive.manifest import arrow
 from mtcodec.archive.names import SCENE_COLUMNS, absolute
 from mtcodec.archive.read import ArchiveReader
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 
 if TYPE_CHECKING:
     from datasets import Dataset

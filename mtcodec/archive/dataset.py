@@ -18,7 +18,7 @@ from mtcodec.archive.decode import BATCH, ArchiveCodec, decode
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.rows import Entry
 from mtcodec.archive.stream import Stream, worker_info
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import DependencyError, UsageError
 
 Transform = Callable[[Sample], Any]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from datasets.features.features import register_feature
 
 from mtcodec.archive.dataset import Archive
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.signals.mapping import Array
 
 MAX_OPEN = 16  # columns of archives that a process keeps open

@@ -9,7 +9,8 @@ import numpy as np
 
 from mtcodec.archive.manifest import HOLES, LIMITS
 from mtcodec.codec.info import units_of
-from mtcodec.container.header import MAX_PIXELS, Header
+from mtcodec.container.header import Header
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader, split
 from mtcodec.container.section import ATTACHMENTS, NOTES, Section, is_mask
 from mtcodec.errors import FormatError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import FormatError, OutputError, SceneError
 from mtcodec.messages import Loss
 

@@ -13,7 +13,7 @@ from mtcodec.cli.common import note, show
 from mtcodec.cli.groups import Group, option
 from mtcodec.codec import texts
 from mtcodec.codec.request import CODING_CHOICES, EFFORTS, Request
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import UsageError
 from mtcodec.files import packing
 from mtcodec.files.reading import EXIF_CHOICES, Reading

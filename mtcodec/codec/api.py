@@ -14,7 +14,7 @@ from mtcodec.codec.request import Request
 from mtcodec.codec.settings import updated
 from mtcodec.container import mtc
 from mtcodec.container.attachments import read as read_attachments
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import Reader
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.messages import warn_of_loss

@@ -10,7 +10,7 @@ import numpy as np
 
 from mtcodec.codec.request import Request
 from mtcodec.container import attachments
-from mtcodec.container.header import MAX_PIXELS, MAX_SIDE
+from mtcodec.container.section import MAX_PIXELS, MAX_SIDE
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array

@@ -7,15 +7,24 @@ from typing import Any
 
 from mtcodec.errors import FormatError
 
+SHORT_BITS, LONG_BITS = 35, 70  # of a varint's bytes without their top bits
+MAX_LONG = (1 << 63) - 1
+MAX_SIGNED = (1 << 62) - 1  # largest magnitude of a zigzag
+
 
 def varint(value: int) -> bytes:
-    """LEB128 of a number below 2**35."""
+    """LEB128 of a number that is not negative."""
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def zigzag(value: int) -> bytes:
+    """LEB128 of 2n, or of −2n − 1 where n is negative."""
+    return varint(2 * value if value >= 0 else -2 * value - 1)
 
 
 class Cursor:
@@ -37,8 +46,9 @@ class Cursor:
         return struct.unpack(fmt, self.take(struct.calcsize(fmt)))
 
     def varint(self, field: str, limit: int) -> int:
+        """A number up to ``limit``, of at most five bytes, or of ten where the limit is that large."""
         value = 0
-        for shift in range(0, 35, 7):
+        for shift in range(0, SHORT_BITS if limit < 1 << SHORT_BITS else LONG_BITS, 7):
             byte = self.byte()
             value |= (byte & 127) << shift
             if byte < 128:
@@ -46,6 +56,11 @@ class Cursor:
                     break
                 return value
         raise FormatError(f"{field} is out of range")
+
+    def zigzag(self, field: str) -> int:
+        """A number of at most :data:`MAX_SIGNED` in magnitude."""
+        value = self.varint(field, 2 * MAX_SIGNED)
+        return -(value + 1 >> 1) if value & 1 else value >> 1
 
     @property
     def rest(self) -> bytes:

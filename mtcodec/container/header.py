@@ -10,31 +10,34 @@ import binascii
 import struct
 from dataclasses import dataclass, replace
 
+from mtcodec.container import frames as frame_table
 from mtcodec.container.cursor import Cursor, varint
-from mtcodec.container.descriptor import pack_section, parse_section, parse_shared
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, is_mask, mask_name
+from mtcodec.container.descriptor import Context, pack_section, parse_section, parse_shared, parse_size
+from mtcodec.container.frames import Frames
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask
 from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.quality import MAX_NETWORK_LEVEL
 
 MAGIC, VERSION = b"MTC", 1
-NEURAL, HAS_SHARED = 16, 32  # bits of the byte after the magic, beside the version
-MAX_SIDE, MAX_PIXELS, MAX_SECTIONS, MAX_HEADER = 1 << 20, 1 << 28, 64, 1 << 16
+NEURAL, HAS_SHARED, HAS_FRAMES, SEQUENCE = 16, 32, 64, 128  # bits of the byte after the magic
+MAX_SECTIONS, MAX_HEADER = 64, 1 << 16
 TILE = 64  # networks see sides that are multiples of this
 MAX_PADDING = 4  # times a limit of pixels that an image may have when it is padded for networks,
 MIN_LIMIT = 1 << 16  # or times so many pixels, where the limit is lower
 FINGERPRINT_BYTES = 4
-NO_WEIGHTS = "00" * FINGERPRINT_BYTES  # fingerprint of a file without neural sections
+NO_WEIGHTS = "00" * FINGERPRINT_BYTES  # fingerprint of a group without neural sections
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """What a group says of itself.
 
     Attributes:
         fingerprint: of the weights, 8 hexadecimal digits; zeros where no section is neural.
-        height, width: in pixels.
+        height, width: in pixels, of sections that tell no size.
         level: quality level of the networks, for streams that have none of their own; 0 without neural
             sections.
+        frames: names and times; None for a scene, one frame that has neither.
         size: bytes of the header itself.
     """
 
@@ -43,6 +46,7 @@ class Header:
     width: int
     level: int
     sections: tuple[Section, ...]
+    frames: Frames | None = None
     size: int = 0
 
     def section(self, name: str) -> Section | None:
@@ -58,6 +62,10 @@ class Header:
         """Is any section decoded by networks?"""
         return any(s.is_neural for s in self.sections)
 
+    @property
+    def frame_count(self) -> int:
+        return 1 if self.frames is None else len(self.frames)
+
     def task(self, name: str) -> Section:
         """The section of the task ``name``; UsageError where the file lacks it."""
         section = self.section(name)
@@ -67,31 +75,46 @@ class Header:
 
     def needs(self, task: str) -> tuple[str, ...]:
         """Names of the sections that decoding ``task`` reads."""
-        section = self.task(task)
-        shared = (SHARED,) if section.is_neural and self.section(SHARED) else ()
-        mask = section.attributes.mask_index
-        return (*shared, *((mask_name(mask),) if mask is not None else ()), task)
+        return (*self.task(task).needs, task)
+
+    def size_of(self, name: str) -> Size:
+        """Height and width of the images of a section."""
+        section = self.section(name)
+        return (section and section.attributes.size) or (self.height, self.width)
+
+    def frames_of(self, name: str) -> tuple[int, ...]:
+        """Numbers of the frames that a section has."""
+        section = self.section(name)
+        frames = None if section is None else section.attributes.frames
+        return tuple(range(self.frame_count)) if frames is None else frames
 
     @property
     def file_size(self) -> int:
         return self.size + sum(s.length for s in self.sections)
 
     def checksum_seed(self, section: Section) -> int:
-        """What the checksum of ``section`` starts from: a task's neural section fits one shared one only."""
+        """What the checksum of ``section`` starts from: a task that needs the shared section fits no other."""
         shared = self.section(SHARED)
-        return shared.checksum if shared and section.is_neural and section.name != SHARED else 0
+        return shared.checksum if shared and SHARED in section.needs else 0
+
+    def context(self, count: int) -> Context:
+        """What stands before the section number ``count``."""
+        return Context((self.height, self.width), self.frame_count, self.sections[:count])
 
 
 def pack(header: Header) -> bytes:
     """The bytes of a header."""
-    shared = header.section(SHARED)
-    flags = VERSION | NEURAL * header.is_neural | HAS_SHARED * (shared is not None)
+    has_shared = header.section(SHARED) is not None
+    flags = VERSION | NEURAL * header.is_neural | HAS_SHARED * has_shared
+    flags |= HAS_FRAMES * (header.frames is not None)
     out = MAGIC + bytes([flags])
     if header.is_neural:
         out += bytes.fromhex(header.fingerprint) + struct.pack("<H", header.level)
-    not_shared = [s for s in header.sections if s.name != SHARED]
-    out += varint(header.height) + varint(header.width) + bytes([len(not_shared)])
-    out += b"".join(pack_section(s) for s in ([shared] if shared else []) + not_shared)
+    out += varint(header.height) + varint(header.width)
+    if header.frames is not None:
+        out += frame_table.pack(header.frames)
+    out += bytes([len(header.sections) - has_shared])
+    out += b"".join(pack_section(s, header.context(i)) for i, s in enumerate(header.sections))
     return out + struct.pack("<H", binascii.crc_hqx(out, 0))
 
 
@@ -99,41 +122,47 @@ def parse(data: bytes) -> Header:
     """Parse the header at the start of ``data``; payloads need not be present.
 
     Raises:
-        FormatError: not a container, damaged, or using reserved values.
+        FormatError: not a group, damaged, or using reserved values.
     """
     cursor = Cursor(data[:MAX_HEADER])
-    if data[:3] != MAGIC:
-        raise FormatError("not an mtc file")
-    cursor.take(3)
-    flags = cursor.byte()
-    if flags & 15 != VERSION:
-        raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
-    if flags & 192:
-        raise FormatError("reserved flags")
+    flags = _parse_magic(cursor)
     fingerprint, level = NO_WEIGHTS, 0
     if flags & NEURAL:
         fingerprint = cursor.take(FINGERPRINT_BYTES).hex()
         (level,) = cursor.unpack("<H")
-    height, width = cursor.varint("height", MAX_SIDE), cursor.varint("width", MAX_SIDE)
-    if not height or not width or height * width > MAX_PIXELS:
-        raise FormatError(f"image size {width}×{height} is out of range")
+    height, width = parse_size(cursor)
+    frames = frame_table.parse(cursor) if flags & HAS_FRAMES else None
+    header = Header(fingerprint, height, width, level, (), frames)
     count = cursor.byte()
     if level > MAX_NETWORK_LEVEL or not 1 <= count <= MAX_SECTIONS:
         raise FormatError("quality or number of sections is out of range")
     sections = [parse_shared(cursor)] if flags & HAS_SHARED else []
     for _ in range(count):
-        sections.append(parse_section(cursor, sum(is_mask(s.name) for s in sections)))
+        sections.append(parse_section(cursor, Context((height, width), header.frame_count, sections)))
     body = cursor.position
     (stored,) = cursor.unpack("<H")
     if binascii.crc_hqx(data[:body], 0) != stored:
         raise FormatError("the header is damaged (checksum)")
-    header = Header(fingerprint, height, width, level, tuple(sections), size=cursor.position)
+    header = replace(header, sections=tuple(sections), size=cursor.position)
     _check(header, flags)
     offset = cursor.position
     for i, section in enumerate(sections):
         sections[i] = replace(section, offset=offset)
         offset += section.length
     return replace(header, sections=tuple(sections))
+
+
+def _parse_magic(cursor: Cursor) -> int:
+    """The flags of a group."""
+    if cursor.data[:3] != MAGIC:
+        raise FormatError("not an mtc file")
+    cursor.take(3)
+    flags = cursor.byte()
+    if flags & 15 != VERSION:
+        raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
+    if flags & SEQUENCE:
+        raise FormatError("a sequence, not a scene" if flags == VERSION | SEQUENCE else "reserved flags")
+    return flags
 
 
 def _check(header: Header, flags: int) -> None:
@@ -144,22 +173,32 @@ def _check(header: Header, flags: int) -> None:
     if len(set(names)) != len(names) or order != sorted(order):
         raise FormatError("sections repeat or are out of order")
     neural = [s for s in header.sections if s.is_neural and s.name != SHARED]
-    if bool(neural) != bool(flags & NEURAL) or (flags & HAS_SHARED and not neural):
-        raise FormatError("names weights or has a shared section, but no task is neural")
-    used = {s.attributes.mask_index for s in header.sections} - {None}
-    if len(used) != sum(is_mask(n) for n in names):
-        raise FormatError("holes that no task has")
+    if bool(neural) != bool(flags & NEURAL):
+        raise FormatError("names weights, but no task is neural")
+    needed = {name for s in header.sections for name in s.needs}
+    if needed != {n for n in names if n == SHARED or is_mask(n)}:
+        raise FormatError("holes or a shared section that no task needs")
+    if not any(s.attributes.size is None for s in header.sections if s.is_task):
+        raise FormatError("a size that no task has")
     for section in neural:
         if section.attributes.level == header.level:
             raise FormatError("a quality that goes without saying", section=section.name)
+    delays = [delay for s in header.sections for delay in s.attributes.delays or ()]
+    if header.frames is None or not header.frames.rate:
+        if delays:
+            raise FormatError("a task with times, but frames have none")
+    elif not header.frames.has_smallest_rate(delays):
+        raise FormatError("a rate that is not the smallest")
 
 
 def check_pixels(header: Header, max_pixels: int) -> None:
-    """Raise LimitError for an image of more than ``max_pixels``, or one that networks see far larger.
+    """Raise LimitError for images of more than ``max_pixels``, or ones that networks see far larger.
 
     They pad sides to multiples of ``TILE``: a column of single pixels becomes 64 times as large.
     """
-    height, width = header.height, header.width
-    padded = -(-height // TILE) * -(-width // TILE) * TILE**2 if header.is_neural else 0
-    if height * width > max_pixels or padded > MAX_PADDING * max(max_pixels, MIN_LIMIT):
-        raise LimitError(f"{width}×{height} pixels are more than the limit of {max_pixels}")
+    for name in header.tasks:
+        height, width = header.size_of(name)
+        is_neural = header.task(name).is_neural
+        padded = -(-height // TILE) * -(-width // TILE) * TILE**2 if is_neural else 0
+        if height * width > max_pixels or padded > MAX_PADDING * max(max_pixels, MIN_LIMIT):
+            raise LimitError(f"{width}×{height} pixels are more than the limit of {max_pixels}", task=name)

@@ -1,4 +1,4 @@
-"""Whole files: header and payloads written, read one by one, split and taken apart."""
+"""Whole groups: header and payloads written, read one by one, split and taken apart."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import gcd
 from typing import BinaryIO
 
 from mtcodec.container import notes
-from mtcodec.container.header import MAX_HEADER, MAX_PIXELS, NO_WEIGHTS, Header, check_pixels, pack, parse
+from mtcodec.container.header import MAX_HEADER, NO_WEIGHTS, Header, check_pixels, pack, parse
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
 from mtcodec.errors import FormatError, SectionError, UsageError
 
@@ -17,7 +19,7 @@ Source = bytes | BinaryIO
 
 
 def build(header: Header, payloads: Mapping[str, bytes]) -> bytes:
-    """A whole file; lengths and checksums of ``header.sections`` are filled in here."""
+    """A whole group; lengths and checksums of ``header.sections`` are filled in here."""
     sections: list[Section] = []
     for section in header.sections:
         payload = payloads[section.name]
@@ -27,10 +29,10 @@ def build(header: Header, payloads: Mapping[str, bytes]) -> bytes:
 
 
 class Reader:
-    """Reads the header of a file, then single payloads on demand.
+    """Reads the header of a group, then single payloads on demand.
 
     Args:
-        source: the bytes of a whole file, or a seekable binary file.
+        source: the bytes of a whole group, or a seekable binary file of it.
         max_pixels: larger images are refused. Decoding takes memory and time in proportion to the pixels that
             the header declares, of which a stranger's small file can declare many.
 
@@ -66,6 +68,10 @@ class Reader:
         if checksum_of(payload, self.header.checksum_seed(section)) != section.checksum:
             raise SectionError("damaged (checksum)", section=name)
         return payload
+
+    def joint_payload(self, name: str) -> tuple[bytes, int, int]:
+        """Payload of a section that holds all frames together, how many they are, and which of them is meant."""
+        return self.payload(name), len(self.header.frames_of(name)), 0
 
     def _read(self, section: Section) -> bytes:
         if section.offset + section.length > self.size:
@@ -116,33 +122,64 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
     if not needed:
         raise UsageError("no tasks to extract")
     extracted = [s for s in reader.header.sections if s.name in needed or s.name in (NOTES, ATTACHMENTS)]
-    masks = [s.name for s in extracted if is_mask(s.name)]
     payloads: dict[str, bytes] = {}
     sections = []
     for section in extracted:
         payload = _notes(reader, needed) if section.name == NOTES else reader.payload(section.name)
-        if payload is None:
-            continue
-        section = _renumbered(section, masks)
-        payloads[section.name] = payload
-        sections.append(section)
-    is_neural = any(s.is_neural and s.name != SHARED for s in sections)
+        if payload is not None:
+            payloads[section.name] = payload
+            sections.append(section)
+    is_neural = any(s.is_neural for s in sections)
     header = replace(
         reader.header, sections=tuple(sections),
         fingerprint=reader.header.fingerprint if is_neural else NO_WEIGHTS,
         level=reader.header.level if is_neural else 0,
     )  # fmt: skip
-    return build(header, payloads)
+    header = _with_smallest_rate(_with_used_size(header))
+    new_names = _renumbered(section.name for section in sections)
+    sections = [
+        replace(s, name=new_names.get(s.name, s.name), needs=tuple(new_names.get(n, n) for n in s.needs))
+        for s in header.sections
+    ]
+    payloads = {new_names.get(name, name): payload for name, payload in payloads.items()}
+    return build(replace(header, sections=tuple(sections)), payloads)
 
 
-def _renumbered(section: Section, masks: list[str]) -> Section:
-    """``section`` in a file that has only these masks."""
-    if section.name in masks:
-        return replace(section, name=mask_name(masks.index(section.name)))
-    index = section.attributes.mask_index
-    if index is None:
-        return section
-    return replace(section, attributes=replace(section.attributes, mask_index=masks.index(mask_name(index))))
+def _renumbered(names: Iterable[str]) -> dict[str, str]:
+    """New names of sections of holes, in a group that has only these."""
+    return {name: mask_name(index) for index, name in enumerate(filter(is_mask, names))}
+
+
+def _with_used_size(header: Header) -> Header:
+    """The same with a size that some task has: its own, or that of the first task."""
+    sizes = {section.name: header.size_of(section.name) for section in header.sections}
+    if (header.height, header.width) in (sizes[name] for name in header.tasks):
+        return header
+    size = sizes[header.tasks[0]]
+    sections = [
+        replace(s, attributes=replace(s.attributes, size=None))
+        if (s.is_task or is_mask(s.name)) and sizes[s.name] == size
+        else s
+        for s in header.sections
+    ]
+    return replace(header, height=size[0], width=size[1], sections=tuple(sections))
+
+
+def _with_smallest_rate(header: Header) -> Header:
+    """The same with ticks as large as times allow."""
+    frames = header.frames
+    delays = [delay for section in header.sections for delay in section.attributes.delays or ()]
+    if frames is None or frames.has_smallest_rate(delays):
+        return header
+    factor = gcd(frames.rate, *frames.ticks, *delays)
+    frames = replace(frames, rate=frames.rate // factor, ticks=tuple(tick // factor for tick in frames.ticks))
+    sections = [
+        replace(s, attributes=replace(s.attributes, delays=tuple(d // factor for d in s.attributes.delays)))
+        if s.attributes.delays is not None
+        else s
+        for s in header.sections
+    ]
+    return replace(header, frames=frames, sections=tuple(sections))
 
 
 def _notes(reader: Reader, tasks: Iterable[str]) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Sections of a file: what a payload is, and how its samples stand for stored values."""
+"""Sections of a group: what a payload is, and how its samples stand for stored values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHARED, NOTES, ATTACHMENTS = "shared", "notes", "files"
 TASK_NAMES = {2: "rgb", 3: "depth", 4: "normal", 5: "semantic"}  # of names, for ever; append only
 HOLES_CODE, NOTES_CODE, ATTACHMENTS_CODE, CUSTOM_CODE = 0, 1, 6, 15  # of other sections
 EXTRA_SECTIONS = {NOTES_CODE: NOTES, ATTACHMENTS_CODE: ATTACHMENTS}  # sections that no pixel needs
-CODINGS = ("neural", "classical", "labels", "stepped", "raw")  # ids for ever; append only
+CODINGS = ("neural", "classical", "labels", "near-lossless", "raw")  # ids for ever; append only
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
           "float16", "float32", "float64", "bool")  # ids for ever; append only  # fmt: skip
 STRUCT_FORMATS = dict(zip(DTYPES, "BHIQbhiqefd?"))  # of struct
@@ -25,8 +25,15 @@ DEFAULT_RANGES = {
 }
 """By dtype, the range of images that tell none; images of other dtypes must, unless they are raw."""
 MAPPINGS = ("linear", "logarithmic")  # ids for ever; append only
+IMAGE = ""  # the shape of arrays (H, W), or (H, W, C) of several channels
+SHAPES = ("channel", "number", "row", "table")  # others: (H, W, 1), (), (W,), (H, W); ids for ever
+NUMBERS = SHAPES[1:]  # shapes of what is no image
+MAX_SIDE, MAX_PIXELS = 1 << 20, 1 << 28  # of an image; the latter also of a section's frames together
 MAX_PAYLOAD, MAX_MASKS, MAX_HOLE_VALUES = 1 << 28, 16, 16
 MAX_SHORT_PAYLOAD = 4096  # bytes; shorter payloads have a checksum of two bytes, others of four
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,12 @@ class Attributes:
             None for the whole range of the dtype (:data:`DEFAULT_RANGES`), and of raw sections.
         mapping: what is linear in between, see :class:`mtcodec.signals.mapping.ValueRange`.
         unit_vectors: pixels are vectors that get the length 1.
-        level: quality level of the networks, None for the file's.
-        mask_index: of the section that says where holes are, or None.
+        level: quality level of the networks, None for the group's.
         hole_values: stored values of holes, pixels of ``channels`` little-endian samples.
+        size: height and width, None for the group's.
+        shape: what its arrays are: :data:`IMAGE` or one of :data:`SHAPES`.
+        frames: numbers of the frames that it has, in order; None: all.
+        delays: by frame that it has, its time less that of the frame, in ticks; None: no differences.
     """
 
     dtype: str = "uint8"
@@ -50,24 +60,43 @@ class Attributes:
     mapping: str = "linear"
     unit_vectors: bool = False
     level: int | None = None
-    mask_index: int | None = None
     hole_values: bytes = b""
+    size: Size | None = None
+    shape: str = IMAGE
+    frames: tuple[int, ...] | None = None
+    delays: tuple[int, ...] | None = None
 
     @property
     def pixel_bytes(self) -> int:
         return struct.calcsize(STRUCT_FORMATS[self.dtype]) * self.channels
 
+    def array_shape(self, size: Size) -> tuple[int, ...]:
+        """The shape of the array of a frame, if images have this ``size``."""
+        height, width = size
+        shapes: dict[str, tuple[int, ...]] = {
+            "channel": (height, width, 1), "number": (), "row": (width,), "table": (height, width),
+        }  # fmt: skip
+        if self.shape in shapes:
+            return shapes[self.shape]
+        return (height, width) if self.channels == 1 else (height, width, self.channels)
+
 
 @dataclass(frozen=True)
 class Section:
-    """Descriptor of one section."""
+    """Descriptor of one section.
+
+    Attributes:
+        needs: names of the sections that decoding it reads besides it: the shared one, one of holes.
+        offset: of its payload in the group.
+    """
 
     name: str
     coding: str
     attributes: Attributes
+    needs: tuple[str, ...] = ()
     length: int = 0
     checksum: int = 0
-    offset: int = 0  # of its payload in the file
+    offset: int = 0
 
     @property
     def is_neural(self) -> bool:
@@ -78,6 +107,16 @@ class Section:
     def is_task(self) -> bool:
         """True where it is a task's."""
         return self.name not in (SHARED, *EXTRA_SECTIONS.values()) and not is_mask(self.name)
+
+    @property
+    def mask(self) -> str | None:
+        """The section of holes that it needs."""
+        return next((name for name in self.needs if is_mask(name)), None)
+
+    @property
+    def is_joint(self) -> bool:
+        """Does its payload hold all frames together, one below the other?"""
+        return self.coding == "raw"
 
 
 def is_mask(name: str) -> bool:

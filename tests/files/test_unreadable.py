@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 import tifffile
 
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import shape_of
 from mtcodec.files.images import read_with_alpha

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtcodec.container.header import MAX_PIXELS
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.files.notes import Note
 from mtcodec.files.sources import ImageSource, Layer, UnreadableImage
 from mtcodec.signals.axes import FIRST, possible_layouts
