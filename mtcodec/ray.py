@@ -24,9 +24,8 @@ from mtcodec.archive.manifest import FIXED, HOLES
 from mtcodec.archive.names import SCENE_COLUMNS, absolute
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.rows import make_entry
-from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader
-from mtcodec.container.section import SHARED
+from mtcodec.container.section import MAX_PIXELS, SHARED
 from mtcodec.errors import UsageError
 from mtcodec.signals.mapping import Array
 

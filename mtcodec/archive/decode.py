@@ -85,9 +85,9 @@ def decode(
         files = [rows[index][1] for index in indices]
         header = files[0].header
         names = [name for name in tasks if name in header.tasks]
-        window = None if crop is None else center_window((header.height, header.width), crop)
+        windows = {} if crop is None else {name: center_window(header.size_of(name), crop) for name in names}
         try:
-            return decoder.decode(files, names, codec.networks_of, window=window, planar=planar)
+            return decoder.decode(files, names, codec.networks_of, windows=windows, planar=planar)
         except FormatError as error:
             if len(indices) == 1:
                 raise error.at(scene=rows[indices[0]][0]) from error.__cause__

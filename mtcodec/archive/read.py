@@ -19,8 +19,8 @@ from mtcodec.archive.range_file import reason
 from mtcodec.archive.rows import Entry, columns_needed, make_entry, payloads_of
 from mtcodec.archive.shard import Shard, check_same
 from mtcodec.archive.store import connect
-from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import FormatError, MtcodecError, SceneError, WeightsNotFound
 from mtcodec.networks.weights.file import SUFFIX
 

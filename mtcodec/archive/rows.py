@@ -10,9 +10,8 @@ import numpy as np
 from mtcodec.archive.manifest import HOLES, LIMITS
 from mtcodec.codec.info import units_of
 from mtcodec.container.header import Header
-from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import SplitReader, split
-from mtcodec.container.section import ATTACHMENTS, NOTES, Section, is_mask
+from mtcodec.container.section import ATTACHMENTS, MAX_PIXELS, NOTES, Section, is_mask
 from mtcodec.errors import FormatError
 from mtcodec.tasks import USUAL, Task, units
 
@@ -20,7 +19,10 @@ Entry = tuple[str, SplitReader | FormatError]
 """A row: its key, and its sections or what is wrong with its header."""
 Row = tuple[str, SplitReader]
 """Key and sections of a row whose header is undamaged."""
-EXACT_CODINGS = ("stepped", "labels")  # which code holes like other values where there is no mask of them
+EXACT_CODINGS = (
+    "near-lossless",
+    "labels",
+)  # which code holes like other values where there is no mask of them
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -67,7 +69,7 @@ def _may_be_holes(section: Section) -> tuple[bool, bool]:
     """
     attributes = section.attributes
     assert attributes.range is not None
-    if section.coding not in EXACT_CODINGS or attributes.mask_index is not None:
+    if section.coding not in EXACT_CODINGS or section.mask is not None:
         return False, False
     low, high = attributes.range
     largest = np.iinfo(attributes.dtype).max if np.dtype(attributes.dtype).kind in "iu" else np.inf

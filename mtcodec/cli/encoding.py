@@ -16,7 +16,7 @@ from mtcodec.errors import MtcodecError
 
 if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
-    from mtcodec.codec.encoded import EncodedScene
+    from mtcodec.codec.encoded import EncodedGroup
     from mtcodec.files.origin import Origin
     from mtcodec.files.state import State
     from mtcodec.files.trees.layouts import SceneFiles
@@ -132,7 +132,7 @@ class Encoder:
 
         return States()
 
-    def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedScene:
+    def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedGroup:
         """A scene, encoded at the quality that is asked for or searched."""
         from mtcodec.files.scene import layout_units, read_scene
         from mtcodec.files.trees import attachments
@@ -154,7 +154,7 @@ class Encoder:
         return self._loaded
 
 
-def _hardly_usable(encoded: EncodedScene) -> str:
+def _hardly_usable(encoded: EncodedGroup) -> str:
     """A warning of tasks that are; empty if none is."""
     psnrs = [f"{task} {encoded.measures[task]['psnr']:.1f} dB" for task in encoded.below_floor()]
     if not psnrs:

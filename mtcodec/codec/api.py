@@ -12,10 +12,11 @@ from mtcodec.codec.decoder import OnDamage, Scene
 from mtcodec.codec.inputs import stored_scene
 from mtcodec.codec.request import Request
 from mtcodec.codec.settings import updated
+from mtcodec.codec.timeline import Timeline
 from mtcodec.container import mtc
 from mtcodec.container.attachments import read as read_attachments
-from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.mtc import Reader
+from mtcodec.container.section import MAX_PIXELS
 from mtcodec.errors import SceneError, UsageError, WeightsNotFound
 from mtcodec.messages import warn_of_loss
 from mtcodec.networks.weights import store
@@ -23,7 +24,7 @@ from mtcodec.networks.weights.file import describe, model_config
 from mtcodec.tasks import USUAL, Task
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoded import EncodedScene
+    from mtcodec.codec.encoded import EncodedGroup
     from mtcodec.networks.engine import Networks
 
 Data = bytes | bytearray | memoryview | str | Path | BinaryIO | Reader
@@ -99,7 +100,7 @@ class Codec:
 
         Args:
             scene: by task, an array (H, W) or (H, W, C) or (C, H, W), a CPU tensor of that shape, or a PIL
-                image; all of one size. None and the ``key`` of a sample are left out.
+                image, or numbers, () or (N,). None and the ``key`` of a sample are left out.
             quality: 0 (smallest) to 100 (best), or a word of :data:`mtcodec.quality.WORDS`.
             layout: of arrays and tensors of three dimensions: ``hwc`` or ``chw``; ``auto``: whichever puts a
                 usual number of channels in their place, see :func:`mtcodec.codec.inputs.stored_scene`.
@@ -122,7 +123,7 @@ class Codec:
         *,
         layout: str = "auto",
         **settings: Any,
-    ) -> EncodedScene:
+    ) -> EncodedGroup:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
         request = self._request_for(quality, settings)
         encoded = self._encode(stored_scene(scene, request, layout), request)
@@ -132,7 +133,7 @@ class Codec:
 
     def encode_stored(
         self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
-    ) -> EncodedScene:
+    ) -> EncodedGroup:
         """Like :meth:`encode_scene`, for arrays that are (H, W) or (H, W, C), in the dtypes to be stored."""
         return self._encode(scene, self._request_for(quality, settings))
 
@@ -140,10 +141,30 @@ class Codec:
         """Its request with other settings for one scene."""
         return updated(self.request, settings if quality is None else {**settings, "quality": quality})
 
-    def _encode(self, scene: Mapping[str, Any], request: Request) -> EncodedScene:
+    def _encode(self, scene: Mapping[str, Any], request: Request) -> EncodedGroup:
         from mtcodec.codec import encoder
 
-        return encoder.encode(scene, self._networks_for(scene, request), request)
+        return encoder.encode([scene], self._networks_for(scene, request), request)
+
+    def encode_group(
+        self, frames: Sequence[Mapping[str, Any]], timeline: Timeline, **settings: Any
+    ) -> EncodedGroup:
+        """The frames of a group, 1 to 64, together.
+
+        Args:
+            frames: arrays by task, each (H, W) or (H, W, C) or numbers, in the dtypes to be stored; a frame may
+                lack tasks. All images of a task have one size and dtype.
+            timeline: their names and times.
+
+        Raises:
+            SceneError: the images are not what their tasks declare, or differ from frame to frame.
+            UsageError: a setting that makes no sense.
+        """
+        from mtcodec.codec import encoder
+
+        request = self._request_for(None, settings)
+        scene = {name: image for frame in frames for name, image in frame.items()}
+        return encoder.encode(frames, self._networks_for(scene, request), request, timeline)
 
     def _networks_for(self, scene: Mapping[str, Any], request: Request) -> list[Networks]:
         """Those of its networks that know any task of ``scene``."""
@@ -192,6 +213,22 @@ class Codec:
         names = [tasks] if isinstance(tasks, str) else tasks
         readers = [reader_of(file, max_pixels) for file in files]
         return decoder.decode(readers, names, self.networks_of, on_damage)
+
+    def decode_frames(
+        self,
+        reader: Reader,
+        tasks: str | Iterable[str] | None = None,
+        frames: Iterable[int] | None = None,
+        on_damage: OnDamage | None = None,
+    ) -> list[Scene]:
+        """Arrays by task for some frames of a group, or for all; a frame lacks what the group lacks there.
+
+        Raises:
+            FormatError: damaged or hostile bytes. WeightsNotFound: made with weights that are not there.
+            UsageError: a task that the group lacks.
+        """
+        names = [tasks] if isinstance(tasks, str) else tasks
+        return decoder.decode_frames(reader, names, frames, self.networks_of, on_damage)
 
 
 def reader_of(data: Data, max_pixels: int = MAX_PIXELS) -> Reader:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mtcodec import threads
 from mtcodec.codec.request import Request
-from mtcodec.coders import bounded, classical
+from mtcodec.coders import classical
 from mtcodec.coders.candidate import Candidate
 from mtcodec.coders.coding_modes import (
     CodingMode,
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from mtcodec.networks.engine import Networks
 
 R = TypeVar("R")
-MAX_LOSSLESS_PIXELS = 4096  # of a scene up to which storing exactly is weighed for every task
+MAX_LOSSLESS_PIXELS = 4096  # of images up to which storing exactly is weighed for every task
 COARSE_RADIUS = 16  # AV1 settings on both sides of the usual one in which quick encodings look for a PSNR
 FINE_BELOW, FINE_ABOVE = 12, 3  # settings around what they find: they have up to 0.9 dB less
 
@@ -54,17 +56,16 @@ DRAFT_COST_RATIOS = {
 
 
 class CandidateEncoder:
-    """Encodes candidates; those of classical codecs, and lossless ones, once.
+    """Encodes candidates for one frame; those of classical codecs once.
 
     Args:
-        signals: of the tasks that are coded by quality, by name; all of one size.
+        signals: of the tasks that are coded by quality, by name.
         effort: of classical codecs, if other than the request's.
     """
 
     def __init__(self, signals: Mapping[str, Signal], request: Request, effort: str = "") -> None:
         self.signals, self.request, self.effort = signals, request, effort or request.effort
         self._classical: dict[tuple[str, str, float, str], Candidate] = {}  # by task, mode, setting, preset
-        self._lossless: dict[str, Candidate] = {}
 
     # --- costs -------------------------------------------------------------------------------------------
 
@@ -92,8 +93,13 @@ class CandidateEncoder:
     # --- single candidates -------------------------------------------------------------------------------
 
     def supported_by(self, networks: Networks) -> dict[str, Signal]:
-        """The signals that networks can code."""
-        return {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
+        """The signals that networks can code: of those that they know, all of the size that most have."""
+        known = {name: signal for name, signal in self.signals.items() if networks.knows(signal.task)}
+        sizes = Counter((signal.height, signal.width) for signal in known.values())
+        if not sizes:
+            return {}
+        size = max(sizes, key=lambda size: (sizes[size], math.prod(size)))
+        return {name: signal for name, signal in known.items() if (signal.height, signal.width) == size}
 
     def encode_neural(self, networks: Networks, level: int) -> NeuralCandidates:
         """What networks make of the tasks they know, at no higher level than they were trained for."""
@@ -102,12 +108,6 @@ class CandidateEncoder:
         levels = {SHARED: level} | {name: self.task_level(name, level) for name in networks.tasks}
         levels = {stream: min(stream_level, MAX_NETWORK_LEVEL) for stream, stream_level in levels.items()}
         return neural.encode(networks, self.supported_by(networks), levels)
-
-    def encode_lossless(self, name: str) -> Candidate:
-        """The smallest candidate that changes nothing."""
-        if name not in self._lossless:
-            self._lossless[name] = bounded.encode(self.signals[name], 0.0, self.request.effort)
-        return self._lossless[name]
 
     def draft_costs(self, name: str, level: int) -> list[tuple[CodingMode, float]]:
         """The coding modes worth trying for a task, with their costs at the quickest speed."""
@@ -184,7 +184,7 @@ class CandidateEncoder:
     # --- all together ------------------------------------------------------------------------------------
 
     def encode_all(self, neural: NeuralCandidates | None, level: int) -> dict[str, list[Candidate]]:
-        """The candidates of every task, at least one each, those of networks first."""
+        """The candidates of every task, those of networks first; none where all codecs fail it."""
         from_networks = {} if neural is None else neural.tasks
         rivals = self._classical_presets(neural, level)
         names = [name for name in self.signals if name not in from_networks or name in rivals]
@@ -193,13 +193,9 @@ class CandidateEncoder:
         )
         from_classical = dict(zip(names, encoded))
         candidates: dict[str, list[Candidate]] = {}
-        for name, signal in self.signals.items():
+        for name in self.signals:
             task_candidates = [from_networks[name]] if name in from_networks else []
-            task_candidates += from_classical.get(name, [])
-            is_small = signal.height * signal.width <= MAX_LOSSLESS_PIXELS
-            if not task_candidates or (is_small and self.request.coding != "neural"):
-                task_candidates.append(self.encode_lossless(name))
-            candidates[name] = task_candidates
+            candidates[name] = task_candidates + from_classical.get(name, [])
         return candidates
 
     def _classical_presets(self, neural: NeuralCandidates | None, level: int) -> dict[str, str]:

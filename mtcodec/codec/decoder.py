@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ import numpy as np
 from mtcodec import threads
 from mtcodec.coders import classical, labels, near_lossless, raw
 from mtcodec.coders.candidate import pixel_format_of
+from mtcodec.container.frame_reader import frame_readers
 from mtcodec.container.mtc import Reader
-from mtcodec.container.section import mask_name
+from mtcodec.container.section import Section, Size, array_shape
 from mtcodec.errors import FormatError, SectionError, UsageError
 from mtcodec.signals.holes import Mask
 from mtcodec.signals.mapping import Array, Window
@@ -28,6 +30,8 @@ OnDamage = Callable[[SectionError], None]
 """Called for every task that is lost to damage; without it, the first such error is raised."""
 LoadNetworks = Callable[[str], "Networks"]
 """Gives the networks of a fingerprint."""
+Payload = tuple[bytes, int, int]
+"""Of a section: its bytes, how many frames they hold, and which of them is meant."""
 DECODERS: Mapping[str, Callable[[PixelFormat, bytes, int, int], Array]] = {
     "classical": classical.decode,
     "labels": labels.decode,
@@ -52,17 +56,17 @@ def decode(
     tasks: Iterable[str] | None,
     load_networks: LoadNetworks,
     on_damage: OnDamage | None = None,
-    window: Window | None = None,
+    windows: Mapping[str, Window] = {},
     planar: bool = False,
 ) -> list[Scene]:
-    """Images by task, in the dtypes of the originals.
+    """Images by task, in the dtypes and shapes of the originals.
 
     Args:
-        readers: of files of one size, which have ``tasks`` in codings of the same sort; neural ones share
+        readers: of scenes, or frames of groups, whose neural tasks are of one size, which have ``tasks`` in codings of the same sort; neural ones share
             passes through the networks.
         tasks: all of the first file's without it.
         load_networks: called only if networks are needed.
-        window: rows and columns that are wanted of the images. Networks then compute little more.
+        windows: by task, rows and columns that are wanted of the images. Networks then compute little more.
         planar: leave images whose planes lie one by one in memory as they are.
 
     Raises:
@@ -74,14 +78,14 @@ def decode(
     neural_names = [name for name in names if header.task(name).is_neural]
     _check_alike(readers, names, neural_names)
     on_damage = on_damage or _raise
-    window = window or (slice(0, header.height), slice(0, header.width))
-    run_serially = header.height * header.width > MAX_PARALLEL_PIXELS
+    windows = {name: windows.get(name) or whole_window(header.size_of(name)) for name in names}
+    run_serially = max(map(math.prod, map(header.size_of, names)), default=0) > MAX_PARALLEL_PIXELS
 
     def decode_without_networks(reader: Reader) -> _Decoding:
         decoding = _Decoding(reader)
         _decode_masks(decoding, names)
         _decode_non_neural(decoding, [name for name in names if name not in neural_names], run_serially)
-        decoding.images = {name: image[window] for name, image in decoding.images.items()}
+        decoding.images = {name: image[windows[name]] for name, image in decoding.images.items()}
         return decoding
 
     decodings = threads.parallel_map(decode_without_networks, readers, serial=run_serially)
@@ -90,23 +94,67 @@ def decode(
             on_damage(error)
     decodable = [name for name in neural_names if all(name in one.pixel_formats for one in decodings)]
     if decodable:
-        _decode_neural(decodings, decodable, load_networks, on_damage, window)
-    interleave = (lambda image: image) if planar else _interleaved
+        _decode_neural(decodings, decodable, load_networks, on_damage, windows[decodable[0]])
     return [
-        {name: interleave(decoding.images[name]) for name in names if name in decoding.images}
+        {
+            name: _as_array(decoding.images[name], decoding.reader.header.task(name), planar)
+            for name in names
+            if name in decoding.images
+        }
         for decoding in decodings
     ]
 
 
+def decode_frames(
+    reader: Reader,
+    tasks: Iterable[str] | None,
+    frames: Iterable[int] | None,
+    load_networks: LoadNetworks,
+    on_damage: OnDamage | None = None,
+) -> list[Scene]:
+    """Images by task for some frames of a group, or for all of them; a frame may lack tasks.
+
+    Frames that have the same tasks are decoded together. For arguments and errors see :func:`decode`;
+    ``on_damage`` is called for every frame that is lost.
+    """
+    names = list(reader.header.tasks if tasks is None else dict.fromkeys(tasks))
+    for name in names:
+        reader.header.task(name)
+    files = frame_readers(reader, frames)
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for number, file in enumerate(files):
+        alike.setdefault(tuple(name for name in names if name in file.header.tasks), []).append(number)
+    scenes: list[Scene] = [{} for _ in files]
+    for present, numbers in alike.items():
+        if present:
+            decoded = decode([files[number] for number in numbers], present, load_networks, on_damage)
+            for number, scene in zip(numbers, decoded):
+                scenes[number] = scene
+    return scenes
+
+
+def whole_window(size: Size) -> Window:
+    """All rows and columns."""
+    return slice(0, size[0]), slice(0, size[1])
+
+
+def _as_array(image: Array, section: Section, planar: bool) -> Array:
+    """An image in the shape of the task's arrays."""
+    attributes, (height, width) = section.attributes, image.shape[:2]
+    array = image.reshape(array_shape(attributes.shape, (height, width), attributes.channels))
+    return array if planar else _interleaved(array)
+
+
 def _check_alike(readers: Sequence[Reader], names: Sequence[str], neural_names: Sequence[str]) -> None:
-    """Raise UsageError unless files have one size, the same neural tasks and, for these, weights."""
+    """Raise UsageError unless files have the same neural tasks and, for these, one size and weights."""
     first = readers[0].header
     for reader in readers[1:]:
         header = reader.header
         same_neural = [name for name in names if header.task(name).is_neural] == neural_names
-        same_size = (header.height, header.width) == (first.height, first.width)
-        same_weights = not neural_names or header.fingerprint == first.fingerprint
-        if not (same_neural and same_size and same_weights):
+        same_networks = (header.height, header.width, header.fingerprint) == (
+            first.height, first.width, first.fingerprint,
+        )  # fmt: skip
+        if not same_neural or (neural_names and not same_networks):
             raise UsageError("files of a batch differ in size, tasks or weights")
 
 
@@ -126,17 +174,16 @@ def _interleaved(image: Array) -> Array:
 
 def _decode_masks(decoding: _Decoding, names: Sequence[str]) -> None:
     """How the samples of tasks stand for values; those whose mask of holes is damaged are lost."""
-    reader, masks = decoding.reader, dict[int, Mask]()
+    reader, masks = decoding.reader, dict[str, Mask]()
     header = reader.header
     for name in names:
-        attributes = header.task(name).attributes
-        index = attributes.mask_index
+        mask_name = header.task(name).mask
         try:
-            if index is not None and index not in masks:
-                payload = reader.payload(mask_name(index))
-                masks[index] = labels.decode_mask(payload, header.height, header.width)
-            mask = None if index is None else masks[index]
-            decoding.pixel_formats[name] = pixel_format_of(attributes, mask)
+            if mask_name is not None and mask_name not in masks:
+                payload = reader.payload(mask_name)
+                masks[mask_name] = labels.decode_mask(payload, *header.size_of(mask_name))
+            mask = None if mask_name is None else masks[mask_name]
+            decoding.pixel_formats[name] = pixel_format_of(header.task(name).attributes, mask)
         except FormatError as error:
             reason = f"its holes are lost: {error.reason}"
             decoding.errors.append(SectionError(reason, section=name, task=name))
@@ -144,18 +191,22 @@ def _decode_masks(decoding: _Decoding, names: Sequence[str]) -> None:
 
 def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: bool) -> None:
     """The images of sections that no network decodes, without those that are lost."""
-    reader, payloads = decoding.reader, dict[str, bytes]()
+    reader, payloads = decoding.reader, dict[str, Payload]()
+    header = reader.header
     for name in names:
         if name in decoding.pixel_formats:
             try:
-                payloads[name] = reader.payload(name)
+                is_joint = header.task(name).is_joint
+                payloads[name] = reader.joint_payload(name) if is_joint else (reader.payload(name), 1, 0)
             except SectionError as error:
                 decoding.errors.append(error.at(task=name))
 
     def decode_section(name: str) -> Array | SectionError:
-        decoder, pixel_format = DECODERS[reader.header.task(name).coding], decoding.pixel_formats[name]
+        decoder, pixel_format = DECODERS[header.task(name).coding], decoding.pixel_formats[name]
+        (payload, count, index), (height, width) = payloads[name], header.size_of(name)
         try:
-            return decoder(pixel_format, payloads[name], reader.header.height, reader.header.width)
+            images = decoder(pixel_format, payload, count * height, width)
+            return images[index * height : (index + 1) * height]
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 

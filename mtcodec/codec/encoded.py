@@ -1,9 +1,10 @@
-"""A scene as the mode decision has chosen it. Only here sections become bytes of a file."""
+"""A scene or group as the mode decision has chosen it. Only here sections become bytes of a file."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,19 @@ from mtcodec.codec.request import Request
 from mtcodec.coders.candidate import Candidate, attributes_of
 from mtcodec.coders.masks import MaskPayloads
 from mtcodec.container import attachments, mtc, notes
+from mtcodec.container.frames import Frames
 from mtcodec.container.header import NO_WEIGHTS, Header
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Attributes, Section, mask_name
+from mtcodec.container.section import (
+    ATTACHMENTS,
+    IMAGE,
+    NOTES,
+    SHARED,
+    Attributes,
+    Section,
+    Size,
+    array_shape,
+    mask_name,
+)
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
 from mtcodec.signals.signal import Signal
@@ -23,8 +35,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EncodedScene:
-    """What the mode decision has chosen for a scene. Images are decoded and measured when first asked for.
+class EncodedGroup:
+    """What the mode decision has chosen for a scene, or for the frames of a group. Images are decoded and measured when first asked for.
 
     Attributes:
         chosen: the candidate of every task, in the order of the scene.
@@ -43,8 +55,15 @@ class EncodedScene:
 
     @cached_property
     def decoded(self) -> dict[str, Array]:
-        """Images by task as decoding gives them."""
-        return {name: candidate.decoded() for name, candidate in self.chosen.items()}
+        """Arrays by task as decoding gives them; of several frames with their number as first dimension."""
+        return {name: self._as_arrays(name, candidate.decoded()) for name, candidate in self.chosen.items()}
+
+    def _as_arrays(self, name: str, images: Array) -> Array:
+        """Images that lie one below the other, in the shape of the task's arrays."""
+        size, count = self.prepared.size_of(name), len(self.prepared.frames_of[name])
+        channels = self.chosen[name].pixel_format.channels
+        shape = array_shape(self.prepared.shapes.get(name, IMAGE), size, channels)
+        return images.reshape(shape if self.prepared.timeline is None else (count, *shape))
 
     @cached_property
     def measures(self) -> dict[str, dict[str, float]]:
@@ -71,14 +90,29 @@ class EncodedScene:
         return [name for name, psnr in self.psnr.items() if psnr < signals[name].task.kind.floor]
 
     def to_bytes(self) -> bytes:
-        """The scene's file."""
+        """The file of the scene, or the group."""
         sections = self._sections()
         fingerprint, level = NO_WEIGHTS, 0
         if self.neural is not None:
             fingerprint, level = self.neural.networks.info.fingerprint, self.neural.level
         descriptors = tuple(section for section, _ in sections)
-        header = Header(fingerprint, self.prepared.height, self.prepared.width, level, descriptors)
+        header = Header(fingerprint, *self._size(), level, descriptors, self._frames())
         return mtc.build(header, {section.name: payload for section, payload in sections})
+
+    def _size(self) -> Size:
+        """That of the networks' images, else the one that most tasks have."""
+        neural = [name for name, candidate in self.chosen.items() if candidate.coding == "neural"]
+        sizes = Counter(map(self.prepared.size_of, neural or self.chosen))
+        return sizes.most_common(1)[0][0]
+
+    @cached_property
+    def _stored_timeline(self) -> tuple[Frames | None, Mapping[str, tuple[int, ...]]]:
+        """Frames of the header, and delays by task."""
+        timeline = self.prepared.timeline
+        return (None, {}) if timeline is None else timeline.stored(self.prepared.frames_of)
+
+    def _frames(self) -> Frames | None:
+        return self._stored_timeline[0]
 
     def _sections(self) -> list[tuple[Section, bytes]]:
         """Descriptors and payloads in the order of the file: shared, masks, tasks, notes, attachments."""
@@ -88,17 +122,36 @@ class EncodedScene:
         image_bytes = sum(len(candidate.payload) for candidate in self.chosen.values())
         used = self._used_masks()
         for place, index in enumerate(used):
+            user = next(name for name, mask in self.mask_of.items() if mask == index)
+            attributes = Attributes("uint8", 1, size=self._size_told(user))
             payload = self.masks[index].payload(image_bytes)
-            sections.append((Section(mask_name(place), "labels", Attributes("uint8", 1)), payload))
+            sections.append((Section(mask_name(place), "labels", attributes), payload))
         for name, candidate in self.chosen.items():
-            has_holes = candidate.pixel_format.holes is not None
-            attributes = attributes_of(candidate, used.index(self.mask_of[name]) if has_holes else None)
-            sections.append((Section(name, candidate.coding, attributes), candidate.payload))
+            needs: tuple[str, ...] = (SHARED,) if candidate.uses_shared else ()
+            if candidate.pixel_format.holes is not None:
+                needs += (mask_name(used.index(self.mask_of[name])),)
+            section = Section(name, candidate.coding, self._attributes(name, candidate), needs)
+            sections.append((section, candidate.payload))
         if content := self._notes():
             sections.append((Section(NOTES, "raw", Attributes()), notes.pack(content)))
         if files := self.request.attach:
             sections.append((Section(ATTACHMENTS, "raw", Attributes()), attachments.pack(files)))
         return sections
+
+    def _attributes(self, name: str, candidate: Candidate) -> Attributes:
+        """What the descriptor of a task says of its samples, size, shape and frames."""
+        frames = self.prepared.frames_of[name]
+        return replace(
+            attributes_of(candidate), size=self._size_told(name),
+            shape=self.prepared.shapes.get(name, IMAGE),
+            frames=None if len(frames) == self.prepared.frame_count else frames,
+            delays=self._stored_timeline[1].get(name),
+        )  # fmt: skip
+
+    def _size_told(self, name: str) -> Size | None:
+        """The size of a task that has another than the header's."""
+        size = self.prepared.size_of(name)
+        return None if size == self._size() else size
 
     def _used_masks(self) -> list[int]:
         """Indexes of the masks that the candidates read."""

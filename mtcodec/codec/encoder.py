@@ -1,4 +1,4 @@
-"""A scene to a file: prepare, candidates, mode decision, rate control."""
+"""A scene, or the frames of a group, to bytes: prepare, candidates, mode decision, rate control."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mtcodec.codec import rate
-from mtcodec.codec.candidates import CandidateEncoder
+from mtcodec.codec.candidates import MAX_LOSSLESS_PIXELS, CandidateEncoder
 from mtcodec.codec.decision import Dependency, decide
-from mtcodec.codec.encoded import EncodedScene
+from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
+from mtcodec.codec.timeline import Timeline
 from mtcodec.codec.weights_choice import networks_for_scene
 from mtcodec.coders import bounded
-from mtcodec.coders.candidate import Candidate
+from mtcodec.coders.candidate import Candidate, joined
 from mtcodec.coders.masks import MaskPayloads
+from mtcodec.container import frames as frame_payloads
 from mtcodec.errors import UsageError
 from mtcodec.quality import MAX_LEVEL, from_level
 from mtcodec.signals.holes import Holes
+from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
     from mtcodec.coders.neural import NeuralCandidates
@@ -29,7 +32,7 @@ NEVER = MAX_LEVEL + 1  # a level that no scene has
 
 @dataclass(frozen=True)
 class LevelIndependent:
-    """What of a scene does not depend on the quality.
+    """What of a group does not depend on the quality.
 
     Attributes:
         error_bounded: candidates of the tasks that are kept exactly or within a bound.
@@ -49,20 +52,22 @@ def encode_level_independent(prepared: Prepared, request: Request) -> LevelIndep
     }
     pixel_formats = {name: signal.pixel_format for name, signal in prepared.quality_coded().items()}
     pixel_formats |= {name: candidate.pixel_format for name, candidate in error_bounded.items()}
-    unique: list[Holes] = []
+    unique: list[tuple[Holes, tuple[bool, ...]]] = []
     mask_of: dict[str, int] = {}
     for name, pixel_format in pixel_formats.items():
-        if pixel_format.holes is None:
+        if (holes := pixel_format.holes) is None:
             continue
-        same = (index for index, holes in enumerate(unique) if holes.same(pixel_format.holes))
+        present = prepared.present(name)
+        same = (i for i, (known, of_known) in enumerate(unique) if present == of_known and known.same(holes))
         mask_of[name] = next(same, len(unique))
         if mask_of[name] == len(unique):
-            unique.append(pixel_format.holes)
-    return LevelIndependent(error_bounded, [MaskPayloads.encode(holes) for holes in unique], mask_of)
+            unique.append((holes, present))
+    masks = [MaskPayloads.encode(holes, sum(present), present) for holes, present in unique]
+    return LevelIndependent(error_bounded, masks, mask_of)
 
 
-class SceneEncoder:
-    """Encodes one scene at any quality level.
+class GroupEncoder:
+    """Encodes one scene, or the frames of a group, at any quality level.
 
     Args:
         effort: of classical codecs, if other than the request's.
@@ -78,29 +83,65 @@ class SceneEncoder:
     ) -> None:
         self.prepared, self.available, self.request = prepared, available, request
         self.level_independent = level_independent
-        self.candidate_encoder = CandidateEncoder(prepared.quality_coded(), request, effort)
+        self.frames = [CandidateEncoder(signals, request, effort) for signals in _signals_by_frame(prepared)]
         self.no_networks_from = NEVER  # the level at which networks last were found to lose everywhere
+        self._lossless: dict[str, Candidate] = {}
 
-    def encode_at(self, level: int) -> EncodedScene:
-        """The scene at a quality level. Networks are not compared again above a level at which they lost."""
+    def encode_at(self, level: int) -> EncodedGroup:
+        """The group at a quality level. Networks are not compared again above a level at which they lost."""
         networks = None
         if level < self.no_networks_from:
-            networks = networks_for_scene(self.prepared.quality_coded(), self.available, self.request, level)
+            fullest = max(self.frames, key=lambda frame: len(frame.signals))
+            networks = networks_for_scene(fullest.signals, self.available, self.request, level)
             self.no_networks_from = level if networks is None else NEVER
-        neural = None if networks is None else self.candidate_encoder.encode_neural(networks, level)
-        candidates = self.candidate_encoder.encode_all(neural, level)
-        task_lambdas = {name: self.candidate_encoder.task_lambda(name, level) for name in candidates}
+        neural_by_frame = [
+            frame.encode_neural(networks, level) if networks and frame.supported_by(networks) else None
+            for frame in self.frames
+        ]
+        by_frame = [frame.encode_all(neural, level) for frame, neural in zip(self.frames, neural_by_frame)]
+        neural = _neural_group(neural_by_frame)
+        candidates = self._joined(by_frame, level)
+        task_lambdas = {name: self._task_lambda(name, level) for name in candidates}
         chosen = decide(candidates, task_lambdas, self._dependencies(candidates, neural))
         return self._encoded(chosen, neural, level)
 
-    def quick(self) -> SceneEncoder:
-        """The same with quicker encodings: their PSNR and bytes are nearly right."""
-        return SceneEncoder(self.prepared, self.available, self.request, self.level_independent, "fast")
+    def _joined(
+        self, by_frame: Sequence[Mapping[str, list[Candidate]]], level: int
+    ) -> dict[str, list[Candidate]]:
+        """The candidates of every task for all frames that have it, at least one each."""
+        joined_by_task = {}
+        for name, signal in self.prepared.quality_coded().items():
 
-    def refined(self, encoded: EncodedScene, level: int) -> EncodedScene:
+            def cost(candidate: Candidate, task_lambda: float = self._task_lambda(name, level)) -> float:
+                return candidate.bits + task_lambda * candidate.squared_error()
+
+            candidates = joined(signal, [frame[name] for frame in by_frame if name in frame], cost)
+            is_small = signal.height * signal.width <= MAX_LOSSLESS_PIXELS
+            if not candidates or (is_small and self.request.coding != "neural"):
+                candidates.append(self._encode_lossless(name))
+            joined_by_task[name] = candidates
+        return joined_by_task
+
+    def _task_lambda(self, name: str, level: int) -> float:
+        return next(frame for frame in self.frames if name in frame.signals).task_lambda(name, level)
+
+    def _encode_lossless(self, name: str) -> Candidate:
+        """The smallest candidate that changes nothing."""
+        if name not in self._lossless:
+            signal = self.prepared.signals[name]
+            self._lossless[name] = bounded.encode(signal, 0.0, self.request.effort)
+        return self._lossless[name]
+
+    def quick(self) -> GroupEncoder:
+        """The same with quicker encodings: their PSNR and bytes are nearly right."""
+        return GroupEncoder(self.prepared, self.available, self.request, self.level_independent, "fast")
+
+    def refined(self, encoded: EncodedGroup, level: int) -> EncodedGroup:
         """``encoded``, which reaches its PSNRs at ``level``, with smaller classical candidates that do so."""
+        if self.prepared.frame_count > 1:
+            return encoded
         for name, psnr in self.request.target_psnr.items():
-            for candidate in self.candidate_encoder.encode_reaching(name, psnr, level):
+            for candidate in self.frames[0].encode_reaching(name, psnr, level):
                 trial = self._encoded({**encoded.chosen, name: candidate}, encoded.neural, level)
                 if len(trial.to_bytes()) < len(encoded.to_bytes()):
                     encoded = trial
@@ -131,7 +172,7 @@ class SceneEncoder:
 
     def _encoded(
         self, chosen: Mapping[str, Candidate], neural: NeuralCandidates | None, level: int
-    ) -> EncodedScene:
+    ) -> EncodedGroup:
         """The scene with these candidates of lossy tasks; what networks made only as far as it is read."""
         all_candidates = {**self.level_independent.error_bounded, **chosen}
         candidates = {name: all_candidates[name] for name in self.prepared.signals}
@@ -140,22 +181,49 @@ class SceneEncoder:
         if not any(candidate.coding == "neural" for candidate in candidates.values()):
             neural = None
         masks, mask_of = self.level_independent.masks, self.level_independent.mask_of
-        return EncodedScene(
+        return EncodedGroup(
             self.prepared, candidates, masks, mask_of, neural, from_level(level), self.request
         )
 
 
-def encode(scene: Mapping[str, Any], available: Sequence[Networks], request: Request) -> EncodedScene:
-    """Encode a scene with whichever of the ``available`` networks suits it best.
+def encode(
+    frames: Sequence[Mapping[str, Any]],
+    available: Sequence[Networks],
+    request: Request,
+    timeline: Timeline | None = None,
+) -> EncodedGroup:
+    """Encode a scene, or the frames of a group, with whichever of the ``available`` networks suits it best.
+
+    Args:
+        timeline: names and times of frames; None for a scene.
 
     Raises:
-        SceneError: the scene is not what its tasks declare. UsageError: the request does not fit it.
+        SceneError: the images are not what their tasks declare. UsageError: the request does not fit them.
         TargetError: no quality reaches the target.
     """
-    prepared = prepare(scene, request)
+    prepared = prepare(frames, request, timeline)
     for networks in available:
         for name in request.task_quality:
             if name in networks.tasks and name not in networks.graph.streams:
                 raise UsageError(f"weights {networks.info.name!r} have one quality for all tasks", task=name)
-    encoder = SceneEncoder(prepared, available, request, encode_level_independent(prepared, request))
+    encoder = GroupEncoder(prepared, available, request, encode_level_independent(prepared, request))
     return rate.control(encoder, request)
+
+
+def _signals_by_frame(prepared: Prepared) -> list[dict[str, Signal]]:
+    """Of the tasks that are coded by quality, the signals of each frame."""
+    by_frame: list[dict[str, Signal]] = [{} for _ in range(prepared.frame_count)]
+    for name, signal in prepared.quality_coded().items():
+        for number, of_frame in zip(prepared.frames_of[name], signal.frames()):
+            by_frame[number][name] = of_frame
+    return by_frame
+
+
+def _neural_group(by_frame: Sequence[NeuralCandidates | None]) -> NeuralCandidates | None:
+    """What networks made of the frames, with the shared section of all; its candidates are of one frame."""
+    first = next((neural for neural in by_frame if neural is not None), None)
+    if first is None or first.shared is None or len(by_frame) == 1:
+        return first
+    return replace(
+        first, shared=frame_payloads.join([(neural and neural.shared) or b"" for neural in by_frame])
+    )

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from mtcodec.container import attachments, notes
-from mtcodec.container.header import NO_WEIGHTS
+from mtcodec.container.header import NO_WEIGHTS, Header
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import NOTES, SHARED, Section
 from mtcodec.errors import SectionError, UsageError, WeightsError
@@ -16,9 +16,9 @@ from mtcodec.tasks import units
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
-    """The content of ``mtcodec info --json``; bpp counts the true pixels, once for all tasks."""
+    """The content of ``mtcodec info --json``; bpp counts the true pixels of the largest image, once for all tasks."""
     header = reader.header
-    pixels = header.height * header.width
+    pixels = max(math.prod(header.size_of(name)) for name in header.tasks)
     weights = {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
     return {
         "file": file,
@@ -30,7 +30,7 @@ def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
         "weights": weights if header.is_neural else None,
         "overhead_bytes": header.size,
         "complete": reader.complete,
-        "sections": [_section(section, pixels) for section in header.sections],
+        "sections": [_section(header, section, pixels) for section in header.sections],
         "tasks": _tasks(reader, pixels),
         "files": [{"name": name, "bytes": len(data)} for name, data in _attachments(reader).items()],
     }
@@ -41,13 +41,15 @@ def _bpp(count: int, pixels: int) -> float:
     return round(count * 8 / pixels, 6)
 
 
-def _section(section: Section, pixels: int) -> dict[str, Any]:
+def _section(header: Header, section: Section, pixels: int) -> dict[str, Any]:
     attributes = section.attributes
     entry: dict[str, Any] = {
         "name": section.name, "bytes": section.length, "bpp": _bpp(section.length, pixels),
     }  # fmt: skip
     if section.is_task:
-        entry |= {"coding": section.coding, "dtype": attributes.dtype, "channels": attributes.channels}
+        height, width = header.size_of(section.name)
+        entry |= {"coding": section.coding, "height": height, "width": width}
+        entry |= {"dtype": attributes.dtype, "channels": attributes.channels}
         if section.is_neural and attributes.level is not None:
             entry["quality"] = from_level(attributes.level)
         if attributes.range is not None:

@@ -71,13 +71,13 @@ def _plain_picture(picture: Any, task: Task) -> Any:
 def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout: str) -> Scene:
     """Arrays (H, W) or (H, W, C) of such, or of (C, H, W)."""
     options = {
-        name: [axes.LAST] if name in upright or array.ndim == 2 else _layouts(array, tasks[name], layout)
+        name: [axes.LAST] if name in upright or array.ndim != 3 else _layouts(array, tasks[name], layout)
         for name, array in arrays.items()
     }
     sizes = {
         axes.size_in(arrays[name].shape, possible[0])
         for name, possible in options.items()
-        if len(possible) == 1
+        if len(possible) == 1 and arrays[name].ndim > 1
     }
     result = {}
     for name, array in arrays.items():

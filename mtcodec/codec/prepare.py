@@ -1,16 +1,18 @@
-"""Arrays of a scene to signals: checked, declared, their holes found. Every scene passes here once."""
+"""Arrays of a group to signals: checked, declared, their holes found. Every group passes here once."""
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Mapping, Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Collection, ItemsView, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from mtcodec.codec.request import Request
+from mtcodec.codec.timeline import Timeline
 from mtcodec.container import attachments
-from mtcodec.container.section import MAX_PIXELS, MAX_SIDE
+from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -20,25 +22,30 @@ from mtcodec.tasks.task import MAX_CHANNELS, NAME
 
 Scene = dict[str, Array]
 NO_IMAGES = "a scene without images: it must be a dictionary of arrays by task"
-TINY_PIXELS = 64  # of a scene up to which everything is kept exactly, unless a coding or target is asked for
+TINY_PIXELS = 64  # of an image up to which everything is kept exactly, unless a coding or target is asked for
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scene ready for coders.
+    """A scene, or several frames, ready for coders.
 
     Attributes:
-        height, width: in pixels.
-        signals: of all tasks.
+        signals: of all tasks; images of several frames lie one below the other.
+        shapes: by task, those of its arrays, if they are no images: of :data:`mtcodec.container.section.SHAPES`.
+        frame_count: of the group.
+        frames_of: by task, the numbers of the frames that it has.
+        timeline: names and times of the frames; None of a scene.
         bounds: on errors in stored values, of tasks that are kept exactly (0) or within a bound.
         messages: lines for people about what was found.
         warnings: lines about what was assumed and may lose more than is wanted.
     """
 
-    height: int
-    width: int
     signals: dict[str, Signal]
     bounds: dict[str, float]
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    frame_count: int = 1
+    frames_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    timeline: Timeline | None = None
     messages: tuple[str, ...] = ()
     warnings: tuple[Loss, ...] = ()
 
@@ -46,12 +53,28 @@ class Prepared:
         """Signals of the tasks that are coded by quality: those without a bound."""
         return {name: signal for name, signal in self.signals.items() if name not in self.bounds}
 
+    def size_of(self, name: str) -> Size:
+        """Height and width of the images of a task."""
+        signal = self.signals[name]
+        return signal.height // signal.frame_count, signal.width
+
+    @property
+    def pixels(self) -> int:
+        """Of the largest image of a frame."""
+        return max(math.prod(self.size_of(name)) for name in self.signals)
+
+    def present(self, name: str) -> tuple[bool, ...]:
+        """By frame, whether a task has it."""
+        return tuple(frame in self.frames_of[name] for frame in range(self.frame_count))
+
 
 def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
     """An array of an image, a CPU tensor (H, W) or (H, W, C), or a PIL image; bfloat16 becomes float32.
 
+    Numbers, () or (W,), are arrays as they are.
+
     Args:
-        squeeze: make (H, W) of (H, W, 1).
+        squeeze: make (H, W) of (H, W, 1), and of numbers.
 
     Raises:
         SceneError: anything else.
@@ -71,10 +94,13 @@ def as_array(name: str, image: Any, squeeze: bool = True) -> Array:
         raise SceneError(f"values of dtype {array.dtype} (known: {', '.join(DTYPES)})", task=name)
     if squeeze and array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or array.size == 0:
+    if squeeze and array.ndim < 2:
+        array = array.reshape(1, -1)
+    if array.ndim > 3 or array.size == 0:
         hint = " (of a batch, encode each image)" if array.ndim == 4 else ""
         raise SceneError(f"not an image: an array of shape {array.shape}{hint}", task=name)
-    return np.ascontiguousarray(array.astype(array.dtype.newbyteorder("="), copy=False))
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(native) if native.ndim else native
 
 
 def _numpys(tensor: Any) -> Any:
@@ -128,24 +154,67 @@ def scene_items(scene: Any) -> ItemsView[Any, Any]:
 
 
 def check(scene: Mapping[str, Any]) -> Scene:
-    """Arrays of a scene, all of one size.
+    """Arrays of a scene, each (H, W) or (H, W, C); numbers are images of one row.
 
     Raises:
-        SceneError: no images, not images, or of several sizes.
+        SceneError: no images, not images, or too large ones.
     """
     arrays = {str(name): as_array(str(name), image) for name, image in scene_items(scene)}
     if not arrays:
         raise SceneError(NO_IMAGES)
-    first, first_image = next(iter(arrays.items()))
-    height, width = first_image.shape[:2]
     for name, image in arrays.items():
-        if image.shape[:2] != (height, width):
-            raise SceneError(
-                f"{image.shape[1]}×{image.shape[0]} pixels, but {first} has {width}×{height}", task=name
-            )
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
-        raise SceneError(f"{width}×{height} pixels are more than a file can hold")
+        height, width = image.shape[:2]
+        if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+            raise SceneError(f"{width}×{height} pixels are more than a file can hold", task=name)
     return arrays
+
+
+def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
+    """What the arrays of a task are; numbers are those that are named, and all of less than two dimensions."""
+    shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
+    if name in numbers and len(shape) > 2:
+        raise SceneError(f"numbers of {len(shape)} dimensions, but at most 2 are stored", task=name)
+    if len(shape) == 3:
+        return "channel" if shape[2] == 1 else IMAGE
+    if len(shape) == 2:
+        return "table" if name in numbers else IMAGE
+    return "row" if len(shape) == 1 else "number"
+
+
+def _stacked(
+    frames: Sequence[Mapping[str, Any]], numbers: Collection[str]
+) -> tuple[Scene, dict[str, str], dict[str, tuple[int, ...]]]:
+    """Images of frames one below the other, their shapes, and the frames that have them, by task.
+
+    Raises:
+        SceneError: images of a task differ in shape or dtype, or are too many for a group.
+    """
+    images: dict[str, list[Array]] = {}
+    shapes: dict[str, str] = {}
+    frames_of: dict[str, tuple[int, ...]] = {}
+    for number, frame in enumerate(frames):
+        for name, image in check(frame).items():
+            shape = _shape_of(name, frame[name], numbers)
+            first = images.setdefault(name, [image])[0]
+            if (image.shape, image.dtype, shape) != (
+                first.shape,
+                first.dtype,
+                shapes.setdefault(name, shape),
+            ):
+                raise SceneError(
+                    f"{image.dtype} {image.shape} in a frame, but {first.dtype} {first.shape} before",
+                    task=name,
+                )
+            if first is not image:
+                images[name].append(image)
+            frames_of[name] = (*frames_of.get(name, ()), number)
+    for name, of_task in images.items():
+        if len(frames) * of_task[0].shape[0] * of_task[0].shape[1] > MAX_PIXELS:
+            raise SceneError("more pixels than a group can hold: smaller groups", task=name)
+    whole = {
+        name: of_task[0] if len(of_task) == 1 else np.concatenate(of_task) for name, of_task in images.items()
+    }
+    return whole, shapes, frames_of
 
 
 def _check_range(image: Array, signal: Signal) -> None:
@@ -158,44 +227,71 @@ def _check_range(image: Array, signal: Signal) -> None:
         raise SceneError("has values that float32 cannot hold", task=signal.task.name)
 
 
-def prepare(scene: Mapping[str, Any], request: Request) -> Prepared:
-    """Signals of a scene, and bounds on their errors; nothing is encoded.
+def prepare(
+    frames: Sequence[Mapping[str, Any]], request: Request, timeline: Timeline | None = None
+) -> Prepared:
+    """Signals of a scene, or of several frames, and bounds on their errors; nothing is encoded.
+
+    Args:
+        timeline: of frames; None for a scene.
 
     Raises:
-        SceneError: the scene is not what its tasks declare. UsageError: the request does not fit it.
+        SceneError: the images are not what their tasks declare. UsageError: the request does not fit them.
     """
-    arrays = check(scene)
-    tasks = {name: declare(name, image, request.tasks) for name, image in arrays.items()}
+    arrays, shapes, frames_of = _stacked(frames, request.numbers)
+    tasks = {
+        name: _declare_numbers(name, shapes[name], request.tasks)
+        if shapes[name] in NUMBERS
+        else declare(name, image, request.tasks)
+        for name, image in arrays.items()
+    }
     _check_request(tasks, request)
     attachments.check(request.attach, tasks)
-    bounds = _bounds(arrays, tasks, request)
+    bounds = _bounds(arrays, tasks, request, len(frames))
     signals: dict[str, Signal] = {}
     messages: list[str] = []
     for name, image in arrays.items():
         invalid = request.invalid.get(name, ())
-        signals[name] = Signal.from_image(tasks[name], image, invalid, request.usual_holes)
+        signals[name] = Signal.from_image(
+            tasks[name], image, invalid, request.usual_holes, len(frames_of[name])
+        )
         _check_range(image, signals[name])
-        messages += _messages(name, signals[name], request)
-    height, width = next(iter(arrays.values())).shape[:2]
+        messages += [] if shapes[name] in NUMBERS else _messages(name, signals[name], request)
     warnings = (
         _unit_warning(tasks[name], image.dtype.name, request)
         for name, image in arrays.items()
         if tasks[name].kind.length and name not in request.units
     )
-    return Prepared(height, width, signals, bounds, tuple(messages), tuple(filter(None, warnings)))
+    return Prepared(
+        signals, bounds, {name: shape for name, shape in shapes.items() if shape != IMAGE}, len(frames),
+        frames_of, timeline, tuple(messages), tuple(filter(None, warnings)),
+    )  # fmt: skip
 
 
-def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request) -> dict[str, float]:
+def _declare_numbers(name: str, shape: str, declarations: Declarations) -> Task:
+    """The declaration of numbers, which are kept exactly."""
+    if name in declarations and not declarations[name].exact:
+        raise SceneError(f"a {shape} of numbers, but the task has images", task=name)
+    if not NAME.fullmatch(name):
+        raise UsageError(f"not a task name: {name!r} (lower case, digits and _)")
+    return Task(name, KINDS["data"], 1, DTYPES)
+
+
+def _bounds(arrays: Scene, tasks: Mapping[str, Task], request: Request, frame_count: int) -> dict[str, float]:
     """By task, how much stored values may be off; tasks with losses by quality have none."""
     requested = {
         name: units.stored(tasks[name], arrays[name].dtype.name, bound, request.units.get(name, ""))
         for name, bound in request.max_error.items()
     }
-    height, width = next(iter(arrays.values())).shape[:2]
     has_target = bool(request.target_bytes or request.target_psnr)
-    is_tiny = height * width <= TINY_PIXELS and request.coding == "auto" and not has_target
+    may_keep_tiny = request.coding == "auto" and not has_target and frame_count == 1
+    tiny = {
+        name for name, image in arrays.items() if may_keep_tiny and math.prod(image.shape[:2]) <= TINY_PIXELS
+    }
     return {
-        name: requested.get(name, 0.0) for name in arrays if tasks[name].exact or name in requested or is_tiny
+        name: requested.get(name, 0.0)
+        for name in arrays
+        if tasks[name].exact or name in requested or name in tiny
     }
 
 

@@ -10,7 +10,7 @@ from mtcodec.errors import TargetError
 from mtcodec.quality import MAX_LEVEL, to_level
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoded import EncodedScene
+    from mtcodec.codec.encoded import EncodedGroup
 
 TOLERANCE = 4  # quality levels: the search ends this near to the best one
 MAX_STRIDES = 5  # after the search: thorough encodings are smaller, so that a better level may do
@@ -18,19 +18,19 @@ STRIDE = 32  # levels from one thorough encoding to the next, after a search wit
 
 
 class Encoder(Protocol):
-    """What rate control needs of a scene's encoder, see :class:`mtcodec.codec.encoder.SceneEncoder`."""
+    """What rate control needs of a scene's encoder, see :class:`mtcodec.codec.encoder.GroupEncoder`."""
 
-    def encode_at(self, level: int) -> EncodedScene:
+    def encode_at(self, level: int) -> EncodedGroup:
         """The scene at a quality level."""
 
     def quick(self) -> Encoder:
         """The same with quicker encodings, for searching."""
 
-    def refined(self, encoded: EncodedScene, level: int) -> EncodedScene:
+    def refined(self, encoded: EncodedGroup, level: int) -> EncodedGroup:
         """``encoded``, which reaches its PSNRs at ``level``, with smaller candidates that reach them too."""
 
 
-def control(encoder: Encoder, request: Request) -> EncodedScene:
+def control(encoder: Encoder, request: Request) -> EncodedGroup:
     """The scene at the quality of ``request``, or at that which reaches its target.
 
     Of levels that keep within bytes the highest is wanted, of those that reach a PSNR the lowest. The search
@@ -42,7 +42,7 @@ def control(encoder: Encoder, request: Request) -> EncodedScene:
     if not request.target_psnr and not request.target_bytes:
         return encoder.encode_at(to_level(request.quality))
 
-    def meets(encoded: EncodedScene) -> bool:
+    def meets(encoded: EncodedGroup) -> bool:
         return not target_error(encoded, request)
 
     safe_end, wanted_end = (0, MAX_LEVEL) if request.target_bytes else (MAX_LEVEL, 0)
@@ -58,8 +58,8 @@ def control(encoder: Encoder, request: Request) -> EncodedScene:
 
 
 def _search(
-    encode_at: Callable[[int], EncodedScene],
-    meets: Callable[[EncodedScene], bool],
+    encode_at: Callable[[int], EncodedGroup],
+    meets: Callable[[EncodedGroup], bool],
     safe_end: int,
     wanted_end: int,
 ) -> int:
@@ -77,8 +77,8 @@ def _search(
 
 
 def _retreat_until_met(
-    encoder: Encoder, meets: Callable[[EncodedScene], bool], level: int, safe_end: int, stride: int
-) -> tuple[int, EncodedScene]:
+    encoder: Encoder, meets: Callable[[EncodedGroup], bool], level: int, safe_end: int, stride: int
+) -> tuple[int, EncodedGroup]:
     """The first level towards ``safe_end`` that meets the target, or ``safe_end`` itself."""
     encoded = encoder.encode_at(level)
     while not meets(encoded) and level != safe_end:
@@ -89,12 +89,12 @@ def _retreat_until_met(
 
 def _advance_while_met(
     encoder: Encoder,
-    meets: Callable[[EncodedScene], bool],
+    meets: Callable[[EncodedGroup], bool],
     level: int,
-    encoded: EncodedScene,
+    encoded: EncodedGroup,
     wanted_end: int,
     stride: int,
-) -> tuple[int, EncodedScene]:
+) -> tuple[int, EncodedGroup]:
     """A few strides from a level that meets the target towards ``wanted_end``, as long as it is met."""
     for _ in range(MAX_STRIDES):
         if level == wanted_end:
@@ -107,7 +107,7 @@ def _advance_while_met(
     return level, encoded
 
 
-def target_error(encoded: EncodedScene, request: Request) -> str:
+def target_error(encoded: EncodedGroup, request: Request) -> str:
     """Why a file does not reach the target of ``request``; empty where it does."""
     if request.target_bytes:
         size = len(encoded.to_bytes())

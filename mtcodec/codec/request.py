@@ -43,6 +43,8 @@ class Request:
             those of cameras (:func:`mtcodec.tasks.task_named`).
         units: by task, the length of one stored step, to be noted in the file.
         measures: note PSNR and so on in the file.
+        numbers: tasks that are numbers and no images, such as poses: arrays of up to two dimensions, kept
+            exactly. Those of less than two dimensions are numbers without being named.
         attach: contents by name of small files to keep beside the images, 64 kB in all.
     """
 
@@ -59,6 +61,7 @@ class Request:
     tasks: Declarations = field(default_factory=lambda: USUAL)
     units: Mapping[str, str] = field(default_factory=dict)
     measures: bool = False
+    numbers: Collection[str] = ()
     attach: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ def updated(request: Request, settings: Mapping[str, Any]) -> Request:
     lossless            ``"depth,normal"``, ``["depth"]``: bounds of 0, added to the others
     invalid             ``{"depth": 9999}``, ``"depth=9999"``, ``"none"``
     units, target_psnr  ``{"depth": "0.2mm"}``, ``"depth=0.2mm"``; ``"rgb=38"``
+    numbers             ``"pose"``, ``["pose", "action"]``
     tasks               ``{"albedo": "image"}``, ``"albedo:image"``, ``Task`` objects by name
     ==================  ==================================================================
 
@@ -69,6 +70,9 @@ def updated(request: Request, settings: Mapping[str, Any]) -> Request:
     if "target_psnr" in changes:
         by_task = _by_task(changes["target_psnr"], "a PSNR")
         changes["target_psnr"] = {task: decibels(value) for task, value in by_task.items()}
+    if "numbers" in changes:
+        names = changes["numbers"]
+        changes["numbers"] = tuple(names.split(",") if isinstance(names, str) else names)
     changes.pop("lossless", None)
     try:
         return replace(request, **changes)

@@ -18,7 +18,7 @@ from mtcodec.signals.mapping import Array
 from mtcodec.signals.signal import Signal
 
 if TYPE_CHECKING:
-    from mtcodec.codec.encoded import EncodedScene
+    from mtcodec.codec.encoded import EncodedGroup
     from mtcodec.networks.engine import Networks
 
 CROP_SIDES = 128, 256  # shortest and longest side of the part of a scene on which networks are compared
@@ -71,14 +71,16 @@ def networks_for_scene(
 
 def _center_crop(signals: Mapping[str, Signal], request: Request) -> CandidateEncoder:
     """An encoder of a part in the middle, of a quarter of the area within limits."""
-    signal = next(iter(signals.values()))
-    window = []
-    for size in (signal.height, signal.width):
-        side = min(max(size // 2, CROP_SIDES[0]), CROP_SIDES[1])
-        start = max(0, (size - side) // 2)
-        window.append(slice(start, start + side))
-    cropped = {name: signal.crop((window[0], window[1])) for name, signal in signals.items()}
+    cropped = {
+        name: signal.crop((_middle(signal.height), _middle(signal.width))) for name, signal in signals.items()
+    }
     return CandidateEncoder(cropped, request)
+
+
+def _middle(length: int) -> slice:
+    side = min(max(length // 2, CROP_SIDES[0]), CROP_SIDES[1])
+    start = max(0, (length - side) // 2)
+    return slice(start, start + side)
 
 
 def _cost_on(crop: CandidateEncoder, networks: Networks, level: int) -> _CropCost:
@@ -152,11 +154,16 @@ def _total(costs: Sequence[SceneCost], count: int) -> float:
 
 def _center_window(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
     """A window in the middle of a scene, and its share of the pixels."""
-    height, width = next(iter(scene.values())).shape[:2]
-    top, left = max(0, (height - WINDOW_SIDE) // 2), max(0, (width - WINDOW_SIDE) // 2)
-    rows, columns = slice(top, top + WINDOW_SIDE), slice(left, left + WINDOW_SIDE)
-    window = {name: image[rows, columns] for name, image in scene.items()}
-    return window, min(height, WINDOW_SIDE) * min(width, WINDOW_SIDE) / (height * width)
+    windows = {name: image[_window(len(image)), _window(image.shape[1])] for name, image in scene.items()}
+    pixels, all_pixels = (
+        sum(image.shape[0] * image.shape[1] for image in images.values()) for images in (windows, scene)
+    )
+    return windows, pixels / all_pixels
+
+
+def _window(length: int) -> slice:
+    start = max(0, (length - WINDOW_SIDE) // 2)
+    return slice(start, start + WINDOW_SIDE)
 
 
 def _scene_cost(
@@ -173,7 +180,7 @@ def _scene_cost(
     return SceneCost(_cost(encoded, request) / share, encoded.neural is not None)
 
 
-def _cost(encoded: EncodedScene, request: Request) -> float:
+def _cost(encoded: EncodedGroup, request: Request) -> float:
     """Bits of a file + λ · its squared errors by task, weighted."""
     cost = 8.0 * len(encoded.to_bytes())
     for name, candidate in encoded.chosen.items():

@@ -1,12 +1,13 @@
-"""A candidate: one way to store one task's image, before any bytes of a file are written."""
+"""A candidate: one way to store one task's images, before any bytes of a file are written."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from mtcodec.container import frames
 from mtcodec.container.section import DEFAULT_RANGES, Attributes
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Holes, Mask
@@ -16,7 +17,7 @@ from mtcodec.signals.signal import PixelFormat, Signal
 
 @dataclass(eq=False)
 class Candidate:
-    """One way to store one task's image.
+    """One way to store one task's image, or those of several frames, one below the other.
 
     Attributes:
         coding: of :data:`mtcodec.container.section.CODINGS`.
@@ -54,15 +55,61 @@ class Candidate:
 
     def squared_error(self) -> float:
         """Sum of squared errors, see :meth:`mtcodec.signals.signal.Signal.squared_error`."""
-        if self.reference is None:
+        if self._squared_error is None and self.reference is None:
             return 0.0
         if self._squared_error is None:
+            assert self.reference is not None
             self._squared_error = self.reference.squared_error(self.decoded())
         return self._squared_error
 
 
-def attributes_of(candidate: Candidate, mask_index: int | None) -> Attributes:
-    """What the descriptor says of a candidate's section; its holes are in the mask ``mask_index``."""
+def joined(
+    whole: Signal, by_frame: Sequence[Sequence[Candidate]], cost: Callable[[Candidate], float]
+) -> list[Candidate]:
+    """Candidates for all frames, of the candidates of each; those of a single frame are its own.
+
+    Frames of a candidate have one coding and one pixel format. Of those that a frame has, the one of least
+    cost is taken.
+    """
+    if len(by_frame) == 1:
+        return list(by_frame[0])
+    best_by_frame: list[dict[Hashable, Candidate]] = []
+    for candidates in by_frame:
+        best: dict[Hashable, Candidate] = {}
+        for candidate in candidates:
+            key = _kind_of(candidate)
+            if key not in best or cost(candidate) < cost(best[key]):
+                best[key] = candidate
+        best_by_frame.append(best)
+    keys = [key for key in best_by_frame[0] if all(key in best for best in best_by_frame)]
+    return [_join(whole, [best[key] for best in best_by_frame]) for key in keys]
+
+
+def _kind_of(candidate: Candidate) -> Hashable:
+    """What frames of one section have in common."""
+    pixel_format = replace(candidate.pixel_format, holes=None)
+    has_holes = candidate.pixel_format.holes is not None
+    return candidate.coding, candidate.level, candidate.uses_shared, pixel_format, has_holes
+
+
+def _join(whole: Signal, candidates: Sequence[Candidate]) -> Candidate:
+    first, reference = candidates[0], None
+    if any(candidate.reference is not None for candidate in candidates):
+        reference = whole
+    pixel_format = first.pixel_format
+    if pixel_format.holes is not None:
+        pixel_format = replace(pixel_format, holes=whole.pixel_format.holes)
+    result = Candidate(
+        first.coding, pixel_format, frames.join([candidate.payload for candidate in candidates]),
+        lambda: np.concatenate([candidate.decoded() for candidate in candidates]),
+        reference, first.uses_shared, first.level,
+    )  # fmt: skip
+    result._squared_error = sum(candidate.squared_error() for candidate in candidates)
+    return result
+
+
+def attributes_of(candidate: Candidate) -> Attributes:
+    """What the descriptor says of how a candidate's samples stand for values."""
     pixel_format, hole_values = candidate.pixel_format, b""
     if pixel_format.holes is not None:
         values = pixel_format.holes.values
@@ -71,12 +118,12 @@ def attributes_of(candidate: Candidate, mask_index: int | None) -> Attributes:
     is_default = candidate.coding == "raw" or limits == DEFAULT_RANGES.get(pixel_format.dtype)
     return Attributes(
         pixel_format.dtype, pixel_format.channels, None if is_default else limits,
-        pixel_format.value_range.mapping, pixel_format.unit_vectors, candidate.level, mask_index, hole_values,
+        pixel_format.value_range.mapping, pixel_format.unit_vectors, candidate.level, hole_values,
     )  # fmt: skip
 
 
 def pixel_format_of(attributes: Attributes, mask: Mask | None) -> PixelFormat:
-    """The pixel format that a descriptor says; ``mask`` is the one that it names.
+    """The pixel format that a descriptor says; ``mask`` is the one that it needs.
 
     Raises:
         FormatError: a hole without a value.

@@ -9,13 +9,14 @@ from mtcodec.coders.candidate import Candidate
 from mtcodec.errors import FormatError
 from mtcodec.signals.holes import Mask
 from mtcodec.signals.mapping import Array, ValueRange, whole_range
-from mtcodec.signals.signal import PixelFormat
+from mtcodec.signals.signal import PixelFormat, Signal
 
 MAX_SPAN = 1 << 16  # of values that samples of 16 bits can tell apart
 
 
-def encode(image: Array) -> Candidate | None:
-    """``image`` (H, W) of any integer dtype or bool; None where its values span more than 65,536 numbers."""
+def encode(signal: Signal) -> Candidate | None:
+    """An image (H, W) of any integer dtype or bool; None where values span more than 65,536 numbers."""
+    image = signal.original
     dtype = image.dtype.name
     if image.ndim != 2 or image.dtype.kind not in "uib":
         return None
@@ -23,7 +24,7 @@ def encode(image: Array) -> Candidate | None:
         value_range = whole_range(dtype)
         samples = image.astype(np.uint8) if dtype == "bool" else image
     else:
-        low, high = int(image.min()), int(image.max())
+        low, high = int(signal.original_range.low), int(signal.original_range.high)
         if high - low >= MAX_SPAN or abs(low) > 1 << 53 or abs(high) > 1 << 53:
             return None
         value_range = ValueRange(float(low), float(high))

@@ -3,7 +3,7 @@
 Values are quantised uniformly between the lowest and the highest, and their codes are a lossless JPEG XL
 stream; before that, near ones may be merged (:mod:`mtcodec.coders.merging`).
 Or the codes are those of what an AV1 picture, taken as a prediction, leaves
-(:mod:`mtcodec.coders.prediction`). Files call this coding ``stepped``.
+(:mod:`mtcodec.coders.prediction`). Files call this coding ``near-lossless``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mtcodec.signals.signal import PixelFormat, Signal
 
 Codes = npt.NDArray[np.int64]
 
-CODING = "stepped"  # what files call it
+CODING = "near-lossless"  # what files call it
 MAX_CODE = 65535  # of a quantised value
 TIGHTER_SHARES = (1.0, 0.75, 0.5, 0.3)  # of a bound that are tried
 MAX_SMALL_BOUND = 12  # on integers, of which all tighter ones from half of it are tried
@@ -119,7 +119,7 @@ def encode_merged(signal: Signal, bound: float, effort: str) -> Candidate | None
     original, holes, valid = signal.original, signal.pixel_format.holes, signal.valid
     is_integer = original.dtype.kind in "ui"
     image = original if is_integer else signal.filled
-    linear = ValueRange(float(image.min()), float(image.max()))
+    linear = signal.original_range if is_integer else signal.filled_range
     max_code = math.ceil(linear.span) if is_integer else _rounded_codes(linear, bound)
     is_exact = max(abs(linear.low), abs(linear.high)) < 2**53
     if signal.task.channels != 1 or not 0 < max_code <= MAX_CODE or not is_exact:
@@ -194,7 +194,7 @@ def decode(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -
         FormatError: damaged.
     """
     if pixel_format.channels not in (1, 3):
-        raise FormatError("a stepped section of neither one nor three channels")
+        raise FormatError("a near-lossless section of neither one nor three channels")
     shape = (height, width) if pixel_format.channels == 1 else (height, width, pixel_format.channels)
     cursor = Cursor(payload, "steps: the section ends within them")
     max_code = cursor.varint("number of steps", MAX_CODE)

@@ -36,9 +36,9 @@ class Frames:
     def __len__(self) -> int:
         return len(self.names)
 
-    def has_smallest_rate(self, delays: Sequence[int]) -> bool:
-        """Is the rate the smallest for times, and for ``delays`` of tasks?"""
-        return gcd(self.rate, *self.ticks, *delays) <= 1
+    def common_factor(self, delays: Sequence[int]) -> int:
+        """What the rate, all times and ``delays`` of tasks could be divided by: 1 of a header."""
+        return gcd(self.rate, *self.ticks, *delays)
 
 
 def is_name(name: str) -> bool:

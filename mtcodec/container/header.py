@@ -187,7 +187,7 @@ def _check(header: Header, flags: int) -> None:
     if header.frames is None or not header.frames.rate:
         if delays:
             raise FormatError("a task with times, but frames have none")
-    elif not header.frames.has_smallest_rate(delays):
+    elif header.frames.common_factor(delays) != 1:
         raise FormatError("a rate that is not the smallest")
 
 

@@ -6,13 +6,19 @@ import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from math import gcd
 from typing import BinaryIO
 
 from mtcodec.container import notes
 from mtcodec.container.header import MAX_HEADER, NO_WEIGHTS, Header, check_pixels, pack, parse
-from mtcodec.container.section import MAX_PIXELS
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, checksum_of, is_mask, mask_name
+from mtcodec.container.section import (
+    ATTACHMENTS,
+    MAX_PIXELS,
+    NOTES,
+    Section,
+    checksum_of,
+    is_mask,
+    mask_name,
+)
 from mtcodec.errors import FormatError, SectionError, UsageError
 
 Source = bytes | BinaryIO
@@ -169,9 +175,9 @@ def _with_smallest_rate(header: Header) -> Header:
     """The same with ticks as large as times allow."""
     frames = header.frames
     delays = [delay for section in header.sections for delay in section.attributes.delays or ()]
-    if frames is None or frames.has_smallest_rate(delays):
+    factor = 1 if frames is None or not frames.rate else frames.common_factor(delays)
+    if frames is None or factor == 1:
         return header
-    factor = gcd(frames.rate, *frames.ticks, *delays)
     frames = replace(frames, rate=frames.rate // factor, ticks=tuple(tick // factor for tick in frames.ticks))
     sections = [
         replace(s, attributes=replace(s.attributes, delays=tuple(d // factor for d in s.attributes.delays)))

@@ -70,16 +70,6 @@ class Attributes:
     def pixel_bytes(self) -> int:
         return struct.calcsize(STRUCT_FORMATS[self.dtype]) * self.channels
 
-    def array_shape(self, size: Size) -> tuple[int, ...]:
-        """The shape of the array of a frame, if images have this ``size``."""
-        height, width = size
-        shapes: dict[str, tuple[int, ...]] = {
-            "channel": (height, width, 1), "number": (), "row": (width,), "table": (height, width),
-        }  # fmt: skip
-        if self.shape in shapes:
-            return shapes[self.shape]
-        return (height, width) if self.channels == 1 else (height, width, self.channels)
-
 
 @dataclass(frozen=True)
 class Section:
@@ -117,6 +107,17 @@ class Section:
     def is_joint(self) -> bool:
         """Does its payload hold all frames together, one below the other?"""
         return self.coding == "raw"
+
+
+def array_shape(shape: str, size: Size, channels: int) -> tuple[int, ...]:
+    """The shape of the array of a frame: ``shape`` is :data:`IMAGE` or one of :data:`SHAPES`."""
+    height, width = size
+    shapes: dict[str, tuple[int, ...]] = {
+        "channel": (height, width, 1), "number": (), "row": (width,), "table": (height, width),
+    }  # fmt: skip
+    if shape in shapes:
+        return shapes[shape]
+    return (height, width) if channels == 1 else (height, width, channels)
 
 
 def is_mask(name: str) -> bool:

@@ -20,7 +20,7 @@ import imagecodecs
 
 from mtcodec.bitstreams import jxl
 from mtcodec.codec.api import Codec
-from mtcodec.codec.encoded import EncodedScene
+from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.info import summary
 from mtcodec.codec.request import Request
 from mtcodec.container.mtc import Reader
@@ -88,7 +88,7 @@ def bench(
 
 def _ours(
     codec: Codec, images: Mapping[str, Array], request: Request, runs: int, clock: Clock
-) -> tuple[dict[str, Any], EncodedScene]:
+) -> tuple[dict[str, Any], EncodedGroup]:
     """Our own row of :func:`bench`, and the scene as it was encoded."""
     encode = partial(codec.encode_stored, images, **vars(request))
     encoded = encode()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mtcodec.bitstreams.range_coder import MAX_BITS, PRECISION, Decoder, Tables
 from mtcodec.codec import encoder
-from mtcodec.codec.encoded import EncodedScene
+from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.request import Request
 from mtcodec.coders import neural
@@ -106,14 +106,14 @@ def code_lengths(tables: Tables, symbols: Integers, table_indexes: Integers) -> 
 # --- files ---------------------------------------------------------------------------------------
 
 
-def encode(networks: TorchNetworks, scene: Scene, quality: float) -> EncodedScene:
+def encode(networks: TorchNetworks, scene: Scene, quality: float) -> EncodedGroup:
     """``scene`` as a file, all of whose tasks these networks code.
 
     Raises:
         SceneError: a task that they do not know, or a scene so small that it is stored exactly.
     """
     request = Request(quality, coding="neural", tasks=networks.tasks)
-    encoded = encoder.encode(scene, [networks], request)
+    encoded = encoder.encode([scene], [networks], request)
     for name, coded in encoded.chosen.items():
         if coded.coding != "neural":
             raise SceneError(f"is not coded by networks but {coded.coding}", task=name)
@@ -126,7 +126,7 @@ def code(networks: TorchNetworks, scene: Scene, quality: float) -> CodedScene:
 
 
 @torch.inference_mode()
-def read(networks: TorchNetworks, encoded: EncodedScene) -> CodedScene:
+def read(networks: TorchNetworks, encoded: EncodedGroup) -> CodedScene:
     """The streams in the file of a scene, which has all tasks of ``networks`` at one quality."""
     data = encoded.to_bytes()
     reader = Reader(data)

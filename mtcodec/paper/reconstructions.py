@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from mtcodec.codec.encoded import EncodedScene
+from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.files.scene import Scene
 from mtcodec.files.trees.layouts import SceneFiles
 from mtcodec.measure.figures import to_png
@@ -32,7 +32,7 @@ class CodedAt:
 
     level: int  # of quality, 0 to MAX_NETWORK_LEVEL
     bpp: float  # mean over the scenes of bits per pixel of the whole file, which has lossy tasks only
-    files: list[EncodedScene]
+    files: list[EncodedGroup]
 
     @property
     def quality(self) -> float:
@@ -41,7 +41,7 @@ class CodedAt:
 
 def encode_all(networks: TorchNetworks, scenes: Sequence[Scene], level: int) -> CodedAt:
     files = [encode(networks, scene, level * 100 / MAX_LEVEL) for scene in scenes]
-    bpps = (8 * len(file.to_bytes()) / (file.prepared.height * file.prepared.width) for file in files)
+    bpps = (8 * len(file.to_bytes()) / file.prepared.pixels for file in files)
     return CodedAt(level, fmean(bpps), files)
 
 

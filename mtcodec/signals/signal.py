@@ -1,4 +1,4 @@
-"""One image of a scene as coders see it: its values without holes, and how planes stand for them.
+"""A task's images of a group as coders see them: values without holes, and how planes stand for them.
 
 ::
 
@@ -89,21 +89,33 @@ class PixelFormat:
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """An image of a task, prepared once for all coders and measures.
+    """Images of a task, prepared once for all coders and measures.
+
+    Those of several frames lie one below the other as one image of T · H rows: what is found out about values
+    holds for all of them. Coders of single images get them one by one, see :meth:`frames`.
 
     Attributes:
         original: (H, W) or (H, W, C) stored values.
         filled: the same with its holes filled in.
+        frame_count: how many frames lie one below the other.
+        whole: the signal of which this is a frame, if there are others.
     """
 
     task: Task
     original: Array
     filled: Array
     pixel_format: PixelFormat
+    frame_count: int = 1
+    whole: Signal | None = None
 
     @classmethod
     def from_image(
-        cls, task: Task, image: Array, invalid: Sequence[Values] = (), usual: bool = True
+        cls,
+        task: Task,
+        image: Array,
+        invalid: Sequence[Values] = (),
+        usual: bool = True,
+        frame_count: int = 1,
     ) -> Signal:
         """Take the holes out of ``image`` and choose the range and mapping of its values.
 
@@ -111,7 +123,8 @@ class Signal:
         :func:`mtcodec.signals.holes.find`.
         """
         if task.exact:
-            return cls(task, image, image, PixelFormat(image.dtype.name, task.channels, ValueRange(0.0, 0.0)))
+            pixel_format = PixelFormat(image.dtype.name, task.channels, ValueRange(0.0, 0.0))
+            return cls(task, image, image, pixel_format, frame_count)
         holes = hole_ops.find(task, image, invalid, usual)
         valid = None if holes is None else holes.valid
         value_range = maps.range_of(task, image, valid)
@@ -119,9 +132,30 @@ class Signal:
         value_range = replace(value_range, mapping=mapping)
         filled = hole_ops.fill(image, holes)
         unit = task.kind.unit_vectors and maps.are_unit(filled, value_range, valid)
-        return cls(
-            task, image, filled, PixelFormat(image.dtype.name, task.channels, value_range, unit, holes)
-        )
+        pixel_format = PixelFormat(image.dtype.name, task.channels, value_range, unit, holes)
+        return cls(task, image, filled, pixel_format, frame_count)
+
+    def frames(self) -> list[Signal]:
+        """The signals of its frames; itself if it is one."""
+        if self.frame_count == 1:
+            return [self]
+        height = self.height // self.frame_count
+        windows = (slice(top, top + height) for top in range(0, self.height, height))
+        return [replace(self.crop((rows, slice(0, self.width))), whole=self) for rows in windows]
+
+    @cached_property
+    def original_range(self) -> ValueRange:
+        """The lowest and the highest stored value, over all frames."""
+        if self.whole is not None:
+            return self.whole.original_range
+        return ValueRange(float(self.original.min()), float(self.original.max()))
+
+    @cached_property
+    def filled_range(self) -> ValueRange:
+        """The same without holes."""
+        if self.whole is not None:
+            return self.whole.filled_range
+        return ValueRange(float(self.filled.min()), float(self.filled.max()))
 
     @cached_property
     def planes(self) -> Planes:

@@ -80,7 +80,7 @@ def declaration_of(name: str, section: Section, image: Array | None, known: Decl
         except MtcodecError:
             pass
     attributes = section.attributes
-    kinds = {"labels": "categories", "raw": "data", "stepped": "data"}
+    kinds = {"labels": "categories", "raw": "data", "near-lossless": "data"}
     kind = KINDS["vectors" if attributes.unit_vectors else kinds.get(section.coding, "image")]
     if attributes.dtype not in kind.dtypes:
         kind = KINDS["data"]
@@ -89,10 +89,10 @@ def declaration_of(name: str, section: Section, image: Array | None, known: Decl
 
 def _signal_of(task: Task, section: Section, image: Array) -> Signal:
     """An image with the holes that its section names; sections that keep everything name none."""
-    has_mask = section.attributes.mask_index is not None
+    has_mask = section.mask is not None
     holes = pixel_format_of(section.attributes, _NO_HOLES if has_mask else None).holes
     hole_values = [tuple(map(float, values)) for values in holes.values] if holes else []
-    return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "stepped"))
+    return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "near-lossless"))
 
 
 def add_pictures(

@@ -96,7 +96,7 @@ def test_settings_of_tasks_that_only_some_scenes_have(dataset: Path, tmp_path: P
     assert facts["tasks"]["depth"]["unit"] == "2mm"
     settings = ("--max-error", "depth=3mm", "--unit", "depth=1mm", "--force")
     assert run("encode", dataset, "-o", tmp_path / "out", *FAST, *settings, "-q") == (0, b"", "")
-    assert codings(tmp_path / "out/train/1.mtc")["depth"] == "stepped"
+    assert codings(tmp_path / "out/train/1.mtc")["depth"] == "near-lossless"
     refused = run("encode", dataset, "-o", tmp_path / "other", *FAST, "--quality", "normal=30")
     fails(refused, 2, "settings for task 'normal', which no scene has")
     assert not (tmp_path / "other").exists()

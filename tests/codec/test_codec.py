@@ -17,7 +17,7 @@ from PIL import Image
 
 import mtcodec
 from mtcodec import Codec, MtcodecError
-from mtcodec.codec.encoded import EncodedScene
+from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.prepare import Scene
 from mtcodec.container.mtc import Reader, build
 from mtcodec.errors import FormatError, LimitError, SceneError, SectionError, UsageError, WeightsNotFound
@@ -436,7 +436,7 @@ def test_an_image_of_nothing_but_holes(small: Codec) -> None:
 def test_files_mix_networks_and_exact_tasks(small: Codec, scene: Scene) -> None:
     data = small.encode(scene, 50, max_error={"depth": "5mm", "normal": 0.0})
     assert codings(data) == {
-        "shared": "neural", "rgb": "neural", "depth": "stepped", "normal": "stepped", "semantic": "labels",
+        "shared": "neural", "rgb": "neural", "depth": "near-lossless", "normal": "stepped", "semantic": "labels",
     }  # fmt: skip
     assert Reader(data).header.needs("depth") == ("depth",)
     back = small.decode(data)
@@ -488,7 +488,7 @@ def test_files_are_decoded_with_the_weights_that_made_them(small: Codec, clevr: 
     assert same(both.decode(chosen), clevr.decode(chosen))
 
 
-def cost(made: EncodedScene) -> float:
+def cost(made: EncodedGroup) -> float:
     """What the mode decision minimises: bits + λ · weight · squared error."""
     lam = float(lambda_of(to_level(made.quality)))
     signals = made.prepared.quality_coded()

@@ -132,7 +132,7 @@ def test_labels_of_any_integer_dtype(dtype: str) -> None:
         coded, back = there_and_back(SEMANTIC, image)
         assert back.tobytes() == image.tobytes()
         narrow = max(abs(v) for v in values) <= 2**53 and max(values) - min(values) < 2**16
-        assert (coded.coding in ("labels", "stepped")) == narrow
+        assert (coded.coding in ("labels", "near-lossless")) == narrow
 
 
 def test_negative_labels_are_small() -> None:
@@ -149,7 +149,7 @@ def test_colour_coded_labels_are_exact() -> None:
     ids[5:20, 10:30], ids[15:35, 25:45] = 2, 5
     for image in (palette[ids], palette[ids].astype(np.int32) - 40):
         coded, back = there_and_back(declare("semantic", "categories", 3), image)
-        assert coded.coding == "stepped" and back.tobytes() == image.tobytes()
+        assert coded.coding == "near-lossless" and back.tobytes() == image.tobytes()
         assert coded.bits < 8 * 400
 
 
@@ -203,14 +203,14 @@ HOSTILE_STEPS |= {
 @pytest.mark.parametrize(("payload", "message"), HOSTILE_STEPS.values(), ids=HOSTILE_STEPS)
 def test_refuses_steps(payload: bytes, message: str) -> None:
     with pytest.raises(SectionError, match=f"section depth: .*{message}"):
-        read(forged("stepped", STEPS, payload), "depth")
+        read(forged("near-lossless", STEPS, payload), "depth")
 
 
 def test_a_prediction_stands_for_values() -> None:
-    back = read(forged("stepped", STEPS, PREDICTED + STREAM), "depth")  # 491 + 41 · (200 − 2), clipped
+    back = read(forged("near-lossless", STEPS, PREDICTED + STREAM), "depth")  # 491 + 41 · (200 − 2), clipped
     assert (back == 900).all()
     numbers = jxl.encode_samples(np.full((8, 8), 4, np.uint8))
-    assert np.abs(read(forged("stepped", STEPS, PREDICTED + numbers), "depth") - 573.0).max() <= 2
+    assert np.abs(read(forged("near-lossless", STEPS, PREDICTED + numbers), "depth") - 573.0).max() <= 2
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, float("nan"), float("inf"), 1e300])
@@ -218,12 +218,15 @@ def test_refuses_float_steps(step: float) -> None:
     pixel_format = PixelFormat("float32", 1, ValueRange(1.0, 9.0))
     payload = b"\x00" + struct.pack("<d", step) + PREDICTED[2:] + STREAM
     with pytest.raises(SectionError, match="step is out of range"):
-        read(forged("stepped", pixel_format, payload), "depth")
+        read(forged("near-lossless", pixel_format, payload), "depth")
 
 
 def test_refuses_a_prediction_without_a_range() -> None:
     with pytest.raises(SectionError, match="step is out of range"):
-        read(forged("stepped", PixelFormat("uint16", 1, ValueRange(5.0, 5.0)), PREDICTED + STREAM), "depth")
+        read(
+            forged("near-lossless", PixelFormat("uint16", 1, ValueRange(5.0, 5.0)), PREDICTED + STREAM),
+            "depth",
+        )
 
 
 def noisy(dtype: str) -> Image:
@@ -240,7 +243,7 @@ def noisy(dtype: str) -> Image:
 def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -> None:
     image = noisy(dtype)
     coded, back = there_and_back(DEPTH, image, bound)
-    assert coded.coding == "stepped" and coded.payload[0] == 0
+    assert coded.coding == "near-lossless" and coded.payload[0] == 0
     assert np.abs(back.astype(np.float64) - image.astype(np.float64)).max() <= bound
     assert np.array_equal(back == 0, image == 0)
     made = Signal.from_image(DEPTH, image)
@@ -252,12 +255,14 @@ def test_noisy_depth_within_wide_bounds_is_predicted(dtype: str, bound: float) -
 
 def test_renderings_are_not_predicted(scene: Scene) -> None:
     coded, _ = there_and_back(DEPTH, scene["depth"], 5)
-    assert coded.coding == "stepped" and coded.payload[0] > 0
+    assert coded.coding == "near-lossless" and coded.payload[0] > 0
 
 
 def test_refuses_steps_of_two_channels() -> None:
     with pytest.raises(SectionError, match="neither one nor three channels"):
-        read(forged("stepped", PixelFormat("uint8", 2, ValueRange(0.0, 9.0)), b"\x09" + STREAM), "depth")
+        read(
+            forged("near-lossless", PixelFormat("uint8", 2, ValueRange(0.0, 9.0)), b"\x09" + STREAM), "depth"
+        )
 
 
 def raw_payload(dtype: str, value: int) -> bytes:

@@ -57,7 +57,7 @@ SAMPLE = Header(
             "float32", 1, (0.25, 60.0), "logarithmic", level=2048, mask_index=0, hole_values=bytes(4),
         )),
         Section("albedo", "classical", Attributes("float16", 3, (-0.5, 1.5))),
-        Section("normal", "stepped", Attributes("uint16", 3, mask_index=0, hole_values=b"\0\x80" * 3)),
+        Section("normal", "near-lossless", Attributes("uint16", 3, mask_index=0, hole_values=b"\0\x80" * 3)),
         Section("semantic", "labels", Attributes("int32", 1, (-7, 300))),
         Section("flow", "raw", Attributes("float64", 2)),
         REMARKS,
@@ -516,7 +516,7 @@ def test_damaged_notes_are_left_out() -> None:
 def test_extracting_renumbers_holes() -> None:
     own = Attributes("uint16", 1, mask_index=0, hole_values=b"\0\0")
     tasks = [
-        Section(name, "stepped", replace(own, mask_index=k))
+        Section(name, "near-lossless", replace(own, mask_index=k))
         for name, k in (("a", 2), ("b", 0), ("c", 1), ("d", 2))
     ]
     masks = [replace(MASK, name=mask_name(k)) for k in range(3)]

@@ -12,7 +12,7 @@ from contract.command import lines, run
 
 import mtcodec
 
-CERTAIN = ("labels", "stepped", "raw")  # codings whose values are the same on every machine
+CERTAIN = ("labels", "near-lossless", "raw")  # codings whose values are the same on every machine
 
 
 def _certain(info: dict[str, Any], task: str) -> bool:

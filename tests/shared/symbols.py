@@ -34,7 +34,7 @@ CodedPasses = list[tuple[Symbols, Indexes]]
 """Of one section: symbols of every coding pass, and the indexes of their probability tables."""
 Digests = dict[str, str]  # by section; of a neural one also SECTION.layers: what integer layers computed
 LAYERS = ".layers"
-EXACT = ("labels", "stepped", "raw")  # codings whose values are the same everywhere
+EXACT = ("labels", "near-lossless", "raw")  # codings whose values are the same everywhere
 
 
 class OwnCodec(Codec):

@@ -232,7 +232,7 @@ def _section(*codings: str) -> Callable[[bytes], None]:
 def holes(data: bytes) -> None:
     """A section of holes, and the values that a descriptor gives them."""
     source = Input(data)
-    section, size = section_of(source, ("neural", "classical", "stepped")), source.size()
+    section, size = section_of(source, ("neural", "classical", "near-lossless")), source.size()
     count = 1 + source.byte() % 16
     attributes = replace(section.attributes, mask_index=0)
     if attributes.dtype == "bool":
@@ -375,7 +375,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "labels": labels,
     "contours": contours,
     "frame": zstd,
-    "exact": _section("stepped", "raw", "labels"),
+    "exact": _section("near-lossless", "raw", "labels"),
     "holes": holes,
     "classical": _section("classical"),
     "av1": av1,
