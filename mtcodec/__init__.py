@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mtcodec.archive.dataset import Archive
     from mtcodec.codec.api import Codec, attachments, decode, encode, extract, info, load
     from mtcodec.measure.compare import compare
+    from mtcodec.sequences.read import Sequence, open
+    from mtcodec.sequences.write import SequenceWriter
     from mtcodec.tasks import Task
 
 __version__ = "0.1.0"
@@ -28,6 +30,8 @@ __all__ = [
     "Archive",
     "Codec",
     "MtcodecError",
+    "Sequence",
+    "SequenceWriter",
     "Task",
     "attachments",
     "collate",
@@ -38,9 +42,11 @@ __all__ = [
     "extract",
     "info",
     "load",
+    "open",
 ]
 _PLACES = {"Archive": "archive.dataset", "collate": "archive.batches", "Task": "tasks"}
-_PLACES["compare"] = "measure.compare"
+_PLACES |= {"compare": "measure.compare", "SequenceWriter": "sequences.write"}
+_PLACES |= dict.fromkeys(("Sequence", "open"), "sequences.read")
 _PLACES |= dict.fromkeys(("Codec", "attachments", "decode", "encode", "extract", "info", "load"), "codec.api")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from mtcodec.errors import FormatError
 
 SHORT_BITS, LONG_BITS = 35, 70  # of a varint's bytes without their top bits
+TOO_SHORT = "not a whole header: the file ends within it"
 MAX_LONG = (1 << 63) - 1
 MAX_SIGNED = (1 << 62) - 1  # largest magnitude of a zigzag
 
@@ -30,7 +31,7 @@ def zigzag(value: int) -> bytes:
 class Cursor:
     """Bounded reads from the start of ``data``; running out of bytes is a FormatError: ``message``."""
 
-    def __init__(self, data: bytes, message: str = "not a whole header: the file ends within it") -> None:
+    def __init__(self, data: bytes, message: str = TOO_SHORT) -> None:
         self.data, self.position, self.message = data, 0, message
 
     def take(self, count: int) -> bytes:
