@@ -97,9 +97,38 @@ class Header:
         shared = self.section(SHARED)
         return shared.checksum if shared and SHARED in section.needs else 0
 
+    def with_smallest_rate(self) -> Header:
+        """The same with ticks as large as times allow."""
+        frames = self.frames
+        if frames is None or not frames.rate:
+            return self
+        factor = frames.common_factor(
+            [d for section in self.sections for d in section.attributes.delays or ()]
+        )
+        if factor == 1:
+            return self
+        ticks = tuple(tick // factor for tick in frames.ticks)
+        return replace(
+            self, frames=replace(frames, rate=frames.rate // factor, ticks=ticks),
+            sections=tuple(_with_divided_delays(section, factor) for section in self.sections),
+        )  # fmt: skip
+
+    def with_ticks(self, ticks: tuple[int, ...]) -> Header:
+        """The same with other times of frames, in the ticks that it has now."""
+        assert self.frames is not None
+        return replace(self, frames=replace(self.frames, ticks=ticks)).with_smallest_rate()
+
     def context(self, count: int) -> Context:
         """What stands before the section number ``count``."""
         return Context((self.height, self.width), self.frame_count, self.sections[:count])
+
+
+def _with_divided_delays(section: Section, factor: int) -> Section:
+    delays = section.attributes.delays
+    if delays is None:
+        return section
+    divided = tuple(delay // factor for delay in delays)
+    return replace(section, attributes=replace(section.attributes, delays=divided))
 
 
 def pack(header: Header) -> bytes:

@@ -141,7 +141,7 @@ def extract(reader: Reader, tasks: Iterable[str]) -> bytes:
         fingerprint=reader.header.fingerprint if is_neural else NO_WEIGHTS,
         level=reader.header.level if is_neural else 0,
     )  # fmt: skip
-    header = _with_smallest_rate(_with_used_size(header))
+    header = _with_used_size(header).with_smallest_rate()
     new_names = _renumbered(section.name for section in sections)
     sections = [
         replace(s, name=new_names.get(s.name, s.name), needs=tuple(new_names.get(n, n) for n in s.needs))
@@ -169,23 +169,6 @@ def _with_used_size(header: Header) -> Header:
         for s in header.sections
     ]
     return replace(header, height=size[0], width=size[1], sections=tuple(sections))
-
-
-def _with_smallest_rate(header: Header) -> Header:
-    """The same with ticks as large as times allow."""
-    frames = header.frames
-    delays = [delay for section in header.sections for delay in section.attributes.delays or ()]
-    factor = 1 if frames is None or not frames.rate else frames.common_factor(delays)
-    if frames is None or factor == 1:
-        return header
-    frames = replace(frames, rate=frames.rate // factor, ticks=tuple(tick // factor for tick in frames.ticks))
-    sections = [
-        replace(s, attributes=replace(s.attributes, delays=tuple(d // factor for d in s.attributes.delays)))
-        if s.attributes.delays is not None
-        else s
-        for s in header.sections
-    ]
-    return replace(header, frames=frames, sections=tuple(sections))
 
 
 def _notes(reader: Reader, tasks: Iterable[str]) -> bytes | None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any, overload
@@ -44,7 +44,8 @@ class Sequence:
         max_pixels: frames of larger images are refused.
 
     Attributes:
-        index: the groups. tasks: names of those that are decoded.
+        index: the groups. starts: the numbers of their first frames, and of all frames.
+        tasks: names of those that are decoded.
 
     Raises:
         SceneError: it cannot be read. FormatError: neither a sequence nor a scene. UsageError: a task that it
@@ -69,7 +70,7 @@ class Sequence:
             raise error.at(path=self.source.label) from None
         if self.index.problem:
             warn_of_loss(Loss(f"{self.source.label}: {self.index.problem}"))
-        self._starts = list(accumulate((group.frame_count for group in self.index.groups), initial=0))
+        self.starts = list(accumulate((group.frame_count for group in self.index.groups), initial=0))
         self._prepare()
         self.tasks = _checked(self.index.tasks if tasks is None else tasks, self.index.tasks)
 
@@ -96,7 +97,7 @@ class Sequence:
     # --- what it holds -------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return self.starts[-1]
 
     def group(self, number: int) -> Reader:
         """A group as it is stored.
@@ -136,7 +137,7 @@ class Sequence:
     @cached_property
     def _labels(self) -> list[tuple[tuple[str, ...], tuple[Fraction | None, ...]]]:
         """By group, names and times of its frames."""
-        labels = []
+        labels: list[tuple[tuple[str, ...], tuple[Fraction | None, ...]]] = []
         for number in range(len(self.index.groups)):
             frames = self.group(number).header.frames
             if frames is None:
@@ -181,7 +182,7 @@ class Sequence:
         names = self.tasks if tasks is None else _checked(tasks, self.tasks)
         by_group: dict[int, list[int]] = {}
         for number in dict.fromkeys(numbers):
-            by_group.setdefault(bisect_right(self._starts, number) - 1, []).append(number)
+            by_group.setdefault(bisect_right(self.starts, number) - 1, []).append(number)
         decoded: dict[int, Frame] = {}
         for group, of_group in by_group.items():
             decoded |= zip(of_group, self._decode(group, of_group, names, on_damage))
@@ -194,6 +195,14 @@ class Sequence:
             UsageError: frames have no times, or the first one is later.
         """
         return self[self.number_at(seconds)]
+
+    def exact_time(self, number: int) -> Fraction | None:
+        """The time of a frame in seconds; None where frames have no times."""
+        group = bisect_right(self.starts, number) - 1
+        frames = self.group(group).header.frames
+        if frames is None or not frames.rate:
+            return None
+        return Fraction(frames.ticks[number - self.starts[group]], frames.rate)
 
     def number_at(self, seconds: float) -> int:
         """Its number, see :meth:`at`."""
@@ -208,11 +217,11 @@ class Sequence:
             )
         frames = self.group(group).header.frames
         assert frames is not None
-        return self._starts[group] + bisect_right(frames.ticks, time * frames.rate) - 1
+        return self.starts[group] + bisect_right(frames.ticks, time * frames.rate) - 1
 
     def __iter__(self) -> Iterator[Frame]:
         """All frames in order; each group is decoded once."""
-        for group, (start, end) in enumerate(zip(self._starts, self._starts[1:])):
+        for group, (start, end) in enumerate(pairwise(self.starts)):
             for first in range(start, end, FRAMES_AT_ONCE):
                 numbers = range(first, min(first + FRAMES_AT_ONCE, end))
                 yield from self._decode(group, numbers, self.tasks, None)
@@ -221,7 +230,7 @@ class Sequence:
         self, group: int, numbers: Iterable[int], tasks: Iterable[str], on_damage: OnDamage | None
     ) -> list[Frame]:
         """Frames of a group, by their numbers in the sequence."""
-        reader, start = self.group(group), self._starts[group]
+        reader, start = self.group(group), self.starts[group]
         names = [name for name in tasks if name in reader.header.tasks]
         try:
             codec = Codec((), self.device)

@@ -93,7 +93,7 @@ class UrlSource:
         if self.known_size is None:
             fs, path = self._place
             self.requests += 1
-            self.known_size = self._answer(lambda: int(fs.size(path)))
+            self.known_size = int(self._answer(lambda: fs.size(path)))
         return self.known_size
 
     def tail(self, count: int) -> bytes:
@@ -108,7 +108,7 @@ class UrlSource:
     def _fetch(self, start: int, end: int | None) -> bytes:
         fs, path = self._place
         self.requests += 1
-        data = self._answer(lambda: bytes(fs.cat_file(path, start=start, end=end)))
+        data: bytes = self._answer(lambda: bytes(fs.cat_file(path, start=start, end=end)))
         self.fetched += len(data)
         return data
 
