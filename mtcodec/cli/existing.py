@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mtcodec.cli.common import warn
 from mtcodec.errors import OutputError
 
 if TYPE_CHECKING:
-    from mtcodec.cli.encoding import Encoder
-    from mtcodec.files.trees.layouts import SceneFiles
+    from mtcodec.files.origin import Origin
 
+Item = TypeVar("Item")
 MAX_LINES = 20  # about single files
 
 
@@ -30,15 +30,17 @@ class Existing:
     others: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, encoder: Encoder, scenes: Sequence[SceneFiles], paths: Sequence[Path]) -> Existing:
-        """Those among ``paths``, of the files that ``encoder`` would make of ``scenes``."""
+    def of(
+        cls, origin: Callable[[Item], Origin], scenes: Sequence[Item], paths: Sequence[Path]
+    ) -> Existing:
+        """Those among ``paths``, of the files that would be made of ``scenes``; ``origin`` tells of what."""
         from mtcodec.files.state import States
 
         states, existing = States(), cls()
         for scene, path in zip(scenes, paths):
             if not path.is_file():
                 continue
-            reason = states[path.parent].why_not_done(path.name, encoder.origin(scene))
+            reason = states[path.parent].why_not_done(path.name, origin(scene))
             if reason:
                 existing.others[path] = reason
             else:

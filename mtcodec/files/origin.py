@@ -40,6 +40,43 @@ def origin_of(
     }
 
 
+def origin_of_frames(
+    key: str,
+    frames: Sequence[SceneFiles],
+    numbers: Iterable[Path] = (),
+    tasks: Sequence[str] | None = None,
+    settings: Mapping[str, Any] = {},
+) -> Origin:
+    """The same of a sequence: of all images of a task, their bytes together and a checksum of their facts.
+
+    Args:
+        numbers: files of numbers by frame.
+    """
+    origins = [origin_of(frame, tasks, settings) for frame in frames]
+    facts_of: dict[str, list[list[Any]]] = {}
+    for origin in origins:
+        for kind in ("images", "attached"):
+            for name, facts in origin[kind].items():
+                facts_of.setdefault(name if kind == "images" else kind, []).append([origin["scene"], *facts])
+    attached = {path.name: _facts(path) for path in numbers}
+    if "attached" in facts_of:
+        attached["frames"] = _summed(facts_of.pop("attached"))
+    return {
+        "scene": key,
+        "tasks": sorted({task for origin in origins for task in origin["tasks"]}),
+        "images": {name: _summed(facts) for name, facts in sorted(facts_of.items())},
+        "attached": attached,
+        "units": {name: unit for origin in origins for name, unit in origin["units"].items()},
+        "settings": origins[0]["settings"],
+    }
+
+
+def _summed(facts: Sequence[Sequence[Any]]) -> list[Any]:
+    """The facts of many files as those of one."""
+    checksum = zlib.crc32(repr(facts).encode())
+    return [f"{len(facts)} files", sum(size or 0 for _, _, size, *_ in facts), None, checksum]
+
+
 def difference(past: Origin, now: Origin) -> str:
     """How a file was ``made``, for people, where that is otherwise than ``now``; else nothing."""
     if past == now:

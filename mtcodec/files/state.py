@@ -19,6 +19,7 @@ from mtcodec.files.origin import Origin, difference
 
 STATE_NAME = ".mtcodec-state.jsonl"
 UNKNOWN = "nothing tells what it was made of"
+CHUNK = 1 << 20  # bytes that are read at a time
 _Record = dict[str, Any]
 _KEYS = {"file": str, "bytes": int, "sha256": str, "made_of": dict}
 
@@ -61,7 +62,7 @@ class State:
             of_size = [record for record in records if record["bytes"] == size]
             if not of_size:
                 return f"damaged or changed since: it has {size} bytes, not {records[-1]['bytes']}"
-            checksum = _checksum(path.read_bytes())
+            checksum = _checksum_of(path)
         except OSError as error:
             raise OutputError(f"cannot read it: {error.strerror or error}", path=path) from error
         matching = [record for record in of_size if record["sha256"] == checksum]
@@ -73,7 +74,18 @@ class State:
 
     def remember(self, name: str, data: bytes, origin: Origin) -> None:
         """Note what the file called ``name`` is made of, if its content is ``data``."""
-        record = {"file": name, "bytes": len(data), "sha256": _checksum(data), "made_of": origin}
+        self._remember({"file": name, "bytes": len(data), "sha256": _checksum(data), "made_of": origin})
+
+    def remember_file(self, name: str, path: Path, origin: Origin) -> None:
+        """The same, if its content is that of the file at ``path``."""
+        try:
+            size, checksum = path.stat().st_size, _checksum_of(path)
+        except OSError as error:
+            raise OutputError(f"cannot read it: {error.strerror or error}", path=path) from error
+        self._remember({"file": name, "bytes": size, "sha256": checksum, "made_of": origin})
+
+    def _remember(self, record: _Record) -> None:
+        name = record["file"]
         if record in self._records.get(name, ()):
             return
         line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
@@ -99,6 +111,15 @@ class States(dict[Path, State]):
 
 def _checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _checksum_of(path: Path) -> str:
+    """The same of a file, which may be large."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            digest.update(data)
+    return digest.hexdigest()[:16]
 
 
 def _parse(line: bytes) -> _Record | None:

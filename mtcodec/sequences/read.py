@@ -16,6 +16,7 @@ import numpy as np
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import OnDamage, Scene
+from mtcodec.container.attachments import read as read_attachments
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import MAX_PIXELS
 from mtcodec.container.sequence import GroupEntry, GroupFile, Index, is_sequence, read_index
@@ -147,6 +148,21 @@ class Sequence:
             else:
                 labels.append((frames.names, (None,) * len(frames)))
         return labels
+
+    def attachments(self, numbers: Iterable[int] | None = None) -> dict[str, bytes]:
+        """Contents by name of the files beside the frames of some groups (None: of all).
+
+        Raises:
+            SectionError: damaged.
+        """
+        contents: dict[str, bytes] = {}
+        for number in range(len(self.index.groups)) if numbers is None else numbers:
+            contents |= read_attachments(self.group(number))
+        return contents
+
+    def groups_of(self, frames: Iterable[int]) -> list[int]:
+        """The numbers of the groups that hold frames, in order."""
+        return sorted({bisect_right(self.starts, frame) - 1 for frame in frames})
 
     # --- frames --------------------------------------------------------------------------------------------
 

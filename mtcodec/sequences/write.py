@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.inputs import stored_scene
@@ -23,6 +23,9 @@ from mtcodec.errors import FormatError, OutputError, SceneError, UsageError
 from mtcodec.messages import Loss, warn_of_loss
 from mtcodec.networks.weights import store
 from mtcodec.sequences.sources import FileSource
+
+if TYPE_CHECKING:
+    from mtcodec.codec.encoded import EncodedGroup
 
 GROUP = 16  # frames of a group, by default
 Seconds = float | int | Fraction | Decimal | str
@@ -57,6 +60,9 @@ class SequenceWriter:
         group: frames that are coded together, 1 to 64.
         append: go on with the sequence that is there; an index that it lacks is no obstacle.
         force: replace a file that is there.
+        codec: instead of ``weights`` and ``device``.
+        tell: takes each line about what was recognised, assumed or left out once; by default losses are
+            warnings. on_group: called with each group that is written.
         weights, device, settings: as of :class:`mtcodec.Codec`. Targets are of single images, and refused.
 
     Attributes:
@@ -82,11 +88,14 @@ class SequenceWriter:
         weights: str | Path = store.AUTO,
         device: str = "cpu",
         codec: Codec | None = None,
+        tell: Callable[[str], None] = warn_of_loss,
+        on_group: Callable[[EncodedGroup], None] | None = None,
         **settings: Any,
     ) -> None:
         if not 1 <= group <= MAX_FRAMES:
             raise UsageError(f"a group has 1 to {MAX_FRAMES} frames, not {group}")
         self.path, self.group = Path(path), group
+        self.tell, self.on_group = tell, on_group
         self.frame_seconds = None if fps is None else 1 / _positive(fps)
         self.codec = codec or Codec(weights, device)
         self.settings = settings if quality is None else {**settings, "quality": quality}
@@ -137,7 +146,7 @@ class SequenceWriter:
         except FormatError as error:
             raise error.at(path=self.path) from None
         if index.problem:
-            warn_of_loss(Loss(f"{self.path}: {index.problem}"))
+            self.tell(Loss(f"{self.path}: {index.problem}"))
         for entry in index.groups:
             header = Reader(GroupFile(source, entry)).header  # type: ignore[arg-type]
             self._check_tasks(header)
@@ -265,7 +274,9 @@ class SequenceWriter:
         for line in (*encoded.prepared.messages, *encoded.prepared.warnings):
             if line not in self._told:
                 self._told.add(line)
-                warn_of_loss(line)
+                self.tell(line)
+        if self.on_group is not None:
+            self.on_group(encoded)
 
     def _check_tasks(self, header: Header) -> None:
         """Raise SceneError where a task is not what it was in groups before."""

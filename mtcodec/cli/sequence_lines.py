@@ -1,0 +1,41 @@
+"""What a sequence holds, printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mtcodec.cli.report import columns, counted
+
+
+def sequence_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What :func:`mtcodec.sequences.info.sequence_summary` gave, for people."""
+    line = f"{facts['file']}: {facts['bytes']} bytes, {counted(facts['frames'], 'frame')}"
+    if facts["fps"]:
+        line += f", {facts['seconds']:g} s at {facts['fps']:g} a second"
+    line += f", {facts['bytes_per_frame']:g} bytes a frame, {counted(facts['groups'], 'group')}"
+    line += f" of up to {facts['frames_per_group']}"
+    if facts["weights"]:
+        names = ", ".join(f"{each['name'] or 'not installed'} ({each['fingerprint']})" for each in facts["weights"])
+        line += f", quality {facts['quality']:g}, weights {names}"
+    yield line
+    rows = [["section", "bytes", "a frame", "", ""]]
+    for section in facts["sections"]:
+        rows.append(["  " + section["name"], str(section["bytes"]), f"{section['bytes_per_frame']:.1f}", "", ""])
+    rows.append(["  overhead", str(facts["overhead_bytes"]), f"{facts['overhead_bytes'] / max(facts['frames'], 1):.1f}", "", ""])
+    yield from columns(rows)
+    rows = [["task", "size", "values", "frames", "a frame", "coded as", "", ""]]
+    for name, task in facts["tasks"].items():
+        values = task["dtype"] + f" ×{task['channels']}" * (task["channels"] > 1)
+        psnr = f"{task['psnr']:.1f} dB" if "psnr" in task else ""
+        unit = f"unit {task['unit']}" if "unit" in task else ""
+        rows.append(
+            [
+                "  " + name, f"{task['width']}×{task['height']}", values, str(task["frames"]),
+                f"{task['bytes_per_frame']:.1f}", ", ".join(task["codings"]), psnr, unit,
+            ]
+        )  # fmt: skip
+    yield from columns(rows)
+    if facts["files"]:
+        total = sum(file["bytes"] for file in facts["files"])
+        yield f"  {counted(len(facts['files']), 'attached file')}, {total} bytes"
