@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -44,10 +44,11 @@ def read_scene(
             every scene of a dataset that they hold for. By default losses are warnings of Python.
 
     Returns:
-        Arrays by task, (H, W) for one channel, else (H, W, C), in the dtype of the file.
+        Arrays by task, (H, W) for one channel, else (H, W, C), in the size and dtype of the file: images of a
+        scene may differ in both.
 
     Raises:
-        SceneError: no image, an unreadable one, or images of several sizes.
+        SceneError: no image, or an unreadable one.
     """
     scene: Scene = {}
     sources: dict[str, ImageSource] = {}
@@ -58,13 +59,13 @@ def read_scene(
         source, alpha_name, task_names = scene_files.files[name], _alpha_name(name), names_by_image[name]
         try:
             sizes = {image.shape[:2] for image in scene.values()}
-            are_known = sizes or pending.count(name) > 1
-            image, alpha = _read_image(scene_files, name, declared, note, sizes if are_known else None)
+            is_last_try = pending.count(name) > 1
+            image, alpha = _read_image(scene_files, name, declared, note, sizes if is_last_try else None)
         except MissingSource:
             note(Loss(f"{name}: there is none"))
             continue
         except AmbiguousAxes:
-            pending.append(name)  # once more after the others, whose size may tell
+            pending.append(name)  # once more after the others, whose sizes may tell
             continue
         images = {name: turned(image, orientations.get(name, UPRIGHT))}
         if alpha is not None:
@@ -75,7 +76,6 @@ def read_scene(
     if not scene:
         names = "" if tasks is None else f" ({', '.join(tasks)})"
         raise SceneError(f"no image of any task{names}", path=scene_files.label)
-    _check_sizes(scene, sources)
     place = {source: number for number, source in enumerate(scene_files.files.values())}
     return dict(sorted(scene.items(), key=lambda item: place[sources[item[0]]]))
 
@@ -171,16 +171,3 @@ def bytes_on_disk(scene_files: SceneFiles, tasks: Collection[str] | None = None)
             with suppress(MissingSource, FileNotFoundError):
                 total += size_of(source)
     return total
-
-
-def _check_sizes(scene: Scene, sources: Mapping[str, ImageSource]) -> None:
-    """Raise SceneError naming two files whose images differ in size."""
-    first = next(iter(scene))
-    height, width = scene[first].shape[:2]
-    for name, image in scene.items():
-        if image.shape[:2] != (height, width):
-            raise SceneError(
-                f"{image.shape[1]}×{image.shape[0]} pixels, but {sources[first]} has {width}×{height} "
-                "(all images of a scene have one size: choose with --tasks, or resize one)",
-                path=sources[name],
-            )

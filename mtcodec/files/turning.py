@@ -1,16 +1,18 @@
 """Which images of a scene are turned as marks of orientation in their files say: all together, or none.
 
 Pixels of one place have to stay together. A photograph that a camera marked, beside depth without a mark, was
-most likely stored as the depth was; nobody knows, so a warning says what was assumed.
+most likely stored as the depth was, unless only turning gives both the same proportions; nobody knows, so a
+warning says what was assumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from mtcodec.errors import SceneError
 from mtcodec.files.formats import orientation_of, shape_of
+from mtcodec.files.formats.base import Shape
 from mtcodec.files.formats.orientation import UPRIGHT, turned_shape
 from mtcodec.files.notes import Note, ignore
 from mtcodec.files.sources import MissingSource
@@ -19,6 +21,9 @@ from mtcodec.messages import Loss
 
 Orientations = Mapping[str, int]
 """By task, the mark of its image, 1 to 8."""
+
+MAX_RATIO = 1.04
+"""Of proportions of sensors that show the same: those of 1296×968 and 640×480 are 1.004 apart."""
 
 CHOICE = "--exif turn or keep decides"
 
@@ -48,8 +53,8 @@ def orientations_to_apply(
         return marked
     if _fit_when_turned(scene_files, marks):
         for task in told:
-            note(Loss(f"{task}: it is turned as its mark of orientation says, to the size of the scene's "
-                      f"other images ({CHOICE})"))  # fmt: skip
+            note(Loss(f"{task}: it is turned as its mark of orientation says, to the proportions of the "
+                      f"scene's other images ({CHOICE})"))  # fmt: skip
         return marked
     for task in told:
         note(
@@ -70,14 +75,19 @@ def _marks(scene_files: SceneFiles) -> Orientations:
 
 
 def _fit_when_turned(scene_files: SceneFiles, marks: Orientations) -> bool:
-    """Have all images one size when they are turned, and not as they are stored?"""
+    """Have all images the same proportions when they are turned, and not as they are stored?"""
     try:
         shapes = {task: shape_of(scene_files.files[task]) for task in marks}
     except SceneError:
         return False
-    stored = {shape[:2] for shape in shapes.values()}
-    upright = {turned_shape(shape, marks[task])[:2] for task, shape in shapes.items()}
-    return len(upright) == 1 < len(stored)
+    upright = [turned_shape(shape, marks[task]) for task, shape in shapes.items()]
+    return _are_alike(upright) and not _are_alike(list(shapes.values()))
+
+
+def _are_alike(shapes: Sequence[Shape]) -> bool:
+    """Have images of these shapes nearly the same proportions?"""
+    ratios = [shape.width / shape.height for shape in shapes]
+    return max(ratios) <= MAX_RATIO * min(ratios)
 
 
 def _reason(task: str, marks: Orientations) -> str:

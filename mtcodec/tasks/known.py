@@ -45,15 +45,15 @@ USUAL: Declarations = {
 
 _NAMES = {
     "rgb": "leftimg8bit color colour image img rgba rgb_image image_rgb color_image image_color photo beauty "
-    "combined rgb_frame rgb_picture left image_left image_2",
+    "combined rgb_frame rgb_picture left image_left image_2 wide",
     "depth": "depth_zbuffer depth_meters depthmap depth_map depth_image depth_gt gt_depth zdepth z_depth "
     "zbuffer z range distance_to_image_plane distance_to_camera depth_euclidean",
     "normal": "normal_cam surface_normal normal_map normal_image normalmap nrm",
     "semantic": "segment_semantic segmentsemantic semantic_segmentation semantic_label semantic_map seg "
     "segmentation semseg sem_seg sem semantic_image class_segmentation classsegmentation classgt label "
-    "label_id labelid label_train_id labeltrainid class_segmap category_id_segmap",
+    "label_id labelid label_train_id labeltrainid class_segmap category_id_segmap label_filt",
     "instance": "instance_segmentation instance_id_segmentation instance_id instanceid instancesegmentation "
-    "instancegt instance_segmap inst",
+    "instancegt instance_segmap inst instance_filt",
     "disparity": "disp disparity_map",
 }
 

@@ -110,14 +110,6 @@ def test_alpha_and_a_file_of_its_name_are_refused(tmp_path: Path) -> None:
 # --- refusals ------------------------------------------------------------------------------------
 
 
-def test_refuses_images_of_different_sizes(tmp_path: Path) -> None:
-    write_image(tmp_path / "rgb.png", picture(4))
-    write_image(tmp_path / "depth.png", picture(1).T)
-    reason = f"7×5 pixels, but {tmp_path}/depth.png has 5×7 "
-    refused(tmp_path / "rgb.png", lambda: read(tmp_path), reason)
-    refused(tmp_path / "rgb.png", lambda: read(tmp_path, "rgb_alpha", "depth"), reason)
-
-
 def test_refuses_two_files_for_one_task(tmp_path: Path) -> None:
     write_image(tmp_path / "depth.png", picture(1))
     write_image(tmp_path / "depth.npy", picture(1))

@@ -184,7 +184,7 @@ def test_where_sizes_fit_only_when_turned_it_is_turned(orientation: int, tmp_pat
     scene, (line,) = scene_in(tmp_path)
     assert near(scene["rgb"], UPRIGHT[orientation]) and isinstance(line, Loss)
     assert line.startswith(
-        "rgb: it is turned as its mark of orientation says, to the size of the scene's other"
+        "rgb: it is turned as its mark of orientation says, to the proportions of the scene's other"
     )
 
 

@@ -75,11 +75,14 @@ def _read(source: ImageSource, meaning: Meaning, note: Note) -> Array:
 
 
 def _layers(source: ImageSource, note: Note) -> list[Layer]:
-    """The pages of the first one's size as tasks; the first alone of a stack of many that have no names."""
+    """The pages as tasks. Of pages without names those of the first one's size; of many it alone."""
     with _pages(source) as pages:
-        size = pages[0].height, pages[0].width
-        tasks = [page for page in pages if (page.height, page.width) == size]
+        tasks = list(pages)
         names, are_titles = names_of(tasks)
+        if not are_titles:
+            size = pages[0].height, pages[0].width
+            tasks = [page for page in pages if (page.height, page.width) == size]
+            names, are_titles = names_of(tasks)
         if len(tasks) > MAX_PAGES_WITHOUT_NAMES and not are_titles:
             tasks = pages[:1]
         order = "are named as their descriptions say" if are_titles else "have no names and are told by order"

@@ -86,7 +86,8 @@ def find_scenes(
         search.use_files(attached_paths(scenes))
     search.note_cameras(scenes)
     search.note_left_out(scenes)
-    return [_to_be_read(scene, reading) for scene in sorted(scenes, key=lambda scene: scene.key)]
+    ordered = sorted(scenes, key=lambda scene: scene.key)
+    return [replace(_to_be_read(scene, reading), dataset=dataset) for scene in ordered]
 
 
 def _to_be_read(scene: SceneFiles, reading: Reading) -> SceneFiles:

@@ -2,7 +2,7 @@
 
 After a dataset is read, each of its tasks should share scenes with others. Where tasks do not, one rule that
 makes the names of all their images equal joins them, and a line shows it. Otherwise they are refused, as
-scenes of one task each are not what anybody wants.
+scenes of one task each are not what anybody wants, but where all are named after times.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from mtcodec.errors import SceneError
 from mtcodec.files.notes import list_names
 from mtcodec.files.trees.search import SceneFiles, Search
+from mtcodec.files.trees.times import times_of_names
 from mtcodec.tasks import is_place
 
 Rule = Callable[[Sequence[str]], Sequence[str]]
@@ -76,10 +77,16 @@ def pair(search: Search, scenes: list[SceneFiles]) -> list[SceneFiles]:
         if joined is not None:
             keys = {scene.key for group in to_join for scene in group}
             scenes = [scene for scene in scenes if scene.key not in keys] + joined
-        elif sum(map(len, lonely)) > MAX_STRAY_SHARE * len(scenes):
+        elif sum(map(len, lonely)) > MAX_STRAY_SHARE * len(scenes) and not _have_times(to_join):
             raise SceneError(_nothing_meets(search, to_join), path=search.dataset)
     _note_single_tasks(search, scenes)
     return scenes
+
+
+def _have_times(groups: Sequence[Sequence[SceneFiles]]) -> bool:
+    """Are all images named after seconds? Tasks of other rates or clocks are then scenes of their own."""
+    names = [[scene.key.rpartition("/")[2] for scene in group] for group in groups]
+    return all(times_of_names(group) is not None for group in names)
 
 
 def _groups(scenes: Sequence[SceneFiles]) -> list[list[SceneFiles]]:

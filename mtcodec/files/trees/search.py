@@ -33,6 +33,7 @@ class SceneFiles:
         units: by task, the length that a stored 1 stands for, where its layout defines it; of integer images.
         attachments: by name, paths of other files that are kept with it.
         reading: how its images are read.
+        dataset: where it was found; None for one that was not.
     """
 
     key: str
@@ -41,6 +42,7 @@ class SceneFiles:
     units: Mapping[str, str] = field(default_factory=dict)
     attachments: Mapping[str, Path] = field(default_factory=dict)
     reading: Reading = AS_USUAL
+    dataset: Path | None = None
 
     def with_files_of(self, other: SceneFiles) -> SceneFiles:
         """This scene with the images of another one.
