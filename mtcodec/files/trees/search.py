@@ -44,6 +44,11 @@ class SceneFiles:
     reading: Reading = AS_USUAL
     dataset: Path | None = None
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that have a file."""
+        return tuple(self.files)
+
     def with_files_of(self, other: SceneFiles) -> SceneFiles:
         """This scene with the images of another one.
 
