@@ -161,6 +161,10 @@ def opened_sequence(name: str, max_pixels: int = MAX_PIXELS) -> Sequence | None:
         try:
             with Path(name).open("rb") as file:
                 beginning = file.read(len(BEGINNING))
+        except FileNotFoundError as error:
+            if name == "-":
+                return None
+            raise SceneError(f"cannot read it: {error.strerror}", path=name) from error
         except OSError:
             return None
         if not is_sequence(beginning):

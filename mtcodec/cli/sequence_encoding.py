@@ -134,6 +134,8 @@ class SequenceEncoder(Encoder):
 
     def _tables(self, sequence: SequenceFiles) -> list[tuple[str, Array]]:
         """Numbers by frame, (T, …), with the names of their tasks."""
+        if not self.numbers:
+            return []
         from mtcodec.files.numbers import read_numbers
 
         tables = [read_numbers(path, len(sequence.frames)) for path in self.numbers]
