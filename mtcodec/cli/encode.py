@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def encode(
     sequences.check()
     request = options.request_of(targets, quality, bounds, images, coding, weights=coding.weights)
     datasets = with_listed(inputs, batch.files_from)
-    how = reading.reading()
+    how = replace(reading.reading(), keeps_unpaired=sequences.sequence)
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     task_names = values.names(tasks)
     check_tasks(request, scenes)

@@ -18,7 +18,9 @@ SUFFIX = ".mtc"
 DECODED_SUFFIX = ".decoded"  # of directories of images; without it there may be the originals
 
 
-def outputs_of(scenes: Sequence[SceneFiles] | Sequence[SequenceFiles], output: str) -> tuple[list[Path], bool]:
+def outputs_of(
+    scenes: Sequence[SceneFiles] | Sequence[SequenceFiles], output: str
+) -> tuple[list[Path], bool]:
     """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
     path, several = Path(output), len(scenes) > 1
     if output == "-":
