@@ -127,8 +127,11 @@ class Sequence(StoredSequence):
     def __iter__(self) -> Iterator[Frame]:
         """All frames in order; each group is decoded once."""
         for group, (start, end) in enumerate(pairwise(self.starts)):
-            for first in range(start, end, FRAMES_AT_ONCE):
-                numbers = range(first, min(first + FRAMES_AT_ONCE, end))
+            header = self.group(group).header
+            has_joint = any(header.task(name).is_joint for name in self.tasks if name in header.tasks)
+            count = end - start if has_joint else FRAMES_AT_ONCE
+            for first in range(start, end, count):
+                numbers = range(first, min(first + count, end))
                 yield from self._decode(group, numbers, self.tasks, None)
 
     def _decode(

@@ -90,9 +90,7 @@ def test_a_clip_of_some_tasks_reads_only_these(path: Path) -> None:
         mtcodec.open(path, tasks=["smell"])
 
 
-def test_iteration_reads_and_decodes_each_group_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_iteration_reads_and_decodes_each_group_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = [{"reading": np.arange(3) + number} for number in range(64)]
     with mtcodec.SequenceWriter(tmp_path / "c.mtc", group=64) as writer:
         for frame in frames:
@@ -125,7 +123,9 @@ def test_bytes_are_read(path: Path, form: Any) -> None:
     assert np.array_equal(mtcodec.open(form(path.read_bytes()))[2:4]["depth"], depths([2, 3]))
 
 
-def test_a_path_stays_the_same_when_the_directory_changes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_stays_the_same_when_the_directory_changes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(path.parent)
     clip = mtcodec.open(path.name)
     monkeypatch.chdir("/")
@@ -233,7 +233,7 @@ def test_times_by_task_come_back(tmp_path: Path) -> None:
                 del frame["depth"], times["depth"]
             writer.append(frame, times)
     clip = mtcodec.open(tmp_path / "c.mtc")
-    assert clip.times == [number / 30 for number in range(5)]
+    assert clip.times == pytest.approx([number / 30 for number in range(5)], abs=1e-9)
     rgb, depth = clip.task_times("rgb"), clip.task_times("depth")
     assert rgb is not None and depth is not None
     assert [float(time or 0) for time in rgb] == pytest.approx([number / 30 for number in range(5)], abs=1e-9)
@@ -254,7 +254,7 @@ def test_threads_share_a_clip(tmp_path: Path) -> None:
         clip = mtcodec.open(tmp_path / "c.mtc")
         barrier = threading.Barrier(8)
 
-        def read(number: int) -> bool:
+        def read(number: int, clip: mtcodec.Sequence = clip, barrier: threading.Barrier = barrier) -> bool:
             barrier.wait()
             name = ("depth", "height")[number % 2]
             image = clip.frames([number % 4], tasks=name)[0][name]
@@ -327,7 +327,9 @@ def test_tasks_that_are_lacking_or_come_later(tmp_path: Path) -> None:
     with pytest.raises(SceneError, match="frame 0 lacks it"):
         clip[0:2]
     assert mtcodec.open(tmp_path / "c.mtc", tasks="depth").frames([2, 0])[0] == {}
-    assert np.array_equal(mtcodec.open(tmp_path / "c.mtc", tasks="pose")[4:]["pose"], [np.eye(4)[0] * 4, np.eye(4)[0] * 5])
+    assert np.array_equal(
+        mtcodec.open(tmp_path / "c.mtc", tasks="pose")[4:]["pose"], [np.eye(4)[0] * 4, np.eye(4)[0] * 5]
+    )
 
 
 NUMBERS = {
