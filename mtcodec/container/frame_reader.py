@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from mtcodec.container import frames
@@ -19,7 +19,7 @@ class GroupPayloads:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self._joint: dict[str, Any] = {}
-        self._lock = Lock()
+        self._lock = RLock()
         self._payloads: dict[str, bytes | SectionError] = {}
         self._frames: dict[str, list[bytes]] = {}
 
@@ -29,12 +29,13 @@ class GroupPayloads:
         Raises:
             SectionError: damaged.
         """
-        if name not in self._payloads:
-            try:
-                self._payloads[name] = self.reader.payload(name)
-            except SectionError as error:
-                self._payloads[name] = error
-        payload = self._payloads[name]
+        with self._lock:  # threads decode frames side by side
+            if name not in self._payloads:
+                try:
+                    self._payloads[name] = self.reader.payload(name)
+                except SectionError as error:
+                    self._payloads[name] = error
+            payload = self._payloads[name]
         if isinstance(payload, SectionError):
             raise payload
         return payload
@@ -52,7 +53,7 @@ class GroupPayloads:
         return self._frames[name][index]
 
     def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        """What a section that holds all frames together decodes to; threads decode frames side by side."""
+        """What a section that holds all frames together decodes to."""
         with self._lock:
             if name not in self._joint:
                 self._joint[name] = self.reader.once(name, decode)
