@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import struct
 import subprocess
@@ -63,14 +62,22 @@ def test_a_kill_at_any_moment(tmp_path: Path) -> None:
         assert first == counts[-1]
         clip = mtcodec.open(path)
         counts.append(len(clip))
-        assert np.array_equal(np.array([frame["depth"] for frame in clip]), depths(range(len(clip))) if len(clip) else [])
+        assert np.array_equal(
+            np.array([frame["depth"] for frame in clip]), depths(range(len(clip))) if len(clip) else []
+        )
     assert counts == sorted(counts) and counts[-1] > counts[0]
 
 
 def test_every_prefix(data: bytes, tmp_path: Path) -> None:
     """A kill leaves a prefix: its whole groups come back, and the writer goes on behind them."""
     ends = [group.offset + group.size for group in groups_of(data)]
-    sample = {*range(0, len(data), 37), *ends, *(end - 1 for end in ends), *(end + 1 for end in ends), len(data) - 1}
+    sample = {
+        *range(0, len(data), 37),
+        *ends,
+        *(end - 1 for end in ends),
+        *(end + 1 for end in ends),
+        len(data) - 1,
+    }
     for size in sorted(sample - {len(data)}):
         prefix = data[:size]
         if size < len(BEGINNING):
@@ -133,7 +140,9 @@ def test_a_damaged_section_costs_a_task_in_its_group(data: bytes) -> None:
         hurt[4]
     lost: list[SectionError] = []
     frames = hurt.frames(range(10), on_damage=lost.append)
-    assert [sorted(frame) for frame in frames] == [["depth", "rgb"]] * 4 + [["rgb"]] * 2 + [["depth", "rgb"]] * 4
+    assert [sorted(frame) for frame in frames] == [["depth", "rgb"]] * 4 + [["rgb"]] * 2 + [
+        ["depth", "rgb"]
+    ] * 4
     assert {error.task for error in lost} == {"depth"}
     assert np.array_equal(hurt.frames([5], tasks="rgb")[0]["rgb"], clip[5]["rgb"])
 
@@ -158,7 +167,10 @@ def test_garbage_between_groups(data: bytes) -> None:
     offset = groups_of(data)[2].offset
     clip = mtcodec.open(data[:offset] + b"MTCMTC\x41garbage" * 3 + data[offset:])
     assert np.array_equal(clip[:]["depth"], depths(range(10)))
-    assert clip.index.lost == len(b"MTCMTC\x41garbage") * 3 and "42 bytes among them are damaged" in clip.index.problem
+    assert (
+        clip.index.lost == len(b"MTCMTC\x41garbage") * 3
+        and "42 bytes among them are damaged" in clip.index.problem
+    )
 
 
 def test_a_damaged_file_is_not_gone_on_with(data: bytes, tmp_path: Path) -> None:
@@ -193,7 +205,11 @@ def test_an_index_of_other_groups_is_not_believed(data: bytes) -> None:
 
 def test_an_index_that_tells_other_frames_is_an_error(data: bytes) -> None:
     first, *others = groups_of(data)
-    for wrong in (GroupEntry(4, first.size, 3, 30, 0), GroupEntry(4, first.size, 2, 30, 1), GroupEntry(4, first.size, 2)):
+    for wrong in (
+        GroupEntry(4, first.size, 3, 30, 0),
+        GroupEntry(4, first.size, 2, 30, 1),
+        GroupEntry(4, first.size, 2),
+    ):
         clip = mtcodec.open(without_index(data) + pack_index((wrong, *others), ["rgb", "depth"]))
         with pytest.raises(FormatError, match="not the group that the index tells"):
             clip[0]
