@@ -126,11 +126,11 @@ def pack_index(groups: Sequence[GroupEntry], tasks: Sequence[str]) -> bytes:
     return bytes(out) + TRAILER.pack(len(out), zlib.crc32(out), TRAILER_MAGIC)
 
 
-def _parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
+def parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
     """The entries of an index, and the tasks.
 
     Raises:
-        FormatError: damaged.
+        FormatError: damaged, or not the one form of bytes.
     """
     cursor = Cursor(data, "the index ends within a group")
     tasks = tuple(cursor.take(cursor.byte()).decode("ascii", "replace") for _ in range(cursor.byte()))
@@ -167,7 +167,7 @@ def parse_file_index(source: RandomAccess) -> Index:
     data = tail[-TRAILER.size - length : -TRAILER.size]
     if len(data) != length or zlib.crc32(data) != checksum:
         raise FormatError("the index is damaged (checksum)")
-    groups, tasks = _parse_index(data)
+    groups, tasks = parse_index(data)
     end = groups[-1].offset + groups[-1].size if groups else len(BEGINNING)
     size = end + length + TRAILER.size
     if source.known_size not in (None, size):

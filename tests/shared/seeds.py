@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 import numpy as np
+from shared import sequence_targets
 from shared.sections import file_of
 from shared.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
 
@@ -183,4 +184,5 @@ def seeds() -> dict[str, list[bytes]]:
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
         + [b"\4" + index_to_json(MANIFEST, [ShardInfo("part-00000.parquet", 999, (1, 2), {"key": 9})])],
+        **sequence_targets.seeds(),
     }  # fmt: skip
