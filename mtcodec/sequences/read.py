@@ -168,6 +168,12 @@ class Sequence:
         """The numbers of the groups that hold frames, in order."""
         return sorted({bisect_right(self.starts, frame) - 1 for frame in frames})
 
+    def info(self) -> dict[str, Any]:
+        """What it holds, see :func:`mtcodec.sequences.info.sequence_summary`."""
+        from mtcodec.sequences.info import sequence_summary
+
+        return sequence_summary(self, self.source.label)
+
     # --- frames --------------------------------------------------------------------------------------------
 
     @overload
