@@ -89,9 +89,14 @@ def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[s
 def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
     """What :func:`facts` gave, for people; ``weights`` is what the weights are called."""
     yield _headline(contents, weights)
-    for section in contents["sections"]:
+    differ = sizes_differ(contents)
+    sizes = [size_of(section) if differ else "" for section in contents["sections"]]
+    width = max(map(len, sizes), default=0)
+    for section, size in zip(contents["sections"], sizes):
         line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+        line += f"  {size:<{width}}" if width else ""
         line += f"  {section['coding']}" if "coding" in section else ""
+        line = line.rstrip()
         yield line + (f"  quality {section['quality']:g}" if "quality" in section else "")
     yield f"  {'overhead':<10} {contents['overhead_bytes']:>8} bytes"
     for file in contents["files"]:
@@ -99,6 +104,20 @@ def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
     for name, task in contents["tasks"].items():
         measures = _measures(name, task, contents)
         yield f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}"
+
+
+def sizes_differ(contents: Mapping[str, Any]) -> bool:
+    """Are the tasks of :func:`facts` of different sizes, or numbers?"""
+    return len({size_of(task) for task in contents["tasks"].values()}) > 1
+
+
+def size_of(entry: Mapping[str, Any]) -> str:
+    """``640×480``, ``3 numbers``: the size of a task or section of :func:`facts`; empty where it has none."""
+    if "width" not in entry:
+        return ""
+    width, height, shape = entry["width"], entry["height"], entry.get("shape", "")
+    numbers = {"number": "1 number", "row": f"{width} numbers", "table": f"{height}×{width} numbers"}
+    return numbers.get(shape, f"{width}×{height}")
 
 
 def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
@@ -117,7 +136,7 @@ def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
 def _headline(contents: Mapping[str, Any], weights: str) -> str:
     """Size of a file and of its images, quality and weights."""
     line = f"{contents['file']}: {contents['bytes']} bytes, {contents['bpp']:.4f} bpp"
-    line += f", {contents['width']}×{contents['height']}"
+    line += f", {'up to ' * sizes_differ(contents)}{contents['width']}×{contents['height']}"
     if contents["weights"] is None:
         return line
     name = weights or contents["weights"]["name"] or "not installed"

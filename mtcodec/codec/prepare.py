@@ -12,7 +12,7 @@ import numpy as np
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.container import attachments
-from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size
+from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size, largest
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -60,8 +60,9 @@ class Prepared:
 
     @property
     def pixels(self) -> int:
-        """Of the largest image of a frame."""
-        return max(math.prod(self.size_of(name)) for name in self.signals)
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        size = largest({name: self.size_of(name) for name in self.signals}, self.shapes)
+        return math.prod(size) * self.frame_count
 
     def present(self, name: str) -> tuple[bool, ...]:
         """By frame, whether a task has it."""
@@ -167,6 +168,16 @@ def check(scene: Mapping[str, Any]) -> Scene:
         if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
             raise SceneError(f"{width}×{height} pixels are more than a file can hold", task=name)
     return arrays
+
+
+def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Size:
+    """Height and width of the largest image of a scene, whose pixels bits per pixel are counted by.
+
+    Args:
+        numbers: tasks that are no images, besides those of less than two dimensions.
+    """
+    sizes = {name: (image.shape[0], image.shape[1]) for name, image in check(scene).items()}
+    return largest(sizes, {name: _shape_of(name, scene[name], numbers) for name in sizes})
 
 
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
