@@ -89,8 +89,10 @@ def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[s
 def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
     """What :func:`facts` gave, for people; ``weights`` is what the weights are called."""
     yield _headline(contents, weights)
+    from mtcodec.codec.info import size_text, sizes_differ
+
     differ = sizes_differ(contents)
-    sizes = [size_of(section) if differ else "" for section in contents["sections"]]
+    sizes = [size_text(section) if differ else "" for section in contents["sections"]]
     width = max(map(len, sizes), default=0)
     for section, size in zip(contents["sections"], sizes):
         line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
@@ -104,20 +106,6 @@ def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
     for name, task in contents["tasks"].items():
         measures = _measures(name, task, contents)
         yield f"  to decode {name}: {task['bytes']} bytes ({' + '.join(task['sections'])}){measures}"
-
-
-def sizes_differ(contents: Mapping[str, Any]) -> bool:
-    """Are the tasks of :func:`facts` of different sizes, or numbers?"""
-    return len({size_of(task) for task in contents["tasks"].values()}) > 1
-
-
-def size_of(entry: Mapping[str, Any]) -> str:
-    """``640×480``, ``3 numbers``: the size of a task or section of :func:`facts`; empty where it has none."""
-    if "width" not in entry:
-        return ""
-    width, height, shape = entry["width"], entry["height"], entry.get("shape", "")
-    numbers = {"number": "1 number", "row": f"{width} numbers", "table": f"{height}×{width} numbers"}
-    return numbers.get(shape, f"{width}×{height}")
 
 
 def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
@@ -135,6 +123,8 @@ def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
 
 def _headline(contents: Mapping[str, Any], weights: str) -> str:
     """Size of a file and of its images, quality and weights."""
+    from mtcodec.codec.info import sizes_differ
+
     line = f"{contents['file']}: {contents['bytes']} bytes, {contents['bpp']:.4f} bpp"
     line += f", {'up to ' * sizes_differ(contents)}{contents['width']}×{contents['height']}"
     if contents["weights"] is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from mtcodec.container import attachments, notes
@@ -98,6 +99,20 @@ def _attachments(reader: Reader) -> dict[str, bytes]:
         return attachments.read(reader)
     except SectionError:
         return {}
+
+
+def sizes_differ(contents: Mapping[str, Any]) -> bool:
+    """Are the tasks of :func:`summary` of different sizes, or numbers?"""
+    return len({size_text(task) for task in contents["tasks"].values()}) > 1
+
+
+def size_text(entry: Mapping[str, Any]) -> str:
+    """``640×480``, ``3 numbers``: the size of a task or section of :func:`summary`; empty where it has none."""
+    if "width" not in entry:
+        return ""
+    width, height, shape = entry["width"], entry["height"], entry.get("shape", "")
+    numbers = {"number": "1 number", "row": f"{width} numbers", "table": f"{height}×{width} numbers"}
+    return numbers.get(shape, f"{width}×{height}")
 
 
 def units_of(reader: Reader) -> dict[str, str]:
