@@ -150,7 +150,7 @@ class Summary:
 
     scenes: int = 0  # encoded now
     before: int = 0  # that were there already
-    pixels: int = 0  # of the scenes encoded now
+    pixels: int = 0  # of the largest images of the scenes encoded now
     read: int = 0  # bytes of their images on disk
     total: int = 0  # bytes of their files
     columns: Counter[str] = field(default_factory=Counter)  # bytes of their payloads by column
@@ -162,7 +162,7 @@ class Summary:
         """Count a scene's file of ``size`` bytes, whose images have ``read`` bytes on disk."""
         self.scenes += 1
         self.read += read
-        self.pixels += header.height * header.width
+        self.pixels += header.pixels
         self.total += size
         for section in header.sections:
             self.columns[column_of(section.name)] += section.length

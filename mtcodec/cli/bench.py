@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,32 +62,36 @@ def bench(
     with progress_bar(printing.quiet) as bar:
         codec = Codec(coding.weights, device, coding=coding.coding)
         by_codec = benching.bench(codec, arrays, request, runs, clock, bar)
-    height, width = next(iter(arrays.values())).shape[:2]
+    sizes = {name: image.shape[:2] for name, image in arrays.items()}
+    height, width = max(sizes.values(), key=math.prod)
     how = "processor time" if threads == 1 else "by the clock"
-    head = f"{scene}: {width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
+    head = f"{scene}: {'up to ' * (len({*sizes.values()}) > 1)}{width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
     facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
     facts |= {"quality": request.quality, "codecs": by_codec}
-    printing.show(facts, _table(head, by_codec, list(arrays)))
+    facts["tasks"] = {name: {"width": width, "height": height} for name, (height, width) in sizes.items()}
+    printing.show(facts, _table(head, by_codec, sizes))
 
 
-def _table(head: str, by_codec: Mapping[str, Any], tasks: Sequence[str]) -> Iterator[str]:
+def _table(head: str, by_codec: Mapping[str, Any], sizes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
     """A line for every task and codec, and one for every codec."""
     yield head
-    rows = [["task", "codec", "size", "encode", "decode", "PSNR"]]
-    for task in tasks:
-        rows += [_row(task, codec, measures["tasks"][task]) for codec, measures in by_codec.items()]
-    rows += [_row("all", codec, measures) for codec, measures in by_codec.items()]
+    rows = [["task", "pixels", "codec", "size", "encode", "decode", "PSNR"]]
+    differ = len({*sizes.values()}) > 1
+    for task, (height, width) in sizes.items():
+        pixels = f"{width}×{height}" if differ else ""
+        rows += [_row(task, pixels, codec, measures["tasks"][task]) for codec, measures in by_codec.items()]
+    rows += [_row("all", "", codec, measures) for codec, measures in by_codec.items()]
     yield from (f"  {line}" for line in columns(rows))
 
 
-def _row(task: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:
-    """The line of a codec for a task; without measures it does not code that task."""
+def _row(task: str, pixels: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:
+    """The line of a codec for a task, whose size in ``pixels`` is told where tasks differ; without measures it does not code that task."""
     if measures is None or measures["bytes"] is None:
-        return [task, CODEC_NAMES[codec], "–", "", "", ""]
+        return [task, pixels, CODEC_NAMES[codec], "–", "", "", ""]
     encode = f"{measures['encode_ms']:.0f} ms" if "encode_ms" in measures else ""
     if measures.get("psnr", PSNR_CAP) < PSNR_CAP:
         psnr = f"{measures['psnr']:.1f} dB"
     else:
         psnr = "" if task == "all" else "exact"
     size, decode = amount(measures["bytes"]), f"{measures['decode_ms']:.1f} ms"
-    return [task, CODEC_NAMES[codec], size, encode, decode, psnr]
+    return [task, pixels, CODEC_NAMES[codec], size, encode, decode, psnr]

@@ -41,7 +41,7 @@ class TargetOptions(Group):
         sets="target_psnr", parse=texts.psnrs,
     )  # fmt: skip
     target_bpp: float | None = target(
-        None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
+        None, "BITS", "The best quality within so many bits per pixel of the largest image, for all tasks.",
         min=0, callback=options.number,
     )  # fmt: skip
     target_bytes: int | None = target(

@@ -61,10 +61,13 @@ def _table(dataset: str, facts: Mapping[str, Any]) -> Iterator[str]:
     total = sum(task["bytes"] for task in tasks.values())
     about = "about " * any(task["estimated"] for task in tasks.values())
     yield f"{dataset}: {counted(count)}, {about}{amount(total)} of images"
-    head = ["task", "kind", "scenes", "images", "unit", "holes", "on disk", "a scene"]
-    for line in columns([head, *(_row(name, task) for name, task in tasks.items())]):
+    head = ["task", "kind", "scenes", "images", "size", "unit", "holes", "on disk", "a scene"]
+    for line in columns(
+        [head, *(_row(name, task, facts["mixed_sizes"] > 0) for name, task in tasks.items())]
+    ):
         yield f"  {line}"
-    yield f"  sizes: {_most(facts['sizes'])}"
+    if not facts["mixed_sizes"]:
+        yield f"  sizes: {_most(facts['sizes'])}"
     if facts["headers"] < count:
         yield f"  sizes and dtypes are those of {facts['headers']} scenes spread over all"
     if len(facts["sample"]) < count:
@@ -75,13 +78,13 @@ def _table(dataset: str, facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {line}"
 
 
-def _row(name: str, task: Mapping[str, Any]) -> list[str]:
+def _row(name: str, task: Mapping[str, Any], with_sizes: bool) -> list[str]:
     """The line of a task."""
     holes = f"{task['holes']:.2%}" if task.get("holes") else "none" if "holes" in task else ""
     on_disk = ("about " * task["estimated"]) + amount(task["bytes"])
     a_scene = amount(task["bytes"] / task["scenes"])
-    images = _most(task["images"])
-    return [name, task["kind"], str(task["scenes"]), images, task["unit"], holes, on_disk, a_scene]
+    images, sizes = _most(task["images"]), _most(task["sizes"]) if with_sizes else ""
+    return [name, task["kind"], str(task["scenes"]), images, sizes, task["unit"], holes, on_disk, a_scene]
 
 
 def _most(counts: Mapping[str, int]) -> str:

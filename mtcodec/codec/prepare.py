@@ -12,7 +12,7 @@ import numpy as np
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.container import attachments
-from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size
+from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size, largest
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -60,8 +60,9 @@ class Prepared:
 
     @property
     def pixels(self) -> int:
-        """Of the largest image of a frame."""
-        return max(math.prod(self.size_of(name)) for name in self.signals)
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        size = largest({name: self.size_of(name) for name in self.signals}, self.shapes)
+        return math.prod(size) * self.frame_count
 
     def present(self, name: str) -> tuple[bool, ...]:
         """By frame, whether a task has it."""
@@ -169,6 +170,16 @@ def check(scene: Mapping[str, Any]) -> Scene:
     return arrays
 
 
+def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Size:
+    """Height and width of the largest image of a scene, whose pixels bits per pixel are counted by.
+
+    Args:
+        numbers: tasks that are no images, besides those of less than two dimensions.
+    """
+    sizes = {name: (image.shape[0], image.shape[1]) for name, image in check(scene).items()}
+    return largest(sizes, {name: _shape_of(name, scene[name], numbers) for name in sizes})
+
+
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
     """What the arrays of a task are; numbers are those that are named, and all of less than two dimensions."""
     shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
@@ -218,8 +229,8 @@ def _stacked(
 
 
 def _check_range(image: Array, signal: Signal) -> None:
-    """Raise SceneError for measurements that float32 cannot hold; holes may have any value."""
-    if image.dtype.name != "float64":
+    """Raise SceneError for measurements that float32 cannot hold; holes, and exact tasks, may have any value."""
+    if image.dtype.name != "float64" or signal.task.exact:
         return
     holes = signal.pixel_format.holes
     measured = image if holes is None else image[holes.valid]

@@ -7,6 +7,7 @@ allocation, every byte accounted for, reserved values refused.
 from __future__ import annotations
 
 import binascii
+import math
 import struct
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from mtcodec.container import frames as frame_table
 from mtcodec.container.cursor import Cursor, varint
 from mtcodec.container.descriptor import Context, pack_section, parse_section, parse_shared, parse_size
 from mtcodec.container.frames import Frames
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask, largest
 from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.quality import MAX_NETWORK_LEVEL
 
@@ -81,6 +82,17 @@ class Header:
         """Height and width of the images of a section."""
         section = self.section(name)
         return (section and section.attributes.size) or (self.height, self.width)
+
+    @property
+    def largest_size(self) -> Size:
+        """Height and width of the largest image; see :func:`mtcodec.container.section.largest`."""
+        shapes = {name: self.task(name).attributes.shape for name in self.tasks}
+        return largest({name: self.size_of(name) for name in self.tasks}, shapes)
+
+    @property
+    def pixels(self) -> int:
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        return math.prod(self.largest_size) * self.frame_count
 
     def frames_of(self, name: str) -> tuple[int, ...]:
         """Numbers of the frames that a section has."""

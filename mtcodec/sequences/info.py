@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -32,6 +31,7 @@ def sequence_summary(clip: Sequence, file: str = "-") -> dict[str, Any]:
         "bytes": clip.index.size,
         "frames": frames,
         "bytes_per_frame": round(clip.index.size / max(frames, 1), 1),
+        "bpp": round(8 * clip.index.size / max(sum(header.pixels for header in headers), 1), 6),
         **_times(clip),
         "groups": len(headers),
         "frames_per_group": max((header.frame_count for header in headers), default=0),
@@ -83,5 +83,5 @@ def _task(clip: Sequence, headers: list[Header], name: str) -> dict[str, Any]:
         **({"range": [min(low for low, _ in ranges), max(high for _, high in ranges)]} if ranges else {}),
         "bytes": count,
         "bytes_per_frame": round(count / max(len(clip), 1), 1),
-        "bpp": round(8 * count / (math.prod((height, width)) * max(len(clip), 1)), 6),
+        "bpp": round(8 * count / sum(header.pixels for header in headers), 6),
     }  # fmt: skip

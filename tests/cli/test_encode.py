@@ -53,7 +53,7 @@ def decoded(run: Run, tmp_path: Path) -> Any:
 
 def without_measures(facts: dict[str, Any]) -> dict[str, Any]:
     """What ``encode --json`` prints, but for what only the encoder knows."""
-    keys = ("bytes", "bpp", "sections", "unit")
+    keys = ("height", "width", "bytes", "bpp", "sections", "unit")
     tasks = {
         name: {k: v for k, v in facts_of_task.items() if k in keys}
         for name, facts_of_task in facts["tasks"].items()
