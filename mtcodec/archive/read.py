@@ -100,11 +100,11 @@ class ArchiveReader:
         except FileNotFoundError as error:
             if not self._fs.exists(path):
                 return None
-            raise FormatError(f"{INDEX} lists a part that is not there", path=self.path) from error
+            raise FormatError(f"{INDEX} lists a shard that is not there", path=self.path) from error
         except FormatError as error:
             raise error.at(path=f"{self.path}/{INDEX}") from None
         if not infos:
-            raise SceneError("no archive: it has no parts", path=self.path)
+            raise SceneError("no archive: it has no shards", path=self.path)
         return manifest, infos
 
     def _read_footers(self) -> tuple[Manifest, list[ShardInfo]]:
@@ -114,12 +114,12 @@ class ArchiveReader:
         for name in sorted(fnmatch.filter(names, SHARD_PATTERN)):
             shard = Shard(self._fs, f"{self._root}/{name}")
             if manifest not in (None, shard.manifest):
-                raise FormatError("of another archive than the first part", path=shard.path)
+                raise FormatError("of another archive than the first shard", path=shard.path)
             manifest = shard.manifest
             infos.append(shard.info)
             self._fetched += shard.fetched
         if manifest is None:
-            raise SceneError("no archive: it has no parts", path=self.path)
+            raise SceneError("no archive: it has no shards", path=self.path)
         return manifest, infos
 
     def shard(self, index: int) -> Shard:

@@ -46,7 +46,7 @@ def pack(
     append: bool = option(
         False, None, "Add scenes to an archive that has others, of another dataset, too.", panel=options.MANY
     ),
-    part_scenes: int = option(
+    shard_scenes: int = option(
         8192, "N", "Scenes of one Parquet file; a killed run does at most these again.",
         panel=options.MANY, min=1,
     ),
@@ -78,7 +78,7 @@ def pack(
     with progress_bar(printing.quiet) as bar:
         bar("starting", 0, 0)
         summary = run(
-            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=part_scenes,
+            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=shard_scenes,
             skip_errors=batch.skip_errors, append=append, progress=_shown(bar),
         )  # fmt: skip
     seconds = time.monotonic() - started
