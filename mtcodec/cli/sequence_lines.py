@@ -16,13 +16,25 @@ def sequence_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     line += f", {facts['bytes_per_frame']:g} bytes a frame, {counted(facts['groups'], 'group')}"
     line += f" of up to {facts['frames_per_group']}"
     if facts["weights"]:
-        names = ", ".join(f"{each['name'] or 'not installed'} ({each['fingerprint']})" for each in facts["weights"])
+        names = ", ".join(
+            f"{each['name'] or 'not installed'} ({each['fingerprint']})" for each in facts["weights"]
+        )
         line += f", quality {facts['quality']:g}, weights {names}"
     yield line
     rows = [["section", "bytes", "a frame", "", ""]]
     for section in facts["sections"]:
-        rows.append(["  " + section["name"], str(section["bytes"]), f"{section['bytes_per_frame']:.1f}", "", ""])
-    rows.append(["  overhead", str(facts["overhead_bytes"]), f"{facts['overhead_bytes'] / max(facts['frames'], 1):.1f}", "", ""])
+        rows.append(
+            ["  " + section["name"], str(section["bytes"]), f"{section['bytes_per_frame']:.1f}", "", ""]
+        )
+    rows.append(
+        [
+            "  overhead",
+            str(facts["overhead_bytes"]),
+            f"{facts['overhead_bytes'] / max(facts['frames'], 1):.1f}",
+            "",
+            "",
+        ]
+    )
     yield from columns(rows)
     rows = [["task", "size", "values", "frames", "a frame", "coded as", "", ""]]
     for name, task in facts["tasks"].items():
@@ -39,3 +51,11 @@ def sequence_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if facts["files"]:
         total = sum(file["bytes"] for file in facts["files"])
         yield f"  {counted(len(facts['files']), 'attached file')}, {total} bytes"
+
+
+def sequence_line(facts: Mapping[str, Any], measures: str) -> str:
+    """A sequence among others."""
+    return (
+        f"{facts['file']}  {counted(facts['frames'], 'frame')}  {facts['bytes']} bytes  "
+        f"{facts['bytes_per_frame']:g} a frame  {measures}"
+    )

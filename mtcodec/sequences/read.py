@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -43,6 +43,8 @@ class Sequence:
         tasks: only these are fetched and decoded; None: all.
         device: where networks run: ``cpu`` or ``cuda``.
         max_pixels: frames of larger images are refused.
+        weights: names or paths of weights besides the installed ones.
+        tell: takes a line about what is missing; by default a warning.
 
     Attributes:
         index: the groups. starts: the numbers of their first frames, and of all frames.
@@ -62,15 +64,17 @@ class Sequence:
         tasks: str | Iterable[str] | None = None,
         device: str = "cpu",
         max_pixels: int = MAX_PIXELS,
+        weights: str | Path | Iterable[str | Path] = (),
+        tell: Callable[[str], None] = warn_of_loss,
     ) -> None:
         self.source: Source = source_of(data)
-        self.device, self.max_pixels = device, max_pixels
+        self.device, self.max_pixels, self.weights = device, max_pixels, weights
         try:
             self.index = _index_of(self.source)
         except FormatError as error:
             raise error.at(path=self.source.label) from None
         if self.index.problem:
-            warn_of_loss(Loss(f"{self.source.label}: {self.index.problem}"))
+            tell(Loss(f"{self.source.label}: {self.index.problem}"))
         self.starts = list(accumulate((group.frame_count for group in self.index.groups), initial=0))
         self._prepare()
         self.tasks = _checked(self.index.tasks if tasks is None else tasks, self.index.tasks)
@@ -249,7 +253,8 @@ class Sequence:
         reader, start = self.group(group), self.starts[group]
         names = [name for name in tasks if name in reader.header.tasks]
         try:
-            codec = Codec((), self.device)
+            weights = self.weights if isinstance(self.weights, (str, Path)) else tuple(self.weights)
+            codec = Codec(weights, self.device)
             return codec.decode_frames(reader, names, [number - start for number in numbers], on_damage)
         except FormatError as error:
             raise error.at(path=self.source.label) from error.__cause__

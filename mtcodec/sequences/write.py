@@ -99,9 +99,9 @@ class SequenceWriter:
         self.frame_seconds = None if fps is None else 1 / _positive(fps)
         self.codec = codec or Codec(weights, device)
         self.settings = settings if quality is None else {**settings, "quality": quality}
-        if {"target_psnr", "target_bytes"} & self.settings.keys():
+        self.request: Request = self.codec.request_for(None, self.settings)
+        if self.request.target_psnr or self.request.target_bytes:
             raise UsageError("targets are of single images: a sequence is written once, with a quality")
-        self.request: Request = self.codec._request_for(None, self.settings)
         self.groups: list[GroupEntry] = []
         self.tasks: dict[str, tuple[Any, ...]] = {}  # by name: what may not change
         self._names: set[str] = set()
