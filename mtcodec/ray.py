@@ -53,7 +53,7 @@ def read_archive(
 
     Only the tasks are fetched and decoded; ``select_columns`` afterwards spares neither. A column of images
     that differ in size is one of tensors of variable shape, as Ray has them. Where a scene lacks a task, its
-    image has no pixels, height and width 0, as Ray mixes no tensors with None.
+    image has no pixels, height and width 0, as Ray mixes no tensors with None; a single number is None.
 
     A task of Ray decodes :data:`TASK_ROWS` scenes of a Parquet file; an archive of fewer is decoded by one.
 
@@ -192,7 +192,12 @@ def _empty_images(reader: ArchiveReader, tasks: Sequence[str]) -> dict[str, Arra
 
 
 def _column(images: Sequence[Array | None], empty_image: Array) -> Array:
-    """Images as Ray takes them: one array if they are alike, else an array of objects."""
+    """Images as Ray takes them: one array if they are alike, else an array of objects.
+
+    Of single numbers it takes None, too.
+    """
+    if empty_image.ndim == 0 and any(image is None for image in images):
+        return np.array([None if image is None else image[()] for image in images], object)
     filled = [empty_image if image is None else image for image in images]
     if len({(image.shape, image.dtype) for image in filled}) == 1:
         return np.stack(filled)

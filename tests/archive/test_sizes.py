@@ -30,6 +30,7 @@ from mtcodec.tasks import declare
 from mtcodec.train.archives import sources
 from mtcodec.train.dataset import Scenes
 
+NUMBERS = ("pose", "gains", "seconds")
 SIZES = {"rgb": (968, 1296), "depth": (480, 640), "labels": (484, 648)}
 
 
@@ -66,9 +67,10 @@ COUNT = 5
 
 @pytest.fixture(scope="module")
 def images() -> dict[str, dict[str, Any]]:
-    """The third scene has no holes, the last no colours; that one and its neighbour have another size."""
+    """The third scene has no holes, the last no colours and numbers; it and its neighbour are larger."""
     made = {f"s{k}": scannet(8 if k > 2 else 16, k / 3, holes=k != 2) for k in range(COUNT)}
-    del made["s4"]["rgb"]
+    for name in ("rgb", *NUMBERS):
+        del made["s4"][name]
     return made
 
 
@@ -88,7 +90,7 @@ def decoded(images: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def planes(name: str, array: Any) -> Any:
     """How samples have an array."""
-    if name in ("pose", "gains", "seconds"):
+    if name in NUMBERS:
         return array
     return array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
 
@@ -101,7 +103,7 @@ def test_rows_tell_the_size_of_every_task(archive: Path, images: dict[str, dict[
     for row, scene in zip(pq.read_table(archive / "shard-00000.parquet").to_pylist(), images.values()):
         for name in scannet(16, 0.0):
             shape = (*scene[name].shape[:2], 1, 1)[:2] if name in scene else (None, None)
-            shape = {"gains": (1, 3)}.get(name, shape)
+            shape = (1, 3) if name == "gains" and name in scene else shape
             assert (row[f"{name}_height"], row[f"{name}_width"]) == shape, name
 
 
@@ -114,7 +116,7 @@ def test_shapes_come_back_as_they_were(
             original = images[key][name]
             assert (array.shape, array.dtype) == (original.shape, original.dtype), name
             assert (array == decoded[key][name]).all()
-        for name in ("labels", "pose", "gains", "seconds"):
+        for name in {"labels", *NUMBERS}.intersection(scene):
             assert (scene[name] == images[key][name]).all()
 
 
@@ -165,7 +167,7 @@ def test_crops_of_scenes(archive: Path, decoded: dict[str, dict[str, Any]]) -> N
         whole = scene.get("rgb", scene["near"]).shape[:2]
         for name, array in scene.items():
             expected = planes(name, array)
-            if name not in ("pose", "gains", "seconds"):
+            if name not in NUMBERS:
                 sides = [int(c * m / n + 0.5) for c, m, n in zip((20, 30), array.shape, whole)]
                 top, left = ((m - side) // 2 for m, side in zip(array.shape, sides))
                 expected = expected[:, top : top + sides[0], left : left + sides[1]]
@@ -244,7 +246,7 @@ def test_extract_keeps_sizes(archive: Path, decoded: dict[str, dict[str, Any]], 
     assert extract(ArchiveReader(archive), tmp_path / "b", wanted) == COUNT
     assert verify(ArchiveReader(tmp_path / "b"), decoding=True) == {}
     for key, scene in scenes(ArchiveReader(tmp_path / "b")):
-        assert list(scene) == wanted and all((scene[n] == decoded[key][n]).all() for n in wanted)
+        assert list(scene) == (wanted if key != "s4" else wanted[:2]) and all((scene[n] == decoded[key][n]).all() for n in scene)
     index = json.loads((tmp_path / "b" / "archive.json").read_text())
     assert index["shards"][0]["row_groups"] == [COUNT] and "near_height" not in index["shards"][0]["columns"]
 
@@ -270,16 +272,24 @@ def test_huggingface(archive: Path, decoded: dict[str, dict[str, Any]]) -> None:
 
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")
-def test_ray(archive: Path, decoded: dict[str, dict[str, Any]], cluster: None) -> None:
+@pytest.mark.parametrize("rows_at_once", [1, 16])
+def test_ray(
+    archive: Path, decoded: dict[str, dict[str, Any]], cluster: None, rows_at_once: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also where a part of the rows has no number at all."""
     import mtcodec.ray
 
+    monkeypatch.setattr(mtcodec.ray, "TASK_ROWS", rows_at_once)
+    monkeypatch.setattr(mtcodec.ray, "BATCH", rows_at_once)
     rows: list[Any] = mtcodec.ray.read_archive(archive).take_all()
     assert {row["key"] for row in rows} == set(decoded)
     for row in rows:
         for name in scannet(16, 0.0):
             expected = decoded[row["key"]].get(name)
             if expected is None:
-                assert row[name].size == 0 and row[f"{name}_height"] == row[f"{name}_width"] == 0
+                assert row[name] is None if name == "seconds" else row[name].size == 0
+                assert row[f"{name}_height"] == row[f"{name}_width"] == 0
                 continue
             assert np.shape(row[name]) == expected.shape and (row[name] == expected).all(), name
     near = mtcodec.ray.read_archive(archive, ["near"], ["key", "near_width"]).take_all()
