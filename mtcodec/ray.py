@@ -187,7 +187,9 @@ def _empty_images(reader: ArchiveReader, tasks: Sequence[str]) -> dict[str, Arra
             continue
         for task in set(tasks).intersection(scene_file.header.tasks).difference(images):
             attributes = scene_file.header.task(task).attributes
-            images[task] = np.zeros(array_shape(attributes.shape, (0, 0), attributes.channels), attributes.dtype)
+            images[task] = np.zeros(
+                array_shape(attributes.shape, (0, 0), attributes.channels), attributes.dtype
+            )
     return {task: images.get(task, np.zeros((0, 0), np.uint8)) for task in tasks}
 
 

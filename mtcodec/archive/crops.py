@@ -13,7 +13,7 @@ from mtcodec.signals.mapping import Array, Window
 
 
 def image_sizes(header: Header, tasks: Iterable[str]) -> dict[str, Size]:
-    """Sizes of the images of those ``tasks`` that a scene has, in the header's order; numbers are no images."""
+    """Sizes of the images of those ``tasks`` that a scene has, in the header's order, without numbers."""
     wanted = set(tasks)
     return {
         name: header.size_of(name)
@@ -43,7 +43,9 @@ def crop_sizes(sizes: Mapping[str, Size], crop: Size) -> dict[str, Size]:
 def center_window(size: Sequence[int], crop: Size) -> Window:
     """Rows and columns in the middle of an image of a size (height, width, …); all where there are fewer."""
     starts = [max(0, (side - length) // 2) for side, length in zip(size, crop)]
-    rows, columns = (slice(start, min(start + length, side)) for start, length, side in zip(starts, crop, size))
+    rows, columns = (
+        slice(start, min(start + length, side)) for start, length, side in zip(starts, crop, size)
+    )
     return rows, columns
 
 

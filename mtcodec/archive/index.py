@@ -38,7 +38,12 @@ class ShardInfo:
 
     def to_json(self) -> dict[str, Any]:
         """The shard's entry in the index."""
-        return {"name": self.name, "bytes": self.bytes, "row_groups": self.row_groups, "columns": self.columns}
+        return {
+            "name": self.name,
+            "bytes": self.bytes,
+            "row_groups": self.row_groups,
+            "columns": self.columns,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> ShardInfo:

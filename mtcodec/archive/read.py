@@ -77,6 +77,10 @@ class ArchiveReader:
             self.manifest, self._infos = self._read_index() or self._read_footers()
         except MtcodecError:
             raise
+        except NotADirectoryError as error:
+            raise SceneError(
+                "a file, but an archive is a directory (decode reads files)", path=self.path
+            ) from error
         except Exception as error:  # file systems raise whatever their libraries do
             raise SceneError(f"cannot read it: {reason(error)}", path=self.path) from error
         self.shards = [f"{self._root}/{info.name}" for info in self._infos]

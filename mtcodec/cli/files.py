@@ -52,10 +52,11 @@ def _archive(path: str) -> tuple[dict[str, Any], Iterator[str]]:
         settings = ", ".join(f"{name} {value}" for name, value in manifest.settings.items())
         shards = report.counted(len(reader.shards), "shard")
         yield f"{path}: {reader.rows} scenes in {shards}, weights {manifest.fingerprint}, {settings}"
+        width = max([10, *map(len, sizes)])
         for column, size in sizes.items():
-            yield f"  {column:<10} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
+            yield f"  {column:<{width}} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
         if facts["weights_bytes"]:
-            yield f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes"
+            yield f"  {'weights':<{width}} {facts['weights_bytes']:>12} bytes for all scenes"
         for task in manifest.tasks if sizes else []:
             needed = manifest.columns_for([task.name])
             total = sum(sizes.get(name, 0) for name in needed)

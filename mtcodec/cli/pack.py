@@ -14,6 +14,7 @@ import typer
 from mtcodec.cli import options, values
 from mtcodec.cli.common import ShowProgress, progress_bar, warn
 from mtcodec.cli.groups import option, takes_groups
+from mtcodec.cli.outputs import SUFFIX
 from mtcodec.cli.report import batch_summary, counted
 from mtcodec.cli.scenes import check_tasks, find, with_listed
 from mtcodec.errors import SceneError
@@ -67,6 +68,10 @@ def pack(
 
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
+    if encoded := [path for path in paths if path.is_file() and path.suffix == SUFFIX]:
+        raise SceneError(
+            "is encoded already: an archive is packed of images, as decode writes", path=encoded[0]
+        )
     how = reading.reading()
     scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     check_tasks(request, scenes)
@@ -158,6 +163,7 @@ def _table(summary: Summary, output: str, seconds: float) -> Iterator[str]:
     yield f"{output}: {line}"
     if not summary.scenes:
         return
+    width = max([10, *map(len, summary.columns)])
     for name, size in [*summary.columns.items(), ("in all", summary.total)]:
         size_per_scene, bpp = size / summary.scenes, 8 * size / summary.pixels
-        yield f"  {name:<10} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp"
+        yield f"  {name:<{width}} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp"

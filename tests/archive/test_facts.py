@@ -51,7 +51,9 @@ def test_ranges_bound_what_is_decoded(archive: Path) -> None:
     rows = pq.read_table(archive / "shard-00000.parquet").to_pylist()
     for k, (row, sample) in enumerate(zip(rows, Archive(archive, numpy=True), strict=True)):
         sizes = [len(value) for value in row.values() if isinstance(value, bytes)]
-        assert row["bytes"] == sum(sizes) and row["depth_height" if k < COUNT - 3 else "semantic_height"] == (12 + k if k < COUNT - 3 else 12)
+        assert row["bytes"] == sum(sizes) and row["depth_height" if k < COUNT - 3 else "semantic_height"] == (
+            12 + k if k < COUNT - 3 else 12
+        )
         if k >= COUNT - 3:
             assert [row[f"{t}_{end}"] for t in ("depth", "laser") for end in ("min", "max")] == [None] * 4
             continue

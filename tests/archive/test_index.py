@@ -100,7 +100,7 @@ def _shard(**fields: Any) -> Callable[[dict[str, Any]], None]:
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str, bool]] = {
     "bytes": (_shard(bytes=9999), "shard-00001.parquet: has other bytes than archive.json tells", True),
     "more rows than bytes": (_shard(row_groups=[1, 10**9]), "number of scenes that cannot be", True),
-    "a shard that is not there": (_shard(name="shard-00009.parquet"), "lists a shard that is not there", True),
+    "no such shard": (_shard(name="shard-00009.parquet"), "lists a shard that is not there", True),
     "no shards": (lambda facts: facts.update(shards=[]), "it has no shards", True),
     "another version": (lambda facts: facts.update(format="mtcodec-archive-9"), "this release reads", True),
     "numbers of scenes": (_shard(row_groups=[2]), "other numbers of scenes", False),

@@ -46,7 +46,13 @@ def test_sections_are_filtered_before_they_are_decoded(two_sizes: Path, cluster:
     rows = mtcodec.ray.read_sections(two_sizes, ["rgb"])
     sizes = [f"{task}_{side}" for task in ("rgb", "depth") for side in ("height", "width")]
     beside = ["key", *sizes, "bytes", "depth_min", "depth_max"]
-    sections = ["header", "shared", "rgb_holes", "depth_holes", "rgb"]  # rgb's holes may be those of depth, too
+    sections = [
+        "header",
+        "shared",
+        "rgb_holes",
+        "depth_holes",
+        "rgb",
+    ]  # rgb's holes may be those of depth, too
     assert sorted(rows.schema().names) == sorted([*beside, *sections])
     small = rows.filter(lambda row: row["rgb_height"] == 9).take_batch(9, batch_format="numpy")
     found, expected = mtcodec.ray.Decoder(two_sizes, ["rgb"])(small), dict(scenes(ArchiveReader(two_sizes)))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from shared.commands import start
 from shared.samples import wave
 
 import mtcodec
@@ -25,7 +26,7 @@ from mtcodec.archive.unpack import unpack
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.container.mtc import split
-from mtcodec.errors import FormatError
+from mtcodec.errors import FormatError, SceneError
 from mtcodec.tasks import declare
 from mtcodec.train.archives import sources
 from mtcodec.train.dataset import Scenes
@@ -35,7 +36,7 @@ SIZES = {"rgb": (968, 1296), "depth": (480, 640), "labels": (484, 648)}
 
 
 def scannet(scale: int, shift: float, holes: bool = True) -> dict[str, Any]:
-    """A colour camera, a smaller one of depth, and labels of half the size, each side divided by ``scale``."""
+    """A colour camera, a smaller one of depth, and labels of half the size, all by ``scale`` smaller."""
     sizes = {name: (height // scale, width // scale) for name, (height, width) in SIZES.items()}
     depth = np.rint(2000 + 1500 * wave(*sizes["depth"], shift)).astype(np.uint16)
     near = np.rint(900 + 300 * wave(*sizes["rgb"], shift)).astype(np.uint16)
@@ -142,7 +143,9 @@ def test_batches(archive: Path) -> None:
     assert batch["gains"].shape == (2, 3) and batch["seconds"].shape == (2,)
     mixed = mtcodec.collate([Archive(archive)[k] for k in (0, 3)])
     assert isinstance(mixed["rgb"], list) and mixed["pose"].shape == (2, 4, 4)
-    loader: Any = torch.utils.data.DataLoader(Archive(archive, crop=32), batch_size=4, collate_fn=mtcodec.collate)
+    loader: Any = torch.utils.data.DataLoader(
+        Archive(archive, crop=32), batch_size=4, collate_fn=mtcodec.collate
+    )
     first, _ = list(loader)
     assert first["rgb"].shape == (4, 3, 32, 32) and first["near"].shape == (4, 1, 32, 32)
 
@@ -154,7 +157,10 @@ def test_a_crop_is_a_part_of_the_scene() -> None:
     """c · m / n, to nearest, halves up: 256 of 1296 are 126.4 of 640, 256 of 968 are 126.9 of 480."""
     assert crop_sizes(SIZES, (256, 256)) == {"rgb": (256, 256), "depth": (127, 126), "labels": (128, 128)}
     assert crop_sizes(SIZES, (484, 648)) == {"rgb": (484, 648), "depth": (240, 320), "labels": (242, 324)}
-    assert crop_sizes({"a": (4, 4), "b": (2, 8)}, (3, 3)) == {"a": (3, 3), "b": (2, 6)}  # the first of equal ones
+    assert crop_sizes({"a": (4, 4), "b": (2, 8)}, (3, 3)) == {
+        "a": (3, 3),
+        "b": (2, 6),
+    }  # the first of equal ones
     assert crop_sizes({"a": (1000, 1000), "b": (10, 10)}, (20, 1)) == {"a": (20, 1), "b": (1, 1)}
     assert crop_sizes({"a": (30, 40), "b": (15, 20)}, (60, 50)) == {"a": (60, 50), "b": (30, 25)}
     assert crop_sizes({}, (3, 3)) == {}
@@ -180,7 +186,9 @@ def test_crops_of_scenes(archive: Path, decoded: dict[str, dict[str, Any]]) -> N
 def test_crops_of_small_scenes_get_zeros(archive: Path, decoded: dict[str, dict[str, Any]]) -> None:
     sample = Archive(archive, crop=(120, 81))[0]
     assert sample["rgb"].shape == (3, 120, 81) and sample["depth"].shape == (1, 60, 40)
-    assert (sample["depth"][0, :30].numpy() == decoded["s0"]["depth"]).all() and not sample["depth"][0, 30:].any()
+    assert (sample["depth"][0, :30].numpy() == decoded["s0"]["depth"]).all() and not sample["depth"][
+        0, 30:
+    ].any()
     assert sample["seconds"].shape == ()
 
 
@@ -217,8 +225,8 @@ def test_tasks_that_share_holes_find_them_with_the_first(tmp_path: Path) -> None
         extract(reader, tmp_path / task, [task])
         copied = ArchiveReader(tmp_path / task)
         assert verify(copied, decoding=True) == {}
-        for (key, scene), (same_key, same) in zip(alone, scenes(copied)) if task == "depth" else zip(
-            alone[:2], scenes(copied)
+        for (key, scene), (same_key, same) in (
+            zip(alone, scenes(copied)) if task == "depth" else zip(alone[:2], scenes(copied))
         ):
             assert key == same_key and (scene[task] == same[task]).all()
             assert ((scene[task] == 0) == (made[key][task] == 0)).all()
@@ -246,7 +254,9 @@ def test_extract_keeps_sizes(archive: Path, decoded: dict[str, dict[str, Any]], 
     assert extract(ArchiveReader(archive), tmp_path / "b", wanted) == COUNT
     assert verify(ArchiveReader(tmp_path / "b"), decoding=True) == {}
     for key, scene in scenes(ArchiveReader(tmp_path / "b")):
-        assert list(scene) == (wanted if key != "s4" else wanted[:2]) and all((scene[n] == decoded[key][n]).all() for n in scene)
+        assert list(scene) == (wanted if key != "s4" else wanted[:2]) and all(
+            (scene[n] == decoded[key][n]).all() for n in scene
+        )
     index = json.loads((tmp_path / "b" / "archive.json").read_text())
     assert index["shards"][0]["row_groups"] == [COUNT] and "near_height" not in index["shards"][0]["columns"]
 
@@ -262,7 +272,9 @@ def test_huggingface(archive: Path, decoded: dict[str, dict[str, Any]]) -> None:
             if expected is None:
                 assert row[name] is None and row[f"{name}_height"] is None
                 continue
-            assert (row[name] == planes(name, expected)).all() and row[name].shape == planes(name, expected).shape
+            assert (row[name] == planes(name, expected)).all() and row[name].shape == planes(
+                name, expected
+            ).shape
     tensors = rows.with_format("torch")[0]
     assert tensors["pose"].shape == (4, 4) and tensors["seconds"].shape == ()
     assert tensors["infrared"].shape == (1, 30, 40)
@@ -320,3 +332,20 @@ def test_frames_of_sequences_are_refused(tmp_path: Path) -> None:
     header, _ = split(data)
     _, refused = make_entry("archive", "s", header, {})
     assert isinstance(refused, FormatError) and "scene s: a group of 2 frames of a sequence" in str(refused)
+
+
+def test_files_are_no_archives(tmp_path: Path) -> None:
+    """Nor are they packed: one line says what they are."""
+    for name, data in {
+        "clip.mtc": Codec((), coding="classical").encode_group(
+            [{"depth": np.full((9, 11), 700 + k, np.uint16)} for k in range(2)], Timeline(("a", "b"))
+        ).to_bytes(),
+        "one.mtc": Codec((), coding="classical").encode({"depth": np.full((9, 11), 700, np.uint16)}),
+    }.items():  # fmt: skip
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(SceneError, match="a file, but an archive is a directory"):
+            Archive(path)
+        done = start("pack", path, "-o", tmp_path / "a")
+        line = f"mtcodec: {path}: is encoded already: an archive is packed of images, as decode writes\n"
+        assert (done.returncode, done.stderr.decode()) == (1, line)
