@@ -142,7 +142,7 @@ def _boxed(data: bytes, mode: int) -> bytes:
 def _row(data: bytes, mode: int) -> bytes:
     """A file as an input of ``archive``."""
     header, payloads = split(data)
-    columns = columns_of(payloads)
+    columns = columns_of(parse(header), payloads)
     return bytes([mode]) + row_bytes({"header": header[:-2] if mode else header, **columns})
 
 
@@ -182,5 +182,5 @@ def seeds() -> dict[str, list[bytes]]:
         "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
-        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("part-00000.parquet", 999, (1, 2), {"key": 9})])],
+        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("shard-00000.parquet", 999, (1, 2), {"key": 9})])],
     }  # fmt: skip
