@@ -100,9 +100,9 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
     files = {
         **neural(codec, pair, holes, metres),
         **labels(codec, scene["semantic"], tiles),
-        "stepped-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
-        "stepped-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
-        "stepped-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
+        "near-lossless-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
+        "near-lossless-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
+        "near-lossless-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
         "raw": codec.encode({"depth": metres}, max_error={"depth": 0}),
         "raw-float64": codec.encode({"depth": scene["depth"] / 1000}, max_error={"depth": 0}),
     }
