@@ -415,6 +415,15 @@ def test_holes_in_batches(small: Codec, scene: Scene) -> None:
         small.decode_batch([files[0], mtcodec.extract(files[0], "rgb")], ["depth"])
 
 
+def test_batches_keep_the_sizes_of_every_scene(scene: Scene) -> None:
+    """Only networks need one size: the first scene's says nothing of the others."""
+    smaller = {n: image[:70, :90] for n, image in scene.items()}
+    files = [PLAIN.encode(own, 40, effort="fast", lossless=["semantic"]) for own in (smaller, scene, smaller)]
+    for own, back in zip((smaller, scene, smaller), PLAIN.decode_batch(files)):
+        assert {n: image.shape for n, image in back.items()} == {n: image.shape for n, image in own.items()}
+        assert np.array_equal(back["semantic"], own["semantic"])
+
+
 def test_holes_that_a_user_names(small: Codec, scene: Scene) -> None:
     depth = scene["depth"].copy()
     depth[:9] = 4321
