@@ -7,6 +7,7 @@ import io
 import itertools
 import struct
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtcodec.container import notes
+from mtcodec.container import frames, notes
+from mtcodec.container.frames import Frames
 from mtcodec.container.header import NO_WEIGHTS, Header, pack, parse
 from mtcodec.container.mtc import Reader, SplitReader, build, extract, split
 from mtcodec.container.section import (
@@ -131,102 +133,54 @@ def test_checksums_are_of_anchor_and_payload_and_longer_for_long_payloads(size: 
     assert max(expected) >> 16 == 0 if size < 4096 else min(expected) >> 16 > 0
 
 
-def test_three_neural_tasks_take_43_bytes_besides_payloads() -> None:
-    sections = (SEAL, RGB, DEPTH, NORMAL)
-    for size in (128, 3000, 4095):
-        data = build(Header(FINGERPRINT, 256, 256, 1229, sections), {s.name: bytes(size) for s in sections})
-        assert len(data) - 4 * size == 43
-    own = tuple(
-        replace(s, attributes=replace(s.attributes, level=i)) if i else s for i, s in enumerate(sections)
+def overhead(header: Header, lengths: int) -> int:
+    """Bytes besides payloads, each of which has so many."""
+    return len(build(header, {s.name: bytes(lengths) for s in header.sections})) - lengths * len(header.sections)
+
+
+def with_attributes(sections: Iterable[Section], **changes: object) -> tuple[Section, ...]:
+    """Tasks with other attributes."""
+    return tuple(
+        replace(s, attributes=replace(s.attributes, **changes)) if s.is_task else s  # type: ignore[arg-type]
+        for s in sections
     )
-    data = build(Header(FINGERPRINT, 256, 256, 1229, own), {s.name: bytes(3000) for s in own})
-    assert len(data) - 4 * 3000 == 43 + 3 * 4
 
 
-# --- round trip ----------------------------------------------------------------------------------
-
-steps = st.integers(0, 2047)
+THREE = Header(FINGERPRINT, 256, 256, 1229, (SEAL, RGB, DEPTH, NORMAL))
 
 
-@st.composite
-def ranges(draw: st.DrawFn, dtype: str) -> tuple[float, float]:
-    size = 8 * struct.calcsize(STRUCT_FORMATS[dtype])
-    if dtype.startswith("float"):
-        values = st.floats(width=min(size, 32), allow_nan=False, allow_infinity=False)
-    else:
-        info = np.iinfo(dtype)
-        values = st.integers(max(int(info.min), -(2**53)), min(int(info.max), 2**53))
-    low, high = sorted((draw(values), draw(values)))
-    return (low, high - 1) if (low, high) == DEFAULT_RANGES.get(dtype) else (low, high)
+@pytest.mark.parametrize("lengths", [128, 3000, 4095])
+def test_three_neural_tasks_take_43_bytes_besides_payloads(lengths: int) -> None:
+    assert overhead(THREE, lengths) == 43
+    levels = with_attributes(THREE.sections, level=7)
+    assert overhead(replace(THREE, sections=levels), lengths) == 43 + 3 * 4
 
 
-@st.composite
-def sections(draw: st.DrawFn, name: str, masks: int) -> Section:
-    coding = draw(st.sampled_from(CODINGS))
-    dtype, channels = draw(st.sampled_from(DTYPES)), draw(st.integers(1, 16))
-    if coding == "raw":
-        return Section(name, coding, Attributes(dtype, channels))
-    if coding == "labels":
-        dtype, channels = draw(st.sampled_from([d for d in DTYPES if not d.startswith("float")])), 1
-    elif dtype == "bool":
-        dtype = "uint8"
-    own = Attributes(dtype, channels)
-    if dtype not in DEFAULT_RANGES or (dtype != "bool" and draw(st.booleans())):
-        own = replace(own, range=draw(ranges(dtype)))
-    if coding in ("neural", "classical"):
-        logarithmic = own.range is not None and own.range[0] > 0 and draw(st.booleans())
-        unit = own.range is None and draw(st.booleans())
-        own = replace(own, mapping="logarithmic" if logarithmic else "linear", unit_vectors=unit)
-        own = replace(own, channels=3) if unit else own
-    if coding == "neural":
-        own = replace(own, level=draw(st.none() | steps))
-    if masks and coding != "labels" and draw(st.booleans()):
-        size = own.pixel_bytes * draw(st.integers(1, 16))
-        values = draw(st.binary(min_size=size, max_size=size))
-        own = replace(own, mask_index=draw(st.integers(0, masks - 1)), hole_values=values)
-    return Section(name, coding, own)
-
-
-@st.composite
-def files(draw: st.DrawFn) -> tuple[Header, dict[str, bytes]]:
-    known = list(TASK_NAMES.values())
-    custom = st.from_regex(r"[a-z_][a-z0-9_]{0,30}", fullmatch=True).filter(
-        lambda n: n not in known and not RESERVED.fullmatch(n)
+@pytest.mark.parametrize("lengths", [128, 3000, 4095])
+@pytest.mark.parametrize("name", ["rgb", "depth", "normal"])
+def test_a_size_of_its_own_takes_four_bytes_more(name: str, lengths: int) -> None:
+    """Of sides from 128 to 16383; networks code the others."""
+    sections = tuple(
+        replace(s, coding="classical", needs=(), attributes=replace(s.attributes, size=(968, 1296)))
+        if s.name == name
+        else s
+        for s in THREE.sections
     )
-    masks = draw(st.integers(0, 4))
-    names = draw(st.lists(st.sampled_from(known) | custom, unique=True, min_size=1, max_size=59))
-    tasks = [draw(sections(name, masks)) for name in names]
-    used = {k: i for i, k in enumerate(sorted({s.attributes.mask_index for s in tasks} - {None}))}
-    tasks = [
-        replace(s, attributes=replace(s.attributes, mask_index=used.get(s.attributes.mask_index)))
-        for s in tasks
-    ]
-    neural = any(s.is_neural for s in tasks)
-    described = [SEAL] if neural and draw(st.booleans()) else []
-    described += [replace(MASK, name=mask_name(k)) for k in range(len(used))] + tasks
-    described += [own for own in (REMARKS, BESIDE) if draw(st.booleans())]
-    fingerprint = draw(st.binary(min_size=4, max_size=4)).hex() if neural else NO_WEIGHTS
-    height = draw(st.integers(1, 1 << 20))
-    width = draw(st.integers(1, min(1 << 20, (1 << 28) // height)))
-    header = Header(fingerprint, height, width, 2048 if neural else 0, tuple(described))
-    size = st.sampled_from([0, 1, 200, 5000])
-    return header, {s.name: draw(st.binary(max_size=9)) * draw(size) for s in described}
+    assert overhead(replace(THREE, sections=sections), lengths) == 43 + 4
 
 
-@pytest.mark.fuzz
-@settings(deadline=None)
-@given(files())
-def test_any_file_comes_back(file: tuple[Header, dict[str, bytes]]) -> None:
-    header, contents = file
-    data = build(header, contents)
-    back = parse(data)
-    assert replace(back, size=0, sections=()) == replace(header, sections=())
-    assert back.file_size == len(data)
-    assert payloads(data) == contents
-    for old, new in zip(header.sections, back.sections, strict=True):
-        assert replace(new, length=0, checksum=0, offset=0) == old
-        assert data[new.offset : new.offset + new.length] == contents[old.name]
-    assert build(back, contents) == data
+@pytest.mark.parametrize("rate", [0, 30])
+@pytest.mark.parametrize(("length", "bytes_of_length"), [(100, 1), (3000, 2)])
+def test_a_frame_of_a_group_takes_a_few_bytes(rate: int, length: int, bytes_of_length: int) -> None:
+    """Numbered names at a steady rate: 9 bytes a group, and the lengths of its payloads."""
+    ticks = tuple(range(16)) if rate else ()
+    moments = Frames(tuple(f"{k:06}" for k in range(16)), rate, ticks)
+    header = replace(THREE, frames=moments)
+    data = build(header, {s.name: frames.join([bytes(length)] * 16) for s in header.sections})
+    long = 4 * 3 if 16 * length >= 4096 else 0  # longer lengths and checksums of sections
+    more = len(data) - 4 * 16 * length - 43 - long
+    assert more == 4 * 15 * bytes_of_length + (9 if rate else 7)
+    assert (more + 43 + long) / 16 <= 4 + 3 * 2 + 43 / 16
 
 
 def test_a_header_of_full_size_is_read_whole() -> None:
@@ -322,7 +276,7 @@ HOSTILE = {
     "needs of two forms": (plain(MASKS, HOLED.replace("0200 01", "0200 8100")), "needs is out of range"),
     "needs of no holes": (plain(MASKS, HOLED.replace("0200 01", "0200 00")), f"section depth: {FIELDS}"),
     "needs of two sections of holes": (plain(MASKS, MASKS, HOLED.replace("0200 01", "0200 03")), NEEDS),
-    "needs of holes of another size": (plain("50 00 40 01 02" + TAIL, HOLED), NEEDS),
+    "needs of holes of another size": (plain("48 01 02" + TAIL, HOLED), NEEDS),
     "needs of holes without values": (plain(MASKS, "22 01" + TAIL), f"section rgb: {FIELDS}"),
     "needs of a shared section of what is not neural": (
         forge(COLOUR, "25 01" + TAIL, flags="31"), f"section semantic: {FIELDS}",
@@ -349,15 +303,15 @@ HOSTILE = {
     "reserved mapping": (forge("12 00 02" + END), "section rgb: reserved attributes"),
     "reserved attribute 1024": (forge("12 20 8008" + END), "attributes is out of range"),
     "attributes of two forms": (forge("12 20 9000 0100" + END), "attributes is out of range"),
-    "a size of no pixels": (plain("32 20 40 00 01" + END), "image size 1×0 is out of range"),
-    "a side above 2^20": (plain("32 20 40 01 818040" + END), "width is out of range"),
+    "a size of no pixels": (plain("2a 00 01" + END), "image size 1×0 is out of range"),
+    "a side above 2^20": (plain("2a 01 818040" + END), "width is out of range"),
     "more than 2^28 pixels of a task": (plain("32 20 40 808040 8102" + END), "is out of range"),
-    "the size of the header": (plain("32 20 40 01 01" + END), f"section rgb: {FIELDS}"),
-    "the size of the header, of holes": (plain("50 00 40 01 01" + TAIL, HOLED), f"section holes0: {FIELDS}"),
-    "a size of a neural task": (forge("12 20 40 01 02" + END), f"section rgb: {FIELDS}"),
+    "the size of the header": (plain("2a 01 01" + END), f"section rgb: {FIELDS}"),
+    "the size of the header, of holes": (plain("48 01 01" + TAIL, HOLED), f"section holes0: {FIELDS}"),
+    "a size of a neural task": (forge("0a 01 02" + END), f"section rgb: {FIELDS}"),
     "a size of notes": (plain(IDS, "91 20 40 01 02" + TAIL), f"section notes: {FIELDS}"),
     "a size of files": (plain(IDS, "96 20 40 01 02" + TAIL), f"section files: {FIELDS}"),
-    "a size of the header that no task has": (plain("32 20 40 01 02" + END), "a size that no task has"),
+    "a size of the header that no task has": (plain("2a 01 02" + END), "a size that no task has"),
     "reserved shape": (plain("92 00 8001 04" + END), "section rgb: reserved shape"),
     "a channel of three": (plain("92 20 8001 00" + END), f"section rgb: {FIELDS}"),
     "a number of two": (plain("92 10 8001 01" + END), f"section rgb: {FIELDS}"),
@@ -375,6 +329,10 @@ HOSTILE = {
     "usual attributes of depth": (forge("13 01 08 0100 0200" + END), f"section depth: {SAYING}"),
     "usual attributes of normals": (forge("14 20 04" + END), f"section normal: {SAYING}"),
     "usual attributes of labels": (plain("55 00 00" + END), f"section semantic: {SAYING}"),
+    "a size alone in attributes": (plain("32 20 40 01 02" + END, IDS), f"section rgb: {SAYING}"),
+    "a size alone of labels in attributes": (plain(IDS, "55 00 40 01 02" + END), f"section semantic: {SAYING}"),
+    "a size and attributes": (plain("3a 21 40 01 02" + END, IDS), f"section rgb: {SAYING}"),
+    "a size of notes in the head": (plain(IDS, "89 01 02" + TAIL), "section of unknown task 9"),
     "usual attributes of holes": (plain("50 00 00" + TAIL, HOLED), f"section holes0: {SAYING}"),
     "own quality above 2048": (forge("12 20 10 0108" + END), "section rgb: quality is out of range"),
     "own quality like the file's": (
@@ -492,7 +450,7 @@ HONEST = {
     "a shared section": forge("02 01" + TAIL, flags="31"),
     "labels": plain(IDS),
     "holes": plain(MASKS, HOLED),
-    "holes of an own size": plain("50 00 40 01 02" + TAIL, "73 01 60 00 0000 01 02 01" + TAIL, "45" + END),
+    "holes of an own size": plain("48 01 02" + TAIL, "73 01 60 00 0000 01 02 01" + TAIL, "45" + END),
     "notes": plain(IDS, "81" + TAIL),
     "a number": plain("92 00 8001 01" + END),
     "a row": plain("92 00 8001 02" + END, size="01 05"),
