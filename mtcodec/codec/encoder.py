@@ -14,10 +14,11 @@ from mtcodec.codec.prepare import Prepared, prepare
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.codec.weights_choice import networks_for_scene
-from mtcodec.coders import bounded
+from mtcodec.coders import bounded, raw
 from mtcodec.coders.candidate import Candidate, joined
 from mtcodec.coders.masks import MaskPayloads
 from mtcodec.container import frames as frame_payloads
+from mtcodec.container.section import NUMBERS
 from mtcodec.errors import UsageError
 from mtcodec.quality import MAX_LEVEL, from_level
 from mtcodec.signals.holes import Holes
@@ -45,9 +46,14 @@ class LevelIndependent:
 
 
 def encode_level_independent(prepared: Prepared, request: Request) -> LevelIndependent:
-    """Encode tasks with bounds, and masks of holes; tasks with holes in the same places share one."""
+    """Encode tasks with bounds, and masks of holes; tasks with holes in the same places share one.
+
+    Numbers are no images: they have one coding.
+    """
     error_bounded = {
-        name: bounded.encode(prepared.signals[name], bound, request.effort)
+        name: raw.encode(prepared.signals[name])
+        if prepared.shapes.get(name) in NUMBERS
+        else bounded.encode(prepared.signals[name], bound, request.effort)
         for name, bound in prepared.bounds.items()
     }
     pixel_formats = {name: signal.pixel_format for name, signal in prepared.quality_coded().items()}

@@ -218,8 +218,8 @@ def _stacked(
 
 
 def _check_range(image: Array, signal: Signal) -> None:
-    """Raise SceneError for measurements that float32 cannot hold; holes may have any value."""
-    if image.dtype.name != "float64":
+    """Raise SceneError for measurements that float32 cannot hold; holes, and exact tasks, may have any value."""
+    if image.dtype.name != "float64" or signal.task.exact:
         return
     holes = signal.pixel_format.holes
     measured = image if holes is None else image[holes.valid]

@@ -1,0 +1,233 @@
+"""Groups of frames to bytes and back: exact ones exact, bounds kept, damage to one task only, any part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import mtcodec
+from mtcodec import Codec
+from mtcodec.codec.encoded import EncodedGroup
+from mtcodec.codec.prepare import Scene
+from mtcodec.codec.timeline import Timeline
+from mtcodec.container.header import parse
+from mtcodec.container.mtc import Reader, build, split
+from mtcodec.container.section import SHARED, is_mask
+from mtcodec.errors import SceneError, SectionError, UsageError
+from mtcodec.tasks import DTYPES, FLOATS, USUAL
+
+Image = np.ndarray[Any, np.dtype[Any]]
+PLAIN = Codec((), effort="fast")  # without weights
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+UNITS = {"depth": "1mm", "disparity": "1mm"}
+
+
+def same(a: Mapping[str, Image], b: Mapping[str, Image]) -> bool:
+    return a.keys() == b.keys() and all(
+        (a[n].shape, a[n].dtype, a[n].tobytes()) == (b[n].shape, b[n].dtype, b[n].tobytes()) for n in a
+    )
+
+
+def all_same(a: Sequence[Scene], b: Sequence[Scene]) -> bool:
+    return len(a) == len(b) and all(map(same, a, b))
+
+
+def decode(codec: Codec, data: bytes, tasks: Sequence[str] | None = None) -> list[Scene]:
+    return codec.decode_frames(Reader(data), tasks)
+
+
+# --- any group ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A group, and what is asked of it. Its text is short: images are told by dtype and shape."""
+
+    frames: list[Scene]
+    timeline: Timeline
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        forms = [{name: f"{a.dtype} {a.shape}" for name, a in frame.items()} for frame in self.frames]
+        return f"{forms}, {self.timeline}, {self.settings}"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+def smooth(rng: np.random.Generator, size: tuple[int, int], channels: int, at: float) -> Image:
+    """Values from 0 to 1, (H, W, channels), of a moment; some are noise."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    planes = [np.sin(rows / 7 + k + at) + np.cos(columns / 5 - at) for k in range(channels)]
+    shares = np.stack(planes, -1) / 4 + 0.5
+    return np.clip(shares + rng.normal(0, rng.choice([0, 0.02]), shares.shape), 0, 1)
+
+
+def image_of(rng: np.random.Generator, name: str, dtype: str, shape: tuple[int, ...], at: float) -> Image:
+    """An image with holes where its kind has them, others in every frame."""
+    size, channels = shape[:2], shape[2] if len(shape) == 3 else 1
+    shares = smooth(rng, (size[0], size[1]), channels, at)
+    if name == "normal":
+        vectors = shares * 2 - 1
+        vectors[..., 2] += 2
+        vectors /= np.linalg.norm(vectors, axis=-1, keepdims=True)
+        top = 1.0 if dtype in FLOATS else float(np.iinfo(dtype).max)
+        values = vectors if dtype in FLOATS else np.rint((vectors + 1) / 2 * top)
+    elif name == "semantic":
+        values = shares > 0.6 if dtype == "bool" else np.rint(shares * 5)
+    else:
+        top = 60.0 if dtype in FLOATS else min(float(np.iinfo(dtype).max) - 1, 9000.0)
+        values = shares * top if dtype in FLOATS else np.rint(shares * top * 0.9 + 1)
+    image = values.astype(dtype)
+    if name == "depth" and rng.random() < 0.7:
+        image[rng.random(image.shape[:2]) < 0.2] = np.nan if dtype in FLOATS and rng.random() < 0.5 else 0
+    return image.reshape(shape)
+
+
+def any_data(rng: np.random.Generator, dtype: str, shape: tuple[int, ...]) -> Image:
+    """Any bits of a dtype."""
+    values = rng.integers(0, 2 if dtype == "bool" else 256, (*shape, np.dtype(dtype).itemsize), np.uint8)
+    return values.view(dtype).reshape(shape)
+
+
+@st.composite
+def times_of(draw: st.DrawFn, count: int, tasks: Sequence[str]) -> Timeline:
+    names = tuple(draw(st.sampled_from([f"{k:04}", f"f{2 * k + 9}", "abcde"[k]])) for k in range(count))
+    steps = [draw(st.sampled_from([Fraction(1, 30), Fraction(0), Fraction(1001, 30000)])) for _ in names]
+    times = tuple(Fraction(draw(st.integers(-3, 3))) + sum(steps[: k + 1]) for k in range(count))
+    if draw(st.booleans()) or any(a > b for a, b in zip(times, times[1:])):
+        return Timeline(names)
+    late = {task: [time + Fraction(1, 250) for time in times] for task in tasks if draw(st.booleans())}
+    return Timeline(names, times, late)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Drawn:
+    """One to five frames of any tasks; lossless, within bounds, or by quality."""
+    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
+    count = draw(st.integers(1, 5))
+    size = draw(st.sampled_from([(9, 13), (24, 17), (1, 30)]))
+    forms: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for name in draw(st.sets(st.sampled_from(["rgb", "depth", "normal", "semantic"]), min_size=1)):
+        height, width = draw(st.sampled_from([size, size, (12, 20)]))
+        channels = USUAL[name].channels
+        single = [(height, width), (height, width, 1)]
+        shape = draw(st.sampled_from(single)) if channels == 1 else (height, width, 3)
+        dtypes = [d for d in USUAL[name].kind.dtypes if not (name == "rgb" and d in FLOATS)]
+        forms[name] = draw(st.sampled_from(dtypes)), shape
+    for name in draw(st.sets(st.sampled_from(["pose", "gyro", "smell"]))):
+        shape = draw(st.sampled_from([(), (7,), (4, 4), (5, 6, 1), (5, 6, 2)]))
+        forms[name] = draw(st.sampled_from(["float64", "float32", "int64", "uint8", "bool", "float16"])), shape
+    frames: list[Scene] = []
+    for k in range(count):
+        frame = {}
+        for name, (dtype, shape) in forms.items():
+            if name in USUAL:
+                frame[name] = image_of(rng, name, dtype, shape, k / 9)
+            else:
+                frame[name] = any_data(rng, dtype, shape)
+        frames.append(frame)
+    for frame in frames:
+        lacking = draw(st.sets(st.sampled_from(sorted(forms))))
+        for name in lacking:
+            if len(frame) > 1 and sum(name in other for other in frames) > 1:
+                del frame[name]
+    lossy = [name for name in forms if name in ("rgb", "depth", "normal")]
+    settings = {"units": {name: "1mm" for name in lossy if name == "depth"}, "quality": 60}
+    settings["lossless"] = [name for name in lossy if draw(st.integers(0, 3)) == 0]
+    bound = {
+        name: 0.5 if forms[name][0] in FLOATS else 3
+        for name in lossy
+        if name not in settings["lossless"] and draw(st.integers(0, 2)) == 0  # type: ignore[operator]
+    }
+    return Drawn(frames, draw(times_of(count, list(forms))), settings | {"max_error": bound})
+
+
+def check_images(drawn: Drawn, encoded: EncodedGroup, decoded: Sequence[Scene]) -> None:
+    """Exact ones are exact, others within their bounds, holes where they were."""
+    bounds = encoded.prepared.bounds
+    for before, after in zip(drawn.frames, decoded, strict=True):
+        assert {n: (a.shape, a.dtype) for n, a in after.items()} == {
+            n: (a.shape, a.dtype) for n, a in before.items()
+        }
+        for name, image in before.items():
+            if bounds.get(name) == 0:
+                assert after[name].tobytes() == image.tobytes(), name
+            elif name in bounds:
+                finite = np.isfinite(image)
+                error = np.abs(after[name][finite].astype(float) - image[finite].astype(float))
+                assert error.max(initial=0) <= bounds[name]
+            if name == "depth":
+                assert np.array_equal(after[name] == 0, image == 0)
+                assert np.array_equal(np.isnan(after[name]), np.isnan(image))
+
+
+@pytest.mark.fuzz
+@MANY
+@given(groups(), st.data())
+def test_any_group_comes_back(drawn: Drawn, data: st.DataObject) -> None:
+    encoded = PLAIN.encode_group(drawn.frames, drawn.timeline, **drawn.settings)
+    file = encoded.to_bytes()
+    decoded = decode(PLAIN, file)
+    check_images(drawn, encoded, decoded)
+    for name, images in encoded.decoded.items():
+        having = [scene[name] for scene in decoded if name in scene]
+        stack = np.stack(having)
+        assert (images.shape, images.tobytes()) == (stack.shape, stack.tobytes())
+    header = parse(file)
+    assert header.frames is not None and header.frames.names == drawn.timeline.names
+    names = data.draw(st.sets(st.sampled_from(header.tasks), min_size=1))
+    part = decode(PLAIN, mtcodec.extract(file, names))
+    assert all_same(part, [{n: a for n, a in scene.items() if n in names} for scene in decoded])
+    numbers = data.draw(st.lists(st.integers(0, len(decoded) - 1), max_size=4))
+    some = PLAIN.decode_frames(Reader(file), list(names), numbers)
+    assert all_same(some, [part[number] for number in numbers])
+
+
+@pytest.mark.fuzz
+@MANY
+@given(groups(), st.data())
+def test_damage_costs_the_tasks_that_need_a_section(drawn: Drawn, data: st.DataObject) -> None:
+    file = PLAIN.encode_group(drawn.frames, drawn.timeline, **drawn.settings).to_bytes()
+    header, decoded = parse(file), decode(PLAIN, file)
+    section = data.draw(st.sampled_from([s for s in header.sections if s.length]))
+    at = section.offset + data.draw(st.integers(0, section.length - 1))
+    lost: list[SectionError] = []
+    damaged = file[:at] + bytes([file[at] ^ 1 << data.draw(st.integers(0, 7))]) + file[at + 1 :]
+    back = PLAIN.decode_frames(Reader(damaged), on_damage=lost.append)
+    tasks = {task for task in header.tasks if section.name in header.needs(task)}
+    assert {error.task for error in lost} == tasks
+    assert all_same(back, [{n: a for n, a in scene.items() if n not in tasks} for scene in decoded])
+    if tasks:
+        with pytest.raises(SectionError):
+            decode(PLAIN, damaged, sorted(tasks))
+
+
+# --- numbers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(), (7,), (4, 4)])
+def test_numbers_are_kept_bit_for_bit(dtype: str, shape: tuple[int, ...]) -> None:
+    """Of a scene and of frames; tables are those that are named so, others of two dimensions are images."""
+    rng = np.random.default_rng(0)
+    frames = [{"pose": any_data(rng, dtype, shape)} for _ in range(3)]
+    data = PLAIN.encode_group(frames, Timeline(("a", "b", "c")), numbers=("pose",)).to_bytes()
+    assert all_same(decode(PLAIN, data), frames)
+    assert parse(data).task("pose").coding == "raw"
+    alone = PLAIN.encode_stored(frames[0], numbers=("pose",)).to_bytes()
+    assert same(mtcodec.decode(alone), frames[0])
+
+
+def test_numbers_of_any_size_are_kept() -> None:
+    """Nothing is computed with what is kept exactly."""
+    for value in (1e300, -np.inf, np.nan, 5e-324):
+        scene = {"pose": np.array([value, 1.0]), "heat": np.full((3, 40), value)}
+        assert same(mtcodec.decode(PLAIN.encode(scene)), scene)
