@@ -62,8 +62,8 @@ def decode(
     """Images by task, in the dtypes and shapes of the originals.
 
     Args:
-        readers: of scenes, or frames of groups, whose neural tasks are of one size, which have ``tasks`` in
-            codings of the same sort; neural ones share passes through the networks.
+        readers: of scenes, or frames of groups, that have ``tasks`` in codings of the same sort. Their neural
+            tasks are of one size, and share passes through the networks.
         tasks: all of the first file's without it.
         load_networks: called only if networks are needed.
         windows: by task, rows and columns that are wanted of the images. Networks then compute little more.
@@ -78,13 +78,15 @@ def decode(
     neural_names = [name for name in names if header.task(name).is_neural]
     _check_alike(readers, names, neural_names)
     on_damage = on_damage or _raise
-    run_serially = max(map(math.prod, map(header.size_of, names)), default=0) > MAX_PARALLEL_PIXELS
+    sizes = (reader.header.size_of(name) for reader in readers for name in names)
+    run_serially = max(map(math.prod, sizes), default=0) > MAX_PARALLEL_PIXELS
 
     def decode_without_networks(reader: Reader) -> _Decoding:
         decoding = _Decoding(reader)
         _decode_masks(decoding, names)
         _decode_non_neural(decoding, [name for name in names if name not in neural_names], run_serially)
-        decoding.images |= {n: decoding.images[n][windows[n]] for n in windows if n in decoding.images}
+        for name in decoding.images.keys() & windows.keys():
+            decoding.images[name] = decoding.images[name][windows[name]]
         return decoding
 
     decodings = threads.parallel_map(decode_without_networks, readers, serial=run_serially)
@@ -93,7 +95,7 @@ def decode(
             on_damage(error)
     decodable = [name for name in neural_names if all(name in one.pixel_formats for one in decodings)]
     if decodable:
-        window = windows.get(decodable[0]) or whole_window(header.size_of(decodable[0]))
+        window = windows.get(decodable[0]) or whole_window((header.height, header.width))
         _decode_neural(decodings, decodable, load_networks, on_damage, window)
     return [
         {

@@ -206,18 +206,14 @@ def _stacked(
     for number, frame in enumerate(frames):
         for name, image in check(frame).items():
             shape = _shape_of(name, frame[name], numbers)
-            first = images.setdefault(name, [image])[0]
-            if (image.shape, image.dtype, shape) != (
-                first.shape,
-                first.dtype,
-                shapes.setdefault(name, shape),
-            ):
+            of_task = images.setdefault(name, [])
+            of_task.append(image)
+            first, first_shape = of_task[0], shapes.setdefault(name, shape)
+            if (image.shape, image.dtype, shape) != (first.shape, first.dtype, first_shape):
                 raise SceneError(
                     f"{image.dtype} {image.shape} in a frame, but {first.dtype} {first.shape} before",
                     task=name,
                 )
-            if first is not image:
-                images[name].append(image)
             frames_of[name] = (*frames_of.get(name, ()), number)
     for name, of_task in images.items():
         if len(frames) * of_task[0].shape[0] * of_task[0].shape[1] > MAX_PIXELS:
@@ -249,6 +245,8 @@ def prepare(
     Raises:
         SceneError: the images are not what their tasks declare. UsageError: the request does not fit them.
     """
+    if timeline is not None:
+        timeline.check(len(frames))
     arrays, shapes, frames_of = _stacked(frames, request.numbers)
     tasks = {
         name: _declare_numbers(name, shapes[name], request.tasks)

@@ -202,7 +202,11 @@ def _parse_magic(cursor: Cursor) -> int:
     if flags & 15 != VERSION:
         raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
     if flags & SEQUENCE:
-        raise FormatError("a sequence, not a scene: mtcodec.open reads it" if flags == VERSION | SEQUENCE else "reserved flags")
+        raise FormatError(
+            "a sequence, not a scene: mtcodec.open reads it"
+            if flags == VERSION | SEQUENCE
+            else "reserved flags"
+        )
     return flags
 
 
