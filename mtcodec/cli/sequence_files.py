@@ -39,10 +39,10 @@ def concat(
 
     Frames whose names are taken are renamed, and times that would go back are moved, which is told.
     """
-    from mtcodec.sequences import copying
+    from mtcodec.sequences.joining import concat as join
 
     clips = [_clip(name) for name in files]
-    copied = write_sequence(output, force, lambda write: copying.concat(clips, write))
+    copied = write_sequence(output, force, lambda write: join(clips, write))
     _print(output, copied, printing)
 
 

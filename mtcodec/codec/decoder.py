@@ -207,8 +207,10 @@ def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: 
         decoder, pixel_format = DECODERS[header.task(name).coding], decoding.pixel_formats[name]
         (payload, count, index), (height, width) = payloads[name], header.size_of(name)
         try:
-            images = decoder(pixel_format, payload, count * height, width)
-            return images[index * height : (index + 1) * height]
+            if count == 1:
+                return decoder(pixel_format, payload, height, width)
+            images = reader.once(name, lambda: decoder(pixel_format, payload, count * height, width))
+            return np.array(images[index * height : (index + 1) * height])
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 

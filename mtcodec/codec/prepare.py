@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, ItemsView, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -224,6 +224,43 @@ def _stacked(
     return whole, shapes, frames_of
 
 
+class Facts(NamedTuple):
+    """What of a task stays in a sequence."""
+
+    dtype: str
+    channels: int
+    shape: str
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        channels = f"×{self.channels}" if self.channels > 1 else ""
+        return f"{self.dtype} {self.width}×{self.height}{channels}{self.shape and ' ' + self.shape}"
+
+
+def facts_of(frame: Mapping[str, Any], request: Request) -> dict[str, Facts]:
+    """The facts of a frame's images.
+
+    Raises:
+        SceneError: the images are not what their tasks declare. UsageError: not a name of a task.
+    """
+    arrays, shapes, _ = _stacked([frame], request.numbers)
+    tasks = _declared(arrays, shapes, request)
+    return {
+        name: Facts(image.dtype.name, tasks[name].channels, shapes[name], *image.shape[:2])
+        for name, image in arrays.items()
+    }
+
+
+def _declared(arrays: Scene, shapes: Mapping[str, str], request: Request) -> dict[str, Task]:
+    return {
+        name: _declare_numbers(name, shapes[name], request.tasks)
+        if shapes[name] in NUMBERS
+        else declare(name, image, request.tasks)
+        for name, image in arrays.items()
+    }
+
+
 def _check_range(image: Array, signal: Signal) -> None:
     """Raise SceneError for measurements that float32 cannot hold; holes, and exact tasks, may have any value."""
     if image.dtype.name != "float64" or signal.task.exact:
@@ -248,12 +285,7 @@ def prepare(
     if timeline is not None:
         timeline.check(len(frames))
     arrays, shapes, frames_of = _stacked(frames, request.numbers)
-    tasks = {
-        name: _declare_numbers(name, shapes[name], request.tasks)
-        if shapes[name] in NUMBERS
-        else declare(name, image, request.tasks)
-        for name, image in arrays.items()
-    }
+    tasks = _declared(arrays, shapes, request)
     _check_request(tasks, request)
     attachments.check(request.attach, tasks)
     bounds = _bounds(arrays, tasks, request, len(frames))

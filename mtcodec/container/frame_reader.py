@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from threading import RLock
+from typing import Any
 
 from mtcodec.container import frames
 from mtcodec.container.mtc import Reader
@@ -16,6 +18,8 @@ class GroupPayloads:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
+        self._joint: dict[str, Any] = {}
+        self._lock = RLock()
         self._payloads: dict[str, bytes | SectionError] = {}
         self._frames: dict[str, list[bytes]] = {}
 
@@ -25,12 +29,13 @@ class GroupPayloads:
         Raises:
             SectionError: damaged.
         """
-        if name not in self._payloads:
-            try:
-                self._payloads[name] = self.reader.payload(name)
-            except SectionError as error:
-                self._payloads[name] = error
-        payload = self._payloads[name]
+        with self._lock:  # threads decode frames side by side
+            if name not in self._payloads:
+                try:
+                    self._payloads[name] = self.reader.payload(name)
+                except SectionError as error:
+                    self._payloads[name] = error
+            payload = self._payloads[name]
         if isinstance(payload, SectionError):
             raise payload
         return payload
@@ -46,6 +51,13 @@ class GroupPayloads:
             except FormatError as error:
                 raise SectionError(error.reason, section=name) from error
         return self._frames[name][index]
+
+    def once(self, name: str, decode: Callable[[], Any]) -> Any:
+        """What a section that holds all frames together decodes to."""
+        with self._lock:
+            if name not in self._joint:
+                self._joint[name] = self.reader.once(name, decode)
+            return self._joint[name]
 
 
 class FrameReader(Reader):
@@ -80,6 +92,9 @@ class FrameReader(Reader):
     def joint_payload(self, name: str) -> tuple[bytes, int, int]:
         frames_of_section = self.payloads.reader.header.frames_of(name)
         return self.payloads.payload(name), len(frames_of_section), self._index(name)
+
+    def once(self, name: str, decode: Callable[[], Any]) -> Any:
+        return self.payloads.once(name, decode)
 
     def _index(self, name: str) -> int:
         """Which of the frames of a section it is."""
