@@ -12,7 +12,6 @@ same images (:mod:`mtcodec.archive.state`).
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
