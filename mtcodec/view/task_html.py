@@ -14,9 +14,7 @@ from mtcodec.view.task import TaskView
 def task_figure(task: TaskView, scene: SceneView, colour: str) -> str:
     """Pictures to compare, scales, and what is known of the task."""
     name = escape(task.name)
-    caption = (
-        f'<h3>{swatch(colour)}{name}</h3><p class="measure">{escape(texts.headline(task))}</p>'
-    )
+    caption = f'<h3>{swatch(colour)}{name}</h3><p class="measure">{escape(texts.headline(task))}</p>'
     if not task.numbers:
         caption += '<button type="button" class="enlarge" aria-pressed="false">Enlarge</button>'
     if task.decoded is not None:
