@@ -1,4 +1,4 @@
-"""Measures over several frames: those of all their pixels, whether they are measured together or one by one."""
+"""Measures over several frames: those of all their pixels, measured together or one by one."""
 
 from __future__ import annotations
 
