@@ -65,7 +65,8 @@ def bench(
     sizes = {name: image.shape[:2] for name, image in arrays.items()}
     height, width = max(sizes.values(), key=math.prod)
     how = "processor time" if threads == 1 else "by the clock"
-    head = f"{scene}: {'up to ' * (len({*sizes.values()}) > 1)}{width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
+    up_to = "up to " * (len({*sizes.values()}) > 1)
+    head = f"{scene}: {up_to}{width}×{height}, quality {request.quality:g}, medians of {runs}, {how}"
     facts = {"scene": str(scene), "width": width, "height": height, "runs": runs, "threads": threads}
     facts |= {"quality": request.quality, "codecs": by_codec}
     facts["tasks"] = {name: {"width": width, "height": height} for name, (height, width) in sizes.items()}
@@ -85,7 +86,10 @@ def _table(head: str, by_codec: Mapping[str, Any], sizes: Mapping[str, tuple[int
 
 
 def _row(task: str, pixels: str, codec: str, measures: Mapping[str, Any] | None) -> list[str]:
-    """The line of a codec for a task, whose size in ``pixels`` is told where tasks differ; without measures it does not code that task."""
+    """The line of a codec for a task; without measures it does not code that task.
+
+    ``pixels`` is the size of its images, told where tasks differ.
+    """
     if measures is None or measures["bytes"] is None:
         return [task, pixels, CODEC_NAMES[codec], "–", "", "", ""]
     encode = f"{measures['encode_ms']:.0f} ms" if "encode_ms" in measures else ""

@@ -19,7 +19,7 @@ from mtcodec.tasks import units
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
     """The content of ``mtcodec info --json``.
 
-    Height, width and all bits per pixel are those of the largest image; of several frames, bits per pixel of all.
+    Height, width and all bits per pixel are those of the largest image (of all frames).
     """
     header, pixels = reader.header, reader.header.pixels
     height, width = header.largest_size
@@ -107,7 +107,7 @@ def sizes_differ(contents: Mapping[str, Any]) -> bool:
 
 
 def size_text(entry: Mapping[str, Any]) -> str:
-    """``640×480``, ``3 numbers``: the size of a task or section of :func:`summary`; empty where it has none."""
+    """``640×480``, ``3 numbers``: the size of a task or section of :func:`summary`, or empty."""
     if "width" not in entry:
         return ""
     width, height, shape = entry["width"], entry["height"], entry.get("shape", "")

@@ -309,6 +309,18 @@ def prepare(
     )  # fmt: skip
 
 
+def task_of(name: str, image: Any, request: Request) -> Task:
+    """The declaration of an image as it comes, or of numbers.
+
+    Raises:
+        SceneError: it is not what its task declares. UsageError: not a name of a task.
+    """
+    shape = _shape_of(name, image, request.numbers)
+    if shape in NUMBERS:
+        return _declare_numbers(name, shape, request.tasks)
+    return declare(name, as_array(name, image), request.tasks)
+
+
 def _declare_numbers(name: str, shape: str, declarations: Declarations) -> Task:
     """The declaration of numbers, which are kept exactly."""
     if name in declarations and not declarations[name].exact:

@@ -54,10 +54,11 @@ def describe(
     Returns:
         - ``scenes``: how many;
         - ``tasks``, by name: ``kind``, ``scenes`` that have it, ``bytes`` on disk, ``estimated`` where those
-          are of :data:`SIZED_FILES` files, ``images`` and ``sizes`` (how many of what dtype and channels, and of
-          what size, of the headers read), ``unit`` of stored lengths (else empty), and ``holes``, the share of pixels in the sample;
-        - ``sizes``: scenes by size of the largest image, of the headers read; ``mixed_sizes``: how many of these scenes have
-          tasks of different sizes;
+          are of :data:`SIZED_FILES` files, ``images`` and ``sizes`` (how many of what dtype and channels,
+          and of what size, of the headers read), ``unit`` of stored lengths (else empty), and ``holes``, the
+          share of pixels in the sample;
+        - ``sizes``: scenes by size of the largest image, of the headers read; ``mixed_sizes``: how many of
+          these scenes have tasks of different sizes;
         - ``headers``, ``sample``: keys of the scenes whose headers or images were read;
         - ``failed``: what was wrong, by key;
         - ``encoded``: of every quality the means and sums of :func:`_estimate`; empty without ``codec``.
@@ -203,8 +204,8 @@ def _unit(name: str, images: Mapping[str, int], scene: SceneFiles, request: Requ
 def _estimate(rows: Sequence[Mapping[str, Any]], quality: float, total: int) -> dict[str, Any]:
     """Means over the sample, and what follows for ``total`` scenes.
 
-    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp`` of the largest images, and ``psnr`` in dB by task that
-    is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
+    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp`` of the largest images, and ``psnr`` in
+    dB by task that is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
     """
     size, seconds = (fmean(row[key] for row in rows) for key in ("bytes", "seconds"))
     return {

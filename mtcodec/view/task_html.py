@@ -29,7 +29,8 @@ def task_figure(task: TaskView, scene: SceneView, colour: str) -> str:
     legends += _ids(task) if task.labels else ""
     details = escape(texts.task_details(task, scene))
     return (
-        f'<figure class="task{" numbers" if task.numbers else ""}" data-task="{name}"><figcaption>{caption}</figcaption>{pictures}'
+        f'<figure class="task{" numbers" * (task.numbers != "")}" data-task="{name}">'
+        f"<figcaption>{caption}</figcaption>{pictures}"
         f'<div class="about">{problem}{legends}<p class="detail">{details}</p></div></figure>'
     )
 
