@@ -48,6 +48,7 @@ def sequence_lines(facts: Mapping[str, Any]) -> Iterator[str]:
             ]
         )  # fmt: skip
     yield from columns(rows)
+    yield from (f"damaged: {line}" for line in facts["damaged"])
     if facts["files"]:
         total = sum(file["bytes"] for file in facts["files"])
         yield f"  {counted(len(facts['files']), 'attached file')}, {total} bytes"

@@ -79,7 +79,7 @@ def cut(clip: Clip, write: Write, frames: slice | None = None, tasks: Sequence[s
                 names = [name for name in tasks or reader.header.tasks if name in reader.header.tasks]
                 yield whole(reader) if tasks is None else extract(reader, names)
             except FormatError as error:
-                raise error.at(path=clip.source.label, scene=f"group {number}") from error.__cause__
+                raise error.at(path=f"{clip.source.label}: group {number}") from error.__cause__
 
     return Copied(*write_groups(groups(), write), tuple(notes))
 

@@ -96,7 +96,7 @@ def _groups(clip: Clip, number: int, joined: _Joined, notes: list[str]) -> Itera
         try:
             yield _changed(clip.group(group), changes)
         except MtcodecError as error:
-            raise error.at(path=clip.source.label, scene=f"group {group}") from error.__cause__
+            raise error.at(path=f"{clip.source.label}: group {group}") from error.__cause__
 
 
 def _told(clip: Clip, names: Sequence[str], changes: _Changes) -> Iterator[str]:

@@ -149,16 +149,17 @@ class StoredSequence:
         """
         if not self.has_times:
             return None
-        times: list[Fraction | None] = [None] * len(self)
-        for number, start in enumerate(self.starts[:-1]):
-            header = self.group(number).header
-            section = header.section(task)
-            if section is None or header.frames is None:
-                continue
+        return [time for number in range(len(self.index.groups)) for time in self.task_times_in(number, task)]
+
+    def task_times_in(self, group: int, task: str) -> list[Fraction | None]:
+        """The same of the frames of a group, which has times."""
+        header = self.group(group).header
+        times: list[Fraction | None] = [None] * header.frame_count
+        section = header.section(task)
+        if section is not None and header.frames is not None:
             present = header.frames_of(task)
-            delays = section.attributes.delays or (0,) * len(present)
-            for frame, delay in zip(present, delays):
-                times[start + frame] = Fraction(header.frames.ticks[frame] + delay, header.frames.rate)
+            for frame, delay in zip(present, section.attributes.delays or (0,) * len(present)):
+                times[frame] = Fraction(header.frames.ticks[frame] + delay, header.frames.rate)
         return times
 
     def number_at(self, seconds: Seconds) -> int:

@@ -327,7 +327,8 @@ class SequenceWriter:
             )  # fmt: skip
         except (SceneError, UsageError) as error:
             first = self.frame_count - len(pending)
-            raise error.at(scene=f"frames {first} to {self.frame_count - 1}") from error.__cause__
+            error.reason = f"{error.reason} (among frames {first} to {self.frame_count - 1})"
+            raise
         data, offset = encoded.to_bytes(), self._file.end
         self._file.write(data)
         self._pending = PendingGroup()

@@ -37,11 +37,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str,
     counter = Counter()
 
     class Counting(handler(tmp_path.resolve(), Line())):  # type: ignore[misc]
-        def do_HEAD(self) -> None:
+        def do_HEAD(self) -> None:  # noqa: N802
             counter.requests.append("HEAD")
             super().do_HEAD()
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802
             counter.requests.append(str(self.headers["Range"]))
             super().do_GET()
 
