@@ -24,7 +24,6 @@ from mtcodec.coders.classical import PROJECTED
 from mtcodec.container import frames
 from mtcodec.container import mtc as container
 from mtcodec.container.frame_reader import frame_readers
-from mtcodec.container.frames import Frames
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import (
@@ -88,7 +87,10 @@ def test_symbols_give_the_bytes_that_they_gave(entry: tuple[OwnCodec, Path]) -> 
         for section in reader.header.sections:
             if section.name == NOTES or section.is_joint:
                 continue
-            coded = [again(codec, by_frame[k], section.name, seen[k]) for k in reader.header.frames_of(section.name)]
+            coded = [
+                again(codec, by_frame[k], section.name, seen[k])
+                for k in reader.header.frames_of(section.name)
+            ]
             if None not in coded:
                 payloads[section.name] = frames.join([payload or b"" for payload in coded])
         assert container.build(reader.header, payloads) == data

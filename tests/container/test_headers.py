@@ -84,7 +84,7 @@ def test_any_tasks_are_extracted(header: Header, data: st.DataObject) -> None:
     for name in after.tasks:
         old, new = before.task(name), after.task(name)
         assert after.size_of(name) == before.size_of(name) and after.frames_of(name) == before.frames_of(name)
-        unsized = dict(size=None, delays=None)
+        unsized = {"size": None, "delays": None}
         assert replace(new.attributes, **unsized) == replace(old.attributes, **unsized)
         assert _times(after, name) == _times(before, name)
         assert len(new.needs) == len(old.needs)

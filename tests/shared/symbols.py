@@ -228,7 +228,10 @@ def encode_group(
     header = reader_of(data).header
     exact = [n for n in header.tasks if header.task(n).coding in EXACT]
     return data, digests | {
-        of_frame(n, k): digest_of_values(frame[n]) for k, frame in enumerate(frames) for n in exact if n in frame
+        of_frame(n, k): digest_of_values(frame[n])
+        for k, frame in enumerate(frames)
+        for n in exact
+        if n in frame
     }
 
 

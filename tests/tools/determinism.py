@@ -5,8 +5,8 @@
 
 Whatever differs between the two (onnxruntime, numpy, instruction set, threads) is what is tested. ``write``
 leaves a folder for each weights file: files of scenes and of a group of frames, digests of their symbols, and
-their pixels. The weights are those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input, with
-the name of a setting.
+their pixels. The weights are those of this checkout unless named. ``serve`` reads such commands, and
+``read``, from standard input, with the name of a setting.
 """
 
 from __future__ import annotations
@@ -298,9 +298,7 @@ def check(directory: Path) -> None:
         again = {name: data for name, (data, _) in encode(codec).items()}
         same = sum(again[name] == data for name, data in files.items())
         steps = ", ".join(f"{task} {value:.2g}" for task, value in apart.items())
-        count = sum(
-            not name.endswith(LAYERS) for by_section in digests.values() for name in by_section
-        )
+        count = sum(not name.endswith(LAYERS) for by_section in digests.values() for name in by_section)
         print(f"{folder.name}: {count} sections of {len(files)} files, ", end="")
         print(f"{len(wrong)} differ; pixels: {steps} steps; {same} files are written alike here", flush=True)
         if wrong or max(apart.values()) > 1:
