@@ -12,7 +12,7 @@ import numpy as np
 from mtcodec import threads
 from mtcodec.coders import classical, labels, near_lossless, raw
 from mtcodec.coders.candidate import pixel_format_of
-from mtcodec.container.frame_reader import frame_readers
+from mtcodec.container.frame_reader import FrameReader, frame_readers
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import Section, Size, array_shape
 from mtcodec.errors import FormatError, SectionError, UsageError
@@ -30,8 +30,6 @@ OnDamage = Callable[[SectionError], None]
 """Called for every task that is lost to damage; without it, the first such error is raised."""
 LoadNetworks = Callable[[str], "Networks"]
 """Gives the networks of a fingerprint."""
-Payload = tuple[bytes, int, int]
-"""Of a section: its bytes, how many frames they hold, and which of them is meant."""
 DECODERS: Mapping[str, Callable[[PixelFormat, bytes, int, int], Array]] = {
     "classical": classical.decode,
     "labels": labels.decode,
@@ -116,8 +114,8 @@ def decode_frames(
 ) -> list[Scene]:
     """Images by task for some frames of a group, or for all of them; a frame may lack tasks.
 
-    Frames that have the same tasks are decoded together. For arguments and errors see :func:`decode`;
-    ``on_damage`` is called for every frame that is lost.
+    Frames that have the same tasks are decoded together, a few at a time. For arguments and errors see
+    :func:`decode`; ``on_damage`` is called for frames that are lost.
     """
     names = list(reader.header.tasks if tasks is None else dict.fromkeys(tasks))
     for name in names:
@@ -128,9 +126,14 @@ def decode_frames(
         alike.setdefault(tuple(name for name in names if name in file.header.tasks), []).append(number)
     scenes: list[Scene] = [{} for _ in files]
     for present, numbers in alike.items():
-        if present:
-            decoded = decode([files[number] for number in numbers], present, load_networks, on_damage)
-            for number, scene in zip(numbers, decoded):
+        pixels = max(
+            (math.prod(reader.header.size_of(name)) for name in present), default=MAX_PARALLEL_PIXELS
+        )
+        count = max(1, MAX_PARALLEL_PIXELS // pixels)
+        for start in range(0, len(numbers) if present else 0, count):
+            part = numbers[start : start + count]
+            decoded = decode([files[number] for number in part], present, load_networks, on_damage)
+            for number, scene in zip(part, decoded):
                 scenes[number] = scene
     return scenes
 
@@ -193,29 +196,41 @@ def _decode_masks(decoding: _Decoding, names: Sequence[str]) -> None:
 
 def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: bool) -> None:
     """The images of sections that no network decodes, without those that are lost."""
-    reader, payloads = decoding.reader, dict[str, Payload]()
+    reader, payloads, readable = decoding.reader, dict[str, bytes](), list[str]()
     header = reader.header
     for name in names:
         if name in decoding.pixel_formats:
             try:
-                is_joint = header.task(name).is_joint
-                payloads[name] = reader.joint_payload(name) if is_joint else (reader.payload(name), 1, 0)
+                if not (isinstance(reader, FrameReader) and header.task(name).is_joint):
+                    payloads[name] = reader.payload(name)
+                readable.append(name)
             except SectionError as error:
                 decoding.errors.append(error.at(task=name))
 
     def decode_section(name: str) -> Array | SectionError:
         decoder, pixel_format = DECODERS[header.task(name).coding], decoding.pixel_formats[name]
-        (payload, count, index), (height, width) = payloads[name], header.size_of(name)
+        height, width = header.size_of(name)
+
+        def decode_images(payload: bytes, count: int = 1) -> Array:
+            return decoder(pixel_format, payload, count * height, width)
+
         try:
+<<<<<<< HEAD
             if count == 1:
                 return decoder(pixel_format, payload, height, width)
             images = reader.once(name, lambda: decoder(pixel_format, payload, count * height, width))
             return np.array(images[index * height : (index + 1) * height])
+=======
+            if not isinstance(reader, FrameReader) or name in payloads:
+                return decode_images(payloads[name])
+            images, index = reader.joint(name, decode_images)
+            return images if len(images) == height else images[index * height :][:height].copy()
+>>>>>>> g-tests
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 
-    results = threads.parallel_map(decode_section, list(payloads), serial=run_serially)
-    for name, result in zip(payloads, results):
+    results = threads.parallel_map(decode_section, readable, serial=run_serially)
+    for name, result in zip(readable, results):
         if isinstance(result, SectionError):
             decoding.errors.append(result)
         else:

@@ -31,7 +31,8 @@ class Prepared:
 
     Attributes:
         signals: of all tasks; images of several frames lie one below the other.
-        shapes: by task, those of its arrays, if they are no images: of :data:`mtcodec.container.section.SHAPES`.
+        shapes: by task, those of its arrays, if they are no images: of
+            :data:`mtcodec.container.section.SHAPES`.
         frame_count: of the group.
         frames_of: by task, the numbers of the frames that it has.
         timeline: names and times of the frames; None of a scene.
@@ -181,7 +182,7 @@ def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Siz
 
 
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
-    """What the arrays of a task are; numbers are those that are named, and all of less than two dimensions."""
+    """What the arrays of a task are; numbers are those that are named, or of less than two dimensions."""
     shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
     if name in numbers and len(shape) > 2:
         raise SceneError(f"numbers of {len(shape)} dimensions, but at most 2 are stored", task=name)
@@ -262,7 +263,7 @@ def _declared(arrays: Scene, shapes: Mapping[str, str], request: Request) -> dic
 
 
 def _check_range(image: Array, signal: Signal) -> None:
-    """Raise SceneError for measurements that float32 cannot hold; holes, and exact tasks, may have any value."""
+    """Raise SceneError for measurements that float32 cannot hold; holes and exact tasks may have any."""
     if image.dtype.name != "float64" or signal.task.exact:
         return
     holes = signal.pixel_format.holes

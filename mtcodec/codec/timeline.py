@@ -64,7 +64,7 @@ class Timeline:
         return self.times[frame] if time is None else time
 
     def check(self, frame_count: int) -> None:
-        """Raise UsageError unless it is of so many frames, which a group can hold and whose names it can tell."""
+        """Raise UsageError unless it is of so many frames, and a group can hold and name them."""
         if not 1 <= frame_count <= MAX_FRAMES:
             raise UsageError(f"a group has 1 to {MAX_FRAMES} frames, not {frame_count}")
         if len(self.names) != frame_count or len(self.times) not in (0, frame_count):

@@ -108,7 +108,7 @@ class Header:
         return self.size + sum(s.length for s in self.sections)
 
     def checksum_seed(self, section: Section) -> int:
-        """What the checksum of ``section`` starts from: a task that needs the shared section fits no other."""
+        """What the checksum of ``section`` starts from: a task fits no shared section but that it needs."""
         shared = self.section(SHARED)
         return shared.checksum if shared and SHARED in section.needs else 0
 

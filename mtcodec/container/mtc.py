@@ -75,6 +75,7 @@ class Reader:
             raise SectionError("damaged (checksum)", section=name)
         return payload
 
+<<<<<<< HEAD
     def joint_payload(self, name: str) -> tuple[bytes, int, int]:
         """Payload of a section that holds all frames together, how many they are, and which of them is meant."""
         return self.payload(name), len(self.header.frames_of(name)), 0
@@ -83,6 +84,8 @@ class Reader:
         """What the joint payload of a section decodes to; readers of several frames keep it."""
         return decode()
 
+=======
+>>>>>>> g-tests
     def _read(self, section: Section) -> bytes:
         if section.offset + section.length > self.size:
             raise SectionError("the file ends within it", section=section.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -14,14 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mtcodec
-from mtcodec import Codec
+from mtcodec import Codec, threads
+from mtcodec.codec import decoder
 from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.timeline import Timeline
+from mtcodec.coders import raw
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import Reader, build, split
 from mtcodec.container.section import SHARED
 from mtcodec.errors import SceneError, SectionError, UsageError
+from mtcodec.signals.signal import PixelFormat
 from mtcodec.tasks import DTYPES, FLOATS, USUAL
 
 Image = np.ndarray[Any, np.dtype[Any]]
@@ -103,7 +108,11 @@ def times_of(draw: st.DrawFn, count: int, tasks: Sequence[str]) -> Timeline:
     names = tuple(draw(st.sampled_from([f"{k:04}", f"f{2 * k + 9}", "abcde"[k]])) for k in range(count))
     steps = [draw(st.sampled_from([Fraction(1, 30), Fraction(0), Fraction(1001, 30000)])) for _ in names]
     times = tuple(Fraction(draw(st.integers(-3, 3))) + sum(steps[: k + 1]) for k in range(count))
+<<<<<<< HEAD
     if draw(st.booleans()) or any(a > b for a, b in pairwise(times)):
+=======
+    if draw(st.booleans()) or any(before > after for before, after in pairwise(times)):
+>>>>>>> g-tests
         return Timeline(names)
     late = {task: [time + Fraction(1, 250) for time in times] for task in tasks if draw(st.booleans())}
     return Timeline(names, times, late)
@@ -307,6 +316,70 @@ def test_an_array_may_be_of_several_frames() -> None:
     """As of a camera that stands."""
     frames = [{"smell": np.arange(60, dtype=np.int32).reshape(6, 10)}] * 3
     assert all_same(decode(PLAIN, PLAIN.encode_group(frames, MOMENTS).to_bytes()), frames)
+
+
+# --- how frames are read -----------------------------------------------------------------------------
+
+
+class SlowFile(io.BytesIO):
+    """Leaves time between finding a place and reading there."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        place = super().seek(offset, whence)
+        time.sleep(0.002)
+        return place
+
+
+def test_frames_that_are_decoded_side_by_side_read_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    rng = np.random.default_rng(3)
+    frames = [{name: rng.integers(0, 99, (9, 40), np.int32) for name in ("a", "b", "c")} for _ in range(3)]
+    data = PLAIN.encode_group(frames, MOMENTS).to_bytes()
+    for _ in range(10):
+        assert all_same(PLAIN.decode_frames(Reader(SlowFile(data))), frames)
+
+
+def test_what_frames_hold_together_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a frame does not keep the others in memory."""
+    frames = [{"heat": np.full((9, 40), k / 7)} for k in range(3)]
+    data = PLAIN.encode_group(frames, MOMENTS).to_bytes()
+    assert parse(data).task("heat").coding == "raw"
+    calls = list[int]()
+
+    def counted(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -> Image:
+        calls.append(height)
+        return raw.decode(pixel_format, payload, height, width)
+
+    monkeypatch.setitem(decoder.DECODERS, "raw", counted)  # type: ignore[arg-type]
+    back = decode(PLAIN, data)
+    assert all_same(back, frames) and calls == [27]
+    assert all(scene["heat"].base is None or scene["heat"].base.nbytes == 9 * 40 * 8 for scene in back)
+    lost = list[SectionError]()
+    header, payloads = split(data)
+    PLAIN.decode_frames(Reader(build(parse(header), {"heat": payloads["heat"][:-3]})), on_damage=lost.append)
+    assert len(calls) == 2 and {error.task for error in lost} == {"heat"}
+
+
+def test_many_frames_are_decoded_a_few_at_a_time(
+    small: Codec, moving: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks would hold all of them at once."""
+    data = small.encode_group(moving, MOMENTS).to_bytes()
+    whole = decode(small, data)
+    batches = list[int]()
+    decode_scenes = decoder.decode
+
+    def noted(readers: Sequence[Reader], *rest: Any) -> list[Scene]:
+        batches.append(len(readers))
+        return decode_scenes(readers, *rest)
+
+    monkeypatch.setattr(decoder, "decode", noted)
+    monkeypatch.setattr(decoder, "MAX_PARALLEL_PIXELS", 2 * 64 * 80 - 1)
+    parts = decode(small, data)
+    assert set(batches) == {1} and len(batches) == 3
+    for one, other in zip(whole, parts, strict=True):
+        assert one.keys() == other.keys()
+        assert all(np.abs(one[n].astype(float) - other[n].astype(float)).max() <= 1 for n in one)
 
 
 # --- what is refused ---------------------------------------------------------------------------------

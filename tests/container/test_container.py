@@ -326,7 +326,7 @@ HOSTILE = {
     "usual attributes of normals": (forge("14 20 04" + END), f"section normal: {SAYING}"),
     "usual attributes of labels": (plain("55 00 00" + END), f"section semantic: {SAYING}"),
     "a size alone in attributes": (plain("32 20 40 01 02" + END, IDS), f"section rgb: {SAYING}"),
-    "a size alone of labels in attributes": (plain(IDS, "55 00 40 01 02" + END), f"section semantic: {SAYING}"),
+    "a size alone of labels": (plain(IDS, "55 00 40 01 02" + END), f"section semantic: {SAYING}"),
     "a size and attributes": (plain("3a 21 40 01 02" + END, IDS), f"section rgb: {SAYING}"),
     "a size of notes in the head": (plain(IDS, "89 01 02" + TAIL), "section of unknown task 9"),
     "usual attributes of holes": (plain("50 00 00" + TAIL, HOLED), f"section holes0: {SAYING}"),
@@ -420,7 +420,7 @@ HOSTILE = {
     "a prefix that is no UTF-8": (group("02 00 00 01 ff 01 00 01"), "name of a frame is not UTF-8"),
     "a prefix with a slash": (group("02 00 00 02 612f 01 00 01"), NAMES),
     "a task without frames": (group(COUNTED, "55 00 8002 00" + END), "frames of a task are out of range"),
-    "a task that lacks no frame": (group(COUNTED, "55 00 8002 03" + END), "frames of a task are out of range"),
+    "a task that has all": (group(COUNTED, "55 00 8002 03" + END), "frames of a task are out of range"),
     "a frame beyond the last": (group(COUNTED, "55 00 8002 05" + END), "frames of a task are out of range"),
     "times of a task, but none of frames": (
         group(COUNTED, "55 00 8004 02 02" + END), "a task with times, but frames have none"

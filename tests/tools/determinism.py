@@ -5,8 +5,8 @@
 
 Whatever differs between the two (onnxruntime, numpy, instruction set, threads) is what is tested. ``write``
 leaves a folder for each weights file: files of scenes and of a group of frames, digests of their symbols, and
-their pixels. The weights are those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input, with
-the name of a setting.
+their pixels. The weights are those of this checkout unless named. ``serve`` reads such commands, and
+``read``, from standard input, with the name of a setting.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
 
 
 def groups(codec: OwnCodec) -> dict[str, bytes]:
-    """Files of groups: of networks, of other codecs with bounds, and of one frame without a name of digits."""
+    """Files of groups: of networks, of other codecs within bounds, and of one frame."""
     frames, timeline = determinism.group()
     exact = {"depth": 3, "normal": 0}
     alone = {"depth": frames[0]["depth"][..., None], "temperature": np.float32(21.5)}
