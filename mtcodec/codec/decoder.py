@@ -215,17 +215,10 @@ def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: 
             return decoder(pixel_format, payload, count * height, width)
 
         try:
-<<<<<<< HEAD
-            if count == 1:
-                return decoder(pixel_format, payload, height, width)
-            images = reader.once(name, lambda: decoder(pixel_format, payload, count * height, width))
-            return np.array(images[index * height : (index + 1) * height])
-=======
             if not isinstance(reader, FrameReader) or name in payloads:
                 return decode_images(payloads[name])
             images, index = reader.joint(name, decode_images)
             return images if len(images) == height else images[index * height :][:height].copy()
->>>>>>> g-tests
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 

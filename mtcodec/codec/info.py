@@ -17,18 +17,12 @@ from mtcodec.tasks import units
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
-<<<<<<< HEAD
     """The content of ``mtcodec info --json``.
 
     Height, width and all bits per pixel are those of the largest image (of all frames).
     """
     header, pixels = reader.header, reader.header.pixels
     height, width = header.largest_size
-=======
-    """The content of ``mtcodec info --json``; bpp counts the pixels of the largest image, once for all tasks."""
-    header = reader.header
-    pixels = max(math.prod(header.size_of(name)) for name in header.tasks)
->>>>>>> g-tests
     weights = {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
     return {
         "file": file,

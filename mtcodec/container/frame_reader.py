@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from threading import RLock
-from typing import Any
-=======
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar, cast
->>>>>>> g-tests
 
 from mtcodec.container import frames
 from mtcodec.container.mtc import Reader
@@ -27,16 +20,9 @@ class GroupPayloads:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-<<<<<<< HEAD
-        self._joint: dict[str, Any] = {}
-        self._lock = RLock()
-        self._payloads: dict[str, bytes | SectionError] = {}
-        self._frames: dict[str, list[bytes]] = {}
-=======
         self._lock = threading.Lock()  # of the reader's file, too
         self._frames: dict[str, list[bytes] | FormatError] = {}
         self._joint: dict[str, Any] = {}
->>>>>>> g-tests
 
     def of_frame(self, name: str, index: int) -> bytes:
         """The part of a section that is its frame number ``index``, of those that it has.
@@ -44,18 +30,6 @@ class GroupPayloads:
         Raises:
             SectionError: damaged.
         """
-<<<<<<< HEAD
-        with self._lock:  # threads decode frames side by side
-            if name not in self._payloads:
-                try:
-                    self._payloads[name] = self.reader.payload(name)
-                except SectionError as error:
-                    self._payloads[name] = error
-            payload = self._payloads[name]
-        if isinstance(payload, SectionError):
-            raise payload
-        return payload
-=======
         with self._lock:
             if name not in self._frames:
                 self._frames[name] = _value_or_error(lambda: self._split(name))
@@ -63,7 +37,6 @@ class GroupPayloads:
         if isinstance(by_frame, FormatError):
             raise by_frame
         return by_frame[index]
->>>>>>> g-tests
 
     def _split(self, name: str) -> list[bytes]:
         payload = self.reader.payload(name)
@@ -95,13 +68,6 @@ def _value_or_error(make: Callable[[], T]) -> T | FormatError:
         return make()
     except FormatError as error:
         return error
-
-    def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        """What a section that holds all frames together decodes to."""
-        with self._lock:
-            if name not in self._joint:
-                self._joint[name] = self.reader.once(name, decode)
-            return self._joint[name]
 
 
 class FrameReader(Reader):
@@ -143,9 +109,6 @@ class FrameReader(Reader):
             FormatError: damaged.
         """
         return self.payloads.joint(name, decode), self._index(name)
-
-    def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        return self.payloads.once(name, decode)
 
     def _index(self, name: str) -> int:
         """Which of the frames of a section it is."""

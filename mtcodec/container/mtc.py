@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mtcodec.container import notes
 from mtcodec.container.header import MAX_HEADER, NO_WEIGHTS, Header, check_pixels, pack, parse
@@ -75,17 +75,6 @@ class Reader:
             raise SectionError("damaged (checksum)", section=name)
         return payload
 
-<<<<<<< HEAD
-    def joint_payload(self, name: str) -> tuple[bytes, int, int]:
-        """Payload of a section that holds all frames together, how many they are, and which of them is meant."""
-        return self.payload(name), len(self.header.frames_of(name)), 0
-
-    def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        """What the joint payload of a section decodes to; readers of several frames keep it."""
-        return decode()
-
-=======
->>>>>>> g-tests
     def _read(self, section: Section) -> bytes:
         if section.offset + section.length > self.size:
             raise SectionError("the file ends within it", section=section.name)
