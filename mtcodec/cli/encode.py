@@ -41,7 +41,7 @@ class TargetOptions(Group):
         sets="target_psnr", parse=texts.psnrs,
     )  # fmt: skip
     target_bpp: float | None = target(
-        None, "BITS", "The best quality within so many bits per pixel, for all tasks.",
+        None, "BITS", "The best quality within so many bits per pixel of the largest image, for all tasks.",
         min=0, callback=options.number,
     )  # fmt: skip
     target_bytes: int | None = target(
@@ -64,7 +64,6 @@ def encode(
     tasks: str = options.TASKS_TO_ENCODE,
     attach: list[str] | None = options.ATTACH,
     force: bool = options.FORCE,
-    sequences: SequenceOptions,
     printing: options.PrintOptions,
     jobs: int = options.JOBS,
     dry_run: bool = option(
@@ -80,6 +79,7 @@ def encode(
         panel=options.MANY,
     ),
     batch: options.BatchOptions,
+    sequences: SequenceOptions,
     targets: TargetOptions,
     images: options.ImageOptions,
     reading: options.ReadingOptions,

@@ -46,7 +46,10 @@ class LevelIndependent:
 
 
 def encode_level_independent(prepared: Prepared, request: Request) -> LevelIndependent:
-    """Encode tasks with bounds, and masks of holes; tasks with holes in the same places share one."""
+    """Encode tasks with bounds, and masks of holes; tasks with holes in the same places share one.
+
+    Numbers are no images: they have one coding.
+    """
     error_bounded = {
         name: raw.encode(prepared.signals[name])
         if prepared.shapes.get(name) in NUMBERS

@@ -12,7 +12,7 @@ import numpy as np
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.container import attachments
-from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size
+from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size, largest
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -31,7 +31,8 @@ class Prepared:
 
     Attributes:
         signals: of all tasks; images of several frames lie one below the other.
-        shapes: by task, those of its arrays, if they are no images: of :data:`mtcodec.container.section.SHAPES`.
+        shapes: by task, those of its arrays, if they are no images: of
+            :data:`mtcodec.container.section.SHAPES`.
         frame_count: of the group.
         frames_of: by task, the numbers of the frames that it has.
         timeline: names and times of the frames; None of a scene.
@@ -60,8 +61,9 @@ class Prepared:
 
     @property
     def pixels(self) -> int:
-        """Of the largest image of a frame."""
-        return max(math.prod(self.size_of(name)) for name in self.signals)
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        size = largest({name: self.size_of(name) for name in self.signals}, self.shapes)
+        return math.prod(size) * self.frame_count
 
     def present(self, name: str) -> tuple[bool, ...]:
         """By frame, whether a task has it."""
@@ -169,8 +171,18 @@ def check(scene: Mapping[str, Any]) -> Scene:
     return arrays
 
 
+def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Size:
+    """Height and width of the largest image of a scene, whose pixels bits per pixel are counted by.
+
+    Args:
+        numbers: tasks that are no images, besides those of less than two dimensions.
+    """
+    sizes = {name: (image.shape[0], image.shape[1]) for name, image in check(scene).items()}
+    return largest(sizes, {name: _shape_of(name, scene[name], numbers) for name in sizes})
+
+
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
-    """What the arrays of a task are; numbers are those that are named, and all of less than two dimensions."""
+    """What the arrays of a task are; numbers are those that are named, or of less than two dimensions."""
     shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
     if name in numbers and len(shape) > 2:
         raise SceneError(f"numbers of {len(shape)} dimensions, but at most 2 are stored", task=name)
@@ -195,18 +207,14 @@ def _stacked(
     for number, frame in enumerate(frames):
         for name, image in check(frame).items():
             shape = _shape_of(name, frame[name], numbers)
-            first = images.setdefault(name, [image])[0]
-            if (image.shape, image.dtype, shape) != (
-                first.shape,
-                first.dtype,
-                shapes.setdefault(name, shape),
-            ):
+            of_task = images.setdefault(name, [])
+            of_task.append(image)
+            first, first_shape = of_task[0], shapes.setdefault(name, shape)
+            if (image.shape, image.dtype, shape) != (first.shape, first.dtype, first_shape):
                 raise SceneError(
                     f"{image.dtype} {image.shape} in a frame, but {first.dtype} {first.shape} before",
                     task=name,
                 )
-            if first is not image:
-                images[name].append(image)
             frames_of[name] = (*frames_of.get(name, ()), number)
     for name, of_task in images.items():
         if len(frames) * of_task[0].shape[0] * of_task[0].shape[1] > MAX_PIXELS:
@@ -255,8 +263,8 @@ def _declared(arrays: Scene, shapes: Mapping[str, str], request: Request) -> dic
 
 
 def _check_range(image: Array, signal: Signal) -> None:
-    """Raise SceneError for measurements that float32 cannot hold; holes may have any value."""
-    if image.dtype.name != "float64":
+    """Raise SceneError for measurements that float32 cannot hold; holes and exact tasks may have any."""
+    if image.dtype.name != "float64" or signal.task.exact:
         return
     holes = signal.pixel_format.holes
     measured = image if holes is None else image[holes.valid]
@@ -275,6 +283,8 @@ def prepare(
     Raises:
         SceneError: the images are not what their tasks declare. UsageError: the request does not fit them.
     """
+    if timeline is not None:
+        timeline.check(len(frames))
     arrays, shapes, frames_of = _stacked(frames, request.numbers)
     tasks = _declared(arrays, shapes, request)
     _check_request(tasks, request)
@@ -298,6 +308,18 @@ def prepare(
         signals, bounds, {name: shape for name, shape in shapes.items() if shape != IMAGE}, len(frames),
         frames_of, timeline, tuple(messages), tuple(filter(None, warnings)),
     )  # fmt: skip
+
+
+def task_of(name: str, image: Any, request: Request) -> Task:
+    """The declaration of an image as it comes, or of numbers.
+
+    Raises:
+        SceneError: it is not what its task declares. UsageError: not a name of a task.
+    """
+    shape = _shape_of(name, image, request.numbers)
+    if shape in NUMBERS:
+        return _declare_numbers(name, shape, request.tasks)
+    return declare(name, as_array(name, image), request.tasks)
 
 
 def _declare_numbers(name: str, shape: str, declarations: Declarations) -> Task:

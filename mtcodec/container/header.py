@@ -7,6 +7,7 @@ allocation, every byte accounted for, reserved values refused.
 from __future__ import annotations
 
 import binascii
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from mtcodec.container import frames as frame_table
 from mtcodec.container.cursor import MAX_SIGNED, Cursor, varint
 from mtcodec.container.descriptor import Context, pack_section, parse_section, parse_shared, parse_size
 from mtcodec.container.frames import MAX_RATE, Frames
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask, largest
 from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.quality import MAX_NETWORK_LEVEL
 
@@ -85,6 +86,17 @@ class Header:
         section = self.section(name)
         return (section and section.attributes.size) or (self.height, self.width)
 
+    @property
+    def largest_size(self) -> Size:
+        """Height and width of the largest image; see :func:`mtcodec.container.section.largest`."""
+        shapes = {name: self.task(name).attributes.shape for name in self.tasks}
+        return largest({name: self.size_of(name) for name in self.tasks}, shapes)
+
+    @property
+    def pixels(self) -> int:
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        return math.prod(self.largest_size) * self.frame_count
+
     def frames_of(self, name: str) -> tuple[int, ...]:
         """Numbers of the frames that a section has."""
         section = self.section(name)
@@ -96,7 +108,7 @@ class Header:
         return self.size + sum(s.length for s in self.sections)
 
     def checksum_seed(self, section: Section) -> int:
-        """What the checksum of ``section`` starts from: a task that needs the shared section fits no other."""
+        """What the checksum of ``section`` starts from: a task fits no shared section but that it needs."""
         shared = self.section(SHARED)
         return shared.checksum if shared and SHARED in section.needs else 0
 
@@ -208,7 +220,11 @@ def _parse_magic(cursor: Cursor) -> int:
     if flags & 15 != VERSION:
         raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
     if flags & SEQUENCE:
-        raise FormatError("a sequence, not a scene" if flags == VERSION | SEQUENCE else "reserved flags")
+        raise FormatError(
+            "a sequence, not a scene: mtcodec.open reads it"
+            if flags == VERSION | SEQUENCE
+            else "reserved flags"
+        )
     return flags
 
 

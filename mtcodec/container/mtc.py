@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from mtcodec.container import notes
 from mtcodec.container.header import MAX_HEADER, NO_WEIGHTS, Header, check_pixels, pack, parse
@@ -74,14 +74,6 @@ class Reader:
         if checksum_of(payload, self.header.checksum_seed(section)) != section.checksum:
             raise SectionError("damaged (checksum)", section=name)
         return payload
-
-    def joint_payload(self, name: str) -> tuple[bytes, int, int]:
-        """Payload of a section that holds all frames together, how many they are, and which of them is meant."""
-        return self.payload(name), len(self.header.frames_of(name)), 0
-
-    def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        """What the joint payload of a section decodes to; readers of several frames keep it."""
-        return decode()
 
     def _read(self, section: Section) -> bytes:
         if section.offset + section.length > self.size:

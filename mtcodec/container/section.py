@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import binascii
+import math
 import re
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SHARED, NOTES, ATTACHMENTS = "shared", "notes", "files"
 TASK_NAMES = {2: "rgb", 3: "depth", 4: "normal", 5: "semantic"}  # of names, for ever; append only
 HOLES_CODE, NOTES_CODE, ATTACHMENTS_CODE, CUSTOM_CODE = 0, 1, 6, 15  # of other sections
+SIZED = 8  # added to the code of a task or of holes: a size follows, and else it is as without attributes
 EXTRA_SECTIONS = {NOTES_CODE: NOTES, ATTACHMENTS_CODE: ATTACHMENTS}  # sections that no pixel needs
 CODINGS = ("neural", "classical", "labels", "near-lossless", "raw")  # ids for ever; append only
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
@@ -107,6 +110,16 @@ class Section:
     def is_joint(self) -> bool:
         """Does its payload hold all frames together, one below the other?"""
         return self.coding == "raw"
+
+
+def largest(sizes: Mapping[str, Size], shapes: Mapping[str, str]) -> Size:
+    """The size of the largest image of a frame. Bits per pixel count its pixels, once for all tasks.
+
+    Args:
+        sizes: by task. shapes: by task, of :data:`SHAPES`; numbers count only where there is no image.
+    """
+    images = [size for name, size in sizes.items() if shapes.get(name, IMAGE) not in NUMBERS]
+    return max(images or sizes.values(), key=math.prod)
 
 
 def array_shape(shape: str, size: Size, channels: int) -> tuple[int, ...]:

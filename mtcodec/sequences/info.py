@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
@@ -31,6 +30,7 @@ def sequence_summary(clip: Sequence, file: str = "-") -> dict[str, Any]:
         "bytes": clip.index.size,
         "frames": frames,
         "bytes_per_frame": round(clip.index.size / max(frames, 1), 1),
+        "bpp": round(8 * clip.index.size / max(sum(header.pixels for header in headers.values()), 1), 6),
         **_times(clip),
         "groups": len(clip.index.groups),
         "frames_per_group": max((group.frame_count for group in clip.index.groups), default=0),
@@ -107,5 +107,5 @@ def _task(clip: Sequence, headers: Mapping[int, Header], name: str) -> dict[str,
         **({"range": [min(low for low, _ in ranges), max(high for _, high in ranges)]} if ranges else {}),
         "bytes": count,
         "bytes_per_frame": round(count / max(len(clip), 1), 1),
-        "bpp": round(8 * count / (math.prod((height, width)) * max(len(clip), 1)), 6),
+        "bpp": round(8 * count / sum(header.pixels for header in headers.values()), 6),
     }  # fmt: skip

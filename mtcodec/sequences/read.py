@@ -78,6 +78,12 @@ class Sequence(StoredSequence):
     def __repr__(self) -> str:
         return f"Sequence({self.source.label!r}, {len(self)} frames, tasks {', '.join(self.tasks)})"
 
+    def info(self) -> dict[str, Any]:
+        """What it holds, see :func:`mtcodec.sequences.info.sequence_summary`."""
+        from mtcodec.sequences.info import sequence_summary
+
+        return sequence_summary(self, self.source.label)
+
     @overload
     def __getitem__(self, index: int) -> Frame: ...
 
