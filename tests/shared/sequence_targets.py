@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from shared.clips import frame_of
 
 from mtcodec.container.section import array_shape
 from mtcodec.container.sequence import BEGINNING, TRAILER, TRAILER_MAGIC, pack_index, parse_index
@@ -21,7 +22,6 @@ from mtcodec.sequences.copying import cut
 from mtcodec.sequences.info import sequence_summary
 from mtcodec.sequences.read import Sequence
 from mtcodec.sequences.write import SequenceWriter
-from shared.clips import frame_of
 
 MAX_PIXELS = 1 << 18
 MAX_DECODED = 12  # frames of a file
@@ -117,7 +117,9 @@ def seeds() -> dict[str, list[bytes]]:
         index = file[end : -TRAILER.size]
         by_target["index"].append(index)
         by_target["sequence"] += [b"\0" + file, b"\0" + file[:end]]
-        by_target["sequence"].append(b"\xff" + len(index).to_bytes(2, "little") + index + file[len(BEGINNING) : end])
+        by_target["sequence"].append(
+            b"\xff" + len(index).to_bytes(2, "little") + index + file[len(BEGINNING) : end]
+        )
     return by_target
 
 
@@ -125,11 +127,17 @@ def _clip(times: bool) -> bytes:
     """Five frames in groups of two: one lacks depth, there are numbers, and an attached file."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "c.mtc"
-        with SequenceWriter(path, group=2, coding="classical", effort="fast", max_error={"depth": 0}) as writer:
+        with SequenceWriter(
+            path, group=2, coding="classical", effort="fast", max_error={"depth": 0}
+        ) as writer:
             for number in range(5):
                 frame = {**frame_of(number), "reading": np.arange(3.0) + number}
                 if number == 3:
                     del frame["depth"]
-                time = {"rgb": Fraction(number, 30), "reading": Fraction(number, 30) + Fraction(1, 90)} if times else None
+                time = (
+                    {"rgb": Fraction(number, 30), "reading": Fraction(number, 30) + Fraction(1, 90)}
+                    if times
+                    else None
+                )
                 writer.append(frame, time, attach={f"{number}.txt": b"x"} if number == 2 else None)
         return path.read_bytes()
