@@ -17,8 +17,15 @@ from mtcodec.archive.decode import scenes
 from mtcodec.archive.read import ArchiveReader
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
-TESTED = ("mtcodec.encode(", "torch.utils.data", "mtcodec.ray", "mtcodec.huggingface", "pyarrow",
-          "SequenceWriter", "mtcodec.open(")
+TESTED = (
+    "mtcodec.encode(",
+    "torch.utils.data",
+    "mtcodec.ray",
+    "mtcodec.huggingface",
+    "pyarrow",
+    "SequenceWriter",
+    "mtcodec.open(",
+)
 """What tells a block from the others; each has a test below."""
 SMALLER = {
     "480": "12", '"num_workers": 8': '"num_workers": 1', "range(10)": "range(2)",

@@ -180,7 +180,9 @@ class Place:
         images, beside = self._images(params), [a for a in params.get("attach") or () if "{" not in a]
         one_scene = partial(scene, names=images, beside=beside)
         scenes = partial(dataset, names=images, beside=beside)
-        into_one_file = name == "encode" and not params.get("sequence") and str(output or "-").endswith((".mtc", "-"))
+        into_one_file = (
+            name == "encode" and not params.get("sequence") and str(output or "-").endswith((".mtc", "-"))
+        )
         for path in self._paths(params, "inputs", "datasets", "dataset", "scene"):
             self._make(path, one_scene if into_one_file or name == "bench" else scenes)
         if params.get("weights") and str(params["weights"]).endswith(".safetensors"):
