@@ -114,7 +114,7 @@ def encode(
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     task_names = values.names(tasks)
     check_tasks(request, scenes)
-    items: Sequence[Any] = sequences_of(scenes, printing.note) if sequences.sequence else scenes
+    items: Sequence[Any] = sequences_of(scenes, printing.note, task_names) if sequences.sequence else scenes
     _check_images(items, task_names)
     if not sequences.sequence and len(scenes) > 1:
         tell_of_recordings(scenes, printing.note)

@@ -187,6 +187,14 @@ def test_tum_with_frames_that_lack_depth(run: Run, tmp_path: Path) -> None:
         None if n in (2, 4) else t + Fraction(7, 1000) for n, t in enumerate(times)
     ]
     assert np.array_equal(clip[5]["depth"], frame_of(5)["depth"])
+    for task, kept in (("rgb", range(6)), ("depth", [0, 1, 3, 5])):
+        result = run(
+            "encode", tmp_path / "tum", "-o", tmp_path / f"{task}.mtc", "--sequence", *FAST, "--tasks", task
+        )
+        assert result.code == 0, result
+        clip = mtcodec.open(tmp_path / f"{task}.mtc")
+        delay = Fraction(7, 1000) * (task == "depth")
+        assert [clip.exact_time(number) for number in range(len(clip))] == [times[n] + delay for n in kept]
 
 
 # --- decode ------------------------------------------------------------------------------------------------
