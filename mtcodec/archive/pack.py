@@ -20,7 +20,7 @@ from typing import Any
 
 from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import Manifest
-from mtcodec.archive.rows import column_of
+from mtcodec.archive.rows import columns_by_section
 from mtcodec.archive.state import checksum_of_arrays, checksum_of_json
 from mtcodec.archive.store import store_at
 from mtcodec.archive.write import SHARD_ROWS, Writer
@@ -164,8 +164,9 @@ class Summary:
         self.read += read
         self.pixels += header.pixels
         self.total += size
+        columns = columns_by_section(header)
         for section in header.sections:
-            self.columns[column_of(section.name)] += section.length
+            self.columns[columns[section.name]] += section.length
 
 
 def pack(

@@ -157,13 +157,13 @@ def opened_sequence(name: str, max_pixels: int = MAX_PIXELS) -> Sequence | None:
     """
     from mtcodec.container.sequence import BEGINNING, is_sequence
 
+    if name == "-":
+        return _sequence_of_stdin(max_pixels)
     if "://" not in name:
         try:
             with Path(name).open("rb") as file:
                 beginning = file.read(len(BEGINNING))
         except FileNotFoundError as error:
-            if name == "-":
-                return None
             raise SceneError(f"cannot read it: {error.strerror}", path=name) from error
         except OSError:
             return None
@@ -174,6 +174,18 @@ def opened_sequence(name: str, max_pixels: int = MAX_PIXELS) -> Sequence | None:
     from mtcodec.sequences.read import Sequence
 
     return Sequence(name, max_pixels=max_pixels, tell=note)
+
+
+def _sequence_of_stdin(max_pixels: int) -> Sequence | None:
+    """The sequence on standard input; None where there is something else, which is still to be read."""
+    from mtcodec.container.sequence import BEGINNING, is_sequence
+
+    buffer: Any = getattr(sys.stdin, "buffer", None)
+    if not hasattr(buffer, "peek") or not is_sequence(buffer.peek(len(BEGINNING))):
+        return None
+    from mtcodec.sequences.read import Sequence
+
+    return Sequence(buffer.read(), max_pixels=max_pixels, tell=note)
 
 
 def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:

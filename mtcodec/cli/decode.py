@@ -132,7 +132,7 @@ class Decoder:
         if (clip := opened_sequence(file, self.max_pixels)) is not None:
             set_threads(self.threads)
             clip.device = self.device
-            clip.weights = self.weights
+            clip.weights = tuple(self.weights)
             names = list(clip.tasks) if self.tasks is None else self.tasks
             decode_sequence(clip, directory, names, self.frames, self.force, result)
             return

@@ -64,7 +64,6 @@ def encode(
     tasks: str = options.TASKS_TO_ENCODE,
     attach: list[str] | None = options.ATTACH,
     force: bool = options.FORCE,
-    sequences: SequenceOptions,
     printing: options.PrintOptions,
     jobs: int = options.JOBS,
     dry_run: bool = option(
@@ -80,6 +79,7 @@ def encode(
         panel=options.MANY,
     ),
     batch: options.BatchOptions,
+    sequences: SequenceOptions,
     targets: TargetOptions,
     images: options.ImageOptions,
     reading: options.ReadingOptions,

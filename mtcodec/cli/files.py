@@ -39,23 +39,24 @@ def info(*, file: str = options.FILE_OR_ARCHIVE, as_json: bool = options.JSON) -
 
 
 def _archive(path: str) -> tuple[dict[str, Any], Iterator[str]]:
-    """What an archive holds, as its index and the footers of its parts tell: for JSON, and for people."""
+    """What an archive holds, as its index and the footers of its shards tell: for JSON, and for people."""
     reader = open_archive(path)
     manifest, sizes = reader.manifest, dict(reader.sizes)
     facts = {
-        "archive": path, "scenes": reader.rows, "parts": len(reader.shards), "bytes": sum(sizes.values()),
+        "archive": path, "scenes": reader.rows, "shards": len(reader.shards), "bytes": sum(sizes.values()),
         "fingerprint": manifest.fingerprint, "tasks": [t.name for t in manifest.tasks],
         "settings": manifest.settings, "columns": sizes, "weights_bytes": reader.weights_size(),
     }  # fmt: skip
 
     def lines() -> Iterator[str]:
         settings = ", ".join(f"{name} {value}" for name, value in manifest.settings.items())
-        parts = report.counted(len(reader.shards), "part")
-        yield f"{path}: {reader.rows} scenes in {parts}, weights {manifest.fingerprint}, {settings}"
+        shards = report.counted(len(reader.shards), "shard")
+        yield f"{path}: {reader.rows} scenes in {shards}, weights {manifest.fingerprint}, {settings}"
+        width = max([10, *map(len, sizes)])
         for column, size in sizes.items():
-            yield f"  {column:<10} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
+            yield f"  {column:<{width}} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
         if facts["weights_bytes"]:
-            yield f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes"
+            yield f"  {'weights':<{width}} {facts['weights_bytes']:>12} bytes for all scenes"
         for task in manifest.tasks if sizes else []:
             needed = manifest.columns_for([task.name])
             total = sum(sizes.get(name, 0) for name in needed)

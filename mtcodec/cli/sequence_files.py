@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from mtcodec.cli import options
 from mtcodec.cli.common import emit, note, opened_sequence, refuse_existing
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, counted
-from mtcodec.cli.sequence_decode import parsed_frames
+from mtcodec.cli.sequence_decode import parsed_frames, place_of
 from mtcodec.cli.sequence_encoding import temporary_path
 from mtcodec.container.section import ATTACHMENTS, NOTES
 from mtcodec.errors import FormatError, OutputError
@@ -39,10 +40,10 @@ def concat(
 
     Frames whose names are taken are renamed, and times that would go back are moved, which is told.
     """
-    from mtcodec.sequences import copying
+    from mtcodec.sequences.joining import concat as join
 
     clips = [_clip(name) for name in files]
-    copied = write_sequence(output, force, lambda write: copying.concat(clips, write))
+    copied = write_sequence(output, force, lambda write: join(clips, write))
     _print(output, copied, printing)
 
 
@@ -120,16 +121,25 @@ def problems_of(clip: Clip, decode: bool) -> list[FormatError]:
     """What is damaged of a sequence."""
     name = clip.source.label
     problems = [FormatError(clip.index.problem, path=name)] if clip.index.problem else []
-    for number, (start, stop) in enumerate(zip(clip.starts, clip.starts[1:])):
-        place = f"frames {start} to {stop - 1}"
+    for number, (start, stop) in enumerate(pairwise(clip.starts)):
         try:
-            found = [error.at(path=name, scene=place) for error in damage_of(clip.group(number))]
-            if decode and not found:
+            damage = damage_of(clip.group(number))
+            if decode and not damage:
                 clip.frames(range(start, stop))
         except FormatError as error:
-            found = [error.at(path=name, scene=place)]
-        problems += found
+            damage = [error]
+        problems += [_placed(problem, f"{name}: {place_of(clip, number)}") for problem in damage]
+    try:
+        if not problems:
+            clip.names, clip.attachments()
+    except FormatError as error:
+        problems.append(error)
     return problems
+
+
+def _placed(problem: FormatError, place: str) -> FormatError:
+    problem.path = place
+    return problem
 
 
 def damage_of(reader: Reader) -> list[FormatError]:

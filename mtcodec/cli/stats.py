@@ -10,7 +10,8 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns, counted, duration
-from mtcodec.cli.scenes import check_tasks, find
+from mtcodec.cli.scenes import check_tasks, find, sequences_of, tell_of_recordings
+from mtcodec.cli.sequence_lines import sequence_facts, sequence_table
 
 MAX_NAMED = 3  # sizes and dtypes that are named
 MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
@@ -21,6 +22,7 @@ def stats(
     *,
     dataset: Path = options.DATASET,
     tasks: str = options.ONLY_TASKS,
+    sequence: bool = option(False, None, "The scenes are frames of sequences: tell of these, too."),
     sample: int = option(10, "N", "Scenes that are read and encoded, spread over all.", min=1),
     no_estimate: bool = option(False, None, "Encode nothing."),
     quality: str = option("40,65,85", "QUALITIES", "Qualities to encode the sample at, separated by commas."),
@@ -42,6 +44,9 @@ def stats(
         names, how = images.tasks_by_name(), reading.reading()
         scenes = find([dataset], request.tasks, names, printing.note, reading=how)
         check_tasks(request, scenes)
+        sequences = sequence_facts(sequences_of(scenes, printing.note)) if sequence else {}
+        if not sequence:
+            tell_of_recordings(scenes, printing.note)
         from mtcodec.codec.api import Codec
         from mtcodec.measure.stats import describe
 
@@ -50,7 +55,8 @@ def stats(
             set_threads(1)
             codec = Codec(coding.weights, coding=coding.coding)
         facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar, printing.note)
-    printing.show({"dataset": str(dataset), **facts}, _table(str(dataset), facts))
+    lines = [*_table(str(dataset), facts), *sequence_table(sequences)]
+    printing.show({"dataset": str(dataset), **facts, **({"sequences": sequences} if sequence else {})}, lines)
     for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")
 

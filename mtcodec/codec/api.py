@@ -93,8 +93,8 @@ class Codec:
     ) -> bytes:
         """The bytes of an ``.mtc`` file of one scene.
 
-        Decoded images are (H, W), or (H, W, C), whatever the layout was. Colours that are floats from 0 to 1
-        are stored as uint8, rounded to steps of 1/255; as uint16 where they are whole steps of 1/65535. Of
+        Decoded images are (H, W), or (H, W, C), whatever the layout was; of one channel (H, W, 1) if they
+        were given so. Colours that are floats from 0 to 1 are stored as uint8, rounded to steps of 1/255; as uint16 where they are whole steps of 1/65535. Of
         tasks with losses, int32 tensors whose values fit are stored as uint16, int64 as uint32: samples of
         :class:`mtcodec.Archive` are encoded as they come.
 
@@ -152,8 +152,8 @@ class Codec:
         """The frames of a group, 1 to 64, together.
 
         Args:
-            frames: arrays by task, each (H, W) or (H, W, C) or numbers, in the dtypes to be stored; a frame may
-                lack tasks. All images of a task have one size and dtype.
+            frames: arrays by task, each (H, W) or (H, W, C) or numbers, in the dtypes to be stored; a frame
+                may lack tasks. All images of a task have one size and dtype.
             timeline: their names and times.
 
         Raises:

@@ -12,7 +12,7 @@ import numpy as np
 from mtcodec import threads
 from mtcodec.coders import classical, labels, near_lossless, raw
 from mtcodec.coders.candidate import pixel_format_of
-from mtcodec.container.frame_reader import frame_readers
+from mtcodec.container.frame_reader import FrameReader, frame_readers
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import Section, Size, array_shape
 from mtcodec.errors import FormatError, SectionError, UsageError
@@ -30,8 +30,6 @@ OnDamage = Callable[[SectionError], None]
 """Called for every task that is lost to damage; without it, the first such error is raised."""
 LoadNetworks = Callable[[str], "Networks"]
 """Gives the networks of a fingerprint."""
-Payload = tuple[bytes, int, int]
-"""Of a section: its bytes, how many frames they hold, and which of them is meant."""
 DECODERS: Mapping[str, Callable[[PixelFormat, bytes, int, int], Array]] = {
     "classical": classical.decode,
     "labels": labels.decode,
@@ -62,8 +60,8 @@ def decode(
     """Images by task, in the dtypes and shapes of the originals.
 
     Args:
-        readers: of scenes, or frames of groups, whose neural tasks are of one size, which have ``tasks`` in codings of the same sort; neural ones share
-            passes through the networks.
+        readers: of scenes, or frames of groups, that have ``tasks`` in codings of the same sort. Their neural
+            tasks are of one size, and share passes through the networks.
         tasks: all of the first file's without it.
         load_networks: called only if networks are needed.
         windows: by task, rows and columns that are wanted of the images. Networks then compute little more.
@@ -78,14 +76,15 @@ def decode(
     neural_names = [name for name in names if header.task(name).is_neural]
     _check_alike(readers, names, neural_names)
     on_damage = on_damage or _raise
-    windows = {name: windows.get(name) or whole_window(header.size_of(name)) for name in names}
-    run_serially = max(map(math.prod, map(header.size_of, names)), default=0) > MAX_PARALLEL_PIXELS
+    sizes = (reader.header.size_of(name) for reader in readers for name in names)
+    run_serially = max(map(math.prod, sizes), default=0) > MAX_PARALLEL_PIXELS
 
     def decode_without_networks(reader: Reader) -> _Decoding:
         decoding = _Decoding(reader)
         _decode_masks(decoding, names)
         _decode_non_neural(decoding, [name for name in names if name not in neural_names], run_serially)
-        decoding.images = {name: image[windows[name]] for name, image in decoding.images.items()}
+        for name in decoding.images.keys() & windows.keys():
+            decoding.images[name] = decoding.images[name][windows[name]]
         return decoding
 
     decodings = threads.parallel_map(decode_without_networks, readers, serial=run_serially)
@@ -94,7 +93,8 @@ def decode(
             on_damage(error)
     decodable = [name for name in neural_names if all(name in one.pixel_formats for one in decodings)]
     if decodable:
-        _decode_neural(decodings, decodable, load_networks, on_damage, windows[decodable[0]])
+        window = windows.get(decodable[0]) or whole_window((header.height, header.width))
+        _decode_neural(decodings, decodable, load_networks, on_damage, window)
     return [
         {
             name: _as_array(decoding.images[name], decoding.reader.header.task(name), planar)
@@ -114,8 +114,8 @@ def decode_frames(
 ) -> list[Scene]:
     """Images by task for some frames of a group, or for all of them; a frame may lack tasks.
 
-    Frames that have the same tasks are decoded together. For arguments and errors see :func:`decode`;
-    ``on_damage`` is called for every frame that is lost.
+    Frames that have the same tasks are decoded together, a few at a time. For arguments and errors see
+    :func:`decode`; ``on_damage`` is called for frames that are lost.
     """
     names = list(reader.header.tasks if tasks is None else dict.fromkeys(tasks))
     for name in names:
@@ -126,9 +126,14 @@ def decode_frames(
         alike.setdefault(tuple(name for name in names if name in file.header.tasks), []).append(number)
     scenes: list[Scene] = [{} for _ in files]
     for present, numbers in alike.items():
-        if present:
-            decoded = decode([files[number] for number in numbers], present, load_networks, on_damage)
-            for number, scene in zip(numbers, decoded):
+        pixels = max(
+            (math.prod(reader.header.size_of(name)) for name in present), default=MAX_PARALLEL_PIXELS
+        )
+        count = max(1, MAX_PARALLEL_PIXELS // pixels)
+        for start in range(0, len(numbers) if present else 0, count):
+            part = numbers[start : start + count]
+            decoded = decode([files[number] for number in part], present, load_networks, on_damage)
+            for number, scene in zip(part, decoded):
                 scenes[number] = scene
     return scenes
 
@@ -191,27 +196,34 @@ def _decode_masks(decoding: _Decoding, names: Sequence[str]) -> None:
 
 def _decode_non_neural(decoding: _Decoding, names: Sequence[str], run_serially: bool) -> None:
     """The images of sections that no network decodes, without those that are lost."""
-    reader, payloads = decoding.reader, dict[str, Payload]()
+    reader, payloads, readable = decoding.reader, dict[str, bytes](), list[str]()
     header = reader.header
     for name in names:
         if name in decoding.pixel_formats:
             try:
-                is_joint = header.task(name).is_joint
-                payloads[name] = reader.joint_payload(name) if is_joint else (reader.payload(name), 1, 0)
+                if not (isinstance(reader, FrameReader) and header.task(name).is_joint):
+                    payloads[name] = reader.payload(name)
+                readable.append(name)
             except SectionError as error:
                 decoding.errors.append(error.at(task=name))
 
     def decode_section(name: str) -> Array | SectionError:
         decoder, pixel_format = DECODERS[header.task(name).coding], decoding.pixel_formats[name]
-        (payload, count, index), (height, width) = payloads[name], header.size_of(name)
+        height, width = header.size_of(name)
+
+        def decode_images(payload: bytes, count: int = 1) -> Array:
+            return decoder(pixel_format, payload, count * height, width)
+
         try:
-            images = decoder(pixel_format, payload, count * height, width)
-            return images[index * height : (index + 1) * height]
+            if not isinstance(reader, FrameReader) or name in payloads:
+                return decode_images(payloads[name])
+            images, index = reader.joint(name, decode_images)
+            return images if len(images) == height else images[index * height :][:height].copy()
         except FormatError as error:
             return SectionError(error.reason, section=name, task=name)
 
-    results = threads.parallel_map(decode_section, list(payloads), serial=run_serially)
-    for name, result in zip(payloads, results):
+    results = threads.parallel_map(decode_section, readable, serial=run_serially)
+    for name, result in zip(readable, results):
         if isinstance(result, SectionError):
             decoding.errors.append(result)
         else:

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncodedGroup:
-    """What the mode decision has chosen for a scene, or for the frames of a group. Images are decoded and measured when first asked for.
+    """What the mode decision has chosen for a scene, or for the frames of a group.
+
+    Images are decoded and measured when first asked for.
 
     Attributes:
         chosen: the candidate of every task, in the order of the scene.

@@ -89,8 +89,14 @@ def _channels_last(arrays: Scene, upright: set[str], tasks: Declarations, layout
                 f"{axes.question(array.shape)}: say layout='hwc' or layout='chw'",
                 task=name,
             )
-        result[name] = axes.channels_last(array, possible[0])
+        result[name] = _upright(array, possible[0])
     return result
+
+
+def _upright(array: Array, layout: str) -> Array:
+    """An array with its channels last; (1, H, W), as tensors have it, is an image (H, W)."""
+    is_single = layout == axes.FIRST and array.ndim == 3 and array.shape[0] == 1
+    return array[0] if is_single else axes.channels_last(array, layout)
 
 
 def _layouts(array: Array, task: Task, layout: str) -> list[str]:

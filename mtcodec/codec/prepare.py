@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, ItemsView, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class Prepared:
 
     Attributes:
         signals: of all tasks; images of several frames lie one below the other.
-        shapes: by task, those of its arrays, if they are no images: of :data:`mtcodec.container.section.SHAPES`.
+        shapes: by task, those of its arrays, if they are no images: of
+            :data:`mtcodec.container.section.SHAPES`.
         frame_count: of the group.
         frames_of: by task, the numbers of the frames that it has.
         timeline: names and times of the frames; None of a scene.
@@ -181,7 +182,7 @@ def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Siz
 
 
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
-    """What the arrays of a task are; numbers are those that are named, and all of less than two dimensions."""
+    """What the arrays of a task are; numbers are those that are named, or of less than two dimensions."""
     shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
     if name in numbers and len(shape) > 2:
         raise SceneError(f"numbers of {len(shape)} dimensions, but at most 2 are stored", task=name)
@@ -206,18 +207,14 @@ def _stacked(
     for number, frame in enumerate(frames):
         for name, image in check(frame).items():
             shape = _shape_of(name, frame[name], numbers)
-            first = images.setdefault(name, [image])[0]
-            if (image.shape, image.dtype, shape) != (
-                first.shape,
-                first.dtype,
-                shapes.setdefault(name, shape),
-            ):
+            of_task = images.setdefault(name, [])
+            of_task.append(image)
+            first, first_shape = of_task[0], shapes.setdefault(name, shape)
+            if (image.shape, image.dtype, shape) != (first.shape, first.dtype, first_shape):
                 raise SceneError(
                     f"{image.dtype} {image.shape} in a frame, but {first.dtype} {first.shape} before",
                     task=name,
                 )
-            if first is not image:
-                images[name].append(image)
             frames_of[name] = (*frames_of.get(name, ()), number)
     for name, of_task in images.items():
         if len(frames) * of_task[0].shape[0] * of_task[0].shape[1] > MAX_PIXELS:
@@ -228,8 +225,45 @@ def _stacked(
     return whole, shapes, frames_of
 
 
+class Facts(NamedTuple):
+    """What of a task stays in a sequence."""
+
+    dtype: str
+    channels: int
+    shape: str
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        channels = f"×{self.channels}" if self.channels > 1 else ""
+        return f"{self.dtype} {self.width}×{self.height}{channels}{self.shape and ' ' + self.shape}"
+
+
+def facts_of(frame: Mapping[str, Any], request: Request) -> dict[str, Facts]:
+    """The facts of a frame's images.
+
+    Raises:
+        SceneError: the images are not what their tasks declare. UsageError: not a name of a task.
+    """
+    arrays, shapes, _ = _stacked([frame], request.numbers)
+    tasks = _declared(arrays, shapes, request)
+    return {
+        name: Facts(image.dtype.name, tasks[name].channels, shapes[name], *image.shape[:2])
+        for name, image in arrays.items()
+    }
+
+
+def _declared(arrays: Scene, shapes: Mapping[str, str], request: Request) -> dict[str, Task]:
+    return {
+        name: _declare_numbers(name, shapes[name], request.tasks)
+        if shapes[name] in NUMBERS
+        else declare(name, image, request.tasks)
+        for name, image in arrays.items()
+    }
+
+
 def _check_range(image: Array, signal: Signal) -> None:
-    """Raise SceneError for measurements that float32 cannot hold; holes, and exact tasks, may have any value."""
+    """Raise SceneError for measurements that float32 cannot hold; holes and exact tasks may have any."""
     if image.dtype.name != "float64" or signal.task.exact:
         return
     holes = signal.pixel_format.holes
@@ -249,13 +283,10 @@ def prepare(
     Raises:
         SceneError: the images are not what their tasks declare. UsageError: the request does not fit them.
     """
+    if timeline is not None:
+        timeline.check(len(frames))
     arrays, shapes, frames_of = _stacked(frames, request.numbers)
-    tasks = {
-        name: _declare_numbers(name, shapes[name], request.tasks)
-        if shapes[name] in NUMBERS
-        else declare(name, image, request.tasks)
-        for name, image in arrays.items()
-    }
+    tasks = _declared(arrays, shapes, request)
     _check_request(tasks, request)
     attachments.check(request.attach, tasks)
     bounds = _bounds(arrays, tasks, request, len(frames))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from math import lcm
 
 from mtcodec.container.cursor import MAX_SIGNED
-from mtcodec.container.frames import MAX_NAME, MAX_RATE, Frames, is_name
+from mtcodec.container.frames import MAX_FRAMES, MAX_NAME, MAX_RATE, Frames, is_name
 from mtcodec.errors import UsageError
 
 
@@ -36,9 +36,8 @@ class Timeline:
             frames_of: by task, the numbers of the frames that it has.
 
         Raises:
-            UsageError: not a name, or not a time.
+            UsageError: not a time.
         """
-        self._check_names()
         if not self.times:
             return Frames(self.names), {}
         task_times = {
@@ -64,7 +63,15 @@ class Timeline:
         time = None if times is None else times[frame]
         return self.times[frame] if time is None else time
 
-    def _check_names(self) -> None:
+    def check(self, frame_count: int) -> None:
+        """Raise UsageError unless it is of so many frames, and a group can hold and name them."""
+        if not 1 <= frame_count <= MAX_FRAMES:
+            raise UsageError(f"a group has 1 to {MAX_FRAMES} frames, not {frame_count}")
+        if len(self.names) != frame_count or len(self.times) not in (0, frame_count):
+            raise UsageError(f"{len(self.names)} names and {len(self.times)} times of {frame_count} frames")
+        for task, times in self.task_times.items():
+            if len(times) != frame_count:
+                raise UsageError(f"{len(times)} times of {frame_count} frames", task=task)
         for name in self.names:
             if not is_name(name):
                 raise UsageError(f"not a name of a frame: {name!r} (at most {MAX_NAME} bytes, no / or \\)")

@@ -22,7 +22,7 @@ class MaskPayloads:
 
     @classmethod
     def encode(cls, holes: Holes, frame_count: int = 1, present: Sequence[bool] = (True,)) -> MaskPayloads:
-        """Masks (frame_count · H, W), one below the other, of those frames of a group that are ``present``."""
+        """Masks (frame_count · H, W), one below the other, of the frames of a group that are ``present``."""
         masks = holes.mask.reshape(frame_count, -1, holes.mask.shape[1])
         smallest = [labels.encode_mask(mask) for mask in masks]
         faster = [labels.encode_mask_for_speed(mask, least) for mask, least in zip(masks, smallest)]

@@ -3,7 +3,7 @@
 Values are quantised uniformly between the lowest and the highest, and their codes are a lossless JPEG XL
 stream; before that, near ones may be merged (:mod:`mtcodec.coders.merging`).
 Or the codes are those of what an AV1 picture, taken as a prediction, leaves
-(:mod:`mtcodec.coders.prediction`). Files call this coding ``near-lossless``.
+(:mod:`mtcodec.coders.prediction`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mtcodec.container.cursor import Cursor, varint, zigzag
 from mtcodec.container.section import (
@@ -27,6 +27,7 @@ from mtcodec.container.section import (
     NUMBERS,
     SHAPES,
     SHARED,
+    SIZED,
     STRUCT_FORMATS,
     TASK_NAMES,
     Attributes,
@@ -91,10 +92,14 @@ def pack_section(section: Section, context: Context) -> bytes:
     code = HOLES_CODE if is_mask(section.name) else codes.get(section.name, CUSTOM_CODE)
     attributes = section.attributes
     plain = attributes == default_attributes(section.name, attributes.range)
-    out = bytearray([code | (not plain) << 4 | CODINGS.index(section.coding) << 5])
+    sized = _says_a_size_alone(section.name, attributes)
+    code |= SIZED * sized
+    out = bytearray([code | (not plain and not sized) << 4 | CODINGS.index(section.coding) << 5])
     if code == CUSTOM_CODE:
         out += bytes([len(section.name)]) + section.name.encode("ascii")
-    if not plain:
+    if sized:
+        out += _pack_size(attributes)
+    elif not plain:
         out += _pack_attributes(attributes, context)
     if attributes.range is not None:
         out += _pack_range(attributes.range, attributes.dtype)
@@ -102,6 +107,18 @@ def pack_section(section: Section, context: Context) -> bytes:
         needable = context.needable
         out += varint(sum(1 << needable.index(name) for name in section.needs))
     return bytes(out) + _pack_length(section)
+
+
+def _says_a_size_alone(name: str, attributes: Attributes) -> bool:
+    """Can the head say that only a size differs from what needs no attributes?"""
+    has_code = name in TASK_NAMES.values() or is_mask(name)
+    usual = default_attributes(name, attributes.range)
+    is_size = usual is not None and attributes == replace(usual, size=attributes.size)
+    return has_code and is_size and attributes.size is not None
+
+
+def _pack_size(attributes: Attributes) -> bytes:
+    return b"".join(map(varint, attributes.size or ()))
 
 
 def _pack_attributes(attributes: Attributes, context: Context) -> bytes:
@@ -115,8 +132,7 @@ def _pack_attributes(attributes: Attributes, context: Context) -> bytes:
         out += struct.pack("<H", attributes.level)
     if attributes.hole_values:
         out += bytes([len(attributes.hole_values) // attributes.pixel_bytes - 1]) + attributes.hole_values
-    if attributes.size is not None:
-        out += varint(attributes.size[0]) + varint(attributes.size[1])
+    out += _pack_size(attributes)
     if attributes.shape != IMAGE:
         out += bytes([SHAPES.index(attributes.shape)])
     if attributes.frames is not None:
@@ -145,16 +161,18 @@ def parse_section(cursor: Cursor, context: Context) -> Section:
         FormatError: damaged, or reserved values.
     """
     head = cursor.byte()
+    sized = SIZED <= head & 15 < CUSTOM_CODE
     name, coding_id = _parse_name(cursor, head & 15, context), head >> 5
     if coding_id >= len(CODINGS):
         raise FormatError("unknown coding", section=name)
     if head & 16:
         attributes = _parse_attributes(cursor, name, context)
-        if attributes == default_attributes(name, attributes.range):
+        if sized or _go_without_saying(name, attributes):
             raise FormatError("attributes that go without saying", section=name)
     else:
+        size = parse_size(cursor) if sized else None
         limits = _parse_range(cursor, "uint16") if name == "depth" else None
-        attributes = default_attributes(name, limits) or Attributes()
+        attributes = replace(default_attributes(name, limits) or Attributes(), size=size)
     section = Section(name, CODINGS[coding_id], attributes)
     needs = _parse_needs(cursor, section, context) if section.is_task else ()
     section = Section(name, section.coding, attributes, needs, *_parse_length(cursor, name))
@@ -178,7 +196,14 @@ def parse_size(cursor: Cursor) -> Size:
     return height, width
 
 
+def _go_without_saying(name: str, attributes: Attributes) -> bool:
+    usual = default_attributes(name, attributes.range)
+    return attributes == usual or _says_a_size_alone(name, attributes)
+
+
 def _parse_name(cursor: Cursor, code: int, context: Context) -> str:
+    if SIZED <= code < CUSTOM_CODE and code - SIZED not in EXTRA_SECTIONS:
+        code -= SIZED
     if code == HOLES_CODE:
         mask_count = sum(is_mask(section.name) for section in context.sections)
         if mask_count == MAX_MASKS:

@@ -2,50 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 from mtcodec.container import frames
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import Section
 from mtcodec.errors import FormatError, SectionError, UsageError
 
+T = TypeVar("T")
+
 
 class GroupPayloads:
-    """Payloads of a group, each read and divided into frames once."""
+    """Payloads of a group, each read and divided into frames once, whatever threads ask for them."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self._payloads: dict[str, bytes | SectionError] = {}
-        self._frames: dict[str, list[bytes]] = {}
+        self._lock = threading.Lock()  # of the reader's file, too
+        self._frames: dict[str, list[bytes] | FormatError] = {}
+        self._joint: dict[str, Any] = {}
 
-    def payload(self, name: str) -> bytes:
-        """That of a section.
+    def of_frame(self, name: str, index: int) -> bytes:
+        """The part of a section that is its frame number ``index``, of those that it has.
 
         Raises:
             SectionError: damaged.
         """
-        if name not in self._payloads:
-            try:
-                self._payloads[name] = self.reader.payload(name)
-            except SectionError as error:
-                self._payloads[name] = error
-        payload = self._payloads[name]
-        if isinstance(payload, SectionError):
-            raise payload
-        return payload
+        with self._lock:
+            if name not in self._frames:
+                self._frames[name] = _value_or_error(lambda: self._split(name))
+            by_frame = self._frames[name]
+        if isinstance(by_frame, FormatError):
+            raise by_frame
+        return by_frame[index]
 
-    def of_frame(self, name: str, index: int) -> bytes:
-        """The part of a section that is its frame number ``index``, of those that it has."""
-        if name not in self._frames:
-            count = len(self.reader.header.frames_of(name))
-            try:
-                self._frames[name] = frames.split(self.payload(name), count)
-            except SectionError:
-                raise
-            except FormatError as error:
-                raise SectionError(error.reason, section=name) from error
-        return self._frames[name][index]
+    def _split(self, name: str) -> list[bytes]:
+        payload = self.reader.payload(name)
+        try:
+            return frames.split(payload, len(self.reader.header.frames_of(name)))
+        except FormatError as error:
+            raise SectionError(error.reason, section=name) from error
+
+    def joint(self, name: str, decode: Callable[[bytes, int], T]) -> T:
+        """What ``decode`` makes of the payload of a section that holds so many frames together.
+
+        Raises:
+            FormatError: damaged.
+        """
+        with self._lock:
+            if name not in self._joint:
+                self._joint[name] = _value_or_error(lambda: self._decoded(name, decode))
+            decoded = self._joint[name]
+        if isinstance(decoded, FormatError):
+            raise decoded
+        return cast(T, decoded)
+
+    def _decoded(self, name: str, decode: Callable[[bytes, int], T]) -> T:
+        return decode(self.reader.payload(name), len(self.reader.header.frames_of(name)))
+
+
+def _value_or_error(make: Callable[[], T]) -> T | FormatError:
+    try:
+        return make()
+    except FormatError as error:
+        return error
 
 
 class FrameReader(Reader):
@@ -77,9 +99,16 @@ class FrameReader(Reader):
             raise UsageError(f"no section {name!r}")
         return self.payloads.of_frame(name, self._index(name))
 
-    def joint_payload(self, name: str) -> tuple[bytes, int, int]:
-        frames_of_section = self.payloads.reader.header.frames_of(name)
-        return self.payloads.payload(name), len(frames_of_section), self._index(name)
+    def joint(self, name: str, decode: Callable[[bytes, int], T]) -> tuple[T, int]:
+        """What ``decode`` makes of a section that holds all frames together, and which of them is meant.
+
+        Args:
+            decode: gets the payload, and how many frames it holds. It is called once for a group.
+
+        Raises:
+            FormatError: damaged.
+        """
+        return self.payloads.joint(name, decode), self._index(name)
 
     def _index(self, name: str) -> int:
         """Which of the frames of a section it is."""

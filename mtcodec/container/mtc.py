@@ -75,10 +75,6 @@ class Reader:
             raise SectionError("damaged (checksum)", section=name)
         return payload
 
-    def joint_payload(self, name: str) -> tuple[bytes, int, int]:
-        """Payload of a section that holds all frames together, how many they are, and which of them is meant."""
-        return self.payload(name), len(self.header.frames_of(name)), 0
-
     def _read(self, section: Section) -> bytes:
         if section.offset + section.length > self.size:
             raise SectionError("the file ends within it", section=section.name)

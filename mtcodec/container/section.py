@@ -13,6 +13,7 @@ from dataclasses import dataclass
 SHARED, NOTES, ATTACHMENTS = "shared", "notes", "files"
 TASK_NAMES = {2: "rgb", 3: "depth", 4: "normal", 5: "semantic"}  # of names, for ever; append only
 HOLES_CODE, NOTES_CODE, ATTACHMENTS_CODE, CUSTOM_CODE = 0, 1, 6, 15  # of other sections
+SIZED = 8  # added to the code of a task or of holes: a size follows, and else it is as without attributes
 EXTRA_SECTIONS = {NOTES_CODE: NOTES, ATTACHMENTS_CODE: ATTACHMENTS}  # sections that no pixel needs
 CODINGS = ("neural", "classical", "labels", "near-lossless", "raw")  # ids for ever; append only
 DTYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",

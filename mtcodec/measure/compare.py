@@ -43,6 +43,7 @@ class Source(NamedTuple):
 
     label: str  # what errors call it
     read: Callable[[Sequence[str] | None], Images]  # of those tasks that it has; None: all
+    is_frame: bool = False  # of a sequence
 
 
 class Compared(NamedTuple):
@@ -208,6 +209,8 @@ def compare_scenes(
     """
     if len(original) == len(decoded) == 1:
         decoded = dict(zip(original, decoded.values()))
+    elif original.keys().isdisjoint(decoded):
+        original, decoded = _by_last_part(original), _by_last_part(decoded)
     pairs = {key: (source, decoded[key]) for key, source in original.items() if key in decoded}
     if not pairs:
         raise SceneError("no scene of the one is called like a scene of the other")
@@ -250,6 +253,12 @@ def compare_scenes(
             if measures.get("rmse_mm") and name not in known_units[key]
         },
     }
+
+
+def _by_last_part(sources: Mapping[str, Source]) -> Mapping[str, Source]:
+    """Scenes by the last part of their keys, as frames are called; by whole keys where that is not enough."""
+    shorter = {key.rpartition("/")[2]: source for key, source in sources.items()}
+    return shorter if len(shorter) == len(sources) else sources
 
 
 def summarise(scenes: Mapping[str, Mapping[str, Measures]]) -> dict[str, Measures]:

@@ -145,7 +145,7 @@ def test_bounds_holes_and_lossless_tasks(
     encode("--max-error", "depth=1mm", "--unit", "depth=0.25mm", "--invalid", "depth=9999",
            "--lossless", "normal", coding=("--coding", "neural"))  # fmt: skip
     assert codings(tmp_path / "x.mtc") == {
-        "depth": "near-lossless", "normal": "stepped", "rgb": "neural", "semantic": "labels",
+        "depth": "near-lossless", "normal": "near-lossless", "rgb": "neural", "semantic": "labels",
     }  # fmt: skip
     back = decoded()
     for value in (0, 9999):

@@ -128,7 +128,7 @@ def test_errors_are_one_line_and_a_code(
         "decode",
         "info",
         "info a b",
-        "extract x.mtc -o y.mtc",
+        "extract x.mtc --tasks",
         "encode x -o",
         "encode x -o y --frobnicate",
         "encode x -o y --jobs -1",

@@ -161,7 +161,7 @@ def test_arrays_tensors_and_pictures_are_taken(scene: Scene) -> None:
     expected = PLAIN.encode(part)
     given: list[dict[str, Any]] = [
         {name: torch.from_numpy(image.copy()) for name, image in part.items()},
-        {"rgb": torch.from_numpy(part["rgb"].copy()), "semantic": part["semantic"][..., None]},
+        {"rgb": torch.from_numpy(part["rgb"].copy()), "semantic": part["semantic"][None]},
         {name: Image.fromarray(image) for name, image in part.items()},
         {name: np.asfortranarray(image) for name, image in part.items()},
     ]
@@ -179,11 +179,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "a list of numbers": ({"rgb": [[1, 2], [3, 4]]}, "task rgb: not an image but list"),
     "a path": ({"rgb": "rgb.png"}, "task rgb: not an image but str"),
     "no pixels": ({"rgb": np.zeros((0, 4, 3), np.uint8)}, r"task rgb: .*shape \(0, 4, 3\)"),
-    "one dimension": ({"depth": np.zeros(4)}, r"task depth: .*shape \(4,\)"),
+    "numbers of depth": ({"depth": np.zeros(4)}, "task depth: a row of numbers, but the task has images"),
     "a batch": ({"rgb": np.zeros((2, 4, 4, 3), np.uint8)}, r"task rgb: .*shape \(2, 4, 4, 3\)"),
     "complex numbers": ({"x": np.zeros((4, 4), complex)}, "task x: values of dtype complex128"),
     "objects": ({"x": np.full((4, 4), None)}, "task x: values of dtype object"),
-    "two sizes": ({"x": np.ones((4, 4), bool), "y": np.ones((3, 4), bool)}, "y: 4×3 pixels, but x has 4×4"),
     "two channels": ({"rgb": np.zeros((20, 20, 2), np.uint8)}, "task rgb: 2 channels, but the task has 3"),
     "colours of depth": ({"depth": np.zeros((4, 4, 3), np.uint16)}, "depth: 3 channels, but the task has 1"),
     "floats for colours": ({"rgb": np.full((4, 4, 3), 9.0)}, "task rgb: float colours go from 0 to 1"),
@@ -416,6 +415,15 @@ def test_holes_in_batches(small: Codec, scene: Scene) -> None:
         small.decode_batch([files[0], mtcodec.extract(files[0], "rgb")], ["depth"])
 
 
+def test_batches_keep_the_sizes_of_every_scene(scene: Scene) -> None:
+    """Only networks need one size: the first scene's says nothing of the others."""
+    smaller = {n: image[:70, :90] for n, image in scene.items()}
+    files = [PLAIN.encode(own, 40, effort="fast", lossless=["semantic"]) for own in (smaller, scene, smaller)]
+    for own, back in zip((smaller, scene, smaller), PLAIN.decode_batch(files)):
+        assert {n: image.shape for n, image in back.items()} == {n: image.shape for n, image in own.items()}
+        assert np.array_equal(back["semantic"], own["semantic"])
+
+
 def test_holes_that_a_user_names(small: Codec, scene: Scene) -> None:
     depth = scene["depth"].copy()
     depth[:9] = 4321
@@ -436,7 +444,8 @@ def test_an_image_of_nothing_but_holes(small: Codec) -> None:
 def test_files_mix_networks_and_exact_tasks(small: Codec, scene: Scene) -> None:
     data = small.encode(scene, 50, max_error={"depth": "5mm", "normal": 0.0})
     assert codings(data) == {
-        "shared": "neural", "rgb": "neural", "depth": "near-lossless", "normal": "stepped", "semantic": "labels",
+        "shared": "neural", "rgb": "neural", "semantic": "labels",
+        "depth": "near-lossless", "normal": "near-lossless",
     }  # fmt: skip
     assert Reader(data).header.needs("depth") == ("depth",)
     back = small.decode(data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,14 +16,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mtcodec
-from mtcodec import Codec
+from mtcodec import Codec, threads
+from mtcodec.codec import decoder
 from mtcodec.codec.encoded import EncodedGroup
 from mtcodec.codec.prepare import Scene
 from mtcodec.codec.timeline import Timeline
+from mtcodec.coders import raw
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import Reader, build, split
-from mtcodec.container.section import SHARED, is_mask
+from mtcodec.container.section import SHARED
 from mtcodec.errors import SceneError, SectionError, UsageError
+from mtcodec.signals.signal import PixelFormat
 from mtcodec.tasks import DTYPES, FLOATS, USUAL
 
 Image = np.ndarray[Any, np.dtype[Any]]
@@ -102,7 +108,7 @@ def times_of(draw: st.DrawFn, count: int, tasks: Sequence[str]) -> Timeline:
     names = tuple(draw(st.sampled_from([f"{k:04}", f"f{2 * k + 9}", "abcde"[k]])) for k in range(count))
     steps = [draw(st.sampled_from([Fraction(1, 30), Fraction(0), Fraction(1001, 30000)])) for _ in names]
     times = tuple(Fraction(draw(st.integers(-3, 3))) + sum(steps[: k + 1]) for k in range(count))
-    if draw(st.booleans()) or any(a > b for a, b in zip(times, times[1:])):
+    if draw(st.booleans()) or any(a > b for a, b in pairwise(times)):
         return Timeline(names)
     late = {task: [time + Fraction(1, 250) for time in times] for task in tasks if draw(st.booleans())}
     return Timeline(names, times, late)
@@ -124,7 +130,10 @@ def groups(draw: st.DrawFn) -> Drawn:
         forms[name] = draw(st.sampled_from(dtypes)), shape
     for name in draw(st.sets(st.sampled_from(["pose", "gyro", "smell"]))):
         shape = draw(st.sampled_from([(), (7,), (4, 4), (5, 6, 1), (5, 6, 2)]))
-        forms[name] = draw(st.sampled_from(["float64", "float32", "int64", "uint8", "bool", "float16"])), shape
+        forms[name] = (
+            draw(st.sampled_from(["float64", "float32", "int64", "uint8", "bool", "float16"])),
+            shape,
+        )
     frames: list[Scene] = []
     for k in range(count):
         frame = {}
@@ -231,3 +240,167 @@ def test_numbers_of_any_size_are_kept() -> None:
     for value in (1e300, -np.inf, np.nan, 5e-324):
         scene = {"pose": np.array([value, 1.0]), "heat": np.full((3, 40), value)}
         assert same(mtcodec.decode(PLAIN.encode(scene)), scene)
+
+
+# --- networks ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def moving(scene: Scene) -> list[Scene]:
+    """Three frames of a view that moves, with holes; the second lacks a task, labels have half the size."""
+    frames = []
+    for k in range(3):
+        rows, columns = slice(90 + 4 * k, 154 + 4 * k), slice(60, 140)
+        frame = {name: np.ascontiguousarray(image[rows, columns]) for name, image in scene.items()}
+        frame["semantic"] = np.ascontiguousarray(frame["semantic"][::2, ::2])
+        frame["depth"][3 + k : 20, 5:30] = 0
+        frame["pose"] = np.arange(7.0) + k
+        frames.append(frame)
+    del frames[1]["normal"]
+    return frames
+
+
+MOMENTS = Timeline(("a", "b", "c"), tuple(Fraction(k, 30) for k in range(3)))
+
+
+def test_networks_code_the_frames_of_a_group(small: Codec, moving: list[Scene]) -> None:
+    encoded = small.encode_group(moving, MOMENTS, task_quality={"normal": 70})
+    data = encoded.to_bytes()
+    header = parse(data)
+    assert {s.name: s.coding for s in header.sections if s.coding == "neural"}.keys() >= {
+        SHARED,
+        "depth",
+        "normal",
+    }
+    decoded = decode(small, data)
+    check_images(Drawn(moving, MOMENTS), encoded, decoded)
+    for name, images in encoded.decoded.items():
+        assert np.array_equal(images, np.stack([frame[name] for frame in decoded if name in frame]))
+    for number in range(3):
+        assert all_same(small.decode_frames(Reader(data), None, [number]), [decoded[number]])
+    for tasks in (["normal"], ["semantic", "depth"], ["pose"]):
+        part = mtcodec.extract(data, tasks)
+        assert all_same(decode(small, part), [{n: a for n, a in f.items() if n in tasks} for f in decoded])
+        assert (parse(part).section(SHARED) is None) == (tasks == ["pose"])
+
+
+def test_frames_are_coded_as_scenes_are(small: Codec, moving: list[Scene]) -> None:
+    """Ranges are those of all frames; a frame alone is a scene but for its name."""
+    (alone,) = decode(small, small.encode_group(moving[:1], Timeline(("a",))).to_bytes())
+    scene = small.decode(small.encode_stored(moving[0]).to_bytes())
+    assert same(alone, scene)
+
+
+@pytest.mark.parametrize("name", [SHARED, "holes0", "depth", "normal", "semantic", "pose"])
+def test_a_frame_that_does_not_decode_costs_the_tasks_that_need_it(
+    name: str, small: Codec, moving: list[Scene]
+) -> None:
+    """Under a right checksum, as only a forger makes it."""
+    data = small.encode_group(moving, MOMENTS).to_bytes()
+    header, payloads = split(data)
+    forged = build(parse(header), payloads | {name: payloads[name] + b"\0"})
+    whole, lost = decode(small, data), list[SectionError]()
+    back = small.decode_frames(Reader(forged), on_damage=lost.append)
+    tasks = {task for task in parse(header).tasks if name in parse(header).needs(task)}
+    assert {error.task for error in lost} == tasks
+    for before, after in zip(whole, back):
+        assert before.keys() - tasks <= after.keys() <= before.keys()
+        assert same({n: after[n] for n in after}, {n: before[n] for n in after})
+
+
+def test_an_array_may_be_of_several_frames() -> None:
+    """As of a camera that stands."""
+    frames = [{"smell": np.arange(60, dtype=np.int32).reshape(6, 10)}] * 3
+    assert all_same(decode(PLAIN, PLAIN.encode_group(frames, MOMENTS).to_bytes()), frames)
+
+
+# --- how frames are read -----------------------------------------------------------------------------
+
+
+class SlowFile(io.BytesIO):
+    """Leaves time between finding a place and reading there."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        place = super().seek(offset, whence)
+        time.sleep(0.002)
+        return place
+
+
+def test_frames_that_are_decoded_side_by_side_read_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    rng = np.random.default_rng(3)
+    frames = [{name: rng.integers(0, 99, (9, 40), np.int32) for name in ("a", "b", "c")} for _ in range(3)]
+    data = PLAIN.encode_group(frames, MOMENTS).to_bytes()
+    for _ in range(10):
+        assert all_same(PLAIN.decode_frames(Reader(SlowFile(data))), frames)
+
+
+def test_what_frames_hold_together_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a frame does not keep the others in memory."""
+    frames = [{"heat": np.full((9, 40), k / 7)} for k in range(3)]
+    data = PLAIN.encode_group(frames, MOMENTS).to_bytes()
+    assert parse(data).task("heat").coding == "raw"
+    calls = list[int]()
+
+    def counted(pixel_format: PixelFormat, payload: bytes, height: int, width: int) -> Image:
+        calls.append(height)
+        return raw.decode(pixel_format, payload, height, width)
+
+    monkeypatch.setitem(decoder.DECODERS, "raw", counted)  # type: ignore[arg-type]
+    back = decode(PLAIN, data)
+    assert all_same(back, frames) and calls == [27]
+    assert all(scene["heat"].base is None or scene["heat"].base.nbytes == 9 * 40 * 8 for scene in back)
+    lost = list[SectionError]()
+    header, payloads = split(data)
+    PLAIN.decode_frames(Reader(build(parse(header), {"heat": payloads["heat"][:-3]})), on_damage=lost.append)
+    assert len(calls) == 2 and {error.task for error in lost} == {"heat"}
+
+
+def test_many_frames_are_decoded_a_few_at_a_time(
+    small: Codec, moving: list[Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Networks would hold all of them at once."""
+    data = small.encode_group(moving, MOMENTS).to_bytes()
+    whole = decode(small, data)
+    batches = list[int]()
+    decode_scenes = decoder.decode
+
+    def noted(readers: Sequence[Reader], *rest: Any) -> list[Scene]:
+        batches.append(len(readers))
+        return decode_scenes(readers, *rest)
+
+    monkeypatch.setattr(decoder, "decode", noted)
+    monkeypatch.setattr(decoder, "MAX_PARALLEL_PIXELS", 2 * 64 * 80 - 1)
+    parts = decode(small, data)
+    assert set(batches) == {1} and len(batches) == 3
+    for one, other in zip(whole, parts, strict=True):
+        assert one.keys() == other.keys()
+        assert all(np.abs(one[n].astype(float) - other[n].astype(float)).max() <= 1 for n in one)
+
+
+# --- what is refused ---------------------------------------------------------------------------------
+
+
+def test_refuses_groups() -> None:
+    depth = np.full((9, 40), 7, np.uint16)
+    wrong: dict[str, tuple[list[Scene], tuple[str, ...]]] = {
+        "task depth: uint16 .9, 30. in a frame, but uint16 .9, 40. before": (
+            [{"depth": depth}, {"depth": depth[:, :30]}], ("a", "b"),
+        ),
+        "task depth: uint8 .9, 40. in a frame, but uint16": (
+            [{"depth": depth}, {"depth": depth.astype(np.uint8)}], ("a", "b"),
+        ),
+        "two frames of the same name": ([{"depth": depth}] * 2, ("a", "a")),
+        "not a name of a frame: 'a/b'": ([{"depth": depth}], ("a/b",)),
+        "a scene without images": ([{"depth": depth}, {}], ("a", "b")),
+        "1 to 64 frames, not 65": ([{"depth": depth}] * 65, tuple(map(str, range(65)))),
+        "1 names and 0 times of 2 frames": ([{"depth": depth}] * 2, ("a",)),
+    }  # fmt: skip
+    for message, (frames, names) in wrong.items():
+        with pytest.raises((SceneError, UsageError), match=message):
+            PLAIN.encode_group(frames, Timeline(names)).to_bytes()
+    with pytest.raises(UsageError, match="1 to 64 frames, not 0"):
+        PLAIN.encode_group([], Timeline(()))
+    with pytest.raises(UsageError, match="task depth: 1 times of 2 frames"):
+        late = {"depth": [Fraction(1)]}
+        PLAIN.encode_group([{"depth": depth}] * 2, Timeline(("a", "b"), (Fraction(0), Fraction(1)), late))

@@ -64,7 +64,7 @@ def encode_classical(way: CodingMode) -> Callable[[Signal], Candidate]:
 
 
 def encode_labels(signal: Signal) -> Candidate:
-    coded = labels.encode(signal.original)
+    coded = labels.encode(signal)
     assert coded is not None
     return coded
 
@@ -196,7 +196,6 @@ def attributes(draw: st.DrawFn, own: Attributes) -> Attributes:
         range=None if dtype == "bool" else limits,
         mapping=draw(st.sampled_from(["linear", "logarithmic"])),
         unit_vectors=draw(st.booleans()),
-        mask_index=None,
         hole_values=b"",
     )
 
@@ -213,7 +212,7 @@ def test_payloads_under_another_header_are_images_or_errors(name: str, data: st.
     coded = kind.encode(Signal.from_image(task, image))
     header = parse(file_of({task.name: coded}, image.shape[:2]))
     section = header.task(task.name)
-    section = replace(section, attributes=data.draw(attributes(section.attributes)))
+    section = replace(section, attributes=data.draw(attributes(section.attributes)), needs=())
     height, width = data.draw(st.sampled_from([image.shape[:2], (8, 8), (image.shape[1], image.shape[0])]))
     try:
         header = replace(header, height=height, width=width, sections=(section,))

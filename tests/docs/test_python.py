@@ -78,7 +78,7 @@ def test_ray(execute: Execute, cluster: None, capsys: pytest.CaptureFixture[str]
 def test_hugging_face(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
     names = execute(TESTED[3])
     assert capsys.readouterr().out.count("torch.Size([3, ") == len(names["rows"]) == 14
-    assert {*names["large"]["height"]} == {12}
+    assert {*names["large"]["rgb_height"]} == {12}
     for row in names["means"]:
         assert row["mean"] == row["rgb"].mean()
 

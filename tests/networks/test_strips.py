@@ -73,7 +73,9 @@ def test_a_window_is_a_part_of_the_whole_image(
     monkeypatch.setattr(Sessions, "synthesise", noted)
     for top, left, height, width in WINDOWS:
         window = slice(top, top + height), slice(left, left + width)
-        (part,) = decoder.decode([Reader(data)], None, codec.networks_of, window=window)
+        (part,) = decoder.decode(
+            [Reader(data)], None, codec.networks_of, windows=dict.fromkeys(whole, window)
+        )
         for name, image in part.items():
             expected = whole[name][window]
             assert image.shape == expected.shape and image.flags.c_contiguous

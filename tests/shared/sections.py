@@ -21,11 +21,12 @@ def file_of(tasks: Mapping[str, Candidate], size: tuple[int, int]) -> bytes:
     masks: list[Holes] = []
     sections, payloads = [], {}
     for name, candidate in tasks.items():
-        holes, mask_index = candidate.pixel_format.holes, None
+        holes, needs = candidate.pixel_format.holes, tuple[str, ...]()
         if holes is not None:
-            mask_index = next((k for k, known in enumerate(masks) if known.same(holes)), len(masks))
-            masks += [holes] if mask_index == len(masks) else []
-        sections.append(Section(name, candidate.coding, attributes_of(candidate, mask_index)))
+            index = next((k for k, known in enumerate(masks) if known.same(holes)), len(masks))
+            masks += [holes] if index == len(masks) else []
+            needs = (mask_name(index),)
+        sections.append(Section(name, candidate.coding, attributes_of(candidate), needs))
         payloads[name] = candidate.payload
     for k, holes in enumerate(masks):
         sections.insert(k, Section(mask_name(k), "labels", Attributes("uint8", 1)))

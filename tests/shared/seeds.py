@@ -74,7 +74,7 @@ def _label_images() -> list[np.ndarray]:
 
 def _section(signal: Signal, candidate: Candidate) -> bytes:
     """A section as an input; its holes are left out."""
-    section = Section(signal.task.name, candidate.coding, attributes_of(candidate, None))
+    section = Section(signal.task.name, candidate.coding, attributes_of(candidate))
     return section_bytes(section) + size_bytes(signal.height, signal.width) + candidate.payload
 
 
@@ -93,7 +93,7 @@ def _holes(signal: Signal) -> bytes:
     holes = signal.pixel_format.holes
     assert holes is not None
     candidate = Candidate("classical", signal.pixel_format, b"", lambda: signal.original)
-    section = Section(signal.task.name, candidate.coding, attributes_of(candidate, 0))
+    section = Section(signal.task.name, candidate.coding, attributes_of(candidate))
     count = bytes([len(holes.values) - 1])
     head = section_bytes(section) + size_bytes(signal.height, signal.width) + count
     return head + section.attributes.hole_values + labels.encode_labels(holes.mask)
@@ -117,12 +117,12 @@ def _file() -> bytes:
 
 def _neural_file() -> bytes:
     """Its neural payloads are noise."""
-    depth = Attributes("float32", 1, (3.0, 900.0), "logarithmic", mask_index=0, hole_values=bytes(8))
+    depth = Attributes("float32", 1, (3.0, 900.0), "logarithmic", hole_values=bytes(8))
     sections = (
         Section(SHARED, "neural", Attributes()),
         Section("holes0", "labels", Attributes("uint8", 1)),
-        Section("rgb", "neural", Attributes(level=7)),
-        Section("depth", "neural", depth),
+        Section("rgb", "neural", Attributes(level=7), (SHARED,)),
+        Section("depth", "neural", depth, (SHARED, "holes0")),
         Section("semantic", "labels", Attributes("int16", 1, (-4, 9))),
         Section(NOTES, "raw", Attributes()),
         Section(ATTACHMENTS, "raw", Attributes()),
@@ -142,7 +142,7 @@ def _boxed(data: bytes, mode: int) -> bytes:
 def _row(data: bytes, mode: int) -> bytes:
     """A file as an input of ``archive``."""
     header, payloads = split(data)
-    columns = columns_of(payloads)
+    columns = columns_of(parse(header), payloads)
     return bytes([mode]) + row_bytes({"header": header[:-2] if mode else header, **columns})
 
 
@@ -182,5 +182,5 @@ def seeds() -> dict[str, list[bytes]]:
         "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
-        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("part-00000.parquet", 999, (1, 2), {"key": 9})])],
+        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("shard-00000.parquet", 999, (1, 2), {"key": 9})])],
     }  # fmt: skip

@@ -18,6 +18,7 @@ import torch
 from mtcodec import Codec
 from mtcodec.bitstreams.range_coder import Decoder, Encoder, Indexes, Symbols, Tables
 from mtcodec.codec.prepare import Scene
+from mtcodec.codec.timeline import Timeline
 from mtcodec.coders import neural
 from mtcodec.container.mtc import Reader
 from mtcodec.container.section import SHARED, Section
@@ -34,6 +35,7 @@ CodedPasses = list[tuple[Symbols, Indexes]]
 """Of one section: symbols of every coding pass, and the indexes of their probability tables."""
 Digests = dict[str, str]  # by section; of a neural one also SECTION.layers: what integer layers computed
 LAYERS = ".layers"
+FRAME = "@"  # between the name of a section and the number of a frame
 EXACT = ("labels", "near-lossless", "raw")  # codings whose values are the same everywhere
 
 
@@ -161,9 +163,11 @@ def recorded(name: str, coder: Callable[..., C]) -> Iterator[list[C]]:
         yield coders
 
 
-def decode(codec: OwnCodec, files: Sequence[bytes], tasks: Sequence[str] | None = None) -> list[Seen]:
-    """Decode files of one size as one batch."""
-    readers = [reader_of(data) for data in files]
+def decode(
+    codec: OwnCodec, files: Sequence[bytes | Reader], tasks: Sequence[str] | None = None
+) -> list[Seen]:
+    """Decode scenes of one size as one batch: files, or frames of groups."""
+    readers = [reader_of(file) if isinstance(file, bytes) else file for file in files]
     names = list(readers[0].header.tasks if tasks is None else tasks)
     with (
         recorded("Decoder", RecordingDecoder) as coders,
@@ -204,6 +208,36 @@ def encode(codec: OwnCodec, scene: Scene, quality: float) -> tuple[bytes, Digest
     digests |= {name + LAYERS: by_scene[0] for name, by_scene in computed.items() if name in digests}
     digests |= {n: digest_of_values(scene[n]) for n, s in sections.items() if s.coding in EXACT and s.is_task}
     return data, digests
+
+
+def encode_group(
+    codec: OwnCodec, frames: Sequence[Scene], timeline: Timeline, quality: float
+) -> tuple[bytes, Digests]:
+    """The file of a group, with digests of what went into it, those of a frame by ``SECTION@FRAME``."""
+    networks = codec.own_networks
+    with recorded("Encoder", RecordingEncoder) as coders:
+        data = codec.encode_group(frames, timeline, quality=quality).to_bytes()
+    streams = [
+        of_frame(n, k)
+        for k, frame in enumerate(frames)
+        for n in networks.graph.streams
+        if n in frame or (n == SHARED and not networks.tasks.keys().isdisjoint(frame))
+    ]
+    assert len(coders) == len(streams)
+    digests = {name: digest_of(coder.passes) for name, coder in zip(streams, coders)}
+    header = reader_of(data).header
+    exact = [n for n in header.tasks if header.task(n).coding in EXACT]
+    return data, digests | {
+        of_frame(n, k): digest_of_values(frame[n])
+        for k, frame in enumerate(frames)
+        for n in exact
+        if n in frame
+    }
+
+
+def of_frame(section: str, frame: int) -> str:
+    """The name of what a group holds of a frame."""
+    return f"{section}{FRAME}{frame}"
 
 
 def _streams(codec: OwnCodec, tasks: Sequence[str]) -> list[str]:

@@ -234,7 +234,7 @@ def holes(data: bytes) -> None:
     source = Input(data)
     section, size = section_of(source, ("neural", "classical", "near-lossless")), source.size()
     count = 1 + source.byte() % 16
-    attributes = replace(section.attributes, mask_index=0)
+    attributes = section.attributes
     if attributes.dtype == "bool":
         raise FormatError("no holes")
     attributes = replace(attributes, hole_values=source.take(count * attributes.pixel_bytes))
@@ -341,7 +341,7 @@ def decode_entry(codec: Codec, entry: rows.Entry) -> str:
         except (FormatError, WeightsNotFound):
             continue
         attributes = header.task(name).attributes
-        check_image(scene[name], (header.height, header.width), attributes.dtype, attributes.channels)
+        check_image(scene[name], header.size_of(name), attributes.dtype, attributes.channels)
         right += 1
     return "right" if right == len(header.tasks) else "partial" if right else "refused"
 

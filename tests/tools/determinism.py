@@ -4,9 +4,9 @@
     python tests/tools/determinism.py check DIR
 
 Whatever differs between the two (onnxruntime, numpy, instruction set, threads) is what is tested. ``write``
-leaves a folder for each weights file: files, digests of their symbols, and their pixels. The weights are
-those of this checkout unless named. ``serve`` reads such commands, and ``read``, from standard input, with
-the name of a setting.
+leaves a folder for each weights file: files of scenes and of a group of frames, digests of their symbols, and
+their pixels. The weights are those of this checkout unless named. ``serve`` reads such commands, and
+``read``, from standard input, with the name of a setting.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,12 @@ from mtcodec.networks.onnx.runtime import ort
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared import symbols
-from shared.symbols import Digests, OwnCodec, reader_of, steps_apart
+from shared.symbols import LAYERS, Digests, OwnCodec, reader_of, steps_apart
 
 from mtcodec.codec.prepare import Scene
+from mtcodec.codec.timeline import Timeline
+from mtcodec.container.frame_reader import frame_readers
+from mtcodec.container.mtc import Reader
 from mtcodec.files.scene import read_scene
 from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.networks.onnx import sessions
@@ -44,7 +48,7 @@ TESTS = Path(__file__).parents[1]
 RELEASED = [path for place in ("weights", "weights/paper")
             for path in sorted((TESTS.parent / place).glob("*.safetensors"))]  # fmt: skip
 QUALITY = 70
-Images = dict[str, npt.NDArray]  # by "file/task"
+Images = dict[str, npt.NDArray]  # by "file/task", or "file/task@frame"
 Result = tuple[dict[str, Digests], Images]
 
 
@@ -67,6 +71,19 @@ def scenes() -> list[dict[str, Scene]]:
     metres[:7] = np.nan
     seven["crop-4"] = {"depth": metres, "semantic": seven["crop-4"]["semantic"]}
     return [seven, {"row": cut(1, 128, 90, 1, 60)}, {"tall": cut(2, 60, 90, 100, 34)}]
+
+
+def group() -> tuple[list[Scene], Timeline]:
+    """Three frames with times: labels of half the size, numbers, holes, and a frame that lacks a task."""
+    first, second, third = (scenes()[0][f"crop-{k}"] for k in (0, 5, 6))
+    frames = [first, {name: image for name, image in second.items() if name != "normal"}, third]
+    frames[1]["depth"][20:30, 8:30], frames[2]["normal"][:9, :9] = 0, 127
+    for k, frame in enumerate(frames):
+        frame["semantic"] = np.ascontiguousarray(frame["semantic"][::2, ::2])
+        frame["pose"] = np.linspace(k, k + 0.3, 7)
+    times = tuple(Fraction(k, 30) for k in range(3))
+    late = {"depth": tuple(time + Fraction(1, 250) for time in times)}
+    return frames, Timeline(tuple(f"{k:06}" for k in range(3)), times, late)
 
 
 # --- settings ------------------------------------------------------------------------------------
@@ -173,32 +190,44 @@ COARSE = ("bfloat16 products", "bfloat16 autocast", "all bfloat16")  # pixels ar
 
 
 def encode(codec: OwnCodec) -> dict[str, tuple[bytes, Digests]]:
-    """Files of all scenes by name, with digests of what went into them."""
-    return {
-        name: symbols.encode(codec, scene, QUALITY) for group in scenes() for name, scene in group.items()
-    }
+    """Files of all scenes and of the group by name, with digests of what went into them."""
+    files = {name: symbols.encode(codec, scene, QUALITY) for part in scenes() for name, scene in part.items()}
+    return files | {"group": symbols.encode_group(codec, *group(), QUALITY)}
+
+
+Place = tuple[str, str]  # the name of a file, and what is behind the names of its frame's sections
 
 
 def decode(codec: OwnCodec, files: dict[str, bytes], batch: int = 1) -> Result:
     """Digests of ``files``, and their images."""
+    readers = {place: reader for name, data in files.items() for place, reader in _frames(name, data)}
     digests: dict[str, Digests] = {name: {} for name in files}
     images: Images = {}
-    for part, tasks in _batches(files, batch):
-        for name, decoded in zip(part, symbols.decode(codec, [files[n] for n in part], tasks)):
-            assert all(digests[name].get(n, digest) == digest for n, digest in decoded.digests.items())
-            digests[name] |= decoded.digests
-            images |= {f"{name}/{task}": image for task, image in decoded.images.items()}
+    for part, tasks in _batches(readers, batch):
+        for (name, frame), decoded in zip(part, symbols.decode(codec, [readers[p] for p in part], tasks)):
+            framed = {n.replace(LAYERS, "") + frame + LAYERS * n.endswith(LAYERS): digest
+                      for n, digest in decoded.digests.items()}  # fmt: skip
+            assert all(digests[name].get(n, digest) == digest for n, digest in framed.items())
+            digests[name] |= framed
+            images |= {f"{name}/{task}{frame}": image for task, image in decoded.images.items()}
     return digests, images
 
 
-def _batches(files: dict[str, bytes], batch: int) -> Iterator[tuple[list[str], list[str]]]:
-    """Names of files to decode together, and tasks: one, of files that may lack others, unless alone."""
-    headers = {name: reader_of(data).header for name, data in files.items()}
+def _frames(name: str, data: bytes) -> Iterator[tuple[Place, Reader]]:
+    """A scene, or the frames of a group as scenes."""
+    reader = reader_of(data)
+    for number, of_frame in enumerate(frame_readers(reader)):
+        yield (name, "" if reader.header.frames is None else symbols.of_frame("", number)), of_frame
+
+
+def _batches(readers: dict[Place, Reader], batch: int) -> Iterator[tuple[list[Place], list[str]]]:
+    """Scenes to decode together, and tasks: one, of scenes that may lack others, unless alone."""
+    headers = {place: reader.header for place, reader in readers.items()}
     if batch == 1:
-        yield from (([name], list(header.tasks)) for name, header in headers.items())
+        yield from (([place], list(header.tasks)) for place, header in headers.items())
         return
     for size in sorted({(header.height, header.width) for header in headers.values()}):
-        alike = [n for n in files if (headers[n].height, headers[n].width) == size]
+        alike = [n for n in readers if (headers[n].height, headers[n].width) == size]
         for task in sorted({task for n in alike for task in headers[n].tasks}):
             having = [n for n in alike if task in headers[n].tasks]
             yield from ((having[at : at + batch], [task]) for at in range(0, len(having), batch))
@@ -225,7 +254,7 @@ def spread(files: dict[str, bytes], results: list[Images]) -> dict[str, float]:
     """Largest difference between any two of ``results``, by task, in the steps of :func:`steps_apart`."""
     worst: dict[str, float] = {}
     for key in results[0]:
-        name, task = key.rsplit("/", 1)
+        name, task = key.split(symbols.FRAME)[0].rsplit("/", 1)
         section = reader_of(files[name]).header.section(task)
         assert section is not None
         apart = steps_apart(section, [images[key] for images in results])
@@ -263,15 +292,13 @@ def check(directory: Path) -> None:
             f"{name}/{n}"
             for name in files
             for n in digests[name]
-            if not n.endswith(symbols.LAYERS) and digests_here[name].get(n) != digests[name][n]
+            if not n.endswith(LAYERS) and digests_here[name].get(n) != digests[name][n]
         ]
         apart = spread(files, [images, images_here])
         again = {name: data for name, (data, _) in encode(codec).items()}
         same = sum(again[name] == data for name, data in files.items())
         steps = ", ".join(f"{task} {value:.2g}" for task, value in apart.items())
-        count = sum(
-            not name.endswith(symbols.LAYERS) for by_section in digests.values() for name in by_section
-        )
+        count = sum(not name.endswith(LAYERS) for by_section in digests.values() for name in by_section)
         print(f"{folder.name}: {count} sections of {len(files)} files, ", end="")
         print(f"{len(wrong)} differ; pixels: {steps} steps; {same} files are written alike here", flush=True)
         if wrong or max(apart.values()) > 1:

@@ -220,9 +220,8 @@ def fields(rng: random.Random, box: Box) -> None:
         {"range": (rng.randrange(9), top)},
         {"range": (1 + rng.randrange(9), top), "mapping": "logarithmic"},
         {"unit_vectors": not attributes.unit_vectors},
-        {"mask_index": None, "hole_values": b""},
-        {"mask_index": rng.randrange(3)},
-        {"mask_index": 0, "hole_values": rng.randbytes(attributes.pixel_bytes * rng.randrange(1, 17))},
+        {"hole_values": b""},
+        {"hole_values": rng.randbytes(attributes.pixel_bytes * rng.randrange(1, 17))},
     ]
     new = replace(old, attributes=replace(attributes, **rng.choice(changes)))  # type: ignore[arg-type]
     if rng.random() < 0.4:
@@ -310,7 +309,7 @@ def outcome(codec: Codec, data: bytes) -> str:
     header = reader.header
     for name, image in images.items():
         attributes = header.task(name).attributes
-        check_image(image, (header.height, header.width), attributes.dtype, attributes.channels)
+        check_image(image, header.size_of(name), attributes.dtype, attributes.channels)
     lost_tasks = {error.task for error in lost}
     if lost_tasks | set(images) != set(header.tasks) or lost_tasks & set(images):
         raise AssertionError("a task is neither decoded nor named, or both")

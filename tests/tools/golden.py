@@ -26,6 +26,7 @@ from shared.symbols import OwnCodec, torch_codec
 from tools import determinism
 
 from mtcodec.codec.prepare import Scene
+from mtcodec.codec.timeline import Timeline
 from mtcodec.coders import classical
 from mtcodec.coders.coding_modes import CODING_MODES, supports
 from mtcodec.files.scene import read_scene
@@ -100,16 +101,30 @@ def codings(codec: OwnCodec) -> dict[str, bytes]:
     files = {
         **neural(codec, pair, holes, metres),
         **labels(codec, scene["semantic"], tiles),
-        "stepped-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
-        "stepped-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
-        "stepped-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
+        "near-lossless-lossless": codec.encode(pair, max_error={"depth": 0, "normal": 0}),
+        "near-lossless-bounded": codec.encode(holes, 46, max_error={"depth": 9}),
+        "near-lossless-colours": codec.encode({"semantic": palette[scene["semantic"] % 9]}),
         "raw": codec.encode({"depth": metres}, max_error={"depth": 0}),
         "raw-float64": codec.encode({"depth": scene["depth"] / 1000}, max_error={"depth": 0}),
     }
     for dtype in ("uint32", "uint64", "int32"):
         integers = rng.integers(0, 2**31, (8, 10, 2)).astype(dtype)
-        files[f"raw-{dtype}"] = codec.encode({"anything": integers})
-    return files | coding_modes(holes, pair["normal"][..., 0])
+        files[f"raw-{dtype}"] = codec.encode({"anything": integers}, layout="hwc")
+    return files | coding_modes(holes, pair["normal"][..., 0]) | groups(codec)
+
+
+def groups(codec: OwnCodec) -> dict[str, bytes]:
+    """Files of groups: of networks, of other codecs within bounds, and of one frame."""
+    frames, timeline = determinism.group()
+    exact = {"depth": 3, "normal": 0}
+    alone = {"depth": frames[0]["depth"][..., None], "temperature": np.float32(21.5)}
+    return {
+        "group": codec.encode_group(frames, timeline, quality=46).to_bytes(),
+        "group-bounded": codec.encode_group(
+            frames[:2], Timeline(("dusk", "dawn")), max_error=exact
+        ).to_bytes(),
+        "group-of-one": codec.encode_group([alone], Timeline(("noon",)), lossless="depth").to_bytes(),
+    }
 
 
 def neural(codec: OwnCodec, pair: Scene, holes: Scene, metres: Array) -> dict[str, bytes]:
