@@ -16,7 +16,7 @@ from mtcodec.tasks import units
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
-    """The content of ``mtcodec info --json``; bpp counts the pixels of the largest image, once for all tasks."""
+    """The content of ``mtcodec info --json``; bpp counts the largest image's pixels, once for all tasks."""
     header = reader.header
     pixels = max(math.prod(header.size_of(name)) for name in header.tasks)
     weights = {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
