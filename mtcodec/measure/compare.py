@@ -130,11 +130,12 @@ def combined(frames: Sequence[Compared]) -> Measures:
         frames: of :func:`compare_stored`, one or more.
 
     Returns:
-        What one image has. ``mse`` and ``psnr`` are of the squared errors of all valid pixels, with the range
-        of all as the peak where that of one image is its peak; so are ``rmse`` and ``rmse_mm``. Errors are
-        the largest of all, holes are counted together, ``exact`` is 1 where all are. Of others there are means,
-        weighted by pixels that are no holes, of ``differing`` and ``ms_ssim`` by all pixels; so the median
-        angle is a mean of medians. Measures over valid pixels are left out where no image has any.
+        What one image has. ``mse`` and ``psnr`` are of the squared errors of all valid pixels, with the
+        range of all as the peak where that of one image is its peak; so are ``rmse`` and ``rmse_mm``.
+        Errors are the largest of all, holes are counted together, ``exact`` is 1 where all are. Of others
+        there are means, weighted by pixels that are no holes, of ``differing`` and ``ms_ssim`` by all
+        pixels; so the median angle is a mean of medians. Measures over valid pixels are left out where no
+        image has any.
     """
     result: Measures = {}
     for key in dict.fromkeys(key for frame in frames for key in frame.measures):
