@@ -1,4 +1,4 @@
-"""Archives as datasets of Hugging Face: rows by key and size, whose images are decoded when they are read.
+"""Archives as datasets of Hugging Face: rows by key and sizes, whose images are decoded when they are read.
 
 ::
 
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtcodec import extras
-from mtcodec.archive.manifest import arrow
-from mtcodec.archive.names import SCENE_COLUMNS, absolute
+from mtcodec.archive.manifest import arrow, size_columns_of
+from mtcodec.archive.names import absolute
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.container.section import MAX_PIXELS
 
@@ -29,9 +29,10 @@ __all__ = ["dataset"]
 
 
 def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels: int = MAX_PIXELS) -> Dataset:
-    """The scenes of an archive: ``key``, ``height``, ``width`` and an image by task, decoded when it is read.
+    """The scenes of an archive: ``key``, and by task its height, width, and image, decoded when it is read.
 
-    Images are NumPy arrays (C, H, W) in their stored dtypes, None where a scene lacks the task;
+    Columns are ``key``, ``<task>_height``, ``<task>_width`` and ``<task>``. Images are NumPy arrays (C, H, W)
+    in their stored dtypes, numbers arrays as they were encoded; None where a scene lacks the task.
     ``with_format`` gives tensors. Keys and sizes of all scenes are read at once and kept in memory. Columns
     of images hold numbers of rows: what is saved to disk, or pushed to the hub, needs the archive.
 
@@ -50,11 +51,13 @@ def dataset(path: str | Path, tasks: Sequence[str] | None = None, *, max_pixels:
 
     names = reader.manifest.select_tasks(tasks)
     feature.forget_archives()  # this path may have had another one before
-    types = dict(zip(SCENE_COLUMNS, ("string", "int32", "int32")))
+    types = {"key": "string"} | dict.fromkeys(
+        (column for name in names for column in size_columns_of(name)), "int32"
+    )
     features = datasets.Features({name: datasets.Value(type_) for name, type_ in types.items()})
     schema = features.arrow_schema.remove_metadata()
     tables = [
-        reader.read_columns(row_group, SCENE_COLUMNS).select(SCENE_COLUMNS).cast(schema)
+        reader.read_columns(row_group, list(types)).select(list(types)).cast(schema)
         for row_group in reader.row_groups
     ]
     table = pa.concat_tables([schema.empty_table(), *tables])

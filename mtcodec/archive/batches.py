@@ -1,4 +1,4 @@
-"""Samples for training: arrays or tensors, crops of one size, batches. Only tensors import torch."""
+"""Samples for training: arrays or tensors, and batches of them. Only tensors import torch."""
 
 from __future__ import annotations
 
@@ -10,55 +10,30 @@ import numpy as np
 
 from mtcodec.archive.stream import worker_info
 from mtcodec.codec.decoder import Scene
-from mtcodec.signals.mapping import Array, Window
+from mtcodec.signals.mapping import Array
 
 Sample = dict[str, Any]
 
 TENSOR_DTYPES = {"uint16": "int32", "uint32": "int64", "uint64": "int64"}  # what torch computes with
 
 
-def to_sample(key: str, scene: Scene, window: tuple[int, int] | None = None, numpy: bool = False) -> Sample:
-    """Stored values (C, H, W) by task, and the ``key``.
+def to_sample(key: str, scene: Scene, numpy: bool = False) -> Sample:
+    """Stored values by task, and the ``key``.
 
     Tensors have uint16 as int32, uint32 and uint64 as int64.
 
     Args:
-        window: height and width of all images, see :func:`center_crop`; None leaves them as they are.
+        scene: images (C, H, W) and numbers, in any order in memory.
         numpy: arrays of the stored dtype instead of tensors.
     """
-    sample: Sample = {"key": key}
-    for name, image in scene.items():
-        cropped = image if window is None else center_crop(image, window)
-        planes = np.ascontiguousarray(cropped[None] if cropped.ndim == 2 else np.moveaxis(cropped, -1, 0))
-        sample[name] = planes if numpy else _tensor(planes)
-    return sample
+    arrays = {name: np.asarray(array, order="C") for name, array in scene.items()}
+    return {"key": key, **(arrays if numpy else {name: _tensor(array) for name, array in arrays.items()})}
 
 
-def _tensor(planes: Array) -> Any:
+def _tensor(array: Array) -> Any:
     import torch
 
-    return torch.from_numpy(planes.astype(TENSOR_DTYPES.get(planes.dtype.name, planes.dtype), copy=False))
-
-
-def center_crop(image: Array, window: tuple[int, int]) -> Array:
-    """The middle of an image (H, W) or (H, W, C) in the size ``window``, height and width.
-
-    A smaller image gets zeros below and at the right.
-    """
-    cropped = image[center_window(image.shape, window)]
-    padding = [(0, length - side) for side, length in zip(cropped.shape, window)]
-    if not any(after for _, after in padding):
-        return cropped
-    return np.pad(cropped, [*padding, *[(0, 0)] * (image.ndim - 2)])
-
-
-def center_window(size: Sequence[int], window: tuple[int, int]) -> Window:
-    """Rows and columns in the middle of an image of a size (height, width, …); all where there are fewer."""
-    starts = [max(0, (side - length) // 2) for side, length in zip(size, window)]
-    rows, columns = (
-        slice(start, min(start + length, side)) for start, length, side in zip(starts, window, size)
-    )
-    return rows, columns
+    return torch.from_numpy(array.astype(TENSOR_DTYPES.get(array.dtype.name, array.dtype), copy=False))
 
 
 def collate(samples: Sequence[Any]) -> Any:

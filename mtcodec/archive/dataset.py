@@ -29,6 +29,9 @@ CACHED_ROW_GROUPS = 4
 class Archive:
     """An archive's scenes by index: ``archive[i]`` is a dict of tensors, see :func:`to_sample`.
 
+    By task there is an image (C, H, W) of the task's own size, or numbers, (), (W,) or (H, W), as they were
+    encoded; ``key`` is the scene's name.
+
     A ``DataLoader`` of torch decodes the samples of a batch together; :func:`mtcodec.collate` makes batches
     of scenes that differ in size or tasks. Neighbouring scenes are fetched together: random
     order over a large archive is slow from afar, see :meth:`stream`.
@@ -38,7 +41,10 @@ class Archive:
         tasks: only these are fetched and decoded; default all.
         device: where networks run: ``cpu`` or ``cuda``. Tensors are on the CPU.
         transform: called with every sample.
-        crop: all images get this height and width: their middle, with zeros where they are smaller.
+        crop: the middle of scenes, of a height and width in pixels of the largest image that is read of a
+            scene. Smaller ones get the same part of the scene, in their own pixels: c · m / n of a crop of
+            c, where the largest has n pixels along a side and they have m, rounded to nearest (halves up),
+            and at least 1. Where an image has fewer pixels than that, zeros follow. Numbers are not cropped.
         numpy: arrays of the stored dtypes instead of tensors; by default where torch is not installed.
         max_pixels: scenes of larger images are errors; to set for archives of strangers.
 
@@ -136,7 +142,7 @@ class Archive:
     def samples(self, entries: Sequence[Entry]) -> Iterator[Any]:
         """Rows decoded together; in a worker of a ``DataLoader`` with one thread, as there are several."""
         with nullcontext() if worker_info() is None else threads.limited(1):
-            scenes = decode(self.codec, entries, self.tasks, self.crop, planar=True)
+            scenes = decode(self.codec, entries, self.tasks, self.crop, channels_first=True)
         for key, scene in scenes:
-            sample = to_sample(key, scene, self.crop, self.numpy)
+            sample = to_sample(key, scene, self.numpy)
             yield sample if self.transform is None else self.transform(sample)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from mtcodec import threads
-from mtcodec.archive.batches import center_window
+from mtcodec.archive.crops import center_window, crop_sizes, image_sizes, padded
 from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.rows import Entry, Row, undamaged
 from mtcodec.codec import decoder
 from mtcodec.codec.api import Codec
 from mtcodec.codec.decoder import MAX_PARALLEL_PIXELS, Scene
+from mtcodec.container.section import Size
 from mtcodec.errors import FormatError, WeightsError, WeightsInvalid
 
 if TYPE_CHECKING:
@@ -66,14 +70,16 @@ def decode(
     codec: Codec,
     entries: Sequence[Entry],
     tasks: Sequence[str],
-    crop: tuple[int, int] | None = None,
-    planar: bool = False,
+    crop: Size | None = None,
+    channels_first: bool = False,
 ) -> list[tuple[str, Scene]]:
     """Keys, and images of those ``tasks`` that scenes have, in order.
 
     Args:
-        crop: height and width; of larger images, only the middle is wanted.
-        planar: leave images whose planes lie one by one in memory as they are.
+        crop: height and width of a part in the middle of a scene, in pixels of the largest image of ``tasks``
+            that it has; others get the same part (:func:`mtcodec.archive.crops.crop_sizes`), with zeros
+            where they are smaller.
+        channels_first: images are (C, H, W), in any order in memory. Numbers stay as they are.
 
     Raises:
         FormatError: damage; it names the scene. WeightsNotFound: of a scene that needs networks.
@@ -85,20 +91,32 @@ def decode(
         files = [rows[index][1] for index in indices]
         header = files[0].header
         names = [name for name in tasks if name in header.tasks]
-        windows = {} if crop is None else {name: center_window(header.size_of(name), crop) for name in names}
+        sizes = image_sizes(header, names)
+        crops = {} if crop is None else crop_sizes(sizes, crop)
+        windows = {name: center_window(sizes[name], size) for name, size in crops.items()}
         try:
-            return decoder.decode(files, names, codec.networks_of, windows=windows, planar=planar)
+            scenes = decoder.decode(files, names, codec.networks_of, windows=windows, planar=channels_first)
+            return [_as_wanted(scene, crops, sizes if channels_first else ()) for scene in scenes]
         except FormatError as error:
             if len(indices) == 1:
                 raise error.at(scene=rows[indices[0]][0]) from error.__cause__
             # one by one, to find out which scene is damaged
             return [scene for index in indices for scene in decode_pass([index])]
 
-    large = any(_pixels_of(row) > MAX_PARALLEL_PIXELS for row in rows)
+    large = any(_pixels_of(row, tasks) > MAX_PARALLEL_PIXELS for row in rows)
     scenes: dict[int, Scene] = {}
     for indices, decoded in zip(passes, threads.parallel_map(decode_pass, passes, serial=large)):
         scenes |= zip(indices, decoded)
     return [(key, scenes[index]) for index, (key, _) in enumerate(rows)]
+
+
+def _as_wanted(scene: Scene, crops: Mapping[str, Size], channels_first: Collection[str]) -> Scene:
+    """A scene with images padded to the sizes of ``crops``, and those of some tasks as (C, H, W)."""
+    images = scene | {name: padded(scene[name], size) for name, size in crops.items()}
+    for name in channels_first:
+        image = images[name]
+        images[name] = image[None] if image.ndim == 2 else np.moveaxis(image, -1, 0)
+    return images
 
 
 def _passes(rows: Sequence[Row], tasks: Sequence[str]) -> list[Sequence[int]]:
@@ -109,7 +127,7 @@ def _passes(rows: Sequence[Row], tasks: Sequence[str]) -> list[Sequence[int]]:
     return [
         indices
         for alike_rows in alike.values()
-        for indices in passes_of(alike_rows, _pixels_of(rows[alike_rows[0]]))
+        for indices in passes_of(alike_rows, _pixels_of(rows[alike_rows[0]], tasks))
     ]
 
 
@@ -119,13 +137,14 @@ def _network_shape(row: Row, tasks: Sequence[str]) -> tuple[object, ...] | None:
     sections = [header.task(name) for name in tasks if name in header.tasks]
     if not any(section.is_neural for section in sections):
         return None
-    codings = ((section.name, section.is_neural) for section in sections)
-    return header.height, header.width, header.fingerprint, *codings
+    codings = ((s.name, s.is_neural, s.attributes.shape, header.size_of(s.name)) for s in sections)
+    return header.fingerprint, *codings
 
 
-def _pixels_of(row: Row) -> int:
+def _pixels_of(row: Row, tasks: Sequence[str]) -> int:
+    """Of the largest image of ``tasks``."""
     header = row[1].header
-    return header.height * header.width
+    return max((math.prod(header.size_of(name)) for name in tasks if name in header.tasks), default=1)
 
 
 def passes_of(items: Sequence[T], pixels: int) -> Iterator[Sequence[T]]:

@@ -41,7 +41,7 @@ class ArchiveImage:
         return self.pa_type
 
     def decode_example(self, value: int, token_per_repo_id: Any = None) -> Array | None:
-        """An image (C, H, W) in its stored dtype, None where the scene lacks the task."""
+        """An image (C, H, W) or numbers in the stored dtype, None where the scene lacks the task."""
         image: Array | None = _open_column(self.path, self.task, self.max_pixels)[value].get(self.task)
         return image
 

@@ -38,7 +38,12 @@ class ShardInfo:
 
     def to_json(self) -> dict[str, Any]:
         """The shard's entry in the index."""
-        return {"name": self.name, "bytes": self.bytes, "groups": self.row_groups, "columns": self.columns}
+        return {
+            "name": self.name,
+            "bytes": self.bytes,
+            "row_groups": self.row_groups,
+            "columns": self.columns,
+        }
 
     @classmethod
     def from_json(cls, document: Any) -> ShardInfo:
@@ -47,7 +52,7 @@ class ShardInfo:
         Raises:
             FormatError, or one of :data:`mtcodec.archive.manifest.DAMAGED`: damage.
         """
-        row_groups = tuple(_checked_count(rows) for rows in document["groups"])
+        row_groups = tuple(_checked_count(rows) for rows in document["row_groups"])
         columns = {str(name): _checked_count(size) for name, size in document["columns"].items()}
         return cls(str(document["name"]), _checked_count(document["bytes"]), row_groups, columns)
 
@@ -61,7 +66,7 @@ def _checked_count(value: Any) -> int:
 def index_to_json(manifest: Manifest, shards: Sequence[ShardInfo]) -> bytes:
     """The content of ``archive.json``, with one line a shard."""
     lines = ",\n".join(f"  {json.dumps(shard.to_json())}" for shard in shards)
-    return json.dumps(manifest_to_json(manifest))[:-1].encode() + f',\n "parts": [\n{lines}\n]}}\n'.encode()
+    return json.dumps(manifest_to_json(manifest))[:-1].encode() + f',\n "shards": [\n{lines}\n]}}\n'.encode()
 
 
 def parse_index(data: bytes) -> tuple[Manifest, list[ShardInfo]]:
@@ -75,12 +80,12 @@ def parse_index(data: bytes) -> tuple[Manifest, list[ShardInfo]]:
     try:
         document = json.loads(data)
         manifest = manifest_from_json(document)
-        shards = [ShardInfo.from_json(entry) for entry in document["parts"]]
+        shards = [ShardInfo.from_json(entry) for entry in document["shards"]]
     except DAMAGED as error:
         raise FormatError("damaged") from error
     if sum(len(shard.row_groups) for shard in shards) > MAX_ROW_GROUPS:
         raise FormatError(f"damaged: more than {MAX_ROW_GROUPS} row groups")
     names = {shard.name for shard in shards}
     if len(names) < len(shards) or any("/" in name for name in names):
-        raise FormatError("damaged: parts of such names cannot be")
+        raise FormatError("damaged: shards of such names cannot be")
     return manifest, shards

@@ -2,9 +2,9 @@
 
 ::
 
-    archive/part-00000.parquet   key, height, width, bytes, header, depth_min, depth_max,
-                                 shared, holes, one column per task, notes, files
-            part-00001.parquet   …
+    archive/shard-00000.parquet   key, bytes, header; by task its height, width, and of depth min and max;
+                                 shared; by task its holes and the task; notes, files
+            shard-00001.parquet   …
             weights/<fingerprint>.safetensors
             state/<checksum>     what scenes were made of, for runs that go on (``state.py``)
             archive.json         what holds for all scenes; rows and bytes of the shards (``index.py``)
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = "mtcodec-archive-1"
-HOLES = "holes"  # the column with all masks of holes of a scene, one after the other
-FIXED = ("key", "height", "width", "bytes", "header")  # columns that every archive has
-LIMITS = ("min", "max")  # suffixes of the columns of a range, in this order
+FIXED = ("key", "bytes", "header")  # columns that every archive has
+HOLES = "holes"  # what the column of a task's mask of holes ends with
 METADATA = b"mtcodec"  # the manifest's key in a schema's metadata
 DAMAGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, UsageError)
 """What reading damaged JSON of an archive may raise."""
@@ -55,9 +54,11 @@ class Manifest:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        columns = {*FIXED, *self.size_columns, *self.range_columns, *self.holes_columns}
         for name in self.task_names:
-            if name in (*FIXED, *self.range_columns):
-                raise UsageError(f"a task of an archive cannot be called {name!r}, like one of its columns")
+            if name in columns:
+                reason = f"a task of an archive cannot be called {name!r}, like one of its columns"
+                raise UsageError(f"{reason}: give it another name (--rename)")
 
     @property
     def task_names(self) -> tuple[str, ...]:
@@ -65,20 +66,31 @@ class Manifest:
         return tuple(task.name for task in self.tasks)
 
     @property
+    def size_columns(self) -> tuple[str, ...]:
+        """Names of the columns with the height and width of every task's images."""
+        return tuple(column for name in self.task_names for column in size_columns_of(name))
+
+    @property
     def range_columns(self) -> tuple[str, ...]:
         """Names of the columns with the least and largest value of tasks that are lengths."""
-        return tuple(f"{t.name}_{end}" for t in self.tasks if t.kind.length for end in LIMITS)
+        return tuple(column for t in self.tasks if t.kind.length for column in range_columns_of(t.name))
+
+    @property
+    def holes_columns(self) -> tuple[str, ...]:
+        """Names of the columns with masks of holes: what is always exact keeps holes like other values."""
+        return tuple(holes_column_of(task.name) for task in self.tasks if not task.exact)
 
     @property
     def statistics_columns(self) -> tuple[str, ...]:
         """Names of the columns of numbers, which repeat what headers and notes say (``rows.py``)."""
-        return ("height", "width", "bytes", *self.range_columns)
+        return ("bytes", *self.size_columns, *self.range_columns)
 
     @property
     def payload_columns(self) -> tuple[str, ...]:
-        """Names of the binary columns of payloads."""
+        """Names of the binary columns of payloads; holes stand before their task, to be fetched with it."""
+        of_tasks = [column for task in self.tasks for column in _payload_columns_of(task)]
         attachments = [ATTACHMENTS] if self.settings.get("attach") else []
-        return (SHARED, HOLES, *self.task_names, NOTES, *attachments)
+        return (SHARED, *of_tasks, NOTES, *attachments)
 
     @property
     def weights_path(self) -> str | None:
@@ -98,19 +110,41 @@ class Manifest:
         return names
 
     def columns_for(self, tasks: Sequence[str] | None) -> list[str]:
-        """Columns of payloads that decoding ``tasks`` may read; None: all tasks.
+        """Columns of payloads of ``tasks``; None: all tasks.
+
+        Where tasks have holes in the same places, their mask lies with another of them, as a scene's header
+        says (:func:`mtcodec.archive.rows.columns_by_section`).
 
         Raises:
             UsageError: a task that the archive lacks.
         """
         names = self.select_tasks(tasks)
         declared = [task for task in self.tasks if task.name in names]
-        lossy = any(not task.exact for task in declared)
-        return [SHARED, HOLES] * lossy + [task.name for task in declared]
+        shared = [SHARED] * any(not task.exact for task in declared)
+        return shared + [column for task in declared for column in _payload_columns_of(task)]
 
     def restricted_to(self, tasks: Sequence[str]) -> Manifest:
         """The manifest of an archive with these tasks only."""
         return replace(self, tasks=tuple(task for task in self.tasks if task.name in tasks))
+
+
+def size_columns_of(task: str) -> tuple[str, str]:
+    """The columns of the height and width of a task's images."""
+    return f"{task}_height", f"{task}_width"
+
+
+def range_columns_of(task: str) -> tuple[str, str]:
+    """The columns of the least and the largest value of a task."""
+    return f"{task}_min", f"{task}_max"
+
+
+def holes_column_of(task: str) -> str:
+    """The column of the mask of holes that a task is the first to need."""
+    return f"{task}_{HOLES}"
+
+
+def _payload_columns_of(task: Task) -> list[str]:
+    return [task.name] if task.exact else [holes_column_of(task.name), task.name]
 
 
 def arrow() -> Any:
@@ -129,8 +163,9 @@ def schema(manifest: Manifest) -> pa.Schema:
     """The schema of the shards, with the manifest in its metadata."""
     pyarrow = arrow()
     string, int32, int64, binary = pyarrow.string(), pyarrow.int32(), pyarrow.int64(), pyarrow.binary()
-    types = dict(zip(FIXED, (string, int32, int32, int64, binary)))
+    types = dict(zip(FIXED, (string, int64, binary)))
     fields = [pyarrow.field(name, type_, nullable=False) for name, type_ in types.items()]
+    fields += [pyarrow.field(name, int32) for name in manifest.size_columns]
     fields += [pyarrow.field(name, pyarrow.float32()) for name in manifest.range_columns]
     fields += [pyarrow.field(name, binary) for name in manifest.payload_columns]
     return pyarrow.schema(fields, metadata={METADATA: json.dumps(manifest_to_json(manifest), sort_keys=True)})
@@ -172,7 +207,7 @@ def manifest_of_schema(stored: pa.Schema) -> Manifest:
     try:
         manifest = manifest_from_json(json.loads((stored.metadata or {})[METADATA]))
     except DAMAGED as error:
-        raise FormatError("not a part of an archive of mtcodec") from error
+        raise FormatError("not a shard of an archive of mtcodec") from error
     expected = schema(manifest)
     missing = [name for name in expected.names if name not in stored.names]
     if missing:

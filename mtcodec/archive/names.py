@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 INDEX, WEIGHTS, STATE = "archive.json", "weights", "state"
-SHARD_NAME, SHARD_PATTERN = "part-{:05d}.parquet", "part-*.parquet"
-SCENE_COLUMNS = ("key", "height", "width")  # what views of other libraries have beside the images
+SHARD_NAME, SHARD_PATTERN = "shard-{:05d}.parquet", "shard-*.parquet"
 
 
 def is_archive(path: str | Path) -> bool:

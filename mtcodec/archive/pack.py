@@ -20,7 +20,7 @@ from typing import Any
 
 from mtcodec.archive.engines import engine
 from mtcodec.archive.manifest import Manifest
-from mtcodec.archive.rows import column_of
+from mtcodec.archive.rows import columns_by_section
 from mtcodec.archive.state import checksum_of_arrays, checksum_of_json
 from mtcodec.archive.store import store_at
 from mtcodec.archive.write import SHARD_ROWS, Writer
@@ -150,7 +150,7 @@ class Summary:
 
     scenes: int = 0  # encoded now
     before: int = 0  # that were there already
-    pixels: int = 0  # of the scenes encoded now
+    pixels: int = 0  # of the largest images of the scenes encoded now
     read: int = 0  # bytes of their images on disk
     total: int = 0  # bytes of their files
     columns: Counter[str] = field(default_factory=Counter)  # bytes of their payloads by column
@@ -162,10 +162,11 @@ class Summary:
         """Count a scene's file of ``size`` bytes, whose images have ``read`` bytes on disk."""
         self.scenes += 1
         self.read += read
-        self.pixels += header.height * header.width
+        self.pixels += header.pixels
         self.total += size
+        columns = columns_by_section(header)
         for section in header.sections:
-            self.columns[column_of(section.name)] += section.length
+            self.columns[columns[section.name]] += section.length
 
 
 def pack(

@@ -77,6 +77,10 @@ class ArchiveReader:
             self.manifest, self._infos = self._read_index() or self._read_footers()
         except MtcodecError:
             raise
+        except NotADirectoryError as error:
+            raise SceneError(
+                "a file, but an archive is a directory (decode reads files)", path=self.path
+            ) from error
         except Exception as error:  # file systems raise whatever their libraries do
             raise SceneError(f"cannot read it: {reason(error)}", path=self.path) from error
         self.shards = [f"{self._root}/{info.name}" for info in self._infos]
@@ -100,11 +104,11 @@ class ArchiveReader:
         except FileNotFoundError as error:
             if not self._fs.exists(path):
                 return None
-            raise FormatError(f"{INDEX} lists a part that is not there", path=self.path) from error
+            raise FormatError(f"{INDEX} lists a shard that is not there", path=self.path) from error
         except FormatError as error:
             raise error.at(path=f"{self.path}/{INDEX}") from None
         if not infos:
-            raise SceneError("no archive: it has no parts", path=self.path)
+            raise SceneError("no archive: it has no shards", path=self.path)
         return manifest, infos
 
     def _read_footers(self) -> tuple[Manifest, list[ShardInfo]]:
@@ -114,12 +118,12 @@ class ArchiveReader:
         for name in sorted(fnmatch.filter(names, SHARD_PATTERN)):
             shard = Shard(self._fs, f"{self._root}/{name}")
             if manifest not in (None, shard.manifest):
-                raise FormatError("of another archive than the first part", path=shard.path)
+                raise FormatError("of another archive than the first shard", path=shard.path)
             manifest = shard.manifest
             infos.append(shard.info)
             self._fetched += shard.fetched
         if manifest is None:
-            raise SceneError("no archive: it has no parts", path=self.path)
+            raise SceneError("no archive: it has no shards", path=self.path)
         return manifest, infos
 
     def shard(self, index: int) -> Shard:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.archive.manifest import HOLES, LIMITS
+from mtcodec.archive.manifest import holes_column_of, range_columns_of, size_columns_of
 from mtcodec.codec.info import units_of
 from mtcodec.container.header import Header
 from mtcodec.container.mtc import SplitReader, split
-from mtcodec.container.section import ATTACHMENTS, MAX_PIXELS, NOTES, Section, is_mask
+from mtcodec.container.section import ATTACHMENTS, MAX_PIXELS, NOTES, Section
 from mtcodec.errors import FormatError
 from mtcodec.tasks import USUAL, Task, units
 
@@ -19,45 +19,55 @@ Entry = tuple[str, SplitReader | FormatError]
 """A row: its key, and its sections or what is wrong with its header."""
 Row = tuple[str, SplitReader]
 """Key and sections of a row whose header is undamaged."""
-EXACT_CODINGS = (
-    "near-lossless",
-    "labels",
-)  # which code holes like other values where there is no mask of them
+EXACT_CODINGS = ("near-lossless", "labels")  # they code holes like other values where there is no mask
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def row_of(key: str, data: bytes, tasks: Iterable[Task] = tuple(USUAL.values())) -> dict[str, Any]:
-    """The columns of one scene's file; ``tasks`` as they are declared."""
+    """The columns of one scene's file; ``tasks`` as they are declared.
+
+    Raises:
+        FormatError: damaged, or no scene.
+    """
     header, payloads = split(data)
-    statistics = statistics_of(SplitReader(header, payloads), tasks)
-    return {"key": key, "header": header, **statistics, **columns_of(payloads)}
+    scene_file = SplitReader(header, payloads)
+    check_scene(scene_file.header)
+    columns = columns_of(scene_file.header, payloads)
+    return {"key": key, "header": header, **statistics_of(scene_file, tasks), **columns}
+
+
+def check_scene(header: Header) -> None:
+    """Raise FormatError for frames of a sequence: a row is one scene."""
+    if header.frames is not None:
+        count = header.frame_count
+        raise FormatError(f"a group of {count} frames of a sequence; archives have scenes only")
 
 
 def statistics_of(scene_file: SplitReader, tasks: Iterable[Task]) -> dict[str, float]:
-    """By column: height, width, bytes of the file, and the least and largest length of a task in metres.
+    """By column: bytes of the file, height and width of a task, and its least and largest length in metres.
 
     A range is that of the header, not that of the decoded pixels, which lie within it; holes do not count.
     It is rounded outwards to what a float32 holds. There is no range where the scene lacks the task or its
     header has none, and no end of it that may be a hole's value.
     """
     header = scene_file.header
-    statistics: dict[str, float] = {
-        "height": header.height,
-        "width": header.width,
-        "bytes": header.file_size,
-    }
+    statistics: dict[str, float] = {"bytes": header.file_size}
     unit_of_task = units_of(scene_file)
     for task in tasks:
         section = header.section(task.name)
-        if not task.kind.length or section is None or section.attributes.range is None:
+        if section is None:
+            continue
+        statistics |= zip(size_columns_of(task.name), header.size_of(task.name))
+        if not task.kind.length or section.attributes.range is None:
             continue
         low, high = section.attributes.range
         metres = units.metres_of(task, section.attributes.dtype, unit_of_task.get(task.name, ""))
         low_may_be_hole, high_may_be_hole = _may_be_holes(section)
+        low_column, high_column = range_columns_of(task.name)
         if not low_may_be_hole:
-            statistics[f"{task.name}_{LIMITS[0]}"] = _float32(low * metres, outwards=-np.inf)
+            statistics[low_column] = _float32(low * metres, outwards=-np.inf)
         if not high_may_be_hole:
-            statistics[f"{task.name}_{LIMITS[1]}"] = _float32(high * metres, outwards=np.inf)
+            statistics[high_column] = _float32(high * metres, outwards=np.inf)
     return statistics
 
 
@@ -83,40 +93,32 @@ def _float32(value: float, outwards: float) -> float:
     return float(np.nextafter(nearest, np.float32(outwards)) if inside else nearest)
 
 
-def column_of(section: str) -> str:
-    """The column of a section."""
-    return HOLES if is_mask(section) else section
-
-
-def columns_of(payloads: Mapping[str, bytes]) -> dict[str, bytes]:
-    """Payloads by column, from payloads by section in the order of the file."""
-    columns: dict[str, bytes] = {}
-    for name, payload in payloads.items():
-        column = column_of(name)
-        columns[column] = columns.get(column, b"") + payload
+def columns_by_section(header: Header) -> dict[str, str]:
+    """The column of every section: its name, and of a mask of holes that of the first task that needs it."""
+    columns = {section.name: section.name for section in header.sections}
+    for section in reversed(header.sections):
+        if section.mask is not None:
+            columns[section.mask] = holes_column_of(section.name)
     return columns
 
 
-def payloads_of(header: Header, columns: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Payloads by section, from payloads by column. None where there are none.
+def columns_of(header: Header, payloads: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Payloads by column, from payloads by section."""
+    columns = columns_by_section(header)
+    return {columns[name]: payload for name, payload in payloads.items()}
 
-    All masks are None if their column does not have the length that the header says.
-    """
-    payloads = {section.name: columns.get(section.name) for section in header.sections}
-    masks = [section for section in header.sections if is_mask(section.name)]
-    holes, start = columns.get(HOLES), 0
-    if holes is not None and len(holes) == sum(mask.length for mask in masks):
-        for mask in masks:
-            payloads[mask.name] = holes[start : start + mask.length]
-            start += mask.length
-    return payloads
+
+def payloads_of(header: Header, columns: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    """Payloads by section, from payloads by column; None where there are none."""
+    return {section: columns.get(column) for section, column in columns_by_section(header).items()}
 
 
 def columns_needed(header: Header, tasks: Sequence[str] | None, with_notes: bool) -> set[str]:
     """The columns of a scene that hold ``tasks`` (None: everything), and notes and attachments if wanted."""
+    columns = columns_by_section(header)
     if tasks is None:
-        return {column_of(section.name) for section in header.sections}
-    needed = {column_of(n) for name in tasks if name in header.tasks for n in header.needs(name)}
+        return set(columns.values())
+    needed = {columns[n] for name in tasks if name in header.tasks for n in header.needs(name)}
     return needed | {name for name in (NOTES, ATTACHMENTS) if with_notes and header.section(name)}
 
 
@@ -131,6 +133,7 @@ def make_entry(
     key = key or ""
     try:
         scene_file = SplitReader(header or b"", {}, max_pixels)
+        check_scene(scene_file.header)
     except FormatError as error:
         return key, error.at(path=path, scene=key)
     scene_file.payloads = payloads_of(scene_file.header, columns)

@@ -65,7 +65,7 @@ def check_same(fact: str, stored: object, indexed: object, path: str) -> None:
     """Raise FormatError unless the shard at ``path`` has what the index says of it."""
     if stored != indexed:
         raise FormatError(
-            f"has other {fact} than {INDEX} tells (parts tell themselves without it)", path=path
+            f"has other {fact} than {INDEX} tells (shards tell themselves without it)", path=path
         )
 
 

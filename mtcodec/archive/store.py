@@ -25,7 +25,7 @@ from mtcodec.files.output import write_atomic
 OBJECT_PROTOCOLS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Protocols of stores that show what is put whole or not at all; others get a temporary file, renamed."""
 EXISTS_ERRNOS = (errno.EINVAL, errno.EBUSY)  # what s3fs makes of the statuses 412 and 409
-TEMPORARY_PREFIX = ".part-"  # of temporary files of shards
+TEMPORARY_PREFIX = ".shard-"  # of temporary files of shards
 _connected: WeakValueDictionary[int, Any] = WeakValueDictionary()  # file systems in use
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MAX_GROUP_ROWS, MIN_GROUP_BYTES = 1024, 1 << 18  # of a row group, whose rows are fetched together
 SHARD_ROWS = 8192  # rows of a shard; as many may be lost when a run is killed
-_SHARD_PATTERN = re.compile(r"part-(\d{5,9})\.parquet\Z")
+_SHARD_PATTERN = re.compile(r"shard-(\d{5,9})\.parquet\Z")
 
 
 def shard_names(directory: str | Path | Store) -> list[str]:
@@ -32,7 +32,7 @@ def shard_names(directory: str | Path | Store) -> list[str]:
 
 
 def to_parquet(rows: Sequence[dict[str, Any]], manifest: Manifest) -> bytes:
-    """A shard of rows that have ``key``, ``height``, ``width``, ``header`` and columns of payloads."""
+    """A shard of rows by column (:func:`mtcodec.archive.rows.row_of`)."""
     return table_to_parquet(arrow().Table.from_pylist(list(rows), schema=schema(manifest)))
 
 
@@ -100,9 +100,8 @@ class Writer:
             self.keys.update(headers)
             for key, header in headers.items():
                 self.state.add_stored(key, header)
-            self.next_number = max(
-                self.next_number, int(name.removeprefix("part-").removesuffix(".parquet")) + 1
-            )
+            number = int(name.removeprefix("shard-").removesuffix(".parquet"))
+            self.next_number = max(self.next_number, number + 1)
 
     def add(self, key: str, data: bytes, origin: bytes = b"") -> None:
         """Add one scene's file; it is on disk after :meth:`flush`, or when a shard is full.
@@ -113,9 +112,8 @@ class Writer:
         if key in self.keys:
             raise UsageError(f"two scenes are called {key!r}", path=self.directory)
         row = row_of(key, data, self.manifest.tasks)
-        assert set(row) <= {*FIXED, *self.manifest.range_columns, *self.manifest.payload_columns}, (
-            f"scene {key} has tasks that the archive has not"
-        )
+        known = {*FIXED, *self.manifest.statistics_columns, *self.manifest.payload_columns}
+        assert set(row) <= known, f"scene {key} has tasks that the archive has not"
         self.keys.add(key)
         self.rows.append(row)
         if origin:

@@ -143,8 +143,9 @@ def _metadata(bits: Bits) -> bool:
         return True
     bits.zero(1, "orientation, preview or animation")
     bits.zero(1, "floats")
-    if bits.take(2) == 3:  # bits per sample: 8, 10, 12 or another number
-        bits.take(6)
+    sample_bits = (8, 10, 12, None)[bits.take(2)] or bits.take(6) + 1
+    if sample_bits not in (8, 16):
+        raise FormatError(f"JPEG XL stream with samples of {sample_bits} bits")
     bits.take(1)  # are buffers of 16 bits enough?
     bits.zero(2, "extra channels")
     xyb = bool(bits.take(1))

@@ -26,6 +26,7 @@ STOP_PAUSE = 0.01  # seconds until another try
 GROUPS = {
     "Scenes": {
         "encode": "encode", "decode": "decode", "info": "files", "extract": "files", "view": "view",
+        "concat": "sequence_files", "cut": "sequence_files",
     },
     "Datasets": {
         "stats": "stats", "pack": "pack", "unpack": "unpack", "verify": "files", "archive": "archive",

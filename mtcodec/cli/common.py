@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mtcodec.archive.read import ArchiveReader
     from mtcodec.container.mtc import Reader
+    from mtcodec.sequences.read import Sequence
 
 ShowProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is; 0: unknown."""
@@ -146,6 +147,45 @@ def open_file(name: str, max_pixels: int = MAX_PIXELS) -> Iterator[Reader]:
         except FormatError as error:
             raise error.at(path=name) from None
         yield reader
+
+
+def opened_sequence(name: str, max_pixels: int = MAX_PIXELS) -> Sequence | None:
+    """The sequence in a file or at a URL; None where there is something else, which others open.
+
+    Raises:
+        SceneError: a URL that cannot be read.
+    """
+    from mtcodec.container.sequence import BEGINNING, is_sequence
+
+    if name == "-":
+        return _sequence_of_stdin(max_pixels)
+    if "://" not in name:
+        try:
+            with Path(name).open("rb") as file:
+                beginning = file.read(len(BEGINNING))
+        except FileNotFoundError as error:
+            raise SceneError(f"cannot read it: {error.strerror}", path=name) from error
+        except OSError:
+            return None
+        if not is_sequence(beginning):
+            return None
+    elif not name.lower().endswith(".mtc"):
+        return None
+    from mtcodec.sequences.read import Sequence
+
+    return Sequence(name, max_pixels=max_pixels, tell=note)
+
+
+def _sequence_of_stdin(max_pixels: int) -> Sequence | None:
+    """The sequence on standard input; None where there is something else, which is still to be read."""
+    from mtcodec.container.sequence import BEGINNING, is_sequence
+
+    buffer: Any = getattr(sys.stdin, "buffer", None)
+    if not hasattr(buffer, "peek") or not is_sequence(buffer.peek(len(BEGINNING))):
+        return None
+    from mtcodec.sequences.read import Sequence
+
+    return Sequence(buffer.read(), max_pixels=max_pixels, tell=note)
 
 
 def open_archive(name: str, max_pixels: int = MAX_PIXELS) -> ArchiveReader:

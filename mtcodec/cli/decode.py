@@ -12,15 +12,19 @@ import typer
 
 from mtcodec.cli import options, values
 from mtcodec.cli.batch import Outcome, run_batch
-from mtcodec.cli.common import make_directory, open_file, set_threads, warn
+from mtcodec.cli.common import make_directory, note, open_file, opened_sequence, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.outputs import work_of
-from mtcodec.container.section import ATTACHMENTS
-from mtcodec.errors import FormatError, MtcodecError, SectionError
+from mtcodec.cli.sequence_decode import decode_sequence, lost_text, parsed_frames
+from mtcodec.errors import FormatError, MtcodecError, SectionError, UsageError
+from mtcodec.messages import Loss
 
 if TYPE_CHECKING:
     from mtcodec.container.mtc import Reader
     from mtcodec.signals.mapping import Array
+
+
+FRAMES = option("", "A:B", "Frames of a sequence, the end excluded, e.g. 100:200.")
 
 
 @takes_groups
@@ -33,6 +37,7 @@ def decode(
         None, "DIR", "Directory; default: FILE.decoded, without .mtc.", "-o", "--output"
     ),
     tasks: str = options.ONLY_TASKS,
+    frames: str = FRAMES,
     force: bool = options.FORCE,
     printing: options.MessageOptions,
     jobs: int = options.JOBS,
@@ -48,12 +53,14 @@ def decode(
     One file becomes DIR/TASK.png (.npy where PNG cannot hold it). Several files, or a directory of them,
     become DIR/KEY/TASK.png, where KEY is the name of the file, or its path in the directory; without -o, they
     lie beside each file, those of x.mtc in x.decoded. What encode --attach kept is written with the images.
+    A sequence becomes DIR/TASK/FRAME.png; numbers become DIR/TASK.npy, with a row for each frame.
     --force replaces images that decode or unpack has written, and nothing else.
     """
     work, several = work_of(files, output)
     decoder = Decoder(
-        values.names(tasks), values.weights_list(weights), machine.device, machine.threads, max_pixels, force
-    )
+        values.names(tasks), values.weights_list(weights), machine.device, machine.threads, max_pixels, force,
+        parsed_frames(frames),
+    )  # fmt: skip
     failed = run_batch(
         decoder, work, partial(_print_decoded, quiet=printing.quiet), "decoding", jobs,
         skip_errors=several and skip_errors, quiet=printing.quiet, summarise=several and not printing.quiet,
@@ -66,9 +73,13 @@ def _print_decoded(result: Decoded, quiet: bool) -> None:
     """Print the paths of images, and warnings about what is lost."""
     for path in result.paths if not quiet else ():
         typer.echo(str(path))
+    for line in result.notes:
+        note(
+            f"{result.label}: {line}" if not isinstance(line, Loss) else Loss(f"{result.label}: {line}"),
+            quiet,
+        )
     for loss in result.lost:
-        part = "what is attached" if loss.section == ATTACHMENTS else f"task {loss.task or loss.section}"
-        warn(f"{result.label}: {part} is lost: {loss}")
+        warn(f"{result.label}: {lost_text(loss)}")
 
 
 @dataclass
@@ -77,6 +88,7 @@ class Decoded(Outcome):
 
     paths: list[Path] = field(default_factory=list)
     lost: list[SectionError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, path: Path) -> None:
         """A file is written."""
@@ -92,6 +104,7 @@ class Decoder:
         tasks: those to decode; None: all.
         weights: names or paths of weights besides the installed ones.
         max_pixels: larger images are refused.
+        frames: those of sequences to decode; None: all.
     """
 
     tasks: list[str] | None
@@ -100,6 +113,7 @@ class Decoder:
     threads: int
     max_pixels: int
     force: bool
+    frames: slice | None = None
 
     def __call__(self, work: tuple[str, Path]) -> Decoded:
         """Decode a file; an error of it is in the result."""
@@ -115,6 +129,15 @@ class Decoder:
         from mtcodec.codec.api import Codec
         from mtcodec.files.replacing import LocalDirectory, check_replaceable
 
+        if (clip := opened_sequence(file, self.max_pixels)) is not None:
+            set_threads(self.threads)
+            clip.device = self.device
+            clip.weights = tuple(self.weights)
+            names = list(clip.tasks) if self.tasks is None else self.tasks
+            decode_sequence(clip, directory, names, self.frames, self.force, result)
+            return
+        if self.frames is not None:
+            raise UsageError("--frames are of sequences, and this is a scene", path=file)
         with open_file(file, self.max_pixels) as reader:
             result.read = reader.size
             task_names = self.tasks or list(reader.header.tasks)

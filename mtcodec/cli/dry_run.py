@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtcodec.codec.request import Request
     from mtcodec.files.formats.base import Shape
     from mtcodec.files.trees.layouts import SceneFiles
+    from mtcodec.files.trees.sequences import SequenceFiles
 
 MAX_SHOWN = 5  # scenes, whose images' headers are read
 
@@ -49,6 +50,31 @@ def print_plan(
         typer.echo(f"and {report.counted(len(scenes) - MAX_SHOWN)} more, the last is {scenes[-1].key}")
     all_there = f", {len(there)} there already" * bool(there)
     typer.echo(f"{report.counted(len(paths) - len(there))} to encode{all_there}")
+
+
+def print_sequence_plan(
+    sequences: Sequence[SequenceFiles], paths: Sequence[Path], there: Collection[Path],
+    task_names: Sequence[str] | None, request: Request, as_json: bool,
+) -> None:  # fmt: skip
+    """Print the first sequences with the images of their first frames; as JSON, all of them with all frames."""
+    for sequence, path in list(zip(sequences, paths))[: None if as_json else MAX_SHOWN]:
+        facts = {
+            "sequence": sequence.key, "file": str(path), "there": path in there, "frames": list(sequence.names),
+            "tasks": [task for task in sequence.tasks if _is_wanted(task, task_names)],
+            "times": {task: [t and float(t) for t in times] for task, times in sequence.times.items()},
+        }  # fmt: skip
+        timed = f", times of {', '.join(sequence.times)}" * bool(sequence.times)
+        is_there = ", is there already" * (path in there)
+        lines = [f"{path}: {report.counted(len(sequence.names), 'frame')}{timed}{is_there}"]
+        rows = [HEAD, *_rows(sequence.frames[0], Path(sequence.names[0]), task_names, request)]
+        show(facts, [*lines, *report.columns(rows)], as_json)
+    if as_json:
+        return
+    if len(sequences) > MAX_SHOWN:
+        typer.echo(
+            f"and {report.counted(len(sequences) - MAX_SHOWN, 'sequence')} more, the last is {sequences[-1].key}"
+        )
+    typer.echo(f"{report.counted(len(paths) - len(there), 'sequence')} to encode")
 
 
 def _is_wanted(task: str, task_names: Sequence[str] | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -45,7 +46,7 @@ class Encoder:
     """Encodes scenes; the codec is loaded with the first one.
 
     Attributes:
-        target_bpp: bits per pixel to reach, if any.
+        target_bpp: bits per pixel of the largest image to reach, if any.
         tasks: those to encode; None: all.
         several: outputs are files in directories, which are made.
         remember: note beside each file what it is made of; else only where such notes are already.
@@ -134,6 +135,7 @@ class Encoder:
 
     def _encode(self, scene: SceneFiles, tell: Callable[[str], None]) -> EncodedGroup:
         """A scene, encoded at the quality that is asked for or searched."""
+        from mtcodec.codec.prepare import largest_size
         from mtcodec.files.scene import layout_units, read_scene
         from mtcodec.files.trees import attachments
 
@@ -141,8 +143,8 @@ class Encoder:
         attached = attachments.read(scene)
         settings = {**vars(self.request.for_tasks(images, layout_units(scene, images))), "attach": attached}
         if self.target_bpp is not None:
-            height, width = next(iter(images.values())).shape[:2]
-            settings["target_bytes"] = max(1, int(self.target_bpp * height * width / 8))
+            pixels = math.prod(largest_size(images, self.request.numbers))
+            settings["target_bytes"] = max(1, int(self.target_bpp * pixels / 8))
         return self._codec().encode_stored(images, **settings)
 
     def _codec(self) -> Codec:

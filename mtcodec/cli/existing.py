@@ -30,9 +30,7 @@ class Existing:
     others: dict[Path, str] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, origin: Callable[[Item], Origin], scenes: Sequence[Item], paths: Sequence[Path]
-    ) -> Existing:
+    def of(cls, origin: Callable[[Item], Origin], scenes: Sequence[Item], paths: Sequence[Path]) -> Existing:
         """Those among ``paths``, of the files that would be made of ``scenes``; ``origin`` tells of what."""
         from mtcodec.files.state import States
 

@@ -11,15 +11,23 @@ import typer
 
 from mtcodec.archive.names import is_archive
 from mtcodec.cli import options, report, values
-from mtcodec.cli.common import emit, open_archive, open_file, progress_bar, show
+from mtcodec.cli.common import emit, open_archive, open_file, opened_sequence, progress_bar, show
 from mtcodec.cli.groups import option, takes_groups
-from mtcodec.container.section import ATTACHMENTS
-from mtcodec.errors import FormatError
+from mtcodec.cli.sequence_decode import parsed_frames
+from mtcodec.cli.sequence_files import damage_of, problems_of, write_cut
+from mtcodec.cli.sequence_lines import sequence_lines
+from mtcodec.errors import FormatError, UsageError
 
 
 @takes_groups
 def info(*, file: str = options.FILE_OR_ARCHIVE, as_json: bool = options.JSON) -> None:
-    """Show a file's sections, and what decoding each task needs; or the same of an archive."""
+    """Show a file's sections, and what decoding each task needs; or the same of a sequence or an archive."""
+    if (clip := opened_sequence(file)) is not None:
+        from mtcodec.sequences.info import sequence_summary
+
+        facts = sequence_summary(clip, file)
+        show(facts, sequence_lines(facts), as_json)
+        return
     if is_archive(file):
         show(*_archive(file), as_json)
         return
@@ -31,23 +39,24 @@ def info(*, file: str = options.FILE_OR_ARCHIVE, as_json: bool = options.JSON) -
 
 
 def _archive(path: str) -> tuple[dict[str, Any], Iterator[str]]:
-    """What an archive holds, as its index and the footers of its parts tell: for JSON, and for people."""
+    """What an archive holds, as its index and the footers of its shards tell: for JSON, and for people."""
     reader = open_archive(path)
     manifest, sizes = reader.manifest, dict(reader.sizes)
     facts = {
-        "archive": path, "scenes": reader.rows, "parts": len(reader.shards), "bytes": sum(sizes.values()),
+        "archive": path, "scenes": reader.rows, "shards": len(reader.shards), "bytes": sum(sizes.values()),
         "fingerprint": manifest.fingerprint, "tasks": [t.name for t in manifest.tasks],
         "settings": manifest.settings, "columns": sizes, "weights_bytes": reader.weights_size(),
     }  # fmt: skip
 
     def lines() -> Iterator[str]:
         settings = ", ".join(f"{name} {value}" for name, value in manifest.settings.items())
-        parts = report.counted(len(reader.shards), "part")
-        yield f"{path}: {reader.rows} scenes in {parts}, weights {manifest.fingerprint}, {settings}"
+        shards = report.counted(len(reader.shards), "shard")
+        yield f"{path}: {reader.rows} scenes in {shards}, weights {manifest.fingerprint}, {settings}"
+        width = max([10, *map(len, sizes)])
         for column, size in sizes.items():
-            yield f"  {column:<10} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
+            yield f"  {column:<{width}} {size:>12} bytes  {size / max(reader.rows, 1):10.1f} a scene"
         if facts["weights_bytes"]:
-            yield f"  {'weights':<10} {facts['weights_bytes']:>12} bytes for all scenes"
+            yield f"  {'weights':<{width}} {facts['weights_bytes']:>12} bytes for all scenes"
         for task in manifest.tasks if sizes else []:
             needed = manifest.columns_for([task.name])
             total = sum(sizes.get(name, 0) for name in needed)
@@ -60,16 +69,27 @@ def _archive(path: str) -> tuple[dict[str, Any], Iterator[str]]:
 def extract(
     *,
     file: str = options.FILE_OR_ARCHIVE,
-    tasks: str = option(..., "TASKS", "Tasks to keep, e.g. depth,normal."),
+    tasks: str = option("", "TASKS", "Tasks to keep, e.g. depth,normal."),
+    frames: str = option("", "A:B", "Frames of a sequence to keep, e.g. 100:200; it is cut at groups."),
     output: str = options.output_option(
         "OUT", "Output file, - is standard output; of an archive, a directory or URL."
     ),
     force: bool = options.FORCE,
 ) -> None:
-    """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding."""
+    """Copy some tasks of a file into a new file, or of an archive into a new archive, without re-encoding.
+
+    Of a sequence also some frames: the groups that hold any of them are copied whole.
+    """
     from mtcodec.container import mtc as container
 
     task_names = values.names(tasks) or []
+    if not task_names and not frames:
+        raise UsageError("nothing to extract: --tasks, or --frames of a sequence")
+    if (clip := opened_sequence(file)) is not None:
+        write_cut(clip, output, force, parsed_frames(frames), task_names or None)
+        return
+    if frames or not task_names:
+        raise UsageError("--frames are of sequences, and this is none: say --tasks", path=file)
     if is_archive(file):
         from mtcodec.archive.check import extract as run
 
@@ -93,11 +113,14 @@ def verify(
     device: str = options.DEVICE,
     quiet: bool = options.QUIET,
 ) -> None:
-    """Check all checksums of files and archives, and name what is damaged; exit code 3 if anything is."""
+    """Check all checksums of files, sequences and archives, and name what is damaged; exit code 3 if anything is."""
     damaged = 0
     with progress_bar(quiet) as bar:
         for name in files:
-            if is_archive(name):
+            if (clip := opened_sequence(name, max_pixels)) is not None:
+                clip.device = device
+                scenes, problems = len(clip), problems_of(clip, decode)
+            elif is_archive(name):
                 from mtcodec.archive.check import verify as run
 
                 reader = open_archive(name, max_pixels)
@@ -108,29 +131,21 @@ def verify(
                 typer.echo(f"mtcodec: {problem}", err=True)
             damaged += len(problems)
             if not quiet and not problems:
-                typer.echo(f"{name}: {report.counted(scenes)}, undamaged")
+                what = "scene" if clip is None else "frame"
+                typer.echo(f"{name}: {report.counted(scenes, what)}, undamaged")
     if damaged:
         raise FormatError(f"{damaged} damaged")
 
 
 def _verify_file(name: str, decode: bool, max_pixels: int, device: str) -> list[FormatError]:
     """What is damaged of a file."""
-    from mtcodec.container import attachments
-
-    problems: list[FormatError] = []
     try:
         with open_file(name, max_pixels) as reader:
-            for section in reader.header.sections:
-                try:
-                    reader.payload(section.name)
-                    if section.name == ATTACHMENTS:
-                        attachments.read(reader)
-                except FormatError as error:
-                    problems.append(error.at(path=name))
+            problems = [error.at(path=name) for error in damage_of(reader)]
             if decode and not problems:
                 from mtcodec.codec.api import Codec
 
                 Codec((), device).decode(reader)
     except FormatError as error:
-        problems.append(error.at(path=name))
+        problems = [error.at(path=name)]
     return problems

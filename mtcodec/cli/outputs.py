@@ -12,12 +12,15 @@ from mtcodec.errors import OutputError, SceneError, UsageError
 
 if TYPE_CHECKING:
     from mtcodec.files.trees.layouts import SceneFiles
+    from mtcodec.files.trees.sequences import SequenceFiles
 
 SUFFIX = ".mtc"
 DECODED_SUFFIX = ".decoded"  # of directories of images; without it there may be the originals
 
 
-def outputs_of(scenes: list[SceneFiles], output: str) -> tuple[list[Path], bool]:
+def outputs_of(
+    scenes: Sequence[SceneFiles] | Sequence[SequenceFiles], output: str
+) -> tuple[list[Path], bool]:
     """Where each scene goes, and whether that is in a directory (see :func:`encode`)."""
     path, several = Path(output), len(scenes) > 1
     if output == "-":

@@ -14,6 +14,7 @@ import typer
 from mtcodec.cli import options, values
 from mtcodec.cli.common import ShowProgress, progress_bar, warn
 from mtcodec.cli.groups import option, takes_groups
+from mtcodec.cli.outputs import SUFFIX
 from mtcodec.cli.report import batch_summary, counted
 from mtcodec.cli.scenes import check_tasks, find, with_listed
 from mtcodec.errors import SceneError
@@ -46,7 +47,7 @@ def pack(
     append: bool = option(
         False, None, "Add scenes to an archive that has others, of another dataset, too.", panel=options.MANY
     ),
-    part_scenes: int = option(
+    shard_scenes: int = option(
         8192, "N", "Scenes of one Parquet file; a killed run does at most these again.",
         panel=options.MANY, min=1,
     ),
@@ -67,6 +68,10 @@ def pack(
 
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     paths = with_listed(datasets, batch.files_from)
+    if encoded := [path for path in paths if path.is_file() and path.suffix == SUFFIX]:
+        raise SceneError(
+            "is encoded already: an archive is packed of images, as decode writes", path=encoded[0]
+        )
     how = reading.reading()
     scenes = find(paths, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     check_tasks(request, scenes)
@@ -78,7 +83,7 @@ def pack(
     with progress_bar(printing.quiet) as bar:
         bar("starting", 0, 0)
         summary = run(
-            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=part_scenes,
+            scenes, output, job, engine_name=cluster.engine, workers=cluster.workers, shard_rows=shard_scenes,
             skip_errors=batch.skip_errors, append=append, progress=_shown(bar),
         )  # fmt: skip
     seconds = time.monotonic() - started
@@ -158,6 +163,7 @@ def _table(summary: Summary, output: str, seconds: float) -> Iterator[str]:
     yield f"{output}: {line}"
     if not summary.scenes:
         return
+    width = max([10, *map(len, summary.columns)])
     for name, size in [*summary.columns.items(), ("in all", summary.total)]:
         size_per_scene, bpp = size / summary.scenes, 8 * size / summary.pixels
-        yield f"  {name:<10} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp"
+        yield f"  {name:<{width}} {size:>12} bytes  {size_per_scene:10.1f} a scene  {bpp:8.4f} bpp"

@@ -89,9 +89,16 @@ def facts(reader: Reader, file: str, measures: Measures | None = None) -> dict[s
 def file_lines(contents: Mapping[str, Any], weights: str = "") -> Iterator[str]:
     """What :func:`facts` gave, for people; ``weights`` is what the weights are called."""
     yield _headline(contents, weights)
-    for section in contents["sections"]:
+    from mtcodec.codec.info import size_text, sizes_differ
+
+    differ = sizes_differ(contents)
+    sizes = [size_text(section) if differ else "" for section in contents["sections"]]
+    width = max(map(len, sizes), default=0)
+    for section, size in zip(contents["sections"], sizes):
         line = f"  {section['name']:<10} {section['bytes']:>8} bytes  {section['bpp']:8.4f} bpp"
+        line += f"  {size:<{width}}" if width else ""
         line += f"  {section['coding']}" if "coding" in section else ""
+        line = line.rstrip()
         yield line + (f"  quality {section['quality']:g}" if "quality" in section else "")
     yield f"  {'overhead':<10} {contents['overhead_bytes']:>8} bytes"
     for file in contents["files"]:
@@ -116,8 +123,10 @@ def assumed_units(contents: Mapping[str, Any]) -> dict[str, str]:
 
 def _headline(contents: Mapping[str, Any], weights: str) -> str:
     """Size of a file and of its images, quality and weights."""
+    from mtcodec.codec.info import sizes_differ
+
     line = f"{contents['file']}: {contents['bytes']} bytes, {contents['bpp']:.4f} bpp"
-    line += f", {contents['width']}×{contents['height']}"
+    line += f", {'up to ' * sizes_differ(contents)}{contents['width']}×{contents['height']}"
     if contents["weights"] is None:
         return line
     name = weights or contents["weights"]["name"] or "not installed"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mtcodec.codec.api import Codec
     from mtcodec.codec.request import Request
     from mtcodec.files.trees.layouts import SceneFiles
+    from mtcodec.files.trees.sequences import SequenceFiles
 
 
 def find(
@@ -41,6 +42,27 @@ def find(
         if not any(task in scene.files for scene in all_scenes):
             raise UsageError("no scene has an image of it to unpack", task=task)
     return all_scenes
+
+
+def sequences_of(
+    scenes: Sequence[SceneFiles], tell: Callable[[str], None], tasks: Sequence[str] | None = None
+) -> list[SequenceFiles]:
+    """The sequences whose frames ``scenes`` are, dataset by dataset; of ``tasks``, frames that have any."""
+    from mtcodec.files.trees.sequences import find_sequences, with_tasks
+
+    by_dataset: dict[Path | None, list[SceneFiles]] = {}
+    for scene in scenes:
+        by_dataset.setdefault(scene.dataset, []).append(scene)
+    sequences = [one for of_dataset in by_dataset.values() for one in find_sequences(of_dataset, tell)]
+    return sequences if tasks is None else [with_tasks(one, tasks, tell) for one in sequences]
+
+
+def tell_of_recordings(scenes: Sequence[SceneFiles], tell: Callable[[str], None]) -> None:
+    """Say so where scenes look like frames of recordings."""
+    from mtcodec.files.trees.sequences import looks_like_recordings
+
+    if line := looks_like_recordings(scenes):
+        tell(line)
 
 
 def with_listed(paths: Sequence[Path] | None, files_from: str) -> list[Path]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mtcodec.cli import options
 from mtcodec.cli.common import emit, make_directory, refuse_existing
 from mtcodec.cli.encoding import Encoded, Encoder
 from mtcodec.cli.groups import Group, option
@@ -68,7 +67,7 @@ class SequenceEncoder(Encoder):
     numbers: list[Path] = field(default_factory=list)
     progress: Callable[[int, int], None] | None = None
 
-    def origin_of_sequence(self, sequence: SequenceFiles) -> Origin:
+    def origin(self, sequence: SequenceFiles) -> Origin:  # type: ignore[override]
         """What the file of a sequence would be made of now."""
         from mtcodec.files.origin import origin_of_frames
 
@@ -83,8 +82,8 @@ class SequenceEncoder(Encoder):
                 refuse_existing(path, self.force)
                 if self.several:
                     make_directory(path.parent)
-            origin = self.origin_of_sequence(sequence)
-            temporary = _temporary(path)
+            origin = self.origin(sequence)
+            temporary = temporary_path(path)
             try:
                 self._encode_sequence(sequence, temporary, str(path), result)
                 self._publish(temporary, path, origin)
@@ -135,6 +134,8 @@ class SequenceEncoder(Encoder):
 
     def _tables(self, sequence: SequenceFiles) -> list[tuple[str, Array]]:
         """Numbers by frame, (T, …), with the names of their tasks."""
+        if not self.numbers:
+            return []
         from mtcodec.files.numbers import read_numbers
 
         tables = [read_numbers(path, len(sequence.frames)) for path in self.numbers]
@@ -215,7 +216,8 @@ class SequenceEncoder(Encoder):
                 images = read_scene(frame, self.request.tasks, self.tasks, tell)
                 images |= {name: table[number] for name, table in tables}
                 attached = attachments.read(frame)
-                writer.append(images, times[number], sequence.names[number], attached, layout="hwc")
+                time = _of_tasks(times[number], images)
+                writer.append(images, time, sequence.names[number], attached, layout="hwc")
                 if self.progress is not None:
                     self.progress(number + 1, len(sequence.frames))
         return totals
@@ -239,7 +241,16 @@ class SequenceEncoder(Encoder):
         return [None] * count if without else times
 
 
-def _temporary(path: Path) -> Path:
+def _of_tasks(
+    times: Mapping[str, Fraction] | None, tasks: Collection[str]
+) -> Mapping[str, Fraction] | Fraction | None:
+    """Times of the tasks that a frame has, of those that files tell; where these have none, the first of all."""
+    if times is None:
+        return None
+    return {task: time for task, time in times.items() if task in tasks} or min(times.values())
+
+
+def temporary_path(path: Path) -> Path:
     """Where a sequence is written before it is put in its place."""
     name = f".{path.name[:200]}.{os.urandom(6).hex()}.tmp"
     if str(path) == "-" or (path.exists() and not path.is_file()):

@@ -10,7 +10,8 @@ from mtcodec.cli import options, values
 from mtcodec.cli.common import progress_bar, set_threads, warn
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, columns, counted, duration
-from mtcodec.cli.scenes import check_tasks, find
+from mtcodec.cli.scenes import check_tasks, find, sequences_of, tell_of_recordings
+from mtcodec.cli.sequence_lines import sequence_facts, sequence_table
 
 MAX_NAMED = 3  # sizes and dtypes that are named
 MIN_EXACT_PSNR = 98.95  # dB; what is at the cap of 99 dB has no error
@@ -21,6 +22,7 @@ def stats(
     *,
     dataset: Path = options.DATASET,
     tasks: str = options.ONLY_TASKS,
+    sequence: bool = option(False, None, "The scenes are frames of sequences: tell of these, too."),
     sample: int = option(10, "N", "Scenes that are read and encoded, spread over all.", min=1),
     no_estimate: bool = option(False, None, "Encode nothing."),
     quality: str = option("40,65,85", "QUALITIES", "Qualities to encode the sample at, separated by commas."),
@@ -42,6 +44,9 @@ def stats(
         names, how = images.tasks_by_name(), reading.reading()
         scenes = find([dataset], request.tasks, names, printing.note, reading=how)
         check_tasks(request, scenes)
+        sequences = sequence_facts(sequences_of(scenes, printing.note)) if sequence else {}
+        if not sequence:
+            tell_of_recordings(scenes, printing.note)
         from mtcodec.codec.api import Codec
         from mtcodec.measure.stats import describe
 
@@ -50,7 +55,8 @@ def stats(
             set_threads(1)
             codec = Codec(coding.weights, coding=coding.coding)
         facts = describe(scenes, request, values.names(tasks), sample, codec, qualities, bar, printing.note)
-    printing.show({"dataset": str(dataset), **facts}, _table(str(dataset), facts))
+    lines = [*_table(str(dataset), facts), *sequence_table(sequences)]
+    printing.show({"dataset": str(dataset), **facts, **({"sequences": sequences} if sequence else {})}, lines)
     for key, reason in facts["failed"].items():
         warn(f"scene {key} is not counted: {reason}")
 
@@ -61,10 +67,13 @@ def _table(dataset: str, facts: Mapping[str, Any]) -> Iterator[str]:
     total = sum(task["bytes"] for task in tasks.values())
     about = "about " * any(task["estimated"] for task in tasks.values())
     yield f"{dataset}: {counted(count)}, {about}{amount(total)} of images"
-    head = ["task", "kind", "scenes", "images", "unit", "holes", "on disk", "a scene"]
-    for line in columns([head, *(_row(name, task) for name, task in tasks.items())]):
+    head = ["task", "kind", "scenes", "images", "size", "unit", "holes", "on disk", "a scene"]
+    for line in columns(
+        [head, *(_row(name, task, facts["mixed_sizes"] > 0) for name, task in tasks.items())]
+    ):
         yield f"  {line}"
-    yield f"  sizes: {_most(facts['sizes'])}"
+    if not facts["mixed_sizes"]:
+        yield f"  sizes: {_most(facts['sizes'])}"
     if facts["headers"] < count:
         yield f"  sizes and dtypes are those of {facts['headers']} scenes spread over all"
     if len(facts["sample"]) < count:
@@ -75,13 +84,13 @@ def _table(dataset: str, facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {line}"
 
 
-def _row(name: str, task: Mapping[str, Any]) -> list[str]:
+def _row(name: str, task: Mapping[str, Any], with_sizes: bool) -> list[str]:
     """The line of a task."""
     holes = f"{task['holes']:.2%}" if task.get("holes") else "none" if "holes" in task else ""
     on_disk = ("about " * task["estimated"]) + amount(task["bytes"])
     a_scene = amount(task["bytes"] / task["scenes"])
-    images = _most(task["images"])
-    return [name, task["kind"], str(task["scenes"]), images, task["unit"], holes, on_disk, a_scene]
+    images, sizes = _most(task["images"]), _most(task["sizes"]) if with_sizes else ""
+    return [name, task["kind"], str(task["scenes"]), images, sizes, task["unit"], holes, on_disk, a_scene]
 
 
 def _most(counts: Mapping[str, int]) -> str:

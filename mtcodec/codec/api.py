@@ -125,7 +125,7 @@ class Codec:
         **settings: Any,
     ) -> EncodedGroup:
         """Like :meth:`encode`, with what was chosen, the decoded images and their measures."""
-        request = self._request_for(quality, settings)
+        request = self.request_for(quality, settings)
         encoded = self._encode(stored_scene(scene, request, layout), request)
         for line in [*encoded.prepared.messages, *encoded.prepared.warnings]:
             warn_of_loss(line)
@@ -135,9 +135,9 @@ class Codec:
         self, scene: Mapping[str, Any], quality: float | str | None = None, **settings: Any
     ) -> EncodedGroup:
         """Like :meth:`encode_scene`, for arrays that are (H, W) or (H, W, C), in the dtypes to be stored."""
-        return self._encode(scene, self._request_for(quality, settings))
+        return self._encode(scene, self.request_for(quality, settings))
 
-    def _request_for(self, quality: float | str | None, settings: dict[str, Any]) -> Request:
+    def request_for(self, quality: float | str | None, settings: dict[str, Any]) -> Request:
         """Its request with other settings for one scene."""
         return updated(self.request, settings if quality is None else {**settings, "quality": quality})
 
@@ -162,7 +162,7 @@ class Codec:
         """
         from mtcodec.codec import encoder
 
-        request = self._request_for(None, settings)
+        request = self.request_for(None, settings)
         scene = {name: image for frame in frames for name, image in frame.items()}
         return encoder.encode(frames, self._networks_for(scene, request), request, timeline)
 

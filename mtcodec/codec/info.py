@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from mtcodec.container import attachments, notes
 from mtcodec.container.header import NO_WEIGHTS, Header
 from mtcodec.container.mtc import Reader
-from mtcodec.container.section import NOTES, SHARED, Section
+from mtcodec.container.section import IMAGE, NOTES, SHARED, Section, is_mask
 from mtcodec.errors import SectionError, UsageError, WeightsError
 from mtcodec.networks.weights import store
 from mtcodec.quality import from_level
@@ -16,16 +17,19 @@ from mtcodec.tasks import units
 
 
 def summary(reader: Reader, file: str = "-") -> dict[str, Any]:
-    """The content of ``mtcodec info --json``; bpp counts the largest image's pixels, once for all tasks."""
-    header = reader.header
-    pixels = max(math.prod(header.size_of(name)) for name in header.tasks)
+    """The content of ``mtcodec info --json``.
+
+    Height, width and all bits per pixel are those of the largest image (of all frames).
+    """
+    header, pixels = reader.header, reader.header.pixels
+    height, width = header.largest_size
     weights = {"name": weights_name(header.fingerprint), "fingerprint": header.fingerprint}
     return {
         "file": file,
         "bytes": reader.size,
         "bpp": _bpp(reader.size, pixels),
-        "height": header.height,
-        "width": header.width,
+        "height": height,
+        "width": width,
         "quality": from_level(header.level) if header.is_neural else None,
         "weights": weights if header.is_neural else None,
         "overhead_bytes": header.size,
@@ -47,8 +51,7 @@ def _section(header: Header, section: Section, pixels: int) -> dict[str, Any]:
         "name": section.name, "bytes": section.length, "bpp": _bpp(section.length, pixels),
     }  # fmt: skip
     if section.is_task:
-        height, width = header.size_of(section.name)
-        entry |= {"coding": section.coding, "height": height, "width": width}
+        entry |= {"coding": section.coding, **_size(header, section.name)}
         entry |= {"dtype": attributes.dtype, "channels": attributes.channels}
         if section.is_neural and attributes.level is not None:
             entry["quality"] = from_level(attributes.level)
@@ -56,7 +59,17 @@ def _section(header: Header, section: Section, pixels: int) -> dict[str, Any]:
             entry |= {"range": list(attributes.range), "mapping": attributes.mapping}
     elif section.name == SHARED:
         entry["coding"] = section.coding
+    elif is_mask(section.name):
+        entry |= _size(header, section.name)
     return entry
+
+
+def _size(header: Header, name: str) -> dict[str, Any]:
+    """Height and width of the images of a section, and their shape, if it is not the usual one."""
+    height, width = header.size_of(name)
+    section = header.section(name)
+    shape = section.attributes.shape if section is not None else IMAGE
+    return {"height": height, "width": width, **({"shape": shape} if shape != IMAGE else {})}
 
 
 def _tasks(reader: Reader, pixels: int) -> dict[str, dict[str, Any]]:
@@ -68,7 +81,7 @@ def _tasks(reader: Reader, pixels: int) -> dict[str, dict[str, Any]]:
         needed = header.needs(task)
         count = sum(lengths[name] for name in needed)
         cost = {"bytes": count, "bpp": _bpp(count, pixels), "sections": list(needed)}
-        tasks[task] = notes_of.get(task, {}) | cost
+        tasks[task] = notes_of.get(task, {}) | _size(header, task) | cost
     return tasks
 
 
@@ -86,6 +99,20 @@ def _attachments(reader: Reader) -> dict[str, bytes]:
         return attachments.read(reader)
     except SectionError:
         return {}
+
+
+def sizes_differ(contents: Mapping[str, Any]) -> bool:
+    """Are the tasks of :func:`summary` of different sizes, or numbers?"""
+    return len({size_text(task) for task in contents["tasks"].values()}) > 1
+
+
+def size_text(entry: Mapping[str, Any]) -> str:
+    """``640×480``, ``3 numbers``: the size of a task or section of :func:`summary`, or empty."""
+    if "width" not in entry:
+        return ""
+    width, height, shape = entry["width"], entry["height"], entry.get("shape", "")
+    numbers = {"number": "1 number", "row": f"{width} numbers", "table": f"{height}×{width} numbers"}
+    return numbers.get(shape, f"{width}×{height}")
 
 
 def units_of(reader: Reader) -> dict[str, str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, ItemsView, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.container import attachments
-from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size
+from mtcodec.container.section import IMAGE, MAX_PIXELS, MAX_SIDE, NUMBERS, Size, largest
 from mtcodec.errors import SceneError, UsageError
 from mtcodec.messages import Loss
 from mtcodec.signals.mapping import Array
@@ -61,8 +61,9 @@ class Prepared:
 
     @property
     def pixels(self) -> int:
-        """Of the largest image of a frame."""
-        return max(math.prod(self.size_of(name)) for name in self.signals)
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        size = largest({name: self.size_of(name) for name in self.signals}, self.shapes)
+        return math.prod(size) * self.frame_count
 
     def present(self, name: str) -> tuple[bool, ...]:
         """By frame, whether a task has it."""
@@ -170,6 +171,16 @@ def check(scene: Mapping[str, Any]) -> Scene:
     return arrays
 
 
+def largest_size(scene: Mapping[str, Any], numbers: Collection[str] = ()) -> Size:
+    """Height and width of the largest image of a scene, whose pixels bits per pixel are counted by.
+
+    Args:
+        numbers: tasks that are no images, besides those of less than two dimensions.
+    """
+    sizes = {name: (image.shape[0], image.shape[1]) for name, image in check(scene).items()}
+    return largest(sizes, {name: _shape_of(name, scene[name], numbers) for name in sizes})
+
+
 def _shape_of(name: str, image: Any, numbers: Collection[str]) -> str:
     """What the arrays of a task are; numbers are those that are named, or of less than two dimensions."""
     shape: tuple[int, ...] = getattr(image, "shape", (1, 1))
@@ -214,6 +225,43 @@ def _stacked(
     return whole, shapes, frames_of
 
 
+class Facts(NamedTuple):
+    """What of a task stays in a sequence."""
+
+    dtype: str
+    channels: int
+    shape: str
+    height: int
+    width: int
+
+    def __str__(self) -> str:
+        channels = f"×{self.channels}" if self.channels > 1 else ""
+        return f"{self.dtype} {self.width}×{self.height}{channels}{self.shape and ' ' + self.shape}"
+
+
+def facts_of(frame: Mapping[str, Any], request: Request) -> dict[str, Facts]:
+    """The facts of a frame's images.
+
+    Raises:
+        SceneError: the images are not what their tasks declare. UsageError: not a name of a task.
+    """
+    arrays, shapes, _ = _stacked([frame], request.numbers)
+    tasks = _declared(arrays, shapes, request)
+    return {
+        name: Facts(image.dtype.name, tasks[name].channels, shapes[name], *image.shape[:2])
+        for name, image in arrays.items()
+    }
+
+
+def _declared(arrays: Scene, shapes: Mapping[str, str], request: Request) -> dict[str, Task]:
+    return {
+        name: _declare_numbers(name, shapes[name], request.tasks)
+        if shapes[name] in NUMBERS
+        else declare(name, image, request.tasks)
+        for name, image in arrays.items()
+    }
+
+
 def _check_range(image: Array, signal: Signal) -> None:
     """Raise SceneError for measurements that float32 cannot hold; holes and exact tasks may have any."""
     if image.dtype.name != "float64" or signal.task.exact:
@@ -238,12 +286,7 @@ def prepare(
     if timeline is not None:
         timeline.check(len(frames))
     arrays, shapes, frames_of = _stacked(frames, request.numbers)
-    tasks = {
-        name: _declare_numbers(name, shapes[name], request.tasks)
-        if shapes[name] in NUMBERS
-        else declare(name, image, request.tasks)
-        for name, image in arrays.items()
-    }
+    tasks = _declared(arrays, shapes, request)
     _check_request(tasks, request)
     attachments.check(request.attach, tasks)
     bounds = _bounds(arrays, tasks, request, len(frames))
@@ -265,6 +308,18 @@ def prepare(
         signals, bounds, {name: shape for name, shape in shapes.items() if shape != IMAGE}, len(frames),
         frames_of, timeline, tuple(messages), tuple(filter(None, warnings)),
     )  # fmt: skip
+
+
+def task_of(name: str, image: Any, request: Request) -> Task:
+    """The declaration of an image as it comes, or of numbers.
+
+    Raises:
+        SceneError: it is not what its task declares. UsageError: not a name of a task.
+    """
+    shape = _shape_of(name, image, request.numbers)
+    if shape in NUMBERS:
+        return _declare_numbers(name, shape, request.tasks)
+    return declare(name, as_array(name, image), request.tasks)
 
 
 def _declare_numbers(name: str, shape: str, declarations: Declarations) -> Task:

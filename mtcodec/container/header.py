@@ -7,14 +7,18 @@ allocation, every byte accounted for, reserved values refused.
 from __future__ import annotations
 
 import binascii
+import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
 
 from mtcodec.container import frames as frame_table
-from mtcodec.container.cursor import Cursor, varint
+from mtcodec.container.cursor import MAX_SIGNED, Cursor, varint
 from mtcodec.container.descriptor import Context, pack_section, parse_section, parse_shared, parse_size
-from mtcodec.container.frames import Frames
-from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask
+from mtcodec.container.frames import MAX_RATE, Frames
+from mtcodec.container.section import ATTACHMENTS, NOTES, SHARED, Section, Size, is_mask, largest
 from mtcodec.errors import FormatError, LimitError, UsageError
 from mtcodec.quality import MAX_NETWORK_LEVEL
 
@@ -82,6 +86,17 @@ class Header:
         section = self.section(name)
         return (section and section.attributes.size) or (self.height, self.width)
 
+    @property
+    def largest_size(self) -> Size:
+        """Height and width of the largest image; see :func:`mtcodec.container.section.largest`."""
+        shapes = {name: self.task(name).attributes.shape for name in self.tasks}
+        return largest({name: self.size_of(name) for name in self.tasks}, shapes)
+
+    @property
+    def pixels(self) -> int:
+        """Of the largest image, over all frames: what bits per pixel are counted by."""
+        return math.prod(self.largest_size) * self.frame_count
+
     def frames_of(self, name: str) -> tuple[int, ...]:
         """Numbers of the frames that a section has."""
         section = self.section(name)
@@ -110,25 +125,40 @@ class Header:
         ticks = tuple(tick // factor for tick in frames.ticks)
         return replace(
             self, frames=replace(frames, rate=frames.rate // factor, ticks=ticks),
-            sections=tuple(_with_divided_delays(section, factor) for section in self.sections),
+            sections=tuple(_with_delays(section, lambda delay: delay // factor) for section in self.sections),
         )  # fmt: skip
 
-    def with_ticks(self, ticks: tuple[int, ...]) -> Header:
-        """The same with other times of frames, in the ticks that it has now."""
-        assert self.frames is not None
-        return replace(self, frames=replace(self.frames, ticks=ticks)).with_smallest_rate()
+    def shifted(self, seconds: Fraction) -> Header:
+        """The same with all times later by so many seconds. Without times it is the same.
+
+        Raises:
+            UsageError: times that cannot be told exactly, or that are out of range.
+        """
+        frames = self.frames
+        if frames is None or not frames.rate or not seconds:
+            return self
+        rate = lcm(frames.rate, seconds.denominator)
+        factor, shift = rate // frames.rate, int(seconds * rate)
+        ticks = tuple(tick * factor + shift for tick in frames.ticks)
+        sections = tuple(_with_delays(section, lambda delay: delay * factor) for section in self.sections)
+        moved = replace(self, frames=replace(frames, rate=rate, ticks=ticks), sections=sections)
+        moved = moved.with_smallest_rate()
+        assert moved.frames is not None
+        if moved.frames.rate > MAX_RATE or max(map(abs, moved.frames.ticks)) > MAX_SIGNED:
+            raise UsageError(f"times moved by {float(seconds):g} seconds are out of range")
+        return moved
 
     def context(self, count: int) -> Context:
         """What stands before the section number ``count``."""
         return Context((self.height, self.width), self.frame_count, self.sections[:count])
 
 
-def _with_divided_delays(section: Section, factor: int) -> Section:
+def _with_delays(section: Section, change: Callable[[int], int]) -> Section:
     delays = section.attributes.delays
     if delays is None:
         return section
-    divided = tuple(delay // factor for delay in delays)
-    return replace(section, attributes=replace(section.attributes, delays=divided))
+    changed = tuple(map(change, delays))
+    return replace(section, attributes=replace(section.attributes, delays=changed))
 
 
 def pack(header: Header) -> bytes:
@@ -190,7 +220,11 @@ def _parse_magic(cursor: Cursor) -> int:
     if flags & 15 != VERSION:
         raise FormatError(f"container version {flags & 15}; this release reads version {VERSION}")
     if flags & SEQUENCE:
-        raise FormatError("a sequence, not a scene" if flags == VERSION | SEQUENCE else "reserved flags")
+        raise FormatError(
+            "a sequence, not a scene: mtcodec.open reads it"
+            if flags == VERSION | SEQUENCE
+            else "reserved flags"
+        )
     return flags
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import binascii
+import math
 import re
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SHARED, NOTES, ATTACHMENTS = "shared", "notes", "files"
@@ -108,6 +110,16 @@ class Section:
     def is_joint(self) -> bool:
         """Does its payload hold all frames together, one below the other?"""
         return self.coding == "raw"
+
+
+def largest(sizes: Mapping[str, Size], shapes: Mapping[str, str]) -> Size:
+    """The size of the largest image of a frame. Bits per pixel count its pixels, once for all tasks.
+
+    Args:
+        sizes: by task. shapes: by task, of :data:`SHAPES`; numbers count only where there is no image.
+    """
+    images = [size for name, size in sizes.items() if shapes.get(name, IMAGE) not in NUMBERS]
+    return max(images or sizes.values(), key=math.prod)
 
 
 def array_shape(shape: str, size: Size, channels: int) -> tuple[int, ...]:

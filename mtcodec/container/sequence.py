@@ -1,7 +1,4 @@
-"""Files of sequences: groups one after the other, and an index of them.
-
-A file that lacks its index, as a recording in progress does, or one that was cut off, is read through.
-"""
+"""Files of sequences: groups one after the other, and an index of them."""
 
 from __future__ import annotations
 
@@ -12,10 +9,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from mtcodec.container.cursor import MAX_LONG, TOO_SHORT, Cursor, varint, zigzag
+from mtcodec.container.cursor import MAX_LONG, Cursor, varint, zigzag
 from mtcodec.container.frames import MAX_FRAMES, MAX_RATE
-from mtcodec.container.header import MAGIC, MAX_HEADER, SEQUENCE, VERSION, Header, parse
-from mtcodec.errors import FormatError
+from mtcodec.container.header import MAGIC, MAX_HEADER, SEQUENCE, VERSION, Header, check_pixels, parse
+from mtcodec.container.mtc import Reader
+from mtcodec.container.section import MAX_PIXELS, Section
+from mtcodec.errors import FormatError, SectionError, UsageError
 from mtcodec.tasks.task import NAME
 
 BEGINNING = MAGIC + bytes([VERSION | SEQUENCE])
@@ -23,9 +22,9 @@ TRAILER = struct.Struct("<II4s")  # bytes of the index, its CRC-32, magic
 TRAILER_MAGIC = b"MTCI"
 MAX_GROUPS = 1 << 27
 TAIL = 1 << 16  # bytes at the end that are read first: the index of some 8,000 groups
-MAX_TRIES = 10_000  # places where a header could begin that are looked at in a damaged file
-SHORT_HEADER = 1 << 9  # bytes that hold most headers
-SEARCH = 1 << 20  # bytes that are searched at a time for the next group
+MAX_TASKS = 255  # of a sequence; its groups may have different ones
+MIN_GROUP = 19  # bytes that any group has
+MAX_KEPT = 1 << 24  # bytes of a payload that is kept for the next frame
 
 
 class RandomAccess(Protocol):
@@ -95,6 +94,7 @@ class Index:
         tasks: names of those that any of them has, in the order in which they come.
         end: where the last whole group ends. size: bytes of the file.
         problem: why the file was read through, and what was left out; empty where the index was there.
+        lost: bytes among the groups that are damaged, or missing.
     """
 
     groups: tuple[GroupEntry, ...]
@@ -102,18 +102,20 @@ class Index:
     end: int
     size: int
     problem: str = ""
-
-    @property
-    def frame_count(self) -> int:
-        """Of all groups."""
-        return sum(group.frame_count for group in self.groups)
+    lost: int = 0
 
 
 # --- the index -----------------------------------------------------------------------------------------
 
 
 def pack_index(groups: Sequence[GroupEntry], tasks: Sequence[str]) -> bytes:
-    """Index and trailer of groups that have these tasks."""
+    """Index and trailer of groups that have these tasks.
+
+    Raises:
+        UsageError: too many tasks.
+    """
+    if len(tasks) > MAX_TASKS:
+        raise UsageError(f"a sequence has at most {MAX_TASKS} tasks, not {len(tasks)}")
     out = bytearray([len(tasks)])
     for name in tasks:
         out += bytes([len(name)]) + name.encode("ascii")
@@ -124,11 +126,11 @@ def pack_index(groups: Sequence[GroupEntry], tasks: Sequence[str]) -> bytes:
     return bytes(out) + TRAILER.pack(len(out), zlib.crc32(out), TRAILER_MAGIC)
 
 
-def _parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
+def parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
     """The entries of an index, and the tasks.
 
     Raises:
-        FormatError: damaged.
+        FormatError: damaged, or not the one form of bytes.
     """
     cursor = Cursor(data, "the index ends within a group")
     tasks = tuple(cursor.take(cursor.byte()).decode("ascii", "replace") for _ in range(cursor.byte()))
@@ -139,7 +141,7 @@ def _parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
         size, frame_count = cursor.varint("bytes of a group", MAX_LONG), cursor.byte()
         rate = cursor.varint("rate of frames", MAX_RATE)
         start = cursor.zigzag("time of a frame") if rate else 0
-        if not size or not 1 <= frame_count <= MAX_FRAMES:
+        if size < MIN_GROUP or not 1 <= frame_count <= MAX_FRAMES:
             raise FormatError("a group of the index is out of range")
         groups.append(GroupEntry(offset, size, frame_count, rate, start))
         offset += size
@@ -148,7 +150,7 @@ def _parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
     return groups, tasks
 
 
-def _read_index(source: RandomAccess) -> Index:
+def parse_file_index(source: RandomAccess) -> Index:
     """The index at the end of a file, in one request if it is short.
 
     Raises:
@@ -159,11 +161,13 @@ def _read_index(source: RandomAccess) -> Index:
         raise FormatError("there is no index")
     length, checksum, _ = TRAILER.unpack(tail[-TRAILER.size :])
     if length > len(tail) - TRAILER.size:
+        if length > source.size:
+            raise FormatError("the index is longer than the file")
         tail = source.tail(length + TRAILER.size)
     data = tail[-TRAILER.size - length : -TRAILER.size]
     if len(data) != length or zlib.crc32(data) != checksum:
         raise FormatError("the index is damaged (checksum)")
-    groups, tasks = _parse_index(data)
+    groups, tasks = parse_index(data)
     end = groups[-1].offset + groups[-1].size if groups else len(BEGINNING)
     size = end + length + TRAILER.size
     if source.known_size not in (None, size):
@@ -171,91 +175,37 @@ def _read_index(source: RandomAccess) -> Index:
     return Index(tuple(groups), tasks, end, size)
 
 
-# --- reading through -----------------------------------------------------------------------------------
+# --- groups --------------------------------------------------------------------------------------------
 
 
-def read_index(source: RandomAccess) -> Index:
-    """The groups of a sequence, from its index or, without one, from their headers.
+class GroupReader(Reader):
+    """One group of a file. It has no position, so that threads can share it; what it has read is kept.
+
+    Args:
+        max_pixels: larger images are refused.
 
     Raises:
-        FormatError: not a sequence.
+        FormatError: from the constructor, for a damaged header, or one of another group than ``entry`` tells.
     """
-    try:
-        return _read_index(source)
-    except FormatError as error:
-        if not is_sequence(source.read_at(0, len(BEGINNING))):
-            raise FormatError("not an mtc sequence") from None
-        return _read_through(source, error.reason)
 
+    def __init__(self, source: RandomAccess, entry: GroupEntry, max_pixels: int = MAX_PIXELS) -> None:
+        self.source, self.entry, self.size = source, entry, entry.size
+        self._head = source.read_at(entry.offset, min(entry.size, MAX_HEADER))
+        self._kept: dict[str, bytes] = {}
+        self.header = parse(self._head)
+        check_pixels(self.header, max_pixels)
+        if self.size > self.header.file_size:
+            raise FormatError(f"{self.size - self.header.file_size} bytes after the last section")
 
-def _read_through(source: RandomAccess, reason: str) -> Index:
-    groups: list[GroupEntry] = []
-    tasks: dict[str, None] = {}
-    offset, end, lost, tries = len(BEGINNING), len(BEGINNING), 0, 0
-    while offset < source.size:
-        header = _header_at(source, offset)
-        if header is None:
-            tries += 1
-            offset = _next_group(source, offset + 1) if tries < MAX_TRIES else source.size
-            continue
-        if offset + header.file_size > source.size:
-            break
-        lost += offset - end
-        groups.append(entry_of(header, offset))
-        tasks |= dict.fromkeys(header.tasks)
-        offset = end = offset + header.file_size
-    problem = f"{reason}, so it was read through: {len(groups)} groups"
-    if lost:
-        problem += f", {lost} bytes among them are damaged"
-    if source.size > end:
-        problem += f", {source.size - end} bytes at the end are no whole group"
-    return Index(tuple(groups), tuple(tasks), end, source.size, problem)
-
-
-def _header_at(source: RandomAccess, offset: int) -> Header | None:
-    """The header of the group that begins at ``offset``; None where none does."""
-    for count in (SHORT_HEADER, MAX_HEADER):
-        try:
-            header = parse(source.read_at(offset, count))
-            return header if header.frames is not None else None
-        except FormatError as error:
-            if error.reason != TOO_SHORT:
-                break
-    return None
-
-
-def _next_group(source: RandomAccess, offset: int) -> int:
-    """Where the next magic is from ``offset`` on, or the end of the file."""
-    while offset < source.size:
-        data = source.read_at(offset, SEARCH)
-        found = data.find(MAGIC)
-        if found >= 0:
-            return offset + found
-        if len(data) < len(MAGIC):
-            break
-        offset += len(data) - len(MAGIC) + 1
-    return source.size
-
-
-class GroupFile:
-    """One group of a file, as a file that can be read and sought. What was read first is kept."""
-
-    def __init__(self, source: RandomAccess, entry: GroupEntry) -> None:
-        self.source, self.entry, self.position = source, entry, 0
-        self._head = b""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """As of files; from the beginning (0), or the end (2)."""
-        self.position = offset + (self.entry.size if whence == 2 else 0)
-        return self.position
-
-    def read(self, count: int) -> bytes:
-        """So many bytes, or fewer at the end."""
-        start, end = self.position, min(self.position + count, self.entry.size)
-        self.position = end
+    def _read(self, section: Section) -> bytes:
+        start, end = section.offset, section.offset + section.length
+        if end > self.size:
+            raise SectionError("the file ends within it", section=section.name)
         if end <= len(self._head):
             return self._head[start:end]
-        data = self.source.read_at(self.entry.offset + start, end - start)
-        if start == 0:
-            self._head = data
-        return data
+        payload = self._kept.get(section.name)
+        if payload is None:
+            payload = self.source.read_at(self.entry.offset + start, section.length)
+            if section.length <= MAX_KEPT:
+                self._kept[section.name] = payload
+        return payload

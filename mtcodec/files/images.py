@@ -160,6 +160,8 @@ def suffix_for(image: Array) -> str:
 
     That is 8 and 16 bits without sign, 1 to 4 channels, and sides of at most MAX_PNG_SIDE.
     """
+    if image.ndim < 2:  # numbers
+        return ".npy"
     channels = 1 if image.ndim == 2 else image.shape[2]
     fits = channels <= 4 and max(image.shape[:2]) <= MAX_PNG_SIDE
     return ".png" if fits and image.dtype.name in ("uint8", "uint16") else ".npy"

@@ -23,6 +23,9 @@ class Reading:
             empty: none.
         unpack: by task, how its values are packed in colours (:func:`mtcodec.files.packing.parse`).
 
+        keeps_unpaired: where colour and depth have clocks of their own, are images without a partner in time
+            scenes of one task, as frames of a sequence may be? Else they are left out.
+
     Raises:
         UsageError: no such choice.
     """
@@ -30,6 +33,7 @@ class Reading:
     exif: str = "auto"
     unpack: Mapping[str, Packing] = field(default_factory=dict)
     pattern: str = ""
+    keeps_unpaired: bool = False
 
     def __post_init__(self) -> None:
         if self.exif not in EXIF_CHOICES:

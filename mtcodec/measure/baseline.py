@@ -43,11 +43,20 @@ class Baselines:
             return {}
         return {hyperprior.NAME: hyperprior.identity(self.grid(hyperprior.NAME), self.checkpoints)}
 
-    def points(self, images: Images, cache: CurveCache, progress: Progress) -> list[Point]:
-        """Points of every variant for every lossy task of 1 or 3 channels; ``cache`` keeps them."""
+    def points(
+        self,
+        images: Images,
+        cache: CurveCache,
+        progress: Progress,
+        pixels: Mapping[str, Sequence[int]] = {},
+    ) -> list[Point]:
+        """Points of every variant for every lossy task of 1 or 3 channels; ``cache`` keeps them.
+
+        ``pixels`` are by task those that bits per pixel of its images are counted by, see :func:`curve`.
+        """
         if not self.families:
             return []
-        jobs = self._jobs(images)
+        jobs = self._jobs(images, pixels)
         total, done = sum(len(signals) for _, signals, _ in jobs), 0
         points: list[Point] = []
         with workers_pool(self.workers) as mapper:
@@ -56,20 +65,23 @@ class Baselines:
                 curve_points = cache.get(images_hash, task, variant, grid)
                 if curve_points is None:
                     tick = part_of(progress, f"{variant} {task.name}", done, total)
-                    curve_points = curve(variant, signals, grid, self.checkpoints, mapper, tick)
+                    counted = pixels.get(task.name, ())
+                    curve_points = curve(variant, signals, grid, self.checkpoints, mapper, tick, counted)
                     cache.put(images_hash, variant, grid, curve_points)
                 done += len(signals)
                 points += curve_points
         return points
 
-    def _jobs(self, images: Images) -> list[tuple[str, Sequence[Signal], str]]:
+    def _jobs(
+        self, images: Images, pixels: Mapping[str, Sequence[int]]
+    ) -> list[tuple[str, Sequence[Signal], str]]:
         """What is to be measured: variant, images of one task, and their fingerprint."""
         jobs = []
         for signals in images.values():
             task, dtype = signals[0].task, signals[0].pixel_format.dtype
             if task.exact or task.channels not in (1, 3):
                 continue
-            images_hash = fingerprint(signals)
+            images_hash = fingerprint(signals, pixels.get(task.name, ()))
             for family in self.families:
                 for variant in image_codecs.variants(family, task, dtype):
                     jobs.append((variant, signals, images_hash))

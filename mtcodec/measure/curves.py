@@ -35,7 +35,7 @@ class Point:
     quality: float  # the codec's own setting
     images: int  # how many the means are over
     bytes: float  # of the whole file
-    bpp: float  # bits of the whole file per pixel
+    bpp: float  # bits of the whole file per pixel of the scene's largest image
     psnr: float  # dB
     mse: float  # of values scaled to 0..255
     encode_ms: float  # median, one thread
@@ -43,10 +43,9 @@ class Point:
 
 
 def _measure(
-    signal: Signal, codec: str, qualities: Sequence[float], checkpoints: str | None
+    signal: Signal, pixels: int, codec: str, qualities: Sequence[float], checkpoints: str | None
 ) -> list[list[float]]:
     """One image at every quality: rows of bytes, bpp, PSNR, MSE, encode and decode ms."""
-    pixels = signal.height * signal.width
     rows = []
     for quality in qualities:
         file, encode_ms = timed(partial(image_codecs.encode, codec, signal, quality, checkpoints))
@@ -77,6 +76,7 @@ def curve(
     checkpoints: str | None = None,
     mapper: Callable[..., Iterator[Any]] = map,
     tick: Callable[[int], None] = lambda done: None,
+    pixels: Sequence[int] = (),
 ) -> list[Point]:
     """The curve of one codec for one task, one point per quality.
 
@@ -86,10 +86,11 @@ def curve(
         checkpoints: see :func:`mtcodec.measure.image_codecs.encode`.
         mapper: of :func:`workers_pool`.
         tick: called after each image with how many are done.
+        pixels: that bits per pixel are counted by, of each image; without them its own.
     """
     measure = partial(_measure, codec=codec, qualities=qualities, checkpoints=checkpoints)
     rows = []
-    for row in mapper(measure, images):
+    for row in mapper(measure, images, pixels or _own_pixels(images)):
         rows.append(row)
         tick(len(rows))
     table = np.asarray(rows, dtype=np.float64)  # images x qualities x 6
@@ -100,9 +101,15 @@ def curve(
     ]
 
 
-def fingerprint(images: Sequence[Signal]) -> str:
-    """Hash of what a curve depends on besides the codec: the task's kind and every pixel."""
+def _own_pixels(images: Sequence[Signal]) -> list[int]:
+    return [signal.height * signal.width for signal in images]
+
+
+def fingerprint(images: Sequence[Signal], pixels: Sequence[int] = ()) -> str:
+    """Hash of what a curve depends on besides the codec: the task's kind, every pixel, and ``pixels`` as there."""
     digest = hashlib.sha256(f"{CACHE_VERSION} {images[0].task.kind.name}".encode())
+    if pixels and list(pixels) != _own_pixels(images):
+        digest.update(f" {list(pixels)}".encode())
     for signal in images:
         image = signal.original
         digest.update(f" {image.dtype} {image.shape} ".encode())

@@ -7,6 +7,7 @@ scenes and compared with each other and with baselines. Results call the baselin
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mtcodec.codec import api
-from mtcodec.codec.prepare import declare
+from mtcodec.codec.prepare import declare, largest_size
 from mtcodec.errors import OutputError, UsageError
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.output import write_atomic
@@ -141,8 +142,12 @@ def evaluate(
     note = losses_once(note)
     loaded = [_load(files, declared, tasks, note) for files in scenes]
     images: dict[str, list[Signal]] = {}
-    for name, signal in (item for scene in loaded for item in scene.items()):
-        images.setdefault(name, []).append(signal)
+    pixels: dict[str, list[int]] = {}
+    for scene in loaded:
+        counted = math.prod(largest_size({name: signal.original for name, signal in scene.items()}))
+        for name, signal in scene.items():
+            images.setdefault(name, []).append(signal)
+            pixels.setdefault(name, []).append(counted)
     entries: dict[str, dict[str, Any]] = {}
     for name, codec in systems.items():
         rows = []
@@ -152,7 +157,7 @@ def evaluate(
             rows.append(run_system(codec, loaded, quality, info, tick))
         entries[name] = {**facts.get(name, {}), "rows": rows}
     cache = CurveCache(None if out is None else out / CACHE_NAME, identities)
-    points = baselines.points(images, cache, progress)
+    points = baselines.points(images, cache, progress, pixels)
     share = {name: len(signals) / len(loaded) for name, signals in images.items()}
     for entry in entries.values():
         for row in entry["rows"]:

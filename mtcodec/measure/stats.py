@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -53,9 +54,11 @@ def describe(
     Returns:
         - ``scenes``: how many;
         - ``tasks``, by name: ``kind``, ``scenes`` that have it, ``bytes`` on disk, ``estimated`` where those
-          are of :data:`SIZED_FILES` files, ``images`` (how many of what dtype and channels, of the headers
-          read), ``unit`` of stored lengths (else empty), and ``holes``, the share of pixels in the sample;
-        - ``sizes``: scenes by size of image, of the headers read;
+          are of :data:`SIZED_FILES` files, ``images`` and ``sizes`` (how many of what dtype and channels,
+          and of what size, of the headers read), ``unit`` of stored lengths (else empty), and ``holes``, the
+          share of pixels in the sample;
+        - ``sizes``: scenes by size of the largest image, of the headers read; ``mixed_sizes``: how many of
+          these scenes have tasks of different sizes;
         - ``headers``, ``sample``: keys of the scenes whose headers or images were read;
         - ``failed``: what was wrong, by key;
         - ``encoded``: of every quality the means and sums of :func:`_estimate`; empty without ``codec``.
@@ -65,13 +68,16 @@ def describe(
     """
     facts = {name: _on_disk(name, scenes, request) for name in _names(scenes, tasks)}
     failed: dict[str, str] = {}
-    sizes = Counter[str]()
+    sizes, mixed = Counter[str](), 0
     header_scenes = spread(scenes, HEADER_SCENES)
     for files in header_scenes:
         try:
-            sizes[_headers(files, facts)] += 1
+            scene_sizes = _headers(files, facts)
         except MtcodecError as error:
             failed[files.key] = str(error)
+            continue
+        sizes["×".join(map(str, max(scene_sizes, key=math.prod))) if scene_sizes else ""] += 1
+        mixed += len(set(scene_sizes)) > 1
     sample_scenes = spread(scenes, sample)
     rows, holes = _read_sample(
         sample_scenes, request, tasks, codec, qualities, progress, failed, losses_once(note)
@@ -84,7 +90,7 @@ def describe(
         task_facts["unit"] = _unit(name, task_facts["images"], scenes[0], request)
     by_quality = zip(qualities, zip(*rows)) if codec else ()
     return {
-        "scenes": len(scenes), "tasks": facts, "sizes": dict(sizes.most_common()),
+        "scenes": len(scenes), "tasks": facts, "sizes": dict(sizes.most_common()), "mixed_sizes": mixed,
         "headers": len(header_scenes), "sample": [files.key for files in sample_scenes], "failed": failed,
         "encoded": [_estimate(quality_rows, quality, len(scenes)) for quality, quality_rows in by_quality],
     }  # fmt: skip
@@ -135,7 +141,7 @@ def _on_disk(name: str, scenes: Sequence[SceneFiles], request: Request) -> dict[
     task = task_named(name, request.tasks)
     return {
         "kind": "data" if task is None else task.kind.name, "scenes": round(len(sizes) * scale),
-        "bytes": round(sum(sizes) * scale), "estimated": scale > 1, "images": {},
+        "bytes": round(sum(sizes) * scale), "estimated": scale > 1, "images": {}, "sizes": {},
     }  # fmt: skip
 
 
@@ -150,15 +156,17 @@ def _bytes(source: ImageSource) -> int | None:
         raise SceneError(f"cannot read it: {reason}", path=source) from error
 
 
-def _headers(files: SceneFiles, facts: Mapping[str, dict[str, Any]]) -> str:
-    """Note what the headers of a scene's images tell; returns the size of the first, empty without images."""
-    size = ""
-    for name, shape in read_shapes(files, facts).items():
-        size = size or f"{shape.width}×{shape.height}"
+def _headers(files: SceneFiles, facts: Mapping[str, dict[str, Any]]) -> list[tuple[int, int]]:
+    """Note what the headers of a scene's images tell; returns their widths and heights."""
+    shapes = read_shapes(files, facts)
+    for name, shape in shapes.items():
         samples = shape.dtype if shape.channels == 1 else f"{shape.channels}×{shape.dtype}"
-        images = facts[name]["images"]
-        images[samples] = images.get(samples, 0) + 1
-    return size
+        for counts, kind in (
+            (facts[name]["images"], samples),
+            (facts[name]["sizes"], f"{shape.width}×{shape.height}"),
+        ):
+            counts[kind] = counts.get(kind, 0) + 1
+    return [(shape.width, shape.height) for shape in shapes.values()]
 
 
 def _holes(images: Mapping[str, Array], request: Request, shares: dict[str, list[float]]) -> None:
@@ -175,9 +183,8 @@ def _encode(codec: Codec, images: Mapping[str, Array], request: Request, quality
     """Bytes, pixels, PSNR by task and seconds of processor time of one scene at a quality."""
     settings = {**vars(request), "quality": quality}
     encoded, milliseconds = timed(partial(codec.encode_stored, images, **settings), time.process_time)
-    height, width = next(iter(images.values())).shape[:2]
     return {
-        "bytes": len(encoded.to_bytes()), "pixels": height * width, "psnr": encoded.psnr,
+        "bytes": len(encoded.to_bytes()), "pixels": encoded.prepared.pixels, "psnr": encoded.psnr,
         "seconds": milliseconds / 1000,
     }  # fmt: skip
 
@@ -197,8 +204,8 @@ def _unit(name: str, images: Mapping[str, int], scene: SceneFiles, request: Requ
 def _estimate(rows: Sequence[Mapping[str, Any]], quality: float, total: int) -> dict[str, Any]:
     """Means over the sample, and what follows for ``total`` scenes.
 
-    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp``, and ``psnr`` in dB by task that
-    is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
+    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp`` of the largest images, and ``psnr`` in
+    dB by task that is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
     """
     size, seconds = (fmean(row[key] for row in rows) for key in ("bytes", "seconds"))
     return {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any, Protocol
 
+from mtcodec.codec.prepare import largest_size
 from mtcodec.errors import MtcodecError
 from mtcodec.files.scene import Scene
 from mtcodec.measure.timing import timed
@@ -58,8 +60,7 @@ def _run_scene(codec: SceneCodec, scene: Signals, quality: float, info: Info) ->
     for name in scene:
         if name not in decoded:
             raise MtcodecError("not among the decoded images", task=name)
-    first_signal = next(iter(scene.values()))
-    row = _sizes(data, info(data), scene, first_signal.height * first_signal.width)
+    row = _sizes(data, info(data), scene, math.prod(largest_size(images)))
     for name, signal in scene.items():
         row["tasks"][name] |= measure(signal, decoded[name], slow=True)
     return {**row, "encode_ms": encode_ms, "decode_ms": decode_ms}
@@ -81,8 +82,8 @@ def run_system(
     """Encode, decode and measure scenes at one quality; ``tick`` is told how many are done.
 
     Returns:
-        Means over the scenes: ``bytes`` and ``bpp`` in all; ``lossy_bytes``, without the sections that only
-        exact tasks read; ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and
+        Means over the scenes: ``bytes`` and ``bpp`` (of the largest image) in all; ``lossy_bytes``, without the
+        sections that only exact tasks read; ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and
         ``bpp``, for a task what decoding it alone needs, with its measures, and on how many ``images``.
         ``psnr_mean`` is the mean over the lossy tasks of their mean PSNRs, and times are medians.
     """

@@ -54,7 +54,7 @@ class CodedScene:
 
     @property
     def pixels(self) -> int:
-        return self.header.height * self.header.width
+        return self.header.pixels
 
 
 def read_scenes(networks: Sequence[TorchNetworks], sources: Sequence[SceneFiles]) -> list[Scene]:

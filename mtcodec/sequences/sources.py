@@ -31,7 +31,7 @@ class FileSource:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # whatever the directory is when it is read
         self.label = str(path)
 
     @property

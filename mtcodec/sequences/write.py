@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mtcodec.codec.api import Codec
 from mtcodec.codec.inputs import stored_scene
+from mtcodec.codec.prepare import Facts, facts_of
 from mtcodec.codec.request import Request
-from mtcodec.codec.timeline import Timeline
-from mtcodec.container.frames import MAX_FRAMES
-from mtcodec.container.header import Header
-from mtcodec.container.mtc import Reader
-from mtcodec.container.sequence import BEGINNING, GroupEntry, GroupFile, entry_of, pack_index, read_index
-from mtcodec.errors import FormatError, OutputError, SceneError, UsageError
+from mtcodec.container import attachments
+from mtcodec.container.attachments import read as read_attachments
+from mtcodec.container.frames import MAX_FRAMES, MAX_NAME, is_name
+from mtcodec.container.header import Header, parse
+from mtcodec.container.read_through import read_index
+from mtcodec.container.sequence import MAX_TASKS, GroupEntry, GroupReader, entry_of, pack_index
+from mtcodec.errors import FormatError, OutputError, SceneError, SectionError, UsageError
 from mtcodec.messages import Loss, warn_of_loss
 from mtcodec.networks.weights import store
+from mtcodec.sequences.append_file import AppendFile
+from mtcodec.sequences.facts import stored_facts
+from mtcodec.sequences.pending import PendingFrame, PendingGroup
+from mtcodec.sequences.seconds import Seconds, exact, frame_seconds
 from mtcodec.sequences.sources import FileSource
 
 if TYPE_CHECKING:
     from mtcodec.codec.encoded import EncodedGroup
 
 GROUP = 16  # frames of a group, by default
-Seconds = float | int | Fraction | Decimal | str
-
-
-@dataclass
-class _Pending:
-    """Frames that wait for their group to be full."""
-
-    scenes: list[Mapping[str, Any]] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    times: list[Fraction] = field(default_factory=list)
-    task_times: list[Mapping[str, Fraction]] = field(default_factory=list)
-    attached: dict[str, bytes] = field(default_factory=dict)
-
-    def timeline(self) -> Timeline:
-        tasks = {task for times in self.task_times for task in times}
-        by_task = {task: [times.get(task) for times in self.task_times] for task in tasks}
-        return Timeline(tuple(self.names), tuple(self.times), by_task)
 
 
 class SequenceWriter:
@@ -56,9 +45,11 @@ class SequenceWriter:
     Args:
         path: of a file that is not there, unless ``append`` or ``force`` says otherwise.
         quality: see :meth:`mtcodec.Codec.encode`.
-        fps: frames a second, as ``30`` or ``"30000/1001"``, for frames that come without a time.
-        group: frames that are coded together, 1 to 64.
-        append: go on with the sequence that is there; an index that it lacks is no obstacle.
+        fps: frames a second, as ``30`` or ``"30000/1001"``, for frames that come without a time: they follow
+            the one before.
+        group: frames that are coded together, 1 to 64; fewer where pixels or attached files are more than a
+            group can hold, which is told.
+        append: go on with the sequence that is there, if any; an index that it lacks is no obstacle.
         force: replace a file that is there.
         codec: instead of ``weights`` and ``device``.
         tell: takes each line about what was recognised, assumed or left out once; by default losses are
@@ -66,11 +57,11 @@ class SequenceWriter:
         weights, device, settings: as of :class:`mtcodec.Codec`. Targets are of single images, and refused.
 
     Attributes:
-        frame_count: frames so far. groups: those that are written.
+        groups: those that are written.
 
     Raises:
         OutputError: the file is there, cannot be written, or another process writes it.
-        UsageError: a setting that makes no sense. FormatError: what is there is no sequence.
+        UsageError: a setting that makes no sense. FormatError: what is there is no sequence, or damaged.
 
     Warns:
         MtcodecWarning: once for each line about what is assumed or left out.
@@ -94,45 +85,37 @@ class SequenceWriter:
     ) -> None:
         if not 1 <= group <= MAX_FRAMES:
             raise UsageError(f"a group has 1 to {MAX_FRAMES} frames, not {group}")
-        self.path, self.group = Path(path), group
+        self.path, self.group = Path(path).absolute(), group
         self.tell, self.on_group = tell, on_group
-        self.frame_seconds = None if fps is None else 1 / _positive(fps)
+        self.frame_seconds = None if fps is None else frame_seconds(fps)
         self.codec = codec or Codec(weights, device)
         self.settings = settings if quality is None else {**settings, "quality": quality}
-        if {"target_psnr", "target_bytes"} & self.settings.keys():
+        self.request: Request = self.codec.request_for(None, self.settings)
+        if self.request.target_psnr or self.request.target_bytes:
             raise UsageError("targets are of single images: a sequence is written once, with a quality")
-        self.request: Request = self.codec._request_for(None, self.settings)
+        if self.request.attach:
+            raise UsageError("files are attached to frames: append(frame, attach=...)")
         self.groups: list[GroupEntry] = []
-        self.tasks: dict[str, tuple[Any, ...]] = {}  # by name: what may not change
+        self.tasks: dict[str, Facts] = {}
         self._names: set[str] = set()
+        self._attached: dict[str, bytes] = {}  # digests of files by name
         self._last_time: Fraction | None = None
-        self._pending = _Pending()
+        self._pending = PendingGroup()
         self._told: set[str] = set()
-        self._file: BinaryIO | None = self._open(append, force)
+        self._file: AppendFile | None = self._open(append, force)
 
     # --- opened and closed ---------------------------------------------------------------------------------
 
-    def _open(self, append: bool, force: bool) -> BinaryIO:
-        """The file, locked, and positioned behind its last whole group."""
-        is_there = self.path.exists()
-        if is_there and not (append or force):
+    def _open(self, append: bool, force: bool) -> AppendFile:
+        """The file, locked, and without what follows its last whole group."""
+        if self.path.exists() and not (append or force):
             raise OutputError(
                 "exists already (append=True goes on with it, force=True replaces it)", path=self.path
             )
+        file = AppendFile(self.path, force and not append)
         try:
-            file = self.path.open("r+b" if is_there else "x+b")
-        except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror or error}", path=self.path) from error
-        try:
-            _lock(file, self.path)
-            if is_there and append and self.path.stat().st_size:
-                end = self._read_existing()
-                file.seek(end)
-                file.truncate()
-            else:
-                file.truncate(0)
-                file.write(BEGINNING)
-                file.flush()
+            if file.was_there:
+                file.cut(self._read_existing())
         except BaseException:
             file.close()
             raise
@@ -143,15 +126,30 @@ class SequenceWriter:
         source = FileSource(self.path)
         try:
             index = read_index(source)
+            if index.lost:
+                raise FormatError(
+                    f"damaged among its groups: {index.lost} bytes (mtcodec cut copies parts of it)"
+                )
+            for entry in index.groups:
+                reader = GroupReader(source, entry)
+                self._take_over(reader, entry)
         except FormatError as error:
             raise error.at(path=self.path) from None
         if index.problem:
             self.tell(Loss(f"{self.path}: {index.problem}"))
-        for entry in index.groups:
-            header = Reader(GroupFile(source, entry)).header  # type: ignore[arg-type]
-            self._check_tasks(header)
-            self._add_entry(header, entry.offset)
         return index.end
+
+    def _take_over(self, reader: GroupReader, entry: GroupEntry) -> None:
+        """Note what a group has that was there."""
+        frames = reader.header.frames
+        if frames is None or not self._names.isdisjoint(frames.names):
+            raise FormatError("no group, or with frames whose names repeat")
+        self._add_group(entry_of(reader.header, entry.offset), reader.header)
+        self._names.update(frames.names)
+        self._last_time = Fraction(frames.ticks[-1], frames.rate) if frames.rate else None
+        with suppress(SectionError):  # what is damaged cannot be told from others of its name
+            files = read_attachments(reader)
+            self._attached |= {name: _digest(content) for name, content in files.items()}
 
     def __enter__(self) -> SequenceWriter:
         return self
@@ -165,21 +163,34 @@ class SequenceWriter:
                 self.close()
 
     def close(self) -> None:
-        """Write the frames that wait, and the index. The file is closed whatever happens."""
-        if self._file is None:
+        """Write the frames that wait, and the index, also where the former fails. Closed whatever happens."""
+        file = self._file
+        if file is None:
             return
         try:
-            self.flush()
-            self._write(pack_index(self.groups, list(self.tasks)))
+            if not file.is_inherited:
+                try:
+                    self.flush()
+                finally:
+                    file.write(pack_index(self.groups, list(self.tasks)))
+                self._tell_of_unused()
         finally:
-            self._file.close()
             self._file = None
+            if not file.is_inherited:
+                file.close()
+
+    def _tell_of_unused(self) -> None:
+        """Tell of settings of tasks that no frame has."""
+        unused = sorted(self.request.tasks_named() - set(self.tasks))
+        if unused:
+            self.tell(Loss(f"settings of {', '.join(unused)}, which no frame has, are left aside"))
 
     # --- frames --------------------------------------------------------------------------------------------
 
     @property
     def frame_count(self) -> int:
-        return sum(group.frame_count for group in self.groups) + len(self._pending.scenes)
+        """Frames so far, with those that wait."""
+        return sum(group.frame_count for group in self.groups) + len(self._pending)
 
     def append(
         self,
@@ -189,150 +200,157 @@ class SequenceWriter:
         attach: Mapping[str, bytes] | None = None,
         layout: str = "auto",
     ) -> None:
-        """Add a frame.
+        """Add a frame. Its arrays are copied, so that a camera's buffer can be used again.
 
         Args:
             frame: images by task as :meth:`mtcodec.Codec.encode` takes them; it may lack tasks. All images of a
                 task have one size and dtype. Numbers, () and (N,), are kept exactly; tables (H, W) are, if the
                 setting ``numbers`` names them.
-            time: in seconds, or by task where clocks differ; texts and Fractions are exact. They do not descend.
+            time: in seconds, or by task where clocks differ. They do not descend. Texts, Decimals and Fractions
+                are exact, floats mean their decimals; all to the nanosecond.
             name: by default the frame's number, such as ``000012``.
-            attach: small files to keep beside it, by name.
+            attach: small files to keep beside it, by name. Files of one name in a sequence are the same.
 
         Raises:
             SceneError: the images are not what their tasks declare, or differ from those before.
-            UsageError: a time that is missing or descends, a name that is taken.
+            UsageError: a time that is missing or descends, a name that is taken or none, files that cannot be
+                attached. OutputError: the group, now full, cannot be written.
+                But for the last, the frame is as if it had never come.
         """
         if self._file is None:
             raise UsageError("the sequence is closed", path=self.path)
+        checked = self._checked(frame, time, name, attach or {}, layout)
+        if len(self._pending) >= self.group or not self._has_room(checked):
+            self.flush()
+        self._pending.add(checked)
+        self._names.add(checked.name)
+        self._attached |= {name: _digest(content) for name, content in checked.attached.items()}
+        self.tasks |= checked.facts
+        self._last_time = checked.time
+        if len(self._pending) == self.group:
+            self.flush()
+
+    def _checked(
+        self,
+        frame: Mapping[str, Any],
+        time: Seconds | Mapping[str, Seconds] | None,
+        name: str | None,
+        attach: Mapping[str, bytes],
+        layout: str,
+    ) -> PendingFrame:
+        """The frame, if it can follow those before."""
         scene = stored_scene(frame, self.request, layout)
         if not scene:
             raise SceneError("a frame without images")
-        number = self.frame_count
-        name = f"{number:06d}" if name is None else name
+        facts = facts_of(scene, self.request)
+        self._check_facts(facts)
+        attachments.check(attach, scene)
+        self._check_attached(attach)
+        name = self._free_name() if name is None else name
+        if not is_name(name):
+            raise UsageError(f"not a name of a frame: {name!r} (at most {MAX_NAME} bytes, no / or \\)")
         if name in self._names:
             raise UsageError(f"two frames are called {name!r}", path=self.path)
-        self._check_images(scene)
-        when, task_times = self._time_of(number, time)
-        self._names.add(name)
-        pending = self._pending
-        pending.scenes.append(scene)
-        pending.names.append(name)
-        pending.task_times.append(task_times)
-        pending.attached |= attach or {}
-        if when is not None:
-            pending.times.append(when)
-            self._last_time = when
-        if len(pending.scenes) == self.group:
-            self.flush()
+        when, task_times = self._time_of(scene, time)
+        images = {task: np.array(image) for task, image in scene.items()}
+        return PendingFrame(images, facts, name, when, task_times, dict(attach))
+
+    def _free_name(self) -> str:
+        """The frame's number, or the next one that is no name yet."""
+        number = self.frame_count
+        while f"{number:06d}" in self._names:
+            number += 1
+        return f"{number:06d}"
 
     def _time_of(
-        self, number: int, time: Seconds | Mapping[str, Seconds] | None
+        self, scene: Mapping[str, Any], time: Seconds | Mapping[str, Seconds] | None
     ) -> tuple[Fraction | None, dict[str, Fraction]]:
         """The time of a frame, and those of its tasks; frames have times all or none."""
-        by_task = {task: _exact(at) for task, at in time.items()} if isinstance(time, Mapping) else {}
+        by_task = {task: exact(at) for task, at in time.items()} if isinstance(time, Mapping) else {}
+        for task in by_task:
+            if task not in scene:
+                raise UsageError(f"a time of task {task!r}, which the frame lacks")
+        last, number = self._last_time, self.frame_count
         if by_task:
             when: Fraction | None = min(by_task.values())
         elif time is not None and not isinstance(time, Mapping):
-            when = _exact(time)
+            when = exact(time)
+        elif self.frame_seconds is not None:
+            when = Fraction(0) if last is None else last + self.frame_seconds
         else:
-            when = None if self.frame_seconds is None else number * self.frame_seconds
-        if number and (when is None) != (self._last_time is None):
+            when = None
+        if number and (when is None) != (last is None):
             raise UsageError(f"frame {number} has {'no' if when is None else 'a'} time, others differ")
-        if when is not None and self._last_time is not None and when < self._last_time:
-            raise UsageError(f"times descend: {float(when):g} after {float(self._last_time):g} seconds")
+        if when is not None and last is not None and when < last:
+            raise UsageError(f"times descend: {float(when):.15g} after {float(last):.15g} seconds")
         return when, by_task
 
-    def _check_images(self, scene: Mapping[str, Any]) -> None:
-        """Raise SceneError where images differ in size or dtype from those that wait."""
-        for name, image in scene.items():
-            for other in self._pending.scenes:
-                if name in other and (other[name].shape, other[name].dtype) != (image.shape, image.dtype):
-                    raise SceneError(
-                        f"{image.dtype} {image.shape}, but {other[name].dtype} {other[name].shape} before",
-                        task=name,
-                    )
+    def _check_facts(self, facts: Mapping[str, Facts]) -> None:
+        """Raise SceneError where a task is not what it was before, UsageError for too many tasks."""
+        for name, of_task in facts.items():
+            before = self.tasks.get(name, of_task)
+            if of_task != before:
+                raise SceneError(f"{of_task}, but {before} before", task=name)
+        if len({*self.tasks, *facts}) > MAX_TASKS:
+            raise UsageError(f"more than {MAX_TASKS} tasks")
+
+    def _check_attached(self, files: Mapping[str, bytes]) -> None:
+        """Raise UsageError where a file is another one than that of its name before."""
+        for name, content in files.items():
+            if self._attached.get(name, _digest(content)) != _digest(content):
+                raise UsageError(f"two different attached files are called {name!r}", path=self.path)
 
     # --- groups --------------------------------------------------------------------------------------------
 
+    def _has_room(self, frame: PendingFrame) -> bool:
+        """May the group that waits have this frame, too? That it may not is told."""
+        if not len(self._pending) or self._pending.has_room(frame):
+            return True
+        self._tell_once(
+            f"some groups have fewer than {self.group} frames, by the limits of pixels and attached files"
+        )
+        return False
+
     def flush(self) -> None:
-        """Write the frames that wait as a group, though it is not full."""
-        if not self._pending.scenes:
+        """Write the frames that wait as a group, though it is not full. If that fails, they wait on.
+
+        Raises:
+            OutputError: it cannot be written. SceneError: values that cannot be kept.
+        """
+        pending = self._pending
+        if self._file is None or not len(pending):
             return
-        pending, self._pending = self._pending, _Pending()
-        present = {name for scene in pending.scenes for name in scene}
-        encoded = self.codec.encode_group(
-            pending.scenes, pending.timeline(),
-            **{**vars(self.request.for_tasks(present)), "attach": pending.attached},
-        )  # fmt: skip
-        data = encoded.to_bytes()
-        header = Reader(data).header
-        self._check_tasks(header)
-        offset = self.groups[-1].offset + self.groups[-1].size if self.groups else len(BEGINNING)
-        self._write(data)
-        self._add_entry(header, offset)
+        try:
+            encoded = self.codec.encode_group(
+                [frame.images for frame in pending.frames], pending.timeline(),
+                **{**vars(self.request.for_tasks(pending.tasks)), "attach": pending.attached},
+            )  # fmt: skip
+        except (SceneError, UsageError) as error:
+            first = self.frame_count - len(pending)
+            error.reason = f"{error.reason} (among frames {first} to {self.frame_count - 1})"
+            raise
+        data, offset = encoded.to_bytes(), self._file.end
+        self._file.write(data)
+        self._pending = PendingGroup()
+        header = parse(data)
+        self._add_group(entry_of(header, offset), header)
         for line in (*encoded.prepared.messages, *encoded.prepared.warnings):
-            if line not in self._told:
-                self._told.add(line)
-                self.tell(line)
+            self._tell_once(line)
         if self.on_group is not None:
             self.on_group(encoded)
 
-    def _check_tasks(self, header: Header) -> None:
-        """Raise SceneError where a task is not what it was in groups before."""
-        for name in header.tasks:
-            attributes = header.task(name).attributes
-            facts = (attributes.dtype, attributes.channels, attributes.shape, header.size_of(name))
-            if self.tasks.setdefault(name, facts) != facts:
-                raise SceneError(
-                    f"{facts[0]} {facts[3]}, but {self.tasks[name][0]} {self.tasks[name][3]} before",
-                    task=name,
-                )
+    def _add_group(self, entry: GroupEntry, header: Header) -> None:
+        """Note what a group on the disk holds."""
+        facts = stored_facts(header)
+        self._check_facts(facts)
+        self.tasks |= facts
+        self.groups.append(entry)
 
-    def _add_entry(self, header: Header, offset: int) -> None:
-        self.groups.append(entry_of(header, offset))
-        frames = header.frames
-        assert frames is not None
-        self._names.update(frames.names)
-        if frames.rate and (self._last_time is None or frames.ticks[-1] >= self._last_time * frames.rate):
-            self._last_time = Fraction(frames.ticks[-1], frames.rate)
-
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None
-        try:
-            self._file.write(data)
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            raise OutputError(f"cannot write it: {error.strerror or error}", path=self.path) from error
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.tell(line)
 
 
-def _exact(seconds: Seconds) -> Fraction:
-    """A time as it is written in decimals."""
-    try:
-        return seconds if isinstance(seconds, Fraction) else Fraction(str(seconds))
-    except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f"not a time in seconds: {seconds!r}") from error
-
-
-def _positive(fps: Seconds) -> Fraction:
-    number = _exact(fps)
-    if not 0 < number <= 10**6:
-        raise UsageError(f"not a number of frames a second: {fps!r}")
-    return number
-
-
-def _lock(file: BinaryIO, path: Path) -> None:
-    """Keep others from writing the file while it is open.
-
-    Raises:
-        OutputError: another process writes it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise OutputError("another process is writing it", path=path) from error
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,11 @@ def mse(original: Array, decoded: Array, peak: float) -> float:
 
 def psnr(original: Array, decoded: Array, peak: float) -> float:
     """Peak signal-to-noise ratio in dB over all values, at most :data:`PSNR_CAP`."""
-    error = mse(original, decoded, peak)
+    return psnr_of(mse(original, decoded, peak))
+
+
+def psnr_of(error: float) -> float:
+    """The same of a mean squared error as :func:`mse` gives it."""
     if error == 0.0:
         return PSNR_CAP
     return min(PSNR_CAP, 10.0 * math.log10(255.0**2 / error))
@@ -179,7 +184,7 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
     """All measures of the kind of ``signal``.
 
     Args:
-        decoded: shape and dtype of the original.
+        decoded: shape and dtype of the original; of several frames, all measures are over all of them.
         slow: those that take seconds for a large image, too.
 
     Returns:
@@ -203,7 +208,8 @@ def measure(signal: Signal, decoded: Array, slow: bool = False) -> dict[str, flo
     if pair[0].size:
         result |= {name: OVER_VALID[name](*pair) for name in names if name in OVER_VALID}
     if "ms_ssim" in names:
-        result["ms_ssim"] = ms_ssim(original, decoded, peak_of(signal))
+        pairs = zip(signal.frames(), np.split(decoded, signal.frame_count))
+        result["ms_ssim"] = fmean(ms_ssim(frame.original, image, peak_of(signal)) for frame, image in pairs)
     return result
 
 

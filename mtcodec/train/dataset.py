@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +19,7 @@ from mtcodec.errors import SceneError
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import Scene, read_scene
 from mtcodec.files.trees.layouts import SceneFiles
+from mtcodec.messages import Loss
 from mtcodec.signals.mapping import to_planes
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import Declarations, Task
@@ -64,7 +67,7 @@ class Pixels:
 
 @dataclass
 class Scenes:
-    """Scenes of datasets in memory, their holes filled.
+    """Scenes of datasets in memory, their holes filled; all images of a scene have one size.
 
     Crops are drawn from every dataset equally often, however many scenes it has.
     """
@@ -189,7 +192,16 @@ def keep_tasks(has_task: Tensor, task_dropout: float, random: Callable[..., Tens
 
 
 def read_stored(source: Source, tasks: Sequence[Task], note: Note = ignore) -> dict[str, StoredImage]:
-    """The images of one scene, which must be as the tasks declare."""
+    """The images of one scene that have the size of most, as networks code these together.
+
+    Of sizes that equally many have, it is the larger one.
+
+    Args:
+        note: takes a line about images of other sizes, which are left out.
+
+    Raises:
+        SceneError: an image that is not as its task declares.
+    """
     declared = {task.name: task for task in tasks}
     read = source if callable(source) else partial(read_scene, source, note=note)
     images = read(declared, list(declared))
@@ -198,7 +210,18 @@ def read_stored(source: Source, tasks: Sequence[Task], note: Note = ignore) -> d
             path = None if callable(source) else source.files[name]
             message = f"an image {image.shape}, but the task has {declared[name].channels} channels"
             raise SceneError(message, path=path, task=name)
-    return {name: store(Signal.from_image(declared[name], image)) for name, image in images.items()}
+    same_size = _of_one_size(images, note)
+    return {name: store(Signal.from_image(declared[name], image)) for name, image in same_size.items()}
+
+
+def _of_one_size(images: Scene, note: Note) -> Scene:
+    """The images that have the size of most, and a line about every other one."""
+    sizes = Counter(image.shape[:2] for image in images.values())
+    size = max(sizes, key=lambda size: (sizes[size], math.prod(size)), default=None)
+    for name, image in images.items():
+        if image.shape[:2] != size:
+            note(Loss(f"{name}: left out of training where most tasks of a scene have another size"))
+    return {name: image for name, image in images.items() if image.shape[:2] == size}
 
 
 def store(signal: Signal) -> StoredImage:

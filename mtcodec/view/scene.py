@@ -19,12 +19,14 @@ import numpy as np
 from mtcodec.codec.api import Codec
 from mtcodec.codec.info import summary
 from mtcodec.container.mtc import Reader
+from mtcodec.container.section import NUMBERS
 from mtcodec.errors import MtcodecError, SectionError, WeightsError
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.scene import ALPHA_SUFFIX, read_scene
 from mtcodec.files.sources import MissingSource, size_of
 from mtcodec.files.trees.search import SceneFiles
 from mtcodec.signals.mapping import Array
+from mtcodec.view.numbers import text_of
 from mtcodec.view.pictures import Sizing, sizing_for
 from mtcodec.view.sources import Scenes, original_of
 from mtcodec.view.task import TaskView, add_pictures, declaration_of, unit_of
@@ -129,15 +131,24 @@ def _view_scene(
         task = declaration_of(task_name, section, images.get(task_name), codec.tasks)
         unit_note = notes.get("unit") or (files.units.get(task_name) if files else None)
         dtype = section.attributes.dtype
-        task_view = TaskView(task_name, task, dtype, unit_of(task, dtype, unit_note))
+        unit = unit_of(task, dtype, unit_note)
+        task_view = TaskView(task_name, task, dtype, *header.size_of(task_name), unit=unit)
         task_view.decode_error = decode_errors.get(task_name)
         if task_name in images:
             numbers = {name: value for name, value in notes.items() if isinstance(value, (int, float))}
             task_view.measures = {name: value for name, value in numbers.items() if isfinite(value)}
-            add_pictures(task_view, section, images[task_name], originals.get(task_name), sizing)
+            if section.attributes.shape in NUMBERS:
+                task_view.numbers = text_of(images[task_name])
+            else:
+                add_pictures(task_view, section, images[task_name], originals.get(task_name), sizing)
         view.tasks.append(task_view)
-    view.tasks.sort(key=lambda task_view: task_view.task.kind.name != "color")
+    view.tasks.sort(key=_place)
     return view
+
+
+def _place(task: TaskView) -> int:
+    """Colours come first, numbers last."""
+    return 2 if task.numbers else int(task.task.kind.name != "color")
 
 
 def _decode(

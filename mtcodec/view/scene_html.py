@@ -44,7 +44,8 @@ def _tasks(scene: SceneView) -> str:
         )
     else:
         figures = f'<figure class="task">{placeholder(scene.name, 4, 3)}</figure>'
-    return f'<div class="tasks of-{min(max(len(scene.tasks), 1), 6)}">{figures}</div>'
+    pictures = sum(not task.numbers for task in scene.tasks)
+    return f'<div class="tasks of-{min(max(pictures, 1), 6)}">{figures}</div>'
 
 
 def total_size(count: int, original_bytes: int) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mtcodec.codec.prepare import declare
+from mtcodec.codec.prepare import as_array, declare
 from mtcodec.coders.candidate import pixel_format_of
-from mtcodec.container.section import Section
+from mtcodec.container.section import NUMBERS, Section
 from mtcodec.errors import MtcodecError, UsageError
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import measure
@@ -30,6 +30,8 @@ class TaskView:
 
     Attributes:
         dtype: of the stored image.
+        height, width: of the stored image, in pixels.
+        numbers: of a task that is no image, as text; else "".
         unit: the length of a stored step, or "".
         error_map: how far the decoded image is from the original, as a picture.
         scale, error_scale: of the pictures and of the error map.
@@ -43,6 +45,9 @@ class TaskView:
     name: str
     task: Task
     dtype: str
+    height: int = 1
+    width: int = 1
+    numbers: str = ""
     unit: str = ""
     decoded: Picture | None = None
     original: Picture | None = None
@@ -55,6 +60,11 @@ class TaskView:
     measures: Mapping[str, float] = field(default_factory=dict)
     decode_error: MtcodecError | None = None
     compare_problem: str = ""
+
+    @property
+    def is_seen(self) -> bool:
+        """Is there a picture of it, or its numbers?"""
+        return self.decoded is not None or self.numbers != ""
 
     @property
     def problem(self) -> str:
@@ -74,7 +84,7 @@ def unit_of(task: Task, dtype: str, note: object) -> str:
 
 def declaration_of(name: str, section: Section, image: Array | None, known: Declarations) -> Task:
     """The declaration of a task; of an unknown name, or one that does not fit, what its section says."""
-    if name in known:
+    if name in known and section.attributes.shape not in NUMBERS:
         try:
             return known[name] if image is None else declare(name, image, known)
         except MtcodecError:
@@ -99,11 +109,12 @@ def add_pictures(
     view: TaskView, section: Section, image: Array, original: Array | None, sizing: Sizing
 ) -> None:
     """Fill in pictures, scales and measures of a task; without an original, none that compare."""
+    image = as_array(view.name, image)
     decoded = _signal_of(view.task, section, image)
     reference = decoded
     if original is not None:
         try:
-            reference = _signal_of(view.task, section, original)
+            reference = _signal_of(view.task, section, as_array(view.name, original))
             view.measures = measure(reference, image)
         except MtcodecError as error:
             view.compare_problem, reference = f"no comparison: {error.reason}", decoded

@@ -14,21 +14,23 @@ from mtcodec.view.task import TaskView
 def task_figure(task: TaskView, scene: SceneView, colour: str) -> str:
     """Pictures to compare, scales, and what is known of the task."""
     name = escape(task.name)
-    caption = (
-        f'<h3>{swatch(colour)}{name}</h3><p class="measure">{escape(texts.headline(task))}</p>'
-        '<button type="button" class="enlarge" aria-pressed="false">Enlarge</button>'
-    )
-    if task.decoded is None:
-        pictures = placeholder(task.name, scene.facts["width"], scene.facts["height"])
-    else:
+    caption = f'<h3>{swatch(colour)}{name}</h3><p class="measure">{escape(texts.headline(task))}</p>'
+    if not task.numbers:
+        caption += '<button type="button" class="enlarge" aria-pressed="false">Enlarge</button>'
+    if task.decoded is not None:
         pictures = _pictures(task, task.decoded)
+    elif task.numbers:
+        pictures = f'<pre tabindex="0" aria-label="{name}">{escape(task.numbers)}</pre>'
+    else:
+        pictures = placeholder(task.name, task.width, task.height)
     problem = f'<p class="problem">{escape(task.problem)}</p>' if task.problem else ""
     legends = _scale(task.scale, "values") if task.scale else ""
     legends += _scale(task.error_scale, "errors", "error ") if task.error_scale else ""
     legends += _ids(task) if task.labels else ""
     details = escape(texts.task_details(task, scene))
     return (
-        f'<figure class="task" data-task="{name}"><figcaption>{caption}</figcaption>{pictures}'
+        f'<figure class="task{" numbers" * (task.numbers != "")}" data-task="{name}">'
+        f"<figcaption>{caption}</figcaption>{pictures}"
         f'<div class="about">{problem}{legends}<p class="detail">{details}</p></div></figure>'
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from mtcodec.codec.info import size_text, sizes_differ
+from mtcodec.container.section import IMAGE, NUMBERS
 from mtcodec.errors import FormatError
 from mtcodec.signals.measures import PSNR_CAP
 from mtcodec.tasks import units
@@ -68,7 +70,7 @@ def _headline_measure(task: TaskView) -> str:
 
 def headline(task: TaskView) -> str:
     """How good a task is, in a few letters; "" where nobody knows."""
-    if task.decoded is None:
+    if not task.is_seen:
         return "damaged" if isinstance(task.decode_error, FormatError) else "not decoded"
     if task.task.exact or task.measures.get("exact") == 1:
         return "exact" if task.measures.get("exact", 1) else "differs"
@@ -94,7 +96,8 @@ def task_details(task: TaskView, scene: SceneView) -> str:
     needs = scene.facts["tasks"][task.name]
     coding = next(section["coding"] for section in scene.facts["sections"] if section["name"] == task.name)
     alone = f"{size(needs['bytes'])} to decode it alone ({' + '.join(needs['sections'])})"
-    details = [alone, coding, *_other_measures(task), task.dtype]
+    shown_size = [size_text(needs)] if sizes_differ(scene.facts) else []
+    details = [alone, coding, *_other_measures(task), *shown_size, task.dtype]
     if task.hole_share:
         details.append(f"{percent(task.hole_share)} holes, hatched")
     return " · ".join(details)
@@ -112,7 +115,7 @@ def card_details(scene: SceneView) -> str:
     psnr = decibels(scene)
     if psnr is not None:
         details.append(f"{psnr:.1f} dB")
-    missing = sum(task.decoded is None for task in scene.tasks)
+    missing = sum(not task.is_seen for task in scene.tasks)
     if missing:
         details.append(f"{missing} of {plural(len(scene.tasks), 'task')} not decoded")
     return " · ".join(details)
@@ -121,8 +124,12 @@ def card_details(scene: SceneView) -> str:
 def scene_details(scene: SceneView) -> str:
     """The line below the size of a scene."""
     facts = scene.facts
+    images = [task for task in facts["tasks"].values() if task.get("shape", IMAGE) not in NUMBERS]
+    numbers = len(facts["tasks"]) - len(images)
+    up_to = "up to " * (len({(task["height"], task["width"]) for task in images}) > 1)
     details = [
-        f"{plural(len(facts['tasks']), 'image')} of {facts['width']} × {facts['height']}",
+        *[f"{plural(len(images), 'image')} of {up_to}{facts['width']} × {facts['height']}"] * bool(images),
+        *[f"numbers of {plural(numbers, 'task')}"] * bool(numbers),
         f"{facts['bpp']:.3g} bits a pixel",
     ]
     if facts["quality"] is not None:

@@ -22,7 +22,7 @@ from mtcodec import threads
 from mtcodec.archive import dataset as datasets
 from mtcodec.archive import decode as decoding
 from mtcodec.archive import stream as streams
-from mtcodec.archive.batches import center_crop
+from mtcodec.archive.crops import center_window, padded
 from mtcodec.archive.dataset import Archive
 from mtcodec.archive.read import ArchiveReader, RowGroup
 from mtcodec.archive.rows import Entry
@@ -168,8 +168,9 @@ def test_workers_send_lists_as_they_are(collate: Any) -> None:
 
 def test_crops_are_middles(archive: Path) -> None:
     image = np.arange(30).reshape(5, 6)
-    assert center_crop(image, (3, 2)).tolist() == [[8, 9], [14, 15], [20, 21]]
-    assert center_crop(image[..., None], (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
+    assert image[center_window(image.shape, (3, 2))].tolist() == [[8, 9], [14, 15], [20, 21]]
+    high = image[..., None][center_window(image.shape, (7, 2))]
+    assert padded(high, (7, 2))[..., 0].tolist() == [*image[:, 2:4].tolist(), [0, 0], [0, 0]]
     whole, part = Archive(archive)[1]["rgb"], Archive(archive, crop=8)[1]["rgb"]
     assert torch.equal(part, whole[:, 2:10, 6:14])
     for crop in (0, (4,), (3, -1)):

@@ -48,10 +48,12 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_ranges_bound_what_is_decoded(archive: Path) -> None:
-    rows = pq.read_table(archive / "part-00000.parquet").to_pylist()
+    rows = pq.read_table(archive / "shard-00000.parquet").to_pylist()
     for k, (row, sample) in enumerate(zip(rows, Archive(archive, numpy=True), strict=True)):
         sizes = [len(value) for value in row.values() if isinstance(value, bytes)]
-        assert row["bytes"] == sum(sizes) and row["height"] == (12 + k if k < COUNT - 3 else 12)
+        assert row["bytes"] == sum(sizes) and row["depth_height" if k < COUNT - 3 else "semantic_height"] == (
+            12 + k if k < COUNT - 3 else 12
+        )
         if k >= COUNT - 3:
             assert [row[f"{t}_{end}"] for t in ("depth", "laser") for end in ("min", "max")] == [None] * 4
             continue
@@ -64,21 +66,22 @@ def test_ranges_bound_what_is_decoded(archive: Path) -> None:
 
 
 def test_statistics_leave_row_groups_out(archive: Path) -> None:
-    meta = pq.read_metadata(archive / "part-00000.parquet")
+    meta = pq.read_metadata(archive / "shard-00000.parquet")
     place = {meta.schema.column(j).path: j for j in range(meta.num_columns)}
     groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
     assert len(groups) == 6
     told = {name for name, j in place.items() if groups[0].column(j).is_stats_set}
-    assert told == {"key", "height", "width", "bytes", "depth_min", "depth_max", "laser_min", "laser_max"}
+    sizes = {f"{task}_{side}" for task in ("depth", "laser", "semantic") for side in ("height", "width")}
+    assert told == {"key", *sizes, "bytes", "depth_min", "depth_max", "laser_min", "laser_max"}
     keys = [groups[g].column(place["key"]).statistics for g in range(6)]
     assert [(s.min, s.max) for s in keys][1] == ("s005", "s009")
     tops = [groups[g].column(place["depth_max"]).statistics for g in range(6)]
     assert all(s.min <= s.max for s in tops) and tops[0].max == pytest.approx(5191 * 0.0005)
     assert tops[5].null_count == 3
-    (fragment,) = ds.dataset(archive / "part-00000.parquet", format="parquet").get_fragments()
+    (fragment,) = ds.dataset(archive / "shard-00000.parquet", format="parquet").get_fragments()
     for condition, left in (
-        (ds.field("depth_max") < 2.5, 2), (ds.field("height") > 34, 2), (ds.field("key") == "s012", 1),
-        (ds.field("laser_min") > 20500.0, 2), (ds.field("width") > 16, 0),
+        (ds.field("depth_max") < 2.5, 2), (ds.field("depth_height") > 34, 2), (ds.field("key") == "s012", 1),
+        (ds.field("laser_min") > 20500.0, 2), (ds.field("laser_width") > 16, 0),
     ):  # fmt: skip
         own = list(fragment.split_by_row_group(condition))  # groups with nulls stay
         assert len(own) == left, condition
@@ -96,12 +99,12 @@ def test_little_archives_have_groups_too() -> None:
 
 def test_columns_that_do_not_tell_what_headers_do_are_damage(archive: Path, tmp_path: Path) -> None:
     assert verify(ArchiveReader(archive)) == {}
-    table = pq.read_table(archive / "part-00000.parquet")
-    for name, value in (("depth_max", 1.0), ("bytes", 7), ("height", 1)):
+    table = pq.read_table(archive / "shard-00000.parquet")
+    for name, value in (("depth_max", 1.0), ("bytes", 7), ("depth_height", 1)):
         kind = table.schema.field(name)
         values = [value, *table[name].to_pylist()[1:]]
         wrong = table.set_column(table.schema.get_field_index(name), kind, pa.array(values, kind.type))
-        (tmp_path / "part-00000.parquet").write_bytes(write.table_to_parquet(wrong))
+        (tmp_path / "shard-00000.parquet").write_bytes(write.table_to_parquet(wrong))
         damaged = verify(ArchiveReader(tmp_path))
         assert list(damaged) == ["s000"] and "not those of its header" in str(damaged["s000"])
 

@@ -61,28 +61,34 @@ def same(row: Any, sample: Any) -> bool:
 
 def test_rows_are_scenes(two_sizes: Path, samples: dict[str, Any]) -> None:
     rows = mtcodec.huggingface.dataset(two_sizes)
-    assert rows.column_names == ["key", "height", "width", "rgb", "depth"]
+    sizes = ["rgb_height", "rgb_width", "depth_height", "depth_width"]
+    assert rows.column_names == ["key", *sizes, "rgb", "depth"]
     assert list(rows["key"]) == list(samples)
     for row, sample in zip(rows, samples.values(), strict=True):
-        assert same(row, sample) and (row["height"], row["width"]) == sample["rgb"].shape[1:]
+        assert same(row, sample)
+        for task in ("rgb", "depth"):
+            size = sample[task].shape[1:] if task in sample else (None, None)
+            assert (row[f"{task}_height"], row[f"{task}_width"]) == size
     batch = rows[[11, 2, 2]]
-    assert batch["height"] == [12, 9, 9] and batch["width"] == [20, 14, 14]
+    assert batch["rgb_height"] == [12, 9, 9] and batch["rgb_width"] == [20, 14, 14]
     for i, key in enumerate(("s11", "s2", "s2")):
         assert same({name: values[i] for name, values in batch.items()}, samples[key])
 
 
 def test_only_what_is_read_is_decoded(two_sizes: Path, decoded: list[str]) -> None:
     rows = mtcodec.huggingface.dataset(two_sizes)
-    large = rows.filter(lambda height: height == 12, input_columns="height")
+    large = rows.filter(lambda height: height == 12, input_columns="rgb_height")
     few = large.shuffle(seed=1).select(range(5)).train_test_split(2, seed=0)["train"]
     keys = list(few["key"])
-    assert not decoded and len(large) == 7 and len({*keys}) == 3 and set(few["height"]) == {12}
+    assert not decoded and len(large) == 7 and len({*keys}) == 3 and set(few["rgb_height"]) == {12}
     assert rows["depth"][1].shape == (1, 12, 20) and rows[3]["key"] == "s3"
     assert decoded.count("depth") == 2
     decoded.clear()
-    one = rows.remove_columns("rgb").rename_column("depth", "target")[3]
-    assert sorted(one) == ["height", "key", "target", "width"] and one["target"].dtype == np.uint16
-    assert mtcodec.huggingface.dataset(two_sizes, ["depth"])[0].keys() == {"key", "height", "width", "depth"}
+    sizes = ["depth_height", "depth_width"]
+    alone = mtcodec.huggingface.dataset(two_sizes, ["depth"])
+    one = alone.rename_column("depth", "target")[3]
+    assert sorted(one) == [*sizes, "key", "target"] and one["target"].dtype == np.uint16
+    assert alone[0].keys() == {"key", *sizes, "depth"}
     assert decoded == ["depth", "depth"]
 
 
@@ -103,7 +109,7 @@ def test_tensors_and_batches(two_sizes: Path, samples: dict[str, Any]) -> None:
     rows = mtcodec.huggingface.dataset(two_sizes)
     tensor = rows.with_format("torch")[3]["depth"]
     assert isinstance(tensor, torch.Tensor) and (tensor.numpy() == samples["s3"]["depth"]).all()
-    small = rows.filter(lambda height: height == 9, input_columns="height").select_columns(["rgb"])
+    small = rows.filter(lambda height: height == 9, input_columns="rgb_height").select_columns(["rgb"])
     for batch in DataLoader(small, batch_size=7):
         assert batch["rgb"].shape == (7, 3, 9, 14) and batch["rgb"].dtype == torch.uint8
     batches = list(DataLoader(rows, batch_size=4, collate_fn=mtcodec.collate, num_workers=1))
@@ -137,7 +143,7 @@ def test_other_processes_and_places(
     assert same(pickle.loads(pickle.dumps(rows))[5], samples["s5"])
     rows.save_to_disk(str(tmp_path / "saved"))
     assert same(datasets.load_from_disk(str(tmp_path / "saved"))[5], samples["s5"])
-    (tmp_path / "archive" / "part-00000.parquet").unlink()
+    (tmp_path / "archive" / "shard-00000.parquet").unlink()
     (tmp_path / "archive" / "archive.json").unlink()
     rows = mtcodec.huggingface.dataset(tmp_path / "archive")
     assert len(rows) == 5 and same(rows[0], samples["s9"])

@@ -25,7 +25,7 @@ COUNT = 40
 
 
 def make(path: Path, count: int = COUNT, quality: float = 50) -> Path:
-    """Scenes in parts of 2, in groups of one."""
+    """Scenes in shards of 2, in row groups of one."""
     image = np.arange(48, dtype=np.uint8).reshape(6, 8)
     scenes = ((f"s{k:03d}", {"semantic": image + np.uint8(k)}) for k in range(count))
     with pytest.MonkeyPatch.context() as patch:
@@ -47,7 +47,7 @@ def copy(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of parts whose footers are read."""
+    """Names of shards whose footers are read."""
     names: list[str] = []
     original = Shard.__init__
 
@@ -59,15 +59,15 @@ def opens(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_opening_reads_no_part(archive: Path, opens: list[str]) -> None:
+def test_opening_reads_no_shard(archive: Path, opens: list[str]) -> None:
     every = Archive(archive, numpy=True)
     assert len(every) == COUNT and len(every.row_groups) == COUNT and len(every.reader.shards) == COUNT // 2
     assert every.reader.sizes["semantic"] > 0 and not opens
-    assert every[33]["key"] == "s033" and opens == ["part-00016.parquet"]
+    assert every[33]["key"] == "s033" and opens == ["shard-00016.parquet"]
     assert every.reader.keys(every.row_groups[32]) == ["s032"] and len(opens) == 1
 
 
-def test_few_parts_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
+def test_few_shards_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
     reader = ArchiveReader(archive)
     assert [key for group in reader.row_groups for key in reader.keys(group)] == [
         f"s{k:03d}" for k in range(40)
@@ -80,7 +80,7 @@ def test_few_parts_are_open_at_a_time(archive: Path, opens: list[str]) -> None:
     assert len(opens) == 21 and fetched < reader.fetched < 1.2 * fetched
 
 
-def test_without_an_index_parts_tell_themselves(copy: Path, opens: list[str]) -> None:
+def test_without_an_index_shards_tell_themselves(copy: Path, opens: list[str]) -> None:
     told = ArchiveReader(copy)
     (copy / INDEX).unlink()
     found = ArchiveReader(copy)
@@ -93,18 +93,18 @@ def test_without_an_index_parts_tell_themselves(copy: Path, opens: list[str]) ->
     assert [key for key, _ in found.all_entries()] == [key for key, _ in told.all_entries()]
 
 
-def _part(**fields: Any) -> Callable[[dict[str, Any]], None]:
-    return lambda facts: facts["parts"][1].update(fields)
+def _shard(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda facts: facts["shards"][1].update(fields)
 
 
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], None], str, bool]] = {
-    "bytes": (_part(bytes=9999), "part-00001.parquet: has other bytes than archive.json tells", True),
-    "more rows than bytes": (_part(groups=[1, 10**9]), "number of scenes that cannot be", True),
-    "a part that is not there": (_part(name="part-00009.parquet"), "lists a part that is not there", True),
-    "no parts": (lambda facts: facts.update(parts=[]), "it has no parts", True),
+    "bytes": (_shard(bytes=9999), "shard-00001.parquet: has other bytes than archive.json tells", True),
+    "more rows than bytes": (_shard(row_groups=[1, 10**9]), "number of scenes that cannot be", True),
+    "no such shard": (_shard(name="shard-00009.parquet"), "lists a shard that is not there", True),
+    "no shards": (lambda facts: facts.update(shards=[]), "it has no shards", True),
     "another version": (lambda facts: facts.update(format="mtcodec-archive-9"), "this release reads", True),
-    "numbers of scenes": (_part(groups=[2]), "other numbers of scenes", False),
-    "more groups": (_part(groups=[1, 1, 1]), "other numbers of scenes", False),
+    "numbers of scenes": (_shard(row_groups=[2]), "other numbers of scenes", False),
+    "more row groups": (_shard(row_groups=[1, 1, 1]), "other numbers of scenes", False),
     "settings": (lambda facts: facts["settings"].update(quality=51), "weights, tasks or settings", False),
 }  # fmt: skip
 
@@ -127,24 +127,24 @@ def test_an_index_that_is_wrong(
         ArchiveReader(copy)
 
 
-def test_a_part_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> None:
+def test_a_shard_that_another_took_the_place_of(copy: Path, tmp_path: Path) -> None:
     other = make(tmp_path / "other", 6, quality=51)
-    name = "part-00002.parquet"
+    name = "shard-00002.parquet"
     assert (other / name).stat().st_size == (copy / name).stat().st_size
     (copy / name).write_bytes((other / name).read_bytes())
     reader = ArchiveReader(copy)
     assert reader.keys(reader.row_groups[0]) == ["s000"]
-    with pytest.raises(FormatError, match=r"part-00002.parquet: has other weights, tasks or settings"):
+    with pytest.raises(FormatError, match=r"shard-00002.parquet: has other weights, tasks or settings"):
         reader.keys(reader.row_groups[-1])
     (copy / INDEX).unlink()
-    with pytest.raises(FormatError, match="of another archive than the first part"):
+    with pytest.raises(FormatError, match="of another archive than the first shard"):
         ArchiveReader(copy)
 
 
-def test_an_index_of_too_many_groups_is_refused(archive: Path) -> None:
+def test_an_index_of_too_many_row_groups_is_refused(archive: Path) -> None:
     told = json.loads((archive / "archive.json").read_text())
-    told["parts"][0] |= {"bytes": 1 << 30, "groups": [0] * 1_000_000}
-    assert len(parse_index(json.dumps(told).encode())[1]) == len(told["parts"])
-    told["parts"][0]["groups"] *= 2
+    told["shards"][0] |= {"bytes": 1 << 30, "row_groups": [0] * 1_000_000}
+    assert len(parse_index(json.dumps(told).encode())[1]) == len(told["shards"])
+    told["shards"][0]["row_groups"] *= 2
     with pytest.raises(FormatError, match="more than 1048576 row groups"):
         parse_index(json.dumps(told).encode())

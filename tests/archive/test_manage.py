@@ -212,12 +212,12 @@ def test_damaged_scenes_are_not_copied(archive: Path, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(archive / "part-00000.parquet")
+    table = pq.read_table(archive / "shard-00000.parquet")
     values = table["rgb"].to_pylist()
     values[1] = values[1][:-1] + bytes([values[1][-1] ^ 1])
     wrong = table.set_column(table.schema.get_field_index("rgb"), table.schema.field("rgb"), pa.array(values))
     (tmp_path / "bad").mkdir()
-    (tmp_path / "bad" / "part-00000.parquet").write_bytes(write.table_to_parquet(wrong))
+    (tmp_path / "bad" / "shard-00000.parquet").write_bytes(write.table_to_parquet(wrong))
     with pytest.raises(FormatError, match="bad: scene s01: section rgb: damaged"):
         manage.merge([ArchiveReader(tmp_path / "bad")], tmp_path / "out")
     clean(tmp_path, "bad")

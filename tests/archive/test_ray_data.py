@@ -23,7 +23,9 @@ def test_images_are_those_of_the_archive(two_sizes: Path, cluster: None) -> None
     assert {row["key"] for row in rows} == set(expected) and len(rows) == 14
     for row in rows:
         scene = expected[row["key"]]
-        assert (row["height"], row["width"]) == scene["rgb"].shape[:2]
+        for task in ("rgb", "depth"):
+            size = scene[task].shape[:2] if task in scene else (0, 0)
+            assert (row[f"{task}_height"], row[f"{task}_width"]) == size
         assert row["rgb"].dtype == np.uint8 and (row["rgb"] == scene["rgb"]).all()
         assert row["depth"].dtype == np.uint16
         if "depth" in scene:
@@ -36,15 +38,23 @@ def test_only_what_is_asked_for(two_sizes: Path, cluster: None, monkeypatch: pyt
     monkeypatch.chdir(two_sizes.parent)  # where workers are not
     rows = mtcodec.ray.read_archive(two_sizes.name, ["rgb"], ["key"])
     assert rows.count() == 14 and sorted(rows.take(1)[0]) == ["key", "rgb"]
-    sizes = mtcodec.ray.read_archive(two_sizes).select_columns(["height"]).take_all()
-    assert sorted(row["height"] for row in sizes) == [9] * 7 + [12] * 7
+    sizes = mtcodec.ray.read_archive(two_sizes).select_columns(["rgb_height"]).take_all()
+    assert sorted(row["rgb_height"] for row in sizes) == [9] * 7 + [12] * 7
 
 
 def test_sections_are_filtered_before_they_are_decoded(two_sizes: Path, cluster: None) -> None:
     rows = mtcodec.ray.read_sections(two_sizes, ["rgb"])
-    beside = ["key", "height", "width", "bytes", "depth_min", "depth_max"]
-    assert sorted(rows.schema().names) == sorted([*beside, "header", "shared", "holes", "rgb"])
-    small = rows.filter(lambda row: row["height"] == 9).take_batch(9, batch_format="numpy")
+    sizes = [f"{task}_{side}" for task in ("rgb", "depth") for side in ("height", "width")]
+    beside = ["key", *sizes, "bytes", "depth_min", "depth_max"]
+    sections = [
+        "header",
+        "shared",
+        "rgb_holes",
+        "depth_holes",
+        "rgb",
+    ]  # rgb's holes may be those of depth, too
+    assert sorted(rows.schema().names) == sorted([*beside, *sections])
+    small = rows.filter(lambda row: row["rgb_height"] == 9).take_batch(9, batch_format="numpy")
     found, expected = mtcodec.ray.Decoder(two_sizes, ["rgb"])(small), dict(scenes(ArchiveReader(two_sizes)))
     assert sorted(found) == sorted([*beside, "rgb"]) and found["rgb"].shape == (7, 9, 14, 3)
     for key, image in zip(found["key"], found["rgb"], strict=True):

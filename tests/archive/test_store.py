@@ -126,7 +126,7 @@ def test_a_store_reads_what_it_wrote(place: str) -> None:
     assert not [name for name in objects(place) if ".tmp" in name]
     with pytest.raises(OutputError, match="nothing: cannot read it: no such file"):
         own.read("nothing")
-    own.fs.pipe_file(f"{own.root}/.part-00000.parquet.x.tmp", b"half")
+    own.fs.pipe_file(f"{own.root}/.shard-00000.parquet.x.tmp", b"half")
     with own.locked():
         assert [name for name in own.names() if name.startswith(".")] == []
 
@@ -137,7 +137,7 @@ def test_an_archive_anywhere_is_the_same(place: str, bundled: list[SceneFiles], 
     pack(bundled, tmp_path / "a", JOB, workers=1)
     expected = rows(tmp_path / "a")
     assert rows(f"{place}/a") == expected
-    assert write.shard_names(f"{place}/a") == [f"part-{k:05d}.parquet" for k in range(4)]
+    assert write.shard_names(f"{place}/a") == [f"shard-{k:05d}.parquet" for k in range(4)]
     others = [name for name in sorted(objects(f"{place}/a")) if not name.startswith("state/")]
     assert others == ["archive.json", *write.shard_names(f"{place}/a")]
     extract(ArchiveReader(f"{place}/a"), f"{place}/b", ["depth"])
@@ -195,7 +195,7 @@ def test_of_two_runs_one_stops(place: str) -> None:
     two.add("s2", whole)
     one.finish()
     for _ in range(2):
-        with pytest.raises(OutputError, match=r"another run has written part-00001\.parquet meanwhile"):
+        with pytest.raises(OutputError, match=r"another run has written shard-00001\.parquet meanwhile"):
             two.finish()
     again = write.Writer(place, manifest)  # a write that was answered too late, and tried again
     again.next_number, again.rows = 1, one_row(place, 1)
@@ -205,7 +205,7 @@ def test_of_two_runs_one_stops(place: str) -> None:
 
 def one_row(place: str, part: int) -> list[dict[str, Any]]:
     """The rows of a part."""
-    table = store_at(place).open(f"part-{part:05d}.parquet").parquet().read()
+    table = store_at(place).open(f"shard-{part:05d}.parquet").parquet().read()
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
@@ -336,7 +336,7 @@ def stopped(words: list[str], number: signal.Signals, begun: Any, wait: float) -
 
 def test_pack_goes_on_after_any_signal(bucket: str, many: Path, tmp_path: Path) -> None:
     local, url = tmp_path / "a", f"{bucket}/killed"
-    words = ["--part-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
+    words = ["--shard-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
     assert command("pack", many, "-o", local, *words).returncode == 0
     expected, rng, counts = rows(local), random.Random(0), [0]
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
@@ -354,7 +354,7 @@ def test_pack_goes_on_after_any_signal(bucket: str, many: Path, tmp_path: Path) 
 
 def test_two_processes_that_pack_into_one_archive(bucket: str, many: Path, tmp_path: Path) -> None:
     local, url = tmp_path / "a", f"{bucket}/rivals"
-    words = ["--part-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
+    words = ["--shard-scenes", "2", "--workers", "1", "--tasks", "depth,semantic", "--quiet", *FAST]
     assert command("pack", many, "-o", local, *words).returncode == 0
     run = [sys.executable, "-m", "mtcodec", "pack", str(many), "-o", url, *words]
     rivals = [subprocess.Popen(run, stderr=subprocess.PIPE, text=True) for _ in range(2)]

@@ -166,8 +166,8 @@ def test_scenes_that_fail_stop_a_run_or_are_listed_at_its_end(
 ) -> None:
     broken, odd = dataset / "semantic" / "train" / "1.png", dataset / "rgb" / "val" / "3.png"
     broken.write_bytes(b"no image")
-    write(odd, pixels["rgb"])
-    write(dataset / "semantic" / "val" / "3.png", pixels["semantic"][:9])
+    odd.write_bytes(b"no image either")
+    write(dataset / "semantic" / "val" / "3.png", pixels["semantic"])
     out = tmp_path / "out"
     command = ("encode", dataset, "-o", out, *FAST, "-j", jobs)
     fails(run(*command, "--quiet"), 1, f"{broken}: cannot read it")
@@ -179,8 +179,7 @@ def test_scenes_that_fail_stop_a_run_or_are_listed_at_its_end(
     assert re.fullmatch(r"1 scene, [\d.]+ kB → .* s, [\d.]+ scenes/s, 2 failed", result.lines[1])
     first, second, last = result.err.splitlines()
     assert first.startswith(f"mtcodec: warning: skipped: {broken}: cannot read it: ")
-    assert second.startswith("mtcodec: warning: skipped: ") and "pixels, but " in second
-    assert str(odd) in second
+    assert second.startswith(f"mtcodec: warning: skipped: {odd}: cannot read it: ")
     assert last == "mtcodec: 2 of 3 scenes could not be encoded"
 
 

@@ -34,7 +34,6 @@ ERRORS = [
     ("encode SCENES -o -", 2, "6 scenes do not go to standard output"),
     ("encode SCENE SCENES -o x", 2, "two scenes are called '100020': "),
     ("encode BROKEN -o x.mtc", 1, "BROKEN/depth.png: cannot read it: "),
-    ("encode SIZES -o x.mtc", 1, "SIZES/rgb.png: 32×16 pixels, but SIZES/depth.png has 16×16"),
     ("encode CHANNELS -o x.mtc", 1, "CHANNELS/normal.png: task normal: 1 channels"),
     ("encode SCENE -o x.mtc --invalid depth=1,2", 2, "100020/depth.png: task depth: a hole of 2 numbers"),
     (
@@ -90,7 +89,7 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     monkeypatch.chdir(here)
     noise = np.random.default_rng(0).bytes(5000)
     result = {"SCENE": SCENE, "SCENES": SCENES, "FILE": file, "LABELS": labels}
-    result |= {name: here / name.lower() for name in ("EMPTY", "BROKEN", "SIZES", "CHANNELS")}
+    result |= {name: here / name.lower() for name in ("EMPTY", "BROKEN", "CHANNELS")}
     for name, content in {
         "NOTHING.mtc": b"",
         "NOISE.mtc": noise,
@@ -104,8 +103,6 @@ def places(file: Path, labels: Path, monkeypatch: pytest.MonkeyPatch) -> dict[st
     gray, colours = np.zeros((16, 16), np.uint8), np.zeros((16, 32, 3), np.uint8)
     write(result["BROKEN"] / "rgb.png", colours)
     (result["BROKEN"] / "depth.png").write_bytes(noise)
-    write(result["SIZES"] / "rgb.png", colours)
-    write(result["SIZES"] / "depth.png", gray)
     write(result["CHANNELS"] / "normal.png", gray)
     return result
 
@@ -131,7 +128,7 @@ def test_errors_are_one_line_and_a_code(
         "decode",
         "info",
         "info a b",
-        "extract x.mtc -o y.mtc",
+        "extract x.mtc --tasks",
         "encode x -o",
         "encode x -o y --frobnicate",
         "encode x -o y --jobs -1",

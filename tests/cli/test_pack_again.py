@@ -45,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def archive(data: Path, tmp_path: Path, run: Run) -> Path:
     out = tmp_path / "archive"
-    assert run("pack", data, "-o", out, *CLASSICAL, "--part-scenes", 2, "-q").code == 0
+    assert run("pack", data, "-o", out, *CLASSICAL, "--shard-scenes", 2, "-q").code == 0
     return out
 
 
@@ -58,10 +58,10 @@ def refused(run: Run, archive: Path, reason: str, *words: object) -> None:
 
 def test_it_goes_on(data: Path, archive: Path, tmp_path: Path, run: Run) -> None:
     whole = content(archive)
-    (archive / "part-00001.parquet").unlink()
+    (archive / "shard-00001.parquet").unlink()
     (archive / "archive.json").unlink()
     moved = shutil.move(data, tmp_path / "elsewhere")
-    result = run("pack", moved, "-o", archive, *CLASSICAL, "--part-scenes", 2, "--json")
+    result = run("pack", moved, "-o", archive, *CLASSICAL, "--shard-scenes", 2, "--json")
     facts = json.loads(result.out)
     assert (result.code, facts["scenes"], facts["before"]) == (0, 2, 2) and content(archive) == whole
     facts = json.loads(run("pack", moved, "-o", archive, *CLASSICAL, "--json").out)
@@ -116,9 +116,9 @@ def test_scenes_are_bound_to_what_is_stored_of_them(
     """A shard of another archive under the same name is not what the state speaks of."""
     other = tmp_path / "other"
     assert (
-        run("pack", sequence(tmp_path / "b", 2), "-o", other, *CLASSICAL, "--part-scenes", 2, "-q").code == 0
+        run("pack", sequence(tmp_path / "b", 2), "-o", other, *CLASSICAL, "--shard-scenes", 2, "-q").code == 0
     )
-    for name in ("part-00000.parquet", "archive.json"):
+    for name in ("shard-00000.parquet", "archive.json"):
         shutil.copy(other / name, archive / name)
     refused(run, archive, "nothing tells what they were made of, 0, 1: ", data)
 

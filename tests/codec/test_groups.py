@@ -108,7 +108,7 @@ def times_of(draw: st.DrawFn, count: int, tasks: Sequence[str]) -> Timeline:
     names = tuple(draw(st.sampled_from([f"{k:04}", f"f{2 * k + 9}", "abcde"[k]])) for k in range(count))
     steps = [draw(st.sampled_from([Fraction(1, 30), Fraction(0), Fraction(1001, 30000)])) for _ in names]
     times = tuple(Fraction(draw(st.integers(-3, 3))) + sum(steps[: k + 1]) for k in range(count))
-    if draw(st.booleans()) or any(before > after for before, after in pairwise(times)):
+    if draw(st.booleans()) or any(a > b for a, b in pairwise(times)):
         return Timeline(names)
     late = {task: [time + Fraction(1, 250) for time in times] for task in tasks if draw(st.booleans())}
     return Timeline(names, times, late)

@@ -111,20 +111,20 @@ FORGED: dict[str, tuple[Callable[[pa.Table], pa.Table], str]] = {
     "payloads are numbers": (column("rgb", lambda v: [1] * len(v), pa.int64()), "of another type"),
     "keys are bytes": (column("key", lambda v: [b"\xff"] * len(v), pa.binary()), "of another type"),
     "two columns of a name": (lambda table: table.append_column("rgb", table["rgb"]), "is there twice"),
-    "a task twice": (facts(tasks=[task(), task()]), "not a part of an archive"),
-    "a fraction of a channel": (facts(tasks=[task(channels=2.5)]), "not a part of an archive"),
+    "a task twice": (facts(tasks=[task(), task()]), "not a shard of an archive"),
+    "a fraction of a channel": (facts(tasks=[task(channels=2.5)]), "not a shard of an archive"),
     "metadata without end": (
-        lambda table: table.replace_schema_metadata({METADATA: b"[" * 10**6}), "not a part of an archive"
+        lambda table: table.replace_schema_metadata({METADATA: b"[" * 10**6}), "not a shard of an archive"
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("change", "message"), FORGED.values(), ids=FORGED)
-def test_parts_that_are_forged_are_refused(
+def test_shards_that_are_forged_are_refused(
     change: Callable[[pa.Table], pa.Table], message: str, made: Made, tmp_path: Path
 ) -> None:
     table = pq.read_table(pa.BufferReader(part_from(made[1])))
-    pq.write_table(change(table), tmp_path / "part-00000.parquet")
+    pq.write_table(change(table), tmp_path / "shard-00000.parquet")
     with pytest.raises(FormatError, match=message):
         ArchiveReader(tmp_path)
 
@@ -133,7 +133,7 @@ def test_rows_without_key_or_header(made: Made, tmp_path: Path) -> None:
     table = pq.read_table(pa.BufferReader(part_from(made[1])))
     for name in ("key", "header"):
         table = column(name, lambda v: [None, *v[1:]], table[name].type)(table)
-    pq.write_table(table, tmp_path / "part-00000.parquet")
+    pq.write_table(table, tmp_path / "shard-00000.parquet")
     (key, first), (_, second), *_ = ArchiveReader(tmp_path).all_entries()
     assert key == "" and isinstance(first, FormatError) and not isinstance(second, FormatError)
 
@@ -143,18 +143,18 @@ def test_keys_that_are_no_text(made: Made, tmp_path: Path) -> None:
     table = pq.read_table(pa.BufferReader(data))
     wrong = pa.array([b"\xff\xfe"] * len(table), pa.binary()).view(pa.string())
     table = table.set_column(0, "key", wrong)
-    pq.write_table(table, tmp_path / "part-00000.parquet")
+    pq.write_table(table, tmp_path / "shard-00000.parquet")
     with pytest.raises(FormatError, match="cannot read it"):
         list(ArchiveReader(tmp_path).all_entries())
 
 
-PART = {"name": "a", "groups": [1], "bytes": 2, "columns": {}}
+SHARD = {"name": "a", "row_groups": [1], "bytes": 2, "columns": {}}
 MANIFEST = manifest_to_json(Manifest("00000000", (USUAL["rgb"],)))
-INDEXES = ["[]", '{"parts": 3}', json.dumps({"parts": [PART]}), '{"parts": ' + "[" * 10**6]
-INDEXES += [json.dumps(MANIFEST | {"parts": parts}) for parts in (
-    3, [{}], [PART, PART],
-    *([PART | own] for own in (
-        {"columns": 7}, {"name": "../a"}, {"groups": None}, {"groups": [-1]}, {"groups": [1.5]},
+INDEXES = ["[]", '{"shards": 3}', json.dumps({"shards": [SHARD]}), '{"shards": ' + "[" * 10**6]
+INDEXES += [json.dumps(MANIFEST | {"shards": shards}) for shards in (
+    3, [{}], [SHARD, SHARD],
+    *([SHARD | own] for own in (
+        {"columns": 7}, {"name": "../a"}, {"row_groups": None}, {"row_groups": [-1]}, {"row_groups": [1.5]},
         {"bytes": None}, {"bytes": 1 << 41}, {"bytes": 1e999}, {"columns": {"rgb": -1}},
     )),
 )]  # fmt: skip
@@ -162,7 +162,7 @@ INDEXES += [json.dumps(MANIFEST | {"parts": parts}) for parts in (
 
 @pytest.mark.parametrize("index", INDEXES)
 def test_a_damaged_index(index: str, made: Made, tmp_path: Path) -> None:
-    (tmp_path / "part-00000.parquet").write_bytes(part_from(made[1]))
+    (tmp_path / "shard-00000.parquet").write_bytes(part_from(made[1]))
     (tmp_path / INDEX).write_text(index)
     with pytest.raises(FormatError, match="damaged"):
         ArchiveReader(tmp_path)

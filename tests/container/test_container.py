@@ -641,8 +641,14 @@ def test_extracting_refuses(tasks: list[str]) -> None:
      b'{"rgb": {"unit": "' + b"m" * 100 + b'"}}', b"[" * 10**5, b'{"rgb": {"psnr": 1' + b"0" * 5000 + b"}}",
      b"{}" + b" " * 65536, b'{"rgb": {"psnr": "x"}}', b'{"rgb": {"psnr": NaN}}', b'{"rgb": {"psnr": 1e999}}',
      b'{"depth": {"unit": "<b>1mm"}}', b'{"depth": {"unit": "3"}}', b'{"depth": {"unit": "0mm"}}',
-     b'{"depth": {"unit": 1}}', b'{"rgb": {"psnr": 1' + b"0" * 400 + b"}}"],
-    ids=range(19),
+     b'{"depth": {"unit": 1}}', b'{"rgb": {"psnr": 1' + b"0" * 400 + b"}}",
+     b'{"rgb": []}', b'{"rgb": {"psnr": -Infinity}}', b"null", b'{"rgb": {"psnr": 1}} {}',
+     '{"rgb": {"psnr": 1}}'.encode("utf-16"), '{"rgb": {"psnr": 1}}'.encode("utf-32-le"),
+     b'\xef\xbb\xbf{"rgb": {"psnr": 1}}', b'{"r\xffb": {"psnr": 1}}', b'{"r\xed\xa0\x80b": {"psnr": 1}}',
+     b'{"r\\ud800b": {"psnr": 1}}', b'{"rgb": {"p\\udc00": 1}}', b'{"rgb": {"psnr": true}}',
+     b'{"rgb": {"psnr": 1, "psnr": 2}}', b'{"rgb": {"psnr": 1}, "rgb": {}}',
+     b'{"depth": {"unit": "1\\nmm"}}', '{"depth": {"unit": "１mm"}}'.encode()],
+    ids=range(35),
 )  # fmt: skip
 def test_damaged_notes_are_refused(payload: bytes) -> None:
     with pytest.raises(SectionError, match="section notes: damaged notes"):

@@ -58,7 +58,7 @@ def _neural(place: Path) -> Items:
 def _settings(place: Path) -> Items:
     disk.put(place / "data", {"camera.json": "{}"})
     return packed(place, *FAST, "--max-error", "depth=5mm", "--lossless", "normal", "--unit", "depth=2mm",
-                  "--measures", "--attach", "camera.json", "--part-scenes", 2)  # fmt: skip
+                  "--measures", "--attach", "camera.json", "--shard-scenes", 2)  # fmt: skip
 
 
 def _again(place: Path) -> Items:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mtcodec.files.reading import Reading
 from mtcodec.files.trees.layouts import find_scenes
 from mtcodec.files.trees.sequences import SequenceFiles, find_sequences, looks_like_recordings
 from mtcodec.messages import Loss
@@ -113,6 +114,26 @@ def test_tum(has_lists: bool, tmp_path: Path) -> None:
     (sequence,) = sequences.values()
     assert sequence.names == TUM["rgb"] and lines == []
     assert sequence.times == {task: times(*stamps) for task, stamps in TUM.items()}
+
+
+def test_tum_without_partners_keeps_all_frames_where_it_is_asked_for(tmp_path: Path) -> None:
+    rgb, depth = ("5.100", "5.133", "6.217"), ("5.101", "5.500", "5.134")
+    names = [f"{task}/{time}.png" for task, stamps in (("rgb", rgb), ("depth", depth)) for time in stamps]
+    put(tmp_path, names)
+    texts = {task: [f"{stamp} {task}/{stamp}.png" for stamp in stamps]
+             for task, stamps in (("rgb", rgb), ("depth", sorted(depth)))}  # fmt: skip
+    for task, lines in texts.items():
+        (tmp_path / f"{task}.txt").write_text("\n".join(lines))
+    assert len(find_scenes(tmp_path)) == 2
+    notes: list[str] = []
+    scenes = find_scenes(tmp_path, note=notes.append, reading=Reading(keeps_unpaired=True))
+    (sequence,) = find_sequences(scenes, notes.append)
+    assert sequence.names == ("5.100", "5.133", "5.500", "6.217")
+    assert sequence.times == {
+        "rgb": times("5.1", "5.133", None, "6.217"), "depth": times("5.101", "5.134", "5.500", None)
+    }  # fmt: skip
+    assert [note for note in notes if isinstance(note, Loss)] == []
+    assert f"{tmp_path}: 1 of 4 frames lack depth: 6.217" in notes
 
 
 def test_bonn(tmp_path: Path) -> None:

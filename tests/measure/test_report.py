@@ -18,8 +18,10 @@ pytest.importorskip("PIL")
 pytest.importorskip("matplotlib")
 pytest.importorskip("scipy")
 
+from shared.commands import write
 from shared.samples import scene_of
 
+from mtcodec.codec.api import Codec
 from mtcodec.codec.prepare import Scene
 from mtcodec.errors import DependencyError, UsageError
 from mtcodec.files.trees.layouts import SceneFiles, find_scenes
@@ -164,6 +166,21 @@ def test_evaluate_without_classical_codecs_or_files(scenes: list[SceneFiles]) ->
     assert results["bd_rate"] is None and format_bd_rates(results) is None
     assert set(results["tasks"]) == {"rgb", "depth"} and results["lossless"] == {}
     assert format_table(results).row_count == 1
+
+
+def test_bits_per_pixel_of_all_systems_are_those_of_the_largest_image(tmp_path: Path) -> None:
+    scene = scene_of()
+    images = {"depth": scene["depth"][::2, ::2], "rgb": scene["rgb"]}
+    for name, image in images.items():
+        write(tmp_path / "scene" / f"{name}.png", image)
+    codec = Codec((), coding="classical", effort="fast")
+    grids = {"webp": (10, 90)}
+    results = evaluate({"ours": codec}, find_scenes(tmp_path / "scene"), [60], ["webp"], None, grids=grids)
+    (row,) = results["systems"]["ours"]["rows"]
+    points = results["classical"]
+    assert row["bpp"] == pytest.approx(8 * row["bytes"] / 48**2) and {p["task"] for p in points} == {*images}
+    for part in (*row["tasks"].values(), *row["sections"].values(), *points):
+        assert part["bpp"] == pytest.approx(8 * part["bytes"] / 48**2)
 
 
 def test_evaluate_several(scenes: list[SceneFiles], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,7 +74,7 @@ def test_a_window_is_a_part_of_the_whole_image(
     for top, left, height, width in WINDOWS:
         window = slice(top, top + height), slice(left, left + width)
         (part,) = decoder.decode(
-            [Reader(data)], None, codec.networks_of, windows=dict.fromkeys(large, window)
+            [Reader(data)], None, codec.networks_of, windows=dict.fromkeys(whole, window)
         )
         for name, image in part.items():
             expected = whole[name][window]

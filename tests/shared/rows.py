@@ -17,6 +17,7 @@ from mtcodec.archive import read, write
 from mtcodec.archive.manifest import FIXED
 from mtcodec.archive.rows import columns_of
 from mtcodec.archive.rows import row_of as archive_row
+from mtcodec.container.header import parse
 from mtcodec.container.mtc import split
 from mtcodec.errors import FormatError
 
@@ -31,14 +32,14 @@ def row_from(data: bytes) -> Row:
         FormatError: not a whole file.
     """
     header, payloads = split(data)
-    columns = columns_of(payloads)
+    columns = columns_of(parse(header), payloads)
     return {"header": header} | {name: columns.get(name) for name in MANIFEST.payload_columns}
 
 
 def part_from(files: Sequence[bytes]) -> bytes:
     """A part of an archive with a row for every file whose tasks it has."""
     rows = [archive_row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(files)]
-    known = {*FIXED, *MANIFEST.range_columns, *MANIFEST.payload_columns}
+    known = {*FIXED, *MANIFEST.statistics_columns, *MANIFEST.payload_columns}
     return write.to_parquet([row for row in rows if set(row) <= known], MANIFEST)
 
 
@@ -143,7 +144,7 @@ def row_outcome(codec: Codec, data: bytes) -> str:
 def part_outcome(codec: Codec, data: bytes) -> str:
     """What becomes of an archive of one part, ``data``."""
     with tempfile.TemporaryDirectory() as directory:
-        (Path(directory) / "part-00000.parquet").write_bytes(data)
+        (Path(directory) / "shard-00000.parquet").write_bytes(data)
         try:
             opened = read.ArchiveReader(directory)
             outcomes = {decode_entry(codec, entry) for entry in opened.all_entries()}

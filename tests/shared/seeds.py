@@ -6,6 +6,7 @@ import struct
 from fractions import Fraction
 
 import numpy as np
+from shared import sequence_targets
 from shared.sections import file_of
 from shared.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
 
@@ -166,7 +167,7 @@ def _boxed(data: bytes, mode: int) -> bytes:
 def _row(data: bytes, mode: int) -> bytes:
     """A file as an input of ``archive``."""
     header, payloads = split(data)
-    columns = columns_of(payloads)
+    columns = columns_of(parse(header), payloads)
     return bytes([mode]) + row_bytes({"header": header[:-2] if mode else header, **columns})
 
 
@@ -207,5 +208,6 @@ def seeds() -> dict[str, list[bytes]]:
         "symbols": [_symbols(), b""],
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
-        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("part-00000.parquet", 999, (1, 2), {"key": 9})])],
+        + [b"\4" + index_to_json(MANIFEST, [ShardInfo("shard-00000.parquet", 999, (1, 2), {"key": 9})])],
+        **sequence_targets.seeds(),
     }  # fmt: skip

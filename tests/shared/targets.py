@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from shared import sequence_targets
 
 from mtcodec import Codec
 from mtcodec.archive import decode as archived
@@ -437,6 +438,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "jxl": jxl,
     "symbols": symbols,
     "archive": archive,
+    **sequence_targets.TARGETS,
 }
 
 

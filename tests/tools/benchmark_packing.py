@@ -98,7 +98,7 @@ def epoch(path: Path, task: str) -> str:
         ranges.RangeFile._fetch = fetch  # type: ignore[method-assign]
     count, total = len(sizes) - opening[0], sum(sizes) - opening[1]
     return (
-        f"{task} alone: {len(opened.shards)} parts opened with {opening[0]} requests, {opening[1]} bytes; "
+        f"{task} alone: {len(opened.shards)} shards opened with {opening[0]} requests, {opening[1]} bytes; "
         f"{len(opened.row_groups)} groups read with {count} requests, {total} bytes, "
         f"{total / opened.rows:.0f} a scene"
     )

@@ -110,7 +110,7 @@ def make_forms(
     tables(work, originals)
     png, avif, archive = (
         sum(file.stat().st_size for file in (work / form).rglob(pattern)) / len(scenes)
-        for form, pattern in (("png", "*.*"), ("avif", "*.*"), ("archive", "part-*"))
+        for form, pattern in (("png", "*.*"), ("avif", "*.*"), ("archive", "shard-*"))
     )
     settings = ", ".join(f"{name} {quality}" for name, quality in qualities.items())
     return (

@@ -227,3 +227,30 @@ def test_large_images_are_made_smaller(make: Make) -> None:
             image = Tree(html).root.all("img")[0]
             assert picture(image).shape[1] == side and f"at most {side} pixels" in html.decode()
             assert len(html) < 250_000
+
+
+def test_numbers_are_text_and_images_have_their_own_sizes(pixels: Pixels, make: Make) -> None:
+    scene = {**pixels, "semantic": pixels["semantic"][::2, ::2], "mask": pixels["semantic"][..., None],
+             "pose": np.diag([0.5, 1, 1, -2.25]), "accel": np.array([1, 9.75, np.nan], np.float32),
+             "seconds": np.float64(21.5), "lidar": np.arange(1000),
+             "table": np.zeros((40, 9), np.uint8)}  # fmt: skip
+    data = mtcodec.encode(scene, numbers="pose,table", coding="classical", effort="fast")
+    html = make({"office": data})
+    root = Tree(html).root
+    loads_nothing(html, root)
+    figures = {figure.attributes["data-task"]: figure for figure in root.all("figure", "task")}
+    assert list(figures) == [*pixels, "mask", "pose", "accel", "seconds", "lidar", "table"]
+    texts = {name: figure.all("pre")[0].text for name, figure in figures.items() if figure.all("pre")}
+    assert list(texts) == ["pose", "accel", "seconds", "lidar", "table"]
+    assert [line.split() for line in texts["pose"].split("\n")][3] == ["0.0", "0.0", "0.0", "-2.25"]
+    assert (texts["accel"].split(), texts["seconds"]) == (["1.0", "9.75", "nan"], "21.5")
+    assert texts["lidar"].endswith("126  127\nand 872 more numbers")
+    assert texts["table"].endswith("0  …\nand 24 more rows") and texts["table"].startswith("0  0  0")
+    assert picture(figures["semantic"].all("img")[0]).shape == (HEIGHT // 2, WIDTH // 2, 3)
+    assert picture(figures["mask"].all("img")[0]).shape == (HEIGHT, WIDTH, 3)
+    assert not figures["pose"].all("button") and not figures["pose"].all("img")
+    (facts,) = root.all("p", "facts")
+    assert facts.text.startswith(f"5 images of up to {WIDTH} × {HEIGHT} · numbers of 5 tasks · ")
+    details = {name: figure.all("p", "detail")[0].text for name, figure in figures.items()}
+    assert f" · {WIDTH // 2}×{HEIGHT // 2} · uint8" in details["semantic"]
+    assert " · 4×4 numbers · float64" in details["pose"]

@@ -41,7 +41,8 @@ def _applies(dataset: Path, by_task: dict[str, Files]) -> bool:
 def associate(search: Search, directory: str, by_task: dict[str, Files]) -> dict[str, Files]:
     """Images of a sequence by task and key.
 
-    Where colour has times of its own, the key is the timestamp of the colour image.
+    Where colour has times of its own, the key is the timestamp of the colour image; of depth that is kept
+    without one its own.
 
     Images of further tasks belong to the colour image of equal name.
 
@@ -55,11 +56,13 @@ def associate(search: Search, directory: str, by_task: dict[str, Files]) -> dict
     partners = match([Decimal(stamp) for stamp in rgb], [Decimal(stamp) for stamp in depth])
     rgb_stamps, depth_paths = list(rgb), list(depth.values())
     depth_by_key = {rgb_stamps[i]: depth_paths[j] for i, j in partners}
+    if search.keeps_unpaired:
+        depth_by_key |= _unpaired(depth, depth_by_key, sequence)
     if not depth_by_key:
         message = f"no depth image was taken within {MAX_SECONDS_APART} s of an rgb image"
         raise SceneError(message, path=sequence)
     associated = {
-        task: {key: path for key, path in files.items() if key in depth_by_key}
+        task: {key: path for key, path in files.items() if search.keeps_unpaired or key in depth_by_key}
         for task, files in {**by_task, "rgb": rgb}.items()
     }
     associated["depth"] = depth_by_key
@@ -70,6 +73,15 @@ def associate(search: Search, directory: str, by_task: dict[str, Files]) -> dict
         search.note(Loss(f"left out, as they have no partner in time: {len(paths)} images ({names})"))
     search.use_files(index_files(sequence))
     return associated
+
+
+def _unpaired(depth: Files, depth_by_key: Files, sequence: Path) -> Files:
+    """Depth images without a partner, by their own timestamps; SceneError where a colour image has that."""
+    paired = set(depth_by_key.values())
+    unpaired = {stamp: path for stamp, path in depth.items() if path not in paired}
+    for stamp in unpaired.keys() & depth_by_key.keys():
+        raise SceneError(f"two depth images for the time {stamp}", path=sequence)
+    return unpaired
 
 
 def match(first: Sequence[Decimal], second: Sequence[Decimal]) -> list[tuple[int, int]]:

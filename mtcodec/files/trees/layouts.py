@@ -79,7 +79,7 @@ def find_scenes(
             lengths.
     """
     packing.check(reading.unpack, declared)
-    search = Search(dataset, declared, names, note)
+    search = Search(dataset, declared, names, note, reading.keeps_unpaired)
     scenes = (_find_in_file if dataset.is_file() else _find_in_directory)(search, reading.pattern)
     if attach:
         scenes = [attach_files(scene, attach, dataset) for scene in scenes]

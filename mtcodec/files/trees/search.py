@@ -44,6 +44,11 @@ class SceneFiles:
     reading: Reading = AS_USUAL
     dataset: Path | None = None
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the tasks that have a file."""
+        return tuple(self.files)
+
     def with_files_of(self, other: SceneFiles) -> SceneFiles:
         """This scene with the images of another one.
 
@@ -63,13 +68,21 @@ class Search:
     Attributes:
         naming: what names mean there.
         note: takes a line about the dataset; equal ones are passed on once.
+        keeps_unpaired: see :class:`mtcodec.files.reading.Reading`.
         misfits: paths of images that belong to no scene.
         other_files: paths of files that are no images.
         whole_keys: of the scenes that are a directory each, or a file.
     """
 
-    def __init__(self, dataset: Path, declared: Declarations, names: Mapping[str, str], note: Note) -> None:
-        self.dataset = dataset
+    def __init__(
+        self,
+        dataset: Path,
+        declared: Declarations,
+        names: Mapping[str, str],
+        note: Note,
+        keeps_unpaired: bool = False,
+    ) -> None:
+        self.dataset, self.keeps_unpaired = dataset, keeps_unpaired
         self.note = without_repeats(note, f"{dataset}: ")
         self.naming = Naming(declared, names, self.note)
         self.misfits: list[str] = []

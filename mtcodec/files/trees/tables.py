@@ -106,7 +106,7 @@ def find(search: Search, path: Path, prefix: str) -> list[SceneFiles]:
     with _pyarrow_errors(path):
         file = _open(path)
         if ARCHIVE_KEY in (file.schema_arrow.metadata or {}):
-            raise SceneError("a part of an archive of mtcodec, which is encoded already", path=path)
+            raise SceneError("a shard of an archive of mtcodec, which is encoded already", path=path)
         row_counts = _row_counts(file, path)
         keys = _scene_keys(search, file, sum(row_counts))
         candidates = [field.name for field in file.schema_arrow if _may_hold_images(field.type)]
