@@ -173,9 +173,10 @@ class SequenceEncoder(Encoder):
             failing, passing = (failing, middle) if meets else (middle, passing)
         totals, meets = attempt(passing, [])
         if not meets and not request.best_effort:
+            reached = ", ".join(f"{task} {psnr:.1f} dB" for task, psnr in totals.psnr.items())
             raise TargetError(
-                f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, "
-                f"{', '.join(f'{task} {psnr:.1f} dB' for task, psnr in totals.psnr.items())} (--best-effort takes that)"
+                f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, {reached} "
+                "(--best-effort takes that)"
             )
         return totals
 
@@ -244,7 +245,7 @@ class SequenceEncoder(Encoder):
 def _of_tasks(
     times: Mapping[str, Fraction] | None, tasks: Collection[str]
 ) -> Mapping[str, Fraction] | Fraction | None:
-    """Times of the tasks that a frame has, of those that files tell; where these have none, the first of all."""
+    """Times of the tasks that a frame has; where files tell none of these, the first of all."""
     if times is None:
         return None
     return {task: time for task, time in times.items() if task in tasks} or min(times.values())

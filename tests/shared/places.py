@@ -91,7 +91,9 @@ TREES: dict[str, Files] = {
         },
     },
     "recording": {
-        f"{task}/{number:06}.png": image for number in range(3) for task, image in (("rgb", RGB), ("depth", DEPTH))
+        f"{task}/{number:06}.png": image
+        for number in range(3)
+        for task, image in (("rgb", RGB), ("depth", DEPTH))
     },
     "hub_dataset": {"train-00000.parquet": [{"rgb": RGB, "depth": DEPTH}] * 2},
 }  # fmt: skip

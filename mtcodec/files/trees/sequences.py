@@ -53,7 +53,7 @@ class SequenceFiles:
 
 
 def with_tasks(sequence: SequenceFiles, tasks: Collection[str], tell: Note = warn_of_loss) -> SequenceFiles:
-    """The sequence without the frames that have none of these tasks, which is told; whole if no frame has any."""
+    """The sequence without frames that have none of these tasks, which is told; whole if all are such."""
     kept = [place for place, frame in enumerate(sequence.frames) if not frame.files.keys().isdisjoint(tasks)]
     left_out = [sequence.names[place] for place in sorted(set(range(len(sequence.frames))) - set(kept))]
     if not kept or not left_out:
