@@ -98,10 +98,14 @@ def _shares(values: Array, limits: ValueRange) -> Floats:
 
 def legend(image: Array) -> tuple[list[Label], int]:
     """The ids of most pixels, in order of ids, and how many more ids there are."""
-    ids, counts = np.unique(image, return_counts=True)
+    return legend_of(*np.unique(image, return_counts=True))
+
+
+def legend_of(ids: Array, counts: Array) -> tuple[list[Label], int]:
+    """The same of ids (N,) in ascending order and the numbers (N,) of pixels that have them."""
     listed = np.sort(np.argsort(-counts, kind="stable")[:MAX_LEGEND_IDS])
     labels = [
-        Label(int(ids[k]), colours.hexadecimal(colour), float(counts[k] / image.size))
+        Label(int(ids[k]), colours.hexadecimal(colour), float(counts[k] / counts.sum()))
         for k, colour in zip(listed, colours.of_ids(ids[listed]))
     ]
     return labels, len(ids) - len(labels)
