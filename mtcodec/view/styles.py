@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mtcodec.signals import mapping
 from mtcodec.signals.mapping import Array, ValueRange
@@ -101,7 +102,7 @@ def legend(image: Array) -> tuple[list[Label], int]:
     return legend_of(*np.unique(image, return_counts=True))
 
 
-def legend_of(ids: Array, counts: Array) -> tuple[list[Label], int]:
+def legend_of(ids: npt.NDArray[Any], counts: npt.NDArray[np.integer]) -> tuple[list[Label], int]:
     """The same of ids (N,) in ascending order and the numbers (N,) of pixels that have them."""
     listed = np.sort(np.argsort(-counts, kind="stable")[:MAX_LEGEND_IDS])
     labels = [
