@@ -50,8 +50,9 @@ def viewed_clip(
             raise UsageError(f"no task {task!r} (there is {', '.join(clip.tasks)})")
     numbers, asked = chosen_frames(clip, frames, limit)
     by_frame = _originals_by_frame(name, clip, numbers, originals)
-    if originals and len(by_frame) < len(numbers) and not quiet:
-        common.note(f"{len(numbers) - len(by_frame)} of {len(numbers)} frames have no original")
+    alone = [one for n in numbers if n not in by_frame and (one := _name_of(clip, n))]
+    if originals and alone and not quiet:
+        common.note(f"without an original: {list_names(alone)}")
     with common.progress_bar() as bar:
         report = partial(bar, "drawing")
         names = list(clip.tasks if tasks is None else tasks)

@@ -128,9 +128,9 @@ def _task(
 
 def _place(task: TaskOfClip) -> int:
     """Colours come first, numbers last."""
-    if task.view is None:
-        return 1
-    return 2 if task.view.numbers else int(task.view.task.kind.name != "color")
+    if task.view is None or task.is_numbers:
+        return 2 if task.is_numbers else 1
+    return int(task.view.task.kind.name != "color")
 
 
 def _label(clip: Clip, number: int) -> FrameLabel:

@@ -83,6 +83,8 @@ class Drawing:
     def draw(self, numbers: Sequence[int]) -> None:
         """Draw all frames, note what is missing, and sum up what holds for all."""
         self._faults = {}
+        for task in self.tasks:
+            task.forget()
         for done, (frame, originals) in enumerate(self._frames(numbers, self.tasks)):
             self.progress(len(numbers) + done, 2 * len(numbers))
             for drawn in self._draw(frame, originals):
@@ -104,8 +106,9 @@ class Drawing:
             error = frame.missing.get(task.name)
             task.frames[frame.number] = FrameView(lack=error.reason if error else LACKS, error=error)
             if error is not None:
-                tasks_by_reason.setdefault(error.reason, []).append(task.name)
                 self.errors.append(error)
+            if error is not None and frame.header is not None:  # of lost groups, the facts of the clip tell
+                tasks_by_reason.setdefault(error.reason, []).append(task.name)
         for reason, tasks in tasks_by_reason.items():
             self._faults.setdefault((", ".join(tasks) + ": ", reason), []).append(frame.number)
 

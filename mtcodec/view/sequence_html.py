@@ -21,13 +21,19 @@ def render_clip(view: ClipView) -> bytes:
     """The HTML file of a sequence."""
     names = [task.name for task in view.tasks]
     problems = "".join(f'<p class="problem">{escape(problem)}</p>' for problem in view.problems)
-    figures = "".join(_figure(task, view, colours.of_task(k)) for k, task in enumerate(view.tasks))
+    figures = {
+        task.name: _figure(task, view, colours.of_task(place)) for place, task in enumerate(view.tasks)
+    }
+    images = "".join(figures[task.name] for task in view.tasks if not task.is_numbers)
+    numbers = "".join(figures[task.name] for task in view.tasks if task.is_numbers)
+    rows = f'<div class="tasks">{images}</div>' * bool(images)
+    rows += f'<div class="tasks of-numbers">{numbers}</div>' * bool(numbers)
     body = (
         f'<article class="scene alone open clip"><header><h1 class="name" tabindex="-1">'
         f"<bdi>{escape(view.title)}</bdi></h1></header>"
         f'<div class="full">{total_size(view.facts["bytes"], view.original_bytes)}'
         f'<p class="facts">{escape(sequence_texts.clip_details(view))}</p></div>{problems}'
-        f'{_player(view)}<div class="tasks">{figures}</div>'
+        f"{_player(view)}{rows}"
         f"{_over_time(view, names)}{bytes_by_section(view.facts, names)}</article>"
     )
     classes = "one" if view.compared else "one plain"
@@ -71,7 +77,7 @@ def _figure(task: TaskOfClip, view: ClipView, colour: str) -> str:
     """A task: what is seen of it in each frame, scales, and what holds for all."""
     name, clip_task = escape(task.name), task.view
     headline = escape(sequence_texts.headline(task))
-    numbers = clip_task is not None and bool(clip_task.numbers)
+    numbers = task.is_numbers
     enlarge = '<button type="button" class="enlarge" aria-pressed="false">Enlarge</button>'
     caption = f'<h3>{swatch(colour)}{name}</h3><p class="measure">{headline}</p>{"" if numbers else enlarge}'
     frames = "".join(
@@ -99,7 +105,9 @@ def _frame(place: int, task: TaskOfClip, frame: FrameView, label: FrameLabel) ->
         text = f'<pre tabindex="0" aria-label="{escape(name)}">{escape(frame.numbers)}</pre>'
         return _of_frame(place, "div", text, ' class="frame"')
     if frame.decoded is None:
-        width, height = (task.view.width, task.view.height) if task.view is not None else (4, 3)
+        width, height = (16, 2) if task.is_numbers else (4, 3)
+        if task.view is not None and not task.is_numbers:
+            width, height = task.view.width, task.view.height
         why = f'<p class="why{" problem" * (frame.error is not None)}">{escape(frame.lack)}</p>'
         return _of_frame(place, "div", placeholder(name, width, height) + why, ' class="frame lacking"')
     images = image(frame.decoded, "decoded", f"{name}, decoded")
@@ -118,9 +126,10 @@ def _over_time(view: ClipView, names: list[str]) -> str:
         task.name: {n: frame.psnr for n, frame in task.frames.items() if frame.psnr is not None}
         for task in view.tasks
     }
+    tasks = [*names, *(name for name in view.facts["tasks"] if name not in names)]
     plots = (
-        (psnr_plot(view, psnrs, names), "PSNR by frame", sequence_texts.psnrs_of_frame),
-        (bytes_plot(view, names), "Bytes by group", sequence_texts.bytes_of_frame),
+        (psnr_plot(view, psnrs, tasks), "PSNR by frame", sequence_texts.psnrs_of_frame),
+        (bytes_plot(view, tasks), "Bytes by group", sequence_texts.bytes_of_frame),
     )
     sections = ""
     for plot, title, text_of in plots:

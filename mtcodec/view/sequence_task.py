@@ -77,6 +77,11 @@ class TaskOfClip:
     _compared: dict[int, Compared] = field(default_factory=dict)
     _hole_shares: list[float] = field(default_factory=list)
 
+    @property
+    def is_numbers(self) -> bool:
+        """Is it no image?"""
+        return self.view is not None and self.view.numbers != ""
+
     # --- all frames ----------------------------------------------------------------------------------------
 
     def survey(self, header: Header, image: Array, original: Array | None) -> None:
@@ -165,6 +170,10 @@ class TaskOfClip:
                     errors, unit, reference.valid, sizing, self.error_top
                 )
         return frame
+
+    def forget(self) -> None:
+        """Nothing is drawn yet."""
+        self.frames, self._compared, self._hole_shares = {}, {}, []
 
     def finish(self) -> None:
         """Measures over all frames, and of each."""

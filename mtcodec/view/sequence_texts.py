@@ -109,4 +109,5 @@ def picture_note(view: ClipView) -> str:
             f"Pictures on this page are at most {sizing.max_side} pixels wide or high, and photographs and "
             f"normals are JPEG of quality {sizing.jpeg_quality}; bytes and measures are those of the file"
         )
-    return f"{pixels}. Colours mean the same in all frames; ranges are those of the frames that are shown."
+    keys = "Arrow keys go from frame to frame, the space bar plays."
+    return f"{keys} {pixels}. Colours mean the same in all frames: their range is that of the frames shown."
