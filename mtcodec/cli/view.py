@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from mtcodec.cli import common, options, values
+from mtcodec.cli.decode import FRAMES
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.scenes import find
+from mtcodec.cli.sequence_decode import parsed_frames
+from mtcodec.cli.sequence_view import report_clip, shown_text, viewed_clip
 from mtcodec.errors import FormatError, SceneError, UsageError
 from mtcodec.files.notes import list_names
 
@@ -30,19 +33,22 @@ def view(
     *,
     file: str = typer.Argument(
         metavar="FILE|DIR|ARCHIVE",
-        help="An .mtc file (- is standard input), a directory of them, or an archive.",
+        help="A scene or sequence (- is standard input), a directory of scenes, or an archive.",
     ),
     output: Path | None = option(
         None, None, "The page; default: FILE.html; - is standard output.", "-o", "--output"
     ),
     original: Path | None = option(
-        None, "DIR", "The original images, a scene or a dataset: compare with them."
+        None, "DIR", "The original images, a scene or a dataset (of a sequence: its frames): compare."
     ),
     tasks: str = options.ONLY_TASKS,
     naming: options.NamingOptions,
     reading: options.ReadingOptions,
     weights: str = options.MORE_WEIGHTS,
-    limit: int = option(MAX_SCENES, None, "Scenes that are shown at most; 0: all.", min=0),
+    limit: int = option(
+        MAX_SCENES, None, "Scenes shown at most, or frames, then at equal distances; 0: all.", min=0
+    ),
+    frames: str = FRAMES,
     open_it: bool = option(False, None, "Show the page in the browser.", "--open"),
     max_pixels: int = options.PIXEL_LIMIT,
     machine: options.MachineOptions,
@@ -51,13 +57,15 @@ def view(
 ) -> None:
     """Make a page of HTML, for any browser, that shows scenes, their bytes and their errors.
 
-    It is one file that loads nothing else. Of several scenes it is a contact sheet that opens each.
+    It is one file that loads nothing else. Of several scenes it is a contact sheet that opens each; of a
+    sequence, its frames with a slider in time.
     """
     path = _output(file, output)
     if str(path) != "-":
         common.refuse_existing(path, force)
     elif open_it:
         raise UsageError("--open needs a page that is a file (-o)")
+    clip = common.opened_sequence(file, max_pixels)
     from mtcodec.codec.api import Codec
 
     declared = options.request_of(naming).tasks
@@ -66,21 +74,40 @@ def view(
     originals = find([original], codec.tasks, names, printing.note, reading=how) if original else []
     common.set_threads(machine.threads)
     task_names = values.names(tasks)
+    if clip is not None:
+        clip.device, clip.weights = machine.device, tuple(values.weights_list(weights))
+        title = "sequence" if file == "-" else Path(file).stem
+        wanted = parsed_frames(frames)
+        clip_view = viewed_clip(title, clip, task_names, wanted, limit, declared, originals, printing.quiet)
+        from mtcodec.view.sequence_html import render_clip
+
+        page = render_clip(clip_view)
+        _emit(page, path, force, open_it, "" if printing.quiet else shown_text(path, clip_view, len(page)))
+        report_clip(file, clip_view)
+        return
+    if frames:
+        raise UsageError("--frames are of sequences, and this is none", path=file)
     with ExitStack() as stack:
         scenes = _scenes(stack, file, codec, task_names, max_pixels, limit)
         scene_views = _views(scenes, task_names, originals, printing.quiet)
     from mtcodec.view.page import render_page
 
     data = render_page(scenes.title, scenes.count, scene_views)
+    shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
+    line = f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes"
+    _emit(data, path, force, open_it, "" if printing.quiet else line)
+    _report_damage(file, scene_views)
+
+
+def _emit(data: bytes, path: Path, force: bool, open_it: bool, line: str) -> None:
+    """Write a page, say so, and open it in the browser if that is asked for."""
     common.emit(data, path, force)
-    if not printing.quiet:
-        shown = f"{len(scene_views)} of " * (len(scene_views) < scenes.count) + f"{scenes.count} scenes"
-        typer.echo(f"{path}: {'1 scene' if scenes.count == 1 else shown}, {len(data)} bytes", err=True)
+    if line:
+        typer.echo(line, err=True)
     import webbrowser
 
     if open_it and not webbrowser.open(path.resolve().as_uri()):
         common.warn(f"no browser to show {path} in")
-    _report_damage(file, scene_views)
 
 
 def _output(file: str, output: Path | None) -> Path:

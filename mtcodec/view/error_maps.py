@@ -42,9 +42,16 @@ def errors_of(signal: Signal, decoded: Array, unit: str = "") -> tuple[Floats, s
     return np.nan_to_num(errors), error_unit
 
 
-def render_errors(errors: Floats, unit: str, shape: tuple[int, int]) -> tuple[Rgb, Scale]:
-    """Colours (h, w, 3) of errors (H, W), and their scale; it ends at the error that few pixels exceed."""
-    top = float(np.percentile(sample(errors, None), 100 - TAIL_PERCENT)) or float(errors.max()) or 1.0
+def top_of(errors: Floats) -> float:
+    """The error that few of ``errors``, (H, W), exceed; never 0."""
+    return float(np.percentile(sample(errors, None), 100 - TAIL_PERCENT)) or float(errors.max()) or 1.0
+
+
+def render_errors(
+    errors: Floats, unit: str, shape: tuple[int, int], top: float | None = None
+) -> tuple[Rgb, Scale]:
+    """Colours (h, w, 3) of errors (H, W), and their scale, which ends at ``top``; None: :func:`top_of`."""
+    top = top_of(errors) if top is None else top
     ticks: list[float] = [0.0, top / 2, top]
     texts, tick_unit = format_lengths(ticks) if unit == "m" else (format_numbers(ticks), unit)
     rgb = colours.apply_map(resize_mean(errors / top, shape), colours.ERROR_MAP)

@@ -16,15 +16,28 @@ from mtcodec.view.scene_html import article, total_size
 
 def render_page(title: str, count: int, scenes: Sequence[SceneView]) -> bytes:
     """The HTML file of ``scenes``, of ``count`` scenes that there are."""
-    style, script, single = _read("page.css"), _read("page.js"), count == 1
+    single = count == 1
     body = "".join(article(scene, number, single) for number, scene in enumerate(scenes, 1))
     if not single:
         body = f'{_sheet_header(title, count, scenes)}<div class="cards">{body}</div>'
     classes = ("one" if single else "sheet") + " plain" * (not any(scene.compared for scene in scenes))
+    return fill_page(title, classes, body, texts.picture_note(scenes, count))
+
+
+def fill_page(title: str, classes: str, body: str, note: str, also: Sequence[str] = ()) -> bytes:
+    """The HTML file of a page.
+
+    Args:
+        classes: of its body.
+        body: markup of what it shows.
+        note: the text below that.
+        also: names of styles and scripts besides those of all pages.
+    """
+    style = "".join(_read(f"{name}.css") for name in ("page", *also))
+    script = "".join(_read(f"{name}.js") for name in ("page", *also))
     html = Template(_read("page.html")).substitute(
         title=escape(f"{title} – mtcodec"), policy=_policy(style, script), style=style, script=script,
-        classes=classes, gradients=_gradients(), body=body,
-        note=escape(texts.picture_note(scenes, count)),
+        classes=classes, gradients=_gradients(), body=body, note=escape(note),
     )  # fmt: skip
     return html.encode("utf-8", "replace")
 

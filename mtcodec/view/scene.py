@@ -125,7 +125,7 @@ def _view_scene(
             originals = read_scene(files, codec.tasks, names, note)
         except MtcodecError as error:
             view.problem = f"no comparison: {error}"
-        view.original_bytes = _bytes_of(files, header.tasks)
+        view.original_bytes = original_bytes_of(files, header.tasks)
     for task_name in names:
         section, notes = header.task(task_name), view.facts["tasks"][task_name]
         task = declaration_of(task_name, section, images.get(task_name), codec.tasks)
@@ -170,7 +170,7 @@ def _decode(
         return images, errors | dict.fromkeys(neural, error)
 
 
-def _bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
+def original_bytes_of(files: SceneFiles, tasks: Sequence[str]) -> int:
     """Bytes of the original files of ``tasks``; 0 where some are missing."""
     try:
         names = {name if name in files.files else name.removesuffix(ALPHA_SUFFIX) for name in tasks}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from mtcodec.container.section import ATTACHMENTS, NOTES, is_mask
 from mtcodec.view import colours, texts
@@ -27,7 +29,7 @@ def article(scene: SceneView, number: int, single: bool) -> str:
         header = f'<h2 class="name" tabindex="-1"><bdi>{name}</bdi></h2><p class="brief">{brief}</p>'
     overview = ""
     if scene.facts:
-        details = f'<p class="facts">{escape(texts.scene_details(scene))}</p>{_bytes_by_section(scene)}'
+        details = f'<p class="facts">{escape(texts.scene_details(scene))}</p>{bytes_by_section(scene.facts, [task.name for task in scene.tasks])}'
         overview = (
             f'<div class="full">{total_size(scene.facts["bytes"], scene.original_bytes)}{details}</div>'
         )
@@ -56,9 +58,9 @@ def total_size(count: int, original_bytes: int) -> str:
     return f'<p class="hero"><strong>{number}</strong> <b>{unit}</b> {versus}</p>'
 
 
-def _bytes_by_section(scene: SceneView) -> str:
-    """One bar and a list."""
-    sections = _sections(scene)
+def bytes_by_section(facts: Mapping[str, Any], shown_tasks: Sequence[str]) -> str:
+    """One bar and a list of what ``facts`` count, the tasks in the order in which they are shown."""
+    sections = sections_of(facts, shown_tasks)
     total = max(sum(count for _, count, _, _ in sections), 1)
     bar, items, start = "", "", 0.0
     for name, count, coding, colour in sections:
@@ -77,21 +79,24 @@ def _bytes_by_section(scene: SceneView) -> str:
     )
 
 
-def _sections(scene: SceneView) -> list[tuple[str, int, str, str]]:
+def sections_of(facts: Mapping[str, Any], shown_tasks: Sequence[str]) -> list[tuple[str, int, str, str]]:
     """Name, bytes, coding and colour of all that a file consists of.
 
     That is its header, what tasks share, tasks as they are shown, notes and files.
     """
-    shown_tasks = [task.name for task in scene.tasks]
-    tasks = shown_tasks + [name for name in scene.facts["tasks"] if name not in shown_tasks]
+    tasks = [*shown_tasks, *(name for name in facts["tasks"] if name not in shown_tasks)]
     places = {name: place for place, name in enumerate([*tasks, NOTES, ATTACHMENTS])}
-    sections = [("header", int(scene.facts["overhead_bytes"]), "", colours.SECTION_COLOURS["header"])]
-    for section in sorted(scene.facts["sections"], key=lambda section: places.get(section["name"], -1)):
+    sections = [("header", int(facts["overhead_bytes"]), "", colours.SECTION_COLOURS["header"])]
+    for section in sorted(facts["sections"], key=lambda section: places.get(section["name"], -1)):
         name = section["name"]
-        if name in tasks:
-            colour = colours.of_task(tasks.index(name))
-        else:
-            colour = colours.SECTION_COLOURS["holes" if is_mask(name) else name]
+        colour = section_colour(name, tasks)
         label = "holes" if name == "holes0" else name
         sections.append((label, section["bytes"], section.get("coding", ""), colour))
     return sections
+
+
+def section_colour(name: str, tasks: Sequence[str]) -> str:
+    """The colour of a section; ``tasks`` are in the order in which they are shown."""
+    if name in tasks:
+        return colours.of_task(tasks.index(name))
+    return colours.SECTION_COLOURS["holes" if is_mask(name) else name]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from mtcodec.signals import mapping
 from mtcodec.signals.mapping import Array, ValueRange
@@ -98,10 +99,14 @@ def _shares(values: Array, limits: ValueRange) -> Floats:
 
 def legend(image: Array) -> tuple[list[Label], int]:
     """The ids of most pixels, in order of ids, and how many more ids there are."""
-    ids, counts = np.unique(image, return_counts=True)
+    return legend_of(*np.unique(image, return_counts=True))
+
+
+def legend_of(ids: npt.NDArray[Any], counts: npt.NDArray[np.integer]) -> tuple[list[Label], int]:
+    """The same of ids (N,) in ascending order and the numbers (N,) of pixels that have them."""
     listed = np.sort(np.argsort(-counts, kind="stable")[:MAX_LEGEND_IDS])
     labels = [
-        Label(int(ids[k]), colours.hexadecimal(colour), float(counts[k] / image.size))
+        Label(int(ids[k]), colours.hexadecimal(colour), float(counts[k] / counts.sum()))
         for k, colour in zip(listed, colours.of_ids(ids[listed]))
     ]
     return labels, len(ids) - len(labels)

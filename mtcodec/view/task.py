@@ -11,10 +11,11 @@ from mtcodec.codec.prepare import as_array, declare
 from mtcodec.coders.candidate import pixel_format_of
 from mtcodec.container.section import NUMBERS, Section
 from mtcodec.errors import MtcodecError, UsageError
-from mtcodec.signals.mapping import Array
+from mtcodec.signals.mapping import Array, Valid
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import KINDS, Declarations, Task, units
+from mtcodec.view.colours import Floats
 from mtcodec.view.error_maps import errors_of, render_errors
 from mtcodec.view.pictures import Picture, Sizing, encode_picture, hatch_holes
 from mtcodec.view.scales import Scale
@@ -97,12 +98,15 @@ def declaration_of(name: str, section: Section, image: Array | None, known: Decl
     return Task(name, kind, attributes.channels, (attributes.dtype,))
 
 
-def _signal_of(task: Task, section: Section, image: Array) -> Signal:
-    """An image with the holes that its section names; sections that keep everything name none."""
-    has_mask = section.mask is not None
-    holes = pixel_format_of(section.attributes, _NO_HOLES if has_mask else None).holes
-    hole_values = [tuple(map(float, values)) for values in holes.values] if holes else []
-    return Signal.from_image(task, image, hole_values, usual=section.coding in ("raw", "near-lossless"))
+def signal_of(task: Task, image: Array, *sections: Section) -> Signal:
+    """An image with the holes that its sections name; those that keep everything name none."""
+    hole_values: dict[tuple[float, ...], None] = {}
+    for section in sections:
+        has_mask = section.mask is not None
+        holes = pixel_format_of(section.attributes, _NO_HOLES if has_mask else None).holes
+        hole_values |= dict.fromkeys(tuple(map(float, values)) for values in holes.values) if holes else {}
+    usual = any(section.coding in ("raw", "near-lossless") for section in sections)
+    return Signal.from_image(task, image, list(hole_values), usual=usual)
 
 
 def add_pictures(
@@ -110,11 +114,11 @@ def add_pictures(
 ) -> None:
     """Fill in pictures, scales and measures of a task; without an original, none that compare."""
     image = as_array(view.name, image)
-    decoded = _signal_of(view.task, section, image)
+    decoded = signal_of(view.task, image, section)
     reference = decoded
     if original is not None:
         try:
-            reference = _signal_of(view.task, section, as_array(view.name, original))
+            reference = signal_of(view.task, as_array(view.name, original), section)
             view.measures = measure(reference, image)
         except MtcodecError as error:
             view.compare_problem, reference = f"no comparison: {error.reason}", decoded
@@ -124,14 +128,16 @@ def add_pictures(
         view.hole_share = 1 - float(reference.valid.mean())
     if style.rendering == "labels":
         view.labels, view.hidden_labels = legend(image)
-    view.decoded = _picture(decoded, style, sizing)
+    view.decoded = picture_of(decoded, style, sizing)
     if reference is not decoded:
-        view.original = _picture(reference, style, sizing)
+        view.original = picture_of(reference, style, sizing)
         if not view.task.exact and view.measures.get("mse") != 0:
-            _add_error_map(view, reference, image, sizing)
+            errors, unit = errors_of(reference, image, view.unit)
+            view.error_map, view.error_scale = error_picture(errors, unit, reference.valid, sizing)
 
 
-def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
+def picture_of(signal: Signal, style: Style, sizing: Sizing) -> Picture:
+    """The picture of an image, its holes hatched."""
     shape = sizing.shape(*signal.filled.shape[:2])
     rgb = hatch_holes(render(style, signal.filled, shape), signal.valid)
     keeps_maps = style.rendering == "map" and sizing.lossless_pixels > 0
@@ -139,12 +145,13 @@ def _picture(signal: Signal, style: Style, sizing: Sizing) -> Picture:
     return encode_picture(rgb, None if keeps_colours else sizing.jpeg_quality)
 
 
-def _add_error_map(view: TaskView, original: Signal, decoded: Array, sizing: Sizing) -> None:
-    """The map of errors; where there are many scenes, in half the size."""
-    shape = sizing.shape(*decoded.shape[:2])
+def error_picture(
+    errors: Floats, unit: str, valid: Valid | None, sizing: Sizing, top: float | None = None
+) -> tuple[Picture, Scale]:
+    """The map of errors (H, W), and its scale up to ``top``; where there are many scenes, in half the size."""
+    shape = sizing.shape(*errors.shape[:2])
     if not sizing.lossless_pixels:
         shape = (max(1, shape[0] // 2), max(1, shape[1] // 2))
-    errors, unit = errors_of(original, decoded, view.unit)
-    rgb, view.error_scale = render_errors(errors, unit, shape)
+    rgb, scale = render_errors(errors, unit, shape, top)
     quality = None if sizing.lossless_pixels else ERROR_MAP_QUALITY
-    view.error_map = encode_picture(hatch_holes(rgb, original.valid), quality)
+    return encode_picture(hatch_holes(rgb, valid), quality), scale

@@ -24,9 +24,9 @@ def task_figure(task: TaskView, scene: SceneView, colour: str) -> str:
     else:
         pictures = placeholder(task.name, task.width, task.height)
     problem = f'<p class="problem">{escape(task.problem)}</p>' if task.problem else ""
-    legends = _scale(task.scale, "values") if task.scale else ""
-    legends += _scale(task.error_scale, "errors", "error ") if task.error_scale else ""
-    legends += _ids(task) if task.labels else ""
+    legends = scale_bar(task.scale, "values") if task.scale else ""
+    legends += scale_bar(task.error_scale, "errors", "error ") if task.error_scale else ""
+    legends += id_list(task) if task.labels else ""
     details = escape(texts.task_details(task, scene))
     return (
         f'<figure class="task{" numbers" * (task.numbers != "")}" data-task="{name}">'
@@ -50,29 +50,36 @@ def placeholder(name: str, width: int, height: int) -> str:
 def _pictures(task: TaskView, decoded: Picture) -> str:
     """The decoded picture; if there is an original, with that, the map of errors and a slider."""
     name, headline = task.name, texts.headline(task)
-    images = _image(decoded, "decoded", f"{name}, decoded{': ' if headline else ''}{headline}")
+    images = image(decoded, "decoded", f"{name}, decoded{': ' if headline else ''}{headline}")
     if task.original is None:
         return f'<div class="compare">{images}</div>'
     if task.error_map is not None and task.error_scale is not None:
-        images += _image(task.error_map, "error", f"{name}, errors from 0 to {task.error_scale.end}")
-    images += f'<span class="over">{_image(task.original, "original", f"{name}, original")}</span>'
+        images += image(task.error_map, "error", f"{name}, errors from 0 to {task.error_scale.end}")
+    images += f'<span class="over">{image(task.original, "original", f"{name}, original")}</span>'
+    return f'<div class="compare both">{images}{before_after(name)}</div>'
+
+
+def before_after(name: str) -> str:
+    """The slider over the pictures of a task, of which one is the original."""
     return (
-        f'<div class="compare both">{images}<input class="at" type="range" min="0" max="100" value="50" '
+        '<input class="at" type="range" min="0" max="100" value="50" '
         f'aria-label="{escape(name)}: how much of the original is seen">'
         '<span class="handle" aria-hidden="true"></span>'
         '<span class="tag left" aria-hidden="true">original</span>'
-        '<span class="tag right" aria-hidden="true">decoded</span></div>'
+        '<span class="tag right" aria-hidden="true">decoded</span>'
     )
 
 
-def _image(picture: Picture, role: str, description: str) -> str:
+def image(picture: Picture, role: str, description: str) -> str:
+    """A picture; ``role`` is ``decoded``, ``original`` or ``error``."""
     return (
         f'<img class="{role}" src="{picture.uri}" width="{picture.width}" height="{picture.height}" '
         f'alt="{escape(description)}" decoding="async" draggable="false">'
     )
 
 
-def _scale(scale: Scale, role: str, prefix: str = "") -> str:
+def scale_bar(scale: Scale, role: str, prefix: str = "") -> str:
+    """A colour map with its numbers; ``role`` is ``values`` or ``errors``."""
     ticks = [*scale.ticks[:-1], scale.end]
     ticks[0] = prefix + ticks[0]
     return (
@@ -82,7 +89,8 @@ def _scale(scale: Scale, role: str, prefix: str = "") -> str:
     )
 
 
-def _ids(task: TaskView) -> str:
+def id_list(task: TaskView) -> str:
+    """The legend of ids."""
     items = "".join(
         f'<li title="{texts.percent(label.share)} of pixels">{swatch(label.colour)}{label.id}</li>'
         for label in task.labels

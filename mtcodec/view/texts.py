@@ -80,7 +80,7 @@ def headline(task: TaskView) -> str:
     return f"{HEADLINE_MEASURES[name]} {measure(task, name)}" if name else ""
 
 
-def _other_measures(task: TaskView) -> list[str]:
+def other_measures(task: TaskView) -> list[str]:
     """The measures of a task that its headline leaves out."""
     if task.task.exact or task.measures.get("mse") == 0:
         return []
@@ -97,7 +97,7 @@ def task_details(task: TaskView, scene: SceneView) -> str:
     coding = next(section["coding"] for section in scene.facts["sections"] if section["name"] == task.name)
     alone = f"{size(needs['bytes'])} to decode it alone ({' + '.join(needs['sections'])})"
     shown_size = [size_text(needs)] if sizes_differ(scene.facts) else []
-    details = [alone, coding, *_other_measures(task), *shown_size, task.dtype]
+    details = [alone, coding, *other_measures(task), *shown_size, task.dtype]
     if task.hole_share:
         details.append(f"{percent(task.hole_share)} holes, hatched")
     return " · ".join(details)
