@@ -102,7 +102,8 @@ def encode(
     an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake.
 
     With --sequence the scenes of a directory are the frames of one sequence, in the natural order of their
-    names, and each sequence becomes a file. Targets then are of the whole file; each takes some ten encodings.
+    names, and each sequence becomes a file. Targets then are of the whole file; each takes some ten
+    encodings.
     """
     if not output and not dry_run:
         raise UsageError("missing -o OUT")
