@@ -26,7 +26,8 @@ def render_clip(view: ClipView) -> bytes:
     }
     images = "".join(figures[task.name] for task in view.tasks if not task.is_numbers)
     numbers = "".join(figures[task.name] for task in view.tasks if task.is_numbers)
-    rows = f'<div class="tasks">{images}</div>' * bool(images)
+    count = sum(not task.is_numbers for task in view.tasks)
+    rows = f'<div class="tasks of-{count}">{images}</div>' * bool(images)
     rows += f'<div class="tasks of-numbers">{numbers}</div>' * bool(numbers)
     body = (
         f'<article class="scene alone open clip"><header><h1 class="name" tabindex="-1">'

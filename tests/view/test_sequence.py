@@ -71,7 +71,7 @@ def test_every_frame_has_a_place_and_the_first_is_seen(data: bytes) -> None:
     root = page_of(view_of(data))
     (slider,) = root.all("input", "time")
     assert (slider.attributes["min"], slider.attributes["max"], slider.attributes["value"]) == ("0", "5", "0")
-    labels = [one for one in root.all("div", "when")[0].all("p")]
+    labels = root.all("div", "when")[0].all("p")
     assert labels[3].text == "f3 frame 3 of 6 · 0.300 s" and labels[3].attributes["data-at"] == "0.3"
     for task in ("rgb", "depth", "semantic", "pose"):
         frames = figure(root, task).all("div", "frame")
