@@ -56,7 +56,9 @@ def read_group(path: Path, codec: mtcodec.Codec, place: Path) -> Items:
     return {
         "info": info,
         "forms": {name: form(image) for name, image in images.items()},
-        "certain": {name: array(image) for name, image in images.items() if _certain(info, name.split("@")[0])},
+        "certain": {
+            name: array(image) for name, image in images.items() if _certain(info, name.split("@")[0])
+        },
         "extracted": {name: digest(mtcodec.extract(data, name)) for name in reader.header.tasks},
         "commands": [done.code, run("verify", path).code],
         "printed": lines(done.text, place),
