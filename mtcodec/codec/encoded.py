@@ -14,18 +14,21 @@ from mtcodec.coders.candidate import Candidate, attributes_of
 from mtcodec.coders.masks import MaskPayloads
 from mtcodec.container import attachments, mtc, notes
 from mtcodec.container.frames import Frames
-from mtcodec.container.header import NO_WEIGHTS, Header
+from mtcodec.container.header import MAX_HEADER, MAX_SECTIONS, NO_WEIGHTS, Header
 from mtcodec.container.section import (
     ATTACHMENTS,
     IMAGE,
+    MAX_MASKS,
     NOTES,
     SHARED,
     Attributes,
     Section,
     Size,
     array_shape,
+    is_mask,
     mask_name,
 )
+from mtcodec.errors import SceneError
 from mtcodec.signals.mapping import Array
 from mtcodec.signals.measures import errors, measure
 from mtcodec.signals.signal import Signal
@@ -98,8 +101,13 @@ class EncodedGroup:
         if self.neural is not None:
             fingerprint, level = self.neural.networks.info.fingerprint, self.neural.level
         descriptors = tuple(section for section, _ in sections)
+        _check_count(descriptors)
         header = Header(fingerprint, *self._size(), level, descriptors, self._frames())
-        return mtc.build(header, {section.name: payload for section, payload in sections})
+        data = mtc.build(header, {section.name: payload for section, payload in sections})
+        header_bytes = len(data) - sum(len(payload) for _, payload in sections)
+        if header_bytes > MAX_HEADER:
+            raise SceneError(f"a header of {header_bytes} bytes, but {MAX_HEADER} are allowed: fewer --tasks")
+        return data
 
     def _size(self) -> Size:
         """That of the networks' images, else the one that most tasks have."""
@@ -170,3 +178,13 @@ class EncodedGroup:
             for name, measures in self.measures.items():
                 content.setdefault(name, {}).update({k: float(f"{v:.5g}") for k, v in measures.items()})
         return content
+
+
+def _check_count(sections: Sequence[Section]) -> None:
+    """Raise SceneError for more sections, or masks of holes, than a file can hold."""
+    masks = sum(is_mask(section.name) for section in sections)
+    if masks > MAX_MASKS:
+        raise SceneError(f"holes in {masks} different places, but a file holds {MAX_MASKS}: fewer --tasks")
+    count = sum(section.name != SHARED for section in sections)
+    if count > MAX_SECTIONS:
+        raise SceneError(f"{count} sections, but a file holds {MAX_SECTIONS}: fewer --tasks")

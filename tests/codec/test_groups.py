@@ -414,3 +414,17 @@ def test_refuses_groups() -> None:
     with pytest.raises(UsageError, match="task depth: 1 times of 2 frames"):
         late = {"depth": [Fraction(1)]}
         PLAIN.encode_group([{"depth": depth}] * 2, Timeline(("a", "b"), (Fraction(0), Fraction(1)), late))
+
+
+def test_what_no_file_can_hold_is_refused() -> None:
+    """More sections or masks than a header tells would make a file that nothing reads."""
+    small = {f"t{number}": np.full((9, 9), number, np.uint8) for number in range(65)}
+    with pytest.raises(SceneError, match="65 sections, but a file holds 64"):
+        PLAIN.encode(small)
+    del small["t0"]
+    assert same(mtcodec.decode(PLAIN.encode(small)), small)
+    floats = {f"t{number}": np.full((9, 9), float(number)) for number in range(17)}
+    for number, image in enumerate(floats.values()):
+        image[0, number % 9] = image[1 + number // 9] = np.nan
+    with pytest.raises(SceneError, match="holes in 17 different places"):
+        PLAIN.encode(floats, tasks=dict.fromkeys(floats, "image"), target_bytes=10**6)
