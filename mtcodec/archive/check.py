@@ -13,8 +13,8 @@ from mtcodec.archive.read import ArchiveReader
 from mtcodec.archive.rows import statistics_of, undamaged
 from mtcodec.archive.unpack import Progress
 from mtcodec.archive.write import Writer
-from mtcodec.container import attachments
 from mtcodec.container import mtc as container
+from mtcodec.container.damage import damage_of
 from mtcodec.container.mtc import SplitReader
 from mtcodec.errors import FormatError
 
@@ -80,9 +80,8 @@ def verify(
 
 def _check_row(reader: ArchiveReader, scene_file: SplitReader, statistics: dict[str, Any]) -> None:
     """Raise FormatError for damage to a row's payloads, or where its numbers are not those of its header."""
-    for section in scene_file.header.sections:
-        scene_file.payload(section.name)
-    attachments.read(scene_file)
+    for error in damage_of(scene_file):
+        raise error
     names = reader.manifest.statistics_columns
     if statistics != dict.fromkeys(names) | statistics_of(scene_file, reader.manifest.tasks):
         raise FormatError(f"{', '.join(names)} are not those of its header")

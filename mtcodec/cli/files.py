@@ -14,8 +14,9 @@ from mtcodec.cli import options, report, values
 from mtcodec.cli.common import emit, open_archive, open_file, opened_sequence, progress_bar, show
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.sequence_decode import parsed_frames
-from mtcodec.cli.sequence_files import damage_of, problems_of, write_cut
+from mtcodec.cli.sequence_files import problems_of, write_cut
 from mtcodec.cli.sequence_lines import sequence_lines
+from mtcodec.container.damage import damage_of
 from mtcodec.errors import FormatError, UsageError
 
 

@@ -15,11 +15,10 @@ from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, counted
 from mtcodec.cli.sequence_decode import parsed_frames, place_of
 from mtcodec.cli.sequence_encoding import temporary_path
-from mtcodec.container.section import ATTACHMENTS, NOTES
+from mtcodec.container.damage import damage_of
 from mtcodec.errors import FormatError, OutputError
 
 if TYPE_CHECKING:
-    from mtcodec.container.mtc import Reader
     from mtcodec.sequences.copying import Copied, Write
     from mtcodec.sequences.read import Sequence as Clip
 
@@ -123,7 +122,7 @@ def problems_of(clip: Clip, decode: bool) -> list[FormatError]:
     problems = [FormatError(clip.index.problem, path=name)] if clip.index.problem else []
     for number, (start, stop) in enumerate(pairwise(clip.starts)):
         try:
-            damage = damage_of(clip.group(number))
+            damage = list(damage_of(clip.group(number)))
             if decode and not damage:
                 clip.frames(range(start, stop))
         except FormatError as error:
@@ -140,20 +139,3 @@ def problems_of(clip: Clip, decode: bool) -> list[FormatError]:
 def _placed(problem: FormatError, place: str) -> FormatError:
     problem.path = place
     return problem
-
-
-def damage_of(reader: Reader) -> list[FormatError]:
-    """What is damaged of the sections of a scene or group."""
-    from mtcodec.container import attachments, notes
-
-    problems: list[FormatError] = []
-    for section in reader.header.sections:
-        try:
-            payload = reader.payload(section.name)
-            if section.name == ATTACHMENTS:
-                attachments.read(reader)
-            elif section.name == NOTES:
-                notes.parse(payload)
-        except FormatError as error:
-            problems.append(error)
-    return problems
