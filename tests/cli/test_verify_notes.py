@@ -19,7 +19,7 @@ DEPTH = np.arange(400, dtype=np.uint16).reshape(20, 20)
 def test_verify_reads_notes(run: Run, tmp_path: Path, notes: bytes) -> None:
     _, payloads = split(data := mtcodec.encode({"depth": DEPTH}, units={"depth": "1mm"}))
     (tmp_path / "x.mtc").write_bytes(data)
-    assert run("verify", "x.mtc").code == 0
+    assert run("verify", tmp_path / "x.mtc").code == 0
     (tmp_path / "x.mtc").write_bytes(build(parse(data), payloads | {"notes": notes}))
-    result = run("verify", "x.mtc")
+    result = run("verify", tmp_path / "x.mtc")
     assert result.code == 3 and "notes" in result.err
