@@ -54,7 +54,7 @@ def bench(
     lossless JPEG XL. Both are spared the bytes of holes. Of mtcodec, a task has the bytes and the time that
     decoding it alone needs. Reading and writing files is not timed.
 
-    With --sequence, of frames: writing, reading in order, and reading single ones of a file just opened; once.
+    With --sequence, of frames: writing, reading in order, and reading single ones of a file just opened.
     """
     request = options.request_of(quality, bounds, images, coding, weights=coding.weights)
     names = images.tasks_by_name()

@@ -41,6 +41,7 @@ def compare(
     MS-SSIM, depth its errors in millimetres or metres and δ, the share that is off by a factor below 1.25,
     normals their angles, labels the share of pixels that differ. Holes of the original count for no measure
     but their own. Of several scenes the table has means, but the largest error of all, and the worst scene.
+    Of a sequence's frames measures are over all their pixels.
 
     Exit code 1 if one side lacks a scene or a task of the other (--tasks says which count), or for
     --fail-below; differences alone are no failure.
@@ -100,7 +101,8 @@ def _table(facts: Mapping[str, Any]) -> Iterator[str]:
     """A line for every task."""
     scenes = facts["scenes"]
     several = len(scenes) > 1
-    rows = [["task", "PSNR", "MS-SSIM", "errors", "holes"] + ["scenes", "worst scene"] * several]
+    what = "frame" if facts["are_frames"] else "scene"
+    rows = [["task", "PSNR", "MS-SSIM", "errors", "holes"] + [f"{what}s", f"worst {what}"] * several]
     for task, summary in facts["summary"].items():
         ms_ssim = f"{summary['ms_ssim']:.4f}" if "ms_ssim" in summary else ""
         row = [task, _psnr(summary), ms_ssim, _errors(summary), _holes(summary)]
@@ -108,7 +110,11 @@ def _table(facts: Mapping[str, Any]) -> Iterator[str]:
             row += [str(summary["scenes"]), _worst(summary["worst"], scenes[summary["worst"]][task])]
         rows.append(row)
     if several:
-        yield f"means over {len(scenes)} scenes"
+        yield (
+            f"over all pixels of {len(scenes)} frames"
+            if facts["are_frames"]
+            else f"means over {len(scenes)} scenes"
+        )
     yield from columns(rows)
 
 

@@ -56,10 +56,11 @@ def print_sequence_plan(
     sequences: Sequence[SequenceFiles], paths: Sequence[Path], there: Collection[Path],
     task_names: Sequence[str] | None, request: Request, as_json: bool,
 ) -> None:  # fmt: skip
-    """Print the first sequences with the images of their first frames; as JSON, all of them with all frames."""
+    """Print the first sequences with the images of their first frames; as JSON, all with all frames."""
     for sequence, path in list(zip(sequences, paths))[: None if as_json else MAX_SHOWN]:
         facts = {
-            "sequence": sequence.key, "file": str(path), "there": path in there, "frames": list(sequence.names),
+            "sequence": sequence.key, "file": str(path), "there": path in there,
+            "frames": list(sequence.names),
             "tasks": [task for task in sequence.tasks if _is_wanted(task, task_names)],
             "times": {task: [t and float(t) for t in times] for task, times in sequence.times.items()},
         }  # fmt: skip
@@ -72,7 +73,8 @@ def print_sequence_plan(
         return
     if len(sequences) > MAX_SHOWN:
         typer.echo(
-            f"and {report.counted(len(sequences) - MAX_SHOWN, 'sequence')} more, the last is {sequences[-1].key}"
+            f"and {report.counted(len(sequences) - MAX_SHOWN, 'sequence')} more, "
+            f"the last is {sequences[-1].key}"
         )
     typer.echo(f"{report.counted(len(paths) - len(there), 'sequence')} to encode")
 

@@ -102,7 +102,8 @@ def encode(
     an OUT that ends in .mtc and is no directory are refused: a dataset was then given by mistake.
 
     With --sequence the scenes of a directory are the frames of one sequence, in the natural order of their
-    names, and each sequence becomes a file. Targets then are of the whole file; each takes some ten encodings.
+    names, and each sequence becomes a file. Targets then are of the whole file; each takes some ten
+    encodings.
     """
     if not output and not dry_run:
         raise UsageError("missing -o OUT")
@@ -114,7 +115,7 @@ def encode(
     scenes = find(datasets, request.tasks, images.tasks_by_name(), printing.note, attach, how)
     task_names = values.names(tasks)
     check_tasks(request, scenes)
-    items: Sequence[Any] = sequences_of(scenes, printing.note) if sequences.sequence else scenes
+    items: Sequence[Any] = sequences_of(scenes, printing.note, task_names) if sequences.sequence else scenes
     _check_images(items, task_names)
     if not sequences.sequence and len(scenes) > 1:
         tell_of_recordings(scenes, printing.note)

@@ -113,7 +113,7 @@ def verify(
     device: str = options.DEVICE,
     quiet: bool = options.QUIET,
 ) -> None:
-    """Check all checksums of files, sequences and archives, and name what is damaged; exit code 3 if anything is."""
+    """Check all checksums of files, sequences and archives; exit code 3 if anything is damaged."""
     damaged = 0
     with progress_bar(quiet) as bar:
         for name in files:

@@ -33,7 +33,10 @@ def outputs_of(
     if not path.is_dir():
         _refuse_others(path)
         if path.suffix == SUFFIX and not slash:
-            raise UsageError(f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a /")
+            raise UsageError(
+                f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a / "
+                "(--sequence makes one file of frames)"
+            )
     labels: dict[str, str] = {}
     for scene in scenes:
         if scene.key in labels:

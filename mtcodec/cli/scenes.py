@@ -44,14 +44,17 @@ def find(
     return all_scenes
 
 
-def sequences_of(scenes: Sequence[SceneFiles], tell: Callable[[str], None]) -> list[SequenceFiles]:
-    """The sequences whose frames ``scenes`` are, dataset by dataset."""
-    from mtcodec.files.trees.sequences import find_sequences
+def sequences_of(
+    scenes: Sequence[SceneFiles], tell: Callable[[str], None], tasks: Sequence[str] | None = None
+) -> list[SequenceFiles]:
+    """The sequences whose frames ``scenes`` are, dataset by dataset; of ``tasks``, frames that have any."""
+    from mtcodec.files.trees.sequences import find_sequences, with_tasks
 
     by_dataset: dict[Path | None, list[SceneFiles]] = {}
     for scene in scenes:
         by_dataset.setdefault(scene.dataset, []).append(scene)
-    return [one for of_dataset in by_dataset.values() for one in find_sequences(of_dataset, tell)]
+    sequences = [one for of_dataset in by_dataset.values() for one in find_sequences(of_dataset, tell)]
+    return sequences if tasks is None else [with_tasks(one, tasks, tell) for one in sequences]
 
 
 def tell_of_recordings(scenes: Sequence[SceneFiles], tell: Callable[[str], None]) -> None:

@@ -202,8 +202,8 @@ class _Output:
         for task, rows in self.rows.items():
             without = [name for number, name in self.names.items() if number not in rows]
             if without:
-                line = f"{task}.npy has {len(rows)} rows, as {len(without)} frames lack it: {list_names(without)}"
-                self.result.notes.append(Loss(line))
+                lacking = f"{len(without)} frames lack it: {list_names(without)}"
+                self.result.notes.append(Loss(f"{task}.npy has {len(rows)} rows, as {lacking}"))
             if rows:
                 self._write_image(self.directory, task, np.stack(list(rows.values())))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -173,9 +173,10 @@ class SequenceEncoder(Encoder):
             failing, passing = (failing, middle) if meets else (middle, passing)
         totals, meets = attempt(passing, [])
         if not meets and not request.best_effort:
+            reached = ", ".join(f"{task} {psnr:.1f} dB" for task, psnr in totals.psnr.items())
             raise TargetError(
-                f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, "
-                f"{', '.join(f'{task} {psnr:.1f} dB' for task, psnr in totals.psnr.items())} (--best-effort takes that)"
+                f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, {reached} "
+                "(--best-effort takes that)"
             )
         return totals
 
@@ -216,7 +217,8 @@ class SequenceEncoder(Encoder):
                 images = read_scene(frame, self.request.tasks, self.tasks, tell)
                 images |= {name: table[number] for name, table in tables}
                 attached = attachments.read(frame)
-                writer.append(images, times[number], sequence.names[number], attached, layout="hwc")
+                time = _of_tasks(times[number], images)
+                writer.append(images, time, sequence.names[number], attached, layout="hwc")
                 if self.progress is not None:
                     self.progress(number + 1, len(sequence.frames))
         return totals
@@ -238,6 +240,15 @@ class SequenceEncoder(Encoder):
         if without and len(without) < count:
             tell(Loss(f"times are left out, as frame {without[0]} has none (--fps)"))
         return [None] * count if without else times
+
+
+def _of_tasks(
+    times: Mapping[str, Fraction] | None, tasks: Collection[str]
+) -> Mapping[str, Fraction] | Fraction | None:
+    """Times of the tasks that a frame has; where files tell none of these, the first of all."""
+    if times is None:
+        return None
+    return {task: time for task, time in times.items() if task in tasks} or min(times.values())
 
 
 def temporary_path(path: Path) -> Path:

@@ -94,9 +94,9 @@ class Codec:
         """The bytes of an ``.mtc`` file of one scene.
 
         Decoded images are (H, W), or (H, W, C), whatever the layout was; of one channel (H, W, 1) if they
-        were given so. Colours that are floats from 0 to 1 are stored as uint8, rounded to steps of 1/255; as uint16 where they are whole steps of 1/65535. Of
-        tasks with losses, int32 tensors whose values fit are stored as uint16, int64 as uint32: samples of
-        :class:`mtcodec.Archive` are encoded as they come.
+        were given so. Colours that are floats from 0 to 1 are stored as uint8, rounded to steps of 1/255; as
+        uint16 where they are whole steps of 1/65535. Of tasks with losses, int32 tensors whose values fit are
+        stored as uint16, int64 as uint32: samples of :class:`mtcodec.Archive` are encoded as they come.
 
         Args:
             scene: by task, an array (H, W) or (H, W, C) or (C, H, W), a CPU tensor of that shape, or a PIL

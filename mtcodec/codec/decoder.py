@@ -151,8 +151,15 @@ def _as_array(image: Array, section: Section, planar: bool) -> Array:
 
 
 def _check_alike(readers: Sequence[Reader], names: Sequence[str], neural_names: Sequence[str]) -> None:
-    """Raise UsageError unless files have the same neural tasks and, for these, one size and weights."""
+    """Raise UsageError unless files have the same neural tasks and, for these, one size and weights.
+
+    Raises:
+        FormatError: several frames, which no scene has.
+    """
     first = readers[0].header
+    for reader in readers:
+        if reader.header.frame_count > 1:
+            raise FormatError(f"a group of {reader.header.frame_count} frames, not a scene")
     for reader in readers[1:]:
         header = reader.header
         same_neural = [name for name in names if header.task(name).is_neural] == neural_names

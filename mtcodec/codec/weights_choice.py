@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mtcodec import threads
 from mtcodec.codec.api import Codec
 from mtcodec.codec.candidates import CandidateEncoder
+from mtcodec.codec.prepare import largest_size
 from mtcodec.codec.request import Request
 from mtcodec.coders.coding_modes import channels_supported
 from mtcodec.errors import MtcodecError
@@ -60,17 +62,17 @@ def networks_for_scene(
     fitting = [networks for networks in available if len(whole.supported_by(networks)) == most_tasks]
     if len(fitting) == 1 and request.coding == "neural":
         return fitting[0]
-    crop = _center_crop(signals, request)
-    costs = threads.parallel_map(lambda networks: _cost_on(crop, networks, level), fitting)
+    crops = [_center_crop(whole.supported_by(networks), request) for networks in fitting]
+    costs = threads.parallel_map(lambda pair: _cost_on(*pair, level), list(zip(crops, fitting)))
     best = min(range(len(fitting)), key=lambda index: costs[index].total)
-    pixels = max(signal.height * signal.width for signal in signals.values())
+    pixels = max(signal.height * signal.width for signal in whole.supported_by(fitting[best]).values())
     if request.coding == "neural" or request.effort == "best" or pixels <= MAX_TRIAL_PIXELS:
         return fitting[best]
-    return None if _loses_everywhere(crop, costs[best], level) else fitting[best]
+    return None if _loses_everywhere(crops[best], costs[best], level) else fitting[best]
 
 
 def _center_crop(signals: Mapping[str, Signal], request: Request) -> CandidateEncoder:
-    """An encoder of a part in the middle, of a quarter of the area within limits."""
+    """An encoder of a part in the middle of images of one size, of a quarter of the area within limits."""
     cropped = {
         name: signal.crop((_middle(signal.height), _middle(signal.width))) for name, signal in signals.items()
     }
@@ -153,17 +155,26 @@ def _total(costs: Sequence[SceneCost], count: int) -> float:
 
 
 def _center_window(scene: Mapping[str, Array]) -> tuple[dict[str, Array], float]:
-    """A window in the middle of a scene, and its share of the pixels."""
-    windows = {name: image[_window(len(image)), _window(image.shape[1])] for name, image in scene.items()}
+    """A window in the middle of a scene, and its share of the pixels.
+
+    Images of different sizes stay so, and show the same part of the view.
+    """
+    largest = largest_size(scene)
+    windows = {
+        name: image[tuple(map(_window, image.shape[:2], largest))] if image.ndim > 1 else image
+        for name, image in scene.items()
+    }
     pixels, all_pixels = (
-        sum(image.shape[0] * image.shape[1] for image in images.values()) for images in (windows, scene)
+        sum(math.prod(image.shape[:2]) for image in images.values()) for images in (windows, scene)
     )
     return windows, pixels / all_pixels
 
 
-def _window(length: int) -> slice:
-    start = max(0, (length - WINDOW_SIDE) // 2)
-    return slice(start, start + WINDOW_SIDE)
+def _window(length: int, largest: int) -> slice:
+    """Of a side, where that of the largest image is ``largest``."""
+    side = max(1, round(WINDOW_SIDE * length / largest))
+    start = max(0, (length - side) // 2)
+    return slice(start, start + side)
 
 
 def _scene_cost(

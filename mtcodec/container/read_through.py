@@ -50,7 +50,7 @@ class _Scan:
         self.start, self.block = 0, b""
 
     def index(self, reason: str) -> Index:
-        """All groups. A group that another one begins within is cut short; one that the file ends within is none."""
+        """All groups: one that another begins within is cut short, one that the file ends within is none."""
         groups: list[GroupEntry] = []
         tasks: dict[str, None] = {}
         size, end, lost = self.source.size, len(BEGINNING), 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Protocol
 
 from mtcodec.container.cursor import MAX_LONG, Cursor, varint, zigzag
 from mtcodec.container.frames import MAX_FRAMES, MAX_RATE
@@ -24,7 +24,7 @@ MAX_GROUPS = 1 << 27
 TAIL = 1 << 16  # bytes at the end that are read first: the index of some 8,000 groups
 MAX_TASKS = 255  # of a sequence; its groups may have different ones
 MIN_GROUP = 19  # bytes that any group has
-MAX_KEPT = 1 << 24  # bytes of a payload, or of small images, that are kept for the next frame
+MAX_KEPT = 1 << 24  # bytes of a payload that is kept for the next frame
 
 
 class RandomAccess(Protocol):
@@ -126,11 +126,11 @@ def pack_index(groups: Sequence[GroupEntry], tasks: Sequence[str]) -> bytes:
     return bytes(out) + TRAILER.pack(len(out), zlib.crc32(out), TRAILER_MAGIC)
 
 
-def _parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
+def parse_index(data: bytes) -> tuple[list[GroupEntry], tuple[str, ...]]:
     """The entries of an index, and the tasks.
 
     Raises:
-        FormatError: damaged.
+        FormatError: damaged, or not the one form of bytes.
     """
     cursor = Cursor(data, "the index ends within a group")
     tasks = tuple(cursor.take(cursor.byte()).decode("ascii", "replace") for _ in range(cursor.byte()))
@@ -167,7 +167,7 @@ def parse_file_index(source: RandomAccess) -> Index:
     data = tail[-TRAILER.size - length : -TRAILER.size]
     if len(data) != length or zlib.crc32(data) != checksum:
         raise FormatError("the index is damaged (checksum)")
-    groups, tasks = _parse_index(data)
+    groups, tasks = parse_index(data)
     end = groups[-1].offset + groups[-1].size if groups else len(BEGINNING)
     size = end + length + TRAILER.size
     if source.known_size not in (None, size):
@@ -192,19 +192,10 @@ class GroupReader(Reader):
         self.source, self.entry, self.size = source, entry, entry.size
         self._head = source.read_at(entry.offset, min(entry.size, MAX_HEADER))
         self._kept: dict[str, bytes] = {}
-        self._joint: dict[str, Any] = {}
         self.header = parse(self._head)
         check_pixels(self.header, max_pixels)
         if self.size > self.header.file_size:
             raise FormatError(f"{self.size - self.header.file_size} bytes after the last section")
-
-    def once(self, name: str, decode: Callable[[], Any]) -> Any:
-        images = self._joint.get(name)
-        if images is None:
-            images = decode()
-            if images.nbytes <= MAX_KEPT:
-                self._joint[name] = images
-        return images
 
     def _read(self, section: Section) -> bytes:
         start, end = section.offset, section.offset + section.length

@@ -130,11 +130,12 @@ def combined(frames: Sequence[Compared]) -> Measures:
         frames: of :func:`compare_stored`, one or more.
 
     Returns:
-        What one image has. ``mse`` and ``psnr`` are of the squared errors of all valid pixels, with the range
-        of all as the peak where that of one image is its peak; so are ``rmse`` and ``rmse_mm``. Errors are the
-        largest of all, holes are counted together, ``exact`` is 1 where all are. Of others there are means,
-        weighted by pixels that are no holes, of ``differing`` and ``ms_ssim`` by all pixels; so the median
-        angle is a mean of medians. Measures over valid pixels are left out where no image has any.
+        What one image has. ``mse`` and ``psnr`` are of the squared errors of all valid pixels, with the
+        range of all as the peak where that of one image is its peak; so are ``rmse`` and ``rmse_mm``.
+        Errors are the largest of all, holes are counted together, ``exact`` is 1 where all are. Of others
+        there are means, weighted by pixels that are no holes, of ``differing`` and ``ms_ssim`` by all
+        pixels; so the median angle is a mean of medians. Measures over valid pixels are left out where no
+        image has any.
     """
     result: Measures = {}
     for key in dict.fromkeys(key for frame in frames for key in frame.measures):
@@ -199,6 +200,8 @@ def compare_scenes(
         - ``scenes``: by key what :func:`compare` gives;
         - ``summary``: by task means over the scenes that have it, but sums of holes, the largest of
           ``max_error``, the number of ``scenes`` and the ``worst`` one (least PSNR, most differing pixels);
+          of frames of sequences, measures are :func:`combined`;
+        - ``are_frames``: whether that is so;
         - ``only_original``, ``only_decoded``: keys of scenes that the other side lacks;
         - ``tasks_only_original``, ``tasks_only_decoded``: the same of tasks, by key;
         - ``assumed_units``: units by task with errors in lengths, where nothing tells them.
@@ -236,12 +239,17 @@ def compare_scenes(
         key: {name: image.measures for name, image in by_task.items()} for key, by_task in compared.items()
     }
     summary = summarise(rows)
+    are_frames = any(source.is_frame for pair in pairs.values() for source in pair)
+    if are_frames:
+        for name in summary:
+            summary[name] |= combined([row[name] for row in compared.values() if name in row])
     for name in tasks or ():
         if name not in summary:
             raise SceneError(f"no scene has an image of task {name!r} on both sides")
     return {
         "scenes": rows,
         "summary": summary,
+        "are_frames": are_frames,
         "only_original": [key for key in original if key not in pairs],
         "only_decoded": [key for key in decoded if key not in pairs],
         "tasks_only_original": tasks_only_original,

@@ -106,7 +106,7 @@ def _own_pixels(images: Sequence[Signal]) -> list[int]:
 
 
 def fingerprint(images: Sequence[Signal], pixels: Sequence[int] = ()) -> str:
-    """Hash of what a curve depends on besides the codec: the task's kind, every pixel, and ``pixels`` as there."""
+    """Hash of what a curve depends on besides the codec: the task's kind, every pixel, and ``pixels``."""
     digest = hashlib.sha256(f"{CACHE_VERSION} {images[0].task.kind.name}".encode())
     if pixels and list(pixels) != _own_pixels(images):
         digest.update(f" {list(pixels)}".encode())

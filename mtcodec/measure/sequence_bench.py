@@ -31,9 +31,9 @@ def bench_sequence(
         clock: tells seconds.
 
     Returns:
-        ``frames``, ``bytes``, ``bytes_per_frame``, ``encode_ms``, ``decode_ms`` in order, and ``random_ms`` of
-        single frames, of all tasks; by task in ``tasks`` the same of decoding it alone, and ``psnr`` in dB of
-        all frames, where it is not kept exactly.
+        ``frames``, ``bytes``, ``bytes_per_frame``, ``encode_ms``, ``decode_ms`` in order, and ``random_ms``
+        of single frames, of all tasks; by task in ``tasks`` the same of decoding it alone, and ``psnr`` in
+        dB of all frames, where it is not kept exactly.
     """
     totals = Totals()
     with tempfile.TemporaryDirectory() as directory:

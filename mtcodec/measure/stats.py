@@ -204,8 +204,9 @@ def _unit(name: str, images: Mapping[str, int], scene: SceneFiles, request: Requ
 def _estimate(rows: Sequence[Mapping[str, Any]], quality: float, total: int) -> dict[str, Any]:
     """Means over the sample, and what follows for ``total`` scenes.
 
-    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp`` of the largest images, and ``psnr`` in
-    dB by task that is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of this machine.
+    ``scene_bytes``, ``scene_seconds`` (of processor time, one core), ``bpp`` of the largest images, and
+    ``psnr`` in dB by task that is not kept exactly; ``bytes`` and ``seconds`` of all scenes, on all cores of
+    this machine.
     """
     size, seconds = (fmean(row[key] for row in rows) for key in ("bytes", "seconds"))
     return {

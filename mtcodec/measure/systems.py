@@ -82,10 +82,11 @@ def run_system(
     """Encode, decode and measure scenes at one quality; ``tick`` is told how many are done.
 
     Returns:
-        Means over the scenes: ``bytes`` and ``bpp`` (of the largest image) in all; ``lossy_bytes``, without the
-        sections that only exact tasks read; ``overhead_bytes``; ``sections`` by name and ``tasks`` by name with ``bytes`` and
-        ``bpp``, for a task what decoding it alone needs, with its measures, and on how many ``images``.
-        ``psnr_mean`` is the mean over the lossy tasks of their mean PSNRs, and times are medians.
+        Means over the scenes: ``bytes`` and ``bpp`` (of the largest image) in all; ``lossy_bytes``, without
+        the sections that only exact tasks read; ``overhead_bytes``; ``sections`` by name and ``tasks`` by
+        name with ``bytes`` and ``bpp``, for a task what decoding it alone needs, with its measures, and on
+        how many ``images``. ``psnr_mean`` is the mean over the lossy tasks of their mean PSNRs, and times
+        are medians.
     """
     rows = []
     for done, scene in enumerate(scenes):

@@ -1,4 +1,4 @@
-"""The file of a sequence while it is written, in place: what was written survives when the process is killed."""
+"""The file of a sequence while it is written, in place: what was written survives a kill."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ Frame = Scene
 class Sequence(StoredSequence):
     """An open sequence. A scene's file is one of a single frame.
 
-    ``clip[10]`` is a dict of arrays by task, ``clip[10:20]`` has them stacked, (10, H, W, …). Iteration decodes
-    each group once. Clips can be pickled, and used in threads and in other processes.
+    ``clip[10]`` is a dict of arrays by task, ``clip[10:20]`` has them stacked, (10, H, W, …). Iteration
+    decodes each group once. Clips can be pickled, and used in threads and in other processes.
 
     Args:
         data: a path, a URL for fsspec (``s3://``, ``https://``), or the bytes of a file.

@@ -143,7 +143,7 @@ class StoredSequence:
         return self._times_in(group)[number - self.starts[group]]
 
     def task_times(self, task: str) -> list[Fraction | None] | None:
-        """Seconds of the images of a task, exact, as clocks of sensors differ; None for a frame that lacks it.
+        """Exact seconds of the images of a task, as clocks differ; None for a frame that lacks it.
 
         None in place of the list where frames have no times.
         """

@@ -203,11 +203,11 @@ class SequenceWriter:
         """Add a frame. Its arrays are copied, so that a camera's buffer can be used again.
 
         Args:
-            frame: images by task as :meth:`mtcodec.Codec.encode` takes them; it may lack tasks. All images of a
-                task have one size and dtype. Numbers, () and (N,), are kept exactly; tables (H, W) are, if the
-                setting ``numbers`` names them.
-            time: in seconds, or by task where clocks differ. They do not descend. Texts, Decimals and Fractions
-                are exact, floats mean their decimals; all to the nanosecond.
+            frame: images by task as :meth:`mtcodec.Codec.encode` takes them; it may lack tasks. All images
+                of a task have one size and dtype. Numbers, () and (N,), are kept exactly; tables (H, W) are,
+                if the setting ``numbers`` names them.
+            time: in seconds, or by task where clocks differ. They do not descend. Texts, Decimals and
+                Fractions are exact, floats mean their decimals; all to the nanosecond.
             name: by default the frame's number, such as ``000012``.
             attach: small files to keep beside it, by name. Files of one name in a sequence are the same.
 

@@ -29,7 +29,8 @@ def article(scene: SceneView, number: int, single: bool) -> str:
         header = f'<h2 class="name" tabindex="-1"><bdi>{name}</bdi></h2><p class="brief">{brief}</p>'
     overview = ""
     if scene.facts:
-        details = f'<p class="facts">{escape(texts.scene_details(scene))}</p>{bytes_by_section(scene.facts, [task.name for task in scene.tasks])}'
+        details = f'<p class="facts">{escape(texts.scene_details(scene))}</p>'
+        details += bytes_by_section(scene.facts, [task.name for task in scene.tasks])
         overview = (
             f'<div class="full">{total_size(scene.facts["bytes"], scene.original_bytes)}{details}</div>'
         )

@@ -1,6 +1,7 @@
 """A sequence as a page of HTML. Whatever comes from a file passes :func:`html.escape`.
 
-All that belongs to one frame has its place among those that are shown as ``data-frame``; the script shows one.
+All that belongs to one frame has its place among those that are shown as ``data-frame``; the script
+shows one.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def picture_of(signal: Signal, style: Style, sizing: Sizing) -> Picture:
 def error_picture(
     errors: Floats, unit: str, valid: Valid | None, sizing: Sizing, top: float | None = None
 ) -> tuple[Picture, Scale]:
-    """The map of errors (H, W), and its scale up to ``top``; where there are many scenes, in half the size."""
+    """The map of errors (H, W), and its scale up to ``top``; of many scenes in half the size."""
     shape = sizing.shape(*errors.shape[:2])
     if not sizing.lossless_pixels:
         shape = (max(1, shape[0] // 2), max(1, shape[1] // 2))

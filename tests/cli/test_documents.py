@@ -28,6 +28,7 @@ from mtcodec.cli import app
 COMMANDS = {" ".join(path): command for path, command in man.commands(typer.main.get_command(app))}
 EXECUTED = {
     *("encode", "decode", "info", "extract", "view", "stats", "pack", "unpack", "verify", "compare", "bench"),
+    *("concat", "cut"),
     *("weights list", "weights show"),
     *("archive check", "archive merge", "archive split", "archive sample"),
 }

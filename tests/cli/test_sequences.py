@@ -38,9 +38,22 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clip(data: Path, run: Run, tmp_path: Path) -> Path:
     path = tmp_path / "a.mtc"
     result = run(
-        "encode", data / "a", "-o", path, "--sequence", "--fps", "30", "--group", "3", *EXACT,
-        "--attach", "pose/{key}.txt", "--numbers", data / "pose.npy", "-q",
-    )  # fmt: skip
+        "encode",
+        data / "a",
+        "-o",
+        path,
+        "--sequence",
+        "--fps",
+        "30",
+        "--group",
+        "3",
+        *EXACT,
+        "--attach",
+        "pose/{key}.txt",
+        "--numbers",
+        data / "pose.npy",
+        "-q",
+    )
     assert (result.code, result.out, result.err) == (0, b"", "")
     return path
 
@@ -113,7 +126,8 @@ def test_targets_are_of_the_whole_file(data: Path, run: Run, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--fps", "3"), 2, "--sequence"), (("--group", "4"), 2, "--sequence"),
+        (("--fps", "3"), 2, "--sequence"),
+        (("--group", "4"), 2, "--sequence"),
         (("--sequence", "--fps", "0"), 2, "not a number of frames a second"),
         (("--sequence", "--fps", "fast"), 2, "not a number of frames a second"),
         (("--sequence", "--numbers", "no.npy"), 1, "no.npy: cannot read it"),
@@ -121,7 +135,7 @@ def test_targets_are_of_the_whole_file(data: Path, run: Run, tmp_path: Path) -> 
         (("--sequence", "--attach", "pose/{key}.json"), 1, "cannot attach it"),
         (("--sequence", "-o", "no/where.mtc"), 1, "no such directory"),
     ],
-)  # fmt: skip
+)
 def test_what_encode_refuses(
     options: tuple[str, ...],
     code: int,
@@ -187,6 +201,14 @@ def test_tum_with_frames_that_lack_depth(run: Run, tmp_path: Path) -> None:
         None if n in (2, 4) else t + Fraction(7, 1000) for n, t in enumerate(times)
     ]
     assert np.array_equal(clip[5]["depth"], frame_of(5)["depth"])
+    for task, kept in (("rgb", range(6)), ("depth", [0, 1, 3, 5])):
+        result = run(
+            "encode", tmp_path / "tum", "-o", tmp_path / f"{task}.mtc", "--sequence", *FAST, "--tasks", task
+        )
+        assert result.code == 0, result
+        clip = mtcodec.open(tmp_path / f"{task}.mtc")
+        delay = Fraction(7, 1000) * (task == "depth")
+        assert [clip.exact_time(number) for number in range(len(clip))] == [times[n] + delay for n in kept]
 
 
 # --- decode ------------------------------------------------------------------------------------------------
@@ -239,8 +261,9 @@ def test_times_by_task_are_written(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "kept"), [("2:5", [2, 3, 4]), ("6", [6]), (":2", [0, 1]), ("-2:", [5, 6]), ("5:100", [5, 6]), ("-1", [6])]
-)  # fmt: skip
+    ("frames", "kept"),
+    [("2:5", [2, 3, 4]), ("6", [6]), (":2", [0, 1]), ("-2:", [5, 6]), ("5:100", [5, 6]), ("-1", [6])],
+)
 def test_some_frames_of_a_task(frames: str, kept: list[int], clip: Path, run: Run, tmp_path: Path) -> None:
     assert (
         run("decode", clip, "-o", tmp_path / "out", "--tasks", "depth", f"--frames={frames}", "-q").code == 0
@@ -253,9 +276,14 @@ def test_some_frames_of_a_task(frames: str, kept: list[int], clip: Path, run: Ru
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(("--frames", "x"), "not frames"), (("--frames", "1:2:3"), "not frames"), (("--frames", "9:12"), "there are 7"),
-     (("--frames", "4:4"), "there are 7"), (("--tasks", "smell"), "no task 'smell'")],
-)  # fmt: skip
+    [
+        (("--frames", "x"), "not frames"),
+        (("--frames", "1:2:3"), "not frames"),
+        (("--frames", "9:12"), "there are 7"),
+        (("--frames", "4:4"), "there are 7"),
+        (("--tasks", "smell"), "no task 'smell'"),
+    ],
+)
 def test_what_decode_refuses(
     options: tuple[str, ...], words: str, clip: Path, run: Run, tmp_path: Path
 ) -> None:

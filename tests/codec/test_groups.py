@@ -25,7 +25,7 @@ from mtcodec.coders import raw
 from mtcodec.container.header import parse
 from mtcodec.container.mtc import Reader, build, split
 from mtcodec.container.section import SHARED
-from mtcodec.errors import SceneError, SectionError, UsageError
+from mtcodec.errors import FormatError, SceneError, SectionError, UsageError
 from mtcodec.signals.signal import PixelFormat
 from mtcodec.tasks import DTYPES, FLOATS, USUAL
 
@@ -379,6 +379,16 @@ def test_many_frames_are_decoded_a_few_at_a_time(
 
 
 # --- what is refused ---------------------------------------------------------------------------------
+
+
+def test_several_frames_are_no_scene() -> None:
+    """They are not told to be damaged."""
+    frames = [{"heat": np.full((9, 40), k / 7)} for k in range(3)]
+    data = PLAIN.encode_group(frames, MOMENTS).to_bytes()
+    with pytest.raises(FormatError, match="a group of 3 frames, not a scene"):
+        mtcodec.decode(data)
+    one = PLAIN.encode_group(frames[:1], Timeline(("a",))).to_bytes()
+    assert same(mtcodec.decode(one), frames[0])
 
 
 def test_refuses_groups() -> None:

@@ -17,7 +17,15 @@ from mtcodec.archive.decode import scenes
 from mtcodec.archive.read import ArchiveReader
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
-TESTED = ("mtcodec.encode(", "torch.utils.data", "mtcodec.ray", "mtcodec.huggingface", "pyarrow")
+TESTED = (
+    "mtcodec.encode(",
+    "torch.utils.data",
+    "mtcodec.ray",
+    "mtcodec.huggingface",
+    "pyarrow",
+    "SequenceWriter",
+    "mtcodec.open(",
+)
 """What tells a block from the others; each has a test below."""
 SMALLER = {
     "480": "12", '"num_workers": 8': '"num_workers": 1', "range(10)": "range(2)",
@@ -87,3 +95,13 @@ def test_arrow(execute: Execute) -> None:
     near = execute(TESTED[4])["near"].to_pydict()
     assert sorted(near["key"]) == sorted(f"s{k}" for k in range(14) if k % 5 != 4)
     assert 0.7 < max(near["depth_max"]) < 0.81
+
+
+def test_sequences(execute: Execute, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scene: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = {name: scene[name] for name in ("rgb", "depth")}
+    recording = [(frame["rgb"], frame["depth"], np.arange(7.0) + number) for number in range(4)]
+    execute("SequenceWriter", recording=recording)
+    names = execute("mtcodec.open(")
+    assert len(names["clip"]) == 4 and names["clip"].times[3] == 0.1
+    assert np.array_equal(names["clip"][2]["pose"], np.arange(7.0) + 2)

@@ -12,7 +12,7 @@ from mtcodec import Codec
 from mtcodec.codec.request import Request
 from mtcodec.codec.timeline import Timeline
 from mtcodec.errors import SceneError
-from mtcodec.measure.compare import Compared, combined, compare_stored
+from mtcodec.measure.compare import Compared, Images, Source, combined, compare_scenes, compare_stored
 from mtcodec.signals.measures import measure
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
@@ -116,6 +116,24 @@ def test_a_group_is_measured_over_all_its_frames() -> None:
         assert combined(by_frame)["psnr"] == pytest.approx(measures["psnr"])
     back = Codec(()).decode_frames(mtcodec.codec.api.reader_of(encoded.to_bytes()))
     assert all((frame[n] == encoded.decoded[n][0]).all() for frame in back[:1] for n in frame)
+
+
+def test_a_summary_of_frames_is_over_all_their_pixels() -> None:
+    originals = frames()
+    decoded = [spoiled(frame, 2 + 5 * number) for number, frame in enumerate(originals)]
+
+    def sources(images: list[Frame], is_frame: bool) -> dict[str, Source]:
+        return {f"{n}": Source(f"{n}", lambda _, f=f: Images(f), is_frame) for n, f in enumerate(images)}
+
+    of_frames = compare_scenes(sources(originals, False), sources(decoded, True))
+    of_scenes = compare_scenes(sources(originals, False), sources(decoded, False))
+    assert of_frames["are_frames"] and not of_scenes["are_frames"]
+    assert of_frames["scenes"] == of_scenes["scenes"]
+    for name, summary in of_frames["summary"].items():
+        together = combined([compare_stored(*pair)[name] for pair in zip(originals, decoded)])
+        assert summary == {**together, "scenes": 3, "worst": of_scenes["summary"][name]["worst"]}
+    psnrs = [row["depth"]["psnr"] for row in of_scenes["scenes"].values()]
+    assert of_scenes["summary"]["depth"]["psnr"] == pytest.approx(sum(psnrs) / 3)
 
 
 def test_numbers_are_compared_as_such() -> None:

@@ -1,4 +1,4 @@
-"""``mtcodec.open``: frames by number, slice and time, of files, bytes and what was pickled; threads and forks."""
+"""``mtcodec.open``: frames by number, slice and time, of files, bytes and pickles; threads and forks."""
 
 from __future__ import annotations
 
@@ -58,9 +58,17 @@ def test_numbers_that_are_none(clip: mtcodec.Sequence, index: int) -> None:
 
 @pytest.mark.parametrize(
     "part",
-    [slice(2, 7), slice(None), slice(None, None, 3), slice(8, 1, -2), slice(-3, None), slice(5, 6),
-     slice(None, None, -1), slice(7, 100)],
-)  # fmt: skip
+    [
+        slice(2, 7),
+        slice(None),
+        slice(None, None, 3),
+        slice(8, 1, -2),
+        slice(-3, None),
+        slice(5, 6),
+        slice(None, None, -1),
+        slice(7, 100),
+    ],
+)
 def test_slices_are_stacked(clip: mtcodec.Sequence, part: slice) -> None:
     numbers = range(COUNT)[part]
     stacked = clip[part]
@@ -188,8 +196,12 @@ EXACT = {
 def test_times_are_exact_to_the_nanosecond(times: list[Any], tmp_path: Path) -> None:
     clip = timed(tmp_path / "c.mtc", times)
     expected = [Fraction(str(time)) for time in times]
-    rounded = [time if 10**9 % time.denominator == 0 or time.denominator < 10**9 else round(time * 10**9) / Fraction(10**9)
-               for time in expected]  # fmt: skip
+    rounded = [
+        time
+        if 10**9 % time.denominator == 0 or time.denominator < 10**9
+        else round(time * 10**9) / Fraction(10**9)
+        for time in expected
+    ]
     assert [clip.exact_time(number) for number in range(len(times))] == rounded
     assert clip.times == [float(time) for time in rounded]
 
@@ -212,8 +224,21 @@ def test_fps_is_exact(tmp_path: Path) -> None:
 
 
 def test_at_shows_the_last_frame_that_is_not_later(clip: mtcodec.Sequence) -> None:
-    expected = {0: 0, 0.01: 0, Fraction(1, 30): 1, "1/30": 1, 1 / 30: 1, 0.0333: 0, 0.1: 3, Decimal("0.1"): 3, 5: 9,
-                np.float32(0.15): 4, np.int64(1): 9, 4 / 30: 4, 1e300: 9}  # fmt: skip
+    expected = {
+        0: 0,
+        0.01: 0,
+        Fraction(1, 30): 1,
+        "1/30": 1,
+        1 / 30: 1,
+        0.0333: 0,
+        0.1: 3,
+        Decimal("0.1"): 3,
+        5: 9,
+        np.float32(0.15): 4,
+        np.int64(1): 9,
+        4 / 30: 4,
+        1e300: 9,
+    }
     assert {seconds: clip.number_at(seconds) for seconds in expected} == expected
     assert np.array_equal(clip.at(0.11)["depth"], frame_of(3)["depth"])
 
@@ -322,8 +347,13 @@ def test_tasks_that_are_lacking_or_come_later(tmp_path: Path) -> None:
     clip = mtcodec.open(tmp_path / "c.mtc")
     assert clip.tasks == ("rgb", "depth", "pose")
     assert [sorted(frame) for frame in clip] == [
-        ["depth", "rgb"], ["rgb"], ["rgb"], ["rgb"], ["depth", "pose", "rgb"], ["depth", "pose", "rgb"],
-    ]  # fmt: skip
+        ["depth", "rgb"],
+        ["rgb"],
+        ["rgb"],
+        ["rgb"],
+        ["depth", "pose", "rgb"],
+        ["depth", "pose", "rgb"],
+    ]
     with pytest.raises(SceneError, match="frame 0 lacks it"):
         clip[0:2]
     assert mtcodec.open(tmp_path / "c.mtc", tasks="depth").frames([2, 0])[0] == {}
@@ -333,10 +363,16 @@ def test_tasks_that_are_lacking_or_come_later(tmp_path: Path) -> None:
 
 
 NUMBERS = {
-    "number": np.float64(0.1), "whole": np.int64(-(2**62)), "flag": np.bool_(True), "row": np.arange(7, dtype=np.float32),
-    "one": np.array([2.5]), "table": np.arange(16, dtype=np.float64).reshape(4, 4), "nan": np.array([np.nan, -0.0, np.inf]),
-    "line": np.ones((1, 5), np.int16), "column": np.ones((5, 1), np.uint64),
-}  # fmt: skip
+    "number": np.float64(0.1),
+    "whole": np.int64(-(2**62)),
+    "flag": np.bool_(True),
+    "row": np.arange(7, dtype=np.float32),
+    "one": np.array([2.5]),
+    "table": np.arange(16, dtype=np.float64).reshape(4, 4),
+    "nan": np.array([np.nan, -0.0, np.inf]),
+    "line": np.ones((1, 5), np.int16),
+    "column": np.ones((5, 1), np.uint64),
+}
 
 
 def test_numbers_come_back_as_they_are(tmp_path: Path) -> None:

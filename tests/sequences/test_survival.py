@@ -220,10 +220,19 @@ def test_an_index_that_tells_other_frames_is_an_error(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [lambda index: index + b"\0", lambda index: index[:-1], lambda index: b"\x01\x03RGB" + index[1:], lambda index: b"\xff" * 40,
-     lambda index: b"\x02\x03rgb\x03rgb\0", lambda index: b"\0" + varint((1 << 27) - 1), lambda index: b"\0\xff\xff\xff\xff\x7f",
-     lambda index: b"", lambda index: b"\0\x01" + varint(20) + b"\x41\0", lambda index: b"\0\x01" + varint(20) + b"\x80\0\0"],
-)  # fmt: skip
+    [
+        lambda index: index + b"\0",
+        lambda index: index[:-1],
+        lambda index: b"\x01\x03RGB" + index[1:],
+        lambda index: b"\xff" * 40,
+        lambda index: b"\x02\x03rgb\x03rgb\0",
+        lambda index: b"\0" + varint((1 << 27) - 1),
+        lambda index: b"\0\xff\xff\xff\xff\x7f",
+        lambda index: b"",
+        lambda index: b"\0\x01" + varint(20) + b"\x41\0",
+        lambda index: b"\0\x01" + varint(20) + b"\x80\0\0",
+    ],
+)
 def test_an_index_that_breaks_the_rules_is_left_aside(data: bytes, change: object) -> None:
     clip = mtcodec.open(with_index(data, change(index_of(data))))  # type: ignore[operator]
     assert clip.index.problem and np.array_equal(clip[:]["depth"], depths(range(10)))

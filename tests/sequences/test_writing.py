@@ -1,4 +1,4 @@
-"""``mtcodec.SequenceWriter``: what it refuses, what it keeps, and that a frame is refused before it does harm."""
+"""``mtcodec.SequenceWriter``: what it keeps, and that frames are refused before they do harm."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ BAD: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "an image's name": (frame_of(1), {"attach": {"depth.png": b""}}, UsageError, "what an image"),
     "too much": (frame_of(1), {"attach": {"a": bytes(1 << 16), "b": b"1"}}, UsageError, "65536 bytes"),
     "another file": (frame_of(1), {"attach": {"a.txt": b"2"}}, UsageError, "two different attached files"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("frame", "arguments", "error", "words"), BAD.values(), ids=BAD)
@@ -107,10 +107,19 @@ def test_a_frame_that_is_refused_leaves_no_trace(
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"group": 0}, "1 to 64"), ({"group": 65}, "1 to 64"), ({"fps": 0}, "frames a second"), ({"fps": "x"}, "frames a"),
-     ({"fps": -1}, "frames a second"), ({"fps": float("nan")}, "frames a second"), ({"target_psnr": {"rgb": 30}}, "targets"),
-     ({"target_bytes": 9}, "targets"), ({"quality": 101}, "0 to 100"), ({"attach": {"a": b""}}, "attached to frames")],
-)  # fmt: skip
+    [
+        ({"group": 0}, "1 to 64"),
+        ({"group": 65}, "1 to 64"),
+        ({"fps": 0}, "frames a second"),
+        ({"fps": "x"}, "frames a"),
+        ({"fps": -1}, "frames a second"),
+        ({"fps": float("nan")}, "frames a second"),
+        ({"target_psnr": {"rgb": 30}}, "targets"),
+        ({"target_bytes": 9}, "targets"),
+        ({"quality": 101}, "0 to 100"),
+        ({"attach": {"a": b""}}, "attached to frames"),
+    ],
+)
 def test_settings_that_make_no_sense(settings: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):
         SequenceWriter(tmp_path / "c.mtc", **settings)

@@ -90,6 +90,11 @@ TREES: dict[str, Files] = {
             "ViewLayer.Depth.Z": METRES, "ViewLayer.IndexOB.X": IDS,
         },
     },
+    "recording": {
+        f"{task}/{number:06}.png": image
+        for number in range(3)
+        for task, image in (("rgb", RGB), ("depth", DEPTH))
+    },
     "hub_dataset": {"train-00000.parquet": [{"rgb": RGB, "depth": DEPTH}] * 2},
 }  # fmt: skip
 """Datasets of ``docs/datasets.md``, by the names of their directories there."""
@@ -177,7 +182,9 @@ class Place:
         images, beside = self._images(params), [a for a in params.get("attach") or () if "{" not in a]
         one_scene = partial(scene, names=images, beside=beside)
         scenes = partial(dataset, names=images, beside=beside)
-        into_one_file = name == "encode" and str(output or "-").endswith((".mtc", "-"))
+        into_one_file = (
+            name == "encode" and not params.get("sequence") and str(output or "-").endswith((".mtc", "-"))
+        )
         for path in self._paths(params, "inputs", "datasets", "dataset", "scene"):
             self._make(path, one_scene if into_one_file or name == "bench" else scenes)
         if params.get("weights") and str(params["weights"]).endswith(".safetensors"):
@@ -191,7 +198,7 @@ class Place:
         if name.startswith("archive "):
             for path in self._paths(params, "archive", "archives", "files"):
                 self._make(path, self._packed)
-        if name in ("decode", "info", "extract", "view", "verify", "unpack"):
+        if name in ("decode", "info", "extract", "view", "verify", "unpack", "cut", "concat"):
             for path in self._paths(params, "file", "files", "archive"):
                 self._make(path, self._packed if name == "unpack" else self._encoded)
 
@@ -227,6 +234,10 @@ class Place:
         if "archive" in path.name:
             self._packed(path)
             return
+        if path.name.startswith("clip"):
+            with self._source("recording") as source:
+                start("encode", source, "-o", path, "--sequence", "--coding", "classical", check=True)
+            return
         with self._source() as source:
             scenes = source / "0001" if self._is_file(path.name) else source
             start("encode", scenes, "-o", path, check=True)
@@ -236,9 +247,9 @@ class Place:
             start("pack", source, "-o", path, "--workers", 1, check=True)
 
     @contextmanager
-    def _source(self) -> Iterator[Path]:
+    def _source(self, name: str = ".source") -> Iterator[Path]:
         """A dataset, for a while."""
-        path = self.root / ".source"
+        path = self.root / ".made" / name
         dataset(path)
         yield path
         shutil.rmtree(path)

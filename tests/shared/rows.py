@@ -37,8 +37,9 @@ def row_from(data: bytes) -> Row:
 
 
 def part_from(files: Sequence[bytes]) -> bytes:
-    """A part of an archive with a row for every file whose tasks it has."""
-    rows = [archive_row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(files)]
+    """A shard of an archive with a row for every scene whose tasks it has."""
+    scenes = [data for data in files if parse(data).frames is None]
+    rows = [archive_row(f"s{k}", data, MANIFEST.tasks) for k, data in enumerate(scenes)]
     known = {*FIXED, *MANIFEST.statistics_columns, *MANIFEST.payload_columns}
     return write.to_parquet([row for row in rows if set(row) <= known], MANIFEST)
 

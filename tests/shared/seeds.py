@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 
 import numpy as np
+from shared import sequence_targets
 from shared.sections import file_of
 from shared.targets import FINGERPRINT, MANIFEST, TABLES, row_bytes, section_bytes, size_bytes
 
+from mtcodec import Codec
 from mtcodec.archive import manifest as layout
 from mtcodec.archive.index import ShardInfo, index_to_json
 from mtcodec.archive.rows import columns_of
 from mtcodec.bitstreams import contours, labels, range_coder, zstd
+from mtcodec.codec.timeline import Timeline
 from mtcodec.coders import bounded, classical
 from mtcodec.coders.candidate import Candidate, attributes_of
 from mtcodec.coders.coding_modes import CODING_MODES, CodingMode, supports
@@ -133,6 +137,27 @@ def _neural_file() -> bytes:
     return build(Header(FINGERPRINT, 9, 8, 1000, sections), payloads)
 
 
+def _group() -> bytes:
+    """Three frames of every coding without networks; the second lacks a task, one has its own times."""
+    rgb, depth, *_ = (signal.original for signal in _signals())
+    disc = np.ascontiguousarray(_label_images()[0][:6, :10])
+    frames = [
+        {
+            "rgb": rgb,
+            "depth": np.roll(depth, k, 1),
+            "semantic": disc,
+            "smell": np.arange(6.0) * k,
+            "pose": depth,
+        }
+        for k in range(3)
+    ]
+    del frames[1]["semantic"]
+    times = tuple(Fraction(k, 30) for k in range(3))
+    moments = Timeline(("f08", "f09", "f10"), times, {"depth": [time + 1 for time in times]})
+    codec = Codec((), effort="fast", tasks="pose:depth")
+    return codec.encode_group(frames, moments, quality=20, max_error={"depth": 2}).to_bytes()
+
+
 def _boxed(data: bytes, mode: int) -> bytes:
     """A file as an input of ``container``."""
     size = parse(data).size - 2
@@ -170,6 +195,7 @@ def seeds() -> dict[str, list[bytes]]:
     within_bounds = [(s, bounded.encode(s, bound)) for s in _signals() for bound in (0, 2)]
     files = [_file(), _neural_file()]
     return {
+        "group": [_boxed(data, mode) for data in (_group(), _file()) for mode in range(3)],
         "container": [_boxed(data, mode) for data in files for mode in range(3)],
         "labels": [head + labels.encode_labels(i) for head, i in sized]
         + [head + (labels.encode_quick(i, b"\0" * i.size) or b"") for head, i in sized if i.max() <= 1],
@@ -183,4 +209,5 @@ def seeds() -> dict[str, list[bytes]]:
         "archive": [_row(data, mode) for data in files for mode in range(3)]
         + [b"\3" + layout.schema(MANIFEST).metadata[layout.METADATA]]
         + [b"\4" + index_to_json(MANIFEST, [ShardInfo("shard-00000.parquet", 999, (1, 2), {"key": 9})])],
+        **sequence_targets.seeds(),
     }  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import io
 import json
+import math
 import resource
 import struct
 import time
@@ -20,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from shared import sequence_targets
 
 from mtcodec import Codec
 from mtcodec.archive import decode as archived
@@ -48,6 +50,7 @@ from mtcodec.container.section import (
     STRUCT_FORMATS,
     Attributes,
     Section,
+    array_shape,
 )
 from mtcodec.errors import FormatError, SectionError, WeightsNotFound
 from mtcodec.networks.engine import Networks
@@ -134,6 +137,27 @@ def check_image(image: np.ndarray[Any, Any], size: tuple[int, int], dtype: str, 
     """Raises AssertionError unless an image has this size (height and width), dtype and channels."""
     shape = size if channels == 1 else (*size, channels)
     assert image.shape == shape and image.dtype.name == dtype, f"{image.shape} {image.dtype}"
+
+
+def check_group_pixels(header: Header) -> None:
+    """Raise FormatError for a group whose frames have together more pixels than are tried."""
+    for name in header.tasks:
+        if math.prod(header.size_of(name)) * header.frame_count > MAX_PIXELS:
+            raise FormatError("more pixels than are tried")
+
+
+def check_frames(header: Header, scenes: list[dict[str, Any]], lost: set[str | None]) -> None:
+    """Raise AssertionError unless every frame has the images that it should have, or their tasks are lost."""
+    assert len(scenes) == header.frame_count
+    for number, scene in enumerate(scenes):
+        present = {name for name in header.tasks if number in header.frames_of(name)}
+        assert present - lost <= set(scene) <= present, "a task is neither decoded nor named"
+        for name, image in scene.items():
+            attributes = header.task(name).attributes
+            shape = array_shape(attributes.shape, header.size_of(name), attributes.channels)
+            assert image.shape == shape and image.dtype.name == attributes.dtype, f"{image.shape}"
+    if header.frame_count == 1:
+        assert not lost & set(scenes[0]), "a task is decoded and lost"
 
 
 # --- bitstreams --------------------------------------------------------------------------------------
@@ -292,6 +316,38 @@ def box(data: bytes) -> None:
     assert pack(SplitReader(front, payloads).header) == front, "two headers for the same fields"
 
 
+def group(data: bytes) -> None:
+    """Groups, their checksums right or not: every frame and every task for itself, and parts of them."""
+    source = Input(data)
+    mode = source.byte() % 3
+    file = source.rest()
+    if mode:
+        head, rest = sealed(source.chunk()), source.rest()
+        file = _verified(head, rest) if mode == 2 else head + rest
+    reader, codec = Reader(io.BytesIO(file), MAX_PIXELS), NoNetworks()
+    header = reader.header
+    check_group_pixels(header)
+    if header.frames is not None:
+        assert len(set(header.frames.names)) == header.frame_count
+    for name in header.tasks:
+        lost: list[SectionError] = []
+        try:
+            scenes = codec.decode_frames(reader, [name], on_damage=lost.append)
+        except WeightsNotFound:
+            continue
+        part = mtc.extract(reader, [name]) if not lost and header.section(NOTES) is None else b""
+        check_frames(_alone(header, name), scenes, {error.task for error in lost})
+        if part and header.section(ATTACHMENTS) is None:
+            again = codec.decode_frames(Reader(part))
+            assert [list(scene) for scene in again] == [list(scene) for scene in scenes]
+            assert all(a[name].tobytes() == b[name].tobytes() for a, b in zip(again, scenes) if name in a)
+
+
+def _alone(header: Header, name: str) -> Header:
+    """A header of one task."""
+    return replace(header, sections=(header.task(name),))
+
+
 class NoNetworks(Codec):
     """A codec without networks."""
 
@@ -340,8 +396,7 @@ def decode_entry(codec: Codec, entry: rows.Entry) -> str:
             ((_, scene),) = archived.decode(codec, [entry], [name])
         except (FormatError, WeightsNotFound):
             continue
-        attributes = header.task(name).attributes
-        check_image(scene[name], header.size_of(name), attributes.dtype, attributes.channels)
+        check_frames(_alone(header, name), [scene], set())
         right += 1
     return "right" if right == len(header.tasks) else "partial" if right else "refused"
 
@@ -372,6 +427,7 @@ def archive(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "container": box,
+    "group": group,
     "labels": labels,
     "contours": contours,
     "frame": zstd,
@@ -382,6 +438,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "jxl": jxl,
     "symbols": symbols,
     "archive": archive,
+    **sequence_targets.TARGETS,
 }
 
 

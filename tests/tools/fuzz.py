@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -31,15 +32,26 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared.rows import ROW_OUTCOMES, flip_bits, mutated_part, mutated_row, part_from
 from shared.samples import crop
 from shared.sections import file_of
-from shared.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, check_image, peak, sealed
+from shared.targets import LIMIT_BYTES, LIMIT_S, MAX_PIXELS, check_frames, check_group_pixels, peak, sealed
 
 from mtcodec import Codec
 from mtcodec.codec.prepare import Scene
+from mtcodec.codec.timeline import Timeline
 from mtcodec.coders import classical
 from mtcodec.coders.coding_modes import CODING_MODES
+from mtcodec.container import frames as frame_payloads
+from mtcodec.container.frames import Frames
 from mtcodec.container.header import Header, parse
 from mtcodec.container.mtc import Reader, build, split
-from mtcodec.container.section import CODINGS, DEFAULT_RANGES, DTYPES, Section
+from mtcodec.container.section import (
+    CODINGS,
+    DEFAULT_RANGES,
+    DTYPES,
+    EXTRA_SECTIONS,
+    IMAGE,
+    SHAPES,
+    Section,
+)
 from mtcodec.errors import FormatError, MtcodecError, SectionError, WeightsNotFound
 from mtcodec.signals.signal import Signal
 from mtcodec.tasks import USUAL
@@ -114,7 +126,27 @@ def make_seeds(directory: Path) -> tuple[Path, list[bytes]]:
         codec.encode(floats, 40), codec.encode(floats, max_error={"depth": 0}),
         codec.encode(one_pixel, 30),
         foreign.encode(whole, 30), foreign.encode(holes, 60),
+        *group_seeds(codec, whole, holes),
     ]  # fmt: skip
+
+
+def group_seeds(codec: Codec, whole: Scene, holes: Scene) -> list[bytes]:
+    """Groups of frames: of networks, within bounds, of numbers; with times, sizes and frames of their own."""
+    frames = [dict(scene) for scene in (holes, whole, holes)]
+    del frames[1]["normal"]
+    for k, frame in enumerate(frames):
+        frame["semantic"] = np.ascontiguousarray(frame["semantic"][::2, ::2])
+        frame["pose"] = np.arange(6.0) + k
+    times = tuple(Fraction(k, 30) for k in range(3))
+    moments = Timeline(("a7", "a8", "a9"), times, {"depth": [t + Fraction(1, 500) for t in times]})
+    small = [{"seed": np.full((4, 5, 1), k, np.int32), "temperature": np.float32(k)} for k in range(9)]
+    return [
+        codec.encode_group(frames, moments, quality=40).to_bytes(),
+        codec.encode_group(frames, Timeline(("x", "y", "z")), coding="classical", effort="fast").to_bytes(),
+        codec.encode_group(frames, moments, max_error={"depth": 3, "normal": 0, "rgb": 0}).to_bytes(),
+        codec.encode_group(small, Timeline(tuple(f"{k:03}" for k in range(9)))).to_bytes(),
+        codec.encode_group([whole], Timeline(("one",), times[:1]), attach={"a.txt": b"abc"}).to_bytes(),
+    ]
 
 
 # --- mutations ---------------------------------------------------------------------------------------
@@ -220,6 +252,11 @@ def fields(rng: random.Random, box: Box) -> None:
         {"range": (rng.randrange(9), top)},
         {"range": (1 + rng.randrange(9), top), "mapping": "logarithmic"},
         {"unit_vectors": not attributes.unit_vectors},
+        {"size": (rng.choice((1, 32, 64, 300)), rng.choice((1, 5, 40, 80)))},
+        {"size": None},
+        {"shape": rng.choice((IMAGE, *SHAPES))},
+        {"frames": _frame_numbers(rng, box.header.frame_count)},
+        {"delays": tuple(rng.randrange(-9, 9) for _ in box.header.frames_of(old.name))},
         {"hole_values": b""},
         {"hole_values": rng.randbytes(attributes.pixel_bytes * rng.randrange(1, 17))},
     ]
@@ -232,6 +269,46 @@ def fields(rng: random.Random, box: Box) -> None:
         box.payloads[new.name] = box.payloads[old.name]
         sections[at] = new
         box.header = replace(box.header, sections=tuple(sections))
+
+
+def _frame_numbers(rng: random.Random, count: int) -> tuple[int, ...]:
+    return tuple(sorted(rng.sample(range(count), rng.randrange(1, count + 1))))
+
+
+def needs(rng: random.Random, box: Box) -> None:
+    """A task needs other sections."""
+    sections = list(box.header.sections)
+    at = rng.randrange(len(sections))
+    before = [s.name for s in sections if not s.is_task and s.name not in EXTRA_SECTIONS.values()]
+    sections[at] = replace(sections[at], needs=tuple(name for name in before if rng.random() < 0.6))
+    box.header = replace(box.header, sections=tuple(sections))
+
+
+def moments(rng: random.Random, box: Box) -> None:
+    """Other frames: more, fewer, other times or names; perhaps none of a group, and some of a scene."""
+    count = rng.choice((1, 2, 3, 4, 9, 64))
+    names = tuple(f"{rng.choice('ab')}{k}" for k in range(count))
+    rate = rng.choice((0, 1, 30, 10**9))
+    ticks = tuple(rng.randrange(-(2**40), 2**40) for _ in names) if rate else ()
+    frames = None if box.header.frames and rng.random() < 0.2 else Frames(names, rate, tuple(sorted(ticks)))
+    box.header = replace(box.header, frames=frames).with_smallest_rate()
+
+
+def frames_of_payload(rng: random.Random, box: Box) -> None:
+    """Parts of a payload, one a frame: exchanged, left out, one more, of other lengths."""
+    name = _name(rng, box)
+    parts = frame_payloads.split(box.payloads[name], len(box.header.frames_of(name)))
+    at = rng.randrange(len(parts))
+    change = rng.randrange(5)
+    if change == 0:
+        rng.shuffle(parts)
+    elif change == 1:
+        del parts[at]
+    elif change == 2:
+        parts.append(parts[at])
+    else:
+        parts[at] = b"" if change == 3 else flip(rng, parts[at] or b"0", b"")
+    box.payloads[name] = frame_payloads.join(parts)
 
 
 def dropped(rng: random.Random, box: Box) -> None:
@@ -261,7 +338,8 @@ def header_bytes(rng: random.Random, data: bytes, donor: bytes) -> bytes:
 MUTATIONS: tuple[Mutation, ...] = (
     flip, cut, splice, header_bytes,
     *map(rebuilt, (shorter_payload, longer_payload, flipped_payload, noise, exchanged, reweighted)),
-    *map(rebuilt, (sizes, fields, fields, dropped, added)),
+    *map(rebuilt, (sizes, fields, fields, dropped, added, needs)),
+    *map(rebuilt, (moments, frames_of_payload, frames_of_payload)),
 )  # fmt: skip
 
 
@@ -303,16 +381,11 @@ def outcome(codec: Codec, data: bytes) -> str:
     lost: list[SectionError] = []
     try:
         reader = Reader(io.BytesIO(data), MAX_PIXELS)
-        images = codec.decode(reader, on_damage=lost.append)
+        check_group_pixels(reader.header)
+        scenes = codec.decode_frames(reader, on_damage=lost.append)
     except (FormatError, WeightsNotFound):
         return "refused"
-    header = reader.header
-    for name, image in images.items():
-        attributes = header.task(name).attributes
-        check_image(image, header.size_of(name), attributes.dtype, attributes.channels)
-    lost_tasks = {error.task for error in lost}
-    if lost_tasks | set(images) != set(header.tasks) or lost_tasks & set(images):
-        raise AssertionError("a task is neither decoded nor named, or both")
+    check_frames(reader.header, scenes, {error.task for error in lost})
     return "partial" if lost else "right"
 
 

@@ -18,8 +18,8 @@ import mtcodec
 from mtcodec.cli import app
 
 PLACES: dict[str, str] = mtcodec._PLACES
-FUNCTIONS = ("encode", "decode", "extract", "info", "attachments", "compare", "load", "collate")
-CLASSES = ("Codec", "Archive", "Task")
+FUNCTIONS = ("encode", "decode", "extract", "info", "attachments", "compare", "load", "open", "collate")
+CLASSES = ("Codec", "Sequence", "SequenceWriter", "Archive", "Task")
 LIBRARIES = (  # module, name
     ("ray", "read_archive"), ("ray", "read_sections"), ("ray", "Decoder"), ("huggingface", "dataset"),
 )  # fmt: skip

@@ -172,7 +172,7 @@ def test_a_hostile_name_stays_a_name(name: str, tmp_path: Path) -> None:
     assert root.all("div", "when")[0].all("b")[0].text == name
 
 
-# --- originals -----------------------------------------------------------------------------------------------
+# --- originals -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path, PurePath
 
@@ -16,7 +16,7 @@ from mtcodec.files.notes import Note, list_names
 from mtcodec.files.trees.frame_times import times_by_task
 from mtcodec.files.trees.search import SceneFiles
 from mtcodec.files.trees.times import times_of_names
-from mtcodec.messages import warn_of_loss
+from mtcodec.messages import Loss, warn_of_loss
 
 MIN_FRAMES = 8  # of what looks like a recording
 _WORDS = re.compile(
@@ -50,6 +50,21 @@ class SequenceFiles:
     def tasks(self) -> tuple[str, ...]:
         """All tasks that any frame has, in the order of their names."""
         return tuple(sorted({task for frame in self.frames for task in frame.files}))
+
+
+def with_tasks(sequence: SequenceFiles, tasks: Collection[str], tell: Note = warn_of_loss) -> SequenceFiles:
+    """The sequence without frames that have none of these tasks, which is told; whole if all are such."""
+    kept = [place for place, frame in enumerate(sequence.frames) if not frame.files.keys().isdisjoint(tasks)]
+    left_out = [sequence.names[place] for place in sorted(set(range(len(sequence.frames))) - set(kept))]
+    if not kept or not left_out:
+        return sequence
+    what = f"{len(left_out)} frames, as they have none of {', '.join(tasks)}"
+    tell(Loss(f"{sequence.label}: left out: {what}: {list_names(left_out)}"))
+    return replace(
+        sequence, frames=tuple(sequence.frames[place] for place in kept),
+        names=tuple(sequence.names[place] for place in kept),
+        times={task: tuple(times[place] for place in kept) for task, times in sequence.times.items()},
+    )  # fmt: skip
 
 
 def find_sequences(scenes: Sequence[SceneFiles], tell: Note = warn_of_loss) -> list[SequenceFiles]:
