@@ -91,8 +91,7 @@ def sections_of(facts: Mapping[str, Any], shown_tasks: Sequence[str]) -> list[tu
     for section in sorted(facts["sections"], key=lambda section: places.get(section["name"], -1)):
         name = section["name"]
         colour = section_colour(name, tasks)
-        label = "holes" if name == "holes0" else name
-        sections.append((label, section["bytes"], section.get("coding", ""), colour))
+        sections.append((texts.section_label(name), section["bytes"], section.get("coding", ""), colour))
     return sections
 
 

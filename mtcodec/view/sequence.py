@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mtcodec.errors import FormatError, MtcodecError
+from mtcodec.errors import FormatError, MtcodecError, WeightsError
 from mtcodec.files.notes import Note, ignore, losses_once
 from mtcodec.files.trees.search import SceneFiles
 from mtcodec.sequences.info import sequence_summary
@@ -97,7 +97,7 @@ def view_clip(
         note: takes a line about what is lost or assumed when originals are read.
 
     Raises:
-        LimitError: larger images than are allowed.
+        LimitError: larger images than are allowed. WeightsError: nothing can be decoded without.
     """
     facts, labels = sequence_summary(clip, title), [_label(clip, number) for number in numbers]
     view = ClipView(title, facts, asked_frames or len(numbers), labels, _groups(clip))
@@ -109,6 +109,10 @@ def view_clip(
         drawing.choose_sizing(numbers)
         drawing.draw(numbers)
     view.sizing, view.errors = drawing.sizing, drawing.errors
+    if all(task.view is None for task in view.tasks):
+        for error in view.errors:
+            if isinstance(error, WeightsError):
+                raise error
     view.problems = [*facts["damaged"], *drawing.problems]
     view.tasks.sort(key=_place)
     return view

@@ -134,11 +134,10 @@ class Drawing:
 
     def _originals_of(self, frame: DecodedFrame) -> Mapping[str, Array]:
         files = self.originals.get(frame.number)
-        names = [name for name in frame.images if files is not None and name in files.files]
-        if files is None or not names:
+        if files is None or files.files.keys().isdisjoint(frame.images):
             return {}
         try:
-            return read_scene(files, self.known, names, self.note)
+            return read_scene(files, self.known, list(frame.images), self.note)
         except MtcodecError as error:
             self._faults.setdefault(("", f"no comparison: {error}"), []).append(frame.number)
             return {}

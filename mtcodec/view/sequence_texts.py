@@ -92,7 +92,7 @@ def bytes_of_frame(view: ClipView, number: int) -> str:
     if group is None:
         return f"the group of frame {number} is lost"
     frames = f"frames {group.start} to {group.stop - 1}" if group.stop - group.start > 1 else "one frame"
-    sections = [f"{name} {texts.size(count)}" for name, count in group.sections.items()]
+    sections = [f"{texts.section_label(name)} {texts.size(count)}" for name, count in group.sections.items()]
     return f"group of {frames}: {texts.size(sum(group.sections.values()))} · " + " · ".join(sections)
 
 

@@ -39,6 +39,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def section_label(name: str) -> str:
+    """What people call a section."""
+    return "holes" if name == "holes0" else name
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
-from shared.clips import damaged, frame_of, write_clip
+from shared.clips import damaged, frame_of, without_index, write_clip
 from shared.commands import Run, fails, start, write
 from view.pages import Tree
 
 import mtcodec
+from mtcodec.errors import WeightsNotFound
 
 
 @pytest.fixture
@@ -95,3 +97,33 @@ def test_originals_have_the_names_of_frames(run: Run, clip: Path, tmp_path: Path
     for task, image in frame_of(0).items():
         write(tmp_path / "q" / task / "other.png", image)
     fails(run("view", clip, "-o", "-", "--original", tmp_path / "q"), 2, "no original of '000000'")
+
+
+def test_large_frames_are_refused_on_request(run: Run, clip: Path) -> None:
+    fails(run("view", clip, "-o", "-", "--max-pixels", "100"), 3, "pixels")
+
+
+def test_a_recording_in_progress_is_shown(run: Run, clip: Path) -> None:
+    clip.write_bytes(without_index(clip.read_bytes()))
+    result = run("view", clip, "-o", "-")
+    assert result.code == 0 and len(labels(result.out)) == 9 and "mtcodec: warning: " in result.err
+
+
+def test_without_their_weights_networks_show_what_needs_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y, x = np.mgrid[:64, :64]
+    rgb = np.stack([x * 3, y * 3, x + y], -1).astype(np.uint8)
+    with mtcodec.SequenceWriter(tmp_path / "n.mtc", coding="neural", group=2) as writer:
+        for number in range(3):
+            writer.append({"rgb": np.roll(rgb, number, 0), "semantic": (x // 9 + number).astype(np.uint8)})
+    (tmp_path / "nothing").mkdir()
+    header = mtcodec.open(tmp_path / "n.mtc").group(0).header
+    assert header.task("rgb").is_neural and not header.task("semantic").is_neural
+    weights = "mtcodec.codec.api.Codec.networks_of"
+    monkeypatch.setattr(weights, lambda *_: (_ for _ in ()).throw(WeightsNotFound("no such weights")))
+    result = run("view", tmp_path / "n.mtc", "-o", tmp_path / "n.html")
+    assert result.code == 4 and "rgb: no such weights" in result.err
+    figures = Tree((tmp_path / "n.html").read_bytes()).root.all("figure")
+    assert {one.attributes["data-task"]: len(one.all("img")) for one in figures} == {"rgb": 0, "semantic": 3}
+    fails(run("view", tmp_path / "n.mtc", "-o", tmp_path / "o.html", "--tasks", "rgb"), 4, "no such weights")

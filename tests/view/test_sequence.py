@@ -224,3 +224,31 @@ def test_a_scene_is_a_sequence_of_one_frame(tmp_path: Path) -> None:
         writer.append(frame_of(0), time=Fraction(1, 2))
     (slider,) = page_of(view_of((tmp_path / "c.mtc").read_bytes())).all("input", "time")
     assert "disabled" in slider.attributes
+
+
+def test_any_dtype_and_number_of_channels(tmp_path: Path) -> None:
+    y, x = np.mgrid[:8, :9]
+    images = {
+        "flow": np.stack([x, y], -1).astype(np.float32),
+        "mask": x > y,
+        "heat": np.where(x > 4, np.nan, x + y).astype(np.float16),
+        "spectrum": np.stack([x + k for k in range(5)], -1).astype(np.int32),
+        "one": np.ones((1, 1), np.uint16),
+        "ids": (x * 70000).astype(np.int32),
+    }
+    with mtcodec.SequenceWriter(tmp_path / "c.mtc", coding="classical", effort="fast", group=2) as writer:
+        for number in range(3):
+            writer.append({name: np.roll(image, number, 1) for name, image in images.items()})
+    view = view_of((tmp_path / "c.mtc").read_bytes())
+    root = page_of(view)
+    assert not view.problems and not view.errors
+    assert {name: len(figure(root, name).all("img")) for name in images} == dict.fromkeys(images, 3)
+
+
+def test_labels_keep_their_colours_and_smaller_tasks_their_size(data: bytes) -> None:
+    root = page_of(view_of(data))
+    sizes = {
+        name: {(i.attributes["width"], i.attributes["height"]) for i in figure(root, name).all("img")}
+        for name in ("rgb", "semantic")
+    }
+    assert sizes == {"rgb": {("20", "12")}, "semantic": {("10", "6")}}
