@@ -66,8 +66,8 @@ def compare(
     """Measures of every task that both have, in the order of the original.
 
     Args:
-        original, decoded: images by task as :meth:`mtcodec.Codec.encode` takes them, of one size. Float
-            colours are compared as they are stored.
+        original, decoded: images by task as :meth:`mtcodec.Codec.encode` takes them. Float colours are
+            compared as they are stored.
         layout: of both, as of :meth:`mtcodec.Codec.encode`.
         settings: whose declarations, units and values of holes are those of the originals.
         scene_units: of lengths that have none in ``settings``.
