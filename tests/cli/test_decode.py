@@ -91,7 +91,9 @@ def test_info_tells_sizes_and_what_each_task_needs(file: Path, labels: Path, run
     assert list(facts["tasks"]) == list(NAMES)
     both = lengths["shared"] + lengths["depth"]
     bpp = pytest.approx(both / 8192, abs=1e-6)
-    assert facts["tasks"]["depth"] == {"bytes": both, "bpp": bpp, "sections": ["shared", "depth"]}
+    assert facts["tasks"]["depth"] == {
+        "height": 256, "width": 256, "bytes": both, "bpp": bpp, "sections": ["shared", "depth"],
+    }  # fmt: skip
     assert facts["tasks"]["semantic"]["sections"] == ["semantic"]
 
     text = run("info", file).lines

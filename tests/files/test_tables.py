@@ -109,7 +109,7 @@ def test_refuses_what_is_no_table_of_images(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{path}: cannot read it: ") and "\n" not in str(caught.value)
     table = pa.table({"rgb": cells([RGB])}).replace_schema_metadata({"mtcodec": "{}"})
     pq.write_table(table, path)
-    with pytest.raises(SceneError, match="a part of an archive of mtcodec"):
+    with pytest.raises(SceneError, match="a shard of an archive of mtcodec"):
         find_scenes(path)
 
 

@@ -154,7 +154,8 @@ def test_a_mixed_codec_has_one_quality(scenes: Scenes, scene: Scene, tmp_path: P
 
 def forge(path: Path, sections: dict[str, bytes]) -> bytes:
     fingerprint = weights.describe(path).fingerprint
-    descriptors = tuple(Section(n, "neural", Attributes("uint8", 3, None)) for n in sections)
+    needs = {name: ("shared",) if "shared" in sections and name != "shared" else () for name in sections}
+    descriptors = tuple(Section(n, "neural", Attributes("uint8", 3, None), needs[n]) for n in sections)
     return container.build(Header(fingerprint, 64, 64, 500, descriptors), sections)
 
 
