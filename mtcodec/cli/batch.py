@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import typer
@@ -56,6 +57,8 @@ def run_batch(
     failures: list[MtcodecError] = []
     with _results(worker, work, jobs) as outcomes, progress_bar(quiet) as bar:
         bar(what, 0, end)
+        if len(work) == 1 and hasattr(worker, "progress"):
+            worker.progress = partial(bar, what)  # of its parts
         for done, outcome in enumerate(outcomes, 1):
             show(outcome)
             if outcome.error is not None:
@@ -63,7 +66,8 @@ def run_batch(
                     raise outcome.error
                 failures.append(outcome.error)
             read, written = read + outcome.read, written + outcome.written
-            bar(what, done, end)
+            if end:
+                bar(what, done, end)
     for error in failures:
         warn(f"skipped: {error}")
     if summarise:

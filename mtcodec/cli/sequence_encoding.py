@@ -59,7 +59,7 @@ class SequenceEncoder(Encoder):
     Attributes:
         fps: frames a second; empty: times that files tell. group: frames that are coded together.
         numbers: files of numbers by frame.
-        progress: called with frames done, and frames in all.
+        progress: called with frames done, and frames in all; of the only sequence.
     """
 
     fps: str = ""
