@@ -41,6 +41,7 @@ OutcomeType = TypeVar("OutcomeType", bound=Outcome)
 def run_batch(
     worker: Callable[[Item], OutcomeType], work: Sequence[Item], show: Callable[[OutcomeType], None],
     what: str, jobs: int, *, skip_errors: bool, quiet: bool, summarise: bool, there: int = 0,
+    unit: str = "scene",
 ) -> int:  # fmt: skip
     """Do ``work`` in ``jobs`` processes (0: one for every core), and ``show`` each outcome.
 
@@ -50,6 +51,7 @@ def run_batch(
         worker: copied to every process.
         what: what is done, for the progress that is shown.
         summarise: print a line about all, of which ``there`` had been done before.
+        unit: what one of ``work`` is.
     """
     started = time.monotonic()
     end = len(work) if len(work) > 1 else 0  # of one, progress is unknown
@@ -72,7 +74,7 @@ def run_batch(
         warn(f"skipped: {error}")
     if summarise:
         seconds, failed = time.monotonic() - started, len(failures)
-        typer.echo(batch_summary(len(work) - failed, read, written, seconds, there, failed))
+        typer.echo(batch_summary(len(work) - failed, read, written, seconds, there, failed, unit=unit))
     return len(failures)
 
 

@@ -147,7 +147,7 @@ def encode(
     failed = run_batch(
         encoder, work, print_result, "encoding", jobs, skip_errors=batch.skip_errors, quiet=printing.quiet,
         summarise=several and not printing.quiet and not printing.as_json,
-        there=len(existing.done),
+        there=len(existing.done), unit="sequence" if sequences.sequence else "scene",
     )  # fmt: skip
     what = "sequence" if sequences.sequence else "scene"
     for line, count in notes.items():

@@ -41,7 +41,14 @@ def counted(count: int, what: str = "scene") -> str:
 
 
 def batch_summary(
-    scenes: int, read: int, written: int, seconds: float, there: int = 0, failed: int = 0, weights: int = 0
+    scenes: int,
+    read: int,
+    written: int,
+    seconds: float,
+    there: int = 0,
+    failed: int = 0,
+    weights: int = 0,
+    unit: str = "scene",
 ) -> str:
     """The last line of a batch.
 
@@ -51,13 +58,14 @@ def batch_summary(
         there: scenes that had been done before.
         failed: scenes that could not be done.
         weights: bytes of a weights' file that all of an archive's scenes need besides.
+        unit: what one of them is.
     """
     share = ""
     if read:
         share = f" ({written / read:.1%})" if written < 2 * read else f" (×{written / read:.3g})"
     more = f" and {amount(weights)} of weights" if weights else ""
-    line = f"{counted(scenes)}, {amount(read)} → {amount(written)}{share}{more}, {duration(seconds)}"
-    line += f", {scenes / max(seconds, 1e-3):.3g} scenes/s" if scenes else ""
+    line = f"{counted(scenes, unit)}, {amount(read)} → {amount(written)}{share}{more}, {duration(seconds)}"
+    line += f", {scenes / max(seconds, 1e-3):.3g} {unit}s/s" if scenes else ""
     return line + f", {there} were there" * bool(there) + f", {failed} failed" * bool(failed)
 
 
