@@ -33,10 +33,10 @@ def outputs_of(
     if not path.is_dir():
         _refuse_others(path)
         if path.suffix == SUFFIX and not slash:
-            raise UsageError(
-                f"{len(scenes)} scenes go to a directory: if {path} is to be one, add a / "
-                "(--sequence makes one file of frames)"
-            )
+            are_sequences = hasattr(scenes[0], "frames")
+            what = "sequences" if are_sequences else "scenes"
+            hint = "" if are_sequences else " (--sequence makes one file of frames)"
+            raise UsageError(f"{len(scenes)} {what} go to a directory: if {path} is to be one, add a /{hint}")
     labels: dict[str, str] = {}
     for scene in scenes:
         if scene.key in labels:
