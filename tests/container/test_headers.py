@@ -55,7 +55,7 @@ def changed(draw: st.DrawFn, data: bytes) -> bytes:
     return data
 
 
-@settings(MANY, max_examples=2000)
+@settings(MANY, max_examples=700)
 @given(st.data())
 def test_no_other_bytes_say_the_same(data: st.DataObject) -> None:
     """Whatever else is read is a header whose one form these bytes are."""
