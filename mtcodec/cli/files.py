@@ -11,7 +11,7 @@ import typer
 
 from mtcodec.archive.names import is_archive
 from mtcodec.cli import options, report, values
-from mtcodec.cli.common import emit, open_archive, open_file, opened_sequence, progress_bar, show
+from mtcodec.cli.common import emit, note, open_archive, open_file, opened_sequence, progress_bar, show
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.sequence_decode import parsed_frames
 from mtcodec.cli.sequence_files import problems_of, write_cut
@@ -28,6 +28,8 @@ def info(*, file: str = options.FILE_OR_ARCHIVE, as_json: bool = options.JSON) -
 
         facts = sequence_summary(clip, file)
         show(facts, sequence_lines(facts), as_json)
+        if facts["damaged"]:
+            raise FormatError(f"damaged: {facts['damaged'][0]}", path=file)
         return
     if is_archive(file):
         show(*_archive(file), as_json)
@@ -87,7 +89,8 @@ def extract(
     if not task_names and not frames:
         raise UsageError("nothing to extract: --tasks, or --frames of a sequence")
     if (clip := opened_sequence(file)) is not None:
-        write_cut(clip, output, force, parsed_frames(frames), task_names or None)
+        for line in write_cut(clip, output, force, parsed_frames(frames), task_names or None).notes:
+            note(line)
         return
     if frames or not task_names:
         raise UsageError("--frames are of sequences, and this is none: say --tasks", path=file)

@@ -103,7 +103,7 @@ class SequenceEncoder(Encoder):
         if self.remember or state.path.exists():
             state.remember_file(path.name, temporary, origin)
         try:
-            temporary.replace(path)
+            temporary.replace(followed(path))
         except OSError as error:
             raise OutputError(f"cannot write it: {error.strerror or error}", path=path) from error
 
@@ -172,12 +172,12 @@ class SequenceEncoder(Encoder):
             totals, meets = attempt(middle, [])
             failing, passing = (failing, middle) if meets else (middle, passing)
         totals, meets = attempt(passing, [])
-        if not meets and not request.best_effort:
+        if not meets:
             reached = ", ".join(f"{task} {psnr:.1f} dB" for task, psnr in totals.psnr.items())
-            raise TargetError(
-                f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, {reached} "
-                "(--best-effort takes that)"
-            )
+            line = f"out of reach: {temporary.stat().st_size} bytes at quality {passing:g}, {reached}"
+            if not request.best_effort:
+                raise TargetError(f"{line} (--best-effort takes that)")
+            result.warnings.append(line)
         return totals
 
     def _target_bytes(self, sequence: SequenceFiles, request: Request) -> int:
@@ -256,4 +256,9 @@ def temporary_path(path: Path) -> Path:
     name = f".{path.name[:200]}.{os.urandom(6).hex()}.tmp"
     if str(path) == "-" or (path.exists() and not path.is_file()):
         return Path(tempfile.gettempdir()) / name
-    return path.with_name(name)
+    return followed(path).with_name(name)
+
+
+def followed(path: Path) -> Path:
+    """The file that a link stands for; others are themselves."""
+    return path.resolve() if path.is_symlink() else path

@@ -14,7 +14,7 @@ from mtcodec.cli.common import emit, note, opened_sequence, refuse_existing
 from mtcodec.cli.groups import option, takes_groups
 from mtcodec.cli.report import amount, counted
 from mtcodec.cli.sequence_decode import parsed_frames, place_of
-from mtcodec.cli.sequence_encoding import temporary_path
+from mtcodec.cli.sequence_encoding import followed, temporary_path
 from mtcodec.container.damage import damage_of
 from mtcodec.errors import FormatError, OutputError
 
@@ -71,13 +71,10 @@ def _clip(name: str) -> Clip:
 def write_cut(
     clip: Clip, output: str, force: bool, frames: slice | None, tasks: Sequence[str] | None
 ) -> Copied:
-    """Write some frames and tasks of a sequence to a file, and tell where it was cut."""
+    """Write some frames and tasks of a sequence to a file."""
     from mtcodec.sequences import copying
 
-    copied = write_sequence(output, force, lambda write: copying.cut(clip, write, frames, tasks))
-    for line in copied.notes:
-        note(line)
-    return copied
+    return write_sequence(output, force, lambda write: copying.cut(clip, write, frames, tasks))
 
 
 def write_sequence(output: str, force: bool, copy: Callable[[Write], Copied]) -> Copied:
@@ -94,7 +91,7 @@ def write_sequence(output: str, force: bool, copy: Callable[[Write], Copied]) ->
         if output == "-" or (path.exists() and not path.is_file()):
             emit(temporary.read_bytes(), path, force)
         else:
-            temporary.replace(path)
+            temporary.replace(followed(path))
     except OSError as error:
         raise OutputError(f"cannot write it: {error.strerror or error}", path=path) from error
     finally:
@@ -103,12 +100,12 @@ def write_sequence(output: str, force: bool, copy: Callable[[Write], Copied]) ->
 
 
 def _print(output: str, copied: Copied, printing: options.PrintOptions) -> None:
+    for line in copied.notes:
+        printing.note(line)
     if output == "-":
         return
     size = Path(output).stat().st_size
     facts: dict[str, Any] = {"file": output, "bytes": size, "frames": copied.frames, "groups": copied.groups}
-    for line in copied.notes:
-        printing.note(line)
     frames, groups = counted(copied.frames, "frame"), counted(copied.groups, "group")
     printing.show(facts, [f"{output}: {frames} in {groups}, {amount(size)}"])
 

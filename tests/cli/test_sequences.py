@@ -352,7 +352,7 @@ def test_a_damaged_header_costs_its_group(clip: Path, run: Run, tmp_path: Path) 
         "0006.png",
     ]
     info = run("info", path, "--json")
-    assert info.code == 0 and json.loads(info.out)["damaged"][0].startswith("frames 3 to 5: ")
+    assert info.code == 3 and json.loads(info.out)["damaged"][0].startswith("frames 3 to 5: ")
     assert "damaged: frames 3 to 5: " in run("info", path).out.decode()
     assert run("cut", path, "--frames", "0:3", "-o", tmp_path / "whole.mtc").code == 0
     fails(run("cut", path, "--frames", "0:4", "-o", tmp_path / "hurt2.mtc"), 3, "hurt.mtc")
@@ -425,3 +425,16 @@ def test_concat(clip: Path, data: Path, run: Run, tmp_path: Path) -> None:
     fails(run("concat", clip, tmp_path / "no.mtc", "-o", tmp_path / "x.mtc"), 1, "No such file")
     fails(run("concat", clip, data / "pose.npy", "-o", tmp_path / "x.mtc"), 3, "pose.npy")
     assert not (tmp_path / "x.mtc").exists()
+
+
+def test_a_cut_is_told_once_and_follows_links(clip: Path, run: Run, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.mtc", tmp_path / "link.mtc"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    result = run("cut", clip, "--frames", "1:2", "-o", link, "--force")
+    assert result.code == 0 and result.err.count("cut at groups") == 1
+    assert link.is_symlink() and len(mtcodec.open(target)) > 0
+    quiet = run("cut", clip, "--frames", "1:2", "-o", tmp_path / "q.mtc", "-q")
+    assert quiet.code == 0 and quiet.err == ""
+    extracted = run("extract", clip, "--frames", "1:2", "-o", tmp_path / "x.mtc")
+    assert extracted.err.count("cut at groups") == 1
