@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from mtcodec.files.state import State
     from mtcodec.files.trees.layouts import SceneFiles
 
-NOT_IN_FILES = ("device", "threads", "force", "several", "remember")  # of an Encoder: they change no file
+NOT_IN_FILES = (
+    "device",
+    "threads",
+    "force",
+    "several",
+    "remember",
+    "progress",
+)  # of an Encoder: they change no file
 
 
 @dataclass
@@ -75,7 +82,7 @@ class Encoder:
 
         others = {each.name: getattr(self, each.name) for each in fields(self)}
         for name in ("request", "weights", "tasks", *NOT_IN_FILES):
-            del others[name]
+            others.pop(name, None)
         return {
             **self.request.to_json(),
             **others,
