@@ -116,12 +116,12 @@ def _parse_ticks(cursor: Cursor, count: int) -> tuple[int, ...]:
 
 def _numbering(names: Sequence[str]) -> tuple[str, int, int, int] | None:
     """Prefix, width, first number and step of names that count up by their last digits; else None."""
-    found = [_DIGITS.search(name) for name in names[:2]]
-    if len(found) < 2 or found[0] is None or found[1] is None:
+    endings = [_DIGITS.search(name) for name in names[:2]]
+    if len(endings) < 2 or endings[0] is None or endings[1] is None:
         return None
-    digits = found[0].group()
+    digits = endings[0].group()
     prefix, width, first = names[0][: -len(digits)], len(digits), int(digits)
-    step = int(found[1].group()) - first
+    step = int(endings[1].group()) - first
     is_counted = step > 0 and list(names) == _numbered(prefix, width, first, step, len(names))
     return (prefix, width, first, step) if is_counted else None
 
