@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
 
 import typer
 
@@ -169,7 +170,7 @@ def opened_sequence(name: str, max_pixels: int = MAX_PIXELS) -> Sequence | None:
             return None
         if not is_sequence(beginning):
             return None
-    elif not name.lower().endswith(".mtc"):
+    elif not urlsplit(name).path.lower().endswith(".mtc"):
         return None
     from mtcodec.sequences.read import Sequence
 

@@ -6,6 +6,7 @@ file is missing, images are named after their timestamps. Times are seconds.
 
 from __future__ import annotations
 
+import codecs
 import heapq
 import os
 import re
@@ -134,12 +135,13 @@ def _timed_files(dataset: Path, task: str, files: Files) -> Files:
     if not index_path.is_file():
         return files
     try:
-        lines = os.fsdecode(index_path.read_bytes()).split("\n")
+        lines = os.fsdecode(index_path.read_bytes().removeprefix(codecs.BOM_UTF8)).split("\n")
     except OSError as error:
         raise SceneError(f"cannot read it: {error.strerror}", path=index_path) from error
     by_stamp: Files = {}
     for number, line in enumerate(lines, 1):
-        stamp, _, path = line.strip().partition(" ")
+        stamp, *rest = line.split(maxsplit=1)[:2] or [""]
+        path = "".join(rest)
         if not stamp or stamp.startswith("#"):
             continue
         if not path or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", stamp):
